@@ -1,0 +1,85 @@
+"""Every way to fail: one class per exit code, each message with what happened, why, and the next command to type.
+
+CrosswheelError
+├── UsageError            2   options, configuration, target names
+├── NothingToDo           3   the plan has no job
+├── SourceError           4   no project, no sdist, other bytes than promised, an unsafe archive
+├── IndexUnreachable      5   the package index did not answer, or stopped half way
+├── MissingTool           6   an interpreter or a toolchain that is not there and could not be fetched
+├── BuildFailed           7   a hook of the build backend failed
+├── RepairFailed          8   the wheel cannot keep the policy's promise
+├── AuditFailed           9   the wheel is not what its name says
+├── WheelCount           10   the backend made no wheel, or more than one
+├── TimeLimit            11   a command ran longer than it may
+└── DiskFull             12   no space left on the device
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+INTERRUPTED = 130  # the shell's 128 + SIGINT
+
+
+class CrosswheelError(Exception):
+    """What happened and why in `message`; the next command to type in `hint` (may be empty)."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  try: {self.hint}" if self.hint else self.message
+
+
+class UsageError(CrosswheelError):
+    """One or more mistakes in options, configuration or names, all of them at once in `mistakes`."""
+
+    exit_code = 2
+
+    def __init__(self, mistakes: str | list[str], *, hint: str = "") -> None:
+        self.mistakes = [mistakes] if isinstance(mistakes, str) else list(mistakes)
+        super().__init__("\n".join(self.mistakes), hint=hint)
+
+
+class NothingToDo(CrosswheelError):  # noqa: N818 - reads as what happened
+    exit_code = 3
+
+
+class SourceError(CrosswheelError):
+    exit_code = 4
+
+
+class IndexUnreachable(CrosswheelError):  # noqa: N818
+    exit_code = 5
+
+
+class MissingTool(CrosswheelError):  # noqa: N818
+    exit_code = 6
+
+
+class BuildFailed(CrosswheelError):  # noqa: N818
+    exit_code = 7
+
+
+class RepairFailed(CrosswheelError):  # noqa: N818
+    exit_code = 8
+
+
+class AuditFailed(CrosswheelError):  # noqa: N818
+    exit_code = 9
+
+
+class WheelCount(CrosswheelError):  # noqa: N818
+    exit_code = 10
+
+
+class TimeLimit(CrosswheelError):  # noqa: N818
+    exit_code = 11
+
+
+class DiskFull(CrosswheelError):  # noqa: N818
+    exit_code = 12

@@ -1,0 +1,219 @@
+"""What a wheel is built for: a CPython, an architecture and a platform policy.
+
+A `Target` is parsed once from text such as ``cp313-manylinux_2_28_aarch64`` and printed once; nothing else in the
+library takes such names apart.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import re
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any, Literal
+
+from crosswheel.errors import UsageError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # pragma: no cover - the same library under its older name
+    import tomli as tomllib
+
+Libc = Literal["glibc", "musl"]
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`` (did you mean X?)`` for the nearest known word, or nothing."""
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f" (did you mean {near[0]}?)" if near else ""
+
+
+@functools.cache
+def load_table(name: str) -> dict[str, Any]:
+    """One of the package's own data files, such as ``targets.toml``."""
+    return tomllib.loads(resources.files("crosswheel").joinpath("data", name).read_text("utf-8"))
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A processor architecture under the name that wheel tags use, with the spellings of other tools."""
+
+    name: str
+    bits: int
+    byteorder: Literal["little", "big"]
+    machine: str
+    multiarch: str
+    zig: str
+    oci: str
+    oldest_glibc: int
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@functools.cache
+def architectures() -> dict[str, Architecture]:
+    """Every architecture by name, in the order of the table."""
+    return {
+        name: Architecture(
+            name=name,
+            bits=row["bits"],
+            byteorder=row["byteorder"],
+            machine=row["machine"],
+            multiarch=row["multiarch"],
+            zig=row["zig"],
+            oci=row["oci"],
+            oldest_glibc=row["glibc"],
+        )
+        for name, row in load_table("targets.toml")["arch"].items()
+    }
+
+
+def parse_architecture(text: str) -> Architecture:
+    known = architectures()
+    if text not in known:
+        raise UsageError(
+            f"unknown architecture {text!r}{did_you_mean(text, known)}; known: {', '.join(known)}",
+        )
+    return known[text]
+
+
+@dataclass(frozen=True, order=True)
+class Policy:
+    """The C library a wheel may count on: manylinux (PEP 600) or musllinux (PEP 656), both ``<libc>_X_Y``."""
+
+    libc: Libc
+    major: int
+    minor: int
+
+    def __str__(self) -> str:
+        for name, minor in load_table("targets.toml")["glibc"]["legacy"].items():
+            if (self.libc, self.major, self.minor) == ("glibc", 2, minor):
+                return str(name)
+        return self.perennial
+
+    @property
+    def perennial(self) -> str:
+        """The name with the version in it: ``manylinux_2_17`` where `str` gives ``manylinux2014``."""
+        prefix = "manylinux" if self.libc == "glibc" else "musllinux"
+        return f"{prefix}_{self.major}_{self.minor}"
+
+    @property
+    def provable(self) -> Policy:
+        """The newest policy that auditwheel can prove and that promises no more than this one.
+
+        PEP 600 allows any ``manylinux_2_Y``; a wheel that keeps an older promise keeps the newer one too.
+        """
+        minors = [m for m in load_table("targets.toml")[self.libc]["minors"] if m <= self.minor]
+        return Policy(self.libc, self.major, max(minors)) if minors else self
+
+
+_POLICY = re.compile(r"(manylinux|musllinux)_(\d+)_(\d+)")
+
+
+def parse_policy(text: str) -> Policy:
+    """``manylinux2014``, ``manylinux_X_Y`` or ``musllinux_X_Y``; a newer one than auditwheel knows is refused."""
+    table = load_table("targets.toml")
+    if text in table["glibc"]["legacy"]:
+        return Policy("glibc", 2, table["glibc"]["legacy"][text])
+    known = [*table["glibc"]["legacy"], *(f"manylinux_2_{m}" for m in table["glibc"]["minors"])]
+    known += [f"musllinux_1_{m}" for m in table["musl"]["minors"]]
+    match = _POLICY.fullmatch(text)
+    if match:
+        libc: Libc = "glibc" if match[1] == "manylinux" else "musl"
+        policy = Policy(libc, int(match[2]), int(match[3]))
+        minors = table[libc]["minors"]
+        if policy.major == (2 if libc == "glibc" else 1) and min(minors) <= policy.minor <= max(minors):
+            return policy
+    raise UsageError(f"unknown policy {text!r}{did_you_mean(text, known)}; known: {', '.join(known)}")
+
+
+def oldest_policy(arch: Architecture) -> Policy:
+    """The widest floor: manylinux2014 where the architecture has it, else the oldest policy it has."""
+    return Policy("glibc", 2, max(17, arch.oldest_glibc))
+
+
+@dataclass(frozen=True, order=True)
+class PythonTag:
+    """A CPython as wheel tags name it (PEP 425): ``cp313``, or ``cp313t`` for the free-threaded build (PEP 703)."""
+
+    minor: int
+    free_threaded: bool = False
+
+    def __str__(self) -> str:
+        return f"cp3{self.minor}{'t' if self.free_threaded else ''}"
+
+    @property
+    def version(self) -> str:
+        """``3.13``: what requires-python is compared with."""
+        return f"3.{self.minor}"
+
+    @property
+    def abi(self) -> str:
+        return str(self)
+
+    @property
+    def interpreter(self) -> str:
+        """The wheel's Python tag, which has no ``t``."""
+        return f"cp3{self.minor}"
+
+
+@functools.cache
+def python_tags() -> tuple[PythonTag, ...]:
+    """Every CPython we know, oldest first, free-threaded builds after the ordinary ones."""
+    table = load_table("targets.toml")["python"]
+    ordinary = tuple(PythonTag(minor) for minor in table["minors"])
+    return ordinary + tuple(PythonTag(minor, free_threaded=True) for minor in table["free-threaded"])
+
+
+def parse_python(text: str) -> PythonTag:
+    known = {str(tag): tag for tag in python_tags()}
+    spelled = re.sub(r"^(?:cp|python|py)?3\.?(\d+)(t?)$", r"cp3\1\2", text)
+    if spelled not in known:
+        raise UsageError(f"unknown Python tag {text!r}{did_you_mean(spelled, known)}; known: {', '.join(known)}")
+    return known[spelled]
+
+
+@dataclass(frozen=True)
+class Target:
+    """One wheel to make: a CPython on an architecture with a platform policy."""
+
+    python: PythonTag
+    arch: Architecture
+    policy: Policy
+
+    def __str__(self) -> str:
+        return f"{self.python}-{self.policy}_{self.arch}"
+
+    @property
+    def platform(self) -> str:
+        """The platform tag of its wheel under the perennial name: ``manylinux_2_17_aarch64``."""
+        return f"{self.policy.perennial}_{self.arch}"
+
+    @property
+    def multiarch(self) -> str:
+        """The triple in CPython's EXT_SUFFIX for this target's C library: ``aarch64-linux-musl``."""
+        return _with_libc(self.arch.multiarch, self.policy.libc)
+
+    @property
+    def ext_suffix(self) -> str:
+        """What the name of an extension module for this target ends in, as its CPython's sysconfig says."""
+        flag = "t" if self.python.free_threaded else ""
+        return f".cpython-3{self.python.minor}{flag}-{self.multiarch}.so"
+
+
+def _with_libc(triple: str, libc: Libc) -> str:
+    """PEP 3149 triples differ in their last word only: gnu, gnueabihf, musl, musleabihf."""
+    return triple if libc == "glibc" else triple.replace("-gnu", "-musl")
+
+
+def parse_target(text: str) -> Target:
+    """The inverse of `str(target)`."""
+    python, _, platform = text.partition("-")
+    for arch in architectures().values():
+        if platform.endswith(f"_{arch}"):
+            return Target(parse_python(python), arch, parse_policy(platform.removesuffix(f"_{arch}")))
+    raise UsageError(f"unknown target {text!r}: write it as cp313-manylinux_2_28_aarch64")
