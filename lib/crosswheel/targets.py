@@ -195,8 +195,12 @@ class Target:
 
     @property
     def multiarch(self) -> str:
-        """The triple in CPython's EXT_SUFFIX for this target's C library: ``aarch64-linux-musl``."""
-        return _with_libc(self.arch.multiarch, self.policy.libc)
+        """The triple in CPython's EXT_SUFFIX (PEP 3149): ``aarch64-linux-gnu``, with musl ``aarch64-linux-musl``.
+
+        CPython tells musl apart since 3.11 only (bpo-43112): wheels of 3.10 carry -gnu names on musl too.
+        """
+        libc: Libc = self.policy.libc if self.python.minor >= _FIRST_WITH_MUSL_TRIPLET else "glibc"
+        return _with_libc(self.arch.multiarch, libc)
 
     @property
     def ext_suffix(self) -> str:
@@ -205,8 +209,11 @@ class Target:
         return f".cpython-3{self.python.minor}{flag}-{self.multiarch}.so"
 
 
+_FIRST_WITH_MUSL_TRIPLET = 11
+
+
 def _with_libc(triple: str, libc: Libc) -> str:
-    """PEP 3149 triples differ in their last word only: gnu, gnueabihf, musl, musleabihf."""
+    """Triples differ in their last word only: gnu, gnueabihf, musl, musleabihf."""
     return triple if libc == "glibc" else triple.replace("-gnu", "-musl")
 
 

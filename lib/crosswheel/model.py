@@ -1,0 +1,189 @@
+"""What flows through crosswheel, all of it frozen: a plan of jobs goes in, outcomes come out, a report is what is left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from crosswheel.targets import PythonTag, Target
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """A CPython of this machine that build backends can run on."""
+
+    tag: PythonTag
+    version: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Sdist:
+    """The one source archive that every job of a run builds from."""
+
+    path: Path
+    name: str
+    version: str
+    sha256: str
+    requires_python: str = ""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An engine that could not serve a target, and why."""
+
+    engine: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """One target on one engine, with everything concrete."""
+
+    target: Target
+    engine: str
+    interpreter: Interpreter | None = None
+    reason: str = ""
+    refused: tuple[Refusal, ...] = ()
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A target that was asked for, or could have been, and has no job: why, and the command that would mend it."""
+
+    what: str
+    reason: str
+    hint: str = ""
+    asked_for: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The jobs of one source, in the order in which they start, and what was left out."""
+
+    source: str
+    jobs: tuple[Job, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+
+
+Level: TypeAlias = Literal["error", "warning", "note"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a rule has to say of a wheel: the evidence is what was `found` where `expected` should stand."""
+
+    rule: str
+    level: Level
+    message: str
+    member: str = ""
+    found: str = ""
+    expected: str = ""
+    fix: str = ""
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A finished wheel: size in bytes, tags as its file name spells them (``cp313-cp313-manylinux_2_17_aarch64``)."""
+
+    path: Path
+    size: int
+    sha256: str
+    tag: str
+
+
+@dataclass(frozen=True)
+class StepTime:
+    """How long one step of a job took, wall clock."""
+
+    step: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An error as data: the class name and exit code of `errors`, and the last lines of the job's log."""
+
+    kind: str
+    exit_code: int
+    step: str
+    message: str
+    hint: str = ""
+    log_tail: tuple[str, ...] = ()
+
+
+Status: TypeAlias = Literal["built", "reused", "pure", "failed", "cancelled"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one job ended.
+
+    ``built`` made `wheel`; ``reused`` and ``pure`` are served by a wheel of another job (`note` says which);
+    ``failed`` has a `failure`; ``cancelled`` was never finished because the run was stopped.
+    """
+
+    job: Job
+    status: Status
+    wheel: Artifact | None = None
+    steps: tuple[StepTime, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    failure: Failure | None = None
+    log: Path | None = None
+    note: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return self.status in {"built", "reused", "pure"}
+
+    @property
+    def seconds(self) -> float:
+        return sum(step.seconds for step in self.steps)
+
+
+@dataclass(frozen=True)
+class Report:
+    """A whole run: `started` in seconds since the epoch, `seconds` of wall clock."""
+
+    plan: Plan
+    outcomes: tuple[Outcome, ...]
+    sdist: Sdist | None
+    started: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Note:
+    """A sentence for whoever waits."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """A download under way, in bytes; `total` is None where the server does not say."""
+
+    what: str
+    done: int
+    total: int | None
+
+
+@dataclass(frozen=True)
+class StepStarted:
+    job: Job
+    step: str
+
+
+@dataclass(frozen=True)
+class JobFinished:
+    outcome: Outcome
+
+
+Event: TypeAlias = Note | Transfer | StepStarted | JobFinished
+Listener: TypeAlias = Callable[[Event], None]
+
+
+def deaf(_event: Event) -> None:
+    """The listener that nobody needs."""
