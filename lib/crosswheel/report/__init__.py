@@ -1,0 +1,1 @@
+"""What people and machines get to see of a plan and a run; rich is imported only when something is drawn."""

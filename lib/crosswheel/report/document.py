@@ -1,0 +1,163 @@
+"""Plans and reports as JSON documents, for machines; `data/report.schema.json` says what is in them."""
+
+from __future__ import annotations
+
+import errno
+import json
+import secrets
+from dataclasses import asdict
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from crosswheel import __version__
+from crosswheel.errors import CrosswheelError, DiskFull, UsageError
+from crosswheel.model import Artifact, Failure, Job, Outcome, Plan, Report, Sdist
+from crosswheel.report.tally import tally, tested
+
+SCHEMA = 1
+
+Document: TypeAlias = dict[str, Any]
+
+
+def plan_document(plan: Plan) -> Document:
+    """What would be built, and on what; the same jobs stand in the report, with their outcomes."""
+    return {
+        **_heading("plan", plan),
+        "jobs": [_job(job) for job in plan.jobs],
+        "left_out": _left_out(plan),
+        "totals": {"jobs": len(plan.jobs), "left_out": len(plan.left_out)},
+    }
+
+
+def report_document(report: Report) -> Document:
+    """How every job ended, in the order in which they ended; jobs that never ended come last."""
+    unfinished = tally(report).unfinished
+    return {
+        **_heading("report", report.plan),
+        "started": datetime.fromtimestamp(report.started, timezone.utc).isoformat(timespec="seconds"),
+        "seconds": _seconds(report.seconds),
+        "sdist": _sdist(report.sdist) if report.sdist else None,
+        "jobs": [*(_outcome(outcome) for outcome in report.outcomes), *(_unfinished(job) for job in unfinished)],
+        "left_out": _left_out(report.plan),
+        "totals": _totals(report),
+    }
+
+
+def write_json(path: Path, document: Document) -> None:
+    """Put the whole document at `path`, or leave everything as it was."""
+    # What UTF-8 cannot hold (a file name that was not text) becomes \udcXX, which is JSON's own escape.
+    content = (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        try:
+            draft.write_bytes(content)
+            draft.replace(path)
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> CrosswheelError:
+    message = f"cannot write {path}: {error.strerror}"
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return DiskFull(message, hint="df -h")
+    hint = f"mkdir -p {path.parent}" if error.errno == errno.ENOENT else ""
+    return UsageError(message, hint=hint)
+
+
+def _heading(kind: str, plan: Plan) -> Document:
+    return {"schema": SCHEMA, "kind": kind, "crosswheel": __version__, "source": plan.source}
+
+
+def _job(job: Job) -> Document:
+    target, interpreter = job.target, job.interpreter
+    return {
+        "target": str(target),
+        "python": str(target.python),
+        "arch": str(target.arch),
+        "policy": str(target.policy),
+        "engine": job.engine,
+        "reason": job.reason,
+        "refused": [asdict(refusal) for refusal in job.refused],
+        "interpreter": {
+            "tag": str(interpreter.tag),
+            "version": interpreter.version,
+            "path": str(interpreter.path),
+        }
+        if interpreter
+        else None,
+    }
+
+
+def _outcome(outcome: Outcome) -> Document:
+    return {
+        **_job(outcome.job),
+        "status": outcome.status,
+        "note": outcome.note,
+        "tested": tested(outcome),
+        "wheel": _wheel(outcome.wheel) if outcome.wheel else None,
+        "seconds": _seconds(outcome.seconds),
+        "steps": [{"step": step.step, "seconds": _seconds(step.seconds)} for step in outcome.steps],
+        "findings": [asdict(finding) for finding in outcome.findings],
+        "failure": _failure(outcome.failure) if outcome.failure else None,
+        "log": str(outcome.log) if outcome.log else None,
+    }
+
+
+def _unfinished(job: Job) -> Document:
+    """The shape of an outcome, so that readers need to know one shape only."""
+    return {**_outcome(Outcome(job=job, status="cancelled")), "status": "unfinished"}
+
+
+def _wheel(wheel: Artifact) -> Document:
+    return {
+        "file": wheel.path.name,
+        "path": str(wheel.path),
+        "size": wheel.size,
+        "sha256": wheel.sha256,
+        "tag": wheel.tag,
+    }
+
+
+def _sdist(sdist: Sdist) -> Document:
+    return {
+        "name": sdist.name,
+        "version": sdist.version,
+        "file": sdist.path.name,
+        "path": str(sdist.path),
+        "sha256": sdist.sha256,
+        "requires_python": sdist.requires_python,
+    }
+
+
+def _failure(failure: Failure) -> Document:
+    return {**asdict(failure), "log_tail": list(failure.log_tail)}
+
+
+def _left_out(plan: Plan) -> list[Document]:
+    return [asdict(left_out) for left_out in plan.left_out]
+
+
+def _totals(report: Report) -> Document:
+    count = tally(report)
+    return {
+        "jobs": count.jobs,
+        "built": count.built,
+        "reused": count.reused,
+        "pure": count.pure,
+        "failed": count.failed,
+        "cancelled": count.cancelled,
+        "unfinished": len(count.unfinished),
+        "untested": len(count.untested),
+        "wheels": len(count.wheels),
+        "bytes": sum(wheel.size for wheel in count.wheels),
+        "left_out": len(report.plan.left_out),
+    }
+
+
+def _seconds(value: float) -> float:
+    """Milliseconds are as fine as a wall clock is worth."""
+    return round(value, 3)

@@ -1,0 +1,53 @@
+"""A report counted: how many wheels, how many failures, what never ran."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from crosswheel.model import Artifact, Job, Outcome, Report
+
+TEST_STEP = "test"
+
+
+@dataclass(frozen=True)
+class Tally:
+    """A report in numbers; `unfinished` are jobs of the plan without an outcome, `wheels` has each file once."""
+
+    jobs: int
+    built: int
+    reused: int
+    pure: int
+    failed: int
+    cancelled: int
+    unfinished: tuple[Job, ...]
+    wheels: tuple[Artifact, ...]
+    untested: tuple[Outcome, ...]
+
+    @property
+    def served(self) -> int:
+        """How many targets have a wheel, their own or another's."""
+        return self.built + self.reused + self.pure
+
+
+def tested(outcome: Outcome) -> bool:
+    """Whether the wheel ran on its architecture."""
+    return any(step.step == TEST_STEP for step in outcome.steps)
+
+
+def tally(report: Report) -> Tally:
+    count = Counter(outcome.status for outcome in report.outcomes)
+    done = {outcome.job for outcome in report.outcomes}
+    unfinished = tuple(job for job in report.plan.jobs if job not in done)
+    served = [outcome for outcome in report.outcomes if outcome.ok]
+    return Tally(
+        jobs=len(report.outcomes) + len(unfinished),
+        built=count["built"],
+        reused=count["reused"],
+        pure=count["pure"],
+        failed=count["failed"],
+        cancelled=count["cancelled"],
+        unfinished=unfinished,
+        wheels=tuple({outcome.wheel.path: outcome.wheel for outcome in served if outcome.wheel}.values()),
+        untested=tuple(outcome for outcome in served if not tested(outcome)),
+    )

@@ -1,0 +1,110 @@
+"""A plan and a report with one of everything, for the tests of crosswheel.report."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from crosswheel.model import (
+    Artifact,
+    Failure,
+    Finding,
+    Interpreter,
+    Job,
+    LeftOut,
+    Outcome,
+    Plan,
+    Refusal,
+    Report,
+    Sdist,
+    StepTime,
+)
+from crosswheel.targets import parse_python, parse_target
+
+
+def make_job(target: str, engine: str = "cross", version: str = "", refused: str = "") -> Job:
+    parsed = parse_target(target)
+    python = (
+        Interpreter(parse_python(str(parsed.python)), version, Path("/opt/python/bin/python3")) if version else None
+    )
+    return Job(
+        target=parsed,
+        engine=engine,
+        interpreter=python,
+        reason="zig is a compiler for it",
+        refused=(Refusal("native", refused),) if refused else (),
+    )
+
+
+@pytest.fixture
+def sample_plan() -> Plan:
+    arm = "this machine is x86_64"
+    return Plan(
+        source="demo-1.0.tar.gz",
+        jobs=(
+            make_job("cp312-manylinux2014_aarch64", version="3.12.9", refused=arm),
+            make_job("cp313-manylinux2014_aarch64", version="3.13.2", refused=arm),
+            make_job("cp313t-manylinux_2_28_aarch64", version="3.13.2", refused=arm),
+            make_job("cp314-musllinux_1_2_x86_64", engine="native"),
+        ),
+        left_out=(
+            LeftOut("cp310-manylinux2014_aarch64", "no CPython 3.10 on this machine", "uv python install 3.10"),
+            LeftOut("cp310-musllinux_1_2_aarch64", "no CPython 3.10 on this machine", "uv python install 3.10"),
+            LeftOut("cp39-manylinux2014_aarch64", "requires-python is >=3.10", asked_for=True),
+        ),
+    )
+
+
+def make_wheel(tag: str, size: int = 1_258_291) -> Artifact:
+    return Artifact(Path(PurePosixPath("wheelhouse", f"demo-1.0-{tag}.whl")), size, "0123456789abcdef" * 4, tag)
+
+
+@pytest.fixture
+def sample_report(sample_plan: Plan) -> Report:
+    """One target built, one served by its wheel, one by a pure wheel, one failed."""
+    built, reused, failed, pure = sample_plan.jobs
+    wheel = make_wheel("cp312-abi3-manylinux_2_17_aarch64.manylinux2014_aarch64")
+    return Report(
+        plan=sample_plan,
+        outcomes=(
+            Outcome(
+                built,
+                "built",
+                wheel=wheel,
+                steps=(StepTime("build", 10.04), StepTime("repair", 2.0), StepTime("audit", 0.26)),
+                findings=(
+                    Finding(
+                        "extra-file",
+                        "warning",
+                        "the wheel holds a test folder",
+                        member="tests/__init__.py",
+                        found="tests/",
+                        expected="demo/",
+                        fix="exclude tests in the build backend",
+                    ),
+                    Finding("stripped", "note", "debug symbols are stripped"),
+                ),
+                log=Path("logs/cp312-manylinux2014_aarch64.log"),
+            ),
+            Outcome(reused, "reused", wheel=wheel, note="the abi3 wheel of cp312-manylinux2014_aarch64"),
+            Outcome(
+                failed,
+                "failed",
+                steps=(StepTime("build", 3.21),),
+                failure=Failure(
+                    "BuildFailed",
+                    7,
+                    "build",
+                    "the build backend failed\n  exit status 1",
+                    "nox -s wheels -- --target cp313t-manylinux_2_28_aarch64",
+                    ("src/demo.c:1:10: fatal error", "[bold]compilation[/bold] terminated."),
+                ),
+                log=Path("logs/cp313t-manylinux_2_28_aarch64.log"),
+            ),
+            Outcome(pure, "pure", wheel=make_wheel("py3-none-any", 2048), note="demo-1.0-py3-none-any.whl fits all"),
+        ),
+        sdist=Sdist(Path("dist/demo-1.0.tar.gz"), "demo", "1.0", "fedcba9876543210" * 4, ">=3.10"),
+        started=1_700_000_000.0,
+        seconds=41.23,
+    )
