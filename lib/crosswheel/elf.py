@@ -59,7 +59,7 @@ def read_elf(source: bytes | BinaryIO) -> Elf:
         return _read(ELFFile(BytesIO(data)), data)
     except Exception as error:
         # On broken input pyelftools fails in any way that Python code can fail, assertions included.
-        raise BadElf(f"broken ELF file: {error or type(error).__name__}") from error
+        raise BadElf(f"broken ELF file: {str(error) or type(error).__name__}") from error
 
 
 def _read(file: ELFFile, data: bytes) -> Elf:

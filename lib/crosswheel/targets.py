@@ -217,10 +217,25 @@ def _with_libc(triple: str, libc: Libc) -> str:
     return triple if libc == "glibc" else triple.replace("-gnu", "-musl")
 
 
+def parse_platform(text: str) -> tuple[Policy, Architecture]:
+    """A platform tag of a Linux wheel: ``manylinux_2_17_aarch64``, ``manylinux2014_aarch64``."""
+    policy, arch = _split_platform(text)
+    if arch is None:
+        raise UsageError(f"unknown platform {text!r}: write it as manylinux_2_28_aarch64")
+    return parse_policy(policy), arch
+
+
+def _split_platform(text: str) -> tuple[str, Architecture | None]:
+    for arch in architectures().values():
+        if text.endswith(f"_{arch}"):
+            return text.removesuffix(f"_{arch}"), arch
+    return text, None
+
+
 def parse_target(text: str) -> Target:
     """The inverse of `str(target)`."""
     python, _, platform = text.partition("-")
-    for arch in architectures().values():
-        if platform.endswith(f"_{arch}"):
-            return Target(parse_python(python), arch, parse_policy(platform.removesuffix(f"_{arch}")))
-    raise UsageError(f"unknown target {text!r}: write it as cp313-manylinux_2_28_aarch64")
+    policy, arch = _split_platform(platform)
+    if arch is None:
+        raise UsageError(f"unknown target {text!r}: write it as cp313-manylinux_2_28_aarch64")
+    return Target(parse_python(python), arch, parse_policy(policy))

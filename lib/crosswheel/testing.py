@@ -1,0 +1,188 @@
+"""For tests, yours too: tiny wheels and tiny ELF files, made in memory without a compiler.
+
+>>> library = tiny_elf(machine="EM_AARCH64", exports=("PyInit_fast",), needed=("libc.so.6",))
+>>> tiny_wheel(folder, tag="cp313-cp313-manylinux_2_17_aarch64", members={"fast.so": library})
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+import struct
+import zipfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from elftools.elf.enums import ENUM_D_TAG, ENUM_E_MACHINE
+from packaging.tags import parse_tag
+
+from crosswheel.elf import MAGIC, Bits, ByteOrder
+
+_A_LONG_TIME_AGO = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip archive can name
+_FUNCTION, _WEAK_FUNCTION = 1 << 4 | 2, 2 << 4 | 2
+_STRTAB, _HASH, _DYNAMIC, _DYNSYM, _VERNEED, _VERSYM = 3, 5, 6, 11, 0x6FFFFFFE, 0x6FFFFFFF  # sh_type
+
+
+def tiny_wheel(
+    directory: Path,
+    *,
+    name: str = "tiny",
+    version: str = "1.0",
+    tag: str = "py3-none-any",
+    members: Mapping[str, bytes] | None = None,
+) -> Path:
+    """A well-formed wheel with these members in `directory`, down to the hashes of its RECORD.
+
+    A member of the dist-info folder among them takes the place of the one that would be written.
+    """
+    dist_info = f"{name}-{version}.dist-info"
+    tags = "".join(f"Tag: {one}\n" for one in sorted(map(str, parse_tag(tag))))
+    purelib = "true" if tag.endswith("-any") else "false"
+    files = {
+        f"{dist_info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode(),
+        f"{dist_info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: tiny\nRoot-Is-Purelib: {purelib}\n{tags}".encode(),
+        **(members or {}),
+    }
+    files.setdefault(f"{dist_info}/RECORD", _record(files, f"{dist_info}/RECORD"))
+    path = directory / f"{name}-{version}-{tag}.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        for member, data in files.items():
+            archive.writestr(zipfile.ZipInfo(member, _A_LONG_TIME_AGO), data)
+    return path
+
+
+def _record(files: Mapping[str, bytes], itself: str) -> bytes:
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    for member, data in files.items():
+        digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+        rows.writerow([member, f"sha256={digest}", len(data)])
+    rows.writerow([itself, "", ""])
+    return text.getvalue().encode()
+
+
+def tiny_elf(
+    *,
+    machine: str = "EM_AARCH64",
+    bits: Bits = 64,
+    byteorder: ByteOrder = "little",
+    soname: str = "",
+    needed: Iterable[str] = (),
+    rpath: str = "",
+    runpath: str = "",
+    exports: Iterable[str] = (),
+    undefined: Iterable[str] = (),
+    weak: Iterable[str] = (),
+    versions_needed: Mapping[str, Iterable[str]] | None = None,
+) -> bytes:
+    """A shared object of a few hundred bytes: it has all that the dynamic loader asks for, and no code.
+
+    `undefined` and `weak` are symbols wanted from elsewhere; `versions_needed` maps a library to symbol versions.
+    """
+    draft = _Draft(ENUM_E_MACHINE[machine], bits, byteorder)
+    for library in needed:
+        draft.tag("DT_NEEDED", draft.name(library))
+    for tag, text in (("DT_SONAME", soname), ("DT_RPATH", rpath), ("DT_RUNPATH", runpath)):
+        if text:
+            draft.tag(tag, draft.name(text))
+    symbols = draft.symbols(undefined, weak, exports)
+    versions = draft.versions(versions_needed or {})
+    draft.add(".dynstr", _STRTAB, bytes(draft.strings), tag="DT_STRTAB")
+    draft.tag("DT_STRSZ", len(draft.strings))
+    draft.add(".dynsym", _DYNSYM, b"".join(symbols), link=1, info=1, entry=len(symbols[0]), tag="DT_SYMTAB")
+    draft.tag("DT_SYMENT", len(symbols[0]))
+    draft.add(".hash", _HASH, draft.hashes(len(symbols)), link=2, tag="DT_HASH")
+    if versions_needed:
+        draft.add(".gnu.version", _VERSYM, bytes(2 * len(symbols)), link=2, entry=2, tag="DT_VERSYM")
+        draft.add(".gnu.version_r", _VERNEED, versions, link=1, info=len(versions_needed), tag="DT_VERNEED")
+        draft.tag("DT_VERNEEDNUM", len(versions_needed))
+    return draft.finish()
+
+
+class _Draft:
+    """An ELF file in the making: file header, program headers, sections, section headers; an address is an offset."""
+
+    def __init__(self, machine: int, bits: Bits, byteorder: ByteOrder) -> None:
+        self.machine, self.byteorder = machine, byteorder
+        self.wide = bits == 64  # noqa: PLR2004
+        self.strings = bytearray(1)
+        self.tags = b""
+        self.section_names = bytearray(1)
+        self.section_headers = [self.pack("IIWWWWIIWW", *[0] * 10)]
+        self.body = bytes(64 + 2 * 56 if self.wide else 52 + 2 * 32)  # room for the headers, which come last
+
+    def pack(self, layout: str, *values: int) -> bytes:
+        """As `struct.pack`, with W for a word as wide as an address."""
+        order, word = "<" if self.byteorder == "little" else ">", "Q" if self.wide else "I"
+        return struct.pack(order + layout.replace("W", word), *values)
+
+    def name(self, text: str) -> int:
+        """What stands in the file instead of a name: its place in the string table."""
+        self.strings += text.encode() + b"\0"
+        return len(self.strings) - len(text.encode()) - 1
+
+    def tag(self, tag: str, value: int) -> None:
+        self.tags += self.pack("WW", ENUM_D_TAG[tag], value)
+
+    def symbols(self, undefined: Iterable[str], weak: Iterable[str], exports: Iterable[str]) -> list[bytes]:
+        kinds = [(undefined, _FUNCTION, 0), (weak, _WEAK_FUNCTION, 0), (exports, _FUNCTION, 1)]
+        rows = [(self.name(text), kind, section) for texts, kind, section in kinds for text in texts]
+        return [self._symbol(*row) for row in [(0, 0, 0), *rows]]
+
+    def _symbol(self, name: int, kind: int, section: int) -> bytes:
+        if self.wide:
+            return self.pack("IBBHQQ", name, kind, 0, section, 0, 0)
+        return self.pack("IIIBBH", name, 0, 0, kind, 0, section)
+
+    def hashes(self, count: int) -> bytes:
+        """One bucket with every symbol in its chain: slow to search, quick to write."""
+        long = self.wide and self.machine == ENUM_E_MACHINE["EM_S390"]  # s390x's ABI stands alone in this
+        chain = [0, *range(2, count), 0][:count]
+        return self.pack(f"{3 + count}{'Q' if long else 'I'}", 1, count, min(1, count - 1), *chain)
+
+    def versions(self, needed: Mapping[str, Iterable[str]]) -> bytes:
+        """A Verneed record for each library, then a Vernaux record for each of its versions, 16 bytes all of them."""
+        data = b""
+        for number, (library, texts) in enumerate(needed.items(), start=1):
+            names = [self.name(text) for text in texts]
+            following = 16 * (1 + len(names)) if number < len(needed) else 0
+            data += self.pack("HHIII", 1, len(names), self.name(library), 16, following)
+            for name in names:
+                data += self.pack("IHHII", 0, 0, 2, name, 16 if name != names[-1] else 0)
+        return data
+
+    def add(
+        self, name: str, kind: int, data: bytes, *, link: int = 0, info: int = 0, entry: int = 0, tag: str = ""
+    ) -> int:
+        """Append a section; `link` is the number of the one its names or symbols are in. Returns its offset."""
+        self.body += bytes(-len(self.body) % 8)
+        offset, size = len(self.body), len(data)
+        header = self.pack("IIWWWWIIWW", len(self.section_names), kind, 0, offset, offset, size, link, info, 8, entry)
+        self.section_headers.append(header)
+        self.section_names += name.encode() + b"\0"
+        self.body += data
+        if tag:
+            self.tag(tag, offset)
+        return offset
+
+    def finish(self) -> bytes:
+        self.tag("DT_NULL", 0)
+        dynamic = self.add(".dynamic", _DYNAMIC, self.tags, link=1, entry=16 if self.wide else 8)
+        self.add(".shstrtab", _STRTAB, bytes(self.section_names) + b".shstrtab\0")
+        end = len(self.body)
+        headers = self._file_header(end) + self._segment(1, 0, end) + self._segment(2, dynamic, len(self.tags))
+        return headers + self.body[len(headers) :] + b"".join(self.section_headers)
+
+    def _file_header(self, section_headers: int) -> bytes:
+        magic = MAGIC + bytes([2 if self.wide else 1, 1 if self.byteorder == "little" else 2, 1]) + bytes(9)
+        sizes = (64, 56, 2, 64) if self.wide else (52, 32, 2, 40)
+        count = len(self.section_headers)
+        shared_object, version, entry = 3, 1, 0
+        numbers = (shared_object, self.machine, version, entry, sizes[0], section_headers, 0, *sizes, count, count - 1)
+        return magic + self.pack("HHIWWWIHHHHHH", *numbers)
+
+    def _segment(self, kind: int, offset: int, size: int) -> bytes:
+        place = (offset, offset, offset, size, size)
+        return self.pack("IIQQQQQQ", kind, 4, *place, 8) if self.wide else self.pack("8I", kind, *place, 4, 8)
