@@ -1,4 +1,4 @@
-"""What flows through crosswheel, all of it frozen: a plan of jobs goes in, outcomes come out, a report is what is left."""
+"""What flows through crosswheel, all of it frozen: a plan of jobs goes in, outcomes and a report come out."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from crosswheel.targets import PythonTag, Target
 
 @dataclass(frozen=True)
 class Interpreter:
-    """A CPython of this machine that build backends can run on."""
+    """A CPython of this machine that build backends can run on; without `headers` it cannot compile extensions."""
 
     tag: PythonTag
     version: str
     path: Path
+    headers: bool = True
 
 
 @dataclass(frozen=True)

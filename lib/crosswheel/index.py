@@ -1,0 +1,229 @@
+"""Reading a package index (PEP 503, 691) with the caller's own pip settings, and keeping what was fetched.
+
+Files land in the cache under their final name only after their sha256 was found right.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from crosswheel.errors import IndexUnreachable, SourceError
+from crosswheel.model import Listener, Transfer, deaf
+from crosswheel.process import CommandFailed, Processes
+
+if TYPE_CHECKING:
+    import requests
+    from pypi_simple import DistributionPackage
+
+_ATTEMPTS = 3
+_TIMEOUT = (15.0, 60.0)  # seconds to connect, and of silence
+_TICK = 256 * 1024  # bytes between two progress events
+
+
+def redact(text: str) -> str:
+    """The text without user names and passwords in its addresses."""
+    return re.sub(r"//[^/@\s]+@", "//***@", text)
+
+
+@dataclass(frozen=True)
+class PipSettings:
+    """What pip.conf and PIP_* variables say about where packages come from."""
+
+    index_url: str = ""
+    extra_index_urls: tuple[str, ...] = ()
+    find_links: tuple[str, ...] = ()
+    cert: str = ""
+
+    @property
+    def uv_environ(self) -> dict[str, str]:
+        """The same settings in uv's words; all indexes are searched together, as pip does."""
+        words = {
+            "UV_DEFAULT_INDEX": self.index_url,
+            "UV_INDEX": " ".join(self.extra_index_urls),
+            "UV_FIND_LINKS": ",".join(self.find_links),
+            "SSL_CERT_FILE": self.cert,
+            "UV_INDEX_STRATEGY": "unsafe-best-match" if self.extra_index_urls else "",
+        }
+        return {name: value for name, value in words.items() if value}
+
+
+def read_pip_settings(processes: Processes, environ: Mapping[str, str]) -> PipSettings:
+    """Ask pip itself: it knows its files, their order and its environment variables."""
+    try:
+        text = processes.run([sys.executable, "-m", "pip", "config", "list"], env=environ)
+    except CommandFailed:
+        text = ""
+    merged: dict[str, str] = {}
+    # pip lets its environment win over `install`, and that over `global`.
+    for section in ("global", "install", ":env:"):
+        for line in text.splitlines():
+            name, _, value = line.partition("=")
+            if name.startswith(f"{section}."):
+                merged[name.removeprefix(f"{section}.")] = str(ast.literal_eval(value))
+    return PipSettings(
+        index_url=merged.get("index-url", ""),
+        extra_index_urls=tuple(merged.get("extra-index-url", "").split()),
+        find_links=tuple(merged.get("find-links", "").split()),
+        cert=merged.get("cert", ""),
+    )
+
+
+def sha256_of(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+@dataclass
+class _Progress:
+    """What pypi-simple reports to; passes on a few events a second's worth of bytes."""
+
+    what: str
+    total: int | None
+    listener: Listener
+    done: int = 0
+    told: int = 0
+
+    def __enter__(self) -> _Progress:  # noqa: PYI034 - Self is not in 3.10
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.listener(Transfer(self.what, self.done, self.done))
+
+    def update(self, increment: int) -> None:
+        self.done += increment
+        if self.done - self.told >= _TICK:
+            self.told = self.done
+            self.listener(Transfer(self.what, self.done, self.total))
+
+
+@dataclass(frozen=True)
+class Index:
+    """One package index and the folder that keeps what came from it; offline, the folder is all there is."""
+
+    settings: PipSettings
+    cache: Path
+    offline: bool = False
+    listener: Listener = field(default=deaf, compare=False)
+
+    def files_of(self, project: str) -> list[DistributionPackage]:
+        """Every file of a project; raises SourceError for an unknown one, IndexUnreachable when offline or cut off."""
+        from pypi_simple import NoSuchProjectError, PyPISimple
+
+        if self.offline:
+            raise IndexUnreachable(
+                f"{project} is not in the cache, and --offline forbids asking the index",
+                hint="the same command without --offline",
+            )
+        with self._session() as session, _network(f"reading the index page of {project}"):
+            client = PyPISimple(self.settings.index_url or _default_endpoint(), session=session)
+            try:
+                return client.get_project_page(project, timeout=_TIMEOUT).packages
+            except NoSuchProjectError:
+                raise SourceError(
+                    f"the index has no project called {project!r}",
+                    hint="check the spelling, or give a folder or an sdist file",
+                ) from None
+
+    def fetch(self, package: DistributionPackage, sha256: str = "") -> Path:
+        """Download one file into the cache unless it is there; its bytes match `sha256`, or what the index says."""
+        promised = sha256 or (package.digests or {}).get("sha256", "")
+        if not promised:
+            raise SourceError(
+                f"the index gives no sha256 for {package.filename}, so it cannot be checked",
+                hint="download it yourself and give the file",
+            )
+        final = self.cache / "files" / promised / package.filename
+        if final.is_file():
+            return final
+        final.parent.mkdir(parents=True, exist_ok=True)
+        partial = final.with_name(f".{final.name}.{os.getpid()}.partial")
+        try:
+            self._download(package, partial)
+            found = sha256_of(partial)
+            if found != promised:
+                raise SourceError(
+                    f"{package.filename} is not what was promised: its sha256 is {found}, expected {promised}",
+                    hint="try again; if it stays so, ask whoever runs the index or the proxy in between",
+                )
+            partial.replace(final)
+        finally:
+            partial.unlink(missing_ok=True)
+        return final
+
+    def kept(self, pattern: str) -> Iterator[Path]:
+        """Files fetched before whose names match."""
+        return (self.cache / "files").glob(f"*/{pattern}")
+
+    def _download(self, package: DistributionPackage, to: Path) -> None:
+        import requests
+        import tenacity
+        from pypi_simple import PyPISimple
+
+        retry = tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(_ATTEMPTS),
+            wait=tenacity.wait_exponential(multiplier=0.5, max=8),
+            retry=tenacity.retry_if_exception_type(
+                (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
+            ),
+            reraise=True,
+        )
+        with self._session() as session, _network(f"downloading {package.filename}"):
+            client = PyPISimple(session=session)
+            retry(
+                client.download_package,
+                package,
+                to,
+                verify=False,  # we compare with what was promised, which may be more than the index says
+                progress=lambda total: _Progress(package.filename, total, self.listener),
+                timeout=_TIMEOUT,
+            )
+
+    @contextmanager
+    def _session(self) -> Iterator[requests.Session]:
+        import requests
+        from requests.adapters import HTTPAdapter
+        from urllib3.util import Retry
+
+        with requests.Session() as session:
+            retries = Retry(total=_ATTEMPTS, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504))
+            for scheme in ("http://", "https://"):
+                session.mount(scheme, HTTPAdapter(max_retries=retries))
+            if self.settings.cert:
+                session.verify = self.settings.cert
+            yield session
+
+
+def _default_endpoint() -> str:
+    from pypi_simple import PYPI_SIMPLE_ENDPOINT
+
+    return PYPI_SIMPLE_ENDPOINT
+
+
+@contextmanager
+def _network(doing: str) -> Iterator[None]:
+    """What requests raises, as one error of ours."""
+    import requests
+
+    try:
+        yield
+    except requests.RequestException as error:
+        raise IndexUnreachable(
+            f"{doing} failed: {redact(str(error))}",
+            hint="pip config list (is the index right?), or the same command with --offline if it ran before",
+        ) from error

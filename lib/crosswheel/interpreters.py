@@ -1,0 +1,111 @@
+"""The CPythons of this machine: found where nox finds them (PATH, pyenv, uv), and fetched by uv when asked to."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from crosswheel.errors import CrosswheelError, MissingTool
+from crosswheel.model import Interpreter
+from crosswheel.process import CommandFailed, Processes
+from crosswheel.targets import PythonTag, python_tags
+
+# What an interpreter says of itself; a debug build has another ABI (PEP 3149's d) and serves nobody.
+_PROBE = """
+import json, os, platform, sys, sysconfig
+print(json.dumps({
+    "implementation": sys.implementation.name,
+    "version": platform.python_version(),
+    "minor": sys.version_info[1] if sys.version_info[0] == 3 else -1,
+    "free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+    "debug": hasattr(sys, "gettotalrefcount"),
+    "final": sys.version_info[3] == "final",
+    "headers": os.path.exists(sysconfig.get_config_h_filename()),
+    "base": os.path.realpath(getattr(sys, "_base_executable", sys.executable) or sys.executable),
+    "venv": sys.prefix != sys.base_prefix,
+}))
+"""
+
+
+def uv() -> str:
+    """The uv program that is installed beside us."""
+    from uv import find_uv_bin
+
+    return str(find_uv_bin())
+
+
+def find_interpreters(processes: Processes, environ: Mapping[str, str]) -> dict[PythonTag, Interpreter]:
+    """The best CPython of each tag: one with headers before one without, then the newest patch release."""
+    candidates = list(dict.fromkeys(_candidates(processes, environ)))
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        probed = pool.map(lambda path: _probe(path, processes, environ), candidates)
+    best: dict[PythonTag, tuple[tuple[object, ...], Interpreter]] = {}
+    for rank, interpreter in filter(None, probed):
+        if interpreter.tag not in best or rank > best[interpreter.tag][0]:
+            best[interpreter.tag] = (rank, interpreter)
+    return {tag: interpreter for tag, (_, interpreter) in best.items()}
+
+
+def fetch_interpreter(tag: PythonTag, processes: Processes, environ: Mapping[str, str]) -> Interpreter:
+    """Have uv download a CPython, as nox's --download-python does; raises MissingTool when it cannot."""
+    command = [uv(), "python", "install", f"{tag.version}{'t' if tag.free_threaded else ''}"]
+    try:
+        processes.run(command, env=environ)
+    except CommandFailed as error:
+        last = error.output.strip().splitlines()[-1:] or [""]
+        raise MissingTool(
+            f"no CPython for {tag} on this machine, and uv could not download one: {last[0].strip()}",
+            hint=f"{' '.join(['uv', *command[1:]])}, or install it with pyenv or the system's packages",
+        ) from error
+    found = find_interpreters(processes, environ).get(tag)
+    if found is None:
+        raise MissingTool(
+            f"uv installed a CPython for {tag}, but it cannot be found", hint="uv python list --only-installed"
+        )
+    return found
+
+
+def _candidates(processes: Processes, environ: Mapping[str, str]) -> Iterator[Path]:
+    names = [f"python{tag.version}{'t' if tag.free_threaded else ''}" for tag in python_tags()]
+    root = Path(environ.get("PYENV_ROOT") or Path(environ.get("HOME", "/")) / ".pyenv")
+    for folder in sorted(root.glob("versions/*/bin")):
+        yield from _existing(folder / name for name in names)
+    on_path = (Path(entry) for entry in environ.get("PATH", os.defpath).split(os.pathsep) if entry)
+    # A shim is a script that starts one of the versions seen above, or complains.
+    for folder in (entry for entry in on_path if entry != root / "shims"):
+        yield from _existing(folder / name for name in (*names, "python3"))
+    yield from _existing(_managed_by_uv(processes, environ))
+
+
+def _managed_by_uv(processes: Processes, environ: Mapping[str, str]) -> Iterator[Path]:
+    command = [uv(), "python", "list", "--only-installed", "--managed-python", "--output-format", "json", "--offline"]
+    try:
+        for row in json.loads(processes.run(command, env=environ) or "[]"):
+            yield Path(row["path"])
+    except (CommandFailed, ValueError):  # an old uv, or one that cannot read its folder: PATH and pyenv remain
+        return
+
+
+def _existing(paths: Iterable[Path]) -> Iterator[Path]:
+    for path in paths:
+        if os.access(path, os.X_OK) and path.is_file():
+            yield path.resolve()
+
+
+def _probe(
+    path: Path, processes: Processes, environ: Mapping[str, str]
+) -> tuple[tuple[object, ...], Interpreter] | None:
+    try:
+        facts = json.loads(processes.run([str(path), "-I", "-c", _PROBE], env=environ))
+    except (CrosswheelError, OSError, ValueError):
+        return None
+    tag = PythonTag(facts["minor"], free_threaded=facts["free_threaded"])
+    if facts["implementation"] != "cpython" or facts["debug"] or tag not in python_tags():
+        return None
+    micro = tuple(int(part) if part.isdigit() else 0 for part in facts["version"].split("."))
+    # A virtual environment's python is its base's: the base itself is what other environments are made from.
+    interpreter = Interpreter(tag, facts["version"], Path(facts["base"]) if facts["venv"] else path, facts["headers"])
+    return (facts["headers"], facts["final"], micro, str(path)), interpreter

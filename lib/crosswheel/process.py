@@ -1,0 +1,152 @@
+"""The only file that starts processes, and the one that sees to it that none is left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from crosswheel.errors import CrosswheelError, TimeLimit
+
+_POLL = 0.05
+_GRACE = 3.0
+
+
+class CommandFailed(CrosswheelError):  # noqa: N818
+    """A command ended with a code that is not 0; `output` is what it printed, where no log took it."""
+
+    def __init__(self, argv: Sequence[str], returncode: int, output: str) -> None:
+        super().__init__(f"{' '.join(argv)} ended with {describe_returncode(returncode)}")
+        self.argv = tuple(argv)
+        self.returncode = returncode
+        self.output = output
+
+
+class Stopped(CrosswheelError):  # noqa: N818
+    """The run was stopped while this command was under way, or before it began."""
+
+
+def describe_returncode(returncode: int) -> str:
+    """``exit code 2``, or ``signal SIGKILL`` for the negative codes that `subprocess` gives."""
+    if returncode >= 0:
+        return f"exit code {returncode}"
+    try:
+        return f"signal {signal.Signals(-returncode).name}"
+    except ValueError:
+        return f"signal {-returncode}"
+
+
+@dataclass
+class Processes:
+    """Starts commands, each in a session of its own, so that stopping one stops whatever it started."""
+
+    _stopping: threading.Event = field(default_factory=threading.Event)
+
+    def stop(self) -> None:
+        """Every command under way ends now; every later one is refused."""
+        self._stopping.set()
+
+    @property
+    def stopped(self) -> bool:
+        return self._stopping.is_set()
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        cwd: Path | None = None,
+        log: Path | None = None,
+        deadline: float | None = None,
+    ) -> str:
+        """Run to the end; output goes to the end of `log`, or is returned where there is none.
+
+        `deadline` is a moment of `time.monotonic`. Raises CommandFailed, TimeLimit, Stopped, and MissingTool's
+        cousin FileNotFoundError where the program is not there.
+        """
+        if self.stopped:
+            raise Stopped(f"not started: {argv[0]}")
+        if log is None:
+            return self._capture(argv, env, cwd, deadline)
+        with log.open("ab") as sink:
+            sink.write(f"$ {' '.join(argv)}\n".encode())
+            sink.flush()
+            process = self._start(argv, env, cwd, sink.fileno())
+            self._wait(process, argv, deadline)
+        if process.returncode:
+            raise CommandFailed(argv, process.returncode, "")
+        return ""
+
+    def _capture(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path | None, deadline: float | None) -> str:
+        import tempfile
+
+        # A file, and not a pipe: nobody has to read while the command runs.
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            process = self._start(argv, env, cwd, out.fileno(), err.fileno())
+            self._wait(process, argv, deadline)
+            out.seek(0)
+            err.seek(0)
+            text = out.read().decode(errors="replace")
+            if process.returncode:
+                raise CommandFailed(argv, process.returncode, text + err.read().decode(errors="replace"))
+        return text
+
+    def _start(
+        self,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        cwd: Path | None,
+        stdout: int,
+        stderr: int = subprocess.STDOUT,
+    ) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            list(argv),
+            env=dict(env),
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            start_new_session=True,
+        )
+
+    def _wait(self, process: subprocess.Popen[bytes], argv: Sequence[str], deadline: float | None) -> None:
+        try:
+            while process.poll() is None:
+                self._check(argv, deadline)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(_POLL)
+        except BaseException:
+            _end_session(process)
+            raise
+
+    def _check(self, argv: Sequence[str], deadline: float | None) -> None:
+        if self.stopped:
+            raise Stopped(f"stopped: {argv[0]}")
+        if deadline is not None and time.monotonic() > deadline:
+            raise TimeLimit(
+                f"{' '.join(argv[:3])} was still running when the time limit was reached",
+                hint="set a longer `timeout` (seconds) in [tool.crosswheel], or see in the log what it waits for",
+            )
+
+
+def _end_session(process: subprocess.Popen[bytes]) -> None:
+    """Ask the whole session to end, then make it."""
+    for number, patience in ((signal.SIGTERM, _GRACE), (signal.SIGKILL, _GRACE)):
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            break
+        try:
+            process.wait(patience)
+        except subprocess.TimeoutExpired:
+            continue
+    process.wait()
+    # What the leader left behind in its session has no leader to ask any more.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)

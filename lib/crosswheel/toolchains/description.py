@@ -1,0 +1,181 @@
+"""What the target's CPython says of itself: its sysconfig and its headers.
+
+The real answers are read from a sysroot that holds that CPython. Without one they are derived from an interpreter
+of the same X.Y on this machine, which is right for 64-bit little-endian Linux targets: there the C types have the
+same sizes, and what differs is listed in this file.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from crosswheel.errors import MissingTool
+from crosswheel.model import Interpreter
+from crosswheel.process import Processes
+from crosswheel.targets import Target
+
+# As CPython's own Makefile has them in pypa's images, without -g: -O3 and -Wall are its defaults for extensions.
+_OPT = "-DNDEBUG -O3 -Wall"
+_CFLAGS = f"-fno-strict-overflow -Wsign-compare {_OPT}"
+
+# Macros of pyconfig.h that tell of x86 processors; everything else that an extension sees is the same on LP64.
+_X86_ONLY = ("HAVE_GCC_ASM_FOR_X64", "HAVE_GCC_ASM_FOR_X87", "HAVE_GCC_ASM_FOR_MC68881")
+
+_PROBE = """
+import json, sysconfig
+print(json.dumps({"include": sysconfig.get_path("include"), "platinclude": sysconfig.get_path("platinclude"),
+    "pyconfig": sysconfig.get_config_h_filename(), "stdlib": sysconfig.get_path("stdlib")}))
+"""
+
+
+@dataclass(frozen=True)
+class Description:
+    """A target's CPython on disk: `path` is the JSON that impersonate.py reads, `include` the folder of Python.h."""
+
+    path: Path
+    include: Path
+    replaced: tuple[Path, ...]
+    """Folders of this machine's headers, which `include` stands in for."""
+
+
+def derivable(target: Target) -> bool:
+    """Whether an interpreter of a 64-bit little-endian machine, such as this one, can stand in for the target's."""
+    return (target.arch.bits, target.arch.byteorder) == (64, "little")
+
+
+def find_real(target: Target, sysroot: Path | None) -> Path | None:
+    """The `_sysconfigdata` file of the target's CPython in a sysroot, in pypa's layout, Debian's or an installed one."""
+    if sysroot is None:
+        return None
+    flag = "t" if target.python.free_threaded else ""
+    name = f"lib/python{target.python.version}{flag}/_sysconfigdata_{flag}_*.py"
+    for base in ("opt/_internal/cpython-*", "usr", "usr/local", "."):
+        for path in sorted(sysroot.glob(f"{base}/{name}")):
+            return path
+    return None
+
+
+def describe(
+    target: Target,
+    interpreter: Interpreter,
+    sysroot: Path | None,
+    compilers: Mapping[str, str],
+    folder: Path,
+    processes: Processes,
+    environ: Mapping[str, str],
+) -> Description:
+    """Write the description and the headers of the target's CPython into `folder`.
+
+    `compilers` maps CC, CXX, AR and RANLIB to programs.
+    """
+    here = json.loads(processes.run([str(interpreter.path), "-I", "-c", _PROBE], env=environ))
+    real = find_real(target, sysroot)
+    if real is not None and sysroot is not None:
+        found, headers = _read_build_time_vars(real), _real_headers(target, real, sysroot)
+    else:
+        found, headers = {}, None
+    include = folder / "include" / f"python{target.python.version}{'t' if target.python.free_threaded else ''}"
+    _write_headers(include, Path(here["include"]), Path(here["pyconfig"]), headers, target)
+    lib = folder / "lib"
+    lib.mkdir(parents=True, exist_ok=True)
+    (lib / include.name).symlink_to(here["stdlib"])
+    path = folder / "target.json"
+    path.write_text(json.dumps(_answers(target, found, compilers, folder, include), indent=1, sort_keys=True))
+    replaced = tuple(dict.fromkeys(Path(here[name]) for name in ("include", "platinclude")))
+    return Description(path, include, replaced)
+
+
+def _answers(
+    target: Target, found: Mapping[str, Any], compilers: Mapping[str, str], prefix: Path, include: Path
+) -> dict[str, Any]:
+    """The JSON for impersonate.py. Sizes and features come from `found`; compilers and folders are ours always."""
+    sizes = {name: value for name, value in found.items() if re.match(r"(SIZEOF|ALIGNOF|HAVE|WITH|Py)_", name)}
+    cc, cxx = compilers["CC"], compilers["CXX"]
+    lib = str(prefix / "lib")
+    ours = {
+        "SOABI": target.ext_suffix.removeprefix(".").removesuffix(".so"),
+        "EXT_SUFFIX": target.ext_suffix,
+        "SHLIB_SUFFIX": ".so",
+        "MULTIARCH": target.multiarch,
+        "HOST_GNU_TYPE": target.multiarch,
+        "MACHDEP": "linux",
+        "CC": cc,
+        "CXX": cxx,
+        "AR": compilers["AR"],
+        "ARFLAGS": "rcs",
+        "RANLIB": compilers["RANLIB"],
+        "OPT": _OPT,
+        "CFLAGS": _CFLAGS,
+        "PY_CFLAGS": _CFLAGS,
+        "BASECFLAGS": "-fno-strict-overflow -Wsign-compare",
+        "CCSHARED": "-fPIC",
+        "CPPFLAGS": "",
+        "LDFLAGS": "",
+        "LDSHARED": f"{cc} -shared",
+        "LDCXXSHARED": f"{cxx} -shared",
+        "BLDSHARED": f"{cc} -shared",
+        "LINKCC": cc,
+        "CONFIG_ARGS": "",
+        "INCLUDEPY": str(include),
+        "CONFINCLUDEPY": str(include),
+        "INCLUDEDIR": str(include.parent),
+        "CONFINCLUDEDIR": str(include.parent),
+        "LIBDIR": lib,
+        "LIBPL": lib,
+        "LIBPC": f"{lib}/pkgconfig",
+        "LDLIBRARY": f"libpython{target.python.version}.a",
+        "LIBRARY": f"libpython{target.python.version}.a",
+        "INSTSONAME": f"libpython{target.python.version}.a",
+        "Py_ENABLE_SHARED": 0,
+        "installed_base": str(prefix),
+        "installed_platbase": str(prefix),
+    }
+    return {
+        "platform": f"linux-{target.arch}",
+        "machine": str(target.arch),
+        "multiarch": target.multiarch,
+        "vars": {**sizes, **ours},
+    }
+
+
+def _read_build_time_vars(path: Path) -> dict[str, Any]:
+    """The dictionary of a `_sysconfigdata` module, read without running it."""
+    for node in ast.parse(path.read_text("utf-8", "replace")).body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "build_time_vars":
+            return dict(ast.literal_eval(node.value))
+    raise MissingTool(f"{path} holds no build_time_vars", hint="check `sysroot` in [tool.crosswheel]")
+
+
+def _real_headers(target: Target, sysconfigdata: Path, sysroot: Path) -> tuple[Path, Path]:
+    """The folder of Python.h and the file pyconfig.h that belong to a sysroot's CPython."""
+    name = sysconfigdata.parent.name
+    prefix = sysconfigdata.parent.parent.parent
+    include = prefix / "include" / name
+    # Debian keeps the part that differs between architectures in a folder of its own.
+    multiarch = sysroot / "usr" / "include" / target.multiarch / name / "pyconfig.h"
+    pyconfig = multiarch if multiarch.is_file() else include / "pyconfig.h"
+    if not (include / "Python.h").is_file() or not pyconfig.is_file():
+        raise MissingTool(
+            f"the sysroot has CPython {target.python.version} but not its headers (no Python.h or pyconfig.h in {include})",
+            hint=f"put the target's libpython{target.python.version}-dev files into {sysroot}",
+        )
+    return include, pyconfig
+
+
+def _write_headers(
+    include: Path, host: Path, host_pyconfig: Path, real: tuple[Path, Path] | None, target: Target
+) -> None:
+    source, pyconfig = real or (host, host_pyconfig)
+    shutil.copytree(source, include, ignore=shutil.ignore_patterns("pyconfig.h"))
+    text = pyconfig.read_text("utf-8", "replace")
+    if real is None and target.arch.name != "x86_64":
+        for macro in _X86_ONLY:
+            text = re.sub(rf"^#define {macro} .*$", f"/* #undef {macro} */", text, flags=re.MULTILINE)
+    (include / "pyconfig.h").write_text(text)

@@ -1,0 +1,413 @@
+/* zigcc: Zig's clang behind the names and flags that build systems use.
+ *
+ * Called as cc, c++, gcc, g++, clang, clang++ (with or without a "triple-" in front) it translates the arguments and
+ * runs `zig cc` or `zig c++` for the target of its configuration; as build-cc and build-c++ for the machine it runs on;
+ * as ar, ranlib and ld it runs Zig's; as strip it does nothing, for what it links is stripped already.
+ *
+ * Configuration: the file zigcc.conf beside the folder this program lies in, a "key value" a line:
+ *   zig PATH            the Zig program
+ *   cache FOLDER        where Zig keeps its libc, libc++ and objects
+ *   target TRIPLE       what cc builds for, in Zig's spelling: aarch64-linux-gnu.2.17
+ *   build-target TRIPLE what build-cc builds for
+ *   multiarch TRIPLE    the answer to -print-multiarch
+ *   debug yes           keep debug information
+ *   map OLD NEW         a folder of this machine and the target's folder to use instead
+ *   hide FOLDER         a folder of this machine whose headers and libraries are not the target's
+ *   include FOLDER      a folder of the target's headers      lib FOLDER   ... of its libraries
+ *
+ * It is C, and not Python, because a configure script starts it hundreds of times, and because it also has to run
+ * inside containers of another architecture, where a static program of this machine starts at full speed.
+ */
+#include <errno.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct { char **items; size_t count, room; } list;
+
+static void *checked(void *memory) {
+    if (!memory) { fputs("zigcc: out of memory\n", stderr); exit(1); }
+    return memory;
+}
+
+static void push(list *to, const char *text) {
+    if (to->count + 1 >= to->room) {
+        to->room = to->room ? to->room * 2 : 64;
+        to->items = checked(realloc(to->items, to->room * sizeof *to->items));
+    }
+    to->items[to->count++] = checked(strdup(text));
+    to->items[to->count] = NULL;
+}
+
+static void push_joined(list *to, const char *head, const char *tail) {
+    char *text = checked(malloc(strlen(head) + strlen(tail) + 1));
+    push(to, strcat(strcpy(text, head), tail));
+    free(text);
+}
+
+static bool starts(const char *text, const char *prefix) { return strncmp(text, prefix, strlen(prefix)) == 0; }
+static bool same(const char *a, const char *b) { return strcmp(a, b) == 0; }
+
+static bool starts_any(const char *text, const char *const *prefixes) {
+    for (; *prefixes; prefixes++) if (starts(text, *prefixes)) return true;
+    return false;
+}
+
+static bool among(const char *text, const char *const *words) {
+    for (; *words; words++) if (same(text, *words)) return true;
+    return false;
+}
+
+/* ---- configuration ------------------------------------------------------------------------------------------- */
+
+static struct {
+    const char *zig, *cache, *target, *build_target, *multiarch;
+    bool debug;
+    list hidden, mapped_from, mapped_to, includes, libs;
+} conf;
+
+static void read_conf(void) {
+    char path[PATH_MAX + 16], line[3 * PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", path, PATH_MAX);
+    if (length < 0) { perror("zigcc: /proc/self/exe"); exit(1); }
+    path[length] = 0;
+    char *folder = dirname(dirname(path));
+    char name[PATH_MAX + 32];
+    snprintf(name, sizeof name, "%s/zigcc.conf", folder);
+    FILE *file = fopen(name, "r");
+    if (!file) { fprintf(stderr, "zigcc: %s: %s\n", name, strerror(errno)); exit(1); }
+    while (fgets(line, sizeof line, file)) {
+        line[strcspn(line, "\n")] = 0;
+        char *value = strchr(line, ' ');
+        if (!value) continue;
+        *value++ = 0;
+        if (same(line, "zig")) conf.zig = checked(strdup(value));
+        else if (same(line, "cache")) conf.cache = checked(strdup(value));
+        else if (same(line, "target")) conf.target = checked(strdup(value));
+        else if (same(line, "build-target")) conf.build_target = checked(strdup(value));
+        else if (same(line, "multiarch")) conf.multiarch = checked(strdup(value));
+        else if (same(line, "debug")) conf.debug = same(value, "yes");
+        else if (same(line, "hide")) push(&conf.hidden, value);
+        else if (same(line, "include")) push(&conf.includes, value);
+        else if (same(line, "lib")) push(&conf.libs, value);
+        else if (same(line, "map")) {
+            char *new = strchr(value, ' ');
+            if (!new) continue;
+            *new++ = 0;
+            push(&conf.mapped_from, value);
+            push(&conf.mapped_to, new);
+        }
+    }
+    fclose(file);
+    if (!conf.zig || !conf.cache || !conf.target || !conf.build_target) {
+        fprintf(stderr, "zigcc: %s lacks zig, cache, target or build-target\n", name);
+        exit(1);
+    }
+}
+
+/* ---- folders of this machine --------------------------------------------------------------------------------- */
+
+static bool under(const char *path, const char *folder) {
+    size_t length = strlen(folder);
+    return starts(path, folder) && (path[length] == '/' || path[length] == 0);
+}
+
+/* The folder to use for one that was asked for: the target's in its place, the same, or NULL for none. */
+static const char *folder_for_target(const char *asked) {
+    static char buffer[2 * PATH_MAX];
+    for (size_t i = 0; i < conf.mapped_from.count; i++)
+        if (under(asked, conf.mapped_from.items[i])) {
+            const char *rest = asked + strlen(conf.mapped_from.items[i]);
+            snprintf(buffer, sizeof buffer, "%s%s", conf.mapped_to.items[i], rest);
+            return buffer;
+        }
+    /* What is under a folder of the target's own may be under a hidden one too: a sysroot below /usr, say. */
+    for (size_t i = 0; i < conf.includes.count; i++) if (under(asked, conf.includes.items[i])) return asked;
+    for (size_t i = 0; i < conf.libs.count; i++) if (under(asked, conf.libs.items[i])) return asked;
+    for (size_t i = 0; i < conf.hidden.count; i++) if (under(asked, conf.hidden.items[i])) return NULL;
+    return asked;
+}
+
+/* ---- one flag at a time -------------------------------------------------------------------------------------- */
+
+static const char *const dropped[] = {
+    "-static-libgcc", "-static-libstdc++", "-latomic", "-lgcc", "-pipe", "-m64", "-ffat-lto-objects",
+    "-fno-fat-lto-objects", "-fuse-linker-plugin", "-fno-semantic-interposition", "-march=native", "-mcpu=native",
+    "-fno-lifetime-dse", "-fvar-tracking", "-fno-var-tracking", "-fvar-tracking-assignments",
+    "-fno-var-tracking-assignments", "-fno-plt", "-fcf-protection", "-mbranch-protection=standard", "-s", NULL,
+};
+/* -g...: debug information; the rest names gcc's own parts, or a target and a linker that are not ours to choose. */
+static const char *const dropped_prefixes[] = {
+    "-mtune=", "-specs=", "--target=", "-fuse-ld=", "--gcc-toolchain=", "-Wp,-U", "-lpython3", "-fstack-clash",
+    "-fcf-protection=", NULL,
+};
+/* Only -g flags are debug flags among those that start so; -gcc-... does not exist in one dash. */
+static bool is_debug_flag(const char *flag) { return starts(flag, "-g") || starts(flag, "-fdebug-"); }
+
+static const char *const linker_dropped[] = {
+    "-Bsymbolic-functions", "-O0", "-O1", "-O2", "-s", "--strip-all", "-x", "--discard-all", "--no-copy-dt-needed-entries",
+    "--copy-dt-needed-entries", "--fix-cortex-a53-835769", "--fix-cortex-a53-843419", "--warn-common", "--no-keep-memory",
+    "--reduce-memory-overheads", "--relax", "--no-relax", "--push-state", "--pop-state", "--no-warn-mismatch", "--stats",
+    "--traditional-format", "-t", "--trace", "--print-map", "-M", "-zpack-relative-relocs", "-zseparate-code",
+    "-zcombreloc", NULL,
+};
+static const char *const z_dropped[] = {"pack-relative-relocs", "separate-code", "combreloc", NULL};
+static const char *const linker_dropped_prefixes[] = {
+    "--exclude-libs=", "-Map=", "--Map=", "-plugin", "--hash-size", "--fix-", "--package-metadata",
+    "--icf=", "--orphan-handling=", NULL,
+};
+static const char *const linker_dropped_pairs[] = {"--exclude-libs", "-Map", "--Map", NULL};
+static const char *const rpath_words[] = {"-rpath", "--rpath", "-R", "-rpath-link", "--rpath-link", NULL};
+static const char *const rpath_joined[] = {"-rpath=", "--rpath=", "-rpath-link=", "--rpath-link=", NULL};
+
+/* Only what is relative to the wheel's own files may stay. */
+static bool keeps_rpath(const char *value) { return starts(value, "$ORIGIN") || starts(value, "${ORIGIN}"); }
+
+/* One word of the linker's: appended to `kept` unless it is dropped. Gives how many words it took, its value included. */
+static size_t translate_linker_word(list *kept, const char *word, const char *value) {
+    if (among(word, rpath_words)) {
+        if (value && keeps_rpath(value)) { push(kept, "-rpath"); push(kept, value); }
+        return 2;
+    }
+    if (among(word, linker_dropped_pairs)) return 2;
+    if (same(word, "-z") && value) {
+        if (!among(value, z_dropped)) { push(kept, word); push(kept, value); }
+        return 2;
+    }
+    if (starts_any(word, rpath_joined) && !keeps_rpath(strchr(word, '=') + 1)) return 1;
+    if (starts(word, "-R") && !keeps_rpath(word + 2)) return 1;
+    if (starts(word, "-L") && !folder_for_target(word + 2)) return 1;
+    if (among(word, linker_dropped) || starts_any(word, linker_dropped_prefixes)) return 1;
+    push(kept, word);
+    return 1;
+}
+
+static void push_linker_words(list *out, const list *kept) {
+    for (size_t i = 0; i < kept->count; i++) { push(out, "-Xlinker"); push(out, kept->items[i]); }
+}
+
+/* -Wl,a,b,c: every word judged by itself. */
+static void translate_linker_words(list *out, const char *flag) {
+    char *copy = checked(strdup(flag + strlen("-Wl,"))), *state = NULL;
+    list words = {0}, kept = {0};
+    for (char *word = strtok_r(copy, ",", &state); word; word = strtok_r(NULL, ",", &state)) push(&words, word);
+    for (size_t i = 0; i < words.count;)
+        i += translate_linker_word(&kept, words.items[i], i + 1 < words.count ? words.items[i + 1] : NULL);
+    push_linker_words(out, &kept);
+    free(copy);
+}
+
+/* -Xlinker a [-Xlinker b]: the same. Gives how many of the words that follow it took. */
+static size_t translate_xlinker(list *out, const list *in, size_t at) {
+    if (at + 1 >= in->count) return 0;
+    const char *value = at + 3 < in->count && same(in->items[at + 2], "-Xlinker") ? in->items[at + 3] : NULL;
+    list kept = {0};
+    size_t taken = translate_linker_word(&kept, in->items[at + 1], value);
+    push_linker_words(out, &kept);
+    return taken == 2 && value ? 3 : 1;
+}
+
+/* gcc's names of Arm extensions, where LLVM's differ. */
+static const char *arm_feature(const char *name) {
+    static const char *const renamed[][2] = {
+        {"fp16", "fullfp16"}, {"simd", "neon"}, {"fp", "fp_armv8"}, {"rng", "rand"}, {"memtag", "mte"}, {"profile", "spe"},
+    };
+    for (size_t i = 0; i < sizeof renamed / sizeof *renamed; i++) if (same(name, renamed[i][0])) return renamed[i][1];
+    return name;
+}
+
+/* -march=armv8.2-a+crc+fp16 becomes Zig's -mcpu=generic+v8_2a+crc+fullfp16. */
+static void translate_arm_march(list *out, const char *march) {
+    char text[512] = "-mcpu=generic", *copy = checked(strdup(march)), *state = NULL;
+    size_t room = sizeof text - strlen(text) - 1;
+    for (char *word = strtok_r(copy, "+", &state); word; word = strtok_r(NULL, "+", &state)) {
+        char sign = '+', version[32];
+        int major = 0, minor = 0;
+        const char *feature;
+        if (sscanf(word, "armv%d.%d", &major, &minor) >= 1) {
+            if (major == 8 && minor == 0) continue;
+            snprintf(version, sizeof version, minor ? "v%d_%da" : "v%da", major, minor);
+            feature = version;
+        } else if (starts(word, "no")) { sign = '-'; feature = arm_feature(word + 2); }
+        else feature = arm_feature(word);
+        size_t length = strlen(feature) + 1;
+        if (length >= room) break;
+        room -= length;
+        sprintf(text + strlen(text), "%c%s", sign, feature);
+    }
+    push(out, text);
+    free(copy);
+}
+
+static void translate_cpu(list *out, const char *flag) {
+    const char *cpu = strchr(flag, '=') + 1;
+    if (starts(conf.target, "aarch64") && starts(flag, "-march=")) { translate_arm_march(out, cpu); return; }
+    if (starts(conf.target, "riscv64")) return; /* rv64gc is what Linux wheels have as their baseline */
+    char text[512];
+    snprintf(text, sizeof text, "-mcpu=%s", cpu);
+    if (starts(cpu, "power")) snprintf(text, sizeof text, "-mcpu=pwr%s", cpu + strlen("power"));
+    for (char *c = text + strlen("-mcpu="); *c; c++) if (*c == '-') *c = '_';
+    push(out, text);
+}
+
+/* ---- the whole command line ---------------------------------------------------------------------------------- */
+
+static bool is_cxx_source(const char *word) {
+    static const char *const endings[] = {".cc", ".cp", ".cxx", ".cpp", ".CPP", ".c++", ".C", ".ii", NULL};
+    const char *dot = strrchr(word, '.');
+    return word[0] != '-' && dot && among(dot, endings);
+}
+
+static bool wants_cxx(const list *in) {
+    for (size_t i = 0; i < in->count; i++) {
+        const char *word = in->items[i];
+        if (same(word, "-o")) { i++; continue; }
+        if (is_cxx_source(word) || starts(word, "-std=c++") || starts(word, "-std=gnu++")) return true;
+        if (same(word, "-lstdc++") || same(word, "-lc++") || starts(word, "-xc++")) return true;
+        if (same(word, "-x") && i + 1 < in->count && starts(in->items[i + 1], "c++")) return true;
+    }
+    return false;
+}
+
+static bool links(const list *in) {
+    static const char *const stages[] = {"-c", "-S", "-E", "-M", "-MM", "-fsyntax-only", NULL};
+    for (size_t i = 0; i < in->count; i++) if (among(in->items[i], stages)) return false;
+    return true;
+}
+
+/* -I dir, -Idir, -isystem dir, -L dir: dropped, replaced or kept. Gives how many words it took, 0 if it is none of them. */
+static size_t translate_folder(list *out, const char *word, const char *next) {
+    static const char *const separate[] = {"-isystem", "-idirafter", "-iquote", "-isysroot", NULL};
+    bool joined = (starts(word, "-I") || starts(word, "-L")) && word[2];
+    if (!joined && !among(word, separate) && !same(word, "-I") && !same(word, "-L")) return 0;
+    if (!joined && !next) return 0;
+    const char *folder = folder_for_target(joined ? word + 2 : next);
+    if (folder && !same(word, "-isysroot")) {
+        char head[16];
+        snprintf(head, sizeof head, joined ? "%.2s" : "%s", word);
+        if (joined) push_joined(out, head, folder);
+        else { push(out, head); push(out, folder); }
+    }
+    return joined ? 1 : 2;
+}
+
+static void translate(list *out, const list *in) {
+    for (size_t i = 0; i < in->count; i++) {
+        const char *word = in->items[i], *next = i + 1 < in->count ? in->items[i + 1] : NULL;
+        size_t taken = translate_folder(out, word, next);
+        if (taken) { i += taken - 1; continue; }
+        if (same(word, "-Xlinker")) i += translate_xlinker(out, in, i);
+        else if (same(word, "-target") || same(word, "-R") || same(word, "-rpath")) i++;
+        else if (starts(word, "-Wl,")) translate_linker_words(out, word);
+        else if (starts(word, "-Wp,-D")) push(out, word + strlen("-Wp,"));
+        else if (!conf.debug && is_debug_flag(word)) continue;
+        else if (starts(word, "-flto=")) push(out, same(word, "-flto=thin") ? word : "-flto"); /* -flto=auto, -flto=8 */
+        else if (same(word, "-lgcc_s")) push(out, "-lunwind");
+        else if (same(word, "-lstdc++")) continue; /* c++ links its own */
+        else if (among(word, dropped) || starts_any(word, dropped_prefixes)) continue;
+        else if (starts(word, "-march=") || starts(word, "-mcpu=")) translate_cpu(out, word);
+        else push(out, word);
+    }
+}
+
+/* @file: the words in it, quoted as gcc documents it. */
+static void expand(list *out, const char *word) {
+    FILE *file = word[0] == '@' ? fopen(word + 1, "r") : NULL;
+    if (!file) { push(out, word); return; }
+    char *text = NULL;
+    size_t room = 0, length = 0;
+    bool inside = false;
+    for (int c = fgetc(file), quote = 0;; c = fgetc(file)) {
+        if (length + 2 > room) text = checked(realloc(text, room = room ? room * 2 : 256));
+        if (c == EOF || (!quote && (c == ' ' || c == '\t' || c == '\n' || c == '\r'))) {
+            if (inside) { text[length] = 0; expand(out, text); }
+            length = 0;
+            inside = false;
+            if (c == EOF) break;
+            continue;
+        }
+        inside = true;
+        if (quote ? c == quote : (c == '"' || c == '\'')) quote = quote ? 0 : c;
+        else text[length++] = (char)(c == '\\' && quote != '\'' ? fgetc(file) : c);
+    }
+    free(text);
+    fclose(file);
+}
+
+static int run(const list *command) {
+    if (getenv("ZIGCC_PRINT")) { /* for those who want to know, tests among them */
+        for (size_t i = 1; i < command->count; i++) puts(command->items[i]);
+        return 0;
+    }
+    setenv("ZIG_GLOBAL_CACHE_DIR", conf.cache, 1);
+    setenv("ZIG_LOCAL_CACHE_DIR", conf.cache, 1);
+    execv(conf.zig, command->items);
+    fprintf(stderr, "zigcc: %s: %s\n", conf.zig, strerror(errno));
+    return 127;
+}
+
+static int run_tool(const char *tool, int argc, char **argv) {
+    list command = {0};
+    push(&command, conf.zig);
+    push(&command, tool);
+    for (int i = 1; i < argc; i++) push(&command, argv[i]);
+    return run(&command);
+}
+
+/* Zig carries no OpenMP runtime: the pragmas would compile, and leave symbols undefined that no libc has. */
+static void refuse_openmp(const list *in) {
+    for (size_t i = 0; i < in->count; i++)
+        if (starts(in->items[i], "-fopenmp")) {
+            fprintf(stderr, "zigcc: error: unsupported option '%s': no OpenMP runtime for this target\n", in->items[i]);
+            exit(1);
+        }
+}
+
+static int compile(bool cxx, bool for_build, const list *in) {
+    list command = {0};
+    push(&command, conf.zig);
+    push(&command, cxx || wants_cxx(in) ? "c++" : "cc");
+    push(&command, "-target");
+    push(&command, for_build ? conf.build_target : conf.target);
+    /* Zig adds the sanitizer where no -O stands, and its calls are undefined in every libc. */
+    push(&command, "-fno-sanitize=undefined");
+    if (for_build) {
+        for (size_t i = 0; i < in->count; i++) push(&command, in->items[i]);
+        return run(&command);
+    }
+    refuse_openmp(in);
+    if (!conf.debug) push(&command, "-g0");
+    translate(&command, in);
+    /* After everything else: the target's libc headers are Zig's, of the policy's version, not the sysroot's. */
+    for (size_t i = 0; i < conf.includes.count; i++) { push(&command, "-idirafter"); push(&command, conf.includes.items[i]); }
+    if (links(in) && in->count) {
+        for (size_t i = 0; i < conf.libs.count; i++) push_joined(&command, "-L", conf.libs.items[i]);
+        if (!conf.debug) push(&command, "-s");
+    }
+    return run(&command);
+}
+
+int main(int argc, char **argv) {
+    char *name = basename(argv[0]);
+    read_conf();
+    list in = {0};
+    for (int i = 1; i < argc; i++) expand(&in, argv[i]);
+    if (same(name, "build-cc")) return compile(false, true, &in);
+    if (same(name, "build-c++")) return compile(true, true, &in);
+    char *dash = strrchr(name, '-');
+    if (dash) name = dash + 1; /* aarch64-linux-gnu-gcc */
+    if (same(name, "ar")) return run_tool("ar", argc, argv);
+    if (same(name, "ranlib")) return run_tool("ranlib", argc, argv);
+    if (same(name, "ld")) return run_tool("ld.lld", argc, argv);
+    if (same(name, "strip")) return 0;
+    for (size_t i = 0; i < in.count; i++)
+        if (same(in.items[i], "-print-multiarch") || same(in.items[i], "--print-multiarch")) {
+            puts(conf.multiarch ? conf.multiarch : conf.target);
+            return 0;
+        }
+    return compile(strstr(name, "++") != NULL, false, &in);
+}
