@@ -1,0 +1,145 @@
+"""A run on a terminal: finished jobs scroll by, running ones and downloads stay below them and move."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, final
+
+from crosswheel.model import Event, Job, JobFinished, Note, StepStarted, Transfer
+from crosswheel.report.untrusted import one_line
+from crosswheel.report.wording import STYLES, Line, failure_lines, headline, seconds_text, size_text
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from rich.console import Console, RenderableType
+    from rich.table import Table
+
+_REFRESHES_PER_SECOND = 5
+_BAR_WIDTH = 24
+# A download whose length nobody knows, or that was given up, is over when nothing was heard of it for so long.
+_SILENCE = 10.0
+
+
+@dataclass(frozen=True)
+class _Running:
+    step: str
+    since: float
+
+
+@dataclass(frozen=True)
+class _Download:
+    transfer: Transfer
+    heard: float
+
+
+@final
+class LiveDisplay:
+    """A listener that draws on a terminal for as long as it is entered; jobs may run in threads."""
+
+    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
+        from rich.live import Live
+        from rich.spinner import Spinner
+
+        self._console = console
+        self._clock = clock
+        self._running: dict[Job, _Running] = {}
+        self._downloads: dict[str, _Download] = {}
+        self._lock = threading.Lock()
+        # One spinner for all rows: a new one at every refresh would never turn.
+        self._spinner = Spinner("line", style="cyan")
+        self._live = Live(
+            console=console,
+            get_renderable=self._view,
+            refresh_per_second=_REFRESHES_PER_SECOND,
+            transient=True,
+        )
+
+    def __enter__(self) -> LiveDisplay:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def __call__(self, event: Event) -> None:
+        """Keep what runs, then print what ended: printing redraws, which takes the lock again."""
+        if isinstance(event, Note):
+            self._say([("", one_line(event.text))])
+        elif isinstance(event, Transfer):
+            self._keep_download(event)
+        elif isinstance(event, StepStarted):
+            with self._lock:
+                self._running[event.job] = _Running(event.step, self._clock())
+        else:
+            self._finish(event)
+
+    def _keep_download(self, transfer: Transfer) -> None:
+        ended = transfer.total is not None and transfer.done >= transfer.total
+        with self._lock:
+            known = self._downloads.pop(transfer.what, None)
+            if not ended:
+                self._downloads[transfer.what] = _Download(transfer, self._clock())
+        if ended and known:
+            self._say([("dim", f"fetched {one_line(transfer.what)} ({size_text(transfer.done)})")])
+
+    def _finish(self, event: JobFinished) -> None:
+        with self._lock:
+            self._running.pop(event.outcome.job, None)
+        self._say([(STYLES[event.outcome.status], headline(event.outcome)), *failure_lines(event.outcome)])
+
+    def _say(self, lines: Iterable[Line]) -> None:
+        from rich.text import Text
+
+        # One print for all lines, so that those of two jobs do not mix.
+        self._console.print(Text("\n").join(Text(line, style) for style, line in lines))
+
+    def _view(self) -> RenderableType:
+        from rich.console import Group
+
+        with self._lock:
+            now = self._clock()
+            return Group(*self._tables(now))
+
+    def _tables(self, now: float) -> Iterator[Table]:
+        """Empty tables are left out: each would be an empty line."""
+        downloads = [download for download in self._downloads.values() if now - download.heard < _SILENCE]
+        if self._running:
+            yield self._jobs_table(now)
+        if downloads:
+            yield _downloads_table(download.transfer for download in downloads)
+
+    def _jobs_table(self, now: float) -> Table:
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table.grid(padding=(0, 2, 0, 0))
+        table.add_column()
+        table.add_column(min_width=29)
+        table.add_column()
+        table.add_column(justify="right")
+        for job, running in self._running.items():
+            elapsed = seconds_text(now - running.since)
+            table.add_row(self._spinner, str(job.target), Text(running.step, "cyan"), elapsed, Text(job.engine, "dim"))
+        return table
+
+
+def _downloads_table(transfers: Iterable[Transfer]) -> Table:
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for transfer in transfers:
+        total = size_text(transfer.total) if transfer.total is not None else "?"
+        table.add_row(
+            Text(one_line(transfer.what)),
+            ProgressBar(total=transfer.total, completed=transfer.done, width=_BAR_WIDTH),
+            Text(f"{size_text(transfer.done)} of {total}"),
+        )
+    return table

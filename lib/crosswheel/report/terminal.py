@@ -1,0 +1,93 @@
+"""Plans and reports as tables for people, and the display that shows a run while it happens."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, TextIO
+
+from crosswheel.model import Plan, Report
+from crosswheel.report.console import console_for, plain_console
+from crosswheel.report.folds import fold_for
+from crosswheel.report.live import LiveDisplay
+from crosswheel.report.plain import PlainDisplay
+from crosswheel.report.tables import REFUSED, drawn, fitting, plan_columns, summary_columns
+from crosswheel.report.wording import (
+    COMMAND,
+    STYLES,
+    Line,
+    closing_lines,
+    failure_lines,
+    finding_lines,
+    headline,
+    left_out_lines,
+    note_lines,
+    refusal_lines,
+)
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+
+def display(stream: TextIO, environ: Mapping[str, str]) -> LiveDisplay | PlainDisplay:
+    """A moving display on a terminal, plain lines anywhere else."""
+    console, fold = console_for(stream, environ), fold_for(environ)
+    # FORCE_COLOR makes rich take a file for a terminal, and some CI services do offer a terminal.
+    if stream.isatty() and console.is_interactive and not fold:
+        return LiveDisplay(console)
+    return PlainDisplay(console, fold)
+
+
+def plan_text(plan: Plan, console: Console | None = None) -> str:
+    """The table of jobs and what was left out, as wide and as coloured as the console, or plain."""
+    console = console or plain_console()
+    if not plan.jobs:
+        return _shown(console, [*_lines([("", "nothing to build")]), *_block(left_out_lines(plan))])
+    columns = fitting(console, plan_columns(), plan.jobs)
+    parts: list[RenderableType] = [drawn(columns, plan.jobs)]
+    if all(column.name != REFUSED for column in columns):
+        parts += _block(refusal_lines(plan))
+    return _shown(console, [*parts, *_block(left_out_lines(plan))])
+
+
+def summary_text(report: Report, console: Console | None = None) -> str:
+    """How every job ended, then what is wrong, then the whole run in a line."""
+    console = console or plain_console()
+    outcomes = report.outcomes
+    parts: list[RenderableType] = []
+    if outcomes:
+        # report.json has what a narrow terminal has no room for.
+        parts.append(drawn(fitting(console, summary_columns(outcomes), outcomes), outcomes))
+    for outcome in outcomes:
+        if outcome.failure:
+            parts += _block([(STYLES["failed"], headline(outcome)), *failure_lines(outcome)])
+    parts += _block(line for outcome in outcomes for line in (*note_lines(outcome), *finding_lines(outcome)))
+    parts += _block(closing_lines(report))
+    return _shown(console, parts)
+
+
+def _block(lines: Iterable[Line]) -> list[RenderableType]:
+    """The lines under an empty one, or nothing at all."""
+    content = _lines(lines)
+    return ["", *content] if content else []
+
+
+def _lines(lines: Iterable[Line]) -> list[RenderableType]:
+    """Each line keeps its indentation where it is wrapped."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    return [
+        Text(line, style, no_wrap=True, overflow="ignore")
+        if style == COMMAND
+        else Padding(Text(line.lstrip(), style), (0, 0, 0, len(line) - len(line.lstrip())), expand=False)
+        for style, line in lines
+    ]
+
+
+def _shown(console: Console, parts: Iterable[RenderableType]) -> str:
+    with console.capture() as capture:
+        for part in parts:
+            console.print(part, crop=False)
+    # rich fills blocks with spaces, which nobody wants to copy.
+    return re.sub(r" +$", "", capture.get(), flags=re.MULTILINE)

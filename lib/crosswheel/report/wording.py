@@ -1,0 +1,181 @@
+"""How we say it: sizes, times, outcomes and failures as plain text, the same words on every terminal and page."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from crosswheel.model import Finding, Job, Outcome, Plan, Report, Status
+from crosswheel.report.tally import Tally, tally
+from crosswheel.report.untrusted import lines, one_line
+
+# A line with the rich style it is shown in where there are colours.
+Line: TypeAlias = tuple[str, str]
+# Commands to type are never wrapped: a line break in what one copies would run half of it.
+COMMAND = "bold"
+
+MARKS: dict[Status, str] = {"built": "✔", "reused": "↺", "pure": "↺", "failed": "✘", "cancelled": "-"}
+STYLES: dict[Status, str] = {"built": "green", "reused": "cyan", "pure": "cyan", "failed": "red", "cancelled": "yellow"}
+
+# Wide enough for cp313t-manylinux_2_28_aarch64, so that the words after most targets stand in one column.
+_TARGET_WIDTH = 29
+_TAIL_LINES = 15
+_NAMES = 4
+
+
+def size_text(size: float) -> str:
+    if size < 1024:  # noqa: PLR2004 - that is what a KiB is
+        return f"{size:.0f} B"
+    for unit in ("KiB", "MiB"):
+        size /= 1024
+        # 1023.95 would be rounded up to 1024.0.
+        if size < 1023.95:  # noqa: PLR2004
+            return f"{size:.1f} {unit}"
+    return f"{size / 1024:.1f} GiB"
+
+
+def seconds_text(seconds: float) -> str:
+    return f"{seconds:.1f} s"
+
+
+def count_text(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def names_text(names: Sequence[str]) -> str:
+    """The first few names, and how many more there are."""
+    shown = ", ".join(names[:_NAMES])
+    return f"{shown} and {len(names) - _NAMES} more" if len(names) > _NAMES else shown
+
+
+def job_text(job: Job, words: str) -> str:
+    return f"{job.target!s:<{_TARGET_WIDTH}}  {words}"
+
+
+def headline(outcome: Outcome) -> str:
+    """One line for a finished job."""
+    return f"{MARKS[outcome.status]} {job_text(outcome.job, _ending(outcome))}"
+
+
+def _ending(outcome: Outcome) -> str:
+    if outcome.status == "built":
+        size = f" ({size_text(outcome.wheel.size)})" if outcome.wheel else ""
+        return f"built in {seconds_text(outcome.seconds)}{size}"
+    if outcome.failure:
+        return f"failed in {outcome.failure.step} after {seconds_text(outcome.seconds)}"
+    return f"{outcome.status}: {one_line(outcome.note)}" if outcome.note else outcome.status
+
+
+def failure_lines(outcome: Outcome) -> Iterator[Line]:
+    """What went wrong, what to type next, and the end of the log; to stand under the headline of a failed job."""
+    failure = outcome.failure
+    if not failure:
+        return
+    yield from (("red", f"    {line}") for line in lines(failure.message))
+    yield from ((COMMAND, f"    try: {line}") for line in lines(failure.hint))
+    yield from (("dim", f"    | {line}") for tail in failure.log_tail[-_TAIL_LINES:] for line in lines(tail))
+    if outcome.log:
+        yield "", f"    log: {one_line(str(outcome.log))}"
+
+
+def note_lines(outcome: Outcome) -> Iterator[Line]:
+    """Which wheel serves a target that has none of its own."""
+    if outcome.note:
+        yield STYLES[outcome.status], f"{MARKS[outcome.status]} {outcome.job.target}: {one_line(outcome.note)}"
+
+
+def finding_lines(outcome: Outcome) -> Iterator[Line]:
+    """The audit's errors and warnings; its notes are in the report only."""
+    for finding in outcome.findings:
+        if finding.level == "note":
+            continue
+        style = "red" if finding.level == "error" else "yellow"
+        rule, message = one_line(finding.rule), one_line(finding.message)
+        yield style, f"! {outcome.job.target}: {finding.level} {rule}: {message}{_evidence(finding)}"
+        if finding.fix:
+            yield "bold", f"    fix: {one_line(finding.fix)}"
+
+
+def _evidence(finding: Finding) -> str:
+    found = f"found {one_line(finding.found)}" if finding.found else ""
+    expected = f"expected {one_line(finding.expected)}" if finding.expected else ""
+    evidence = ", ".join(part for part in (one_line(finding.member), found, expected) if part)
+    return f" ({evidence})" if evidence else ""
+
+
+def refusal_lines(plan: Plan) -> Iterator[Line]:
+    """Why engines were not taken, each reason once: for where the table has no column for it."""
+    refusals = Counter((refusal.engine, refusal.reason) for job in plan.jobs for refusal in job.refused)
+    if refusals:
+        yield "bold", "refused"
+    for (engine, reason), targets in refusals.items():
+        yield "", f"  {one_line(engine)} for {count_text(targets, 'target')}: {one_line(reason)}"
+
+
+@dataclass(frozen=True)
+class LeftOutGroup:
+    """Targets that were left out for one and the same reason."""
+
+    names: tuple[str, ...]
+    reason: str
+    hint: str
+    asked_for: bool
+
+
+def left_out_groups(plan: Plan) -> list[LeftOutGroup]:
+    """What was left out, the targets that were asked for first, otherwise in the order of the plan."""
+    names: dict[tuple[bool, str, str], list[str]] = {}
+    for left_out in sorted(plan.left_out, key=lambda left_out: not left_out.asked_for):
+        why = (left_out.asked_for, one_line(left_out.reason), one_line(left_out.hint))
+        names.setdefault(why, []).append(one_line(left_out.what))
+    return [LeftOutGroup(tuple(group), reason, hint, asked) for (asked, reason, hint), group in names.items()]
+
+
+def left_out_lines(plan: Plan) -> Iterator[Line]:
+    heading = ""
+    for group in left_out_groups(plan):
+        new_heading = "left out, though asked for" if group.asked_for else "left out"
+        if new_heading != heading:
+            yield "bold yellow" if group.asked_for else "bold", new_heading
+            heading = new_heading
+        yield "", f"  {names_text(group.names)}: {group.reason}"
+        if group.hint:
+            yield COMMAND, f"    try: {group.hint}"
+
+
+def closing_lines(report: Report) -> Iterator[Line]:
+    """The whole run in one line, and what the wheels were not put to."""
+    count = tally(report)
+    asked = sum(left_out.asked_for for left_out in report.plan.left_out)
+    others = {
+        "failed": count.failed,
+        "cancelled": count.cancelled,
+        "unfinished": len(count.unfinished),
+        "left out though asked for": asked,
+    }
+    parts = [
+        _wheels_text(count),
+        *(f"{number} {word}" for word, number in others.items() if number),
+        seconds_text(report.seconds),
+    ]
+    yield "bold red" if any(others.values()) else "bold green", " · ".join(parts)
+    if count.untested:
+        yield "bold yellow", _untested_text(count)
+
+
+def _wheels_text(count: Tally) -> str:
+    folders = {one_line(str(wheel.path.parent)) for wheel in count.wheels}
+    place = f" in {folders.pop()}/" if len(folders) == 1 else ""
+    if count.served == count.built:
+        return f"{count.built} of {count_text(count.jobs, 'wheel')}{place}"
+    files = count_text(len(count.wheels), "wheel")
+    return f"{count.served} of {count_text(count.jobs, 'target')} served by {files}{place}"
+
+
+def _untested_text(count: Tally) -> str:
+    wheels = "these wheels"
+    if len(count.untested) < count.served:
+        wheels = f"the wheels of {names_text([str(outcome.job.target) for outcome in count.untested])}"
+    return f"NOT TESTED: no step ran {wheels} on their architecture"
