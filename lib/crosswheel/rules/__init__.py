@@ -1,0 +1,34 @@
+"""What an audit checks, one short class per rule; the first digit of a code is its subject.
+
+1xx tags, 2xx ELF headers, 3xx extension modules, 4xx symbols and linkage, 5xx archive, 6xx purity. A code is never
+given to another rule, so that a report of last year still means what it says.
+"""
+
+from __future__ import annotations
+
+from crosswheel.rules import extensions, linkage, machine, purity, record, tags
+from crosswheel.rules.rule import Rule
+
+__all__ = ["RULES"]
+
+RULES: tuple[Rule, ...] = (
+    tags.TagsDiffer(),
+    tags.NameDiffers(),
+    tags.UnprovablePlatform(),
+    tags.NotTheTarget(),
+    machine.BrokenElf(),
+    machine.WrongMachine(),
+    extensions.WrongSuffix(),
+    extensions.BareSuffix(),
+    extensions.UnpromisedStableAbi(),
+    extensions.BuiltTwice(),
+    extensions.NoInit(),
+    linkage.PathOutside(),
+    linkage.TooNewSymbols(),
+    linkage.MissingLibrary(),
+    linkage.SanitizerLeft(),
+    record.RecordIncomplete(),
+    record.RecordWrong(),
+    purity.NothingCompiled(),
+    purity.BinaryInPureWheel(),
+)

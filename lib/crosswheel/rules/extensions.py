@@ -1,0 +1,110 @@
+"""3xx: extension modules, and whether the Python in the tag can import them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from crosswheel.elf import Elf
+from crosswheel.model import Finding
+from crosswheel.rules.rule import Rule
+from crosswheel.targets import Target
+from crosswheel.wheels import Extension, Wheel
+
+
+class WrongSuffix(Rule):
+    """An extension carries the suffix of another Python or another platform, so that no Python of the tag sees it."""
+
+    code = "W301"
+    why = "import looks for its own EXT_SUFFIX only and says ModuleNotFoundError, although the file is there."
+    fix = "build with the target's sysconfig data; setuptools takes EXT_SUFFIX from there"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:  # noqa: ARG002
+        expected = _wanted(wheel)
+        for builds in _modules(wheel).values():
+            if len(builds) == 1 and not _fits(builds[0], wheel):
+                yield self.finding(member=builds[0].member, found=builds[0].suffix, expected=expected)
+
+
+class BareSuffix(Rule):
+    """An extension has a bare .so for a suffix, which every Python tries to import."""
+
+    code = "W302"
+    level = "note"
+    why = "It works, but where it lies beside that of another Python it is loaded by the wrong one, and crashes."
+    fix = "let the build backend name the file by EXT_SUFFIX"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:  # noqa: ARG002
+        for extension in wheel.extensions:
+            if extension.suffix == ".so":
+                yield self.finding(member=extension.member, found=".so", expected=_wanted(wheel))
+
+
+class UnpromisedStableAbi(Rule):
+    """An extension claims the stable ABI in its name, and the tag of the wheel does not."""
+
+    code = "W303"
+    why = "Either the wheel serves fewer Pythons than it could, or the name of the file is untrue."
+    fix = "tag the wheel abi3 (setuptools: py_limited_api in [bdist_wheel]), or build without Py_LIMITED_API"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:  # noqa: ARG002
+        for extension in wheel.extensions:
+            if extension.stable_abi and extension.stable_abi not in wheel.abis:
+                yield self.finding(member=extension.member, found=extension.suffix, expected=_wanted(wheel))
+
+
+class BuiltTwice(Rule):
+    """The wheel holds several builds of one extension module."""
+
+    code = "W304"
+    why = "All but one are left over from another Python or another target; which one is loaded is decided by luck."
+    fix = "delete the build folder, or better: build from an unpacked sdist"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:  # noqa: ARG002
+        for builds in _modules(wheel).values():
+            if len(builds) > 1 and not all(build.suffix in _suffixes(wheel) for build in builds):
+                files = ", ".join(build.member.rpartition("/")[2] for build in builds)
+                yield self.finding(member=builds[0].member, found=files, expected="one build of each module")
+
+
+class NoInit(Rule):
+    """An extension does not export the function that an import of it calls."""
+
+    code = "W305"
+    why = "Python says: dynamic module does not define module export function."
+    fix = "name the file as its module, and do not hide PyInit_* by -fvisibility=hidden or a linker script"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:  # noqa: ARG002
+        for extension in wheel.extensions:
+            if isinstance(extension.elf, Elf) and extension.hooks.isdisjoint(extension.elf.defined):
+                inits = sorted(name for name in extension.elf.defined if name.startswith("PyInit_"))
+                yield self.finding(
+                    member=extension.member,
+                    found=", ".join(inits) or "no PyInit_*",
+                    expected=min(extension.hooks),
+                )
+
+
+def _suffixes(wheel: Wheel) -> tuple[str, ...]:
+    """What the extensions of this wheel may be called, besides a bare .so."""
+    stable = {f".{abi}.so" for abi in wheel.abis if abi.startswith("abi3")}
+    exact = {Target(python, arch, policy).ext_suffix for python in wheel.pythons for policy, arch in wheel.platforms}
+    return tuple(sorted(exact | stable))
+
+
+def _wanted(wheel: Wheel) -> str:
+    return " or ".join(_suffixes(wheel)) or "no extension of one Python in a wheel for all"
+
+
+def _fits(extension: Extension, wheel: Wheel) -> bool:
+    # The stable ABI is the affair of a rule of its own. A wheel for Pythons that we do not know is not judged.
+    unknown = not wheel.pythons and not wheel.abis <= {"none", "abi3", "abi3t"}
+    return unknown or bool(extension.stable_abi) or extension.suffix == ".so" or extension.suffix in _suffixes(wheel)
+
+
+def _modules(wheel: Wheel) -> dict[str, list[Extension]]:
+    """The extensions by the place where Python looks for the module."""
+    modules: dict[str, list[Extension]] = defaultdict(list)
+    for extension in wheel.extensions:
+        modules[wheel.installed(extension.member).removesuffix(extension.suffix)].append(extension)
+    return modules

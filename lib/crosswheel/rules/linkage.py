@@ -1,0 +1,105 @@
+"""4xx: what the binaries want of the system they run on, and where they look for it."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator
+
+from crosswheel.elf import Elf
+from crosswheel.model import Finding
+from crosswheel.rules.promise import promises
+from crosswheel.rules.rule import Rule
+from crosswheel.targets import Target
+from crosswheel.wheels import Wheel
+
+_SANITIZERS = ("__ubsan_", "__asan_", "__tsan_", "__msan_", "__lsan_", "__hwasan_")
+
+
+class PathOutside(Rule):
+    """A binary looks for its libraries outside of the wheel."""
+
+    code = "W401"
+    why = "That folder is the build machine's; whoever can write to it on another machine has their code loaded."
+    fix = "link without -rpath, or with one relative to $ORIGIN; auditwheel repair sets its own"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:  # noqa: ARG002
+        for member, elf in _readable(wheel):
+            for path in (*elf.rpath, *elf.runpath):
+                if not _stays_inside(path, wheel.installed(member)):
+                    yield self.finding(member=member, found=path or "(the current folder)", expected="$ORIGIN/...")
+
+
+class TooNewSymbols(Rule):
+    """A binary wants newer symbols than the oldest system in the tag has."""
+
+    code = "W402"
+    why = "On such a system the import fails: version `GLIBC_...' not found."
+    fix = "build on an older image or with an older glibc as the target, or give the wheel a newer policy"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:  # noqa: ARG002
+        inside = _brought_along(wheel)
+        for promise in promises(wheel):
+            for member, elf in _readable(wheel):
+                for library, versions in elf.versions_needed.items():
+                    if library in inside:
+                        continue
+                    for version in versions:
+                        if not promise.allows_version(version):
+                            yield self.finding(
+                                member=member,
+                                found=f"{version} of {library}",
+                                expected=f"at most {promise.ceiling(version)} for {promise.name}",
+                            )
+
+
+class MissingLibrary(Rule):
+    """A binary needs a library that is neither in the wheel nor on every system that the tag names."""
+
+    code = "W403"
+    why = "The import fails wherever that library does not happen to be installed."
+    fix = "run auditwheel repair with the library in reach, so that a copy goes into the wheel; or link it statically"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:  # noqa: ARG002
+        inside = _brought_along(wheel)
+        for promise in promises(wheel):
+            for member, elf in _readable(wheel):
+                for library in elf.needed:
+                    if library not in inside and not promise.allows_library(library):
+                        yield self.finding(
+                            member=member, found=library, expected=f"inside the wheel, or promised by {promise.name}"
+                        )
+
+
+class SanitizerLeft(Rule):
+    """A binary was compiled with a sanitizer whose runtime is not there."""
+
+    code = "W404"
+    why = "The import fails: undefined symbol. `zig cc` does this to every compilation without -O."
+    fix = "compile with -fno-sanitize=all"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:  # noqa: ARG002
+        there = {name for _, elf in _readable(wheel) for name in elf.defined}
+        for member, elf in _readable(wheel):
+            names = {symbol.name for symbol in elf.undefined if not symbol.weak} - there
+            if found := sorted(name for name in names if name.startswith(_SANITIZERS)):
+                yield self.finding(member=member, found=", ".join(found), expected="no such symbols")
+
+
+def _readable(wheel: Wheel) -> Iterator[tuple[str, Elf]]:
+    return ((member, elf) for member, elf in wheel.elves.items() if isinstance(elf, Elf))
+
+
+def _brought_along(wheel: Wheel) -> frozenset[str]:
+    """The libraries inside the wheel, by file name and by soname."""
+    names = {member.rpartition("/")[2] for member in wheel.members}
+    return frozenset(names | {elf.soname for _, elf in _readable(wheel)} - {""})
+
+
+def _stays_inside(path: str, installed: str) -> bool:
+    """Whether a path of the loader, seen from the file it is written in, ends up in site-packages or below."""
+    match = re.fullmatch(r"(?:\$ORIGIN|\$\{ORIGIN\})(/.*)?", path)
+    if not match:
+        return False
+    folder = posixpath.normpath(posixpath.join(posixpath.dirname(installed), "." + (match[1] or "")))
+    return folder.split("/")[0] != ".."

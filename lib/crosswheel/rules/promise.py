@@ -1,0 +1,65 @@
+"""What a platform tag promises, in auditwheel's words: libraries that a system brings, and their symbol versions."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from crosswheel.targets import Architecture, Policy
+from crosswheel.wheels import Wheel
+
+
+@dataclass(frozen=True)
+class Promise:
+    """`versions` maps the prefix of a symbol version to all that may follow: GLIBC to 2.17, 2.18 and so on."""
+
+    name: str
+    libraries: frozenset[str]
+    versions: Mapping[str, frozenset[str]]
+
+    def allows_library(self, name: str) -> bool:
+        # The loader itself is on no list: whatever loads the wheel has it. auditwheel leaves out the same names.
+        return name in self.libraries or name.startswith("ld-linux") or name in {"ld64.so.1", "ld64.so.2"}
+
+    def allows_version(self, text: str) -> bool:
+        """A prefix of which the policy does not speak, such as OPENSSL, belongs to a library that it does not list."""
+        prefix, _, number = text.partition("_")
+        return prefix not in self.versions or number in self.versions[prefix]
+
+    def ceiling(self, text: str) -> str:
+        """The newest version that is allowed in place of `text`."""
+        prefix, _, _ = text.partition("_")
+        numbers = (number for number in self.versions[prefix] if re.fullmatch(r"[\d.]+", number))
+        newest = max(numbers, key=lambda number: [int(part) for part in number.split(".")], default="")
+        return f"{prefix}_{newest}" if newest else f"no {prefix}"
+
+
+@functools.cache
+def promise_of(policy: Policy, arch: Architecture) -> Promise | None:
+    """None where auditwheel has no such policy for the architecture."""
+    from auditwheel.architecture import Architecture as TheirArchitecture
+    from auditwheel.libc import Libc
+    from auditwheel.policy import WheelPolicies
+
+    provable = policy.provable
+    musl = provable.perennial if policy.libc == "musl" else None
+    try:
+        policies = WheelPolicies(libc=Libc(policy.libc), arch=TheirArchitecture(arch.name), musl_policy=musl)
+        found = policies.get_policy_by_name(f"{provable.perennial}_{arch}")
+    except (LookupError, AssertionError):  # the latter for a musllinux policy that the architecture does not have
+        return None
+    # musl's loader takes libc.so, the name that Zig's stub of it goes by, for itself (ldso/dynlink.c: load_library).
+    itself = {"libc.so"} if policy.libc == "musl" else set()
+    return Promise(f"{policy.perennial}_{arch}", found.whitelist | itself, found.symbol_versions)
+
+
+def promises(wheel: Wheel) -> Iterator[Promise]:
+    """The most that a wheel promises: of all policies in its tag, the oldest for each C library and architecture."""
+    kept: set[tuple[str, Architecture]] = set()
+    for policy, arch in wheel.platforms:
+        promise = promise_of(policy, arch)
+        if promise and (policy.libc, arch) not in kept:
+            kept.add((policy.libc, arch))
+            yield promise

@@ -1,0 +1,50 @@
+"""5xx: the archive, and RECORD as its list of contents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from crosswheel.model import Finding
+from crosswheel.rules.rule import Rule
+from crosswheel.targets import Target
+from crosswheel.wheels import Wheel
+
+
+class RecordIncomplete(Rule):
+    """RECORD does not list what the archive holds."""
+
+    code = "W501"
+    why = (
+        "A file that is not listed is left behind by an uninstall, and one that is listed but missing breaks installs."
+    )
+    fix = "repack the wheel with `python -m wheel pack`, which writes RECORD anew"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:  # noqa: ARG002
+        listed, there = {row.path for row in wheel.record}, set(wheel.members)
+        for member in sorted(there - listed - set(_unlisted(wheel))):
+            yield self.finding(member=member, found="not listed", expected="a row in RECORD")
+        for member in sorted(listed - there):
+            yield self.finding(member=member, found="listed, but not in the archive", expected="every row a member")
+
+
+class RecordWrong(Rule):
+    """RECORD states another hash or size than the file in the archive has."""
+
+    code = "W502"
+    why = "Installers refuse the wheel, or install a file that is not the one that was built."
+    fix = "repack the wheel with `python -m wheel pack`; find out who changed the file after the build"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:  # noqa: ARG002
+        for row in wheel.record:
+            actual = wheel.contents.get(row.path)
+            if actual and row != actual and row.path not in _unlisted(wheel):
+                yield self.finding(
+                    member=row.path,
+                    found=f"{row.digest or 'no hash'}, {row.size or 'no'} bytes",
+                    expected=f"{actual.digest}, {actual.size} bytes",
+                )
+
+
+def _unlisted(wheel: Wheel) -> tuple[str, ...]:
+    """RECORD cannot know its own hash, and signatures of it are made later (PEP 427)."""
+    return tuple(f"{wheel.dist_info}/RECORD{kind}" for kind in ("", ".jws", ".p7s"))
