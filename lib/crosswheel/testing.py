@@ -18,7 +18,7 @@ from pathlib import Path
 from elftools.elf.enums import ENUM_D_TAG, ENUM_E_MACHINE
 from packaging.tags import parse_tag
 
-from crosswheel.elf import MAGIC, Bits, ByteOrder
+from crosswheel.elf import MAGIC, ByteOrder
 
 _A_LONG_TIME_AGO = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip archive can name
 _FUNCTION, _WEAK_FUNCTION = 1 << 4 | 2, 2 << 4 | 2
@@ -66,7 +66,7 @@ def _record(files: Mapping[str, bytes], itself: str) -> bytes:
 def tiny_elf(
     *,
     machine: str = "EM_AARCH64",
-    bits: Bits = 64,
+    bits: int = 64,
     byteorder: ByteOrder = "little",
     soname: str = "",
     needed: Iterable[str] = (),
@@ -104,7 +104,7 @@ def tiny_elf(
 class _Draft:
     """An ELF file in the making: file header, program headers, sections, section headers; an address is an offset."""
 
-    def __init__(self, machine: int, bits: Bits, byteorder: ByteOrder) -> None:
+    def __init__(self, machine: int, bits: int, byteorder: ByteOrder) -> None:
         self.machine, self.byteorder = machine, byteorder
         self.wide = bits == 64  # noqa: PLR2004
         self.strings = bytearray(1)

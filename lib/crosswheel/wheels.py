@@ -117,7 +117,7 @@ class Wheel:
     @cached_property
     def platforms(self) -> tuple[tuple[Policy, Architecture], ...]:
         """Every platform it promises to run on, the oldest policy first."""
-        known = (_known_platform(platform) for platform in {tag.platform for tag in self.tags})
+        known = {_known_platform(tag.platform) for tag in self.tags}
         return tuple(sorted(filter(None, known), key=lambda platform: (str(platform[1]), platform[0])))
 
     @cached_property

@@ -19,7 +19,7 @@ class WrongSuffix(Rule):
     why = "import looks for its own EXT_SUFFIX only and says ModuleNotFoundError, although the file is there."
     fix = "build with the target's sysconfig data; setuptools takes EXT_SUFFIX from there"
 
-    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:  # noqa: ARG002
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         expected = _wanted(wheel)
         for builds in _modules(wheel).values():
             if len(builds) == 1 and not _fits(builds[0], wheel):
@@ -34,7 +34,7 @@ class BareSuffix(Rule):
     why = "It works, but where it lies beside that of another Python it is loaded by the wrong one, and crashes."
     fix = "let the build backend name the file by EXT_SUFFIX"
 
-    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:  # noqa: ARG002
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         for extension in wheel.extensions:
             if extension.suffix == ".so":
                 yield self.finding(member=extension.member, found=".so", expected=_wanted(wheel))
@@ -47,7 +47,7 @@ class UnpromisedStableAbi(Rule):
     why = "Either the wheel serves fewer Pythons than it could, or the name of the file is untrue."
     fix = "tag the wheel abi3 (setuptools: py_limited_api in [bdist_wheel]), or build without Py_LIMITED_API"
 
-    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:  # noqa: ARG002
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         for extension in wheel.extensions:
             if extension.stable_abi and extension.stable_abi not in wheel.abis:
                 yield self.finding(member=extension.member, found=extension.suffix, expected=_wanted(wheel))
@@ -60,7 +60,7 @@ class BuiltTwice(Rule):
     why = "All but one are left over from another Python or another target; which one is loaded is decided by luck."
     fix = "delete the build folder, or better: build from an unpacked sdist"
 
-    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:  # noqa: ARG002
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         for builds in _modules(wheel).values():
             if len(builds) > 1 and not all(build.suffix in _suffixes(wheel) for build in builds):
                 files = ", ".join(build.member.rpartition("/")[2] for build in builds)
@@ -74,7 +74,7 @@ class NoInit(Rule):
     why = "Python says: dynamic module does not define module export function."
     fix = "name the file as its module, and do not hide PyInit_* by -fvisibility=hidden or a linker script"
 
-    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:  # noqa: ARG002
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         for extension in wheel.extensions:
             if isinstance(extension.elf, Elf) and extension.hooks.isdisjoint(extension.elf.defined):
                 inits = sorted(name for name in extension.elf.defined if name.startswith("PyInit_"))
@@ -97,8 +97,8 @@ def _wanted(wheel: Wheel) -> str:
 
 
 def _fits(extension: Extension, wheel: Wheel) -> bool:
-    # The stable ABI is the affair of a rule of its own. A wheel for Pythons that we do not know is not judged.
-    unknown = not wheel.pythons and not wheel.abis <= {"none", "abi3", "abi3t"}
+    # The stable ABI is the affair of a rule of its own. A wheel for Pythons or platforms unknown to us is not judged.
+    unknown = not wheel.platforms or not (wheel.pythons or wheel.abis <= {"none", "abi3", "abi3t"})
     return unknown or bool(extension.stable_abi) or extension.suffix == ".so" or extension.suffix in _suffixes(wheel)
 
 

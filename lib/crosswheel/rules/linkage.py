@@ -23,7 +23,7 @@ class PathOutside(Rule):
     why = "That folder is the build machine's; whoever can write to it on another machine has their code loaded."
     fix = "link without -rpath, or with one relative to $ORIGIN; auditwheel repair sets its own"
 
-    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:  # noqa: ARG002
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         for member, elf in _readable(wheel):
             for path in (*elf.rpath, *elf.runpath):
                 if not _stays_inside(path, wheel.installed(member)):
@@ -37,7 +37,7 @@ class TooNewSymbols(Rule):
     why = "On such a system the import fails: version `GLIBC_...' not found."
     fix = "build on an older image or with an older glibc as the target, or give the wheel a newer policy"
 
-    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:  # noqa: ARG002
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         inside = _brought_along(wheel)
         for promise in promises(wheel):
             for member, elf in _readable(wheel):
@@ -60,7 +60,7 @@ class MissingLibrary(Rule):
     why = "The import fails wherever that library does not happen to be installed."
     fix = "run auditwheel repair with the library in reach, so that a copy goes into the wheel; or link it statically"
 
-    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:  # noqa: ARG002
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         inside = _brought_along(wheel)
         for promise in promises(wheel):
             for member, elf in _readable(wheel):
@@ -78,7 +78,7 @@ class SanitizerLeft(Rule):
     why = "The import fails: undefined symbol. `zig cc` does this to every compilation without -O."
     fix = "compile with -fno-sanitize=all"
 
-    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:  # noqa: ARG002
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         there = {name for _, elf in _readable(wheel) for name in elf.defined}
         for member, elf in _readable(wheel):
             names = {symbol.name for symbol in elf.undefined if not symbol.weak} - there

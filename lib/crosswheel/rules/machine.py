@@ -21,7 +21,7 @@ class BrokenElf(Rule):
     why = "The dynamic loader refuses it too, at import."
     fix = "build the wheel again; a stripping or patching tool may have damaged the file, or the disk was full"
 
-    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:  # noqa: ARG002
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         for member, elf in wheel.elves.items():
             if isinstance(elf, BadElf):
                 yield self.finding(member=member, found=str(elf), expected="an ELF file")
@@ -36,7 +36,7 @@ class WrongMachine(Rule):
     )
     fix = "compile it for the target: look for prebuilt binaries in the sdist and for a build that ignores CC"
 
-    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:  # noqa: ARG002
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         for arch in {arch.name: arch for _, arch in wheel.platforms}.values():
             expected = _described(arch.machine, arch.bits, arch.byteorder)
             for member, elf in wheel.elves.items():

@@ -19,7 +19,7 @@ class NothingCompiled(Rule):
     )
     fix = "read the build log for the library or compiler that was missed; if the package is pure, tag the wheel any"
 
-    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:  # noqa: ARG002
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         # Binaries of other systems are no ELF files, and other rules say that such a wheel cannot be judged.
         if any("linux" in tag.platform for tag in wheel.tags) and not wheel.elves:
             yield self.finding(found="no ELF file", expected=f"at least one for {wheel.tag}")
@@ -32,7 +32,7 @@ class BinaryInPureWheel(Rule):
     why = "pip installs it on machines that cannot run it."
     fix = "give the wheel a platform tag: the build backend has to know that there are extensions"
 
-    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:  # noqa: ARG002
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         if wheel.is_pure:
             for member in wheel.elves:
                 yield self.finding(member=member, found="an ELF file", expected="no binaries in an any wheel")

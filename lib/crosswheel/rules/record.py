@@ -19,7 +19,7 @@ class RecordIncomplete(Rule):
     )
     fix = "repack the wheel with `python -m wheel pack`, which writes RECORD anew"
 
-    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:  # noqa: ARG002
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         listed, there = {row.path for row in wheel.record}, set(wheel.members)
         for member in sorted(there - listed - set(_unlisted(wheel))):
             yield self.finding(member=member, found="not listed", expected="a row in RECORD")
@@ -34,7 +34,7 @@ class RecordWrong(Rule):
     why = "Installers refuse the wheel, or install a file that is not the one that was built."
     fix = "repack the wheel with `python -m wheel pack`; find out who changed the file after the build"
 
-    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:  # noqa: ARG002
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         for row in wheel.record:
             actual = wheel.contents.get(row.path)
             if actual and row != actual and row.path not in _unlisted(wheel):

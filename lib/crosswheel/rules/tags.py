@@ -23,7 +23,7 @@ class TagsDiffer(Rule):
     why = "pip goes by the file name and other tools by WHEEL, so they disagree on where the wheel may be installed."
     fix = "rename wheels with `python -m wheel tags` and never by hand"
 
-    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:  # noqa: ARG002
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         named = frozenset(map(str, wheel.tags))
         if named != wheel.stated_tags:
             yield self.finding(
@@ -38,7 +38,7 @@ class NameDiffers(Rule):
     why = "An index refuses the upload, and an installer that trusted the file name stops half way."
     fix = "build the wheel again: its file name or its metadata was changed after the build"
 
-    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:  # noqa: ARG002
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         found = (str(wheel.metadata.get("Name", "")), str(wheel.metadata.get("Version", "")))
         if (canonicalize_name(found[0]), _version(found[1])) != (wheel.name, wheel.version):
             yield self.finding(
@@ -57,7 +57,7 @@ class UnprovablePlatform(Rule):
     )
     fix = "repair the wheel with auditwheel, which gives it the oldest policy that it keeps"
 
-    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:  # noqa: ARG002
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         for platform in sorted({tag.platform for tag in wheel.tags} - {"any"}):
             if not _is_provable(platform):
                 yield self.finding(found=platform, expected="manylinux_X_Y_ARCH or musllinux_X_Y_ARCH")

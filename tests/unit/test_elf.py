@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import contextlib
+import io
+import itertools
+import struct
+
+import pytest
+
+from crosswheel.elf import BadElf, Bits, ByteOrder, Undefined, read_elf
+from crosswheel.testing import tiny_elf
+
+MACHINES = [("EM_AARCH64", 64, "little"), ("EM_386", 32, "little"), ("EM_S390", 64, "big"), ("EM_PPC", 32, "big")]
+
+
+@pytest.mark.parametrize(("machine", "bits", "byteorder"), MACHINES)
+def test_reads_what_the_loader_reads(machine: str, bits: Bits, byteorder: ByteOrder) -> None:
+    data = tiny_elf(
+        machine=machine,
+        bits=bits,
+        byteorder=byteorder,
+        soname="libtiny.so.1",
+        needed=["libm.so.6", "libc.so.6"],
+        rpath="/one:/two",
+        runpath="$ORIGIN/../tiny.libs",
+        exports=["PyInit_tiny"],
+        undefined=["malloc"],
+        weak=["__gmon_start__"],
+        versions_needed={"libc.so.6": ["GLIBC_2.17", "GLIBC_2.34"], "libm.so.6": ["GLIBC_2.29"]},
+    )
+    elf = read_elf(data)
+    assert (elf.machine, elf.bits, elf.byteorder, elf.type) == (machine, bits, byteorder, "ET_DYN")
+    assert elf.soname == "libtiny.so.1"
+    assert elf.needed == ("libm.so.6", "libc.so.6")
+    assert elf.rpath == ("/one", "/two")
+    assert elf.runpath == ("$ORIGIN/../tiny.libs",)
+    assert elf.defined == {"PyInit_tiny"}
+    assert elf.undefined == (Undefined("malloc"), Undefined("__gmon_start__", weak=True))
+    assert elf.versions_needed == {"libc.so.6": ("GLIBC_2.17", "GLIBC_2.34"), "libm.so.6": ("GLIBC_2.29",)}
+    assert hash(elf) == hash(read_elf(io.BytesIO(data)))
+
+
+def test_needs_no_section_headers() -> None:
+    data = tiny_elf(exports=["PyInit_tiny"], undefined=["malloc"], versions_needed={"libc.so.6": ["GLIBC_2.17"]})
+    stripped = bytearray(data)
+    stripped[0x28:0x30] = bytes(8)  # e_shoff
+    stripped[0x3A:0x40] = bytes(6)  # e_shentsize, e_shnum, e_shstrndx
+    assert read_elf(bytes(stripped)) == read_elf(data)
+
+
+def test_a_static_program_has_nothing_to_say_to_the_loader() -> None:
+    data = bytearray(tiny_elf(needed=["libc.so.6"]))
+    data[64 + 56 : 64 + 60] = struct.pack("<I", 0)  # PT_DYNAMIC becomes PT_NULL
+    assert read_elf(bytes(data)).needed == ()
+
+
+def test_an_empty_path_is_no_path_and_an_empty_item_is_one() -> None:
+    assert read_elf(tiny_elf(runpath="$ORIGIN:")).runpath == ("$ORIGIN", "")
+    assert read_elf(tiny_elf()).runpath == ()
+
+
+@pytest.mark.parametrize("data", [b"", b"\x7fEL", b"#!/bin/sh\n", b"INPUT(libfoo.so.1)\n"])
+def test_other_files_are_no_elf_files(data: bytes) -> None:
+    with pytest.raises(BadElf, match=r"^not an ELF file$"):
+        read_elf(data)
+
+
+def test_a_truncated_file_is_bad_wherever_it_ends() -> None:
+    data = tiny_elf(exports=["PyInit_tiny"], undefined=["malloc"], versions_needed={"libc.so.6": ["GLIBC_2.17"]})
+    for length in range(4, len(data)):
+        with pytest.raises(BadElf, match=r"^broken ELF file: ."):
+            read_elf(data[:length])
+
+
+def test_garbage_raises_bad_elf_or_nothing() -> None:
+    data = tiny_elf(needed=["libc.so.6"], exports=["PyInit_tiny"], versions_needed={"libc.so.6": ["GLIBC_2.17"]})
+    for at, byte in itertools.product(range(4, len(data), 5), (0x00, 0x7F, 0xFF)):
+        with contextlib.suppress(BadElf):
+            read_elf(data[:at] + bytes([byte]) + data[at + 1 :])
+
+
+def test_a_list_of_versions_that_does_not_end_is_bad() -> None:
+    names = [f"GLIBC_2.{n}" for n in range(5000)]
+    with pytest.raises(BadElf, match="does not end"):
+        read_elf(tiny_elf(versions_needed={"libc.so.6": names}))

@@ -1,0 +1,380 @@
+"""A bad wheel for each rule, which is caught by that rule and no other; good wheels, which are caught by none."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from crosswheel.model import Finding
+from crosswheel.rules import RULES
+from crosswheel.rules.promise import promise_of
+from crosswheel.rules.rule import Rule
+from crosswheel.steps.audit import audit
+from crosswheel.targets import Target, architectures, parse_platform, parse_target, python_tags
+from crosswheel.testing import tiny_elf, tiny_wheel
+
+ARM = "cp313-cp313-manylinux_2_17_aarch64"
+SUFFIX = ".cpython-313-aarch64-linux-gnu.so"
+STALE = ".cpython-312-aarch64-linux-gnu.so"
+DIST_INFO = "tiny-1.0.dist-info"
+FAST = tiny_elf(exports=["PyInit_fast"], needed=["libc.so.6"], versions_needed={"libc.so.6": ["GLIBC_2.17"]})
+
+
+@dataclass(frozen=True)
+class Case:
+    """A wheel by its tag and members, with all that an audit should find: code, member, found, expected."""
+
+    tag: str = ARM
+    members: dict[str, bytes] = field(default_factory=lambda: {f"fast{SUFFIX}": FAST})
+    finds: tuple[tuple[str, str, str, str], ...] = ()
+    target: str = ""
+
+    def audit(self, directory: Path) -> tuple[Finding, ...]:
+        path = tiny_wheel(directory, tag=self.tag, members=self.members)
+        return audit(path, parse_target(self.target) if self.target else None)
+
+
+GOOD = {
+    "one extension": Case(),
+    "its target": Case(target="cp313-manylinux_2_17_aarch64"),
+    "an older policy than asked for": Case(target="cp313-manylinux_2_28_aarch64"),
+    "a compressed tag": Case(tag=f"{ARM}.manylinux2014_aarch64"),
+    "a policy that auditwheel skips": Case(tag="cp313-cp313-manylinux_2_29_aarch64"),
+    "pure": Case(tag="py3-none-any", members={"tiny.py": b""}, target="cp313-manylinux_2_28_aarch64"),
+    "abi3": Case(tag="cp311-abi3-manylinux_2_17_aarch64", members={"fast.abi3.so": FAST}),
+    "abi3 of an older Python": Case(
+        tag="cp311-abi3-manylinux_2_17_aarch64",
+        members={"fast.abi3.so": FAST},
+        target="cp313-manylinux_2_17_aarch64",
+    ),
+    "free-threaded": Case(
+        tag="cp313-cp313t-manylinux_2_17_aarch64",
+        members={"fast.cpython-313t-aarch64-linux-gnu.so": FAST},
+        target="cp313t-manylinux_2_17_aarch64",
+    ),
+    "musl": Case(
+        tag="cp313-cp313-musllinux_1_2_aarch64",
+        members={
+            "fast.cpython-313-aarch64-linux-musl.so": tiny_elf(
+                exports=["PyInit_fast"], needed=["libc.musl-aarch64.so.1"]
+            )
+        },
+        target="cp313-musllinux_1_2_aarch64",
+    ),
+    "musl by Zig, whose libc.so the loader knows": Case(
+        tag="cp313-cp313-musllinux_1_2_aarch64",
+        members={
+            "fast.cpython-313-aarch64-linux-musl.so": tiny_elf(exports=["PyInit_fast"], needed=["libc.so"]),
+        },
+    ),
+    "musl before CPython 3.11": Case(
+        tag="cp310-cp310-musllinux_1_2_aarch64",
+        members={"fast.cpython-310-aarch64-linux-gnu.so": tiny_elf(exports=["PyInit_fast"])},
+    ),
+    "big endian": Case(
+        tag="cp313-cp313-manylinux_2_17_s390x",
+        members={
+            "fast.cpython-313-s390x-linux-gnu.so": tiny_elf(
+                machine="EM_S390", byteorder="big", exports=["PyInit_fast"], needed=["ld64.so.1"]
+            )
+        },
+    ),
+    "32 bit": Case(
+        tag="cp313-cp313-manylinux_2_17_i686",
+        members={
+            "fast.cpython-313-i386-linux-gnu.so": tiny_elf(
+                machine="EM_386", bits=32, exports=["PyInit_fast"], needed=["ld-linux.so.2"]
+            )
+        },
+    ),
+    "two Pythons in one wheel": Case(
+        tag="cp312.cp313-cp312.cp313-manylinux_2_17_aarch64",
+        members={f"fast{SUFFIX}": FAST, f"fast{STALE}": FAST},
+    ),
+    "a library of its own": Case(
+        members={
+            f"tiny/fast{SUFFIX}": tiny_elf(
+                exports=["PyInit_fast"],
+                needed=["libfoo-1234.so.6"],
+                runpath="$ORIGIN/../tiny.libs:${ORIGIN}",
+                versions_needed={"libfoo-1234.so.6": ["FOO_9", "GLIBCXX_3.4.99"]},
+            ),
+            "tiny.libs/libfoo-1234.so.6": tiny_elf(soname="libfoo-1234.so.6", exports=["foo"]),
+        }
+    ),
+    "a sanitizer that is brought along": Case(
+        members={
+            f"fast{SUFFIX}": tiny_elf(exports=["PyInit_fast"], undefined=["__asan_init"], weak=["__ubsan_x"]),
+            "tiny.libs/libasan.so": tiny_elf(exports=["__asan_init"]),
+        }
+    ),
+    "a program for a graphics card": Case(
+        members={f"fast{SUFFIX}": FAST, "kernel.hsaco": tiny_elf(machine="EM_AMDGPU")}
+    ),
+    "a platform wheel for every Python": Case(
+        tag="py3-none-manylinux_2_17_aarch64", members={"tiny/libfast.so": tiny_elf(exports=["fast"])}
+    ),
+    "a Python that we do not know": Case(
+        tag="cp38-cp38-manylinux_2_17_aarch64", members={"fast.cpython-38-aarch64-linux-gnu.so": FAST}
+    ),
+    "a signature": Case(members={f"fast{SUFFIX}": FAST, f"{DIST_INFO}/RECORD.jws": b"{}"}),
+}
+
+BAD = {
+    "WHEEL of another platform": Case(
+        members={f"fast{SUFFIX}": FAST, f"{DIST_INFO}/WHEEL": b"Wheel-Version: 1.0\nTag: cp313-cp313-linux_aarch64\n"},
+        finds=(("W101", f"{DIST_INFO}/WHEEL", "cp313-cp313-linux_aarch64", ARM),),
+    ),
+    "WHEEL without a tag": Case(
+        members={f"fast{SUFFIX}": FAST, f"{DIST_INFO}/WHEEL": b"Wheel-Version: 1.0\n"},
+        finds=(("W101", f"{DIST_INFO}/WHEEL", "no tag at all", ARM),),
+    ),
+    "METADATA of another version": Case(
+        members={f"fast{SUFFIX}": FAST, f"{DIST_INFO}/METADATA": b"Name: tiny\nVersion: 1.1\n"},
+        finds=(("W102", f"{DIST_INFO}/METADATA", "tiny 1.1", "tiny 1.0"),),
+    ),
+    "METADATA with a broken version": Case(
+        members={f"fast{SUFFIX}": FAST, f"{DIST_INFO}/METADATA": b"Name: tiny\nVersion: one\n"},
+        finds=(("W102", f"{DIST_INFO}/METADATA", "tiny one", "tiny 1.0"),),
+    ),
+    "never repaired": Case(
+        tag="cp313-cp313-linux_aarch64",
+        finds=(("W103", "", "linux_aarch64", "manylinux_X_Y_ARCH or musllinux_X_Y_ARCH"),),
+    ),
+    "a policy that the architecture never had": Case(
+        tag="cp313-cp313-manylinux_2_17_riscv64",
+        members={
+            "fast.cpython-313-riscv64-linux-gnu.so": tiny_elf(machine="EM_RISCV", exports=["PyInit_fast"]),
+        },
+        finds=(("W103", "", "manylinux_2_17_riscv64", "manylinux_X_Y_ARCH or musllinux_X_Y_ARCH"),),
+    ),
+    "another system": Case(
+        tag="cp313-cp313-macosx_11_0_arm64",
+        members={"tiny.py": b""},
+        finds=(("W103", "", "macosx_11_0_arm64", "manylinux_X_Y_ARCH or musllinux_X_Y_ARCH"),),
+    ),
+    "another Python than asked for": Case(
+        target="cp312-manylinux_2_17_aarch64",
+        finds=(("W104", "", ARM, "cp312-cp312-manylinux_2_17_aarch64"),),
+    ),
+    "a newer policy than asked for": Case(
+        tag="cp313-cp313-manylinux_2_28_aarch64",
+        target="cp313-manylinux_2_17_aarch64",
+        finds=(("W104", "", "cp313-cp313-manylinux_2_28_aarch64", ARM),),
+    ),
+    "the ordinary build for a free-threaded target": Case(
+        target="cp313t-manylinux_2_17_aarch64",
+        finds=(("W104", "", ARM, "cp313-cp313t-manylinux_2_17_aarch64"),),
+    ),
+    "a broken binary": Case(
+        members={f"fast{SUFFIX}": b""},
+        finds=(("W201", f"fast{SUFFIX}", "not an ELF file", "an ELF file"),),
+    ),
+    "a binary of this machine": Case(
+        members={f"fast{SUFFIX}": FAST, "tiny/tool": tiny_elf(machine="EM_X86_64")},
+        finds=(("W202", "tiny/tool", "EM_X86_64, 64 bit, little endian", "EM_AARCH64, 64 bit, little endian"),),
+    ),
+    "another byte order": Case(
+        members={f"fast{SUFFIX}": FAST, "lib.so": tiny_elf(byteorder="big")},
+        finds=(("W202", "lib.so", "EM_AARCH64, 64 bit, big endian", "EM_AARCH64, 64 bit, little endian"),),
+    ),
+    "another word size": Case(
+        members={f"fast{SUFFIX}": FAST, "lib.so": tiny_elf(bits=32)},
+        finds=(("W202", "lib.so", "EM_AARCH64, 32 bit, little endian", "EM_AARCH64, 64 bit, little endian"),),
+    ),
+    "the suffix of the build machine": Case(
+        members={"fast.cpython-313-x86_64-linux-gnu.so": FAST},
+        finds=(("W301", "fast.cpython-313-x86_64-linux-gnu.so", ".cpython-313-x86_64-linux-gnu.so", SUFFIX),),
+    ),
+    "the suffix of another Python": Case(
+        members={f"fast{STALE}": FAST},
+        finds=(("W301", f"fast{STALE}", STALE, SUFFIX),),
+    ),
+    "the suffix without t": Case(
+        tag="cp313-cp313t-manylinux_2_17_aarch64",
+        finds=(("W301", f"fast{SUFFIX}", SUFFIX, ".cpython-313t-aarch64-linux-gnu.so"),),
+    ),
+    "the suffix of glibc on musl": Case(
+        tag="cp313-cp313-musllinux_1_2_aarch64",
+        members={f"fast{SUFFIX}": tiny_elf(exports=["PyInit_fast"])},
+        finds=(("W301", f"fast{SUFFIX}", SUFFIX, ".cpython-313-aarch64-linux-musl.so"),),
+    ),
+    "an extension of one Python in an abi3 wheel": Case(
+        tag="cp311-abi3-manylinux_2_17_aarch64",
+        finds=(("W301", f"fast{SUFFIX}", SUFFIX, ".abi3.so"),),
+    ),
+    "an extension of one Python in a wheel for all": Case(
+        tag="py3-none-manylinux_2_17_aarch64",
+        finds=(("W301", f"fast{SUFFIX}", SUFFIX, "no extension of one Python in a wheel for all"),),
+    ),
+    "no suffix": Case(members={"fast.so": FAST}, finds=(("W302", "fast.so", ".so", SUFFIX),)),
+    "abi3 in the file's name only": Case(
+        members={"fast.abi3.so": FAST}, finds=(("W303", "fast.abi3.so", ".abi3.so", SUFFIX),)
+    ),
+    "left over from another Python": Case(
+        members={f"tiny/fast{SUFFIX}": FAST, f"tiny-1.0.data/platlib/tiny/fast{STALE}": FAST},
+        finds=(("W304", f"tiny/fast{SUFFIX}", f"fast{SUFFIX}, fast{STALE}", "one build of each module"),),
+    ),
+    "the hook of another name": Case(
+        members={f"fast{SUFFIX}": tiny_elf(exports=["PyInit_slow", "help"])},
+        finds=(("W305", f"fast{SUFFIX}", "PyInit_slow", "PyInit_fast"),),
+    ),
+    "a hidden hook": Case(
+        members={f"fast{SUFFIX}": tiny_elf()},
+        finds=(("W305", f"fast{SUFFIX}", "no PyInit_*", "PyInit_fast"),),
+    ),
+    "paths outside": Case(
+        members={
+            f"tiny/fast{SUFFIX}": tiny_elf(exports=["PyInit_fast"], rpath="/usr/local/lib", runpath="$ORIGIN/../.."),
+            f"tiny/slow{SUFFIX}": tiny_elf(exports=["PyInit_slow"], runpath="$ORIGIN/../tiny.libs:"),
+            f"tiny/odd{SUFFIX}": tiny_elf(exports=["PyInit_odd"], runpath="$ORIGINAL/lib"),
+        },
+        finds=(
+            ("W401", f"tiny/fast{SUFFIX}", "/usr/local/lib", "$ORIGIN/..."),
+            ("W401", f"tiny/fast{SUFFIX}", "$ORIGIN/../..", "$ORIGIN/..."),
+            ("W401", f"tiny/slow{SUFFIX}", "(the current folder)", "$ORIGIN/..."),
+            ("W401", f"tiny/odd{SUFFIX}", "$ORIGINAL/lib", "$ORIGIN/..."),
+        ),
+    ),
+    "newer symbols than the oldest promise has": Case(
+        tag=f"{ARM}.manylinux_2_34_aarch64",
+        members={
+            f"fast{SUFFIX}": tiny_elf(
+                exports=["PyInit_fast"],
+                versions_needed={"libc.so.6": ["GLIBC_2.17", "GLIBC_2.34", "GLIBC_ABI_DT_RELR"], "libx.so": ["X_9"]},
+            )
+        },
+        finds=(
+            ("W402", f"fast{SUFFIX}", "GLIBC_2.34 of libc.so.6", "at most GLIBC_2.18 for manylinux_2_17_aarch64"),
+            (
+                "W402",
+                f"fast{SUFFIX}",
+                "GLIBC_ABI_DT_RELR of libc.so.6",
+                "at most GLIBC_2.18 for manylinux_2_17_aarch64",
+            ),
+        ),
+    ),
+    "a library from the build machine": Case(
+        members={f"fast{SUFFIX}": tiny_elf(exports=["PyInit_fast"], needed=["libc.so.6", "libfoo.so.6"])},
+        finds=(("W403", f"fast{SUFFIX}", "libfoo.so.6", "inside the wheel, or promised by manylinux_2_17_aarch64"),),
+    ),
+    "a sanitizer": Case(
+        members={
+            f"fast{SUFFIX}": tiny_elf(
+                exports=["PyInit_fast"], undefined=["__ubsan_handle_add_overflow", "__asan_init", "malloc"]
+            )
+        },
+        finds=(("W404", f"fast{SUFFIX}", "__asan_init, __ubsan_handle_add_overflow", "no such symbols"),),
+    ),
+    "RECORD without some and with others": Case(
+        members={f"fast{SUFFIX}": FAST, f"{DIST_INFO}/RECORD": b"gone.py,,\n"},
+        finds=(
+            ("W501", f"fast{SUFFIX}", "not listed", "a row in RECORD"),
+            ("W501", f"{DIST_INFO}/METADATA", "not listed", "a row in RECORD"),
+            ("W501", f"{DIST_INFO}/WHEEL", "not listed", "a row in RECORD"),
+            ("W501", "gone.py", "listed, but not in the archive", "every row a member"),
+        ),
+    ),
+    "RECORD of other bytes": Case(
+        members={
+            f"fast{SUFFIX}": FAST,
+            "tiny.py": b"",
+            f"{DIST_INFO}/RECORD": "\n".join(
+                [
+                    f"fast{SUFFIX},sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU,0",
+                    "tiny.py,md5=1B2M2Y8AsgTpgAmY7PhCfg,0",
+                    f"{DIST_INFO}/METADATA,,",
+                    f"{DIST_INFO}/WHEEL,sha512=,",
+                    f"{DIST_INFO}/RECORD,,",
+                ]
+            ).encode(),
+        },
+        finds=(
+            ("W502", f"fast{SUFFIX}", "sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU, 0 bytes", "sha256="),
+            ("W502", "tiny.py", "md5=1B2M2Y8AsgTpgAmY7PhCfg, 0 bytes", "sha256=47DEQpj8HBSa"),
+            ("W502", f"{DIST_INFO}/METADATA", "no hash, no bytes", "sha256="),
+            ("W502", f"{DIST_INFO}/WHEEL", "sha512=, no bytes", "sha512="),
+        ),
+    ),
+    "nothing compiled": Case(members={"tiny.py": b""}, finds=(("W601", "", "no ELF file", f"at least one for {ARM}"),)),
+    "a binary for everybody": Case(
+        tag="py3-none-any",
+        members={"tool": tiny_elf()},
+        finds=(("W602", "tool", "an ELF file", "no binaries in an any wheel"),),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_a_good_wheel_has_no_findings(name: str, tmp_path: Path) -> None:
+    assert GOOD[name].audit(tmp_path) == ()
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_wheel_is_caught_by_its_rule_alone(name: str, tmp_path: Path) -> None:
+    case = BAD[name]
+    findings = case.audit(tmp_path)
+    assert [(f.rule, f.member, f.found) for f in findings] == [find[:3] for find in case.finds]
+    for finding, (*_, expected) in zip(findings, case.finds, strict=True):
+        assert finding.expected.startswith(expected)
+
+
+def test_every_rule_has_a_bad_wheel() -> None:
+    assert {code for case in BAD.values() for code, *_ in case.finds} == {rule.code for rule in RULES}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
+def test_a_rule_says_what_why_and_how(rule: Rule) -> None:
+    (sentence,) = (inspect.getdoc(type(rule)) or "").split("\n\n")
+    assert sentence.endswith(".")
+    assert rule.why.endswith(".")
+    assert not rule.fix.endswith(".")
+
+
+def test_codes_are_unique_and_in_order() -> None:
+    codes = [rule.code for rule in RULES]
+    assert codes == sorted(set(codes))
+
+
+def test_only_a_bare_suffix_is_no_error() -> None:
+    assert {rule.code: rule.level for rule in RULES if rule.level != "error"} == {"W302": "note"}
+
+
+def test_a_finding_is_the_words_of_its_rule(tmp_path: Path) -> None:
+    (finding,) = BAD["nothing compiled"].audit(tmp_path)
+    assert finding == Finding(
+        rule="W601",
+        level="error",
+        message="A wheel for one platform holds no binary: its extension is optional and was not compiled.",
+        found="no ELF file",
+        expected=f"at least one for {ARM}",
+        fix="read the build log for the library or compiler that was missed; if the package is pure, tag the wheel any",
+    )
+
+
+@pytest.mark.parametrize("arch", architectures())
+@pytest.mark.parametrize("policy", ["manylinux_2_39", "musllinux_1_2"])
+def test_every_target_gets_its_own_suffix_past_the_audit(arch: str, policy: str, tmp_path: Path) -> None:
+    machine = architectures()[arch]
+    elf = tiny_elf(machine=machine.machine, bits=machine.bits, byteorder=machine.byteorder, exports=["PyInit_fast"])
+    for python in python_tags():
+        target = Target(python, machine, parse_platform(f"{policy}_{arch}")[0])
+        tag = f"{python.interpreter}-{python.abi}-{target.platform}"
+        path = tiny_wheel(tmp_path, tag=tag, members={f"fast{target.ext_suffix}": elf})
+        assert audit(path, target) == ()
+
+
+@pytest.mark.parametrize("platform", ["manylinux_2_17_riscv64", "manylinux_2_5_aarch64"])
+def test_what_auditwheel_does_not_know_is_no_promise(platform: str) -> None:
+    assert promise_of(*parse_platform(platform)) is None
+
+
+def test_a_promise_says_what_is_allowed() -> None:
+    promise = promise_of(*parse_platform("manylinux2014_aarch64"))
+    assert promise
+    assert promise.name == "manylinux_2_17_aarch64"
+    assert promise.ceiling("GLIBCXX_3.4.30") == "GLIBCXX_3.4.19"
+    assert promise.allows_version("OPENSSL_3.0.0")
