@@ -2,39 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pytest
+from report_samples import make_job, make_wheel
 
 from crosswheel.model import (
-    Artifact,
     Failure,
     Finding,
-    Interpreter,
-    Job,
     LeftOut,
     Outcome,
     Plan,
-    Refusal,
     Report,
     Sdist,
     StepTime,
 )
-from crosswheel.targets import parse_python, parse_target
-
-
-def make_job(target: str, engine: str = "cross", version: str = "", refused: str = "") -> Job:
-    parsed = parse_target(target)
-    python = (
-        Interpreter(parse_python(str(parsed.python)), version, Path("/opt/python/bin/python3")) if version else None
-    )
-    return Job(
-        target=parsed,
-        engine=engine,
-        interpreter=python,
-        reason="zig is a compiler for it",
-        refused=(Refusal("native", refused),) if refused else (),
-    )
 
 
 @pytest.fixture
@@ -54,10 +36,6 @@ def sample_plan() -> Plan:
             LeftOut("cp39-manylinux2014_aarch64", "requires-python is >=3.10", asked_for=True),
         ),
     )
-
-
-def make_wheel(tag: str, size: int = 1_258_291) -> Artifact:
-    return Artifact(Path(PurePosixPath("wheelhouse", f"demo-1.0-{tag}.whl")), size, "0123456789abcdef" * 4, tag)
 
 
 @pytest.fixture

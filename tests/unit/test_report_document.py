@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 
 from crosswheel import __version__
@@ -41,34 +41,34 @@ def check(document: Document) -> None:
     jsonschema.validate(json.loads(json.dumps(document)), schema, jsonschema.Draft202012Validator)
 
 
-def test_plan_keeps_the_schema(sample_plan: Plan):
+def test_plan_keeps_the_schema(sample_plan: Plan) -> None:
     check(plan_document(sample_plan))
 
 
-def test_report_keeps_the_schema(sample_report: Report):
+def test_report_keeps_the_schema(sample_report: Report) -> None:
     check(report_document(sample_report))
 
 
-def test_empty_plan_and_report_keep_the_schema():
+def test_empty_plan_and_report_keep_the_schema() -> None:
     check(plan_document(Plan("demo")))
     check(report_document(Report(Plan("demo"), (), None, 0.0, 0.0)))
 
 
-def test_unfinished_jobs_keep_the_schema(sample_report: Report):
+def test_unfinished_jobs_keep_the_schema(sample_report: Report) -> None:
     document = report_document(dataclasses.replace(sample_report, outcomes=sample_report.outcomes[:1]))
     check(document)
     assert [job["status"] for job in document["jobs"]] == ["built", "unfinished", "unfinished", "unfinished"]
     assert document["totals"]["unfinished"] == 3
 
 
-def test_schema_refuses_a_failure_without_its_reason(sample_report: Report):
+def test_schema_refuses_a_failure_without_its_reason(sample_report: Report) -> None:
     document = report_document(sample_report)
     document["jobs"][2]["failure"] = None
     with pytest.raises(jsonschema.ValidationError):
         check(document)
 
 
-def test_plan_document(sample_plan: Plan):
+def test_plan_document(sample_plan: Plan) -> None:
     document = plan_document(dataclasses.replace(sample_plan, jobs=sample_plan.jobs[:1]))
     assert document == {
         "schema": 1,
@@ -111,7 +111,7 @@ def test_plan_document(sample_plan: Plan):
     }
 
 
-def test_report_document(sample_report: Report):
+def test_report_document(sample_report: Report) -> None:
     document = report_document(sample_report)
     assert document["started"] == "2023-11-14T22:13:20+00:00"
     assert document["sdist"] == {
@@ -159,7 +159,7 @@ def test_report_document(sample_report: Report):
     }
 
 
-def test_written_whole_with_names_that_are_not_text(tmp_path: Path):
+def test_written_whole_with_names_that_are_not_text(tmp_path: Path) -> None:
     path = tmp_path / "report.json"
     path.write_text("old")
     write_json(path, {"file": "d\udce9mo-é.whl"})
@@ -168,7 +168,7 @@ def test_written_whole_with_names_that_are_not_text(tmp_path: Path):
     assert os.listdir(tmp_path) == ["report.json"]  # noqa: PTH208 - the names are enough
 
 
-def test_missing_folder_is_a_usage_error(tmp_path: Path):
+def test_missing_folder_is_a_usage_error(tmp_path: Path) -> None:
     path = tmp_path / "missing" / "report.json"
     with pytest.raises(UsageError) as caught:
         write_json(path, {})
@@ -182,7 +182,7 @@ def test_missing_folder_is_a_usage_error(tmp_path: Path):
 @pytest.mark.parametrize("operation", ["write_bytes", "replace"])
 def test_failed_write_leaves_everything_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, kind: type[CrosswheelError], operation: str
-):
+) -> None:
     path = tmp_path / "report.json"
     path.write_text("old")
 
@@ -197,7 +197,7 @@ def test_failed_write_leaves_everything_as_it_was(
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_interrupted_write_leaves_everything_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_interrupted_write_leaves_everything_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(draft: Path, _target: Path) -> None:
         raise KeyboardInterrupt
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, TextIO
 
+from crosswheel.report.wording import COMMAND, Line
+
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
 
 UNWRAPPED = 10_000
 
@@ -32,3 +34,16 @@ def console_for(stream: TextIO, environ: Mapping[str, str]) -> Console:
 def plain_console() -> Console:
     """For text that goes into a string: no colours, no width."""
     return console_for(io.StringIO(), {})
+
+
+def styled(lines: Iterable[Line]) -> list[RenderableType]:
+    """Each line keeps its indentation where it is wrapped, except commands, which are printed with `crop=False`."""
+    from rich.padding import Padding
+    from rich.text import Text
+
+    return [
+        Text(line, style, no_wrap=True, overflow="ignore")
+        if style == COMMAND
+        else Padding(Text(line.lstrip(), style), (0, 0, 0, len(line) - len(line.lstrip())), expand=False)
+        for style, line in lines
+    ]

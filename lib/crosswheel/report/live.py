@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
 from crosswheel.model import Event, Job, JobFinished, Note, StepStarted, Transfer
+from crosswheel.report.console import styled
 from crosswheel.report.untrusted import one_line
 from crosswheel.report.wording import STYLES, Line, failure_lines, headline, seconds_text, size_text
 
@@ -94,10 +95,12 @@ class LiveDisplay:
         self._say([(STYLES[event.outcome.status], headline(event.outcome)), *failure_lines(event.outcome)])
 
     def _say(self, lines: Iterable[Line]) -> None:
-        from rich.text import Text
+        from rich.console import Group
 
+        # Printing draws the last view once more: it must not have the row of a job that ended.
+        self._live.refresh()
         # One print for all lines, so that those of two jobs do not mix.
-        self._console.print(Text("\n").join(Text(line, style) for style, line in lines))
+        self._console.print(Group(*styled(lines)), crop=False)
 
     def _view(self) -> RenderableType:
         from rich.console import Group

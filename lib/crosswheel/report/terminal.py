@@ -7,13 +7,12 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, TextIO
 
 from crosswheel.model import Plan, Report
-from crosswheel.report.console import console_for, plain_console
+from crosswheel.report.console import console_for, plain_console, styled
 from crosswheel.report.folds import fold_for
 from crosswheel.report.live import LiveDisplay
 from crosswheel.report.plain import PlainDisplay
 from crosswheel.report.tables import REFUSED, drawn, fitting, plan_columns, summary_columns
 from crosswheel.report.wording import (
-    COMMAND,
     STYLES,
     Line,
     closing_lines,
@@ -42,7 +41,7 @@ def plan_text(plan: Plan, console: Console | None = None) -> str:
     """The table of jobs and what was left out, as wide and as coloured as the console, or plain."""
     console = console or plain_console()
     if not plan.jobs:
-        return _shown(console, [*_lines([("", "nothing to build")]), *_block(left_out_lines(plan))])
+        return _shown(console, [*styled([("", "nothing to build")]), *_block(left_out_lines(plan))])
     columns = fitting(console, plan_columns(), plan.jobs)
     parts: list[RenderableType] = [drawn(columns, plan.jobs)]
     if all(column.name != REFUSED for column in columns):
@@ -68,26 +67,15 @@ def summary_text(report: Report, console: Console | None = None) -> str:
 
 def _block(lines: Iterable[Line]) -> list[RenderableType]:
     """The lines under an empty one, or nothing at all."""
-    content = _lines(lines)
+    content = styled(lines)
     return ["", *content] if content else []
 
 
-def _lines(lines: Iterable[Line]) -> list[RenderableType]:
-    """Each line keeps its indentation where it is wrapped."""
-    from rich.padding import Padding
-    from rich.text import Text
-
-    return [
-        Text(line, style, no_wrap=True, overflow="ignore")
-        if style == COMMAND
-        else Padding(Text(line.lstrip(), style), (0, 0, 0, len(line) - len(line.lstrip())), expand=False)
-        for style, line in lines
-    ]
-
-
 def _shown(console: Console, parts: Iterable[RenderableType]) -> str:
+    from rich.console import Group
+
     with console.capture() as capture:
-        for part in parts:
-            console.print(part, crop=False)
+        # In a group, as texts that are printed by themselves lose their no_wrap.
+        console.print(Group(*parts), crop=False)
     # rich fills blocks with spaces, which nobody wants to copy.
     return re.sub(r" +$", "", capture.get(), flags=re.MULTILINE)

@@ -1,0 +1,67 @@
+"""A report as Markdown, for the summary page of a CI run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import chain
+
+from crosswheel.model import Failure, Outcome, Report
+from crosswheel.report.tables import summary_columns
+from crosswheel.report.untrusted import lines, one_line
+from crosswheel.report.wording import closing_lines, finding_lines, headline, left_out_lines, note_lines
+
+# Whatever means something to Markdown, to its HTML, or to GitHub (mentions, issues, autolinks) becomes an entity.
+# An underscore inside a word means nothing, and every target has some.
+_MEANINGFUL = re.compile(
+    r"[\\`*{}\[\]<>&|#~@]|(?<![0-9a-z])_|_(?![0-9a-z])|(?<=[a-z]):(?=//)|(?<=www)\.",
+    re.IGNORECASE,
+)
+_BACKTICKS = re.compile("`+")
+
+
+def report_markdown(report: Report) -> str:
+    """What `summary_text` says, with the end of each log folded."""
+    outcomes = report.outcomes
+    noted = chain.from_iterable((*note_lines(outcome), *finding_lines(outcome)) for outcome in outcomes)
+    parts = [
+        f"### crosswheel: {_escape(one_line(report.plan.source))}",
+        *(f"**{_escape(line)}**" for _, line in closing_lines(report)),
+        "\n".join(_table(outcomes)),
+        *(_failure(outcome, outcome.failure) for outcome in outcomes if outcome.failure),
+        "\n".join(_item(line) for _, line in chain(noted, left_out_lines(report.plan))),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _escape(text: str) -> str:
+    return _MEANINGFUL.sub(lambda match: f"&#{ord(match[0])};", text)
+
+
+def _item(line: str) -> str:
+    """What is indented in plain text becomes a list in the list."""
+    text = line.lstrip()
+    return f"{' ' * (len(line) - len(text))}- {_escape(text)}"
+
+
+def _table(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    columns = summary_columns(outcomes)
+    if not outcomes:
+        return
+    yield _row(column.name for column in columns)
+    yield _row("--:" if column.number else "---" for column in columns)
+    for outcome in outcomes:
+        yield _row(column.cell(outcome) for column in columns)
+
+
+def _row(cells: Iterator[str]) -> str:
+    return f"| {' | '.join(_escape(cell) for cell in cells)} |"
+
+
+def _failure(outcome: Outcome, failure: Failure) -> str:
+    said = [*lines(failure.message), *(f"try: {line}" for line in lines(failure.hint))]
+    tail = [line for text in failure.log_tail for line in lines(text)]
+    where = [f"log: {one_line(str(outcome.log))}"] if outcome.log else []
+    fenced = "\n".join([*said, "", *tail, *where])
+    fence = "`" * max(3, 1 + max(map(len, _BACKTICKS.findall(fenced)), default=0))
+    return f"<details><summary>{_escape(headline(outcome))}</summary>\n\n{fence}text\n{fenced}\n{fence}\n\n</details>"
