@@ -129,6 +129,13 @@ def test_plan_without_jobs_names_a_few_of_many() -> None:
     )
 
 
+def test_left_out_for_different_reasons_under_one_heading() -> None:
+    left_out = (LeftOut("cp39", "too old"), LeftOut("cp315", "too new"), LeftOut("cp38", "too old"))
+    assert plan_text(Plan("demo", left_out=left_out)) == (
+        "nothing to build\n\nleft out\n  cp39, cp38: too old\n  cp315: too new\n"
+    )
+
+
 def test_plan_has_colours_only_where_they_are_wanted(sample_plan: Plan) -> None:
     assert "\x1b[36mcross" in terminal_text(plan_text, sample_plan, 120)
     assert "\x1b[36m" not in terminal_text(plan_text, sample_plan, 120, NO_COLOR="1")
