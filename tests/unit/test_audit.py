@@ -11,7 +11,9 @@ from crosswheel.testing import tiny_elf, tiny_wheel
 
 
 def test_findings_come_in_the_order_of_the_rules(tmp_path: Path) -> None:
-    library = tiny_elf(machine="EM_X86_64", needed=["libfoo.so"], undefined=["__ubsan_handle_add_overflow"])
+    library = tiny_elf(
+        machine="EM_X86_64", needed=["libfoo.so"], undefined=["__ubsan_handle_add_overflow", "PyErr_Clear"]
+    )
     members = {
         "tiny/fast.cpython-313-x86_64-linux-gnu.so": library,
         "tiny-1.0.dist-info/WHEEL": b"Tag: cp313-cp313-linux_x86_64\n",

@@ -120,6 +120,9 @@ GOOD = {
     "a Python that we do not know": Case(
         tag="cp38-cp38-manylinux_2_17_aarch64", members={"fast.cpython-38-aarch64-linux-gnu.so": FAST}
     ),
+    "a plain library under the name of an extension": Case(
+        tag="cp311-abi3-manylinux_2_17_aarch64", members={"tiny/_raw.abi3.so": tiny_elf(exports=["encrypt"])}
+    ),
     "a signature": Case(members={f"fast{SUFFIX}": FAST, f"{DIST_INFO}/RECORD.jws": b"{}"}),
 }
 
@@ -223,7 +226,7 @@ BAD = {
         finds=(("W305", f"fast{SUFFIX}", "PyInit_slow", "PyInit_fast"),),
     ),
     "a hidden hook": Case(
-        members={f"fast{SUFFIX}": tiny_elf()},
+        members={f"fast{SUFFIX}": tiny_elf(undefined=["PyModuleDef_Init"])},
         finds=(("W305", f"fast{SUFFIX}", "no PyInit_*", "PyInit_fast"),),
     ),
     "paths outside": Case(

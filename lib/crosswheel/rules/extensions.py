@@ -76,13 +76,20 @@ class NoInit(Rule):
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         for extension in wheel.extensions:
-            if isinstance(extension.elf, Elf) and extension.hooks.isdisjoint(extension.elf.defined):
-                inits = sorted(name for name in extension.elf.defined if name.startswith("PyInit_"))
+            elf = extension.elf
+            if isinstance(elf, Elf) and _uses_python(elf) and extension.hooks.isdisjoint(elf.defined):
+                inits = sorted(name for name in elf.defined if name.startswith("PyInit_"))
                 yield self.finding(
                     member=extension.member,
                     found=", ".join(inits) or "no PyInit_*",
                     expected=min(extension.hooks),
                 )
+
+
+def _uses_python(elf: Elf) -> bool:
+    """False for a plain library that was only named like an extension, as pycryptodome's are: it is never imported."""
+    names = (*elf.defined, *(symbol.name for symbol in elf.undefined))
+    return any(name.startswith(("Py", "_Py")) for name in names)
 
 
 def _suffixes(wheel: Wheel) -> tuple[str, ...]:
