@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _ATTEMPTS = 3
 _TIMEOUT = (15.0, 60.0)  # seconds to connect, and of silence
-_TICK = 256 * 1024  # bytes between two progress events
+_TICK = 2 * 1024 * 1024  # bytes between two progress events
 
 
 def redact(text: str) -> str:

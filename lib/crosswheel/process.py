@@ -150,3 +150,12 @@ def _end_session(process: subprocess.Popen[bytes]) -> None:
     # What the leader left behind in its session has no leader to ask any more.
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
+
+
+def log_tail(log: Path, lines: int = 30) -> tuple[str, ...]:
+    """The last lines of a log, without reading all of a large one."""
+    if not log.is_file():
+        return ()
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - 64 * 1024))
+        return tuple(file.read().decode(errors="replace").splitlines()[-lines:])

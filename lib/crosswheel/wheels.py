@@ -29,7 +29,7 @@ from packaging.version import Version
 from crosswheel.elf import MAGIC, BadElf, Elf, read_elf
 from crosswheel.errors import AuditFailed, UsageError
 from crosswheel.model import Artifact
-from crosswheel.targets import Architecture, Policy, PythonTag, parse_platform, parse_python
+from crosswheel.targets import Architecture, Policy, PythonTag, Target, parse_platform, parse_python
 
 # What CPython appends to the name of a module (PEP 3149, PEP 384, PEP 803); a bare ".so" needs a look inside.
 _SUFFIX = re.compile(r"\.(?:cpython-3\d+[a-z]*-[\w-]+|abi3t?)\.so")
@@ -208,6 +208,16 @@ def read_wheel(path: Path) -> Wheel:
     wheel = Wheel(path, name, version, build, tags, "-".join(path.stem.rsplit("-", 3)[1:]))
     _ = wheel.dist_info  # a file that is no wheel at all is found out here and not half way through an audit
     return wheel
+
+
+def serves(file_name: str, target: Target) -> bool:
+    """Whether installers for `target` would take a wheel made for another one: a pure or a stable-ABI wheel."""
+    for tag in parse_wheel_filename(file_name)[3]:
+        if (tag.abi, tag.platform) == ("none", "any") and tag.interpreter in {"py3", target.python.interpreter}:
+            return True
+        if tag.abi == "abi3" and tag.platform == target.platform and not target.python.free_threaded:
+            return parse_python(tag.interpreter) <= target.python
+    return False
 
 
 def artifact(path: Path) -> Artifact:

@@ -1,1 +1,17 @@
-"""The steps of the three phases: each takes and returns values, prints nothing and knows no engine."""
+"""The steps of the three phases: each takes and returns values, prints nothing and knows no engine.
+
+prepare  once per machine   (yet to come: register, pull)
+make     once per job       build -> repair -> audit
+release  once per release   (yet to come: check, upload, verify)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from crosswheel.steps.audit import audit
+from crosswheel.steps.build import build
+from crosswheel.steps.repair import repair
+from crosswheel.steps.work import Work
+
+MAKE: tuple[Callable[[Work], Work], ...] = (build, repair, audit)

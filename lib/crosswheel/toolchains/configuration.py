@@ -70,7 +70,13 @@ class Configuration:
 
 
 def sysroot_pkgconfig(sysroot: Path) -> list[Path]:
-    patterns = ("usr/lib/*/pkgconfig", "usr/lib64/pkgconfig", "usr/lib/pkgconfig", "usr/local/lib*/pkgconfig", "usr/share/pkgconfig")
+    patterns = (
+        "usr/lib/*/pkgconfig",
+        "usr/lib64/pkgconfig",
+        "usr/lib/pkgconfig",
+        "usr/local/lib*/pkgconfig",
+        "usr/share/pkgconfig",
+    )
     return [path for pattern in patterns for path in sorted(sysroot.glob(pattern))]
 
 
@@ -80,7 +86,16 @@ def sysroot_includes(sysroot: Path, target: Target) -> list[Path]:
 
 
 def sysroot_libraries(sysroot: Path, target: Target) -> list[Path]:
-    bases = ("usr/local/lib", "usr/local/lib64", f"usr/lib/{target.multiarch}", f"lib/{target.multiarch}", "usr/lib64", "usr/lib", "lib64", "lib")
+    bases = (
+        "usr/local/lib",
+        "usr/local/lib64",
+        f"usr/lib/{target.multiarch}",
+        f"lib/{target.multiarch}",
+        "usr/lib64",
+        "usr/lib",
+        "lib64",
+        "lib",
+    )
     return [sysroot / base for base in bases if (sysroot / base).is_dir()]
 
 
@@ -123,21 +138,26 @@ def _cmake(made: Configuration, target: Target, description: Description, sysroo
     """A toolchain file (cmake-toolchains(7)); packages of the build environment are found, the machine's are not."""
     soabi = target.ext_suffix.removeprefix(".").removesuffix(".so")
     hints = "".join(
-        f"set({prefix}_{name} \"{value}\" CACHE STRING \"\")\n"
+        f'set({prefix}_{name} "{value}" CACHE STRING "")\n'
         for prefix in ("Python", "Python3")
-        for name, value in (("EXECUTABLE", python), ("INCLUDE_DIR", description.include), ("SOABI", soabi), ("SOSABI", "abi3"))
+        for name, value in (
+            ("EXECUTABLE", python),
+            ("INCLUDE_DIR", description.include),
+            ("SOABI", soabi),
+            ("SOSABI", "abi3"),
+        )
     )
-    root = f"list(APPEND CMAKE_FIND_ROOT_PATH \"{sysroot}\")\n" if sysroot else ""
+    root = f'list(APPEND CMAKE_FIND_ROOT_PATH "{sysroot}")\n' if sysroot else ""
     return (
         "set(CMAKE_SYSTEM_NAME Linux)\n"
         f"set(CMAKE_SYSTEM_PROCESSOR {target.arch})\n"
-        f"set(CMAKE_C_COMPILER \"{made.program('cc')}\")\n"
-        f"set(CMAKE_CXX_COMPILER \"{made.program('c++')}\")\n"
-        f"set(CMAKE_ASM_COMPILER \"{made.program('cc')}\")\n"
-        f"set(CMAKE_AR \"{made.program('ar')}\" CACHE FILEPATH \"\")\n"
-        f"set(CMAKE_RANLIB \"{made.program('ranlib')}\" CACHE FILEPATH \"\")\n"
-        f"set(CMAKE_STRIP \"{made.program('strip')}\" CACHE FILEPATH \"\")\n"
-        f"list(APPEND CMAKE_FIND_ROOT_PATH \"{python.parent.parent}\")\n"
+        f'set(CMAKE_C_COMPILER "{made.program("cc")}")\n'
+        f'set(CMAKE_CXX_COMPILER "{made.program("c++")}")\n'
+        f'set(CMAKE_ASM_COMPILER "{made.program("cc")}")\n'
+        f'set(CMAKE_AR "{made.program("ar")}" CACHE FILEPATH "")\n'
+        f'set(CMAKE_RANLIB "{made.program("ranlib")}" CACHE FILEPATH "")\n'
+        f'set(CMAKE_STRIP "{made.program("strip")}" CACHE FILEPATH "")\n'
+        f'list(APPEND CMAKE_FIND_ROOT_PATH "{python.parent.parent}")\n'
         f"{root}"
         "set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)\n"
         "set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)\n"
@@ -180,8 +200,8 @@ def _config_site(target: Target) -> str:
     looked at its own options here, so what --host would have set is set as well.
     """
     return (
-        f"test -n \"$build_alias\" || build_alias=$(uname -m)-build-linux-gnu\n"
-        f"if test -z \"$host_alias\"; then\n"
+        f'test -n "$build_alias" || build_alias=$(uname -m)-build-linux-gnu\n'
+        f'if test -z "$host_alias"; then\n'
         f"  host_alias={target.multiarch}\n"
         f"  ac_tool_prefix={target.multiarch}-\n"
         f"fi\n"

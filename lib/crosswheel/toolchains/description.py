@@ -51,7 +51,7 @@ def derivable(target: Target) -> bool:
 
 
 def find_real(target: Target, sysroot: Path | None) -> Path | None:
-    """The `_sysconfigdata` file of the target's CPython in a sysroot, in pypa's layout, Debian's or an installed one."""
+    """The `_sysconfigdata` file of the target's CPython in a sysroot: pypa's layout, Debian's or an installed one."""
     if sysroot is None:
         return None
     flag = "t" if target.python.free_threaded else ""
@@ -163,7 +163,7 @@ def _real_headers(target: Target, sysconfigdata: Path, sysroot: Path) -> tuple[P
     pyconfig = multiarch if multiarch.is_file() else include / "pyconfig.h"
     if not (include / "Python.h").is_file() or not pyconfig.is_file():
         raise MissingTool(
-            f"the sysroot has CPython {target.python.version} but not its headers (no Python.h or pyconfig.h in {include})",
+            f"the sysroot has CPython {target.python.version} but not its headers (Python.h and pyconfig.h)",
             hint=f"put the target's libpython{target.python.version}-dev files into {sysroot}",
         )
     return include, pyconfig

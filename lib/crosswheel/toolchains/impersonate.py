@@ -42,5 +42,5 @@ def _change_machine(machine: str) -> None:
 def main() -> None:
     path = os.environ.get("CROSSWHEEL_TARGET")
     if path:
-        with open(path) as file:  # noqa: PTH123 - pathlib would slow the start of every interpreter
+        with open(path) as file:
             become(json.load(file))

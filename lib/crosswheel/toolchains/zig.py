@@ -24,10 +24,10 @@ from crosswheel.process import CommandFailed, Processes
 from crosswheel.targets import Target, load_table
 
 # What every job of a target needs first: the start files, the stubs of libc, and the compiler's own runtime.
-_C_SAMPLE = "#include <stdio.h>\n#include <math.h>\nint sample(double x) { return printf(\"%f\", sin(x)); }\n"
+_C_SAMPLE = '#include <stdio.h>\n#include <math.h>\nint sample(double x) { return printf("%f", sin(x)); }\n'
 _CXX_SAMPLE = (
     "#include <iostream>\n#include <stdexcept>\n#include <vector>\n"
-    "int sample(int n) { std::vector<int> v(n); if (n > 9) throw std::runtime_error(\"\"); std::cout << n; return n; }\n"
+    'int sample(int n) { std::vector<int> v(n); if (n > 9) throw std::runtime_error(""); std::cout << n; return n; }\n'
 )
 
 
@@ -59,7 +59,9 @@ def ensure_zig(index: Index, cache: Path, processes: Processes, listener: Listen
     """The pinned Zig, fetched and unpacked if this machine has not got it yet."""
     pin = load_table("toolchains.toml")["zig"]
     root = cache / "zig" / pin["version"]
-    zig = Zig(program=root / "ziglang" / "zig", driver=root / "zigcc", cache=cache / "zig" / f"{pin['version']}-objects")
+    zig = Zig(
+        program=root / "ziglang" / "zig", driver=root / "zigcc", cache=cache / "zig" / f"{pin['version']}-objects"
+    )
     with _locked(cache / "zig.lock"):
         if not zig.program.is_file():
             _unpack(_fetch(index, pin, listener), root)
@@ -71,7 +73,8 @@ def ensure_zig(index: Index, cache: Path, processes: Processes, listener: Listen
 
 def has_zig(cache: Path) -> bool:
     """Whether `ensure_zig` would have nothing to fetch."""
-    return (cache / "zig" / load_table("toolchains.toml")["zig"]["version"] / "ziglang" / "zig").is_file()
+    version = str(load_table("toolchains.toml")["zig"]["version"])
+    return (cache / "zig" / version / "ziglang" / "zig").is_file()
 
 
 def warm_up(zig: Zig, target: Target, *, cxx: bool, processes: Processes, listener: Listener) -> None:
@@ -83,7 +86,9 @@ def warm_up(zig: Zig, target: Target, *, cxx: bool, processes: Processes, listen
             if mark.exists():
                 continue
             language, library = ("c", "libc") if sample is _C_SAMPLE else ("c++", "libc++")
-            listener(Note(f"building {library} for {triple}: once per machine, up to {'two minutes' if cxx else '20 s'}"))
+            listener(
+                Note(f"building {library} for {triple}: once per machine, up to {'two minutes' if cxx else '20 s'}")
+            )
             _compile_sample(zig, triple, language, sample, processes)
             mark.touch()
 
@@ -92,7 +97,9 @@ def _fetch(index: Index, pin: dict[str, object], listener: Listener) -> Path:
     machine = platform.machine()
     hashes = pin["sha256"]
     if not isinstance(hashes, dict) or machine not in hashes:
-        raise MissingTool(f"there is no Zig for {machine} machines on the package index", hint="build on another machine")
+        raise MissingTool(
+            f"there is no Zig for {machine} machines on the package index", hint="build on another machine"
+        )
     sha256 = hashes[machine]
     project, version = str(pin["project"]), str(pin["version"])
     for kept in index.kept(f"{project}-{version}-*.whl"):
@@ -121,12 +128,17 @@ def _unpack(wheel: Path, root: Path) -> None:
         program = Path(folder, "ziglang", "zig")
         program.chmod(0o755)
         shutil.rmtree(root, ignore_errors=True)
-        os.replace(folder, root)
+        Path(folder).rename(root)
         Path(folder).mkdir()
 
 
 def _zig_environ(zig: Zig) -> dict[str, str]:
-    return {"PATH": os.defpath, "HOME": str(zig.cache), "ZIG_GLOBAL_CACHE_DIR": str(zig.cache), "ZIG_LOCAL_CACHE_DIR": str(zig.cache)}
+    return {
+        "PATH": os.defpath,
+        "HOME": str(zig.cache),
+        "ZIG_GLOBAL_CACHE_DIR": str(zig.cache),
+        "ZIG_LOCAL_CACHE_DIR": str(zig.cache),
+    }
 
 
 def _compile_driver(zig: Zig, processes: Processes, listener: Listener) -> None:

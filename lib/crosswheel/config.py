@@ -1,0 +1,242 @@
+"""[tool.crosswheel] and the command line, as one `Config`; every mistake at once, each with its key.
+
+data/options.toml is the one source: of the legal keys, their types and defaults, of the JSON schema, and of flags.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
+
+from crosswheel.errors import UsageError
+from crosswheel.targets import (
+    Architecture,
+    Policy,
+    PythonTag,
+    did_you_mean,
+    load_table,
+    parse_architecture,
+    parse_policy,
+    parse_python,
+)
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # pragma: no cover - the same library under its older name
+    import tomli as tomllib
+
+ENGINES = ("auto", "cross")
+
+
+@dataclass(frozen=True)
+class Option:
+    """One row of options.toml."""
+
+    name: str
+    type: Literal["text", "texts", "number", "flag", "table"]
+    default: Any
+    help: str
+    where: Literal["both", "flag", "file"]
+    choices: tuple[str, ...] = ()
+
+
+@functools.cache
+def options() -> dict[str, Option]:
+    """Every option by name, in the order of the file."""
+    return {
+        name: Option(name, row["type"], row["default"], row["help"], row["where"], tuple(row.get("choices", ())))
+        for name, row in load_table("options.toml").items()
+    }
+
+
+@dataclass(frozen=True)
+class Config:
+    """What the caller wants, parsed: `policy` is None where each architecture's widest floor is meant.
+
+    `jobs` 0 means one per processor; `timeout` is in seconds; relative folders are the project's.
+    """
+
+    source: str
+    arch: tuple[Architecture, ...]
+    python: tuple[PythonTag, ...]
+    policy: Policy | None
+    engine: str
+    jobs: int
+    output: Path
+    timeout: int
+    download_python: str
+    fail_fast: bool
+    offline: bool
+    debug_info: bool
+    sysroots: Mapping[str, Path]
+    environment: Mapping[str, str]
+    config_settings: Mapping[str, str | list[str]]
+    dry_run: bool
+    json: Path | None
+
+    def sysroot(self, arch: Architecture) -> Path | None:
+        return self.sysroots.get(arch.name)
+
+
+def load_config(project: Path, flags: Mapping[str, Any]) -> Config:
+    """Options of `project`/pyproject.toml under the flags that were given (None: not given).
+
+    Raises UsageError with every mistake in it.
+    """
+    mistakes: list[str] = []
+    written = _read_table(project, mistakes)
+    given = {name: value for name, value in flags.items() if value is not None}
+    values = {name: option.default for name, option in options().items()}
+    values.update(_checked(written, "[tool.crosswheel] ", "file", mistakes))
+    values.update(_checked(given, "--", "flag", mistakes))
+    config = _parse(values, project, mistakes)
+    if mistakes or config is None:
+        raise UsageError(mistakes, hint="see docs/options.md, or `crosswheel --help wheels`")
+    return config
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not valid TOML: {error}", hint=f"correct {path.name}") from error
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of the table [tool.crosswheel], for editors."""
+    shapes: dict[str, dict[str, Any]] = {
+        "text": {"type": "string"},
+        "texts": {"type": "array", "items": {"type": "string"}},
+        "number": {"type": "integer", "minimum": 0},
+        "flag": {"type": "boolean"},
+        "table": {"type": "object"},
+    }
+    properties = {
+        name: {
+            **shapes[option.type],
+            **({"enum": list(option.choices)} if option.choices else {}),
+            "default": option.default,
+            "description": option.help,
+        }
+        for name, option in options().items()
+        if option.where != "flag"
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "[tool.crosswheel] in pyproject.toml",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": properties,
+    }
+
+
+def _read_table(project: Path, mistakes: list[str]) -> dict[str, Any]:
+    path = project / "pyproject.toml"
+    if not path.is_file():
+        return {}
+    table = read_toml(path).get("tool", {}).get("crosswheel", {})
+    if isinstance(table, dict):
+        return table
+    mistakes.append(f"[tool.crosswheel] must be a table, and is {table!r}")
+    return {}
+
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "text": (str,),
+    "texts": (list, tuple),
+    "number": (int,),
+    "flag": (bool,),
+    "table": (dict,),
+}
+
+
+def _checked(given: Mapping[str, Any], prefix: str, where: str, mistakes: list[str]) -> dict[str, Any]:
+    """The values of known keys and right types."""
+    known = {name: option for name, option in options().items() if option.where in {"both", where}}
+    good = {}
+    for name, value in given.items():
+        if name not in known:
+            mistakes.append(f"{prefix}{name}: no such option{did_you_mean(name, known)}")
+        elif not _fits(value, known[name]):
+            mistakes.append(f"{prefix}{name}: must be {_wanted(known[name])}, and is {value!r}")
+        else:
+            good[name] = value
+    return good
+
+
+def _fits(value: Any, option: Option) -> bool:
+    if isinstance(value, bool) != (option.type == "flag") or not isinstance(value, _TYPES[option.type]):
+        return False
+    if option.type == "texts":
+        return all(isinstance(item, str) for item in value)
+    if option.type == "number":
+        return bool(value >= 0)
+    return not option.choices or value in option.choices
+
+
+def _wanted(option: Option) -> str:
+    if option.choices:
+        return "one of " + ", ".join(option.choices)
+    words = {"text": "a text", "texts": "a list of texts", "number": "a number, 0 or more", "flag": "true or false"}
+    return words.get(option.type, "a table")
+
+
+def _parse(values: Mapping[str, Any], project: Path, mistakes: list[str]) -> Config | None:
+    collect = functools.partial(_collect, mistakes=mistakes)
+    arch = tuple(filter(None, (collect(parse_architecture, text, "arch") for text in values["arch"])))
+    python = tuple(filter(None, (collect(parse_python, text, "python") for text in values["python"])))
+    policy = collect(parse_policy, values["policy"], "policy") if values["policy"] else None
+    if values["engine"] not in ENGINES:
+        near = did_you_mean(values["engine"], ENGINES)
+        mistakes.append(f"engine: unknown engine {values['engine']!r}{near}; known: {', '.join(ENGINES)}")
+    sysroots = {name: _folder(project, text, f"sysroot.{name}", mistakes) for name, text in values["sysroot"].items()}
+    for name in sysroots:
+        collect(parse_architecture, name, f"sysroot.{name}")
+    environment = {name: _text(value, f"environment.{name}", mistakes) for name, value in values["environment"].items()}
+    if mistakes:
+        return None
+    return Config(
+        source=values["source"],
+        arch=arch,
+        python=python,
+        policy=policy,
+        engine=values["engine"],
+        jobs=values["jobs"],
+        output=project / values["output"],
+        timeout=values["timeout"],
+        download_python=values["download-python"],
+        fail_fast=values["fail-fast"],
+        offline=values["offline"],
+        debug_info=values["debug-info"],
+        sysroots=MappingProxyType(sysroots),
+        environment=MappingProxyType(environment),
+        config_settings=MappingProxyType(dict(values["config-settings"])),
+        dry_run=values["dry-run"],
+        json=project / values["json"] if values["json"] else None,
+    )
+
+
+def _collect(parse: Any, text: str, key: str, mistakes: list[str]) -> Any:
+    try:
+        return parse(text)
+    except UsageError as error:
+        mistakes.extend(f"{key}: {mistake}" for mistake in error.mistakes)
+        return None
+
+
+def _folder(project: Path, text: Any, key: str, mistakes: list[str]) -> Path:
+    path = project / str(text)
+    if not isinstance(text, str) or not path.is_dir():
+        mistakes.append(f"{key}: there is no folder {text!r}")
+    return path.resolve()
+
+
+def _text(value: Any, key: str, mistakes: list[str]) -> str:
+    if not isinstance(value, str):
+        mistakes.append(f"{key}: must be a text, and is {value!r}")
+    return str(value)

@@ -1,0 +1,92 @@
+"""Cross-compile on this machine with Zig: no container, no emulation, no root.
+
+Build requirements are installed for this machine and run at its speed; the backend's hooks see the target's
+sysconfig, compilers and build-system files.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+
+from crosswheel.config import Config
+from crosswheel.hosts import LocalHost
+from crosswheel.model import Interpreter, Job, Listener, deaf
+from crosswheel.targets import Target
+from crosswheel.toolchains.configuration import configure
+from crosswheel.toolchains.description import derivable, describe, find_real
+from crosswheel.toolchains.zig import ensure_zig, warm_up
+from crosswheel.workspace import HostWorkspace
+
+_STARTUP = "_crosswheel_impersonate"
+
+
+class Cross:
+    def refusal(self, target: Target, interpreter: Interpreter | None, config: Config) -> str:
+        if interpreter is None:
+            return f"no CPython {target.python.version} on this machine to run the build backend"
+        real = find_real(target, config.sysroot(target.arch))
+        if real is None and not derivable(target):
+            kind = f"{target.arch.bits}-bit {target.arch.byteorder}-endian"
+            return f"{target.arch} is {kind}: its CPython cannot be derived from this machine's, and no sysroot has it"
+        if (target.policy.libc, target.policy.minor) == ("musl", 1):
+            return "Zig's musl is 1.2, which is newer than musllinux_1_1 promises"
+        if real is None and not interpreter.headers:
+            return f"{interpreter.path} has no headers (Python.h)"
+        return ""
+
+    def prepare(self, target: Target, *, cxx: bool, host: LocalHost, listener: Listener) -> None:
+        zig = ensure_zig(host.index, host.cache, host.processes, listener)
+        warm_up(zig, target, cxx=cxx, processes=host.processes, listener=listener)
+
+    @contextmanager
+    def open(self, job: Job, host: LocalHost, config: Config, folder: Path, log: Path) -> Iterator[HostWorkspace]:
+        assert job.interpreter is not None  # noqa: S101 - the plan refuses jobs without one
+        target, sysroot = job.target, config.sysroot(job.target.arch)
+        deadline = time.monotonic() + config.timeout
+        folder.mkdir(parents=True)
+        zig = ensure_zig(host.index, host.cache, host.processes, deaf)
+        try:
+            python = host.make_environment(job.interpreter.path, folder / "environment", log, deadline)
+            toolchain = folder / "toolchain"
+            compilers = {name: str(toolchain / "bin" / program) for name, program in _COMPILERS.items()}
+            description = describe(
+                target, job.interpreter, sysroot, compilers, folder / "python", host.processes, host.build_environ
+            )
+            made = configure(toolchain, zig, target, description, sysroot, python, debug=config.debug_info)
+            _install_startup(python)
+            (folder / "home").mkdir()
+            environ = {
+                **host.build_environ,
+                "HOME": str(folder / "home"),
+                **made.environ(sysroot),
+                "CROSSWHEEL_TARGET": str(description.path),
+                **config.environment,
+            }
+            path = (str(made.bin), str(python.parent), environ.get("PATH", "/usr/bin:/bin"))
+            yield HostWorkspace(
+                host=host,
+                root=folder,
+                python=python,
+                log=log,
+                deadline=deadline,
+                environ={**environ, "PATH": ":".join(path)},
+                meson_options=(f"--cross-file={made.meson}",),
+            )
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+_COMPILERS = {"CC": "cc", "CXX": "c++", "AR": "ar", "RANLIB": "ranlib"}
+
+
+def _install_startup(python: Path) -> None:
+    """A .pth line runs in every interpreter of the environment, however it was started (site module)."""
+    (site,) = python.parent.parent.glob("lib/python*/site-packages")
+    source = resources.files("crosswheel.toolchains").joinpath("impersonate.py")
+    (site / f"{_STARTUP}.py").write_text(source.read_text("utf-8"))
+    (site / f"{_STARTUP}.pth").write_text(f"import {_STARTUP}; {_STARTUP}.main()\n")

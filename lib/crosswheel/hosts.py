@@ -1,0 +1,99 @@
+"""Where builds run: this machine, with its processors, interpreters, caches and ways to the network."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from crosswheel.index import Index, PipSettings, read_pip_settings
+from crosswheel.interpreters import find_interpreters, uv
+from crosswheel.model import Interpreter, Listener
+from crosswheel.process import Processes
+from crosswheel.targets import PythonTag
+
+# What a build may see of the caller's environment: how to reach the network and where temporary files go. Not HOME,
+# no tokens: build backends run code that nobody here has read.
+_SHARED = (
+    "PATH", "LANG", "LANGUAGE", "TERM", "TMPDIR", "TZ", "SOURCE_DATE_EPOCH",
+    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",
+)  # fmt: skip
+# What installing build requirements may see besides: the caller's own settings of uv, and where its files are.
+_INSTALLER = ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "NETRC")
+
+
+@dataclass(frozen=True)
+class LocalHost:
+    """The machine we are on. `environ` is the caller's environment, `cache` our folder in the user's cache."""
+
+    environ: Mapping[str, str]
+    cache: Path
+    processes: Processes
+    index: Index
+    interpreters: Mapping[PythonTag, Interpreter]
+    machine: str
+    cpus: int
+
+    @property
+    def build_environ(self) -> dict[str, str]:
+        """The part of the caller's environment that builds may see."""
+        return _only(self.environ, _SHARED)
+
+    @property
+    def installer_environ(self) -> dict[str, str]:
+        """The environment of uv: the caller's network and index settings."""
+        own = {name: value for name, value in self.environ.items() if name.startswith("UV_")}
+        offline = {"UV_OFFLINE": "1"} if self.index.offline else {}
+        return {**_only(self.environ, (*_SHARED, *_INSTALLER)), **self.index.settings.uv_environ, **own, **offline}
+
+    def with_interpreters(self, more: Mapping[PythonTag, Interpreter]) -> LocalHost:
+        return replace(self, interpreters={**self.interpreters, **more})
+
+    def make_environment(self, python: Path, folder: Path, log: Path | None, deadline: float | None = None) -> Path:
+        """An empty virtual environment of `python` in `folder`; gives its interpreter."""
+        command = [uv(), "venv", "--quiet", "--no-project", "--python", str(python), str(folder)]
+        self.processes.run(command, env=self.installer_environ, cwd=folder.parent, log=log, deadline=deadline)
+        return folder / "bin" / "python"
+
+    def install(
+        self, requirements: Iterable[str], python: Path, log: Path | None, deadline: float | None = None
+    ) -> None:
+        """Install into the environment of `python`, for this machine."""
+        listed = sorted(requirements)
+        if listed:
+            command = [uv(), "pip", "install", "--python", str(python), "--", *listed]
+            cwd = python.parent.parent
+            self.processes.run(command, env=self.installer_environ, cwd=cwd, log=log, deadline=deadline)
+
+
+def local_host(*, offline: bool, listener: Listener) -> LocalHost:
+    """Look around on this machine; takes a second, for every interpreter is asked who it is."""
+    environ = dict(os.environ)
+    processes = Processes()
+    cache = user_cache(environ)
+    settings = read_pip_settings(processes, environ) if not offline else PipSettings()
+    return LocalHost(
+        environ=environ,
+        cache=cache,
+        processes=processes,
+        index=Index(settings, cache, offline=offline, listener=listener),
+        interpreters=find_interpreters(processes, environ),
+        machine=platform.machine(),
+        cpus=len(os.sched_getaffinity(0)),
+    )
+
+
+def user_cache(environ: Mapping[str, str]) -> Path:
+    """CROSSWHEEL_CACHE, or the user's cache folder."""
+    import platformdirs
+
+    return Path(
+        environ.get("CROSSWHEEL_CACHE") or platformdirs.user_cache_path("crosswheel", appauthor=False)
+    ).absolute()
+
+
+def _only(environ: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:
+    return {name: environ[name] for name in environ if name in names or name.startswith("LC_")}

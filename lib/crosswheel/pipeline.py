@@ -1,0 +1,250 @@
+"""Runs a plan: folds each job over the steps, saves each wheel once it is proved, and goes on after failures."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from crosswheel.config import Config
+from crosswheel.engines import ENGINES
+from crosswheel.errors import AuditFailed, CrosswheelError, DiskFull
+from crosswheel.hosts import LocalHost
+from crosswheel.model import Artifact, Failure, Job, JobFinished, Listener, Outcome, Plan, Sdist, StepStarted, StepTime
+from crosswheel.process import Stopped, log_tail
+from crosswheel.source import looks_compiled, looks_cxx, mentions_stable_abi
+from crosswheel.steps import MAKE
+from crosswheel.steps.build import build_wheel
+from crosswheel.steps.work import Work
+from crosswheel.wheels import artifact, read_wheel, serves
+from crosswheel.workspace import plain_workspace
+
+_TAIL = 30
+
+
+@dataclass
+class Run:
+    """One run of a plan on one host. `outcomes` is filled as jobs end, in whatever order they do."""
+
+    plan: Plan
+    sdist: Sdist
+    config: Config
+    host: LocalHost
+    listener: Listener
+    outcomes: dict[Job, Outcome] = field(default_factory=dict)
+    _saving: threading.Lock = field(default_factory=threading.Lock)
+
+    def execute(self) -> tuple[Outcome, ...]:
+        """Every job's outcome, in the order of the plan. Ctrl-C ends what is under way and is raised after that."""
+        try:
+            self._serve_all_with_a_pure_wheel()
+            for wave in self._waves():
+                self._prepare(wave)
+                self._run_together([job for job in wave if not self._reuse(job)])
+        except BaseException:
+            self.host.processes.stop()
+            raise
+        finally:
+            for job in self.plan.jobs:
+                if job not in self.outcomes:
+                    self.outcomes[job] = Outcome(job, "cancelled")
+        return self.results
+
+    @property
+    def results(self) -> tuple[Outcome, ...]:
+        return tuple(self.outcomes[job] for job in self.plan.jobs if job in self.outcomes)
+
+    # ---- who goes first ---------------------------------------------------------------------------------------
+
+    def _waves(self) -> Iterable[Sequence[Job]]:
+        """First the jobs whose wheels may serve others (the stable ABI), then all the rest together."""
+        first: list[Job] = []
+        if mentions_stable_abi(self.sdist):
+            seen = set()
+            for job in self.plan.jobs:
+                group = (job.target.arch, job.target.policy)
+                if group not in seen and not job.target.python.free_threaded:
+                    seen.add(group)
+                    first.append(job)
+        yield first
+        yield [job for job in self.plan.jobs if job not in first]
+
+    def _serve_all_with_a_pure_wheel(self) -> None:
+        """A source with nothing to compile is built once, as it is; if the wheel is pure, it serves every target."""
+        jobs = [job for job in self.plan.jobs if job.interpreter]
+        if not jobs or looks_compiled(self.sdist):
+            return
+        job = jobs[-1]
+        self._finish(self._guard(job, lambda times, log: self._build_pure(job, times, log)))
+        outcome = self.outcomes[job]
+        if outcome.wheel is None and outcome.status != "failed":
+            del self.outcomes[job]  # it was not pure after all: every job is done in full
+            return
+        for other in self.plan.jobs:
+            if other not in self.outcomes and outcome.wheel:
+                self._finish(replace(outcome, job=other, steps=()))
+
+    def _build_pure(self, job: Job, times: list[StepTime], log: Path) -> Outcome:
+        assert job.interpreter is not None  # noqa: S101
+        self.listener(StepStarted(job, "build"))
+        began = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="crosswheel-") as folder:
+            workspace = plain_workspace(self.host, job.interpreter, Path(folder, "pure"), log, self.config.timeout)
+            wheel = build_wheel(workspace, self.sdist, self.config)
+            times.append(StepTime("build", time.monotonic() - began))
+            if not read_wheel(wheel).is_pure:
+                return Outcome(job, "cancelled", log=log)
+            work = Work(job, self.sdist, self.config, workspace, wheel)
+            work = self._steps(work, MAKE[1:], times)
+            return Outcome(
+                job,
+                "pure",
+                self._save(work),
+                tuple(times),
+                work.findings,
+                log=log,
+                note="a pure wheel: no cross build needed",
+            )
+
+    def _reuse(self, job: Job) -> bool:
+        """Whether a wheel that is already there serves this job too."""
+        if job in self.outcomes:
+            return True
+        for outcome in list(self.outcomes.values()):
+            if outcome.wheel and serves(outcome.wheel.path.name, job.target):
+                note = f"served by {outcome.wheel.path.name}"
+                self._finish(Outcome(job, "reused", outcome.wheel, log=outcome.log, note=note))
+                return True
+        return False
+
+    # ---- many jobs --------------------------------------------------------------------------------------------
+
+    def _prepare(self, jobs: Sequence[Job]) -> None:
+        """Toolchains, before the jobs that would all ask for them at once."""
+        todo = {(job.engine, job.target.arch, job.target.policy): job for job in jobs if job not in self.outcomes}
+        for job in todo.values():
+            cxx = looks_cxx(self.sdist)
+            ENGINES[job.engine].prepare(job.target, cxx=cxx, host=self.host, listener=self.listener)
+
+    def _run_together(self, jobs: Sequence[Job]) -> None:
+        if not jobs:
+            return
+        with ThreadPoolExecutor(max_workers=self.config.jobs or self.host.cpus) as pool:
+            waiting: set[Future[Outcome]] = {pool.submit(self._run_job, job) for job in jobs}
+            try:
+                while waiting:
+                    done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        self._finish(future.result())
+            except BaseException:
+                # Leaving the pool waits for its threads, and they for their commands.
+                self.host.processes.stop()
+                for future in waiting:
+                    future.cancel()
+                raise
+
+    def _finish(self, outcome: Outcome) -> None:
+        self.outcomes[outcome.job] = outcome
+        self.listener(JobFinished(outcome))
+        if outcome.status == "failed" and self.config.fail_fast:
+            self.host.processes.stop()
+
+    # ---- one job ----------------------------------------------------------------------------------------------
+
+    def _run_job(self, job: Job) -> Outcome:
+        return self._guard(job, lambda times, log: self._make(job, times, log))
+
+    def _make(self, job: Job, times: list[StepTime], log: Path) -> Outcome:
+        with tempfile.TemporaryDirectory(prefix="crosswheel-") as folder:
+            engine = ENGINES[job.engine]
+            with engine.open(job, self.host, self.config, Path(folder, str(job.target)), log) as workspace:
+                work = self._steps(Work(job, self.sdist, self.config, workspace), MAKE, times)
+                with self._saving:
+                    note = self._same_as_another(work)
+                    wheel = self._save(work)
+        status = "reused" if note else "pure" if read_wheel(wheel.path).is_pure else "built"
+        return Outcome(job, status, wheel, tuple(times), work.findings, log=log, note=note)
+
+    def _steps(self, work: Work, steps: Sequence[Callable[[Work], Work]], times: list[StepTime]) -> Work:
+        for step in steps:
+            name = step.__name__
+            self.listener(StepStarted(work.job, name))
+            began = time.monotonic()
+            try:
+                work = step(work)
+            finally:
+                times.append(StepTime(name, time.monotonic() - began))
+        errors = [finding for finding in work.findings if finding.level == "error"]
+        if errors:
+            kept = _copy(work.made, self.config.output / "rejected")
+            first = errors[0]
+            text = f"{first.message} {first.found}".strip()
+            more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+            raise _Rejected(work, f"{first.rule} {first.member}: {text}{more}", hint=first.fix or f"unzip -l {kept}")
+        return work
+
+    def _same_as_another(self, work: Work) -> str:
+        """Two targets may turn out to have one wheel, which nothing foretold: the first stays."""
+        others = [o.job.target for o in self.outcomes.values() if o.wheel and o.wheel.path.name == work.made.name]
+        return f"the same wheel as {others[0]}'s" if others else ""
+
+    def _save(self, work: Work) -> Artifact:
+        return artifact(_copy(work.made, self.config.output))
+
+    def _guard(self, job: Job, action: Callable[[list[StepTime], Path], Outcome]) -> Outcome:
+        """An outcome, whatever happens: errors become data here."""
+        times: list[StepTime] = []
+        log = self.config.output / "logs" / f"{self.sdist.name}-{self.sdist.version}-{job.target}.log"
+        try:
+            log.parent.mkdir(parents=True, exist_ok=True)
+            log.write_bytes(b"")
+            return action(times, log)
+        except Stopped:
+            return Outcome(job, "cancelled", steps=tuple(times), log=log)
+        except CrosswheelError as error:
+            findings = error.work.findings if isinstance(error, _Rejected) else ()
+            return Outcome(job, "failed", None, tuple(times), findings, _failure(error, times, log), log)
+        except OSError as error:
+            return Outcome(job, "failed", None, tuple(times), (), _failure(_os_error(error), times, log), log)
+
+
+class _Rejected(AuditFailed):
+    """AuditFailed, with all that was found."""
+
+    def __init__(self, work: Work, message: str, *, hint: str) -> None:
+        super().__init__(message, hint=hint)
+        self.work = work
+
+
+def _failure(error: CrosswheelError, times: Sequence[StepTime], log: Path) -> Failure:
+    kind = AuditFailed.__name__ if isinstance(error, _Rejected) else type(error).__name__
+    step = times[-1].step if times else "open"
+    return Failure(kind, error.exit_code, step, error.message, error.hint, log_tail(log, _TAIL))
+
+
+def _os_error(error: OSError) -> CrosswheelError:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return DiskFull(
+            f"no space left: {error.filename or error}", hint="df -h; then free some, or set TMPDIR to a larger disk"
+        )
+    return CrosswheelError(str(error))
+
+
+def _copy(wheel: Path, folder: Path) -> Path:
+    """Copy under a name that nobody takes for a wheel, then rename: a full disk leaves no half wheel."""
+    folder.mkdir(parents=True, exist_ok=True)
+    final = folder / wheel.name
+    partial = folder / f".{wheel.name}.{os.getpid()}.partial"
+    try:
+        shutil.copyfile(wheel, partial)
+        partial.replace(final)
+    finally:
+        partial.unlink(missing_ok=True)
+    return final

@@ -1,0 +1,96 @@
+"""From what is wanted to a plan: one job per target, with the reason for its engine, and why others were left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import product
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+from crosswheel.config import Config
+from crosswheel.errors import SourceError
+from crosswheel.model import Interpreter, Job, LeftOut, Plan, Refusal
+from crosswheel.targets import Policy, PythonTag, Target, oldest_policy, python_tags
+
+Refuses = Callable[[str, Target, Interpreter | None], str]
+"""Engine name, target, interpreter -> why not, or nothing."""
+
+
+def make_plan(
+    config: Config,
+    requires_python: str,
+    interpreters: Mapping[PythonTag, Interpreter],
+    ladder: Sequence[str],
+    refuses: Refuses,
+) -> Plan:
+    """The plan for one source; `ladder` names the engines in the order in which they are tried."""
+    allowed = _specifier(requires_python)
+    jobs: list[Job] = []
+    left_out = [
+        LeftOut(str(tag), *reason, asked_for=tag in config.python)
+        for tag in config.python or python_tags()
+        if (reason := _python_refused(tag, allowed, requires_python, interpreters))
+    ]
+    gone = {entry.what for entry in left_out}
+    tags = sorted(tag for tag in config.python or python_tags() if str(tag) not in gone)
+    for target in wanted_targets(config, tags):
+        job = plan_job(target, config.engine, ladder, interpreters.get(target.python), refuses)
+        (jobs if isinstance(job, Job) else left_out).append(job)  # type: ignore[arg-type]
+    return Plan(config.source, tuple(jobs), tuple(left_out))
+
+
+def wanted_targets(config: Config, tags: Sequence[PythonTag]) -> Iterator[Target]:
+    """Oldest Python first, so that a wheel of the stable ABI serves those that come after it."""
+    for arch, tag in product(config.arch, tags):
+        yield Target(tag, arch, config.policy or oldest_policy(arch))
+
+
+def plan_job(
+    target: Target, engine: str, ladder: Sequence[str], interpreter: Interpreter | None, refuses: Refuses
+) -> Job | LeftOut:
+    """The first rung of the ladder that can serve a target."""
+    if reason := _policy_refused(target.policy, target):
+        return LeftOut(str(target), *reason, asked_for=True)
+    refused = []
+    for rung in ladder if engine == "auto" else (engine,):
+        reason = refuses(rung, target, interpreter)
+        if not reason:
+            why = "asked for" if engine != "auto" else "the first that can serve it"
+            return Job(target, rung, interpreter, why, tuple(refused))
+        refused.append(Refusal(rung, reason))
+    return LeftOut(
+        str(target),
+        "; ".join(f"{refusal.engine}: {refusal.reason}" for refusal in refused),
+        f'[tool.crosswheel] sysroot = {{ {target.arch} = "FOLDER" }} with the target\'s CPython and its headers',
+        asked_for=True,
+    )
+
+
+def _specifier(requires_python: str) -> SpecifierSet:
+    try:
+        return SpecifierSet(requires_python)
+    except InvalidSpecifier as error:
+        raise SourceError(
+            f"requires-python is not a version specifier: {requires_python!r}", hint="correct it in pyproject.toml"
+        ) from error
+
+
+def _python_refused(
+    tag: PythonTag, allowed: SpecifierSet, requires_python: str, interpreters: Mapping[PythonTag, Interpreter]
+) -> tuple[str, str] | None:
+    interpreter = interpreters.get(tag)
+    # Without the interpreter at hand, its newest patch release speaks for it.
+    version = interpreter.version if interpreter else f"{tag.version}.99"
+    if not allowed.contains(version, prereleases=True):
+        return f"requires-python is {requires_python}", "a source that allows it"
+    if interpreter is None:
+        name = f"{tag.version}{'t' if tag.free_threaded else ''}"
+        return "no such CPython on this machine", f"--python {tag} (downloads it with uv), or uv python install {name}"
+    return None
+
+
+def _policy_refused(policy: Policy, target: Target) -> tuple[str, str] | None:
+    oldest = oldest_policy(target.arch)
+    if policy.libc == "glibc" and policy.minor < target.arch.oldest_glibc:
+        return f"there is no {policy} for {target.arch}; its oldest is {oldest}", f"--policy {oldest}"
+    return None

@@ -1,0 +1,56 @@
+"""The nox adapter: `sessions.add()` in a noxfile gives it the sessions plan, wheels and wheels-<arch>.
+
+# /// script
+# dependencies = ["nox", "crosswheel"]
+# ///
+from crosswheel import sessions
+
+sessions.add()
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import nox
+
+# Written out, for the architectures' table is not read before it is needed; a test holds the two together.
+ARCHITECTURES = ("aarch64", "x86_64", "armv7l", "i686", "ppc64le", "s390x", "riscv64")
+
+
+def add() -> None:
+    """Register every session; none runs unless it is named."""
+    _add("plan", "Show what would be built, and why.")
+    _add("wheels", "Build, repair and audit wheels for every configured architecture.")
+    for arch in ARCHITECTURES:
+        _add("wheels", f"Build, repair and audit wheels for {arch}.", arch=arch)
+
+
+def _add(verb: str, text: str, arch: str = "") -> None:
+    import nox
+
+    def session(session: nox.Session) -> None:
+        _run(session, verb, {"arch": [arch]} if arch else {})
+
+    session.__doc__ = text
+    name = f"{verb}-{arch}" if arch else verb
+    # Steps run in nox's own process: they need no environment besides the noxfile's.
+    nox.session(name=name, default=False, venv_backend="none")(session)
+
+
+def _run(session: nox.Session, verb: str, fixed: dict[str, Any]) -> None:
+    from crosswheel import commands
+    from crosswheel.errors import CrosswheelError
+    from crosswheel.flags import parse_flags
+
+    command: Callable[..., int] = getattr(commands, verb)
+    try:
+        code = command(Path.cwd(), {**parse_flags(session.posargs, session.name), **fixed}, sys.stdout)
+    except CrosswheelError as error:
+        session.error(f"{error} (exit code {error.exit_code})")
+    if code:
+        session.error(f"exit code {code}")

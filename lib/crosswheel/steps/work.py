@@ -1,0 +1,28 @@
+"""What a job carries from step to step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from crosswheel.config import Config
+from crosswheel.model import Finding, Job, Sdist
+from crosswheel.workspace import HostWorkspace
+
+
+@dataclass(frozen=True)
+class Work:
+    """One job under way: a step takes it and gives it back with the wheel replaced or more known of it."""
+
+    job: Job
+    sdist: Sdist
+    config: Config
+    workspace: HostWorkspace
+    wheel: Path | None = None
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def made(self) -> Path:
+        """The wheel of the steps before; the tuple of steps puts `build` first."""
+        assert self.wheel is not None  # noqa: S101
+        return self.wheel

@@ -1,0 +1,88 @@
+"""The invoke adapter and the console command: `from crosswheel.tasks import namespace` in a tasks file.
+
+The verbs and options are those of the nox sessions: `invoke wheels --arch aarch64 --source kiwisolver`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from invoke.collection import Collection
+from invoke.context import Context
+from invoke.exceptions import Exit
+from invoke.program import Program
+from invoke.tasks import Task
+
+from crosswheel import __version__
+from crosswheel.config import Option
+from crosswheel.errors import INTERRUPTED, CrosswheelError
+from crosswheel.flags import flag_options, parse_value
+
+Verb = Callable[..., int]
+
+
+def _task(verb: str, text: str) -> Task[Any]:
+    """A task whose flags are the options of options.toml."""
+    options = {option.name.replace("-", "_"): option for option in flag_options()}
+
+    def body(_context: Context, **given: Any) -> None:
+        from crosswheel import commands
+
+        command: Verb = getattr(commands, verb)
+        try:
+            values = {options[name].name: parse_value(options[name], value) for name, value in given.items() if value}
+            code = command(Path.cwd(), values, sys.stdout)
+        except CrosswheelError as error:
+            raise Exit(f"crosswheel: {error}", error.exit_code) from error
+        except KeyboardInterrupt:
+            raise Exit("crosswheel: interrupted", INTERRUPTED) from None
+        if code:
+            raise Exit(code=code)
+
+    body.__doc__ = text
+    # invoke reads a task's flags from its function's parameters.
+    context = inspect.Parameter("c", inspect.Parameter.POSITIONAL_ONLY)
+    parameters = [_parameter(name, option) for name, option in options.items()]
+    body.__signature__ = inspect.Signature([context, *parameters])  # type: ignore[attr-defined]
+    texts = {name: option.help for name, option in options.items()}
+    return Task(body, name=verb, positional=(), help=texts, auto_shortflags=False)
+
+
+def _parameter(name: str, option: Option) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False if option.type == "flag" else None)
+
+
+plan = _task("plan", "Show what would be built, and why.")
+wheels = _task("wheels", "Build, repair and audit wheels for every configured architecture.")
+
+namespace = Collection(plan, wheels)
+ns = namespace  # invoke's own short name for it
+
+
+class _Console(Program):
+    """`crosswheel wheels kiwisolver`: as invoke's, and the source may stand right after the verb."""
+
+    def normalize_argv(self, argv: list[str] | None) -> None:
+        super().normalize_argv(argv)
+        self.argv = with_source_flag(self.argv)
+
+
+def with_source_flag(argv: Sequence[str]) -> list[str]:
+    """Name the word after the verb: ``wheels kiwisolver`` -> ``wheels --source kiwisolver``."""
+    words = list(argv)
+    for at, word in enumerate(words[1:], start=1):
+        if word in namespace.task_names and at + 1 < len(words) and not words[at + 1].startswith("-"):
+            return [*words[: at + 1], "--source", *words[at + 1 :]]
+    return words
+
+
+def main(argv: list[str] | None = None) -> None:
+    """The console command `crosswheel`."""
+    # A CI system that cancels a job sends SIGTERM: end as Ctrl-C would, with finished wheels and no stray process.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _Console(name="crosswheel", binary="crosswheel", version=__version__, namespace=namespace).run(argv)

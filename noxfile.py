@@ -1,0 +1,5 @@
+# /// script
+# dependencies = [
+#     "nox>=2025.2.9",
+# ]
+# ///

@@ -1,0 +1,47 @@
+"""What tests of every folder may use: interpreters and sysroots of other architectures, made of Debian packages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import platformdirs
+import pytest
+
+from arm import ArmPython, debian_packages, find_arm_python
+from debian import DebianUnavailable, unpacked
+
+# Debian's words for our architectures.
+_DEBIAN = {
+    "aarch64": "arm64",
+    "armv7l": "armhf",
+    "i686": "i386",
+    "ppc64le": "ppc64el",
+    "s390x": "s390x",
+    "x86_64": "amd64",
+}
+
+
+@pytest.fixture(scope="session")
+def debian_cache() -> Path:
+    """Kept between runs: a folder takes seconds to make and never changes."""
+    return platformdirs.user_cache_path("crosswheel-tests", appauthor=False)
+
+
+@pytest.fixture(scope="session")
+def arm_python(debian_cache: Path) -> ArmPython:
+    """CPythons for aarch64 that run here."""
+    return find_arm_python(debian_cache)
+
+
+@pytest.fixture(scope="session")
+def debian_sysroot(debian_cache: Path) -> Callable[[str], Path]:
+    """Gives the folder with CPython 3.11 and its headers for an architecture, under the name of wheel tags."""
+
+    def sysroot(arch: str) -> Path:
+        try:
+            return unpacked(_DEBIAN[arch], debian_packages(11), "bookworm", debian_cache)
+        except DebianUnavailable as error:
+            pytest.skip(f"no sysroot for {arch}: {error}")
+
+    return sysroot
