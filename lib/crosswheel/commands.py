@@ -26,6 +26,7 @@ from crosswheel.report.console import console_for
 from crosswheel.report.document import plan_document, report_document, write_json
 from crosswheel.report.markdown import report_markdown
 from crosswheel.report.terminal import display, plan_text, summary_text
+from crosswheel.steps.build import quieten_backends
 from crosswheel.targets import Target
 
 
@@ -45,6 +46,7 @@ def wheels(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
     config = load_config(project, options)
     if config.dry_run:
         return plan(project, options, stream)
+    quieten_backends()
     with display(stream, os.environ) as listener, tempfile.TemporaryDirectory(prefix="crosswheel-") as folder:
         started, clock = time.time(), time.monotonic()
         host = _with_interpreters(config, local_host(offline=config.offline, listener=listener), listener)

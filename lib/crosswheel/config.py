@@ -172,10 +172,10 @@ def _checked(given: Mapping[str, Any], prefix: str, where: str, mistakes: list[s
 def _fits(value: Any, option: Option) -> bool:
     if isinstance(value, bool) != (option.type == "flag") or not isinstance(value, _TYPES[option.type]):
         return False
-    if option.type == "texts":
+    if isinstance(value, (list, tuple)):
         return all(isinstance(item, str) for item in value)
-    if option.type == "number":
-        return bool(value >= 0)
+    if isinstance(value, int):
+        return value >= 0
     return not option.choices or value in option.choices
 
 

@@ -17,7 +17,19 @@ from crosswheel.config import Config
 from crosswheel.engines import ENGINES
 from crosswheel.errors import AuditFailed, CrosswheelError, DiskFull
 from crosswheel.hosts import LocalHost
-from crosswheel.model import Artifact, Failure, Job, JobFinished, Listener, Outcome, Plan, Sdist, StepStarted, StepTime
+from crosswheel.model import (
+    Artifact,
+    Failure,
+    Job,
+    JobFinished,
+    Listener,
+    Outcome,
+    Plan,
+    Sdist,
+    Status,
+    StepStarted,
+    StepTime,
+)
 from crosswheel.process import Stopped, log_tail
 from crosswheel.source import looks_compiled, looks_cxx, mentions_stable_abi
 from crosswheel.steps import MAKE
@@ -169,7 +181,7 @@ class Run:
                 with self._saving:
                     note = self._same_as_another(work)
                     wheel = self._save(work)
-        status = "reused" if note else "pure" if read_wheel(wheel.path).is_pure else "built"
+        status: Status = "reused" if note else "pure" if read_wheel(wheel.path).is_pure else "built"
         return Outcome(job, status, wheel, tuple(times), work.findings, log=log, note=note)
 
     def _steps(self, work: Work, steps: Sequence[Callable[[Work], Work]], times: list[StepTime]) -> Work:

@@ -51,13 +51,13 @@ def plan_job(
     """The first rung of the ladder that can serve a target."""
     if reason := _policy_refused(target.policy, target):
         return LeftOut(str(target), *reason, asked_for=True)
-    refused = []
+    refused: list[Refusal] = []
     for rung in ladder if engine == "auto" else (engine,):
-        reason = refuses(rung, target, interpreter)
-        if not reason:
-            why = "asked for" if engine != "auto" else "the first that can serve it"
+        refusal = refuses(rung, target, interpreter)
+        if not refusal:
+            why = "asked for" if engine != "auto" else "best that can serve it"
             return Job(target, rung, interpreter, why, tuple(refused))
-        refused.append(Refusal(rung, reason))
+        refused.append(Refusal(rung, refusal))
     return LeftOut(
         str(target),
         "; ".join(f"{refusal.engine}: {refusal.reason}" for refusal in refused),

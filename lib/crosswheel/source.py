@@ -90,7 +90,7 @@ def mentions_stable_abi(sdist: Sdist) -> bool:
 
 
 def unpack(archive: Path, folder: Path) -> Path:
-    """Unpack an sdist and give its one top folder; before any is written, members that would land outside are refused."""
+    """Unpack an sdist and give its one top folder; members that would land outside are refused beforehand."""
     names = member_names(archive)
     tops = {PurePosixPath(name).parts[0] for name in names if PurePosixPath(name).parts}
     for name in names:
@@ -144,7 +144,7 @@ def _extract_tar(archive: tarfile.TarFile, folder: Path, name: str) -> None:
             hint="use CPython 3.10.12, 3.11.4 or newer",
         )
     try:
-        archive.extractall(folder, filter="data")
+        archive.extractall(folder, filter="data")  # noqa: S202 - the filter is the safe way
     except tarfile.FilterError as error:
         raise SourceError(f"{name} has an unsafe member: {error}", hint="do not build it; tell its authors") from error
 
@@ -207,8 +207,8 @@ def _build_sdist(project: Path, host: LocalHost, folder: Path) -> Path:
     log = folder / "sdist.log"
     environ = host.build_environ
 
-    def run(argv: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
-        host.processes.run(argv, env={**environ, **(extra_environ or {})}, cwd=Path(cwd) if cwd else project, log=log)
+    def run(cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
+        host.processes.run(cmd, env={**environ, **(extra_environ or {})}, cwd=Path(cwd) if cwd else project, log=log)
 
     try:
         with tempfile.TemporaryDirectory(prefix="crosswheel-sdist-") as temporary:

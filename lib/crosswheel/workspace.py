@@ -33,11 +33,11 @@ class HostWorkspace:
         self.host.install(requirements, self.python, self.log, self.deadline)
 
     def run_hook(
-        self, argv: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
+        self, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
     ) -> None:
         """Run a command in the target's environment; the runner that `build.ProjectBuilder` takes (PEP 517)."""
         self.host.processes.run(
-            argv,
+            cmd,
             env={**self.environ, **(extra_environ or {})},
             cwd=Path(cwd) if cwd else self.root,
             log=self.log,

@@ -80,3 +80,14 @@ def _failure(workspace: HostWorkspace, error: CommandFailed) -> CrosswheelError:
     return BuildFailed(
         f"{command} failed with {str(error).rsplit(' ended with ', 1)[-1]}", hint=f"less {workspace.log}"
     )
+
+
+def quieten_backends() -> None:
+    """Backends' warnings stand in the log, where they were printed; pyproject-hooks raises them here once more."""
+    import warnings
+
+    import pyproject_hooks
+
+    category = getattr(pyproject_hooks, "BuildBackendWarning", None)
+    if category:
+        warnings.filterwarnings("ignore", category=category)
