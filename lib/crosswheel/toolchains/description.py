@@ -7,11 +7,11 @@ same sizes, and what differs is listed in this file.
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 import shutil
-from collections.abc import Mapping
+import sysconfig
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ _X86_ONLY = ("HAVE_GCC_ASM_FOR_X64", "HAVE_GCC_ASM_FOR_X87", "HAVE_GCC_ASM_FOR_M
 _PROBE = """
 import json, sysconfig
 print(json.dumps({"include": sysconfig.get_path("include"), "platinclude": sysconfig.get_path("platinclude"),
-    "pyconfig": sysconfig.get_config_h_filename(), "stdlib": sysconfig.get_path("stdlib")}))
+    "multiarch": sysconfig.get_config_var("MULTIARCH") or "", "stdlib": sysconfig.get_path("stdlib")}))
 """
 
 
@@ -77,26 +77,27 @@ def describe(
     """
     here = json.loads(processes.run([str(interpreter.path), "-I", "-c", _PROBE], env=environ))
     real = find_real(target, sysroot)
+    hidden: tuple[str, ...] = ()
     if real is not None and sysroot is not None:
-        found, headers = _read_build_time_vars(real), _real_headers(target, real, sysroot)
+        source, pyconfig = _real_headers(target, real, sysroot)
     else:
-        found, headers = {}, None
+        source, pyconfig = Path(here["include"]), _pyconfig(Path(here["include"]), here["multiarch"])
+        if target.arch.name != "x86_64":
+            hidden = _X86_ONLY
     include = folder / "include" / f"python{target.python.version}{'t' if target.python.free_threaded else ''}"
-    _write_headers(include, Path(here["include"]), Path(here["pyconfig"]), headers, target)
+    _write_headers(include, source, pyconfig, hidden)
     lib = folder / "lib"
     lib.mkdir(parents=True, exist_ok=True)
     (lib / include.name).symlink_to(here["stdlib"])
     path = folder / "target.json"
-    path.write_text(json.dumps(_answers(target, found, compilers, folder, include), indent=1, sort_keys=True))
+    path.write_text(json.dumps(_answers(target, compilers, folder, include), indent=1, sort_keys=True))
     replaced = tuple(dict.fromkeys(Path(here[name]) for name in ("include", "platinclude")))
     return Description(path, include, replaced)
 
 
-def _answers(
-    target: Target, found: Mapping[str, Any], compilers: Mapping[str, str], prefix: Path, include: Path
-) -> dict[str, Any]:
-    """The JSON for impersonate.py. Sizes and features come from `found`; compilers and folders are ours always."""
-    sizes = {name: value for name, value in found.items() if re.match(r"(SIZEOF|ALIGNOF|HAVE|WITH|Py)_", name)}
+def _answers(target: Target, compilers: Mapping[str, str], prefix: Path, include: Path) -> dict[str, Any]:
+    """The JSON for impersonate.py. Sizes and features come from pyconfig.h; compilers and folders are ours always."""
+    sizes = _read_macros(include / "pyconfig.h")
     cc, cxx = compilers["CC"], compilers["CXX"]
     lib = str(prefix / "lib")
     ours = {
@@ -145,22 +146,17 @@ def _answers(
     }
 
 
-def _read_build_time_vars(path: Path) -> dict[str, Any]:
-    """The dictionary of a `_sysconfigdata` module, read without running it."""
-    for node in ast.parse(path.read_text("utf-8", "replace")).body:
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "build_time_vars":
-            return dict(ast.literal_eval(node.value))
-    raise MissingTool(f"{path} holds no build_time_vars", hint="check `sysroot` in [tool.crosswheel]")
+def _read_macros(pyconfig: Path) -> dict[str, Any]:
+    """The macros of pyconfig.h as CPython's own sysconfig has them, those that are not defined as 0."""
+    with pyconfig.open(encoding="utf-8") as file:
+        return sysconfig.parse_config_h(file)
 
 
 def _real_headers(target: Target, sysconfigdata: Path, sysroot: Path) -> tuple[Path, Path]:
     """The folder of Python.h and the file pyconfig.h that belong to a sysroot's CPython."""
-    name = sysconfigdata.parent.name
     prefix = sysconfigdata.parent.parent.parent
-    include = prefix / "include" / name
-    # Debian keeps the part that differs between architectures in a folder of its own.
-    multiarch = sysroot / "usr" / "include" / target.multiarch / name / "pyconfig.h"
-    pyconfig = multiarch if multiarch.is_file() else include / "pyconfig.h"
+    include = prefix / "include" / sysconfigdata.parent.name
+    pyconfig = _pyconfig(include, target.multiarch)
     if not (include / "Python.h").is_file() or not pyconfig.is_file():
         raise MissingTool(
             f"the sysroot has CPython {target.python.version} but not its headers (Python.h and pyconfig.h)",
@@ -169,13 +165,15 @@ def _real_headers(target: Target, sysconfigdata: Path, sysroot: Path) -> tuple[P
     return include, pyconfig
 
 
-def _write_headers(
-    include: Path, host: Path, host_pyconfig: Path, real: tuple[Path, Path] | None, target: Target
-) -> None:
-    source, pyconfig = real or (host, host_pyconfig)
+def _pyconfig(include: Path, multiarch: str) -> Path:
+    """The pyconfig.h with the macros in it: Debian's own includes that of the architecture, in another folder."""
+    apart = include.parent / multiarch / include.name / "pyconfig.h"
+    return apart if apart.is_file() else include / "pyconfig.h"
+
+
+def _write_headers(include: Path, source: Path, pyconfig: Path, hidden: Iterable[str]) -> None:
     shutil.copytree(source, include, ignore=shutil.ignore_patterns("pyconfig.h"))
     text = pyconfig.read_text("utf-8", "replace")
-    if real is None and target.arch.name != "x86_64":
-        for macro in _X86_ONLY:
-            text = re.sub(rf"^#define {macro} .*$", f"/* #undef {macro} */", text, flags=re.MULTILINE)
-    (include / "pyconfig.h").write_text(text)
+    for macro in hidden:
+        text = re.sub(rf"^#define {macro} .*$", f"/* #undef {macro} */", text, flags=re.MULTILINE)
+    (include / "pyconfig.h").write_text(text, "utf-8")
