@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from report_samples import make_job, make_wheel
 
 from crosswheel.model import (
     Failure,
@@ -17,6 +16,7 @@ from crosswheel.model import (
     Sdist,
     StepTime,
 )
+from report_samples import make_job, make_wheel
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from report_samples import make_job, make_wheel
 
 from crosswheel.model import (
     Artifact,
@@ -30,6 +29,7 @@ from crosswheel.report.folds import GitHubFold, GitLabFold
 from crosswheel.report.live import LiveDisplay
 from crosswheel.report.plain import PlainDisplay
 from crosswheel.report.terminal import display, plan_text, summary_text
+from report_samples import make_job, make_wheel
 
 PLAN = """\
 target                         engine  python  reason                    refused

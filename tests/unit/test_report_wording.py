@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import pytest
-from report_samples import make_job
 
 from crosswheel.model import Failure, Finding, Outcome, Plan
 from crosswheel.report.wording import failure_lines, finding_lines, headline, refusal_lines, size_text
+from report_samples import make_job
 
 
 @pytest.mark.parametrize(
