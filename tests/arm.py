@@ -38,8 +38,11 @@ print(json.dumps({name: module.__file__ for name, module in modules.items()}))
 
 
 def debian_packages(minor: int) -> tuple[str, ...]:
-    """A CPython with its standard library and headers: an interpreter, and a sysroot as well."""
-    return (f"python3.{minor}", f"libpython3.{minor}-dev")
+    """A CPython with its standard library and headers: an interpreter, and a sysroot as well.
+
+    Wheels may count on libstdc++ (PEP 600), which CPython itself does not need.
+    """
+    return (f"python3.{minor}", f"libpython3.{minor}-dev", "libstdc++6")
 
 
 @dataclass(frozen=True)

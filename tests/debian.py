@@ -40,6 +40,8 @@ APT::Architectures {{ "{architecture}"; }};
 APT::Install-Recommends "false";
 // root would become _apt, who cannot enter root's cache.
 APT::Sandbox::User "root";
+// Half of a list must not look like a suite without the package.
+APT::Update::Error-Mode "any";
 Acquire::Languages "none";
 Acquire::Retries "3";
 Dir::State "{state}";
@@ -91,8 +93,17 @@ def _download(state: Path, architecture: str, packages: Sequence[str], suite: st
     (state / "sources.list").write_text(f"deb [signed-by={_keyring()}] {_mirror()} {suite} main\n")
     apt = [_program("apt-get"), "--config-file", str(state / "apt.conf"), "--quiet=2", "--yes"]
     _run([*apt, "update"], _APT_TIMEOUT)
+    _check([*apt, "--simulate", "install", *packages])
     _run([*apt, "--download-only", "install", *packages], _APT_TIMEOUT)
     return sorted((state / "archives").glob("*.deb"))
+
+
+def _check(simulation: Sequence[str]) -> None:
+    """A package that the suite has not got is a mistake in a test, and no reason to skip it."""
+    try:
+        _run(simulation, _APT_TIMEOUT)
+    except DebianUnavailable as error:
+        raise ValueError(str(error)) from error
 
 
 def _mirror() -> str:
