@@ -116,8 +116,8 @@ static bool under(const char *path, const char *folder) {
     return starts(path, folder) && (path[length] == '/' || path[length] == 0);
 }
 
-/* The folder to use for one that was asked for: the target's in its place, the same, or NULL for none. */
-static const char *folder_for_target(const char *asked) {
+/* As `folder_for_target`, by this one spelling of the folder. */
+static const char *judge_folder(const char *asked) {
     static char buffer[2 * PATH_MAX];
     for (size_t i = 0; i < conf.mapped_from.count; i++)
         if (under(asked, conf.mapped_from.items[i])) {
@@ -132,6 +132,16 @@ static const char *folder_for_target(const char *asked) {
     return asked;
 }
 
+/* The folder to use for one that was asked for: the target's in its place, the same, or NULL for none. */
+static const char *folder_for_target(const char *asked) {
+    static char real[PATH_MAX];
+    const char *judged = judge_folder(asked);
+    if (judged != asked || !realpath(asked, real)) return judged;
+    /* /usr//include, /opt/x/../../usr/include, or a link to it, as old virtual environments have. */
+    judged = judge_folder(real);
+    return judged == real ? asked : judged;
+}
+
 /* ---- one flag at a time -------------------------------------------------------------------------------------- */
 
 static const char *const dropped[] = {
@@ -142,7 +152,7 @@ static const char *const dropped[] = {
 };
 /* -g...: debug information; the rest names gcc's own parts, or a target and a linker that are not ours to choose. */
 static const char *const dropped_prefixes[] = {
-    "-mtune=", "-specs=", "--target=", "-fuse-ld=", "--gcc-toolchain=", "-Wp,-U", "-lpython3", "-fstack-clash",
+    "-mtune=", "-specs=", "--target=", "-fuse-ld=", "--gcc-toolchain=", "-R/", "-lpython3", "-fstack-clash",
     "-fcf-protection=", NULL,
 };
 /* Only -g flags are debug flags among those that start so; -gcc-... does not exist in one dash. */
@@ -153,105 +163,133 @@ static const char *const linker_dropped[] = {
     "--copy-dt-needed-entries", "--fix-cortex-a53-835769", "--fix-cortex-a53-843419", "--warn-common", "--no-keep-memory",
     "--reduce-memory-overheads", "--relax", "--no-relax", "--push-state", "--pop-state", "--no-warn-mismatch", "--stats",
     "--traditional-format", "-t", "--trace", "--print-map", "-M", "-zpack-relative-relocs", "-zseparate-code",
-    "-zcombreloc", NULL,
+    "-zcombreloc", "--cref", "--verbose", "--no-export-dynamic", "--discard-none", "--ld-generated-unwind-info",
+    "--no-ld-generated-unwind-info", NULL,
 };
 static const char *const z_dropped[] = {"pack-relative-relocs", "separate-code", "combreloc", NULL};
 static const char *const linker_dropped_prefixes[] = {
     "--exclude-libs=", "-Map=", "--Map=", "-plugin", "--hash-size", "--fix-", "--package-metadata",
-    "--icf=", "--orphan-handling=", NULL,
+    "--icf=", "--orphan-handling=", "-rpath-link=", "--rpath-link=", "--threads", "--no-threads", "--demangle",
+    "--no-demangle", "--error-limit=", "-zmax-page-size=", NULL,
 };
-static const char *const linker_dropped_pairs[] = {"--exclude-libs", "-Map", "--Map", NULL};
-static const char *const rpath_words[] = {"-rpath", "--rpath", "-R", "-rpath-link", "--rpath-link", NULL};
-static const char *const rpath_joined[] = {"-rpath=", "--rpath=", "-rpath-link=", "--rpath-link=", NULL};
+static const char *const linker_dropped_pairs[] = {
+    "--exclude-libs", "-Map", "--Map", "-rpath-link", "--rpath-link", NULL,
+};
+static const char *const rpath_words[] = {"-rpath", "--rpath", "-R", NULL};
+static const char *const rpath_joined[] = {"-rpath=", "--rpath=", NULL};
 
-/* Only what is relative to the wheel's own files may stay. */
-static bool keeps_rpath(const char *value) { return starts(value, "$ORIGIN") || starts(value, "${ORIGIN}"); }
+static bool is_relative_to_origin(const char *entry) { return under(entry, "$ORIGIN") || under(entry, "${ORIGIN}"); }
+
+/* -rpath with what is relative to the wheel's own files: the other entries name folders of this machine. */
+static void push_rpath(list *kept, const char *value) {
+    char *copy = checked(strdup(value)), *stays = checked(calloc(strlen(value) + 1, 1)), *state = NULL;
+    for (char *entry = strtok_r(copy, ":", &state); entry; entry = strtok_r(NULL, ":", &state))
+        if (is_relative_to_origin(entry)) strcat(*stays ? strcat(stays, ":") : stays, entry);
+    if (*stays) { push(kept, "-rpath"); push(kept, stays); }
+    free(copy);
+    free(stays);
+}
 
 /* One word of the linker's: appended to `kept` unless it is dropped. Gives how many words it took, its value included. */
 static size_t translate_linker_word(list *kept, const char *word, const char *value) {
     if (among(word, rpath_words)) {
-        if (value && keeps_rpath(value)) { push(kept, "-rpath"); push(kept, value); }
+        if (value) push_rpath(kept, value);
         return 2;
     }
     if (among(word, linker_dropped_pairs)) return 2;
     if (same(word, "-z") && value) {
-        if (!among(value, z_dropped)) { push(kept, word); push(kept, value); }
+        if (!among(value, z_dropped) && !starts(value, "max-page-size=")) { push(kept, word); push(kept, value); }
         return 2;
     }
-    if (starts_any(word, rpath_joined) && !keeps_rpath(strchr(word, '=') + 1)) return 1;
-    if (starts(word, "-R") && !keeps_rpath(word + 2)) return 1;
-    if (starts(word, "-L") && !folder_for_target(word + 2)) return 1;
+    if (same(word, "-h") && value) { push(kept, "-soname"); push(kept, value); return 2; }
+    if (starts_any(word, rpath_joined)) { push_rpath(kept, strchr(word, '=') + 1); return 1; }
+    if (starts(word, "-R")) { push_rpath(kept, word + 2); return 1; }
     if (among(word, linker_dropped) || starts_any(word, linker_dropped_prefixes)) return 1;
     push(kept, word);
     return 1;
 }
 
-static void push_linker_words(list *out, const list *kept) {
-    for (size_t i = 0; i < kept->count; i++) { push(out, "-Xlinker"); push(out, kept->items[i]); }
-}
-
-/* -Wl,a,b,c: every word judged by itself. */
-static void translate_linker_words(list *out, const char *flag) {
-    char *copy = checked(strdup(flag + strlen("-Wl,"))), *state = NULL;
-    list words = {0}, kept = {0};
-    for (char *word = strtok_r(copy, ",", &state); word; word = strtok_r(NULL, ",", &state)) push(&words, word);
-    for (size_t i = 0; i < words.count;)
-        i += translate_linker_word(&kept, words.items[i], i + 1 < words.count ? words.items[i + 1] : NULL);
-    push_linker_words(out, &kept);
+static void split(list *to, const char *words) {
+    char *copy = checked(strdup(words)), *state = NULL;
+    for (char *word = strtok_r(copy, ",", &state); word; word = strtok_r(NULL, ",", &state)) push(to, word);
     free(copy);
 }
 
-/* -Xlinker a [-Xlinker b]: the same. Gives how many of the words that follow it took. */
-static size_t translate_xlinker(list *out, const list *in, size_t at) {
-    if (at + 1 >= in->count) return 0;
-    const char *value = at + 3 < in->count && same(in->items[at + 2], "-Xlinker") ? in->items[at + 3] : NULL;
-    list kept = {0};
-    size_t taken = translate_linker_word(&kept, in->items[at + 1], value);
-    push_linker_words(out, &kept);
-    return taken == 2 && value ? 3 : 1;
+/* -L of the linker's is the driver's own, which Zig wants it to be. Gives how many words it took, 0 if it is none. */
+static size_t translate_linker_folder(list *out, const char *word, const char *value) {
+    bool alone = same(word, "-L") || same(word, "--library-path");
+    const char *asked = alone ? value : starts(word, "-L") ? word + 2 : NULL;
+    if (starts(word, "--library-path=")) asked = strchr(word, '=') + 1;
+    if (!asked) return 0;
+    const char *folder = folder_for_target(asked);
+    if (folder) push_joined(out, "-L", folder);
+    return alone ? 2 : 1;
+}
+
+/* -Wl,a,b and -Xlinker c: neighbours are one line of words, for libtool writes -Wl,-rpath -Wl,/folder.
+ * Gives how many arguments it took. */
+static size_t translate_linker_words(list *out, const list *in, size_t at) {
+    list words = {0}, kept = {0};
+    size_t next = at;
+    for (; next < in->count; next++) {
+        if (starts(in->items[next], "-Wl,")) split(&words, in->items[next] + strlen("-Wl,"));
+        else if (!same(in->items[next], "-Xlinker")) break;
+        else if (next + 1 < in->count) push(&words, in->items[++next]);
+    }
+    for (size_t i = 0; i < words.count;) {
+        const char *value = i + 1 < words.count ? words.items[i + 1] : NULL;
+        size_t taken = translate_linker_folder(out, words.items[i], value);
+        i += taken ? taken : translate_linker_word(&kept, words.items[i], value);
+    }
+    for (size_t i = 0; i < kept.count; i++) { push(out, "-Xlinker"); push(out, kept.items[i]); }
+    return next - at;
 }
 
 /* gcc's names of Arm extensions, where LLVM's differ. */
 static const char *arm_feature(const char *name) {
     static const char *const renamed[][2] = {
-        {"fp16", "fullfp16"}, {"simd", "neon"}, {"fp", "fp_armv8"}, {"rng", "rand"}, {"memtag", "mte"}, {"profile", "spe"},
+        {"fp16", "fullfp16"}, {"simd", "neon"}, {"fp", "fp_armv8"}, {"rng", "rand"}, {"memtag", "mte"},
+        {"profile", "spe"}, {"rdma", "rdm"},
     };
     for (size_t i = 0; i < sizeof renamed / sizeof *renamed; i++) if (same(name, renamed[i][0])) return renamed[i][1];
     return name;
 }
 
-/* -march=armv8.2-a+crc+fp16 becomes Zig's -mcpu=generic+v8_2a+crc+fullfp16. */
-static void translate_arm_march(list *out, const char *march) {
-    char text[512] = "-mcpu=generic", *copy = checked(strdup(march)), *state = NULL;
-    size_t room = sizeof text - strlen(text) - 1;
+static void underscore(char *text) {
+    for (; *text; text++) if (*text == '-') *text = '_';
+}
+
+/* -march=armv8.2-a+crc+fp16 becomes Zig's -mcpu=generic+v8_2a+crc+fullfp16; -mcpu=cortex-a72+nocrypto likewise. */
+static void translate_arm(list *out, const char *cpu) {
+    char text[512] = "generic", *copy = checked(strdup(cpu)), *state = NULL;
     for (char *word = strtok_r(copy, "+", &state); word; word = strtok_r(NULL, "+", &state)) {
-        char sign = '+', version[32];
+        char name[64], sign = '+';
         int major = 0, minor = 0;
-        const char *feature;
-        if (sscanf(word, "armv%d.%d", &major, &minor) >= 1) {
+        if (sscanf(word, "armv%2d.%2d", &major, &minor) >= 1) {
             if (major == 8 && minor == 0) continue;
-            snprintf(version, sizeof version, minor ? "v%d_%da" : "v%da", major, minor);
-            feature = version;
-        } else if (starts(word, "no")) { sign = '-'; feature = arm_feature(word + 2); }
-        else feature = arm_feature(word);
-        size_t length = strlen(feature) + 1;
-        if (length >= room) break;
-        room -= length;
-        sprintf(text + strlen(text), "%c%s", sign, feature);
+            snprintf(name, sizeof name, minor ? "v%d_%da" : "v%da", major, minor);
+        } else if (word == copy) { snprintf(text, sizeof text, "%s", word); underscore(text); continue; }
+        else if (starts(word, "no")) { sign = '-'; snprintf(name, sizeof name, "%s", arm_feature(word + 2)); }
+        else snprintf(name, sizeof name, "%s", arm_feature(word));
+        underscore(name);
+        size_t length = strlen(text);
+        snprintf(text + length, sizeof text - length, "%c%s", sign, name);
     }
-    push(out, text);
+    push_joined(out, "-mcpu=", text);
     free(copy);
 }
 
+/* Where a wheel's baseline is not ours to choose, Zig's own is that of Linux distributions: armv7-a, rv64gc. */
 static void translate_cpu(list *out, const char *flag) {
     const char *cpu = strchr(flag, '=') + 1;
-    if (starts(conf.target, "aarch64") && starts(flag, "-march=")) { translate_arm_march(out, cpu); return; }
-    if (starts(conf.target, "riscv64")) return; /* rv64gc is what Linux wheels have as their baseline */
+    bool march = starts(flag, "-march=");
+    if (starts(conf.target, "aarch64")) { translate_arm(out, cpu); return; }
+    if (starts(conf.target, "riscv64") || (march && starts(conf.target, "arm"))) return;
     char text[512];
-    snprintf(text, sizeof text, "-mcpu=%s", cpu);
-    if (starts(cpu, "power")) snprintf(text, sizeof text, "-mcpu=pwr%s", cpu + strlen("power"));
-    for (char *c = text + strlen("-mcpu="); *c; c++) if (*c == '-') *c = '_';
-    push(out, text);
+    bool power = starts(cpu, "power");
+    snprintf(text, sizeof text, "%s%s", power ? "pwr" : "", power ? cpu + strlen("power") : cpu);
+    underscore(text);
+    push_joined(out, "-mcpu=", text);
 }
 
 /* ---- the whole command line ---------------------------------------------------------------------------------- */
@@ -279,20 +317,29 @@ static bool links(const list *in) {
     return true;
 }
 
-/* -I dir, -Idir, -isystem dir, -L dir: dropped, replaced or kept. Gives how many words it took, 0 if it is none of them. */
+/* -I dir, -Idir, -isystem dir, -L dir: dropped, replaced or kept. Gives how many words it took, 0 if it is none. */
 static size_t translate_folder(list *out, const char *word, const char *next) {
-    static const char *const separate[] = {"-isystem", "-idirafter", "-iquote", "-isysroot", NULL};
-    bool joined = (starts(word, "-I") || starts(word, "-L")) && word[2];
-    if (!joined && !among(word, separate) && !same(word, "-I") && !same(word, "-L")) return 0;
-    if (!joined && !next) return 0;
-    const char *folder = folder_for_target(joined ? word + 2 : next);
-    if (folder && !same(word, "-isysroot")) {
-        char head[16];
-        snprintf(head, sizeof head, joined ? "%.2s" : "%s", word);
-        if (joined) push_joined(out, head, folder);
-        else { push(out, head); push(out, folder); }
+    static const char *const flags[] = {"-isystem", "-idirafter", "-iquote", "-I", "-L", NULL};
+    static const char *const roots[] = {"-isysroot", "--sysroot", NULL};
+    for (const char *const *root = roots; *root; root++)
+        if (starts(word, *root)) return word[strlen(*root)] || !next ? 1 : 2; /* Zig brings its own libc */
+    for (const char *const *flag = flags; *flag; flag++) {
+        if (!starts(word, *flag)) continue;
+        bool joined = word[strlen(*flag)];
+        if (!joined && !next) return 0;
+        const char *folder = folder_for_target(joined ? word + strlen(*flag) : next);
+        if (folder && joined) push_joined(out, *flag, folder);
+        else if (folder) { push(out, *flag); push(out, folder); }
+        return joined ? 1 : 2;
     }
-    return joined ? 1 : 2;
+    return 0;
+}
+
+/* -Wp,-DNAME,-UNAME: what is defined goes to the driver; undefining is distributions' way to change their own flags. */
+static void translate_preprocessor_words(list *out, const char *words) {
+    list all = {0};
+    split(&all, words);
+    for (size_t i = 0; i < all.count; i++) if (!starts(all.items[i], "-U")) push(out, all.items[i]);
 }
 
 static void translate(list *out, const list *in) {
@@ -300,10 +347,10 @@ static void translate(list *out, const list *in) {
         const char *word = in->items[i], *next = i + 1 < in->count ? in->items[i + 1] : NULL;
         size_t taken = translate_folder(out, word, next);
         if (taken) { i += taken - 1; continue; }
-        if (same(word, "-Xlinker")) i += translate_xlinker(out, in, i);
+        if (same(word, "-Xlinker") || starts(word, "-Wl,")) i += translate_linker_words(out, in, i) - 1;
         else if (same(word, "-target") || same(word, "-R") || same(word, "-rpath")) i++;
-        else if (starts(word, "-Wl,")) translate_linker_words(out, word);
-        else if (starts(word, "-Wp,-D")) push(out, word + strlen("-Wp,"));
+        else if (starts(word, "-Wp,-D") || starts(word, "-Wp,-U"))
+            translate_preprocessor_words(out, word + strlen("-Wp,"));
         else if (!conf.debug && is_debug_flag(word)) continue;
         else if (starts(word, "-flto=")) push(out, same(word, "-flto=thin") ? word : "-flto"); /* -flto=auto, -flto=8 */
         else if (same(word, "-lgcc_s")) push(out, "-lunwind");
@@ -314,25 +361,30 @@ static void translate(list *out, const list *in) {
     }
 }
 
-/* @file: the words in it, quoted as gcc documents it. */
-static void expand(list *out, const char *word) {
+/* @file: the words in it, quoted as gcc documents it; files may name files, though not for ever. */
+static void expand(list *out, const char *word, int depth) {
     FILE *file = word[0] == '@' ? fopen(word + 1, "r") : NULL;
     if (!file) { push(out, word); return; }
+    if (depth > 20) { fprintf(stderr, "zigcc: %s: files name each other for ever\n", word); exit(1); }
     char *text = NULL;
     size_t room = 0, length = 0;
     bool inside = false;
     for (int c = fgetc(file), quote = 0;; c = fgetc(file)) {
         if (length + 2 > room) text = checked(realloc(text, room = room ? room * 2 : 256));
         if (c == EOF || (!quote && (c == ' ' || c == '\t' || c == '\n' || c == '\r'))) {
-            if (inside) { text[length] = 0; expand(out, text); }
+            if (inside) { text[length] = 0; expand(out, text, depth + 1); }
             length = 0;
             inside = false;
             if (c == EOF) break;
             continue;
         }
         inside = true;
-        if (quote ? c == quote : (c == '"' || c == '\'')) quote = quote ? 0 : c;
-        else text[length++] = (char)(c == '\\' && quote != '\'' ? fgetc(file) : c);
+        if (c == '\\') { /* stands for the character after it, in quotes of either kind too */
+            int next = fgetc(file);
+            if (next != EOF) text[length++] = (char)next;
+        }
+        else if (quote ? c == quote : (c == '"' || c == '\'')) quote = quote ? 0 : c;
+        else text[length++] = (char)c;
     }
     free(text);
     fclose(file);
@@ -361,7 +413,7 @@ static int run_tool(const char *tool, int argc, char **argv) {
 /* Zig carries no OpenMP runtime: the pragmas would compile, and leave symbols undefined that no libc has. */
 static void refuse_openmp(const list *in) {
     for (size_t i = 0; i < in->count; i++)
-        if (starts(in->items[i], "-fopenmp")) {
+        if (same(in->items[i], "-fopenmp") || starts(in->items[i], "-fopenmp=")) { /* -fopenmp-simd needs none */
             fprintf(stderr, "zigcc: error: unsupported option '%s': no OpenMP runtime for this target\n", in->items[i]);
             exit(1);
         }
@@ -395,7 +447,7 @@ int main(int argc, char **argv) {
     char *name = basename(argv[0]);
     read_conf();
     list in = {0};
-    for (int i = 1; i < argc; i++) expand(&in, argv[i]);
+    for (int i = 1; i < argc; i++) expand(&in, argv[i], 0);
     if (same(name, "build-cc")) return compile(false, true, &in);
     if (same(name, "build-c++")) return compile(true, true, &in);
     char *dash = strrchr(name, '-');
@@ -404,8 +456,9 @@ int main(int argc, char **argv) {
     if (same(name, "ranlib")) return run_tool("ranlib", argc, argv);
     if (same(name, "ld")) return run_tool("ld.lld", argc, argv);
     if (same(name, "strip")) return 0;
+    static const char *const questions[] = {"-print-multiarch", "--print-multiarch", "-dumpmachine", NULL};
     for (size_t i = 0; i < in.count; i++)
-        if (same(in.items[i], "-print-multiarch") || same(in.items[i], "--print-multiarch")) {
+        if (among(in.items[i], questions)) {
             puts(conf.multiarch ? conf.multiarch : conf.target);
             return 0;
         }
