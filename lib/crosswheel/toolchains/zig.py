@@ -6,6 +6,7 @@ target's libc and libc++ once per target: later runs start at once.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import shutil
@@ -60,7 +61,9 @@ def ensure_zig(index: Index, cache: Path, processes: Processes, listener: Listen
     pin = load_table("toolchains.toml")["zig"]
     root = cache / "zig" / pin["version"]
     zig = Zig(
-        program=root / "ziglang" / "zig", driver=root / "zigcc", cache=cache / "zig" / f"{pin['version']}-objects"
+        program=root / "ziglang" / "zig",
+        driver=root / f"zigcc-{_driver_version()}",
+        cache=cache / "zig" / f"{pin['version']}-objects",
     )
     with _locked(cache / "zig.lock"):
         if not zig.program.is_file():
@@ -139,6 +142,11 @@ def _zig_environ(zig: Zig) -> dict[str, str]:
         "ZIG_GLOBAL_CACHE_DIR": str(zig.cache),
         "ZIG_LOCAL_CACHE_DIR": str(zig.cache),
     }
+
+
+def _driver_version() -> str:
+    """Its source's own: the cache outlives upgrades, and another release's driver must not serve this one."""
+    return hashlib.sha256(resources.files("crosswheel.toolchains").joinpath("zigcc.c").read_bytes()).hexdigest()[:12]
 
 
 def _compile_driver(zig: Zig, processes: Processes, listener: Listener) -> None:
