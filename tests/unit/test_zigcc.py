@@ -1,0 +1,452 @@
+"""The compiler driver, compiled once and asked what it would run (ZIGCC_PRINT=1); no Zig is needed for that."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+from crosswheel.hosts import user_cache
+from crosswheel.targets import load_table
+
+TARGET = "aarch64-linux-gnu.2.17"
+HEAD = ["-target", TARGET, "-fno-sanitize=undefined", "-g0"]
+NAMES = ("cc", "c++", "gcc", "g++", "clang", "clang++", "ar", "ranlib", "ld", "strip", "build-cc", "build-c++")
+CONF = f"""\
+zig /opt/zig/zig
+cache /opt/zig/cache
+target {TARGET}
+build-target x86_64-linux-gnu.2.17
+multiarch aarch64-linux-gnu
+debug no
+map /usr/include/python3.13 /target/include/python3.13
+hide /usr/include
+hide /usr/lib
+"""
+
+
+@dataclass(frozen=True)
+class Driver:
+    """The compiled program in `folder`/bin under all its names, and its configuration beside that folder."""
+
+    folder: Path
+
+    def configure(self, *more: str, target: str = TARGET, debug: bool = False) -> None:
+        text = CONF.replace(TARGET, target).replace("debug no", f"debug {'yes' if debug else 'no'}")
+        (self.folder / "zigcc.conf").write_text(text + "".join(f"{line}\n" for line in more))
+
+    def start(self, name: str, words: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        command = [str(self.folder / "bin" / name), *words]
+        environ = {**os.environ, "ZIGCC_PRINT": "1", "ASAN_OPTIONS": "detect_leaks=0"}  # it ends: nothing is freed
+        return subprocess.run(
+            command, env=environ, cwd=self.folder, capture_output=True, encoding="utf-8", timeout=60, check=False
+        )
+
+    def __call__(self, *words: str, name: str = "cc") -> list[str]:
+        """What Zig would get, without the words that every command line begins with."""
+        done = self.start(name, words)
+        assert (done.returncode, done.stderr) == (0, "")
+        mode, *rest = done.stdout.splitlines()
+        assert mode in {"cc", "c++"}
+        assert rest[: len(HEAD)] == HEAD
+        return rest[len(HEAD) :]
+
+
+def compiler() -> list[str]:
+    """Any C compiler of this machine, or the Zig that earlier builds have fetched."""
+    for name in ("cc", "gcc", "clang"):
+        if found := shutil.which(name):
+            return [found]
+    zig = user_cache(os.environ) / "zig" / load_table("toolchains.toml")["zig"]["version"] / "ziglang" / "zig"
+    if zig.is_file():
+        return [str(zig), "cc"]
+    pytest.skip("no C compiler here, and no Zig in the cache: nothing can compile zigcc.c")
+
+
+def compiled(folder: Path, *flags: str) -> subprocess.CompletedProcess[str]:
+    bin_folder = folder / "bin"
+    bin_folder.mkdir(parents=True)
+    with resources.as_file(resources.files("crosswheel.toolchains").joinpath("zigcc.c")) as source:
+        command = [*compiler(), *flags, str(source), "-o", str(bin_folder / "zigcc")]
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=300, check=False)
+    for name in (*NAMES, *(f"aarch64-linux-gnu-{name}" for name in NAMES)):
+        (bin_folder / name).symlink_to("zigcc")
+    return done
+
+
+@pytest.fixture(scope="session")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Driver:
+    folder = tmp_path_factory.mktemp("zigcc")
+    done = compiled(folder, "-O1")
+    assert done.returncode == 0, done.stderr
+    return Driver(folder)
+
+
+@pytest.fixture
+def driver(program: Driver) -> Driver:
+    program.configure()
+    return program
+
+
+def test_it_compiles_without_a_warning(tmp_path: Path) -> None:
+    done = compiled(tmp_path, "-Wall", "-Wextra", "-Werror", "-O2")
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+# ---- one flag at a time ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "flag",
+    [
+        # parts of gcc that Zig has not got, or brings itself
+        "-static-libgcc", "-static-libstdc++", "-latomic", "-lgcc", "-lstdc++", "-pipe", "-m64", "-ffat-lto-objects",
+        "-fno-fat-lto-objects", "-fuse-linker-plugin", "-fno-semantic-interposition", "-fno-lifetime-dse",
+        "-fno-plt", "-fstack-clash-protection", "-fcf-protection", "-fcf-protection=full",
+        "-mbranch-protection=standard", "-specs=/usr/lib/rpm/redhat-hardened-cc1", "-Wp,-U_FORTIFY_SOURCE",
+        # another target, processor, linker or Python than ours
+        "--target=x86_64-linux-gnu", "--gcc-toolchain=/usr", "-fuse-ld=gold", "-fuse-ld=lld", "-march=native",
+        "-mcpu=native", "-mtune=generic", "-mtune=native", "-lpython3.13", "-lpython3.13t", "-lpython3",
+        # debug information
+        "-g", "-g1", "-g3", "-ggdb", "-gdwarf-4", "-gsplit-dwarf", "-fvar-tracking", "-fno-var-tracking",
+        "-fvar-tracking-assignments", "-fno-var-tracking-assignments", "-fdebug-prefix-map=/a=/b", "-s",
+        # words of the linker
+        "-Wl,--exclude-libs,ALL", "-Wl,--exclude-libs=ALL", "-Wl,-Bsymbolic-functions", "-Wl,-Map=x.map",
+        "-Wl,-Map,x.map", "-Wl,--Map=x.map", "-Wl,--Map,x.map", "-Wl,--fix-cortex-a53-843419",
+        "-Wl,--fix-cortex-a53-835769", "-Wl,-O0", "-Wl,-O1", "-Wl,-O2", "-Wl,-s", "-Wl,--strip-all", "-Wl,-x",
+        "-Wl,--discard-all", "-Wl,--no-copy-dt-needed-entries", "-Wl,--copy-dt-needed-entries", "-Wl,--warn-common",
+        "-Wl,--no-keep-memory", "-Wl,--reduce-memory-overheads", "-Wl,--relax", "-Wl,--no-relax", "-Wl,--push-state",
+        "-Wl,--pop-state", "-Wl,--stats", "-Wl,--traditional-format", "-Wl,-t", "-Wl,--trace", "-Wl,--print-map",
+        "-Wl,-M", "-Wl,-z,pack-relative-relocs", "-Wl,-z,separate-code", "-Wl,-z,combreloc", "-Wl,-zcombreloc",
+        "-Wl,-zpack-relative-relocs", "-Wl,-zseparate-code", "-Wl,-z,max-page-size=16384", "-Wl,-zmax-page-size=4096",
+        "-Wl,-plugin-opt=O2", "-Wl,--hash-size=997", "-Wl,--package-metadata={}", "-Wl,--icf=safe",
+        "-Wl,--orphan-handling=place", "-Wl,--threads=4", "-Wl,--no-threads", "-Wl,--demangle", "-Wl,--cref",
+        "-Wl,--verbose", "-Wl,--error-limit=0", "-Wl,--no-export-dynamic", "-Wl,--discard-none",
+        # folders of this machine
+        "-I/usr/include", "-I/usr/include/openssl", "-isystem/usr/include", "-L/usr/lib", "-L/usr/lib/x86_64-linux-gnu",
+        "-Wl,-L/usr/lib", "-Wl,-L,/usr/lib", "-Wl,--library-path=/usr/lib", "-isysroot/", "--sysroot=/", "-R/usr/lib",
+        "-Wl,-rpath,/usr/lib", "-Wl,-rpath=/usr/lib", "-Wl,--rpath=/opt/x", "-Wl,--rpath,/opt/x", "-Wl,-R/opt/x",
+        "-Wl,-R,/opt/x", "-Wl,-rpath-link,/opt/x", "-Wl,-rpath-link=/opt/x", "-Wl,-rpath,relative", "-Wl,-rpath,:::",
+        "-Wl,-rpath,$ORIGINAL/x",
+    ],
+)  # fmt: skip
+def test_flags_that_zig_refuses_or_that_name_this_machine_are_dropped(driver: Driver, flag: str) -> None:
+    assert driver("-c", "a.c", flag) == ["-c", "a.c"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("-isystem", "/usr/include"), ("-idirafter", "/usr/include"), ("-iquote", "/usr/include"),
+        ("-I", "/usr/include"), ("-L", "/usr/lib"), ("-isysroot", "/opt/sdk"), ("--sysroot", "/opt/sdk"),
+        ("-target", "x86_64-linux-gnu"), ("-R", "/usr/lib"), ("-rpath", "/usr/lib"),
+        ("-Wl,-rpath", "-Wl,/usr/lib"), ("-Wl,--exclude-libs", "-Wl,ALL"), ("-Wl,-z", "-Wl,combreloc"),
+        ("-Xlinker", "-rpath", "-Xlinker", "/usr/lib"), ("-Xlinker", "-rpath", "-Wl,/usr/lib"),
+        ("-Xlinker", "--exclude-libs", "-Xlinker", "ALL"), ("-Xlinker", "-z", "-Xlinker", "separate-code"),
+        ("-Xlinker", "-L/usr/lib"), ("-Xlinker", "-s"),
+    ],
+)  # fmt: skip
+def test_a_dropped_flag_takes_its_value_with_it(driver: Driver, words: tuple[str, ...]) -> None:
+    assert driver("-c", *words, "a.c") == ["-c", "a.c"]
+
+
+@pytest.mark.parametrize(
+    "flag",
+    [
+        "-O3", "-O0", "-Wall", "-fPIC", "-shared", "-pthread", "-std=c11", "-DNDEBUG", "-DX=-Wl,-s", "-UNDEBUG",
+        "-flto",
+        "-flto=thin", "-fvisibility=hidden", "-fno-strict-aliasing", "-fopenmp-simd", "-lm", "-lz", "-Wp,-MD,a.d",
+        "-include", "-I.", "-Iinclude", "-I/build/include", "-I/usr/includes", "-L/build/lib", "-L.", "-isystem/build",
+        "-nostdlib", "-rdynamic", "-Wno-error", "-x", "-", "", "@no-such-file", "-Rpass=inline",
+    ],
+)  # fmt: skip
+def test_every_other_flag_is_kept_as_it_is(driver: Driver, flag: str) -> None:
+    assert driver("-c", "a.c", flag) == ["-c", "a.c", flag]
+
+
+@pytest.mark.parametrize(
+    ("flag", "kept"),
+    [
+        ("-Wl,--as-needed", ["--as-needed"]),
+        ("-Wl,-soname,libx.so.1", ["-soname", "libx.so.1"]),
+        ("-Wl,-h,libx.so.1", ["-soname", "libx.so.1"]),
+        ("-Wl,--version-script=x.map", ["--version-script=x.map"]),
+        ("-Wl,-z,relro", ["-z", "relro"]),
+        ("-Wl,-z,now,-z,combreloc,--gc-sections", ["-z", "now", "--gc-sections"]),
+        ("-Wl,--build-id", ["--build-id"]),
+        ("-Wl,--start-group", ["--start-group"]),
+        ("-Wl,-O1,--sort-common,--as-needed,-Bsymbolic-functions", ["--sort-common", "--as-needed"]),
+        ("-Wl,-rpath,$ORIGIN", ["-rpath", "$ORIGIN"]),
+        ("-Wl,-rpath=$ORIGIN/../x.libs", ["-rpath", "$ORIGIN/../x.libs"]),
+        ("-Wl,-rpath,${ORIGIN}/lib", ["-rpath", "${ORIGIN}/lib"]),
+        ("-Wl,-R$ORIGIN", ["-rpath", "$ORIGIN"]),
+        ("-Wl,-rpath,$ORIGIN/a:/usr/lib:$ORIGIN/b", ["-rpath", "$ORIGIN/a:$ORIGIN/b"]),
+        ("-Wl,-rpath=/build/lib:$ORIGIN", ["-rpath", "$ORIGIN"]),
+        ("-Wl,-enable-new-dtags,,-rpath,/x,--no-undefined", ["-enable-new-dtags", "--no-undefined"]),
+    ],
+)
+def test_words_of_the_linker_are_judged_one_by_one(driver: Driver, flag: str, kept: list[str]) -> None:
+    passed = [word for item in kept for word in ("-Xlinker", item)]
+    assert driver("-shared", "a.o", flag) == ["-shared", "a.o", *passed, "-s"]
+
+
+def test_words_of_the_linker_that_belong_together_may_stand_in_two_flags(driver: Driver) -> None:
+    words = ["-Wl,-soname", "-Wl,libx.so", "-Xlinker", "-rpath", "-Xlinker", "$ORIGIN", "b.o", "-Wl,--as-needed", "-lz"]
+    assert driver("-shared", "a.o", *words) == [
+        "-shared", "a.o", "-Xlinker", "-soname", "-Xlinker", "libx.so", "-Xlinker", "-rpath", "-Xlinker", "$ORIGIN",
+        "b.o", "-Xlinker", "--as-needed", "-lz", "-s",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("flag", "translated"),
+    [
+        ("-lgcc_s", ["-lunwind"]),
+        ("-flto=auto", ["-flto"]),
+        ("-flto=8", ["-flto"]),
+        ("-Wp,-D_FORTIFY_SOURCE=2", ["-D_FORTIFY_SOURCE=2"]),
+        ("-Wp,-U_FORTIFY_SOURCE,-D_FORTIFY_SOURCE=3,-D_GLIBCXX_ASSERTIONS",
+         ["-D_FORTIFY_SOURCE=3", "-D_GLIBCXX_ASSERTIONS"]),
+        ("-Wl,-L/build/lib", ["-L/build/lib"]),
+        ("-Wl,-L,/build/lib", ["-L/build/lib"]),
+        ("-Wl,--library-path=/build/lib", ["-L/build/lib"]),
+        ("-march=armv8-a", ["-mcpu=generic"]),
+        ("-march=armv8-a+crc+crypto", ["-mcpu=generic+crc+crypto"]),
+        ("-march=armv8.2-a+fp16+dotprod+nosve", ["-mcpu=generic+v8_2a+fullfp16+dotprod-sve"]),
+        ("-march=armv8.5-a+memtag+rng+profile+simd+fp+rdma",
+         ["-mcpu=generic+v8_5a+mte+rand+spe+neon+fp_armv8+rdm"]),
+        ("-march=armv9-a+sve2-bitperm", ["-mcpu=generic+v9a+sve2_bitperm"]),
+        ("-mcpu=cortex-a72", ["-mcpu=cortex_a72"]),
+        ("-mcpu=cortex-a72+nocrypto", ["-mcpu=cortex_a72-crypto"]),
+        ("-mcpu=neoverse-n1+fp16", ["-mcpu=neoverse_n1+fullfp16"]),
+    ],
+)  # fmt: skip
+def test_flags_are_translated_where_zig_has_another_name(driver: Driver, flag: str, translated: list[str]) -> None:
+    assert driver("-c", "a.c", flag) == ["-c", "a.c", *translated]
+
+
+@pytest.mark.parametrize(
+    ("target", "flag", "translated"),
+    [
+        ("x86_64-linux-gnu.2.17", "-march=x86-64-v2", ["-mcpu=x86_64_v2"]),
+        ("x86-linux-gnu.2.17", "-march=i686", ["-mcpu=i686"]),
+        ("powerpc64le-linux-gnu.2.17", "-mcpu=power8", ["-mcpu=pwr8"]),
+        ("s390x-linux-gnu.2.17", "-march=z13", ["-mcpu=z13"]),
+        ("riscv64-linux-gnu.2.31", "-march=rv64gc", []),
+        ("arm-linux-gnueabihf.2.17", "-march=armv7-a+fp", []),
+        ("arm-linux-gnueabihf.2.17", "-mcpu=cortex-a7", ["-mcpu=cortex_a7"]),
+    ],
+)
+def test_processors_are_named_as_zig_names_them(program: Driver, target: str, flag: str, translated: list[str]) -> None:
+    program.configure(target=target)
+    assert program.start("cc", ["-c", "a.c", flag]).stdout.splitlines()[5:] == ["-c", "a.c", *translated]
+
+
+# ---- folders --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "translated"),
+    [
+        (["-I/usr/include/python3.13"], ["-I/target/include/python3.13"]),
+        (["-I", "/usr/include/python3.13/cpython"], ["-I", "/target/include/python3.13/cpython"]),
+        (["-isystem", "/usr/include/python3.13"], ["-isystem", "/target/include/python3.13"]),
+        (["-isystem/usr/include/python3.13/"], ["-isystem/target/include/python3.13/"]),
+        (["-I/usr/include/python3.130"], []),
+    ],
+)
+def test_headers_of_this_machines_python_become_the_targets(
+    driver: Driver, words: list[str], translated: list[str]
+) -> None:
+    assert driver("-c", "a.c", *words) == ["-c", "a.c", *translated]
+
+
+def test_a_hidden_folder_is_known_under_other_spellings_too(driver: Driver, tmp_path: Path) -> None:
+    hidden = tmp_path / "host"
+    (hidden / "include").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(hidden)
+    driver.configure(f"hide {hidden.resolve()}")
+    spellings = [f"{tmp_path}//host/include", f"{tmp_path}/./host", f"{hidden}/include/../include", f"{tmp_path}/link"]
+    assert driver("-c", "a.c", *(f"-I{folder}" for folder in spellings)) == ["-c", "a.c"]
+
+
+def test_a_sysroot_comes_last_and_its_folders_are_never_hidden(driver: Driver) -> None:
+    driver.configure("include /usr/lib/sysroot/usr/include", "lib /usr/lib/sysroot/usr/lib")
+    asked = ["-I/usr/lib/sysroot/usr/include/foo", "-L/usr/lib/sysroot/usr/lib", "-L/usr/lib"]
+    end = ["-idirafter", "/usr/lib/sysroot/usr/include"]
+    assert driver("-c", "a.c", *asked) == ["-c", "a.c", *asked[:2], *end]
+    assert driver("-shared", "a.o", "-lz") == ["-shared", "a.o", "-lz", *end, "-L/usr/lib/sysroot/usr/lib", "-s"]
+
+
+# ---- the whole command line -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "mode"),
+    [
+        ("cc", ["-c", "a.c"], "cc"),
+        ("gcc", ["-c", "a.c"], "cc"),
+        ("clang", ["-c", "a.c"], "cc"),
+        ("c++", ["-c", "a.c"], "c++"),
+        ("g++", ["a.o"], "c++"),
+        ("clang++", ["a.o"], "c++"),
+        ("aarch64-linux-gnu-gcc", ["-c", "a.c"], "cc"),
+        ("aarch64-linux-gnu-g++", ["a.o"], "c++"),
+        ("aarch64-linux-gnu-clang++", ["a.o"], "c++"),
+        *(("cc", ["-c", f"a{end}"], "c++") for end in (".cc", ".cp", ".cxx", ".cpp", ".CPP", ".c++", ".C", ".ii")),
+        ("cc", ["-c", "a.S", "-o", "a.cpp"], "cc"),
+        ("cc", ["-c", "-DX=a.cpp", "a.c"], "cc"),
+        ("cc", ["-std=c++17", "-c", "a.c"], "c++"),
+        ("cc", ["-std=gnu++14", "-c", "a.c"], "c++"),
+        ("cc", ["-std=c17", "-c", "a.c"], "cc"),
+        ("cc", ["a.o", "-lstdc++"], "c++"),
+        ("cc", ["a.o", "-lc++"], "c++"),
+        ("cc", ["-x", "c++", "-E", "-"], "c++"),
+        ("cc", ["-xc++", "-E", "-"], "c++"),
+        ("cc", ["-x", "c", "-E", "-"], "cc"),
+    ],
+)
+def test_cxx_is_told_by_the_programs_name_and_by_what_it_is_given(
+    driver: Driver, name: str, words: list[str], mode: str
+) -> None:
+    assert driver.start(name, words).stdout.splitlines()[0] == mode
+
+
+@pytest.mark.parametrize("stage", ["-c", "-S", "-E", "-M", "-MM", "-fsyntax-only"])
+def test_only_a_link_is_stripped(driver: Driver, stage: str) -> None:
+    assert driver("a.c", stage) == ["a.c", stage]
+    assert driver("a.c", "-o", "a") == ["a.c", "-o", "a", "-s"]
+
+
+def test_debug_information_stays_where_it_is_asked_for(driver: Driver) -> None:
+    driver.configure(debug=True)
+    done = driver.start("cc", ["-g", "-fdebug-prefix-map=/a=/b", "a.o", "-o", "a"])
+    head = [word for word in HEAD if word != "-g0"]
+    assert done.stdout.splitlines() == ["cc", *head, "-g", "-fdebug-prefix-map=/a=/b", "a.o", "-o", "a"]
+
+
+def test_the_compiler_of_the_building_machine_gets_its_arguments_untouched(driver: Driver) -> None:
+    words = ["-I/usr/include", "-g", "-fopenmp", "-Wl,-rpath,/usr/lib", "a.c", "-o", "generator"]
+    head = ["-target", "x86_64-linux-gnu.2.17", "-fno-sanitize=undefined"]
+    assert driver.start("build-cc", words).stdout.splitlines() == ["cc", *head, *words]
+    assert driver.start("build-c++", words).stdout.splitlines() == ["c++", *head, *words]
+
+
+@pytest.mark.parametrize("prefix", ["", "aarch64-linux-gnu-"])
+@pytest.mark.parametrize(("name", "tool"), [("ar", "ar"), ("ranlib", "ranlib"), ("ld", "ld.lld")])
+def test_tools_are_zigs_with_the_arguments_as_they_are(driver: Driver, prefix: str, name: str, tool: str) -> None:
+    words = ["rcs", "-g", "@list.rsp", "-L/usr/lib"]
+    assert driver.start(prefix + name, words).stdout.splitlines() == [tool, *words]
+
+
+def test_strip_has_nothing_to_do(driver: Driver) -> None:
+    done = driver.start("aarch64-linux-gnu-strip", ["--strip-debug", "x.so"])
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("question", ["-print-multiarch", "--print-multiarch", "-dumpmachine"])
+@pytest.mark.parametrize("name", ["cc", "c++", "aarch64-linux-gnu-gcc"])
+def test_it_knows_for_which_machine_it_compiles(driver: Driver, name: str, question: str) -> None:
+    done = driver.start(name, ["-O2", question])
+    assert (done.returncode, done.stdout) == (0, "aarch64-linux-gnu\n")
+
+
+@pytest.mark.parametrize("flag", ["-fopenmp", "-fopenmp=libomp"])
+def test_openmp_is_refused_for_no_target_has_its_runtime(driver: Driver, flag: str) -> None:
+    done = driver.start("cc", ["-c", "a.c", flag])
+    message = f"zigcc: error: unsupported option '{flag}': no OpenMP runtime for this target\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", message)
+
+
+# ---- response files -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", []),
+        (" \n\t ", []),
+        ("-c a.c\r\n-DX\n", ["-c", "a.c", "-DX"]),
+        ("-c -g -Wl,-rpath,/usr/lib 'a b.c'", ["-c", "a b.c"]),
+        (r'-c -DX="a b" -DY=\"z\" a\ b.c', ["-c", "-DX=a b", '-DY="z"', "a b.c"]),
+        (r"-c -DX='a\'b' '' a.c", ["-c", "-DX=a'b", "", "a.c"]),
+        ("-c a.c \\", ["-c", "a.c", ""]),
+        ("-c 'never closed", ["-c", "never closed"]),
+        (f"-c -D{'x' * 100_000}", ["-c", f"-D{'x' * 100_000}"]),
+    ],
+)
+def test_response_files_are_read_as_gcc_documents_them(
+    driver: Driver, tmp_path: Path, text: str, words: list[str]
+) -> None:
+    file = tmp_path / "words.rsp"
+    file.write_text(text)
+    linking = [] if "-c" in words or not words else ["-s"]
+    assert driver(f"@{file}") == [*words, *linking]
+
+
+def test_a_response_file_may_name_another(driver: Driver, tmp_path: Path) -> None:
+    (tmp_path / "inner").write_text("-DINNER b.cpp")
+    (tmp_path / "outer").write_text(f"-c @{tmp_path}/inner -DOUTER")
+    done = driver.start("cc", [f"@{tmp_path}/outer"])
+    assert done.stdout.splitlines() == ["c++", *HEAD, "-c", "-DINNER", "b.cpp", "-DOUTER"]
+
+
+def test_response_files_that_name_each_other_end_with_an_error(driver: Driver, tmp_path: Path) -> None:
+    (tmp_path / "a").write_text(f"@{tmp_path}/b @{tmp_path}/b")
+    (tmp_path / "b").write_text(f"@{tmp_path}/a @{tmp_path}/a")
+    done = driver.start("cc", [f"@{tmp_path}/a"])
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"zigcc: @{tmp_path}/b: files name each other for ever\n"
+
+
+# ---- mistakes and odd input -----------------------------------------------------------------------------------
+
+
+def test_without_its_configuration_it_says_what_is_missing(driver: Driver) -> None:
+    conf = driver.folder / "zigcc.conf"
+    conf.unlink()
+    done = driver.start("cc", ["-c", "a.c"])
+    assert (done.returncode, done.stderr) == (1, f"zigcc: {conf}: No such file or directory\n")
+    conf.write_text("zig /opt/zig/zig\ncache\n\ntarget x\n")
+    done = driver.start("cc", ["-c", "a.c"])
+    assert (done.returncode, done.stderr) == (1, f"zigcc: {conf} lacks zig, cache, target or build-target\n")
+
+
+def test_a_zig_that_is_not_there_is_named(driver: Driver) -> None:
+    (driver.folder / "zigcc.conf").write_text(CONF.replace("/opt/zig/zig", "/no/such/zig"))
+    environ = {name: value for name, value in os.environ.items() if name != "ZIGCC_PRINT"}
+    command = [str(driver.folder / "bin" / "cc"), "-c", "a.c"]
+    done = subprocess.run(command, env=environ, capture_output=True, encoding="utf-8", timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (127, "zigcc: /no/such/zig: No such file or directory\n")
+
+
+def test_odd_arguments_never_make_it_read_or_write_past_an_end(tmp_path: Path) -> None:
+    if compiled(tmp_path, "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g").returncode:
+        pytest.skip("the C compiler here has no address sanitizer")
+    sanitized = Driver(tmp_path)
+    dice = random.Random(20261122)  # noqa: S311 - the same arguments in every run
+    heads = [
+        "-Wl,", "-Wl,-rpath,", "-Wl,-rpath=", "-Wl,-z,", "-Wl,-R", "-Wl,-L", "-Wp,-D", "-Wp,-U", "-Xlinker", "-I", "-L",
+        "-R", "-x", "-o", "-isystem", "-iquote", "-isysroot", "--sysroot", "-target", "-rpath", "-march=", "-mcpu=",
+        "-march=armv8.2-a+", "-march=armv", "-mcpu=power", "-std=", "-flto=", "-g", "-l", "@", "-D", ".", "-", "", "+",
+    ]  # fmt: skip
+    tails = [
+        "", ",", ",,", ":", "$ORIGIN", "$ORIGIN:", ":".join(["$ORIGIN/a", "/b"] * 500), "=", "+", "-", "no", "é", "\n",
+        "/usr/include/python3.13/" + "d/" * 3000, "/usr/lib", "c++", "x" * 5000, "+".join(["fp16", "no", "crc"] * 300),
+        "armv99999999999999999999.9", "a,-rpath", "-Xlinker", "%s%n%d",
+    ]  # fmt: skip
+    for target in (TARGET, "powerpc64le-linux-gnu.2.17"):
+        sanitized.configure(target=target)
+        for _ in range(60):
+            words = [dice.choice(heads) + dice.choice(tails) for _ in range(dice.randrange(12))]
+            done = sanitized.start(dice.choice(NAMES), [*words, dice.choice(heads)])
+            assert "Sanitizer" not in done.stderr, (words, done.stderr)
+            assert "runtime error" not in done.stderr, (words, done.stderr)
+            assert done.returncode in {0, 1}, (words, done.stderr)
