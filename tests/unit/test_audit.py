@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from crosswheel.errors import AuditFailed
-from crosswheel.steps.audit import audit
+from crosswheel.steps.audit import audit_wheel as audit
 from crosswheel.targets import parse_target
 from crosswheel.testing import tiny_elf, tiny_wheel
 

@@ -12,6 +12,9 @@ from crosswheel.rules.rule import Rule
 __all__ = ["RULES"]
 
 RULES: tuple[Rule, ...] = (
+    # What nothing was compiled for breaks other rules too; this one has the reason.
+    purity.NothingCompiled(),
+    purity.BinaryInPureWheel(),
     tags.TagsDiffer(),
     tags.NameDiffers(),
     tags.UnprovablePlatform(),
@@ -20,7 +23,7 @@ RULES: tuple[Rule, ...] = (
     machine.WrongMachine(),
     extensions.WrongSuffix(),
     extensions.BareSuffix(),
-    extensions.UnpromisedStableAbi(),
+    extensions.UnloadableStableAbi(),
     extensions.BuiltTwice(),
     extensions.NoInit(),
     linkage.PathOutside(),
@@ -29,6 +32,4 @@ RULES: tuple[Rule, ...] = (
     linkage.SanitizerLeft(),
     record.RecordIncomplete(),
     record.RecordWrong(),
-    purity.NothingCompiled(),
-    purity.BinaryInPureWheel(),
 )

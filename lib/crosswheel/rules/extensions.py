@@ -40,16 +40,18 @@ class BareSuffix(Rule):
                 yield self.finding(member=extension.member, found=".so", expected=_wanted(wheel))
 
 
-class UnpromisedStableAbi(Rule):
-    """An extension claims the stable ABI in its name, and the tag of the wheel does not."""
+class UnloadableStableAbi(Rule):
+    """An extension of the stable ABI stands in a wheel for free-threaded CPython, which does not import it."""
 
     code = "W303"
-    why = "Either the wheel serves fewer Pythons than it could, or the name of the file is untrue."
-    fix = "tag the wheel abi3 (setuptools: py_limited_api in [bdist_wheel]), or build without Py_LIMITED_API"
+    why = "A free-threaded CPython has another layout of objects and looks for no .abi3.so (PEP 703, PEP 803)."
+    fix = "build without Py_LIMITED_API for free-threaded CPythons"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        # An ordinary CPython imports .abi3.so whatever the tag of the wheel says; cffi makes such wheels every day.
+        free_threaded = any(tag.free_threaded for tag in wheel.pythons)
         for extension in wheel.extensions:
-            if extension.stable_abi and extension.stable_abi not in wheel.abis:
+            if free_threaded and extension.stable_abi == "abi3" and "abi3" not in wheel.abis:
                 yield self.finding(member=extension.member, found=extension.suffix, expected=_wanted(wheel))
 
 
