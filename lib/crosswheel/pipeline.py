@@ -199,7 +199,8 @@ class Run:
             first = errors[0]
             text = f"{first.message} {first.found}".strip()
             more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-            raise _Rejected(work, f"{first.rule} {first.member}: {text}{more}", hint=first.fix or f"unzip -l {kept}")
+            where = f"{first.rule} {first.member}".strip()
+            raise _Rejected(work, f"{where}: {text}{more}", hint=first.fix or f"unzip -l {kept}")
         return work
 
     def _same_as_another(self, work: Work) -> str:
