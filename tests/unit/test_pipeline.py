@@ -1,0 +1,275 @@
+"""Whole runs over tests/projects/ with an engine that has no toolchain: what stays behind, and what is said of it."""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import os
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crosswheel import commands
+from crosswheel.config import load_config
+from crosswheel.engines import ENGINES
+from crosswheel.model import Event, Job, JobFinished, Outcome, Plan
+from crosswheel.pipeline import Run
+from crosswheel.targets import Target, parse_architecture, parse_policy
+from tiny_projects import PYTHONS, TinyEngine, tiny_host, tiny_project, tiny_sdist
+
+WHEELS = [f"tiny-1.0-cp3{m}-cp3{m}-manylinux2014_aarch64.manylinux_2_17_aarch64.whl" for m in (11, 12, 13)]
+TARGETS = [Target(tag, parse_architecture("aarch64"), parse_policy("manylinux2014")) for tag in PYTHONS]
+
+
+@dataclass
+class Yard:
+    """A folder in which runs happen."""
+
+    folder: Path
+    engine: TinyEngine
+
+    def run(
+        self, project: str, *, pythons: int = 1, react: Callable[[Event], None] | None = None, **options: Any
+    ) -> Run:
+        sdist = tiny_sdist(project, self.folder)
+        options = {name.replace("_", "-"): value for name, value in options.items()}
+        config = load_config(self.folder, {"output": "wheelhouse", **options})
+        host = tiny_host(self.folder)
+        jobs = tuple(Job(target, "cross", host.interpreters[target.python]) for target in TARGETS[:pythons])
+        return Run(Plan("tiny", jobs), sdist, config, host, react or (lambda _event: None))
+
+    def files(self, folder: str = "wheelhouse") -> list[str]:
+        """Every file there, hidden ones too, but for logs."""
+        root = self.folder / folder
+        return sorted(
+            str(path.relative_to(root)) for path in root.rglob("*") if path.is_file() and path.suffix != ".log"
+        )
+
+    def pids(self, python: str) -> list[int]:
+        """The processes that a project of the hanging kind has left a note of, once it has."""
+        note = self.folder / "notes" / f"{python}.pids"
+        limit = time.monotonic() + 60
+        while not note.exists():
+            assert time.monotonic() < limit, "the hook never began"
+            time.sleep(0.02)
+        return [int(word) for word in note.read_text().split()]
+
+
+@pytest.fixture
+def yard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Yard:
+    (tmp_path / "notes").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    engine = TinyEngine(tmp_path / "notes")
+    monkeypatch.setitem(ENGINES, "cross", engine)
+    return Yard(tmp_path, engine)
+
+
+def only_outcome(run: Run) -> Outcome:
+    (outcome,) = run.execute()
+    return outcome
+
+
+def statuses(outcomes: tuple[Outcome, ...]) -> list[str]:
+    return [outcome.status for outcome in outcomes]
+
+
+def runs_still(pid: int) -> bool:
+    """A zombie has ended, though nobody has asked how."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in {"Z", "X"}
+
+
+# ---- wheels that are right ------------------------------------------------------------------------------------
+
+
+def test_a_good_project_gives_a_wheel_of_the_policy_for_every_python(yard: Yard) -> None:
+    outcomes = yard.run("platform", pythons=3).execute()
+    assert statuses(outcomes) == ["built", "built", "built"]
+    assert [outcome.wheel.path.name for outcome in outcomes if outcome.wheel] == WHEELS
+    assert yard.files() == WHEELS
+    assert [[step.step for step in outcome.steps] for outcome in outcomes] == [["build", "repair", "audit"]] * 3
+    assert not [finding for outcome in outcomes for finding in outcome.findings if finding.level != "note"]
+    assert yard.engine.prepared == ["manylinux_2_17_aarch64 c"]
+    assert yard.files("tmp") == []
+    log = yard.folder / "wheelhouse/logs/tiny-1.0-cp311-manylinux2014_aarch64.log"
+    assert outcomes[0].log == log
+    assert "compiling fast" in log.read_text()
+
+
+def test_a_pure_wheel_is_built_once_and_serves_every_python(yard: Yard) -> None:
+    outcomes = yard.run("pure", pythons=3).execute()
+    assert statuses(outcomes) == ["pure", "pure", "pure"]
+    assert yard.files() == ["tiny-1.0-py3-none-any.whl"]
+    assert {outcome.note for outcome in outcomes} == {"a pure wheel: no cross build needed"}
+    assert [bool(outcome.steps) for outcome in outcomes] == [False, False, True]
+    assert (yard.engine.prepared, yard.engine.opened) == ([], [])
+
+
+def test_a_project_that_only_looked_pure_is_built_in_full(yard: Yard) -> None:
+    outcomes = yard.run("surprise", pythons=2).execute()
+    assert statuses(outcomes) == ["built", "built"]
+    assert yard.files() == WHEELS[:2]
+    assert sorted(yard.engine.opened) == ["cp311", "cp312"]
+
+
+def test_a_wheel_of_the_stable_abi_is_built_once_for_the_oldest_python(yard: Yard) -> None:
+    outcomes = yard.run("stable_abi", pythons=3).execute()
+    wheel = "tiny-1.0-cp311-abi3-manylinux2014_aarch64.manylinux_2_17_aarch64.whl"
+    assert statuses(outcomes) == ["built", "reused", "reused"]
+    assert yard.files() == [wheel]
+    assert [outcome.note for outcome in outcomes] == ["", f"served by {wheel}", f"served by {wheel}"]
+    assert yard.engine.opened == ["cp311"]
+
+
+# ---- wheels that are wrong, or never come ---------------------------------------------------------------------
+
+
+def test_a_hook_that_raises_fails_with_the_end_of_its_log(yard: Yard) -> None:
+    outcome = only_outcome(yard.run("raises"))
+    failure = outcome.failure
+    assert failure
+    assert (failure.kind, failure.exit_code, failure.step) == ("BuildFailed", 7, "build")
+    assert failure.message == "python _in_process.py build_wheel failed with exit code 1"
+    assert failure.hint == f"less {outcome.log}"
+    assert failure.log_tail[-1] == "RuntimeError: fast.c:1: error: unknown type name 'Fast'"
+    assert yard.files() == []
+    assert yard.files("tmp") == []
+
+
+def test_a_hook_that_hangs_is_ended_with_all_that_it_started(yard: Yard) -> None:
+    outcome = only_outcome(yard.run("hangs", timeout=4))
+    failure = outcome.failure
+    assert failure
+    assert (failure.kind, failure.exit_code, failure.step) == ("TimeLimit", 11, "build")
+    assert failure.message.endswith("build_wheel was still running when the time limit was reached")
+    assert failure.hint == "set a longer `timeout` (seconds) in [tool.crosswheel], or see in the log what it waits for"
+    assert not [pid for pid in yard.pids("cp311") if runs_still(pid)]
+    assert yard.files() == []
+
+
+@pytest.mark.parametrize(
+    ("project", "made"),
+    [
+        ("no_wheel", "none"),
+        ("two_wheels", "tiny-1.0-cp311-cp311-linux_aarch64.whl, tiny-1.0-py3-none-any.whl"),
+    ],
+)
+def test_a_backend_makes_one_wheel_or_fails(yard: Yard, project: str, made: str) -> None:
+    failure = only_outcome(yard.run(project)).failure
+    assert failure
+    assert (failure.kind, failure.exit_code) == ("WheelCount", 10)
+    assert failure.message == f"the build backend should make one wheel, and made {made}"
+    assert yard.files() == []
+
+
+def test_a_platform_wheel_without_a_library_is_rejected_and_kept_for_a_look(yard: Yard) -> None:
+    outcome = only_outcome(yard.run("without_elf"))
+    failure = outcome.failure
+    assert failure
+    assert (failure.kind, failure.exit_code, failure.step) == ("AuditFailed", 9, "audit")
+    assert failure.message == (
+        "W601: A wheel for one platform holds no binary: its extension is optional and was not compiled. no ELF file"
+        " (and 2 more)"
+    )
+    assert "W601" in [finding.rule for finding in outcome.findings]
+    assert outcome.wheel is None
+    assert yard.files() == ["rejected/tiny-1.0-cp311-cp311-linux_aarch64.whl"]
+
+
+def test_one_failure_does_not_stop_the_others(yard: Yard) -> None:
+    outcomes = yard.run("raises_once", pythons=3).execute()
+    assert statuses(outcomes) == ["built", "failed", "built"]
+    assert yard.files() == [WHEELS[0], WHEELS[2]]
+
+
+def test_with_fail_fast_the_first_failure_stops_the_rest_and_keeps_what_is_done(yard: Yard) -> None:
+    outcomes = yard.run("raises_once", pythons=3, jobs=1, fail_fast=True).execute()
+    assert statuses(outcomes) == ["built", "failed", "cancelled"]
+    assert yard.files() == [WHEELS[0]]
+
+
+def test_a_full_disk_is_named_and_leaves_no_half_wheel(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    def copyfile(source: Path, to: Path) -> None:
+        to.write_bytes(source.read_bytes()[:100])
+        raise OSError(errno.ENOSPC, "No space left on device", str(to))
+
+    run = yard.run("platform")
+    monkeypatch.setattr(shutil, "copyfile", copyfile)
+    failure = only_outcome(run).failure
+    assert failure
+    assert (failure.kind, failure.exit_code) == ("DiskFull", 12)
+    assert failure.message.startswith(f"no space left: {yard.folder}/wheelhouse/.tiny-1.0-cp311-")
+    assert failure.hint == "df -h; then free some, or set TMPDIR to a larger disk"
+    assert yard.files() == []
+
+
+# ---- a run that is stopped ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def interrupt(yard: Yard) -> Iterator[Callable[[Event], None]]:
+    """A listener that sends Ctrl-C once one wheel is finished and the other hook hangs."""
+    finished = threading.Event()
+
+    def react(event: Event) -> None:
+        if isinstance(event, JobFinished) and event.outcome.status == "built":
+            finished.set()
+
+    def send() -> None:
+        yard.pids("cp313")
+        if finished.wait(60):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    sender = threading.Thread(target=send, daemon=True)
+    sender.start()
+    yield react
+    sender.join(60)
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_keeps_finished_wheels_and_leaves_no_process(yard: Yard, interrupt: Callable[[Event], None]) -> None:
+    run = yard.run("hangs_once", pythons=3, react=interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run.execute()
+    assert statuses(run.results) == ["built", "built", "cancelled"]
+    assert yard.files() == WHEELS[:2]
+    assert not [pid for pid in yard.pids("cp313") if runs_still(pid)]
+    assert yard.files("tmp") == []
+    assert not [thread for thread in threading.enumerate() if "ThreadPool" in thread.name]
+
+
+def test_after_ctrl_c_the_report_says_what_was_cancelled(
+    yard: Yard, interrupt: Callable[[Event], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = tiny_project("hangs_once", yard.folder)
+    real = Run._finish
+
+    def finish(run: Run, outcome: Outcome) -> None:
+        real(run, outcome)
+        interrupt(JobFinished(outcome))
+
+    monkeypatch.setattr(Run, "_finish", finish)
+    monkeypatch.setattr(commands, "local_host", lambda **_: tiny_host(yard.folder))
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+    stream = io.StringIO()
+    options = {"source": str(project), "python": ["cp312", "cp313"]}
+    assert commands.wheels(project, options, stream) == 130
+    report = json.loads((project / "wheelhouse" / "report.json").read_text())
+    assert [(job["python"], job["status"]) for job in report["jobs"]] == [("cp312", "built"), ("cp313", "cancelled")]
+    assert report["totals"]["cancelled"] == 1
+    assert "1 of 2 wheels" in stream.getvalue()
+    assert "1 cancelled" in stream.getvalue()
