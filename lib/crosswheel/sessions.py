@@ -47,6 +47,7 @@ def _run(session: nox.Session, verb: str, fixed: dict[str, Any]) -> None:
     from crosswheel.errors import CrosswheelError
     from crosswheel.flags import parse_flags
 
+    _quieten_libraries()
     command: Callable[..., int] = getattr(commands, verb)
     try:
         code = command(Path.cwd(), {**parse_flags(session.posargs, session.name), **fixed}, sys.stdout)
@@ -54,3 +55,11 @@ def _run(session: nox.Session, verb: str, fixed: dict[str, Any]) -> None:
         session.error(f"{error} (exit code {error.exit_code})")
     if code:
         session.error(f"exit code {code}")
+
+
+def _quieten_libraries() -> None:
+    """nox shows every logger's every word; what our libraries tell of their inner life is not for its users."""
+    import logging
+
+    for name in ("build", "filelock", "urllib3"):
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,0 +1,5 @@
+"""`python -m crosswheel`: the console command."""
+
+from crosswheel.tasks import main
+
+main()
