@@ -8,7 +8,7 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from arm import ArmPython, debian_packages, find_arm_python
+from arm import SUITES, ArmPython, debian_packages, find_arm_python
 from debian import DebianUnavailable, unpacked
 
 # Debian's words for our architectures.
@@ -17,6 +17,7 @@ _DEBIAN = {
     "armv7l": "armhf",
     "i686": "i386",
     "ppc64le": "ppc64el",
+    "riscv64": "riscv64",
     "s390x": "s390x",
     "x86_64": "amd64",
 }
@@ -35,12 +36,12 @@ def arm_python(debian_cache: Path) -> ArmPython:
 
 
 @pytest.fixture(scope="session")
-def debian_sysroot(debian_cache: Path) -> Callable[[str], Path]:
-    """Gives the folder with CPython 3.11 and its headers for an architecture, under the name of wheel tags."""
+def debian_sysroot(debian_cache: Path) -> Callable[..., Path]:
+    """Gives the folder with a CPython and its headers for an architecture, under the name of wheel tags."""
 
-    def sysroot(arch: str) -> Path:
+    def sysroot(arch: str, minor: int = 11) -> Path:
         try:
-            return unpacked(_DEBIAN[arch], debian_packages(11), "bookworm", debian_cache)
+            return unpacked(_DEBIAN[arch], debian_packages(minor), SUITES[minor], debian_cache)
         except DebianUnavailable as error:
             pytest.skip(f"no sysroot for {arch}: {error}")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from crosswheel.targets import PythonTag, Target, oldest_policy, parse_architect
 from crosswheel.testing import tiny_wheel
 from crosswheel.toolchains import impersonate
 from crosswheel.toolchains.description import Description, describe
+from pyconfig import layout, macros
 
 pytestmark = pytest.mark.emulator
 
@@ -30,23 +30,10 @@ _CODE = "import json, sysconfig; print(json.dumps(sysconfig.get_config_vars()))"
 # What an extension is named by and lives in.
 _IDENTITY = ("SOABI", "EXT_SUFFIX", "SHLIB_SUFFIX", "MULTIARCH", "MACHDEP")
 
-# Macros that change what the compiler makes of Python.h, by the beginnings of their names.
-_LAYOUT = (
-    "SIZEOF_", "ALIGNOF_", "DOUBLE_IS_", "FLOAT_WORDS_", "WORDS_", "HAVE_LONG_DOUBLE", "HAVE_GCC_", "HAVE_BUILTIN_",
-    "HAVE_STD_ATOMIC", "HAVE_DYNAMIC_LOADING", "HAVE_STDINT_H", "HAVE_INTTYPES_H", "HAVE_SSIZE_T", "HAVE_WCHAR_H",
-    "PY_FORMAT_", "Py_DEBUG", "Py_GIL_DISABLED", "Py_TRACE_REFS", "Py_REF_DEBUG", "WITH_PYMALLOC", "WITH_DOC_STRINGS",
-    "_FILE_OFFSET_BITS", "_LARGEFILE_SOURCE", "PTHREAD_SYSTEM_SCHED_SUPPORTED", "SIGNED_RIGHT_SHIFT_ZERO_FILLS",
-)  # fmt: skip
-
 
 def arm_target(minor: int) -> Target:
     arch = parse_architecture("aarch64")
     return Target(PythonTag(minor), arch, oldest_policy(arch))
-
-
-def layout(macros: Mapping[str, Any]) -> dict[str, Any]:
-    """The macros that matter, but for those that are not defined: releases differ in which they test for."""
-    return {name: value for name, value in macros.items() if name.startswith(_LAYOUT) and value}
 
 
 @pytest.fixture(scope="module")
@@ -114,9 +101,9 @@ def test_derived_answers_are_the_real_ones(
 @every_python
 def test_derived_headers_are_the_real_ones(arm_python: ArmPython, minor: int, derived: Description) -> None:
     apart = f"usr/include/{arm_target(minor).multiarch}/python3.{minor}/pyconfig.h"
-    real = layout(_macros(arm_python.roots[minor] / apart))
+    real = layout(macros(arm_python.roots[minor] / apart))
     assert real["SIZEOF_VOID_P"] == 8
-    assert layout(_macros(derived.include / "pyconfig.h")) == real
+    assert layout(macros(derived.include / "pyconfig.h")) == real
 
 
 @pytest.mark.parametrize("minor", [11])
@@ -128,7 +115,7 @@ def test_debians_own_python_can_be_derived_from(arm_python: ArmPython, minor: in
     compilers = {"CC": "cc", "CXX": "c++", "AR": "ar", "RANLIB": "ranlib"}
     interpreter = Interpreter(PythonTag(minor), "", system)
     made = describe(arm_target(minor), interpreter, None, compilers, tmp_path, Processes(), os.environ)
-    assert _macros(made.include / "pyconfig.h")["SIZEOF_VOID_P"] == 8
+    assert macros(made.include / "pyconfig.h")["SIZEOF_VOID_P"] == 8
 
 
 def _impersonated(interpreter: Interpreter, description: Description) -> dict[str, Any]:
@@ -139,8 +126,3 @@ def _impersonated(interpreter: Interpreter, description: Description) -> dict[st
     done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=True)
     answers: dict[str, Any] = json.loads(done.stdout)
     return answers
-
-
-def _macros(pyconfig: Path) -> dict[str, Any]:
-    with pyconfig.open(encoding="utf-8") as file:
-        return sysconfig.parse_config_h(file)

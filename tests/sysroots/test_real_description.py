@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,8 @@ from crosswheel.interpreters import find_interpreters
 from crosswheel.model import Interpreter
 from crosswheel.process import Processes
 from crosswheel.targets import PythonTag, Target, oldest_policy, parse_architecture
-from crosswheel.toolchains.description import Description, describe, find_real
+from crosswheel.toolchains.description import Description, derivable, describe, find_real
+from pyconfig import layout, macros
 
 pytestmark = pytest.mark.debian
 
@@ -45,7 +45,7 @@ def target(arch: str) -> Target:
 
 
 @pytest.fixture
-def sysroot(arch: str, debian_sysroot: Callable[[str], Path]) -> Path:
+def sysroot(arch: str, debian_sysroot: Callable[..., Path]) -> Path:
     return debian_sysroot(arch)
 
 
@@ -120,7 +120,23 @@ def test_headers_are_the_targets(target: Target, sysroot: Path, real: Descriptio
 
 @every_arch
 def test_every_macro_of_pyconfig_is_answered(real: Description) -> None:
-    with (real.include / "pyconfig.h").open() as file:
-        macros = sysconfig.parse_config_h(file)
+    found = macros(real.include / "pyconfig.h")
     ours = {"Py_ENABLE_SHARED": 0}  # extensions are never linked with libpython
-    assert {name: answers(real)[name] for name in macros} == {**macros, **ours}
+    assert {name: answers(real)[name] for name in found} == {**found, **ours}
+
+
+@pytest.mark.parametrize(("arch", "minor"), [("ppc64le", 11), ("riscv64", 13)])
+def test_what_can_be_derived_is_the_same_there(
+    arch: str, minor: int, debian_sysroot: Callable[..., Path], tmp_path: Path
+) -> None:
+    """aarch64 is asked itself, in tests/emulated."""
+    found = find_interpreters(Processes(), os.environ).get(PythonTag(minor))
+    if found is None or not found.headers:
+        pytest.skip(f"no CPython 3.{minor} with headers on this machine")
+    architecture = parse_architecture(arch)
+    target = Target(PythonTag(minor), architecture, oldest_policy(architecture))
+    compilers = {"CC": "cc", "CXX": "c++", "AR": "ar", "RANLIB": "ranlib"}
+    derived = describe(target, found, None, compilers, tmp_path, Processes(), os.environ)
+    real = debian_sysroot(arch, minor) / "usr" / "include" / target.multiarch / f"python3.{minor}" / "pyconfig.h"
+    assert derivable(target)
+    assert layout(macros(derived.include / "pyconfig.h")) == layout(macros(real))
