@@ -139,7 +139,8 @@ def _read_table(project: Path, mistakes: list[str]) -> dict[str, Any]:
     path = project / "pyproject.toml"
     if not path.is_file():
         return {}
-    table = read_toml(path).get("tool", {}).get("crosswheel", {})
+    tool = read_toml(path).get("tool", {})
+    table = tool.get("crosswheel", {}) if isinstance(tool, dict) else tool
     if isinstance(table, dict):
         return table
     mistakes.append(f"[tool.crosswheel] must be a table, and is {table!r}")
@@ -198,6 +199,11 @@ def _parse(values: Mapping[str, Any], project: Path, mistakes: list[str]) -> Con
     for name in sysroots:
         collect(parse_architecture, name, f"sysroot.{name}")
     environment = {name: _text(value, f"environment.{name}", mistakes) for name, value in values["environment"].items()}
+    mistakes.extend(
+        f"config-settings.{name}: must be a text or a list of texts, and is {value!r}"
+        for name, value in values["config-settings"].items()
+        if not all(isinstance(item, str) for item in (value if isinstance(value, list) else [value]))
+    )
     if mistakes:
         return None
     return Config(
