@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jsonschema  # type: ignore[import-untyped]
+import pytest
+
+from crosswheel.config import ENGINES, json_schema, load_config, options
+from crosswheel.engines import LADDER
+from crosswheel.errors import UsageError
+from crosswheel.targets import PythonTag, parse_architecture, parse_policy
+
+HINT = "see docs/options.md, or `crosswheel --help wheels`"
+
+
+def project(folder: Path, text: str) -> Path:
+    (folder / "pyproject.toml").write_text(text)
+    return folder
+
+
+def mistakes(folder: Path, **flags: Any) -> list[str]:
+    with pytest.raises(UsageError) as caught:
+        load_config(folder, {name.replace("_", "-"): value for name, value in flags.items()})
+    return caught.value.mistakes
+
+
+def test_defaults_hold_where_nothing_is_said(tmp_path: Path) -> None:
+    config = load_config(tmp_path, {})
+    assert [str(arch) for arch in config.arch] == ["aarch64"]
+    assert (config.source, config.python, config.policy, config.engine) == (".", (), None, "auto")
+    assert (config.jobs, config.timeout, config.output) == (0, 3600, tmp_path / "wheelhouse")
+    assert (config.fail_fast, config.offline, config.debug_info, config.dry_run) == (False,) * 4
+    assert config.json is None
+    assert (config.sysroots, config.environment, config.config_settings) == ({}, {}, {})
+
+
+def test_flags_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) -> None:
+    folder = project(tmp_path, '[tool.crosswheel]\narch = ["s390x", "x86_64"]\njobs = 3\noutput = "out"\n')
+    config = load_config(folder, {"jobs": 2, "python": ["cp313"], "policy": None})
+    assert [str(arch) for arch in config.arch] == ["s390x", "x86_64"]
+    assert (config.jobs, config.python, config.policy) == (2, (PythonTag(13),), None)
+    assert config.output == tmp_path / "out"
+
+
+def test_every_option_is_read(tmp_path: Path) -> None:
+    (tmp_path / "arm").mkdir()
+    folder = project(
+        tmp_path,
+        """
+        [tool.crosswheel]
+        policy = "musllinux_1_2"
+        engine = "cross"
+        timeout = 60
+        download-python = "never"
+        fail-fast = true
+        offline = true
+        debug-info = true
+        sysroot = { aarch64 = "arm" }
+        environment = { FAST = "1" }
+        config-settings = { setup-args = ["-Dfast=true"], editable = "no" }
+        """,
+    )
+    config = load_config(folder, {"json": "plan.json", "dry-run": True, "source": "kiwisolver"})
+    assert (config.policy, config.engine, config.timeout) == (parse_policy("musllinux_1_2"), "cross", 60)
+    assert config.download_python == "never"
+    assert config.fail_fast
+    assert config.offline
+    assert config.debug_info
+    assert config.dry_run
+    assert config.sysroot(parse_architecture("aarch64")) == (tmp_path / "arm").resolve()
+    assert config.sysroot(parse_architecture("s390x")) is None
+    assert config.environment == {"FAST": "1"}
+    assert config.config_settings == {"setup-args": ["-Dfast=true"], "editable": "no"}
+    assert (config.json, config.source) == (tmp_path / "plan.json", "kiwisolver")
+
+
+def test_every_mistake_is_told_at_once_with_its_key_and_the_nearest_right_word(tmp_path: Path) -> None:
+    folder = project(
+        tmp_path,
+        """
+        [tool.crosswheel]
+        polcy = "manylinux2014"
+        arch = ["arm64", "x86-64"]
+        jobs = -1
+        timeout = "long"
+        offline = 1
+        python = "cp313"
+        download-python = "always"
+        sysroot = { aarch46 = "nowhere" }
+        environment = { FAST = 1 }
+        dry-run = true
+        """,
+    )
+    known = "known: aarch64, x86_64, armv7l, i686, ppc64le, s390x, riscv64"
+    found = mistakes(folder, policy="manylinux2104", engine="cros", jbos=3, debug_info=True)
+    policy = [
+        line for line in found if line.startswith("policy: unknown policy 'manylinux2104' (did you mean manylinux2")
+    ]
+    assert len(policy) == 1
+    assert [line for line in found if line not in policy] == [
+        "[tool.crosswheel] polcy: no such option (did you mean policy?)",
+        "[tool.crosswheel] jobs: must be a number, 0 or more, and is -1",
+        "[tool.crosswheel] timeout: must be a number, 0 or more, and is 'long'",
+        "[tool.crosswheel] offline: must be true or false, and is 1",
+        "[tool.crosswheel] python: must be a list of texts, and is 'cp313'",
+        "[tool.crosswheel] download-python: must be one of auto, never, and is 'always'",
+        "[tool.crosswheel] dry-run: no such option",
+        "--jbos: no such option (did you mean jobs?)",
+        "--debug-info: no such option",
+        f"arch: unknown architecture 'arm64' (did you mean aarch64?); {known}",
+        f"arch: unknown architecture 'x86-64' (did you mean x86_64?); {known}",
+        "engine: unknown engine 'cros' (did you mean cross?); known: auto, cross",
+        "sysroot.aarch46: there is no folder 'nowhere'",
+        f"sysroot.aarch46: unknown architecture 'aarch46' (did you mean aarch64?); {known}",
+        "environment.FAST: must be a text, and is 1",
+    ]
+
+
+def test_config_settings_are_texts_or_lists_of_texts(tmp_path: Path) -> None:
+    folder = project(tmp_path, "[tool.crosswheel.config-settings]\na = 1\nb = [true]\nc = ['x']\n")
+    assert mistakes(folder) == [
+        "config-settings.a: must be a text or a list of texts, and is 1",
+        "config-settings.b: must be a text or a list of texts, and is [True]",
+    ]
+
+
+def test_the_table_must_be_a_table(tmp_path: Path) -> None:
+    assert mistakes(project(tmp_path, "[tool]\ncrosswheel = 1\n")) == ["[tool.crosswheel] must be a table, and is 1"]
+    assert mistakes(project(tmp_path, "tool = 1\n")) == ["[tool.crosswheel] must be a table, and is 1"]
+
+
+@pytest.mark.parametrize("broken", [b"[tool", b"a = '\xff'"])
+def test_a_file_that_is_no_toml_is_named(tmp_path: Path, broken: bytes) -> None:
+    (tmp_path / "pyproject.toml").write_bytes(broken)
+    with pytest.raises(UsageError, match=r"pyproject\.toml is not valid TOML: ") as caught:
+        load_config(tmp_path, {})
+    assert caught.value.hint == "correct pyproject.toml"
+
+
+def test_the_engines_of_the_configuration_are_those_there_are() -> None:
+    assert ("auto", *LADDER) == ENGINES
+
+
+def test_the_schema_is_valid_and_takes_every_default(tmp_path: Path) -> None:
+    schema = json_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate({name: row["default"] for name, row in schema["properties"].items()}, schema)
+    assert set(schema["properties"]) == {name for name, option in options().items() if option.where != "flag"}
+
+
+@pytest.mark.parametrize(
+    "table",
+    [{"polcy": ""}, {"jobs": -1}, {"jobs": "2"}, {"python": "cp313"}, {"offline": 1}, {"download-python": "always"}],
+)
+def test_the_schema_refuses_what_the_configuration_refuses(tmp_path: Path, table: dict[str, Any]) -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(table, json_schema())
+    (value,) = table.values()
+    text = f'"{value}"' if isinstance(value, str) else str(value)
+    assert len(mistakes(project(tmp_path, f"[tool.crosswheel]\n{next(iter(table))} = {text}\n"))) == 1
