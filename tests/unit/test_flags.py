@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from crosswheel.errors import UsageError
+from crosswheel.flags import flag_options, parse_flags
+
+
+def test_what_was_not_given_is_not_there() -> None:
+    assert parse_flags([], "wheels") == {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "given"),
+    [
+        (["kiwisolver"], {"source": "kiwisolver"}),
+        (["--source", "kiwisolver==1.4.9"], {"source": "kiwisolver==1.4.9"}),
+        (["--python", "cp312, cp313,"], {"python": ["cp312", "cp313"]}),
+        (["--arch=s390x,riscv64"], {"arch": ["s390x", "riscv64"]}),
+        (["--jobs", "4"], {"jobs": 4}),
+        (["--fail-fast", "--dry-run"], {"fail-fast": True, "dry-run": True}),
+        (["--download-python", "never"], {"download-python": "never"}),
+        (["--policy", "musllinux_1_2", "."], {"policy": "musllinux_1_2", "source": "."}),
+        (["--output", "out", "--json", "x.json"], {"output": "out", "json": "x.json"}),
+        (["--engine", "cross", "--timeout", "60"], {"engine": "cross", "timeout": 60}),
+    ],
+)  # fmt: skip
+def test_flags_become_options_of_their_types(arguments: list[str], given: dict[str, Any]) -> None:
+    assert parse_flags(arguments, "wheels") == given
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--polcy", "x"], "unrecognized arguments: --polcy"),
+        (["--pol", "manylinux2014"], "unrecognized arguments: --pol"),
+        (["one", "two"], "unrecognized arguments: two"),
+        (["--policy"], "argument --policy: expected one argument"),
+        (["--jobs", "many"], "--jobs: must be a number, and is 'many'"),
+        (["--sysroot", "x"], "unrecognized arguments: --sysroot"),
+    ],
+)
+def test_what_cannot_be_a_flag_is_an_error_of_ours_and_not_the_end_of_nox(arguments: list[str], message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_flags(arguments, "wheels-aarch64")
+    assert caught.value.message.startswith(message)
+
+
+def test_the_hint_is_the_sessions_own_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse_flags(["--polcy"], "wheels-aarch64")
+    assert caught.value.hint == "nox -s wheels-aarch64 -- --help"
+    with pytest.raises(SystemExit) as ended:
+        parse_flags(["--help"], "wheels-aarch64")
+    assert ended.value.code == 0
+    text = capsys.readouterr().out
+    assert text.startswith("usage: nox -s wheels-aarch64 -- ")
+    assert not [option.name for option in flag_options() if f"--{option.name}" not in text]
+
+
+def test_the_flags_that_others_rely_on_are_there() -> None:
+    fixed = {
+        "python",
+        "policy",
+        "engine",
+        "jobs",
+        "output",
+        "dry-run",
+        "json",
+        "fail-fast",
+        "offline",
+        "source",
+        "arch",
+    }
+    assert fixed <= {option.name for option in flag_options()}
