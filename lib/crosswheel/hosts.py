@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from crosswheel.index import Index, PipSettings, read_pip_settings
+from crosswheel.index import Index, read_pip_settings
 from crosswheel.interpreters import find_interpreters, uv
 from crosswheel.model import Interpreter, Listener
 from crosswheel.process import Processes
@@ -74,13 +75,16 @@ def local_host(*, offline: bool, listener: Listener) -> LocalHost:
     environ = dict(os.environ)
     processes = Processes()
     cache = user_cache(environ)
-    settings = read_pip_settings(processes, environ) if not offline else PipSettings()
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        asking_pip = pool.submit(read_pip_settings, processes, environ)
+        looking = pool.submit(find_interpreters, processes, environ)
+        settings, interpreters = asking_pip.result(), looking.result()
     return LocalHost(
         environ=environ,
         cache=cache,
         processes=processes,
         index=Index(settings, cache, offline=offline, listener=listener),
-        interpreters=find_interpreters(processes, environ),
+        interpreters=interpreters,
         machine=platform.machine(),
         cpus=len(os.sched_getaffinity(0)),
     )

@@ -81,12 +81,12 @@ def _candidates(processes: Processes, environ: Mapping[str, str]) -> Iterator[Pa
 
 
 def _managed_by_uv(processes: Processes, environ: Mapping[str, str]) -> Iterator[Path]:
-    command = [uv(), "python", "list", "--only-installed", "--managed-python", "--output-format", "json", "--offline"]
+    # `uv python list` would start every interpreter that it finds, which is what we do ourselves.
     try:
-        for row in json.loads(processes.run(command, env=environ) or "[]"):
-            yield Path(row["path"])
-    except (CommandFailed, ValueError):  # an old uv, or one that cannot read its folder: PATH and pyenv remain
+        folder = Path(processes.run([uv(), "python", "dir"], env=environ).strip())
+    except CommandFailed:  # an old uv: PATH and pyenv remain
         return
+    yield from folder.glob("cpython-*/bin/python3*")
 
 
 def _existing(paths: Iterable[Path]) -> Iterator[Path]:

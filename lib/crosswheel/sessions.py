@@ -58,7 +58,7 @@ def _run(session: nox.Session, verb: str, fixed: dict[str, Any]) -> None:
 
 
 def _quieten_libraries() -> None:
-    """nox shows every logger's every word; what our libraries tell of their inner life is not for its users."""
+    """Nox shows every logger's every word; what our libraries tell of their inner life is not for its users."""
     import logging
 
     for name in ("build", "filelock", "urllib3"):
