@@ -35,6 +35,7 @@ from crosswheel.source import looks_compiled, looks_cxx, mentions_stable_abi
 from crosswheel.steps import MAKE
 from crosswheel.steps.build import build_wheel
 from crosswheel.steps.work import Work
+from crosswheel.targets import Architecture, Policy
 from crosswheel.wheels import artifact, read_wheel, serves
 from crosswheel.workspace import plain_workspace
 
@@ -59,7 +60,7 @@ class Run:
             self._serve_all_with_a_pure_wheel()
             for wave in self._waves():
                 self._prepare(wave)
-                self._run_together([job for job in wave if not self._reuse(job)])
+                self._run_together([job for job in wave if job not in self.outcomes and not self._reuse(job)])
         except BaseException:
             self.host.processes.stop()
             raise
@@ -127,8 +128,6 @@ class Run:
 
     def _reuse(self, job: Job) -> bool:
         """Whether a wheel that is already there serves this job too."""
-        if job in self.outcomes:
-            return True
         for outcome in list(self.outcomes.values()):
             if outcome.wheel and serves(outcome.wheel.path.name, job.target):
                 note = f"served by {outcome.wheel.path.name}"
@@ -139,11 +138,18 @@ class Run:
     # ---- many jobs --------------------------------------------------------------------------------------------
 
     def _prepare(self, jobs: Sequence[Job]) -> None:
-        """Toolchains, before the jobs that would all ask for them at once."""
-        todo = {(job.engine, job.target.arch, job.target.policy): job for job in jobs if job not in self.outcomes}
-        for job in todo.values():
+        """Toolchains, before the jobs that would all ask for them at once; without one, its jobs fail."""
+        groups: dict[tuple[str, Architecture, Policy], list[Job]] = {}
+        for job in jobs:
+            if job not in self.outcomes:
+                groups.setdefault((job.engine, job.target.arch, job.target.policy), []).append(job)
+        for (engine, _, _), group in groups.items():
             cxx = looks_cxx(self.sdist)
-            ENGINES[job.engine].prepare(job.target, cxx=cxx, host=self.host, listener=self.listener)
+            try:
+                ENGINES[engine].prepare(group[0].target, cxx=cxx, host=self.host, listener=self.listener)
+            except (CrosswheelError, OSError) as error:
+                for job in group:
+                    self._finish(Outcome(job, "failed", failure=_failure(_as_ours(error), "prepare")))
 
     def _run_together(self, jobs: Sequence[Job]) -> None:
         if not jobs:
@@ -221,11 +227,10 @@ class Run:
             return action(times, log)
         except Stopped:
             return Outcome(job, "cancelled", steps=tuple(times), log=log)
-        except CrosswheelError as error:
+        except (CrosswheelError, OSError) as error:
             findings = error.work.findings if isinstance(error, _Rejected) else ()
-            return Outcome(job, "failed", None, tuple(times), findings, _failure(error, times, log), log)
-        except OSError as error:
-            return Outcome(job, "failed", None, tuple(times), (), _failure(_os_error(error), times, log), log)
+            failure = _failure(_as_ours(error), times[-1].step if times else "open", log)
+            return Outcome(job, "failed", None, tuple(times), findings, failure, log)
 
 
 class _Rejected(AuditFailed):
@@ -236,17 +241,17 @@ class _Rejected(AuditFailed):
         self.work = work
 
 
-def _failure(error: CrosswheelError, times: Sequence[StepTime], log: Path) -> Failure:
+def _failure(error: CrosswheelError, step: str, log: Path | None = None) -> Failure:
     kind = AuditFailed.__name__ if isinstance(error, _Rejected) else type(error).__name__
-    step = times[-1].step if times else "open"
-    return Failure(kind, error.exit_code, step, error.message, error.hint, log_tail(log, _TAIL))
+    return Failure(kind, error.exit_code, step, error.message, error.hint, log_tail(log, _TAIL) if log else ())
 
 
-def _os_error(error: OSError) -> CrosswheelError:
+def _as_ours(error: CrosswheelError | OSError) -> CrosswheelError:
+    if isinstance(error, CrosswheelError):
+        return error
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return DiskFull(
-            f"no space left: {error.filename or error}", hint="df -h; then free some, or set TMPDIR to a larger disk"
-        )
+        hint = "df -h; then free some, or set TMPDIR to a larger disk"
+        return DiskFull(f"no space left: {error.filename or error}", hint=hint)
     return CrosswheelError(str(error))
 
 

@@ -49,6 +49,7 @@ class Architecture:
     zig: str
     oci: str
     oldest_glibc: int
+    oldest_zig_glibc: int
 
     def __str__(self) -> str:
         return self.name
@@ -67,6 +68,7 @@ def architectures() -> dict[str, Architecture]:
             zig=row["zig"],
             oci=row["oci"],
             oldest_glibc=row["glibc"],
+            oldest_zig_glibc=row.get("zig-glibc", row["glibc"]),
         )
         for name, row in load_table("targets.toml")["arch"].items()
     }

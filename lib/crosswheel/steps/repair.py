@@ -75,6 +75,8 @@ def _repair(wheel: Path, target: Target, folder: Path, libraries: str) -> dict[s
     from auditwheel.wheel_abi import analyze_wheel_abi
 
     libc = Libc.GLIBC if target.policy.libc == "glibc" else Libc.MUSL
+    if libc is Libc.MUSL:
+        wheel = _with_musl_name(wheel, target, folder)
     try:
         abi = analyze_wheel_abi(
             libc,
@@ -116,6 +118,33 @@ def _repair(wheel: Path, target: Target, folder: Path, libraries: str) -> dict[s
             "hint": f"put the library into a folder and name that as sysroot.{target.arch} in [tool.crosswheel]",
         }
     return {"wheel": str(made or wheel)}
+
+
+def _with_musl_name(wheel: Path, target: Target, folder: Path) -> Path:
+    """The wheel with musl's libc under the name that distributions and policies know.
+
+    Zig calls it libc.so. musl's loader takes that for itself too, but auditwheel looks for libc.musl-ARCH.so.1.
+    """
+    from auditwheel.architecture import Architecture
+    from auditwheel.elfutils import elf_file_filter
+    from auditwheel.libc import Libc
+    from auditwheel.patcher import ElfPatcher
+    from auditwheel.policy import WheelPolicies
+    from auditwheel.wheeltools import InWheelCtx
+
+    policies = WheelPolicies(libc=Libc.MUSL, arch=Architecture(str(target.arch)))
+    (known,) = (name for name in policies.highest.whitelist if name.startswith("libc."))
+    patcher = ElfPatcher.get_patcher("patchelf", target.platform)
+    renamed = folder / "renamed" / wheel.name
+    renamed.parent.mkdir()
+    with InWheelCtx(wheel) as context:
+        context.out_wheel = renamed
+        for path, elf in elf_file_filter(context.iter_files()):
+            dynamic = elf.get_section_by_name(".dynamic")
+            if dynamic and any(getattr(tag, "needed", "") == "libc.so" for tag in dynamic.iter_tags("DT_NEEDED")):
+                patcher.replace_needed(path, ("libc.so", known))
+        patcher.apply_updates()
+    return renamed
 
 
 def _complaint(abi: WheelAbIInfo, name: str, target: Target) -> dict[str, str]:

@@ -46,7 +46,7 @@ def zig_target(target: Target) -> str:
     policy = target.policy.provable
     if policy.libc == "musl":
         return target.arch.zig.replace("-gnu", "-musl")
-    return f"{target.arch.zig}.{policy.major}.{policy.minor}"
+    return f"{target.arch.zig}.{policy.major}.{max(policy.minor, target.arch.oldest_zig_glibc)}"
 
 
 def build_target() -> str:
