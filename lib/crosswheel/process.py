@@ -124,6 +124,7 @@ class Processes:
         except BaseException:
             _end_session(process)
             raise
+        _end_leftovers(process)
 
     def _check(self, argv: Sequence[str], deadline: float | None) -> None:
         if self.stopped:
@@ -147,7 +148,11 @@ def _end_session(process: subprocess.Popen[bytes]) -> None:
         except subprocess.TimeoutExpired:
             continue
     process.wait()
-    # What the leader left behind in its session has no leader to ask any more.
+    _end_leftovers(process)
+
+
+def _end_leftovers(process: subprocess.Popen[bytes]) -> None:
+    """What a command left behind in its session has no leader any more, and nobody who waits for it."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
 
