@@ -153,7 +153,9 @@ def _extract_tar(archive: tarfile.TarFile, folder: Path, name: str) -> None:
 def _readable(archive: Path) -> Iterator[None]:
     try:
         yield
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError) as error:
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the disk's own trouble; gzip and bz2 raise OSError for damaged data too, without a number
         raise SourceError(
             f"{archive.name} cannot be read: {error}", hint="fetch or make it anew; it may be cut off"
         ) from error
@@ -183,11 +185,18 @@ def _static_requires_python(folder: Path) -> str:
     pyproject, setup_cfg = folder / "pyproject.toml", folder / "setup.cfg"
     if pyproject.is_file():
         table = read_toml(pyproject).get("project", {})
+        if not isinstance(table, dict):
+            raise SourceError(
+                f"{pyproject}: [project] must be a table, and is {table!r}", hint="correct pyproject.toml"
+            )
         if "requires-python" in table:
             return str(table["requires-python"])
     if setup_cfg.is_file():
         parser = configparser.ConfigParser(interpolation=None)
-        parser.read_string(setup_cfg.read_text("utf-8"))
+        try:
+            parser.read_string(setup_cfg.read_text("utf-8"))
+        except (configparser.Error, UnicodeDecodeError) as error:
+            raise SourceError(f"{setup_cfg} cannot be read: {error}", hint="correct setup.cfg") from error
         return parser.get("options", "python_requires", fallback="")
     return ""
 
@@ -287,10 +296,11 @@ def _parse_name(source: str) -> tuple[str, Version | None]:
     try:
         requirement = Requirement(source)
         pins = [(spec.operator, spec.version) for spec in requirement.specifier]
-        if not pins:
+        bare = not (requirement.url or requirement.marker)
+        if bare and not pins:
             return requirement.name, None
         ((operator, text),) = pins
-        if operator in {"==", "==="}:
+        if bare and operator in {"==", "==="}:
             return requirement.name, Version(text)
     except (InvalidRequirement, InvalidVersion, ValueError):
         pass
