@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from crosswheel import process
+from crosswheel.errors import TimeLimit
+from crosswheel.process import CommandFailed, Processes, Stopped, describe_returncode, log_tail
+
+ENVIRON = {"PATH": os.defpath}
+
+# A leader with a child, both deaf to SIGTERM; it says who they are once the child is deaf too.
+STUBBORN = """
+import os, signal, subprocess, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+deaf = "import signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(600)"
+child = subprocess.Popen([sys.executable, "-c", deaf], stdout=subprocess.PIPE)
+child.stdout.readline()
+with open("pids.draft", "w") as file:
+    file.write(f"{os.getpid()} {child.pid}")
+os.rename("pids.draft", "pids")
+time.sleep(600 if sys.argv[1] == "stay" else 0)
+"""
+
+
+def python(code: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-c", code, *arguments]
+
+
+def runs_still(pid: int) -> bool:
+    """Whether it still runs a while after it was killed; a zombie has ended, though nobody has asked how."""
+    limit = time.monotonic() + 2
+    while time.monotonic() < limit:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+        if state in {"Z", "X"}:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def pids(folder: Path) -> list[int]:
+    limit = time.monotonic() + 60
+    while not (folder / "pids").exists():
+        assert time.monotonic() < limit
+        time.sleep(0.01)
+    return [int(word) for word in (folder / "pids").read_text().split()]
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "_GRACE", 0.2)
+
+
+def test_what_a_command_prints_is_returned_and_its_complaints_are_not() -> None:
+    code = "import sys; print('grüße'); print('careful', file=sys.stderr)"
+    assert Processes().run(python(code), env={**ENVIRON, "PYTHONUTF8": "1"}) == "grüße\n"
+
+
+def test_a_command_sees_the_environment_it_was_given_and_nothing_to_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET", "1")
+    code = "import os, sys; print('SECRET' in os.environ, os.environ['FAST'], repr(sys.stdin.read()))"
+    assert Processes().run(python(code), env={**ENVIRON, "FAST": "yes"}) == "False yes ''\n"
+
+
+def test_output_goes_to_the_end_of_the_log_under_the_command(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("before\n")
+    assert Processes().run(["sh", "-c", "echo out; echo err >&2; pwd"], env=ENVIRON, cwd=tmp_path, log=log) == ""
+    assert log.read_text() == f"before\n$ sh -c echo out; echo err >&2; pwd\nout\nerr\n{tmp_path.resolve()}\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [("exit 3", "sh -c exit 3 ended with exit code 3"), ("kill -9 $$", "sh -c kill -9 $$ ended with signal SIGKILL")],
+)
+def test_a_command_that_fails_says_how_it_ended(code: str, text: str) -> None:
+    with pytest.raises(CommandFailed) as caught:
+        Processes().run(["sh", "-c", code], env=ENVIRON)
+    assert caught.value.message == text
+    assert caught.value.argv == ("sh", "-c", code)
+
+
+def test_a_command_that_fails_gives_all_that_it_printed_or_leaves_it_in_the_log(tmp_path: Path) -> None:
+    command = ["sh", "-c", "echo out; echo err >&2; exit 1"]
+    with pytest.raises(CommandFailed) as caught:
+        Processes().run(command, env=ENVIRON)
+    assert (caught.value.returncode, caught.value.output) == (1, "out\nerr\n")
+    with pytest.raises(CommandFailed) as caught:
+        Processes().run(command, env=ENVIRON, log=tmp_path / "log")
+    assert (caught.value.output, log_tail(tmp_path / "log", 2)) == ("", ("out", "err"))
+
+
+def test_a_program_that_is_not_there_is_a_file_not_found() -> None:
+    with pytest.raises(FileNotFoundError):
+        Processes().run(["no-such-program"], env=ENVIRON)
+
+
+@pytest.mark.parametrize("logged", [False, True])
+def test_the_time_limit_ends_the_whole_session_even_what_will_not_listen(tmp_path: Path, *, logged: bool) -> None:
+    log = tmp_path / "log" if logged else None
+    with pytest.raises(TimeLimit) as caught:
+        Processes().run(python(STUBBORN, "stay"), env=ENVIRON, cwd=tmp_path, log=log, deadline=time.monotonic() + 2)
+    assert caught.value.message.startswith(f"{sys.executable} -c ")
+    assert caught.value.message.endswith(" was still running when the time limit was reached")
+    assert "`timeout` (seconds)" in caught.value.hint
+    assert [runs_still(pid) for pid in pids(tmp_path)] == [False, False]
+
+
+def test_what_a_command_leaves_behind_ends_with_it(tmp_path: Path) -> None:
+    Processes().run(python(STUBBORN, "go"), env=ENVIRON, cwd=tmp_path, log=tmp_path / "log")
+    assert [runs_still(pid) for pid in pids(tmp_path)] == [False, False]
+
+
+def test_stopping_ends_what_is_under_way_and_refuses_what_comes_later(tmp_path: Path) -> None:
+    processes = Processes()
+    caught: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            processes.run(python(STUBBORN, "stay"), env=ENVIRON, cwd=tmp_path)
+        except Stopped as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    running = pids(tmp_path)
+    processes.stop()
+    thread.join(20)
+    assert [str(error) for error in caught] == [f"stopped: {sys.executable}"]
+    assert [runs_still(pid) for pid in running] == [False, False]
+    with pytest.raises(Stopped, match="not started: sh"):
+        processes.run(["sh", "-c", f"touch {tmp_path}/never"], env=ENVIRON)
+    assert not (tmp_path / "never").exists()
+
+
+@pytest.mark.parametrize(
+    ("code", "text"), [(0, "exit code 0"), (2, "exit code 2"), (-15, "signal SIGTERM"), (-200, "signal 200")]
+)
+def test_return_codes_are_put_into_words(code: int, text: str) -> None:
+    assert describe_returncode(code) == text
+
+
+@pytest.mark.parametrize(
+    ("write", "tail"),
+    [
+        (lambda log: None, ()),
+        (lambda log: log.write_bytes(b""), ()),
+        (lambda log: log.write_text("a\nb\nc\n"), ("b", "c")),
+        (lambda log: log.write_bytes(b"x\n" * 200_000 + b"b\n\xff"), ("b", "\ufffd")),
+    ],
+)
+def test_the_tail_of_a_log_is_its_last_lines(
+    tmp_path: Path, write: Callable[[Path], None], tail: tuple[str, ...]
+) -> None:
+    log = tmp_path / "log"
+    write(log)
+    assert log_tail(log, 2) == tail
