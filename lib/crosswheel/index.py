@@ -32,7 +32,7 @@ _TICK = 2 * 1024 * 1024  # bytes between two progress events
 
 def redact(text: str) -> str:
     """The text without user names and passwords in its addresses."""
-    return re.sub(r"//[^/@\s]+@", "//***@", text)
+    return re.sub(r"//[^/\s]+@", "//***@", text)
 
 
 @dataclass(frozen=True)
