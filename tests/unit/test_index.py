@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+import hashlib
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from crosswheel.errors import IndexUnreachable, SourceError
+from crosswheel.hosts import LocalHost
+from crosswheel.index import Index, PipSettings, read_pip_settings, redact, sha256_of
+from crosswheel.model import Event, Transfer
+from crosswheel.process import Processes
+from crosswheel.source import fetch, requires_python_of
+from index_server import IndexServer, index_server
+from tiny_projects import tar_of, tiny_host
+
+DATA = b"x" * 300_000
+
+
+@pytest.fixture
+def server() -> Iterator[IndexServer]:
+    with index_server() as running:
+        running.files["tiny"] = {"tiny-1.0.tar.gz": DATA}
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries wait for the network to come back; here it will not."""
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def index_of(server: IndexServer, cache: Path, *, offline: bool = False) -> Index:
+    return Index(PipSettings(index_url=server.url), cache, offline=offline)
+
+
+def host_of(server: IndexServer, folder: Path, *, offline: bool = False) -> LocalHost:
+    return replace(tiny_host(folder), index=index_of(server, folder / "cache", offline=offline))
+
+
+def take(index: Index, name: str = "tiny-1.0.tar.gz", project: str = "tiny") -> Path:
+    (package,) = (package for package in index.files_of(project) if package.filename == name)
+    return index.fetch(package)
+
+
+def kept(cache: Path) -> list[str]:
+    """Every file in the cache, under final names and others."""
+    return sorted(path.name for path in cache.rglob("*") if path.is_file())
+
+
+def sdist(folder: Path, version: str = "1.0", requires_python: str = "") -> bytes:
+    info = f"Name: tiny\nVersion: {version}\nRequires-Python: {requires_python}\n".encode()
+    return tar_of({"PKG-INFO": info}, folder, top=f"tiny-{version}/", name=f"tiny-{version}.tar.gz").read_bytes()
+
+
+# ---- fetching -------------------------------------------------------------------------------------------------
+
+
+def test_a_file_is_fetched_once_and_kept_by_its_hash(server: IndexServer, tmp_path: Path) -> None:
+    index = index_of(server, tmp_path)
+    path = take(index)
+    assert path == tmp_path / "files" / hashlib.sha256(DATA).hexdigest() / "tiny-1.0.tar.gz"
+    assert sha256_of(path) == path.parent.name
+    assert take(index) == path
+    assert [asked for asked in server.asked if asked.startswith("/files/")] == ["/files/tiny/tiny-1.0.tar.gz"]
+
+
+def test_progress_is_told_to_the_last_byte(server: IndexServer, tmp_path: Path) -> None:
+    server.files["tiny"]["tiny-1.0.tar.gz"] = b"x" * 5_000_000
+    told: list[Event] = []
+    take(replace(index_of(server, tmp_path), listener=told.append))
+    assert told[-1] == Transfer("tiny-1.0.tar.gz", 5_000_000, 5_000_000)
+    assert len(told) == 3
+
+
+def test_other_bytes_than_promised_are_refused_and_not_kept(server: IndexServer, tmp_path: Path) -> None:
+    server.promised["tiny-1.0.tar.gz"] = "0" * 64
+    with pytest.raises(SourceError) as caught:
+        take(index_of(server, tmp_path))
+    found = hashlib.sha256(DATA).hexdigest()
+    assert caught.value.message == (
+        f"tiny-1.0.tar.gz is not what was promised: its sha256 is {found}, expected {'0' * 64}"
+    )
+    assert caught.value.hint == "try again; if it stays so, ask whoever runs the index or the proxy in between"
+    assert kept(tmp_path) == []
+
+
+def test_a_file_without_a_hash_is_refused(server: IndexServer, tmp_path: Path) -> None:
+    server.promised["tiny-1.0.tar.gz"] = ""
+    with pytest.raises(SourceError, match=r"the index gives no sha256 for tiny-1\.0\.tar\.gz, so it cannot be checked"):
+        take(index_of(server, tmp_path))
+
+
+def test_a_connection_that_is_cut_half_way_is_tried_again(server: IndexServer, tmp_path: Path) -> None:
+    server.cuts = 2
+    assert take(index_of(server, tmp_path)).read_bytes() == DATA
+    assert kept(tmp_path) == ["tiny-1.0.tar.gz"]
+
+
+def test_a_connection_that_is_always_cut_is_one_error_and_leaves_nothing(server: IndexServer, tmp_path: Path) -> None:
+    server.cuts = 99
+    with pytest.raises(IndexUnreachable) as caught:
+        take(index_of(server, tmp_path))
+    assert caught.value.message.startswith("downloading tiny-1.0.tar.gz failed: ")
+    assert caught.value.hint.startswith("pip config list")
+    assert server.cuts == 96
+    assert kept(tmp_path) == []
+
+
+def test_an_index_in_trouble_is_asked_again(server: IndexServer, tmp_path: Path) -> None:
+    server.errors = 2
+    assert take(index_of(server, tmp_path)).read_bytes() == DATA
+
+
+def test_an_index_that_stays_in_trouble_is_one_error(server: IndexServer, tmp_path: Path) -> None:
+    server.errors = 99
+    with pytest.raises(IndexUnreachable, match=r"^reading the index page of tiny failed: "):
+        take(index_of(server, tmp_path))
+
+
+def test_an_index_that_does_not_answer_is_one_error(tmp_path: Path) -> None:
+    with socket.socket() as nobody:  # bound, and never listened on: every connection is refused
+        nobody.bind(("127.0.0.1", 0))
+        url = f"http://user:pa55w0rd@127.0.0.1:{nobody.getsockname()[1]}/simple/"
+        with pytest.raises(IndexUnreachable, match=r"^reading the index page of tiny failed: ") as caught:
+            Index(PipSettings(index_url=url), tmp_path).files_of("tiny")
+    assert "pa55w0rd" not in str(caught.value)
+
+
+@pytest.mark.parametrize("trouble", ["errors", "cuts", "unknown", "promise"])
+def test_credentials_in_the_address_never_reach_an_error(server: IndexServer, tmp_path: Path, trouble: str) -> None:
+    url = server.url.replace("//", "//user:pa55w0rd@")
+    server.url = url  # the files' addresses carry them too, as some private indexes write them
+    if trouble == "promise":
+        server.promised["tiny-1.0.tar.gz"] = "0" * 64
+    elif trouble != "unknown":
+        setattr(server, trouble, 99)
+    with pytest.raises((IndexUnreachable, SourceError)) as caught:
+        take(Index(PipSettings(index_url=url), tmp_path), project="nobody" if trouble == "unknown" else "tiny")
+    assert "pa55w0rd" not in str(caught.value)
+    assert "user" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "redacted"),
+    [
+        ("https://me:secret@index.example/simple", "https://***@index.example/simple"),
+        ("https://token@index.example", "https://***@index.example"),
+        ("https://me:p@ss@index.example", "https://***@index.example"),
+        ("https://index.example/a@b", "https://index.example/a@b"),
+        ("two: http://a:b@x and http://c:d@y", "two: http://***@x and http://***@y"),
+    ],
+)
+def test_addresses_are_shown_without_names_and_passwords(text: str, redacted: str) -> None:
+    assert redact(text) == redacted
+
+
+# ---- which file -----------------------------------------------------------------------------------------------
+
+
+def test_an_unknown_project_is_said_so(server: IndexServer, tmp_path: Path) -> None:
+    with pytest.raises(SourceError) as caught:
+        index_of(server, tmp_path).files_of("nobody")
+    assert caught.value.message == "the index has no project called 'nobody'"
+    assert caught.value.hint == "check the spelling, or give a folder or an sdist file"
+
+
+def deaf(_event: Event) -> None:
+    pass
+
+
+def test_the_newest_final_release_is_taken(server: IndexServer, tmp_path: Path) -> None:
+    server.files["tiny"] = {
+        f"tiny-{version}.tar.gz": sdist(tmp_path, version) for version in ("0.9", "1.10", "1.9", "2.0rc1", "3.0")
+    }
+    server.yanked.add("tiny-3.0.tar.gz")
+    host = host_of(server, tmp_path)
+    assert fetch("tiny", host, tmp_path, deaf).version == "1.10"
+    assert fetch("tiny==2.0rc1", host, tmp_path, deaf).version == "2.0rc1"
+    assert fetch("tiny==3.0", host, tmp_path, deaf).version == "3.0"
+
+
+def test_a_project_of_wheels_only_is_said_so(server: IndexServer, tmp_path: Path) -> None:
+    server.files["tiny"] = {"tiny-1.0-py3-none-any.whl": b"", "tiny-1.1-py3-none-any.whl": b""}
+    with pytest.raises(SourceError) as caught:
+        fetch("tiny", host_of(server, tmp_path), tmp_path, deaf)
+    assert caught.value.message == "the index has wheels of tiny 1.1, but no sdist to build from"
+    assert (
+        caught.value.hint == "clone its repository and give the folder, or ask for another version with NAME==VERSION"
+    )
+
+
+def test_a_release_that_is_not_there_is_said_so(server: IndexServer, tmp_path: Path) -> None:
+    with pytest.raises(SourceError) as caught:
+        fetch("tiny==7", host_of(server, tmp_path), tmp_path, deaf)
+    assert (caught.value.message, caught.value.hint) == ("the index has no release tiny==7", "pip index versions tiny")
+
+
+# ---- without the network --------------------------------------------------------------------------------------
+
+
+def test_offline_nothing_is_asked_for(server: IndexServer, tmp_path: Path) -> None:
+    host = host_of(server, tmp_path, offline=True)
+    with pytest.raises(IndexUnreachable) as caught:
+        fetch("tiny", host, tmp_path, deaf)
+    assert caught.value.message == "tiny is not in the cache, and --offline forbids asking the index"
+    assert caught.value.hint == "the same command without --offline"
+    assert server.asked == []
+
+
+def test_what_was_fetched_before_serves_offline(server: IndexServer, tmp_path: Path) -> None:
+    server.files["tiny"] = {
+        "tiny-1.0.tar.gz": sdist(tmp_path, "1.0", ">=3.8"), "tiny-2.0.tar.gz": sdist(tmp_path, "2.0", ">=3.9"),
+    }  # fmt: skip
+    online, offline = host_of(server, tmp_path), host_of(server, tmp_path, offline=True)
+    for version in ("2.0", "1.0"):
+        fetch(f"tiny=={version}", online, tmp_path, deaf)
+    server.asked.clear()
+    assert fetch("tiny", offline, tmp_path, deaf).version == "2.0"
+    assert fetch("Tiny==1.0", offline, tmp_path, deaf).version == "1.0"
+    assert requires_python_of("tiny==1.0", online) == ">=3.8"
+    assert server.asked == []
+
+
+# ---- the caller's settings ------------------------------------------------------------------------------------
+
+
+def test_pips_own_settings_hold_the_environment_over_files(tmp_path: Path) -> None:
+    conf = tmp_path / "pip.conf"
+    conf.write_text(
+        "[global]\nindex-url = http://127.0.0.1:1/a\nextra-index-url =\n  http://127.0.0.1:1/x\n  http://127.0.0.1:1/y\n"
+        "cert = /ca.pem\n[install]\nfind-links = /links\n"
+    )
+    environ = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PIP_CONFIG_FILE": str(conf)}
+    settings = read_pip_settings(Processes(), environ)
+    assert settings.index_url == "http://127.0.0.1:1/a"
+    assert settings.extra_index_urls == ("http://127.0.0.1:1/x", "http://127.0.0.1:1/y")
+    assert settings.find_links == ("/links",)
+    assert settings.uv_environ == {
+        "UV_DEFAULT_INDEX": "http://127.0.0.1:1/a",
+        "UV_INDEX": "http://127.0.0.1:1/x http://127.0.0.1:1/y",
+        "UV_FIND_LINKS": "/links",
+        "SSL_CERT_FILE": "/ca.pem",
+        "UV_INDEX_STRATEGY": "unsafe-best-match",
+    }
+    environ |= {"PIP_INDEX_URL": "http://127.0.0.1:1/b"}
+    assert read_pip_settings(Processes(), environ).index_url == "http://127.0.0.1:1/b"
