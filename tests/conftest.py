@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +11,10 @@ import platformdirs
 import pytest
 
 from arm import SUITES, ArmPython, debian_packages, find_arm_python
+from builds import PYTHONS, Builder, build
+from crosswheel.interpreters import find_interpreters
+from crosswheel.process import Processes
+from crosswheel.targets import parse_python
 from debian import DebianUnavailable, unpacked
 
 # Debian's words for our architectures.
@@ -46,3 +52,12 @@ def debian_sysroot(debian_cache: Path) -> Callable[..., Path]:
             pytest.skip(f"no sysroot for {arch}: {error}")
 
     return sysroot
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Builder:
+    """Gives the build of a source, made at the first call."""
+    missing = {parse_python(tag) for tag in PYTHONS} - set(find_interpreters(Processes(), os.environ))
+    if missing:
+        pytest.skip(f"this machine has no {', '.join(map(str, sorted(missing)))}")
+    return functools.cache(lambda source: build(source, tmp_path_factory.mktemp("build")))

@@ -1,32 +1,33 @@
-"""Wheels of real projects, built here for aarch64, do there what they are for."""
+"""Wheels of real projects, built here for aarch64, can be imported there."""
 
 from __future__ import annotations
-
-import io
-from pathlib import Path
 
 import pytest
 
 from arm import ArmPython
-from crosswheel import commands
+from builds import SLOW, Builder
 
 pytestmark = [pytest.mark.index, pytest.mark.emulator]
 
-# In C and in C++: what to build, and the extension module that shows that it was compiled.
+# What to build, the extension module that shows that it was compiled, and what it needs beside it.
 PROJECTS = [
-    ("markupsafe==3.0.3", "markupsafe._speedups"),
-    ("kiwisolver==1.4.9", "kiwisolver._cext"),
+    ("kiwisolver==1.4.9", "kiwisolver._cext", ()),
+    ("markupsafe==3.0.3", "markupsafe._speedups", ()),
+    ("msgpack==1.1.2", "msgpack._cmsgpack", ()),
+    ("contourpy==1.3.3", "contourpy._contourpy", ("numpy==2.3.4",)),
+    ("rapidfuzz==3.14.3", "rapidfuzz.fuzz_cpp", ()),
 ]
+CASES = [pytest.param(*row, marks=[pytest.mark.slow] if row[0] in SLOW else [], id=row[0]) for row in PROJECTS]
 
 
-@pytest.mark.parametrize(("source", "extension"), PROJECTS, ids=[source for source, _ in PROJECTS])
-def test_extensions_can_be_imported(arm_python: ArmPython, source: str, extension: str, tmp_path: Path) -> None:
-    tags = sorted(map(str, arm_python.tags))
-    options = {"source": source, "arch": ["aarch64"], "python": tags, "output": "wheelhouse"}
-    printed = io.StringIO()
-    assert commands.wheels(tmp_path, options, printed) == 0, printed.getvalue()
-    wheels = sorted((tmp_path / "wheelhouse").glob("*.whl"))
+@pytest.mark.parametrize(("source", "extension", "needs"), CASES)
+def test_extensions_can_be_imported(
+    arm_python: ArmPython, built: Builder, source: str, extension: str, needs: tuple[str, ...]
+) -> None:
+    wheels = built(source).wheels
+    tags = arm_python.tags
     assert len(wheels) == len(tags)
-    for wheel, tag in zip(wheels, arm_python.tags, strict=True):
-        file = arm_python.import_wheel(wheel, [extension])[extension]
+    for wheel, tag in zip(wheels, tags, strict=True):
+        beside = [arm_python.package(need, tag.minor) for need in needs]
+        file = arm_python.import_wheel(wheel, [extension], python_minor=tag.minor, beside=beside)[extension]
         assert file == f"{extension.replace('.', '/')}.cpython-3{tag.minor}-aarch64-linux-gnu.so"

@@ -1,0 +1,45 @@
+"""Builds of real projects, made once per test session however many tests look at them."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from crosswheel import commands
+
+PYTHONS = ("cp311", "cp313")
+# Minutes of compiling: `nox -s tests-slow` has them, `nox -s tests` has not.
+SLOW = ("contourpy==1.3.3", "rapidfuzz==3.14.3")
+
+
+@dataclass(frozen=True)
+class Build:
+    """What `crosswheel wheels SOURCE` left behind: exit code, what it printed, wheelhouse."""
+
+    code: int
+    printed: str
+    folder: Path
+
+    @property
+    def wheels(self) -> list[Path]:
+        return sorted(self.folder.glob("*.whl"))
+
+    @property
+    def report(self) -> dict[str, Any]:
+        report: dict[str, Any] = json.loads((self.folder / "report.json").read_text())
+        return report
+
+
+Builder = Callable[[str], Build]
+
+
+def build(source: str, folder: Path) -> Build:
+    """Build for aarch64 and the two CPythons; the project's folder is `folder`."""
+    printed = io.StringIO()
+    options = {"source": source, "arch": ["aarch64"], "python": list(PYTHONS), "download-python": "never"}
+    code = commands.wheels(folder, options, printed)
+    return Build(code, printed.getvalue(), folder / "wheelhouse")
