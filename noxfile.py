@@ -58,6 +58,20 @@ def tests(session: nox.Session) -> None:
     session.run("coverage", "report")
 
 
+@nox.session(name="tests-slow", default=False)
+def tests_slow(session: nox.Session) -> None:
+    """The same for projects that take minutes to compile."""
+    session.install("--group", "test", "-e", ".")
+    session.run("pytest", "-m", "slow", *session.posargs)
+
+
+@nox.session(default=False)
+def docs(session: nox.Session) -> None:
+    """Write docs/options.md and the JSON schema anew from data/options.toml."""
+    session.install("-e", ".")
+    session.run("python", "docs/generate.py")
+
+
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """Cross builds beside native ones, side by side in one run."""

@@ -1,4 +1,4 @@
-"""`nox -s bench`: cross builds beside native ones of the same sdists, and what the tool itself costs; one run, one table.
+"""`nox -s bench`: cross builds beside native ones of the same sdists, and what the tool itself costs, in one run.
 
 Cross is `crosswheel wheels FILE --python X` (build, repair, audit) with the toolchain warm (libc and libc++ are built)
 and no object compiled before: each build gets a cache of its own, made of hard links to the warm one. Native is
@@ -16,10 +16,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import asdict
 from pathlib import Path
 
+import plan
 from measure import Measured, measure
 
 PROJECTS = (
@@ -48,7 +48,7 @@ def main() -> None:
         "rows": rows,
         "geometric mean": _geometric_mean([row["ratio"] for row in rows]),
         "import": _import_cost(),
-        "plan of 10,000 jobs": _plan_cost(),
+        "plan of 10,000 jobs": plan.seconds(),
     }
     _show(result)
     Path(options.json).write_text(json.dumps(result, indent=1) + "\n")
@@ -145,22 +145,6 @@ def _import_cost() -> float:
     code = "import nox, time; t = time.perf_counter(); import crosswheel.sessions; print(time.perf_counter() - t)"
     run = [sys.executable, "-c", code]
     return min(float(subprocess.run(run, capture_output=True, text=True, check=True).stdout) for _ in range(20))
-
-
-def _plan_cost() -> float:
-    """Seconds to plan 10,000 jobs: every known target, again and again."""
-    from itertools import cycle, islice, product
-
-    from crosswheel.model import Interpreter
-    from crosswheel.plan import plan_job
-    from crosswheel.targets import Target, architectures, oldest_policy, python_tags
-
-    targets = [Target(tag, arch, oldest_policy(arch)) for tag, arch in product(python_tags(), architectures().values())]
-    found = {tag: Interpreter(tag, f"{tag.version}.1", Path("python")) for tag in python_tags()}
-    began = time.perf_counter()
-    jobs = [plan_job(t, "auto", ("cross",), found[t.python], lambda *_: "") for t in islice(cycle(targets), 10_000)]
-    assert len(jobs) == 10_000
-    return time.perf_counter() - began
 
 
 def _geometric_mean(ratios: list[object]) -> float:
