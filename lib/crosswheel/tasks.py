@@ -6,22 +6,25 @@ The verbs and options are those of the nox sessions: `invoke wheels --arch aarch
 from __future__ import annotations
 
 import inspect
+import re
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from invoke.collection import Collection
 from invoke.context import Context
-from invoke.exceptions import Exit
+from invoke.exceptions import Exit, ParseError
 from invoke.program import Program
 from invoke.tasks import Task
 
 from crosswheel import __version__
 from crosswheel.config import Option
-from crosswheel.errors import INTERRUPTED, CrosswheelError
+from crosswheel.errors import INTERRUPTED, CrosswheelError, UsageError
 from crosswheel.flags import flag_options, parse_value
+from crosswheel.targets import did_you_mean
 
 Verb = Callable[..., int]
 
@@ -70,6 +73,29 @@ class _Console(Program):
     def normalize_argv(self, argv: list[str] | None) -> None:
         super().normalize_argv(argv)
         self.argv = with_source_flag(self.argv)
+
+    def parse_core(self, argv: list[str] | None) -> None:
+        with _usage_errors():
+            super().parse_core(argv)
+
+    def parse_tasks(self) -> None:
+        with _usage_errors():
+            super().parse_tasks()
+
+
+@contextmanager
+def _usage_errors() -> Iterator[None]:
+    """A word that invoke cannot place ends with the exit code of every other mistake on the command line."""
+    try:
+        yield
+    except ParseError as error:
+        word = re.search(r"'(.*?)'", str(error))
+        known = [*namespace.task_names, *(f"--{option.name}" for option in flag_options())]
+        near = did_you_mean(word[1], known) if word else ""
+        usage = UsageError(
+            f"{error}{near}", hint="crosswheel wheels SOURCE --FLAGS; crosswheel --help wheels lists them"
+        )
+        raise Exit(f"crosswheel: {usage}", usage.exit_code) from error
 
 
 def with_source_flag(argv: Sequence[str]) -> list[str]:
