@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from invoke.context import Context
+from invoke.exceptions import Exit
+
+from crosswheel import __version__, commands
+from crosswheel.errors import BuildFailed, SourceError
+from crosswheel.flags import flag_options
+from crosswheel.tasks import namespace, with_source_flag
+
+
+def crosswheel(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """The console command as a shell starts it."""
+    command = [sys.executable, "-c", "from crosswheel.tasks import main; main()", *words]
+    environ = {**os.environ, "COLUMNS": "200", "PYTHONPATH": os.pathsep.join(sys.path), "CROSSWHEEL_CACHE": str(folder)}
+    return subprocess.run(
+        command, cwd=folder, env=environ, capture_output=True, encoding="utf-8", timeout=60, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        ("crosswheel", "crosswheel"),
+        ("crosswheel wheels", "crosswheel wheels"),
+        ("crosswheel wheels kiwisolver", "crosswheel wheels --source kiwisolver"),
+        ("crosswheel wheels . --python cp313", "crosswheel wheels --source . --python cp313"),
+        ("crosswheel plan kiwisolver==1.4.9", "crosswheel plan --source kiwisolver==1.4.9"),
+        ("crosswheel wheels --python cp313", "crosswheel wheels --python cp313"),
+        ("crosswheel wheels --source kiwisolver", "crosswheel wheels --source kiwisolver"),
+        ("crosswheel --debug wheels kiwisolver", "crosswheel --debug wheels --source kiwisolver"),
+        ("crosswheel --list", "crosswheel --list"),
+    ],
+)
+def test_the_word_after_the_verb_is_the_source(words: str, named: str) -> None:
+    assert with_source_flag(words.split()) == named.split()
+
+
+def test_tasks_have_the_names_and_flags_that_others_rely_on() -> None:
+    assert sorted(namespace.task_names) == ["plan", "wheels"]
+    for name in ("plan", "wheels"):
+        names = {argument.name.replace("_", "-") for argument in namespace[name].get_arguments()}
+        assert names == {option.name for option in flag_options()}
+
+
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """The options that the verb was called with."""
+    seen: list[dict[str, Any]] = []
+
+    def wheels(_project: Path, options: dict[str, Any], _stream: object) -> int:
+        seen.append(options)
+        return 0
+
+    monkeypatch.setattr(commands, "wheels", wheels)
+    return seen
+
+
+def test_flags_reach_the_verb_under_the_names_of_options(given: list[dict[str, Any]]) -> None:
+    flags = {"python": "cp312,cp313", "jobs": "2", "fail_fast": True, "dry_run": False, "policy": None}
+    namespace["wheels"](Context(), **flags)
+    assert given == [{"python": ["cp312", "cp313"], "jobs": 2, "fail-fast": True}]
+
+
+@pytest.mark.parametrize(
+    ("ending", "code", "message"),
+    [
+        (9, 9, None),
+        (SourceError("no project", hint="give a folder"), 4, "crosswheel: no project\n  try: give a folder"),
+        (BuildFailed("it broke"), 7, "crosswheel: it broke"),
+        (KeyboardInterrupt(), 130, "crosswheel: interrupted"),
+    ],
+)
+def test_however_a_verb_ends_its_exit_code_is_the_documented_one(
+    monkeypatch: pytest.MonkeyPatch, ending: int | BaseException, code: int, message: str | None
+) -> None:
+    def wheels(*_arguments: object) -> int:
+        if isinstance(ending, BaseException):
+            raise ending
+        return ending
+
+    monkeypatch.setattr(commands, "wheels", wheels)
+    with pytest.raises(Exit) as caught:
+        namespace["wheels"](Context())
+    assert (caught.value.code, caught.value.message) == (code, message)
+
+
+def test_the_console_command_lists_its_verbs_and_says_its_version(tmp_path: Path) -> None:
+    done = crosswheel(tmp_path, "--list")
+    assert done.returncode == 0
+    assert done.stdout == (
+        "Subcommands:\n\n"
+        "  plan     Show what would be built, and why.\n"
+        "  wheels   Build, repair and audit wheels for every configured architecture.\n\n"
+    )
+    assert crosswheel(tmp_path, "--version").stdout == f"crosswheel {__version__}\n"
+
+
+def test_help_shows_every_flag_with_its_text(tmp_path: Path) -> None:
+    text = crosswheel(tmp_path, "--help", "wheels").stdout
+    assert not [option.name for option in flag_options() if f"--{option.name}" not in text]
+    assert "CPythons to build for, such as cp312,cp313t." in text
+
+
+def test_mistakes_on_the_command_line_end_with_code_2_all_at_once(tmp_path: Path) -> None:
+    done = crosswheel(tmp_path, "wheels", "--engine", "cros", "--arch", "aarch46")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "crosswheel: arch: unknown architecture 'aarch46' (did you mean aarch64?); "
+        "known: aarch64, x86_64, armv7l, i686, ppc64le, s390x, riscv64\n"
+        "engine: unknown engine 'cros' (did you mean cross?); known: auto, cross\n"
+        "  try: see docs/options.md, or `crosswheel --help wheels`\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["wheels", "--polcy", "x"], "No idea what '--polcy' is! (did you mean --policy?)"),
+        (["weels"], "No idea what 'weels' is! (did you mean wheels?)"),
+        (["plan", "--jobs"], "Flag '--jobs' needed value and was not given one!"),
+    ],
+)
+def test_words_that_cannot_be_placed_end_with_code_2_too(tmp_path: Path, words: list[str], message: str) -> None:
+    done = crosswheel(tmp_path, *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"crosswheel: {message}\n  try: crosswheel wheels SOURCE --FLAGS; crosswheel --help wheels lists them\n"
+    )
+
+
+def test_a_folder_that_is_no_project_ends_with_code_4(tmp_path: Path) -> None:
+    done = crosswheel(tmp_path, "plan", "--offline")
+    assert done.returncode == 4
+    assert done.stderr == (
+        "crosswheel: . is no Python project: it has neither pyproject.toml nor setup.py\n"
+        "  try: give a project's folder, an sdist file, or NAME==VERSION\n"
+    )
