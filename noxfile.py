@@ -67,7 +67,7 @@ def tests_slow(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def docs(session: nox.Session) -> None:
-    """Write docs/options.md and the JSON schema anew from data/options.toml."""
+    """Write the pages and the schema that are derived from the code."""
     session.install("-e", ".")
     session.run("python", "docs/generate.py")
 

@@ -1,11 +1,13 @@
-"""Writes what is derived from data/options.toml: docs/options.md and docs/crosswheel.schema.json."""
+"""Writes what is derived from the code: docs/options.md, docs/rules.md and docs/crosswheel.schema.json."""
 
 from __future__ import annotations
 
+import inspect
 import json
 from pathlib import Path
 
 from crosswheel.config import Option, json_schema, options
+from crosswheel.rules import RULES
 
 _HEAD = """# Options
 
@@ -16,11 +18,27 @@ with commas. This page and [crosswheel.schema.json](crosswheel.schema.json), for
 | option | where | default | what it does |
 |---|---|---|---|
 """
+_RULES_HEAD = """# What audit checks
+
+Every wheel passes these rules before it gets its final name. The first digit of a code is its subject: 1 tags, 2 ELF
+headers, 3 extension modules, 4 symbols and linkage, 5 archive, 6 purity. This page is written by `nox -s docs`.
+
+| code | level | what it means | why it matters | how to fix it |
+|---|---|---|---|---|
+"""
 _WHERE = {"both": "file, flag", "flag": "flag", "file": "file"}
 
 
 def options_page() -> str:
     return _HEAD + "".join(_row(option) for option in options().values())
+
+
+def rules_page() -> str:
+    rows = (
+        (rule.code, rule.level, " ".join((inspect.getdoc(type(rule)) or "").split()), rule.why, rule.fix)
+        for rule in sorted(RULES, key=lambda rule: rule.code)
+    )
+    return _RULES_HEAD + "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
 def schema_text() -> str:
@@ -35,4 +53,5 @@ def _row(option: Option) -> str:
 if __name__ == "__main__":
     here = Path(__file__).parent
     (here / "options.md").write_text(options_page())
+    (here / "rules.md").write_text(rules_page())
     (here / "crosswheel.schema.json").write_text(schema_text())

@@ -50,7 +50,7 @@ def _run(session: nox.Session, verb: str, fixed: dict[str, Any]) -> None:
     _quieten_libraries()
     command: Callable[..., int] = getattr(commands, verb)
     try:
-        code = command(Path.cwd(), {**parse_flags(session.posargs, session.name), **fixed}, sys.stdout)
+        code = command(Path(), {**parse_flags(session.posargs, session.name), **fixed}, sys.stdout)
     except CrosswheelError as error:
         session.error(f"{error} (exit code {error.exit_code})")
     if code:

@@ -39,7 +39,7 @@ def _task(verb: str, text: str) -> Task[Any]:
         command: Verb = getattr(commands, verb)
         try:
             values = {options[name].name: parse_value(options[name], value) for name, value in given.items() if value}
-            code = command(Path.cwd(), values, sys.stdout)
+            code = command(Path(), values, sys.stdout)
         except CrosswheelError as error:
             raise Exit(f"crosswheel: {error}", error.exit_code) from error
         except KeyboardInterrupt:
@@ -89,12 +89,12 @@ def _usage_errors() -> Iterator[None]:
     try:
         yield
     except ParseError as error:
-        word = re.search(r"'(.*?)'", str(error))
+        text = re.sub(r"<Argument: ([\w-]+).*?>", r"'--\1'", str(error))
+        word = re.search(r"No idea what '(.*?)'", text)
         known = [*namespace.task_names, *(f"--{option.name}" for option in flag_options())]
         near = did_you_mean(word[1], known) if word else ""
-        usage = UsageError(
-            f"{error}{near}", hint="crosswheel wheels SOURCE --FLAGS; crosswheel --help wheels lists them"
-        )
+        hint = "crosswheel wheels SOURCE --FLAGS; crosswheel --help wheels lists them"
+        usage = UsageError(f"{text}{near}", hint=hint)
         raise Exit(f"crosswheel: {usage}", usage.exit_code) from error
 
 

@@ -23,8 +23,9 @@ def generate() -> ModuleType:
     return module
 
 
-def test_options_and_schema_were_written_from_the_one_source(generate: ModuleType) -> None:
+def test_pages_were_written_from_what_the_code_says(generate: ModuleType) -> None:
     assert (DOCS / "options.md").read_text() == generate.options_page()
+    assert (DOCS / "rules.md").read_text() == generate.rules_page()
     assert (DOCS / "crosswheel.schema.json").read_text() == generate.schema_text()
 
 
