@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +13,8 @@ from crosswheel.errors import CrosswheelError, MissingTool
 from crosswheel.model import Interpreter
 from crosswheel.process import CommandFailed, Processes
 from crosswheel.targets import PythonTag, python_tags
+
+_PATIENCE = 30.0  # seconds for an interpreter to say who it is; a name in PATH may be anything
 
 # What an interpreter says of itself; a debug build has another ABI (PEP 3149's d) and serves nobody.
 _PROBE = """
@@ -99,7 +102,8 @@ def _probe(
     path: Path, processes: Processes, environ: Mapping[str, str]
 ) -> tuple[tuple[object, ...], Interpreter] | None:
     try:
-        facts = json.loads(processes.run([str(path), "-I", "-c", _PROBE], env=environ))
+        deadline = time.monotonic() + _PATIENCE
+        facts = json.loads(processes.run([str(path), "-I", "-c", _PROBE], env=environ, deadline=deadline))
     except (CrosswheelError, OSError, ValueError):
         return None
     tag = PythonTag(facts["minor"], free_threaded=facts["free_threaded"])
