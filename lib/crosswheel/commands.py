@@ -14,19 +14,19 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from crosswheel import source
+from crosswheel.backend import quieten_backends
 from crosswheel.config import Config, load_config
 from crosswheel.engines import ENGINES, LADDER
 from crosswheel.errors import INTERRUPTED, CrosswheelError, NothingToDo
 from crosswheel.hosts import LocalHost, local_host
 from crosswheel.interpreters import fetch_interpreter
-from crosswheel.model import Interpreter, Listener, Note, Plan, Report, deaf
+from crosswheel.model import Interpreter, Listener, Plan, Report, chore, deaf
 from crosswheel.pipeline import Run
 from crosswheel.plan import make_plan
 from crosswheel.report.console import console_for
 from crosswheel.report.document import plan_document, report_document, write_json
 from crosswheel.report.markdown import report_markdown
 from crosswheel.report.terminal import display, plan_text, summary_text
-from crosswheel.steps.build import quieten_backends
 from crosswheel.targets import Target
 
 
@@ -50,7 +50,7 @@ def wheels(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
     with display(stream, os.environ) as listener, tempfile.TemporaryDirectory(prefix="crosswheel-") as folder:
         started, clock = time.time(), time.monotonic()
         host = _with_interpreters(config, local_host(offline=config.offline, listener=listener), listener)
-        sdist = source.fetch(config.source, host, Path(folder), listener)
+        sdist = source.fetch(config.source, host, Path(folder), listener, timeout=config.timeout)
         made = _plan(config, host, sdist.requires_python)
         if not made.jobs:
             raise NothingToDo(plan_text(made).strip(), hint="crosswheel plan, with other --python, --arch or --policy")
@@ -80,8 +80,8 @@ def _with_interpreters(config: Config, host: LocalHost, listener: Listener) -> L
     fetched = {}
     for tag in config.python:
         if tag not in host.interpreters:
-            listener(Note(f"downloading CPython {tag.version} with uv"))
-            fetched[tag] = fetch_interpreter(tag, host.processes, host.installer_environ)
+            with chore(f"downloading CPython for {tag} with uv", listener):
+                fetched[tag] = fetch_interpreter(tag, host.processes, host.installer_environ)
     return host.with_interpreters(fetched)
 
 

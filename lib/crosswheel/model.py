@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -172,6 +174,14 @@ class Transfer:
 
 
 @dataclass(frozen=True)
+class Chore:
+    """Something that takes long and serves more than one job; `seconds` says how long, once it is done."""
+
+    text: str
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
 class StepStarted:
     job: Job
     step: str
@@ -182,8 +192,17 @@ class JobFinished:
     outcome: Outcome
 
 
-Event: TypeAlias = Note | Transfer | StepStarted | JobFinished
+Event: TypeAlias = Note | Chore | Transfer | StepStarted | JobFinished
 Listener: TypeAlias = Callable[[Event], None]
+
+
+@contextmanager
+def chore(text: str, listener: Listener) -> Iterator[None]:
+    """Tell the listener when something long begins and how long it took."""
+    began = time.monotonic()
+    listener(Chore(text))
+    yield
+    listener(Chore(text, time.monotonic() - began))
 
 
 def deaf(_event: Event) -> None:

@@ -22,7 +22,8 @@ class CommandFailed(CrosswheelError):  # noqa: N818
     """A command ended with a code that is not 0; `output` is what it printed, where no log took it."""
 
     def __init__(self, argv: Sequence[str], returncode: int, output: str) -> None:
-        super().__init__(f"{' '.join(argv)} ended with {describe_returncode(returncode)}")
+        self.ending = describe_returncode(returncode)
+        super().__init__(f"{' '.join(argv)} ended with {self.ending}")
         self.argv = tuple(argv)
         self.returncode = returncode
         self.output = output

@@ -44,7 +44,7 @@ def _add(verb: str, text: str, arch: str = "") -> None:
 
 def _run(session: nox.Session, verb: str, fixed: dict[str, Any]) -> None:
     from crosswheel import commands
-    from crosswheel.errors import CrosswheelError
+    from crosswheel.errors import INTERRUPTED, CrosswheelError
     from crosswheel.flags import parse_flags
 
     _quieten_libraries()
@@ -53,6 +53,8 @@ def _run(session: nox.Session, verb: str, fixed: dict[str, Any]) -> None:
         code = command(Path(), {**parse_flags(session.posargs, session.name), **fixed}, sys.stdout)
     except CrosswheelError as error:
         session.error(f"{error} (exit code {error.exit_code})")
+    if code == INTERRUPTED:
+        raise KeyboardInterrupt  # which stops nox too
     if code:
         session.error(f"exit code {code}")
 

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import configparser
 import lzma
-import os
 import re
 import sys
 import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from email.parser import HeaderParser
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from crosswheel.backend import make_distribution
 from crosswheel.config import read_toml
-from crosswheel.errors import SourceError, UsageError
+from crosswheel.errors import BuildFailed, SourceError, UsageError
 from crosswheel.hosts import LocalHost
 from crosswheel.index import sha256_of
-from crosswheel.model import Listener, Note, Sdist
-from crosswheel.process import CommandFailed, log_tail
+from crosswheel.model import Interpreter, Listener, Sdist, chore
+from crosswheel.process import log_tail
+from crosswheel.targets import PythonTag
+from crosswheel.workspace import plain_workspace
 
 if TYPE_CHECKING:
     from packaging.version import Version
@@ -33,12 +35,14 @@ _CXX = (".cc", ".cpp", ".cxx", ".c++", ".C", ".hpp", ".hh", ".mm")
 _COMPILED = (*_CXX, ".c", ".pyx", ".f", ".f90", ".rs", ".s", ".S", ".asm", ".cu", ".go", ".zig", ".i")
 
 
-def fetch(source: str, host: LocalHost, folder: Path, listener: Listener) -> Sdist:
+def fetch(source: str, host: LocalHost, folder: Path, listener: Listener, *, timeout: float = 3600) -> Sdist:
     """The sdist of a source: built from a folder into `folder`, taken as it is, or downloaded and checked by hash."""
     path = Path(source)
     if path.is_dir():
-        listener(Note(f"making the sdist of {path.resolve().name}"))
-        return read_sdist(_build_sdist(path.resolve(), host, folder))
+        project = path.resolve()
+        _check_project(project)
+        with chore(f"making the sdist of {project.name}", listener):
+            return read_sdist(_build_sdist(project, host, folder, timeout))
     if source.endswith(_SDIST_ENDINGS):
         if not path.is_file():
             raise SourceError(f"there is no file {source}", hint="ls, or give NAME==VERSION to take it from the index")
@@ -62,14 +66,6 @@ def read_sdist(path: Path) -> Sdist:
                 hint="python -m build --sdist, in the project's folder",
             ) from None
     return Sdist(path, canonicalize_name(name), version, sha256_of(path), info.get("Requires-Python", ""))
-
-
-def requirement_names(requirements: Iterable[str]) -> set[str]:
-    """The normalised project names of PEP 508 requirements."""
-    from packaging.requirements import Requirement
-    from packaging.utils import canonicalize_name
-
-    return {canonicalize_name(Requirement(text).name) for text in requirements}
 
 
 def looks_compiled(sdist: Sdist) -> bool:
@@ -209,30 +205,20 @@ def _check_project(folder: Path) -> None:
         )
 
 
-def _build_sdist(project: Path, host: LocalHost, folder: Path) -> Path:
-    from build import BuildBackendException, BuildException, ProjectBuilder
-
-    _check_project(project)
+def _build_sdist(project: Path, host: LocalHost, folder: Path, timeout: float) -> Path:
+    here = Interpreter(PythonTag(sys.version_info[1]), sys.version.split()[0], Path(sys.executable))
     log = folder / "sdist.log"
-    environ = host.build_environ
-
-    def run(cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
-        host.processes.run(cmd, env={**environ, **(extra_environ or {})}, cwd=Path(cwd) if cwd else project, log=log)
-
-    try:
-        with tempfile.TemporaryDirectory(prefix="crosswheel-sdist-") as temporary:
-            python = host.make_environment(Path(sys.executable), Path(temporary, "environment"), log)
-            environ["PATH"] = f"{python.parent}:{environ.get('PATH', os.defpath)}"
-            builder = ProjectBuilder(project, str(python), runner=run)
-            host.install(builder.build_system_requires, python, log)
-            host.install(builder.get_requires_for_build("sdist"), python, log)
-            return Path(builder.build("sdist", folder))
-    except (BuildException, BuildBackendException, CommandFailed) as error:
-        last = "\n".join(line for line in log_tail(log, 15))
-        raise SourceError(
-            f"the sdist of {project.name} could not be made:\n{last or error}",
-            hint=f"python -m build --sdist {project}",
-        ) from error
+    with tempfile.TemporaryDirectory(prefix="crosswheel-sdist-") as temporary:
+        workspace = plain_workspace(host, here, Path(temporary, "sdist"), log, timeout)
+        try:
+            return make_distribution("sdist", project, workspace, folder)
+        except BuildFailed as error:
+            # The log goes away with `folder`: there is no job yet that would keep it.
+            last = "\n".join(log_tail(log, 15))
+            raise SourceError(
+                f"the sdist of {project.name} could not be made:\n{last}",
+                hint=f"python -m build --sdist {project}",
+            ) from error
 
 
 def _from_index(source: str, host: LocalHost) -> Path:

@@ -12,6 +12,7 @@ import pytest
 
 from crosswheel.model import (
     Artifact,
+    Chore,
     Failure,
     Finding,
     JobFinished,
@@ -408,6 +409,23 @@ def test_live_display_shows_what_runs_and_keeps_what_ended(sample_report: Report
     )
 
 
+def test_live_display_shows_a_long_chore_until_it_is_done() -> None:
+    stream = Terminal()
+    console = console_for(stream, {"COLUMNS": "80", "LINES": "40", "TERM": "dumb"})
+    now = [0.0]
+    live = LiveDisplay(console, clock=lambda: now[0])
+    live(Chore("building libc++"))
+    now[0] = 31.0
+    with console.capture() as capture:
+        console.print(live._view())
+    assert capture.get().split()[1:] == ["building", "libc++", "31.0", "s"]
+    live(Chore("building libc++", 61.04))
+    with console.capture() as capture:
+        console.print(live._view())
+    assert capture.get().strip() == ""
+    assert stream.getvalue() == "building libc++: 61.0 s\n"
+
+
 def test_live_display_leaves_the_terminal_as_it_was(sample_report: Report) -> None:
     stream = Terminal()
     environ = {"COLUMNS": "80", "LINES": "40", "TERM": "xterm"}
@@ -445,4 +463,15 @@ def test_importing_is_cheap() -> None:
     )
     subprocess.run(
         [sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    )
+
+
+def test_long_chores_say_when_they_begin_and_how_long_they_took() -> None:
+    stream = io.StringIO()
+    with display(stream, {}) as listener:
+        listener(Chore("building libc++ for aarch64-linux-gnu.2.17, once per machine"))
+        listener(Chore("building libc++ for aarch64-linux-gnu.2.17, once per machine", 61.04))
+    assert stream.getvalue() == (
+        "building libc++ for aarch64-linux-gnu.2.17, once per machine ...\n"
+        "building libc++ for aarch64-linux-gnu.2.17, once per machine: 61.0 s\n"
     )

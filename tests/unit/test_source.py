@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from crosswheel.errors import SourceError, UsageError
-from crosswheel.model import Event, Note
+from crosswheel.model import Chore, Event
 from crosswheel.source import (
     _parse_name,
     fetch,
@@ -18,7 +18,6 @@ from crosswheel.source import (
     member_names,
     mentions_stable_abi,
     read_sdist,
-    requirement_names,
     requires_python_of,
     unpack,
 )
@@ -52,7 +51,8 @@ def test_a_folder_becomes_the_sdist_that_its_backend_makes(tmp_path: Path) -> No
     said: list[Event] = []
     (tmp_path / "made").mkdir()
     sdist = fetch(str(project), tiny_host(tmp_path), tmp_path / "made", said.append)
-    assert said == [Note("making the sdist of platform")]
+    assert said[0] == Chore("making the sdist of platform")
+    assert len(said) == 2
     assert (sdist.name, sdist.version, sdist.requires_python) == ("tiny", "1.0", ">=3.10")
     assert sdist.path == tmp_path / "made" / "tiny-1.0.tar.gz"
     assert "tiny-1.0/fast.c" in member_names(sdist.path)
@@ -280,7 +280,3 @@ def test_anything_else_is_no_source(tmp_path: Path, text: str) -> None:
         requires_python_of(text or "=", tiny_host(tmp_path))
     assert caught.value.message == f"{text or '='!r} is no folder, no sdist file and no NAME or NAME==VERSION"
     assert caught.value.hint == "crosswheel wheels --source kiwisolver==1.4.9"
-
-
-def test_the_names_of_requirements_are_normalised() -> None:
-    assert requirement_names(["Meson_Python>=0.16", "numpy ; python_version > '3'"]) == {"meson-python", "numpy"}

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
-from crosswheel.model import Event, Job, JobFinished, Note, StepStarted, Transfer
+from crosswheel.model import Chore, Event, Job, JobFinished, Note, StepStarted, Transfer
 from crosswheel.report.console import styled
 from crosswheel.report.untrusted import one_line
-from crosswheel.report.wording import STYLES, Line, failure_lines, headline, seconds_text, size_text
+from crosswheel.report.wording import STYLES, Line, chore_text, failure_lines, headline, seconds_text, size_text
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -49,6 +49,7 @@ class LiveDisplay:
         self._clock = clock
         self._running: dict[Job, _Running] = {}
         self._downloads: dict[str, _Download] = {}
+        self._chores: dict[str, float] = {}
         self._lock = threading.Lock()
         # One spinner for all rows: a new one at every refresh would never turn.
         self._spinner = Spinner("line", style="cyan")
@@ -72,6 +73,8 @@ class LiveDisplay:
         """Keep what runs, then print what ended: printing redraws, which takes the lock again."""
         if isinstance(event, Note):
             self._say([("", one_line(event.text))])
+        elif isinstance(event, Chore):
+            self._keep_chore(event)
         elif isinstance(event, Transfer):
             self._keep_download(event)
         elif isinstance(event, StepStarted):
@@ -79,6 +82,15 @@ class LiveDisplay:
                 self._running[event.job] = _Running(event.step, self._clock())
         else:
             self._finish(event)
+
+    def _keep_chore(self, chore: Chore) -> None:
+        with self._lock:
+            if chore.seconds is None:
+                self._chores[chore.text] = self._clock()
+            else:
+                self._chores.pop(chore.text, None)
+        if chore.seconds is not None:
+            self._say([("dim", chore_text(chore))])
 
     def _keep_download(self, transfer: Transfer) -> None:
         ended = transfer.total is not None and transfer.done >= transfer.total
@@ -112,10 +124,21 @@ class LiveDisplay:
     def _tables(self, now: float) -> Iterator[Table]:
         """Empty tables are left out: each would be an empty line."""
         downloads = [download for download in self._downloads.values() if now - download.heard < _SILENCE]
+        if self._chores:
+            yield self._chores_table(now)
         if self._running:
             yield self._jobs_table(now)
         if downloads:
             yield _downloads_table(download.transfer for download in downloads)
+
+    def _chores_table(self, now: float) -> Table:
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table.grid(padding=(0, 2, 0, 0))
+        for text, since in self._chores.items():
+            table.add_row(self._spinner, Text(one_line(text)), seconds_text(now - since))
+        return table
 
     def _jobs_table(self, now: float) -> Table:
         from rich.table import Table

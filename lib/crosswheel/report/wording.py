@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from crosswheel.model import Finding, Job, Outcome, Plan, Report, Status
+from crosswheel.model import Chore, Finding, Job, Outcome, Plan, Report, Status
 from crosswheel.report.tally import Tally, tally
 from crosswheel.report.untrusted import lines, one_line
 
@@ -38,6 +38,11 @@ def size_text(size: float) -> str:
 
 def seconds_text(seconds: float) -> str:
     return f"{seconds:.1f} s"
+
+
+def chore_text(chore: Chore) -> str:
+    ending = " ..." if chore.seconds is None else f": {seconds_text(chore.seconds)}"
+    return one_line(chore.text) + ending
 
 
 def count_text(count: int, noun: str) -> str:

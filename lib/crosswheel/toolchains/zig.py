@@ -20,16 +20,16 @@ from pathlib import Path
 
 from crosswheel.errors import IndexUnreachable, MissingTool
 from crosswheel.index import Index
-from crosswheel.model import Listener, Note
+from crosswheel.model import Listener, Note, chore
 from crosswheel.process import CommandFailed, Processes
 from crosswheel.targets import Target, load_table
 
-# What every job of a target needs first: the start files, the stubs of libc, and the compiler's own runtime.
-_C_SAMPLE = '#include <stdio.h>\n#include <math.h>\nint sample(double x) { return printf("%f", sin(x)); }\n'
-_CXX_SAMPLE = (
-    "#include <iostream>\n#include <stdexcept>\n#include <vector>\n"
-    'int sample(int n) { std::vector<int> v(n); if (n > 9) throw std::runtime_error(""); std::cout << n; return n; }\n'
-)
+# Compiling these makes Zig build what every job of a target needs first: start files, libc's stubs, runtimes, libc++.
+_SAMPLES = {
+    "libc": '#include <math.h>\n#include <stdio.h>\nint sample(double x) { return printf("%f", sin(x)); }\n',
+    "libc++": "#include <iostream>\n#include <stdexcept>\n"
+    'int sample(int n) { if (n > 9) throw std::runtime_error(""); std::cout << n; return n; }\n',
+}
 
 
 @dataclass(frozen=True)
@@ -83,17 +83,13 @@ def has_zig(cache: Path) -> bool:
 def warm_up(zig: Zig, target: Target, *, cxx: bool, processes: Processes, listener: Listener) -> None:
     """Build the target's libc, and libc++ where `cxx`, before any job needs them: once per machine and target."""
     triple = zig_target(target)
-    marks = [zig.cache / f".{triple}-{language}" for language in ("c", "c++")][: 2 if cxx else 1]
     with _locked(zig.cache / f".{triple}.lock"):
-        for mark, sample in zip(marks, (_C_SAMPLE, _CXX_SAMPLE), strict=False):
-            if mark.exists():
-                continue
-            language, library = ("c", "libc") if sample is _C_SAMPLE else ("c++", "libc++")
-            listener(
-                Note(f"building {library} for {triple}: once per machine, up to {'two minutes' if cxx else '20 s'}")
-            )
-            _compile_sample(zig, triple, language, sample, processes)
-            mark.touch()
+        for library in _SAMPLES if cxx else ("libc",):
+            mark = zig.cache / f".{triple}-{library}"
+            if not mark.exists():
+                with chore(f"building {library} for {triple}, once per machine", listener):
+                    _compile_sample(zig, triple, library, processes)
+                mark.touch()
 
 
 def _fetch(index: Index, pin: dict[str, object], listener: Listener) -> Path:
@@ -150,22 +146,23 @@ def _driver_version() -> str:
 
 
 def _compile_driver(zig: Zig, processes: Processes, listener: Listener) -> None:
-    listener(Note("compiling the compiler driver: once per machine, about 10 s"))
     source = resources.files("crosswheel.toolchains").joinpath("zigcc.c")
     with resources.as_file(source) as path, tempfile.TemporaryDirectory(dir=zig.driver.parent) as folder:
         built = Path(folder, "zigcc")
         flags = ["-target", build_target(), "-O2", "-s", "-fno-sanitize=undefined"]
-        _zig_cc(zig, "cc", [*flags, str(path), "-o", str(built)], processes)
+        with chore("compiling the compiler driver, once per machine", listener):
+            _zig_cc(zig, "cc", [*flags, str(path), "-o", str(built)], processes)
         built.replace(zig.driver)
 
 
-def _compile_sample(zig: Zig, triple: str, language: str, text: str, processes: Processes) -> None:
+def _compile_sample(zig: Zig, triple: str, library: str, processes: Processes) -> None:
+    mode, ending = ("cc", "c") if library == "libc" else ("c++", "cc")
     with tempfile.TemporaryDirectory(dir=zig.cache) as folder:
-        source = Path(folder, "sample.c" if language == "c" else "sample.cc")
-        source.write_text(text)
+        source = Path(folder, f"sample.{ending}")
+        source.write_text(_SAMPLES[library])
         # Zig keeps a runtime per flag: ask for what zigcc will ask for.
         flags = ["-target", triple, "-fno-sanitize=undefined", "-g0", "-O3", "-fPIC", "-shared", "-s"]
-        _zig_cc(zig, "cc" if language == "c" else "c++", [*flags, str(source), "-o", f"{folder}/sample.so"], processes)
+        _zig_cc(zig, mode, [*flags, str(source), "-o", f"{folder}/sample.so"], processes)
 
 
 def _zig_cc(zig: Zig, mode: str, arguments: list[str], processes: Processes) -> None:

@@ -1,0 +1,90 @@
+"""A project's build backend (PEP 517), its hooks run in a workspace: what it needs, what it makes, how it fails."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from crosswheel.errors import BuildFailed, CrosswheelError, DiskFull
+from crosswheel.process import CommandFailed
+from crosswheel.workspace import HostWorkspace
+
+if TYPE_CHECKING:
+    from build import ProjectBuilder
+
+Settings = Mapping[str, "str | list[str]"]
+
+
+def make_distribution(
+    kind: Literal["sdist", "wheel"],
+    project: Path,
+    workspace: HostWorkspace,
+    folder: Path,
+    settings: Callable[[set[str]], Settings] = lambda _requires: {},
+) -> Path:
+    """What the backend of `project` makes into `folder`; `settings` gives config-settings for its requirements.
+
+    Raises BuildFailed, DiskFull, TimeLimit.
+    """
+    with _explained(workspace):
+        builder = _builder(project, workspace)
+        workspace.install(builder.build_system_requires)
+        chosen = settings(builder.build_system_requires)
+        workspace.install(builder.get_requires_for_build(kind, chosen))
+        return Path(builder.build(kind, folder, chosen))
+
+
+def requirement_names(requirements: Iterable[str]) -> set[str]:
+    """The normalised project names of PEP 508 requirements."""
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    return {canonicalize_name(Requirement(text).name) for text in requirements}
+
+
+def quieten_backends() -> None:
+    """Backends' warnings stand in the log, where they were printed; pyproject-hooks raises them here once more."""
+    import warnings
+
+    import pyproject_hooks
+
+    category = getattr(pyproject_hooks, "BuildBackendWarning", None)
+    if category:
+        warnings.filterwarnings("ignore", category=category)
+
+
+def _builder(project: Path, workspace: HostWorkspace) -> ProjectBuilder:
+    from build import ProjectBuilder
+
+    return ProjectBuilder(project, str(workspace.python), runner=workspace.run_hook)
+
+
+@contextmanager
+def _explained(workspace: HostWorkspace) -> Iterator[None]:
+    """What goes wrong in hooks, as errors of ours: the library wraps them all in its own."""
+    from build import BuildBackendException, BuildException
+
+    hint = f"less {workspace.log}"
+    try:
+        yield
+    except BuildBackendException as error:
+        cause = error.exception
+        if isinstance(cause, CommandFailed):
+            raise _failure(workspace, cause) from error
+        if isinstance(cause, CrosswheelError):
+            raise cause from error
+        raise BuildFailed(f"the build backend failed: {error}", hint=hint) from error
+    except CommandFailed as error:
+        raise _failure(workspace, error) from error
+    except BuildException as error:
+        raise BuildFailed(str(error), hint=hint) from error
+
+
+def _failure(workspace: HostWorkspace, error: CommandFailed) -> CrosswheelError:
+    command = " ".join(Path(word).name if os.sep in word else word for word in error.argv[:3])
+    if any("No space left on device" in line for line in workspace.tail()):
+        return DiskFull(f"{command} ran out of disk space", hint="df -h; then free some, or set TMPDIR to another disk")
+    return BuildFailed(f"{command} failed with {error.ending}", hint=f"less {workspace.log}")
