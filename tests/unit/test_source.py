@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from crosswheel.errors import SourceError, UsageError
+from crosswheel.errors import SourceError, TimeLimit, UsageError
 from crosswheel.model import Chore, Event
 from crosswheel.source import (
     _parse_name,
@@ -78,6 +78,15 @@ def test_a_backend_that_cannot_make_the_sdist_is_quoted(tmp_path: Path) -> None:
     first, *_, last = caught.value.message.splitlines()
     assert (first, last) == ("the sdist of platform could not be made:", "RuntimeError: no backend today")
     assert caught.value.hint == f"python -m build --sdist {project}"
+
+
+def test_a_backend_that_hangs_over_the_sdist_is_ended(tmp_path: Path) -> None:
+    project = tiny_project("platform", tmp_path)
+    (project / "tiny_backend.py").write_text("import time\ntime.sleep(600)\n")
+    (tmp_path / "made").mkdir()
+    with pytest.raises(TimeLimit, match="was still running when the time limit was reached"):
+        fetch(str(project), tiny_host(tmp_path), tmp_path / "made", deaf, timeout=3)
+    assert [path.name for path in (tmp_path / "made").iterdir()] == ["sdist.log"]
 
 
 @pytest.mark.parametrize(
