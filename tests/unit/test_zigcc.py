@@ -450,3 +450,8 @@ def test_odd_arguments_never_make_it_read_or_write_past_an_end(tmp_path: Path) -
             assert "Sanitizer" not in done.stderr, (words, done.stderr)
             assert "runtime error" not in done.stderr, (words, done.stderr)
             assert done.returncode in {0, 1}, (words, done.stderr)
+
+
+def test_optimising_at_the_link_is_left_to_the_bitcode(driver: Driver) -> None:
+    assert driver("-flto=auto", "-c", "a.c") == ["-flto", "-c", "a.c"]
+    assert driver("-flto=auto", "-shared", "a.o") == ["-shared", "a.o", "-s"]

@@ -63,7 +63,7 @@ class Cross:
             environ = {
                 **host.build_environ,
                 "HOME": str(folder / "home"),
-                **made.environ(sysroot),
+                **made.environ(target, sysroot),
                 "CROSSWHEEL_TARGET": str(description.path),
                 **config.environment,
             }

@@ -34,6 +34,10 @@ class Configuration:
         return self.folder / "toolchain.cmake"
 
     @property
+    def cmake_python(self) -> Path:
+        return self.folder / "python.cmake"
+
+    @property
     def meson(self) -> Path:
         return self.folder / "meson-cross.ini"
 
@@ -48,7 +52,7 @@ class Configuration:
     def program(self, name: str) -> str:
         return str(self.bin / name)
 
-    def environ(self, sysroot: Path | None) -> dict[str, str]:
+    def environ(self, target: Target, sysroot: Path | None) -> dict[str, str]:
         """The variables that make build systems find all this."""
         libraries = [self.pkgconfig, *(sysroot_pkgconfig(sysroot) if sysroot else ())]
         return {
@@ -60,6 +64,8 @@ class Configuration:
             "CC_FOR_BUILD": self.program("build-cc"),
             "CXX_FOR_BUILD": self.program("build-c++"),
             "HOSTCC": self.program("build-cc"),
+            # What setuptools, scikit-build-core and pybind11's CMake files read before they ask an interpreter.
+            "SETUPTOOLS_EXT_SUFFIX": target.ext_suffix,
             "CMAKE_TOOLCHAIN_FILE": str(self.cmake),
             "CONFIG_SITE": str(self.config_site),
             # Nothing of this machine: its libraries are for another processor.
@@ -112,6 +118,7 @@ def configure(
         (made.bin / name).symlink_to("zigcc")
     (folder / "zigcc.conf").write_text(_zigcc_conf(zig, target, description, sysroot, debug=debug))
     made.cmake.write_text(_cmake(made, target, description, sysroot, python))
+    made.cmake_python.write_text(_CMAKE_PYTHON)
     made.meson.write_text(_meson(made, target, python, sysroot))
     made.config_site.write_text(_config_site(target))
     return made
@@ -136,37 +143,48 @@ def _zigcc_conf(zig: Zig, target: Target, description: Description, sysroot: Pat
 
 def _cmake(made: Configuration, target: Target, description: Description, sysroot: Path | None, python: Path) -> str:
     """A toolchain file (cmake-toolchains(7)); packages of the build environment are found, the machine's are not."""
-    soabi = target.ext_suffix.removeprefix(".").removesuffix(".so")
-    hints = "".join(
-        f'set({prefix}_{name} "{value}" CACHE STRING "")\n'
-        for prefix in ("Python", "Python3")
-        for name, value in (
-            ("EXECUTABLE", python),
-            ("INCLUDE_DIR", description.include),
-            ("SOABI", soabi),
-            ("SOSABI", "abi3"),
-        )
-    )
-    root = f'list(APPEND CMAKE_FIND_ROOT_PATH "{sysroot}")\n' if sysroot else ""
-    return (
-        "set(CMAKE_SYSTEM_NAME Linux)\n"
-        f"set(CMAKE_SYSTEM_PROCESSOR {target.arch})\n"
-        f'set(CMAKE_C_COMPILER "{made.program("cc")}")\n'
-        f'set(CMAKE_CXX_COMPILER "{made.program("c++")}")\n'
-        f'set(CMAKE_ASM_COMPILER "{made.program("cc")}")\n'
-        f'set(CMAKE_AR "{made.program("ar")}" CACHE FILEPATH "")\n'
-        f'set(CMAKE_RANLIB "{made.program("ranlib")}" CACHE FILEPATH "")\n'
-        f'set(CMAKE_STRIP "{made.program("strip")}" CACHE FILEPATH "")\n'
-        f'list(APPEND CMAKE_FIND_ROOT_PATH "{python.parent.parent}")\n'
-        f"{root}"
-        "set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)\n"
-        "set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)\n"
-        "set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE BOTH)\n"
-        "set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE BOTH)\n"
-        "set(CMAKE_FIND_USE_CMAKE_SYSTEM_PATH FALSE)\n"
-        "set(CMAKE_SKIP_RPATH TRUE)\n"
-        f"{hints}"
-    )
+    roots = (python.parent.parent, *([sysroot] if sysroot else ()))
+    compilers = {"C": "cc", "CXX": "c++", "ASM": "cc"}
+    tools = {"AR": "ar", "RANLIB": "ranlib", "STRIP": "strip"}
+    hints = {"EXECUTABLE": python, "INCLUDE_DIR": description.include}
+    lines = [
+        "set(CMAKE_SYSTEM_NAME Linux)",
+        f"set(CMAKE_SYSTEM_PROCESSOR {target.arch})",
+        *(f'set(CMAKE_{language}_COMPILER "{made.program(name)}")' for language, name in compilers.items()),
+        *(f'set(CMAKE_{tool} "{made.program(name)}" CACHE FILEPATH "")' for tool, name in tools.items()),
+        *(f'list(APPEND CMAKE_FIND_ROOT_PATH "{root}")' for root in roots),
+        "set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)",
+        "set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)",
+        "set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE BOTH)",
+        "set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE BOTH)",
+        "set(CMAKE_FIND_USE_CMAKE_SYSTEM_PATH FALSE)",
+        # The driver keeps only run paths inside the wheel; an install step that edits others would miss them.
+        "set(CMAKE_BUILD_WITH_INSTALL_RPATH TRUE)",
+        *(
+            f'set({prefix}_{name} "{value}" CACHE STRING "")'
+            for prefix in ("Python", "Python3")
+            for name, value in hints.items()
+        ),
+        f'list(APPEND CMAKE_PROJECT_TOP_LEVEL_INCLUDES "{made.cmake_python}")',
+    ]
+    return "\n".join(lines) + "\n"
+
+
+# FindPython does not ask an interpreter for its suffix when CMake says that it is cross-compiling, and extensions
+# would be called x.so. Ours answers as the target's: for that one question CMake may believe that it is at home.
+# A dependency provider (cmake-commands(7), cmake_language) stands before every find_package, also nested ones.
+_CMAKE_PYTHON = """\
+if(CMAKE_VERSION VERSION_GREATER_EQUAL 3.24)
+  macro(crosswheel_find_package method name)
+    if("${name}" MATCHES "^Python3?$")
+      set(CMAKE_CROSSCOMPILING FALSE)
+      find_package(${name} ${ARGN} BYPASS_PROVIDER)
+      set(CMAKE_CROSSCOMPILING TRUE)
+    endif()
+  endmacro()
+  cmake_language(SET_DEPENDENCY_PROVIDER crosswheel_find_package SUPPORTED_METHODS FIND_PACKAGE)
+endif()
+"""
 
 
 def _meson(made: Configuration, target: Target, python: Path, sysroot: Path | None) -> str:

@@ -342,7 +342,14 @@ static void translate_preprocessor_words(list *out, const char *words) {
     for (size_t i = 0; i < all.count; i++) if (!starts(all.items[i], "-U")) push(out, all.items[i]);
 }
 
+/* -flto=auto and -flto=8 are gcc's. At the link the flag is left out: the linker knows bitcode when it sees it, and Zig
+ * would build a second libc++ for the flag, a minute on every machine. */
+static void translate_lto(list *out, const char *word, bool linking) {
+    if (!linking) push(out, same(word, "-flto=thin") ? word : "-flto");
+}
+
 static void translate(list *out, const list *in) {
+    bool linking = links(in);
     for (size_t i = 0; i < in->count; i++) {
         const char *word = in->items[i], *next = i + 1 < in->count ? in->items[i + 1] : NULL;
         size_t taken = translate_folder(out, word, next);
@@ -352,7 +359,7 @@ static void translate(list *out, const list *in) {
         else if (starts(word, "-Wp,-D") || starts(word, "-Wp,-U"))
             translate_preprocessor_words(out, word + strlen("-Wp,"));
         else if (!conf.debug && is_debug_flag(word)) continue;
-        else if (starts(word, "-flto=")) push(out, same(word, "-flto=thin") ? word : "-flto"); /* -flto=auto, -flto=8 */
+        else if (starts(word, "-flto")) translate_lto(out, word, linking);
         else if (same(word, "-lgcc_s")) push(out, "-lunwind");
         else if (same(word, "-lstdc++")) continue; /* c++ links its own */
         else if (among(word, dropped) || starts_any(word, dropped_prefixes)) continue;
