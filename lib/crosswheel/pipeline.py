@@ -33,13 +33,13 @@ from crosswheel.model import (
 from crosswheel.process import Stopped, log_tail
 from crosswheel.source import looks_compiled, looks_cxx, mentions_stable_abi
 from crosswheel.steps import MAKE
-from crosswheel.steps.build import build_wheel
 from crosswheel.steps.work import Work
 from crosswheel.targets import Architecture, Policy
 from crosswheel.wheels import artifact, read_wheel, serves
 from crosswheel.workspace import plain_workspace
 
-_TAIL = 30
+_TAIL = 30  # lines of a log that a failure shows
+_PURE = "a pure wheel: no cross build needed"
 
 
 @dataclass
@@ -90,41 +90,30 @@ class Run:
         yield [job for job in self.plan.jobs if job not in first]
 
     def _serve_all_with_a_pure_wheel(self) -> None:
-        """A source with nothing to compile is built once, as it is; if the wheel is pure, it serves every target."""
+        """A source with nothing to compile is built once, as it is; if the wheel is pure, it serves every target.
+
+        If it is not, or if the build fails without the target's compilers, every job is done in full.
+        """
         jobs = [job for job in self.plan.jobs if job.interpreter]
         if not jobs or looks_compiled(self.sdist):
             return
-        job = jobs[-1]
-        self._finish(self._guard(job, lambda times, log: self._build_pure(job, times, log)))
-        outcome = self.outcomes[job]
-        if outcome.wheel is None and outcome.status != "failed":
-            del self.outcomes[job]  # it was not pure after all: every job is done in full
-            return
-        for other in self.plan.jobs:
-            if other not in self.outcomes and outcome.wheel:
-                self._finish(replace(outcome, job=other, steps=()))
+        outcome = self._guard(jobs[-1], lambda times, log: self._build_pure(jobs[-1], times, log))
+        if outcome.wheel:
+            self._finish(outcome)
+            for job in self.plan.jobs:
+                if job != outcome.job:
+                    self._finish(replace(outcome, job=job, steps=()))
 
     def _build_pure(self, job: Job, times: list[StepTime], log: Path) -> Outcome:
+        """The outcome of `job`, without a wheel where the wheel is not pure."""
         assert job.interpreter is not None  # noqa: S101
-        self.listener(StepStarted(job, "build"))
-        began = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="crosswheel-") as folder:
             workspace = plain_workspace(self.host, job.interpreter, Path(folder, "pure"), log, self.config.timeout)
-            wheel = build_wheel(workspace, self.sdist, self.config)
-            times.append(StepTime("build", time.monotonic() - began))
-            if not read_wheel(wheel).is_pure:
-                return Outcome(job, "cancelled", log=log)
-            work = Work(job, self.sdist, self.config, workspace, wheel)
+            work = self._steps(Work(job, self.sdist, self.config, workspace), MAKE[:1], times)
+            if not read_wheel(work.made).is_pure:
+                return Outcome(job, "cancelled")
             work = self._steps(work, MAKE[1:], times)
-            return Outcome(
-                job,
-                "pure",
-                self._save(work),
-                tuple(times),
-                work.findings,
-                log=log,
-                note="a pure wheel: no cross build needed",
-            )
+            return Outcome(job, "pure", self._save(work), tuple(times), work.findings, log=log, note=_PURE)
 
     def _reuse(self, job: Job) -> bool:
         """Whether a wheel that is already there serves this job too."""
@@ -187,7 +176,9 @@ class Run:
                 with self._saving:
                     note = self._same_as_another(work)
                     wheel = self._save(work)
-        status: Status = "reused" if note else "pure" if read_wheel(wheel.path).is_pure else "built"
+        pure = read_wheel(wheel.path).is_pure
+        status: Status = "reused" if note else "pure" if pure else "built"
+        note = note or (_PURE if pure else "")
         return Outcome(job, status, wheel, tuple(times), work.findings, log=log, note=note)
 
     def _steps(self, work: Work, steps: Sequence[Callable[[Work], Work]], times: list[StepTime]) -> Work:
