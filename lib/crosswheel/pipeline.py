@@ -40,6 +40,7 @@ from crosswheel.workspace import plain_workspace
 
 _TAIL = 30  # lines of a log that a failure shows
 _PURE = "a pure wheel: no cross build needed"
+_POLL = 0.2  # seconds between two looks whether Ctrl-C was pressed
 
 
 @dataclass
@@ -147,7 +148,8 @@ class Run:
             waiting: set[Future[Outcome]] = {pool.submit(self._run_job, job) for job in jobs}
             try:
                 while waiting:
-                    done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                    # Not for ever: Ctrl-C may reach another thread, and does not wake this one then.
+                    done, waiting = wait(waiting, _POLL, return_when=FIRST_COMPLETED)
                     for future in done:
                         self._finish(future.result())
             except BaseException:
