@@ -12,6 +12,7 @@ import pytest
 from crosswheel import process
 from crosswheel.errors import TimeLimit
 from crosswheel.process import CommandFailed, Processes, Stopped, describe_returncode, log_tail
+from stray import runs_still
 
 ENVIRON = {"PATH": os.defpath}
 
@@ -31,20 +32,6 @@ time.sleep(600 if sys.argv[1] == "stay" else 0)
 
 def python(code: str, *arguments: str) -> list[str]:
     return [sys.executable, "-c", code, *arguments]
-
-
-def runs_still(pid: int) -> bool:
-    """Whether it still runs a while after it was killed; a zombie has ended, though nobody has asked how."""
-    limit = time.monotonic() + 2
-    while time.monotonic() < limit:
-        try:
-            state = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0]
-        except (FileNotFoundError, ProcessLookupError):
-            return False
-        if state in {"Z", "X"}:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 def pids(folder: Path) -> list[int]:
