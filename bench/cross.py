@@ -29,7 +29,7 @@ PROJECTS = (
     "ujson==5.11.0",
     "regex==2025.11.3",
     "pyclipper==1.3.0.post6",
-    "zstandard==0.25.0",
+    "bitarray==3.8.0",
     "greenlet==3.2.4",
     "wrapt==2.0.1",
     "contourpy==1.3.3",
