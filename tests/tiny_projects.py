@@ -16,7 +16,7 @@ from crosswheel.hosts import LocalHost
 from crosswheel.index import Index, PipSettings
 from crosswheel.model import Interpreter, Job, Listener, Sdist
 from crosswheel.process import Processes
-from crosswheel.source import read_sdist
+from crosswheel.sdist import read_sdist
 from crosswheel.targets import PythonTag, Target
 from crosswheel.testing import tiny_elf
 from crosswheel.workspace import HostWorkspace, plain_workspace

@@ -31,7 +31,7 @@ from crosswheel.model import (
     StepTime,
 )
 from crosswheel.process import Stopped, log_tail
-from crosswheel.source import looks_compiled, looks_cxx, mentions_stable_abi
+from crosswheel.sdist import looks_compiled, looks_cxx, mentions_stable_abi
 from crosswheel.steps import MAKE
 from crosswheel.steps.work import Work
 from crosswheel.targets import Architecture, Policy
@@ -196,8 +196,8 @@ class Run:
         if errors:
             kept = _copy(work.made, self.config.output / "rejected")
             first = errors[0]
-            text = f"{first.message} {first.found}".strip()
-            more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+            text = first.message + (f" (found {first.found})" if first.found else "")
+            more = f" And {len(errors) - 1} more." if len(errors) > 1 else ""
             where = f"{first.rule} {first.member}".strip()
             raise _Rejected(work, f"{where}: {text}{more}", hint=first.fix or f"unzip -l {kept}")
         return work

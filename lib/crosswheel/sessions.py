@@ -44,13 +44,16 @@ def _add(verb: str, text: str, arch: str = "") -> None:
 
 def _run(session: nox.Session, verb: str, fixed: dict[str, Any]) -> None:
     from crosswheel import commands
-    from crosswheel.errors import INTERRUPTED, CrosswheelError
+    from crosswheel.errors import INTERRUPTED, CrosswheelError, UsageError
     from crosswheel.flags import parse_flags
 
     _quieten_libraries()
     command: Callable[..., int] = getattr(commands, verb)
     try:
-        code = command(Path(), {**parse_flags(session.posargs, session.name), **fixed}, sys.stdout)
+        given = parse_flags(session.posargs, session.name)
+        if twice := sorted(given.keys() & fixed):
+            raise UsageError(f"the session's name says --{twice[0]} already", hint=f"nox -s {verb} -- --{twice[0]} ...")
+        code = command(Path(), {**given, **fixed}, sys.stdout)
     except CrosswheelError as error:
         session.error(f"{error} (exit code {error.exit_code})")
     if code == INTERRUPTED:

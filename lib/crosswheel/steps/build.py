@@ -9,7 +9,7 @@ from crosswheel.backend import Settings, make_distribution, requirement_names
 from crosswheel.config import Config
 from crosswheel.errors import WheelCount
 from crosswheel.model import Sdist
-from crosswheel.source import unpack
+from crosswheel.sdist import unpack
 from crosswheel.steps.work import Work
 from crosswheel.workspace import HostWorkspace
 

@@ -1,0 +1,139 @@
+"""What an sdist holds (PEP 625, PEP 643): its metadata, its members, and how it is unpacked safely."""
+
+from __future__ import annotations
+
+import lzma
+import re
+import sys
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from email.parser import HeaderParser
+from pathlib import Path, PurePosixPath
+
+from crosswheel.errors import SourceError
+from crosswheel.index import sha256_of
+from crosswheel.model import Sdist
+
+_CXX = (".cc", ".cpp", ".cxx", ".c++", ".C", ".hpp", ".hh", ".mm")
+_COMPILED = (*_CXX, ".c", ".pyx", ".f", ".f90", ".rs", ".s", ".S", ".asm", ".cu", ".go", ".zig", ".i")
+
+
+def read_sdist(path: Path) -> Sdist:
+    """What an sdist says of itself in PKG-INFO (PEP 643), or in its file name (PEP 625) where it has none."""
+    from packaging.utils import InvalidSdistFilename, canonicalize_name, parse_sdist_filename
+
+    info = _read_pkg_info(path)
+    name, version = info.get("Name", ""), info.get("Version", "")
+    if not name or not version:
+        try:
+            parsed, parsed_version = parse_sdist_filename(path.name)
+            name, version = name or parsed, version or str(parsed_version)
+        except InvalidSdistFilename:
+            raise SourceError(
+                f"{path.name} is no sdist: it has no PKG-INFO, and its name is not NAME-VERSION.tar.gz",
+                hint="python -m build --sdist, in the project's folder",
+            ) from None
+    return Sdist(path, canonicalize_name(name), version, sha256_of(path), info.get("Requires-Python", ""))
+
+
+def requires_python(archive: Path) -> str:
+    """What PKG-INFO says of it; empty where it says nothing."""
+    return _read_pkg_info(archive).get("Requires-Python", "")
+
+
+def looks_compiled(sdist: Sdist) -> bool:
+    """Whether an sdist holds anything that a compiler reads. A guess: what decides is the wheel that comes out."""
+    return any(name.endswith(_COMPILED) for name in member_names(sdist.path))
+
+
+def looks_cxx(sdist: Sdist) -> bool:
+    """Whether an sdist holds C++, or Cython that may become C++."""
+    return any(name.endswith(_CXX) for name in member_names(sdist.path))
+
+
+def mentions_stable_abi(sdist: Sdist) -> bool:
+    """Whether the build files speak of the limited API (PEP 384): its wheels serve later Pythons too."""
+    names = ("setup.py", "setup.cfg", "pyproject.toml", "meson.build", "CMakeLists.txt")
+    wanted = [name for name in member_names(sdist.path) if name.count("/") == 1 and name.endswith(names)]
+    return any(re.search(r"limited[-_]api|abi3|py-api|SABI", text) for text in _read_members(sdist.path, wanted))
+
+
+def unpack(archive: Path, folder: Path) -> Path:
+    """Unpack an sdist and give its one top folder; members that would land outside are refused beforehand."""
+    names = member_names(archive)
+    tops = {PurePosixPath(name).parts[0] for name in names if PurePosixPath(name).parts}
+    for name in names:
+        if name.startswith("/") or ".." in PurePosixPath(name).parts:
+            raise SourceError(
+                f"{archive.name} has a member outside its own folder: {name!r}",
+                hint="do not build it; tell its authors",
+            )
+    if len(tops) != 1:
+        raise SourceError(
+            f"{archive.name} should hold one folder, and holds {len(tops)}",
+            hint="python -m build --sdist, in the project's folder",
+        )
+    folder.mkdir(parents=True)
+    with _readable(archive):
+        if zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as zipped:
+                zipped.extractall(folder)  # noqa: S202 - ZipFile drops what leads outside itself
+        else:
+            with tarfile.open(archive) as tarred:
+                _extract_tar(tarred, folder, archive.name)
+    return folder / tops.pop()
+
+
+def member_names(archive: Path) -> list[str]:
+    with _readable(archive):
+        if zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as zipped:
+                return zipped.namelist()
+        with tarfile.open(archive) as tarred:
+            return tarred.getnames()
+
+
+def _extract_tar(archive: tarfile.TarFile, folder: Path, name: str) -> None:
+    """PEP 706's data filter: no devices, no links or names that leave the folder, no odd permissions."""
+    if not hasattr(tarfile, "data_filter"):  # pragma: no cover - CPython before 3.10.12 and 3.11.4
+        raise SourceError(
+            f"this Python ({sys.version.split()[0]}) cannot unpack archives safely",
+            hint="use CPython 3.10.12, 3.11.4 or newer",
+        )
+    try:
+        archive.extractall(folder, filter="data")
+    except tarfile.FilterError as error:
+        raise SourceError(f"{name} has an unsafe member: {error}", hint="do not build it; tell its authors") from error
+
+
+@contextmanager
+def _readable(archive: Path) -> Iterator[None]:
+    try:
+        yield
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the disk's own trouble; gzip and bz2 raise OSError for damaged data too, without a number
+        raise SourceError(
+            f"{archive.name} cannot be read: {error}", hint="fetch or make it anew; it may be cut off"
+        ) from error
+
+
+def _read_members(archive: Path, names: Iterable[str]) -> list[str]:
+    """The texts of some members."""
+    with _readable(archive):
+        if zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as zipped:
+                return [zipped.read(name).decode("utf-8", "replace") for name in names]
+        with tarfile.open(archive) as tarred:
+            files = (tarred.extractfile(name) for name in names if tarred.getmember(name).isfile())
+            return [file.read().decode("utf-8", "replace") for file in files if file]
+
+
+def _read_pkg_info(archive: Path) -> dict[str, str]:
+    """The headers of PKG-INFO in the top folder."""
+    names = [name for name in member_names(archive) if re.fullmatch(r"(?:\./)?[^/]+/PKG-INFO", name)]
+    texts = _read_members(archive, names[:1])
+    return dict(HeaderParser().parsestr(texts[0] if texts else "", headersonly=True).items())
