@@ -87,6 +87,7 @@ def _with_interpreters(config: Config, host: LocalHost, listener: Listener) -> L
 
 def _publish(done: Report, config: Config, stream: TextIO) -> None:
     stream.write(summary_text(done, console_for(stream, os.environ)))
+    stream.flush()  # before whoever called us logs its own last words
     document = report_document(done)
     for path in filter(None, (config.output / "report.json", config.json)):
         write_json(path, document)

@@ -82,10 +82,10 @@ def _python_refused(
     # Without the interpreter at hand, its newest patch release speaks for it.
     version = interpreter.version if interpreter else f"{tag.version}.99"
     if not allowed.contains(version, prereleases=True):
-        return f"requires-python is {requires_python}", "a source that allows it"
+        return f"requires-python is {requires_python}", ""
     if interpreter is None:
-        name = f"{tag.version}{'t' if tag.free_threaded else ''}"
-        return "no such CPython on this machine", f"--python {tag} (downloads it with uv), or uv python install {name}"
+        # The same words for all, so that they are shown as one line.
+        return "no such CPython on this machine", "--python with their names: uv downloads what is missing"
     return None
 
 

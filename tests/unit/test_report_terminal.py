@@ -85,6 +85,12 @@ target                           engine  result   build  repair  audit     size 
 ↺ cp313-manylinux2014_aarch64: the abi3 wheel of cp312-manylinux2014_aarch64
 ↺ cp314-musllinux_1_2_x86_64: demo-1.0-py3-none-any.whl fits all
 
+left out, though asked for
+  cp39-manylinux2014_aarch64: requires-python is >=3.10
+left out
+  cp310-manylinux2014_aarch64, cp310-musllinux_1_2_aarch64: no CPython 3.10 on this machine
+    try: uv python install 3.10
+
 3 of 4 targets served by 2 wheels in wheelhouse/ · 1 failed · 1 left out though asked for · 41.2 s
 NOT TESTED: no step ran these wheels on their architecture
 """.format(abi3="cp312-abi3-manylinux_2_17_aarch64.manylinux2014_aarch64")

@@ -61,6 +61,7 @@ def summary_text(report: Report, console: Console | None = None) -> str:
         if outcome.failure:
             parts += _block([(STYLES["failed"], headline(outcome)), *failure_lines(outcome)])
     parts += _block(line for outcome in outcomes for line in (*note_lines(outcome), *finding_lines(outcome)))
+    parts += _block(left_out_lines(report.plan))
     parts += _block(closing_lines(report))
     return _shown(console, parts)
 
