@@ -34,7 +34,7 @@ from crosswheel.process import Stopped, log_tail
 from crosswheel.sdist import looks_compiled, looks_cxx, mentions_stable_abi
 from crosswheel.steps import MAKE
 from crosswheel.steps.work import Work
-from crosswheel.targets import Architecture, Policy
+from crosswheel.targets import Architecture, Policy, Target
 from crosswheel.wheels import artifact, read_wheel, serves
 from crosswheel.workspace import plain_workspace
 
@@ -53,6 +53,8 @@ class Run:
     host: LocalHost
     listener: Listener
     outcomes: dict[Job, Outcome] = field(default_factory=dict)
+    # By file name, with the target that each was made for. Jobs are threads: both only under the lock.
+    _saved: dict[str, tuple[Target, Artifact]] = field(default_factory=dict)
     _saving: threading.Lock = field(default_factory=threading.Lock)
 
     def execute(self) -> tuple[Outcome, ...]:
@@ -61,7 +63,7 @@ class Run:
             self._serve_all_with_a_pure_wheel()
             for wave in self._waves():
                 self._prepare(wave)
-                self._run_together([job for job in wave if job not in self.outcomes and not self._reuse(job)])
+                self._run_together([job for job in wave if job not in self.outcomes])
         except BaseException:
             self.host.processes.stop()
             raise
@@ -114,16 +116,16 @@ class Run:
             if not read_wheel(work.made).is_pure:
                 return Outcome(job, "cancelled")
             work = self._steps(work, MAKE[1:], times)
-            return Outcome(job, "pure", self._save(work), tuple(times), work.findings, log=log, note=_PURE)
+            wheel, _ = self._save(work)
+            return Outcome(job, "pure", wheel, tuple(times), work.findings, log=log, note=_PURE)
 
-    def _reuse(self, job: Job) -> bool:
-        """Whether a wheel that is already there serves this job too."""
-        for outcome in list(self.outcomes.values()):
-            if outcome.wheel and serves(outcome.wheel.path.name, job.target):
-                note = f"served by {outcome.wheel.path.name}"
-                self._finish(Outcome(job, "reused", outcome.wheel, log=outcome.log, note=note))
-                return True
-        return False
+    def _served(self, job: Job) -> Outcome | None:
+        """How a job ends that a wheel already saved serves as well."""
+        with self._saving:
+            for name, (_, wheel) in self._saved.items():
+                if serves(name, job.target):
+                    return Outcome(job, "reused", wheel, note=f"served by {name}")
+        return None
 
     # ---- many jobs --------------------------------------------------------------------------------------------
 
@@ -168,16 +170,14 @@ class Run:
     # ---- one job ----------------------------------------------------------------------------------------------
 
     def _run_job(self, job: Job) -> Outcome:
-        return self._guard(job, lambda times, log: self._make(job, times, log))
+        return self._served(job) or self._guard(job, lambda times, log: self._make(job, times, log))
 
     def _make(self, job: Job, times: list[StepTime], log: Path) -> Outcome:
         with tempfile.TemporaryDirectory(prefix="crosswheel-") as folder:
             engine = ENGINES[job.engine]
             with engine.open(job, self.host, self.config, Path(folder, str(job.target)), log) as workspace:
                 work = self._steps(Work(job, self.sdist, self.config, workspace), MAKE, times)
-                with self._saving:
-                    note = self._same_as_another(work)
-                    wheel = self._save(work)
+                wheel, note = self._save(work)
         pure = read_wheel(wheel.path).is_pure
         status: Status = "reused" if note else "pure" if pure else "built"
         note = note or (_PURE if pure else "")
@@ -202,13 +202,15 @@ class Run:
             raise _Rejected(work, f"{where}: {text}{more}", hint=first.fix or f"unzip -l {kept}")
         return work
 
-    def _same_as_another(self, work: Work) -> str:
-        """Two targets may turn out to have one wheel, which nothing foretold: the first stays."""
-        others = [o.job.target for o in self.outcomes.values() if o.wheel and o.wheel.path.name == work.made.name]
-        return f"the same wheel as {others[0]}'s" if others else ""
-
-    def _save(self, work: Work) -> Artifact:
-        return artifact(_copy(work.made, self.config.output))
+    def _save(self, work: Work) -> tuple[Artifact, str]:
+        """The wheel in the output folder; of two under one name the first stays, and a note says whose it is."""
+        with self._saving:
+            if first := self._saved.get(work.made.name):
+                target, wheel = first
+                return wheel, f"the same wheel as {target}'s"
+            wheel = artifact(_copy(work.made, self.config.output))
+            self._saved[work.made.name] = work.job.target, wheel
+            return wheel, ""
 
     def _guard(self, job: Job, action: Callable[[list[StepTime], Path], Outcome]) -> Outcome:
         """An outcome, whatever happens: errors become data here."""

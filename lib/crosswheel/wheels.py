@@ -215,8 +215,10 @@ def serves(file_name: str, target: Target) -> bool:
     for tag in parse_wheel_filename(file_name)[3]:
         if (tag.abi, tag.platform) == ("none", "any") and tag.interpreter in {"py3", target.python.interpreter}:
             return True
-        if tag.abi == "abi3" and tag.platform == target.platform and not target.python.free_threaded:
-            return parse_python(tag.interpreter) <= target.python
+        # cp36-abi3: the oldest CPython may be one that nobody builds for any more.
+        oldest = re.fullmatch(r"cp3(\d+)", tag.interpreter)
+        if oldest and (tag.abi, tag.platform) == ("abi3", target.platform) and not target.python.free_threaded:
+            return int(oldest[1]) <= target.python.minor
     return False
 
 

@@ -126,13 +126,9 @@ def test_commands_to_type_are_never_wrapped() -> None:
 
 
 def test_plan_without_jobs_names_a_few_of_many() -> None:
-    left_out = tuple(LeftOut(f"cp3{minor}-manylinux2014_s390x", "no compiler") for minor in range(9, 15))
+    left_out = tuple(LeftOut(f"cp3{minor}-manylinux2014_s390x", "no compiler") for minor in range(9, 23))
     assert plan_text(Plan("demo", left_out=left_out)) == (
-        "nothing to build\n"
-        "\n"
-        "left out\n"
-        "  cp39-manylinux2014_s390x, cp310-manylinux2014_s390x, cp311-manylinux2014_s390x,"
-        " cp312-manylinux2014_s390x and 2 more: no compiler\n"
+        f"nothing to build\n\nleft out\n  {', '.join(entry.what for entry in left_out[:12])} and 2 more: no compiler\n"
     )
 
 

@@ -9,9 +9,9 @@ from packaging.version import Version
 
 from crosswheel.elf import BadElf, Elf
 from crosswheel.errors import AuditFailed
-from crosswheel.targets import PythonTag
+from crosswheel.targets import PythonTag, parse_target
 from crosswheel.testing import tiny_elf, tiny_wheel
-from crosswheel.wheels import artifact, read_wheel
+from crosswheel.wheels import artifact, read_wheel, serves
 
 TAG = "cp313-cp313-manylinux_2_17_aarch64.manylinux2014_aarch64"
 SUFFIX = ".cpython-313-aarch64-linux-gnu.so"
@@ -158,3 +158,20 @@ def test_a_record_that_is_no_csv_file(tmp_path: Path) -> None:
     wheel = read_wheel(tiny_wheel(tmp_path, members={"tiny-1.0.dist-info/RECORD": endless}))
     with pytest.raises(AuditFailed, match="has a RECORD that is no CSV file: "):
         _ = wheel.record
+
+
+@pytest.mark.parametrize(
+    ("tag", "target", "does"),
+    [
+        ("py3-none-any", "cp313-manylinux2014_aarch64", True),
+        ("cp311-none-any", "cp313-manylinux2014_aarch64", False),
+        ("cp36-abi3-manylinux2014_aarch64.manylinux_2_17_aarch64", "cp313-manylinux2014_aarch64", True),
+        ("cp312-abi3-manylinux_2_17_aarch64", "cp311-manylinux2014_aarch64", False),
+        ("cp311-abi3-manylinux_2_17_aarch64", "cp313t-manylinux2014_aarch64", False),
+        ("cp311-abi3-manylinux_2_17_aarch64", "cp313-manylinux_2_28_aarch64", False),
+        ("cp311-abi3-manylinux_2_17_x86_64", "cp313-manylinux2014_aarch64", False),
+        ("cp313-cp313-manylinux_2_17_aarch64", "cp313-manylinux2014_aarch64", False),
+    ],
+)
+def test_a_wheel_may_serve_other_targets(tag: str, target: str, *, does: bool) -> None:
+    assert serves(f"tiny-1.0-{tag}.whl", parse_target(target)) is does

@@ -22,7 +22,7 @@ STYLES: dict[Status, str] = {"built": "green", "reused": "cyan", "pure": "cyan",
 # Wide enough for cp313t-manylinux_2_28_aarch64, so that the words after most targets stand in one column.
 _TARGET_WIDTH = 29
 _TAIL_LINES = 15
-_NAMES = 4
+_NAMES = 12
 
 
 def size_text(size: float) -> str:
