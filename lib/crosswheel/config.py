@@ -237,7 +237,7 @@ def _collect(parse: Any, text: str, key: str, mistakes: list[str]) -> Any:
 
 def _folder(project: Path, text: Any, key: str, mistakes: list[str]) -> Path:
     path = project / str(text)
-    if not isinstance(text, str) or not path.is_dir():
+    if not isinstance(text, str) or not text or not path.is_dir():
         mistakes.append(f"{key}: there is no folder {text!r}")
     return path.resolve()
 
