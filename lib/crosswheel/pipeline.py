@@ -31,7 +31,7 @@ from crosswheel.model import (
     StepTime,
 )
 from crosswheel.process import Stopped, log_tail
-from crosswheel.sdist import looks_compiled, looks_cxx, mentions_stable_abi
+from crosswheel.sdist import looks_compiled, looks_cxx, stable_abi_since
 from crosswheel.steps import MAKE
 from crosswheel.steps.work import Work
 from crosswheel.targets import Architecture, Policy, Target
@@ -82,11 +82,12 @@ class Run:
     def _waves(self) -> Iterable[Sequence[Job]]:
         """First the jobs whose wheels may serve others (the stable ABI), then all the rest together."""
         first: list[Job] = []
-        if mentions_stable_abi(self.sdist):
+        since = stable_abi_since(self.sdist)
+        if since is not None:
             seen = set()
             for job in self.plan.jobs:
-                group = (job.target.arch, job.target.policy)
-                if group not in seen and not job.target.python.free_threaded:
+                python, group = job.target.python, (job.target.arch, job.target.policy)
+                if not python.free_threaded and (group not in seen or python.minor in since):
                     seen.add(group)
                     first.append(job)
         yield first

@@ -20,6 +20,11 @@ from crosswheel.model import Sdist
 _CXX = (".cc", ".cpp", ".cxx", ".c++", ".C", ".hpp", ".hh", ".mm")
 _COMPILED = (*_CXX, ".c", ".pyx", ".f", ".f90", ".rs", ".s", ".S", ".asm", ".cu", ".go", ".zig", ".i")
 
+# py_limited_api = "cp311" of setuptools, py-api of scikit-build-core, limited_api: '3.11' of Meson, USE_SABI 3.11 of
+# CMake; and the macro Py_LIMITED_API itself.
+_SINCE = re.compile(r"""(?:(?:limited[-_]api|py-api)["']?\s*[=:]\s*["'](?:cp3|3\.)|SABI\s+3\.)(\d+)""")
+_SINCE_IN_HEXADECIMAL = re.compile(r"\b0x03([0-9A-Fa-f]{2})0000\b")
+
 
 def read_sdist(path: Path) -> Sdist:
     """What an sdist says of itself in PKG-INFO (PEP 643), or in its file name (PEP 625) where it has none."""
@@ -54,11 +59,18 @@ def looks_cxx(sdist: Sdist) -> bool:
     return any(name.endswith(_CXX) for name in member_names(sdist.path))
 
 
-def mentions_stable_abi(sdist: Sdist) -> bool:
-    """Whether the build files speak of the limited API (PEP 384): its wheels serve later Pythons too."""
+def stable_abi_since(sdist: Sdist) -> frozenset[int] | None:
+    """The minor versions since which the build files ask for the limited API (PEP 384), as far as they name any.
+
+    None where they do not speak of it at all. Its wheels serve later Pythons too.
+    """
     names = ("setup.py", "setup.cfg", "pyproject.toml", "meson.build", "CMakeLists.txt")
     wanted = [name for name in member_names(sdist.path) if name.count("/") == 1 and name.endswith(names)]
-    return any(re.search(r"limited[-_]api|abi3|py-api|SABI", text) for text in _read_members(sdist.path, wanted))
+    text = "\n".join(_read_members(sdist.path, wanted))
+    if not re.search(r"(?i:limited[-_]api|abi3|py-api)|SABI", text):
+        return None
+    decimal, hexadecimal = _SINCE.findall(text), _SINCE_IN_HEXADECIMAL.findall(text)
+    return frozenset({*map(int, decimal), *(int(digits, 16) for digits in hexadecimal)})
 
 
 def unpack(archive: Path, folder: Path) -> Path:

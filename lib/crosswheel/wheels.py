@@ -14,7 +14,7 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from email.message import Message
 from email.parser import HeaderParser
@@ -22,7 +22,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO
 
-from packaging.tags import Tag, parse_tag
+from packaging.tags import Tag, compatible_tags, cpython_tags, parse_tag
 from packaging.utils import InvalidWheelFilename, NormalizedName, parse_wheel_filename
 from packaging.version import Version
 
@@ -210,16 +210,16 @@ def read_wheel(path: Path) -> Wheel:
     return wheel
 
 
+def accepted_tags(target: Target, platforms: Iterable[str] = ()) -> frozenset[Tag]:
+    """What the target's own pip would install, its platform being called by these names too."""
+    version, names = (3, target.python.minor), [target.platform, *platforms]
+    own = cpython_tags(version, [target.python.abi], names)
+    return frozenset((*own, *compatible_tags(version, target.python.interpreter, names)))
+
+
 def serves(file_name: str, target: Target) -> bool:
-    """Whether installers for `target` would take a wheel made for another one: a pure or a stable-ABI wheel."""
-    for tag in parse_wheel_filename(file_name)[3]:
-        if (tag.abi, tag.platform) == ("none", "any") and tag.interpreter in {"py3", target.python.interpreter}:
-            return True
-        # cp36-abi3: the oldest CPython may be one that nobody builds for any more.
-        oldest = re.fullmatch(r"cp3(\d+)", tag.interpreter)
-        if oldest and (tag.abi, tag.platform) == ("abi3", target.platform) and not target.python.free_threaded:
-            return int(oldest[1]) <= target.python.minor
-    return False
+    """Whether a wheel made for another target will do for this one: pure, of the stable ABI, or of no ABI at all."""
+    return not accepted_tags(target).isdisjoint(parse_wheel_filename(file_name)[3])
 
 
 def artifact(path: Path) -> Artifact:

@@ -73,6 +73,20 @@ class StableAbi(Platform):
     suffix = ".abi3.so"
 
 
+class StableAbiSince312(Platform):
+    tag = f"{PYTHON}-abi3-{PLATFORM}" if PYTHON >= "cp312" else Platform.tag
+    suffix = ".abi3.so" if PYTHON >= "cp312" else SUFFIX
+
+
+class ForAnyPython(Platform):
+    """A library for ctypes: one wheel for all Pythons, and no two builds of it are the same to the byte."""
+
+    tag = f"py3-none-{PLATFORM}"
+
+    def members(self) -> dict[str, bytes]:
+        return {"fast/fast.so": Path(LIBRARY).read_bytes(), "fast/built.py": str(time.time_ns()).encode()}
+
+
 class Pure(Platform):
     tag = "py3-none-any"
 
@@ -133,3 +147,4 @@ class HangsOnce(Platform):
 platform, stable_abi, pure, without_elf = Platform(), StableAbi(), Pure(), WithoutElf()
 raises, raises_once, no_wheel, two_wheels = Raises(), RaisesOnce(), NoWheel(), TwoWheels()
 hangs, hangs_once = Hangs(), HangsOnce()
+stable_abi_since_312, for_any_python = StableAbiSince312(), ForAnyPython()

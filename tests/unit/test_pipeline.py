@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import io
 import json
 import shutil
@@ -127,6 +128,26 @@ def test_a_wheel_of_the_stable_abi_is_built_once_for_the_oldest_python(yard: Yar
     assert yard.files() == [wheel]
     assert [outcome.note for outcome in outcomes] == ["", f"served by {wheel}", f"served by {wheel}"]
     assert yard.engine.opened == ["cp311"]
+
+
+def test_a_wheel_of_the_stable_abi_is_built_once_also_where_older_pythons_have_their_own(yard: Yard) -> None:
+    outcomes = yard.run("stable_abi_since_312", pythons=3).execute()
+    wheel = "tiny-1.0-cp312-abi3-manylinux2014_aarch64.manylinux_2_17_aarch64.whl"
+    assert statuses(outcomes) == ["built", "built", "reused"]
+    assert yard.files() == [WHEELS[0], wheel]
+    assert outcomes[2].note == f"served by {wheel}"
+    assert sorted(yard.engine.opened) == ["cp311", "cp312"]
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_what_is_said_of_a_wheel_is_true_of_the_file_however_many_jobs_made_it(yard: Yard, jobs: int) -> None:
+    outcomes = yard.run("for_any_python", pythons=3, jobs=jobs).execute()
+    name = "tiny-1.0-py3-none-manylinux2014_aarch64.manylinux_2_17_aarch64.whl"
+    assert yard.files() == [name]
+    assert sorted(statuses(outcomes)) == ["built", "reused", "reused"]
+    digest = hashlib.sha256((yard.folder / "wheelhouse" / name).read_bytes()).hexdigest()
+    assert [outcome.wheel.sha256 for outcome in outcomes if outcome.wheel] == [digest] * 3
+    assert len(yard.engine.opened) == jobs
 
 
 # ---- wheels that are wrong, or never come ---------------------------------------------------------------------

@@ -13,9 +13,9 @@ from crosswheel.sdist import (
     looks_compiled,
     looks_cxx,
     member_names,
-    mentions_stable_abi,
     read_sdist,
     requires_python,
+    stable_abi_since,
     unpack,
 )
 from tiny_projects import tar_of
@@ -161,15 +161,21 @@ def test_the_files_tell_whether_a_compiler_is_needed(tmp_path: Path, member: str
 
 
 @pytest.mark.parametrize(
-    ("member", "text", "mentions"),
+    ("member", "text", "since"),
     [
-        ("setup.py", b"Extension('x', py_limited_api=True)", True),
-        ("pyproject.toml", b"limited-api = true", True),
-        ("CMakeLists.txt", b"python_add_library(x MODULE USE_SABI 3.11)", True),
-        ("setup.py", b"Extension('x')", False),
-        ("docs/setup.py", b"abi3", False),
-        ("notes.txt", b"abi3", False),
+        ("setup.py", b"Extension('x', py_limited_api=True)", set()),
+        ("setup.py", b'options={"bdist_wheel": {"py_limited_api": "cp311"}}', {11}),
+        ("setup.py", b"define_macros=[('Py_LIMITED_API', '0x030B0000')]", {11}),
+        ("setup.cfg", b"[bdist_wheel]\npy_limited_api = cp38", set()),
+        ("pyproject.toml", b'[tool.scikit-build]\nwheel.py-api = "cp312"', {12}),
+        ("pyproject.toml", b"limited-api = true", set()),
+        ("pyproject.toml", b'py-api = ""\n[tool.cibuildwheel]\nbuild = "cp39-* cp310-*"', set()),
+        ("meson.build", b"py.extension_module('x', 'x.c', limited_api: '3.10')", {10}),
+        ("CMakeLists.txt", b"python_add_library(x MODULE USE_SABI 3.11)", {11}),
+        ("setup.py", b"Extension('x', define_macros=[('VERSION', '0x030B0000')])", None),
+        ("docs/setup.py", b"abi3", None),
+        ("notes.txt", b"abi3", None),
     ],
 )
-def test_build_files_tell_of_the_stable_abi(tmp_path: Path, member: str, text: bytes, *, mentions: bool) -> None:
-    assert mentions_stable_abi(read_sdist(tar_of({member: text}, tmp_path))) is mentions
+def test_build_files_tell_of_the_stable_abi(tmp_path: Path, member: str, text: bytes, since: set[int] | None) -> None:
+    assert stable_abi_since(read_sdist(tar_of({member: text}, tmp_path))) == since

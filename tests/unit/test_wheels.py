@@ -170,7 +170,12 @@ def test_a_record_that_is_no_csv_file(tmp_path: Path) -> None:
         ("cp311-abi3-manylinux_2_17_aarch64", "cp313t-manylinux2014_aarch64", False),
         ("cp311-abi3-manylinux_2_17_aarch64", "cp313-manylinux_2_28_aarch64", False),
         ("cp311-abi3-manylinux_2_17_x86_64", "cp313-manylinux2014_aarch64", False),
-        ("cp313-cp313-manylinux_2_17_aarch64", "cp313-manylinux2014_aarch64", False),
+        ("cp311-abi3-musllinux_1_2_aarch64", "cp313-manylinux2014_aarch64", False),
+        ("py2.py3-none-any", "cp313t-musllinux_1_2_aarch64", True),
+        ("py311-none-any", "cp313-manylinux2014_aarch64", True),
+        ("py3-none-manylinux_2_17_aarch64", "cp313-manylinux2014_aarch64", True),
+        ("py3-none-manylinux_2_17_x86_64", "cp313-manylinux2014_aarch64", False),
+        ("cp312-cp312-manylinux_2_17_aarch64", "cp313-manylinux2014_aarch64", False),
     ],
 )
 def test_a_wheel_may_serve_other_targets(tag: str, target: str, *, does: bool) -> None:

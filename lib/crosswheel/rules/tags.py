@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from packaging.tags import compatible_tags, cpython_tags
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
@@ -13,7 +12,7 @@ from crosswheel.model import Finding
 from crosswheel.rules.promise import promise_of
 from crosswheel.rules.rule import Rule
 from crosswheel.targets import Target, parse_platform
-from crosswheel.wheels import Wheel
+from crosswheel.wheels import Wheel, accepted_tags
 
 
 class TagsDiffer(Rule):
@@ -96,13 +95,8 @@ def _is_provable(platform: str) -> bool:
 
 def _would_install(wheel: Wheel, target: Target) -> bool:
     """Whether the target's own pip, on a machine that is just as old as its policy, would take the wheel."""
-    version = (3, target.python.minor)
-    platforms = [target.platform, *(tag.platform for tag in wheel.tags if _keeps(tag.platform, target))]
-    accepted = {
-        *cpython_tags(version, [target.python.abi], platforms),
-        *compatible_tags(version, target.python.interpreter, platforms),
-    }
-    return not accepted.isdisjoint(wheel.tags)
+    platforms = (tag.platform for tag in wheel.tags if _keeps(tag.platform, target))
+    return not accepted_tags(target, platforms).isdisjoint(wheel.tags)
 
 
 def _keeps(platform: str, target: Target) -> bool:
