@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -17,10 +18,10 @@ from crosswheel import source
 from crosswheel.backend import quieten_backends
 from crosswheel.config import Config, load_config
 from crosswheel.engines import ENGINES, LADDER
-from crosswheel.errors import INTERRUPTED, CrosswheelError, NothingToDo
+from crosswheel.errors import INTERRUPTED, CrosswheelError, NothingToDo, UsageError, explained
 from crosswheel.hosts import LocalHost, local_host
 from crosswheel.interpreters import fetch_interpreter
-from crosswheel.model import Interpreter, Listener, Plan, Report, chore, deaf
+from crosswheel.model import Interpreter, Listener, Plan, Planned, Report, chore, deaf
 from crosswheel.pipeline import Run
 from crosswheel.plan import make_plan
 from crosswheel.report.console import console_for
@@ -30,6 +31,16 @@ from crosswheel.report.terminal import display, plan_text, summary_text
 from crosswheel.targets import Target
 
 
+@contextmanager
+def _explaining() -> Iterator[None]:
+    """A full disk, a folder that nobody may write to: wherever it happens, one clear error and no traceback."""
+    try:
+        yield
+    except OSError as error:
+        raise explained(error) from error
+
+
+@_explaining()
 def plan(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
     """Show what `wheels` would do, and why; builds nothing and downloads no file."""
     config = load_config(project, options)
@@ -41,11 +52,13 @@ def plan(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
     return _exit_code_of_plan(made)
 
 
+@_explaining()
 def wheels(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
     """Build, repair and audit a wheel for every target; wheels, logs and report.json go to the output folder."""
     config = load_config(project, options)
     if config.dry_run:
         return plan(project, options, stream)
+    _check_output(config.output)
     quieten_backends()
     with display(stream, os.environ) as listener, tempfile.TemporaryDirectory(prefix="crosswheel-") as folder:
         started, clock = time.time(), time.monotonic()
@@ -55,6 +68,7 @@ def wheels(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
         if not made.jobs:
             raise NothingToDo(plan_text(made).strip(), hint="crosswheel plan, with other --python, --arch or --policy")
         config.output.mkdir(parents=True, exist_ok=True)
+        listener(Planned(made))
         run = Run(made, sdist, config, host, listener)
         interrupted = False
         try:
@@ -64,6 +78,15 @@ def wheels(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
         done = Report(made, run.results, sdist, started, time.monotonic() - clock)
     _publish(done, config, stream)
     return INTERRUPTED if interrupted else _exit_code(done)
+
+
+def _check_output(folder: Path) -> None:
+    """Whether wheels can be put there: minutes of building are no way to find out."""
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise UsageError(f"--output: {there} is no folder", hint="--output FOLDER")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UsageError(f"--output: this user may not write into {there}", hint="--output FOLDER")
 
 
 def _plan(config: Config, host: LocalHost, requires_python: str) -> Plan:

@@ -16,6 +16,7 @@ CrosswheelError
 
 from __future__ import annotations
 
+import errno
 from typing import ClassVar
 
 INTERRUPTED = 130  # the shell's 128 + SIGINT
@@ -83,3 +84,11 @@ class TimeLimit(CrosswheelError):  # noqa: N818
 
 class DiskFull(CrosswheelError):  # noqa: N818
     exit_code = 12
+
+
+def explained(error: OSError) -> CrosswheelError:
+    """The system's own trouble as an error of ours: a full disk, a folder that nobody may write to."""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        hint = "df -h; then free some, or set TMPDIR to a larger disk"
+        return DiskFull(f"no space left: {error.filename or error}", hint=hint)
+    return CrosswheelError(f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error))

@@ -182,6 +182,13 @@ class Chore:
 
 
 @dataclass(frozen=True)
+class Planned:
+    """What is about to run; nothing has begun yet."""
+
+    plan: Plan
+
+
+@dataclass(frozen=True)
 class StepStarted:
     job: Job
     step: str
@@ -192,7 +199,7 @@ class JobFinished:
     outcome: Outcome
 
 
-Event: TypeAlias = Note | Chore | Transfer | StepStarted | JobFinished
+Event: TypeAlias = Note | Chore | Transfer | Planned | StepStarted | JobFinished
 Listener: TypeAlias = Callable[[Event], None]
 
 

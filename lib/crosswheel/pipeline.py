@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import tempfile
@@ -15,7 +14,7 @@ from pathlib import Path
 
 from crosswheel.config import Config
 from crosswheel.engines import ENGINES
-from crosswheel.errors import AuditFailed, CrosswheelError, DiskFull
+from crosswheel.errors import AuditFailed, CrosswheelError, explained
 from crosswheel.hosts import LocalHost
 from crosswheel.model import (
     Artifact,
@@ -243,12 +242,7 @@ def _failure(error: CrosswheelError, step: str, log: Path | None = None) -> Fail
 
 
 def _as_ours(error: CrosswheelError | OSError) -> CrosswheelError:
-    if isinstance(error, CrosswheelError):
-        return error
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        hint = "df -h; then free some, or set TMPDIR to a larger disk"
-        return DiskFull(f"no space left: {error.filename or error}", hint=hint)
-    return CrosswheelError(str(error))
+    return error if isinstance(error, CrosswheelError) else explained(error)
 
 
 def _copy(wheel: Path, folder: Path) -> Path:

@@ -20,6 +20,7 @@ from crosswheel.model import (
     Note,
     Outcome,
     Plan,
+    Planned,
     Report,
     StepStarted,
     StepTime,
@@ -409,6 +410,23 @@ def test_live_display_shows_what_runs_and_keeps_what_ended(sample_report: Report
         "fetched zig [1] (38.1 MiB)\n"
         "✔ cp312-manylinux2014_aarch64    built in 12.3 s (1.2 MiB)\n"
     )
+
+
+def test_live_display_counts_the_jobs_that_are_done(sample_report: Report) -> None:
+    console = console_for(Terminal(), {"COLUMNS": "80", "LINES": "40", "TERM": "dumb"})
+    live = LiveDisplay(console)
+    live(Planned(sample_report.plan))
+    live(JobFinished(sample_report.outcomes[0]))
+    with console.capture() as capture:
+        console.print(live._view())
+    assert capture.get().strip() == "1 of 4 jobs done"
+
+
+def test_plain_display_says_how_many_jobs_there_are(sample_plan: Plan) -> None:
+    stream = io.StringIO()
+    with display(stream, {}) as listener:
+        listener(Planned(sample_plan))
+    assert stream.getvalue() == "4 jobs to do\n"
 
 
 def test_live_display_shows_a_long_chore_until_it_is_done() -> None:

@@ -8,16 +8,26 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
-from crosswheel.model import Chore, Event, Job, JobFinished, Note, StepStarted, Transfer
+from crosswheel.model import Chore, Event, Job, JobFinished, Note, Planned, StepStarted, Transfer
 from crosswheel.report.console import styled
 from crosswheel.report.untrusted import one_line
-from crosswheel.report.wording import STYLES, Line, chore_text, failure_lines, headline, seconds_text, size_text
+from crosswheel.report.wording import (
+    STYLES,
+    Line,
+    chore_text,
+    count_text,
+    failure_lines,
+    headline,
+    seconds_text,
+    size_text,
+)
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from rich.console import Console, RenderableType
     from rich.table import Table
+    from rich.text import Text
 
 _REFRESHES_PER_SECOND = 5
 _BAR_WIDTH = 24
@@ -50,6 +60,8 @@ class LiveDisplay:
         self._running: dict[Job, _Running] = {}
         self._downloads: dict[str, _Download] = {}
         self._chores: dict[str, float] = {}
+        self._jobs = 0
+        self._done = 0
         self._lock = threading.Lock()
         # One spinner for all rows: a new one at every refresh would never turn.
         self._spinner = Spinner("line", style="cyan")
@@ -77,6 +89,9 @@ class LiveDisplay:
             self._keep_chore(event)
         elif isinstance(event, Transfer):
             self._keep_download(event)
+        elif isinstance(event, Planned):
+            with self._lock:
+                self._jobs = len(event.plan.jobs)
         elif isinstance(event, StepStarted):
             with self._lock:
                 self._running[event.job] = _Running(event.step, self._clock())
@@ -104,6 +119,7 @@ class LiveDisplay:
     def _finish(self, event: JobFinished) -> None:
         with self._lock:
             self._running.pop(event.outcome.job, None)
+            self._done += 1
         self._say([(STYLES[event.outcome.status], headline(event.outcome)), *failure_lines(event.outcome)])
 
     def _say(self, lines: Iterable[Line]) -> None:
@@ -121,13 +137,17 @@ class LiveDisplay:
             now = self._clock()
             return Group(*self._tables(now))
 
-    def _tables(self, now: float) -> Iterator[Table]:
+    def _tables(self, now: float) -> Iterator[Table | Text]:
         """Empty tables are left out: each would be an empty line."""
+        from rich.text import Text
+
         downloads = [download for download in self._downloads.values() if now - download.heard < _SILENCE]
         if self._chores:
             yield self._chores_table(now)
         if self._running:
             yield self._jobs_table(now)
+        if self._done < self._jobs:
+            yield Text(f"{self._done} of {count_text(self._jobs, 'job')} done", "dim")
         if downloads:
             yield _downloads_table(download.transfer for download in downloads)
 

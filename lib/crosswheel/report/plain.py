@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 
-from crosswheel.model import Chore, Event, JobFinished, Note, Outcome, StepStarted, Transfer
+from crosswheel.model import Chore, Event, JobFinished, Note, Outcome, Planned, StepStarted, Transfer
 from crosswheel.report.folds import GitHubFold, GitLabFold
 from crosswheel.report.untrusted import clean, one_line
-from crosswheel.report.wording import STYLES, Line, chore_text, failure_lines, headline, job_text, size_text
+from crosswheel.report.wording import STYLES, Line, chore_text, count_text, failure_lines, headline, job_text, size_text
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -45,6 +45,8 @@ class PlainDisplay:
                 self._say([("", chore_text(event))])
             elif isinstance(event, Transfer):
                 self._announce(event)
+            elif isinstance(event, Planned):
+                self._say([("", f"{count_text(len(event.plan.jobs), 'job')} to do")])
             elif isinstance(event, StepStarted):
                 self._say([("", job_text(event.job, event.step))])
             else:
