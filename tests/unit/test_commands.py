@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import errno
+import io
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crosswheel import commands
+from crosswheel.errors import CrosswheelError, DiskFull, UsageError
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """One that nobody has looked at yet: a verb that does so has missed its mistake."""
+
+    def look_around(**_given: Any) -> None:
+        raise AssertionError("looked around on the machine first")
+
+    monkeypatch.setattr(commands, "local_host", look_around)
+    (tmp_path / "setup.py").touch()
+    return tmp_path
+
+
+@pytest.mark.parametrize("output", ["taken", "taken/below"])
+def test_an_output_folder_that_cannot_be_one_is_found_out_before_the_work(project: Path, output: str) -> None:
+    (project / "taken").write_text("a file")
+    with pytest.raises(UsageError) as caught:
+        commands.wheels(project, {"output": output}, io.StringIO())
+    assert str(caught.value) == f"--output: {project}/taken is no folder\n  try: --output FOLDER"
+    assert sorted(path.name for path in project.iterdir()) == ["setup.py", "taken"]
+
+
+def test_an_output_folder_that_is_read_only_is_found_out_before_the_work(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root, as which tests may run, can write anywhere
+    with pytest.raises(UsageError, match=rf"--output: this user may not write into {project}\n"):
+        commands.wheels(project, {"output": "wheelhouse"}, io.StringIO())
+
+
+@pytest.mark.parametrize("verb", ["plan", "wheels"])
+@pytest.mark.parametrize(
+    ("code", "kind", "message"),
+    [(errno.ENOSPC, DiskFull, "no space left: /cache"), (errno.EROFS, CrosswheelError, "/cache: the system's words")],
+)
+def test_the_systems_own_trouble_is_an_error_of_ours_and_no_traceback(
+    project: Path, monkeypatch: pytest.MonkeyPatch, verb: str, code: int, kind: type[CrosswheelError], message: str
+) -> None:
+    def look_around(**_given: Any) -> None:
+        raise OSError(code, "the system's words", "/cache")
+
+    monkeypatch.setattr(commands, "local_host", look_around)
+    with pytest.raises(CrosswheelError) as caught:
+        getattr(commands, verb)(project, {}, io.StringIO())
+    assert (type(caught.value), caught.value.message) == (kind, message)
