@@ -60,7 +60,8 @@ class PipSettings:
 def read_pip_settings(processes: Processes, environ: Mapping[str, str]) -> PipSettings:
     """Ask pip itself: it knows its files, their order and its environment variables."""
     try:
-        text = processes.run([sys.executable, "-m", "pip", "config", "list"], env=environ)
+        # Not with what lies in the current folder, a project of whatever content, in front of the standard library.
+        text = processes.run([sys.executable, "-m", "pip", "config", "list"], env={**environ, "PYTHONSAFEPATH": "1"})
     except CommandFailed:
         text = ""
     merged: dict[str, str] = {}

@@ -150,6 +150,16 @@ def test_what_is_said_of_a_wheel_is_true_of_the_file_however_many_jobs_made_it(y
     assert len(yard.engine.opened) == jobs
 
 
+def test_a_module_in_the_current_folder_is_not_taken_for_one_of_ours(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The projects of packaging and auditwheel have a folder of that name, and run us in the one above it."""
+    for name in ("packaging", "auditwheel", "json"):
+        (yard.folder / f"{name}.py").write_text("raise SystemExit('taken from the current folder')")
+    monkeypatch.chdir(yard.folder)
+    assert only_outcome(yard.run("platform")).failure is None
+
+
 # ---- wheels that are wrong, or never come ---------------------------------------------------------------------
 
 

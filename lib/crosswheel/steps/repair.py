@@ -47,10 +47,13 @@ def _ask(work: Work, command: list[str]) -> dict[str, str]:
     environ = {
         **work.workspace.host.build_environ,
         "PATH": f"{here}:{work.workspace.host.build_environ.get('PATH', os.defpath)}",
-        "PYTHONPATH": ":".join(entry for entry in sys.path if entry),
+        "PYTHONPATH": ":".join(str(Path(entry).absolute()) for entry in sys.path if entry),
     }
     try:
-        text = work.workspace.host.processes.run(command, env=environ, deadline=work.workspace.deadline)
+        # `python -m` imports from the current folder first: a project's own packaging.py would be taken there.
+        text = work.workspace.host.processes.run(
+            command, env=environ, cwd=work.workspace.root / "repaired", deadline=work.workspace.deadline
+        )
     except CommandFailed as error:
         raise RepairFailed(
             f"auditwheel failed:\n{error.output.strip()[-2000:]}", hint=f"less {work.workspace.log}"
