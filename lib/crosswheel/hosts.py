@@ -46,7 +46,12 @@ class LocalHost:
     @property
     def installer_environ(self) -> dict[str, str]:
         """The environment of uv: the caller's network and index settings."""
-        own = {name: value for name, value in self.environ.items() if name.startswith("UV_")}
+        own = {
+            name: value
+            for name, value in self.environ.items()
+            # A requirement without a wheel is built, and builds must not see the token that packages are uploaded with.
+            if name.startswith("UV_") and not name.startswith("UV_PUBLISH_")
+        }
         offline = {"UV_OFFLINE": "1"} if self.index.offline else {}
         return {**_only(self.environ, (*_SHARED, *_INSTALLER)), **self.index.settings.uv_environ, **own, **offline}
 
