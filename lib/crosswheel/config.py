@@ -189,8 +189,9 @@ def _wanted(option: Option) -> str:
 
 def _parse(values: Mapping[str, Any], project: Path, mistakes: list[str]) -> Config | None:
     collect = functools.partial(_collect, mistakes=mistakes)
-    arch = tuple(filter(None, (collect(parse_architecture, text, "arch") for text in values["arch"])))
-    python = tuple(filter(None, (collect(parse_python, text, "python") for text in values["python"])))
+    # A dict, for nothing is built twice that was named twice: cp312 and python3.12.
+    arch = tuple(dict.fromkeys(filter(None, (collect(parse_architecture, text, "arch") for text in values["arch"]))))
+    python = tuple(dict.fromkeys(filter(None, (collect(parse_python, text, "python") for text in values["python"]))))
     policy = collect(parse_policy, values["policy"], "policy") if values["policy"] else None
     if values["engine"] not in ENGINES:
         near = did_you_mean(values["engine"], ENGINES)

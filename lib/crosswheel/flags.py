@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 from crosswheel.config import Option, options
 from crosswheel.errors import UsageError
+from crosswheel.targets import did_you_mean
 
 
 def flag_options() -> list[Option]:
@@ -37,7 +38,12 @@ def parse_flags(arguments: Sequence[str], verb: str) -> dict[str, Any]:
     for option in flag_options():
         action = "store_true" if option.type == "flag" else "store"
         parser.add_argument(f"--{option.name}", action=action, dest=option.name, help=option.help.replace("%", "%%"))
-    given = vars(parser.parse_args(list(arguments)))
+    parsed, unknown = parser.parse_known_args(list(arguments))
+    if unknown:
+        names = [f"--{option.name}" for option in flag_options()]
+        words = [f"{word}{did_you_mean(word.partition('=')[0], names)}" for word in unknown]
+        parser.error(f"unrecognized arguments: {' '.join(words)}")
+    given = vars(parsed)
     if "positional" in given:
         given["source"] = given.pop("positional")
     return {name: parse_value(options()[name], value) for name, value in given.items()}

@@ -159,3 +159,9 @@ def test_the_schema_refuses_what_the_configuration_refuses(tmp_path: Path, table
     (value,) = table.values()
     text = f'"{value}"' if isinstance(value, str) else str(value)
     assert len(mistakes(project(tmp_path, f"[tool.crosswheel]\n{next(iter(table))} = {text}\n"))) == 1
+
+
+def test_what_is_named_twice_is_built_once(tmp_path: Path) -> None:
+    config = load_config(tmp_path, {"python": ["cp313", "3.12", "py313"], "arch": ["riscv64", "riscv64"]})
+    assert list(map(str, config.python)) == ["cp313", "cp312"]
+    assert list(map(str, config.arch)) == ["riscv64"]

@@ -34,7 +34,8 @@ def test_flags_become_options_of_their_types(arguments: list[str], given: dict[s
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--polcy", "x"], "unrecognized arguments: --polcy"),
+        (["--polcy", "x"], "unrecognized arguments: --polcy (did you mean --policy?)"),
+        (["--of-line", "--jbos=2"], "unrecognized arguments: --of-line (did you mean --offline?) --jbos=2 (did you"),
         (["--pol", "manylinux2014"], "unrecognized arguments: --pol"),
         (["one", "two"], "unrecognized arguments: two"),
         (["--policy"], "argument --policy: expected one argument"),
