@@ -249,7 +249,8 @@ def _copy(wheel: Path, folder: Path) -> Path:
     """Copy under a name that nobody takes for a wheel, then rename: a full disk leaves no half wheel."""
     folder.mkdir(parents=True, exist_ok=True)
     final = folder / wheel.name
-    partial = folder / f".{wheel.name}.{os.getpid()}.partial"
+    # Two jobs may make, and two may have rejected, a wheel of one name.
+    partial = folder / f".{wheel.name}.{os.getpid()}-{threading.get_ident()}.partial"
     try:
         shutil.copyfile(wheel, partial)
         partial.replace(final)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sys
 import sysconfig
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -46,8 +47,9 @@ class Description:
 
 
 def derivable(target: Target) -> bool:
-    """Whether an interpreter of a 64-bit little-endian machine, such as this one, can stand in for the target's."""
-    return (target.arch.bits, target.arch.byteorder) == (64, "little")
+    """Whether an interpreter of this machine can stand in for the target's: both 64-bit and little-endian."""
+    kind = (target.arch.bits, target.arch.byteorder)
+    return kind == (64, "little") == (64 if sys.maxsize > 1 << 32 else 32, sys.byteorder)
 
 
 def find_real(target: Target, sysroot: Path | None) -> Path | None:

@@ -74,12 +74,6 @@ def ensure_zig(index: Index, cache: Path, processes: Processes, listener: Listen
     return zig
 
 
-def has_zig(cache: Path) -> bool:
-    """Whether `ensure_zig` would have nothing to fetch."""
-    version = str(load_table("toolchains.toml")["zig"]["version"])
-    return (cache / "zig" / version / "ziglang" / "zig").is_file()
-
-
 def warm_up(zig: Zig, target: Target, *, cxx: bool, processes: Processes, listener: Listener) -> None:
     """Build the target's libc, and libc++ where `cxx`, before any job needs them: once per machine and target."""
     triple = zig_target(target)
