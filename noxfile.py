@@ -65,6 +65,13 @@ def tests_slow(session: nox.Session) -> None:
     session.run("pytest", "-m", "slow", *session.posargs)
 
 
+@nox.session(name="tests-containers", default=False)
+def tests_containers(session: nox.Session) -> None:
+    """On a real Docker Engine with QEMU and a registry; as root it starts one, where there is none."""
+    session.install("--group", "test", "-e", ".")
+    session.run("pytest", "-m", "containers", "tests/containers", *session.posargs)
+
+
 @nox.session(default=False)
 def docs(session: nox.Session) -> None:
     """Write the pages and the schema that are derived from the code."""

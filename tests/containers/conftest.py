@@ -1,0 +1,91 @@
+"""What tests on a real Docker Engine share; where this machine cannot have it, they are skipped and say why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import docker
+import pytest
+
+from containers.binfmt import BinfmtUnavailable, Handler, registered
+from containers.daemon import DaemonFailed
+from containers.engine import Engine, EngineUnavailable, real_engine
+from containers.images import ImagesUnavailable, Recipe, Shelf, remove_images
+from containers.registry import RegistryUnavailable, running_registry
+from containers.stand_ins.index_packages import IndexUnavailable
+from containers.stand_ins.manylinux import POLICY, manylinux
+from debian import DebianUnavailable
+
+_REASONS = (
+    BinfmtUnavailable, DaemonFailed, DebianUnavailable, EngineUnavailable, ImagesUnavailable, IndexUnavailable,
+    RegistryUnavailable,
+)  # fmt: skip
+
+_Value = TypeVar("_Value")
+
+
+@contextmanager
+def _or_skip(context: AbstractContextManager[_Value]) -> Iterator[_Value]:
+    with ExitStack() as stack:
+        try:
+            value = stack.enter_context(context)
+        except _REASONS as error:
+            pytest.skip(str(error))
+        yield value
+
+
+@pytest.fixture(scope="session")
+def docker_engine(debian_cache: Path) -> Iterator[Engine]:
+    """This machine's engine, or one of this session's own; with the address that DOCKER_HOST needs to name it."""
+    with _or_skip(real_engine(debian_cache)) as engine:
+        yield engine
+        if not engine.own:
+            remove_images(engine.client)
+
+
+@pytest.fixture(scope="session")
+def engine(docker_engine: Engine) -> docker.DockerClient:
+    return docker_engine.client
+
+
+@pytest.fixture(scope="session")
+def registry(docker_engine: Engine, debian_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """``127.0.0.1:PORT``. What is pushed there stays from run to run: give your own images names of their own."""
+    if not docker_engine.local:
+        pytest.skip(f"the engine at {docker_engine.address} does not reach a registry on this machine's loopback")
+    with _or_skip(running_registry(debian_cache / "registry", tmp_path_factory.mktemp("registry"))) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def shelf(engine: docker.DockerClient, registry: str, debian_cache: Path) -> Shelf:
+    return Shelf(engine, registry, debian_cache)
+
+
+@pytest.fixture(scope="session")
+def manylinux_x86_64(shelf: Shelf) -> str:
+    """REPOSITORY@DIGEST of a stand-in for pypa's image; not pulled yet."""
+    return _reference(shelf, f"pypa/{POLICY}_x86_64", "x86_64", manylinux)
+
+
+@pytest.fixture(scope="session")
+def manylinux_aarch64(shelf: Shelf) -> str:
+    """The same for arm64; to run in it, have `qemu` too."""
+    return _reference(shelf, f"pypa/{POLICY}_aarch64", "aarch64", manylinux)
+
+
+@pytest.fixture(scope="session")
+def qemu() -> Iterator[Handler]:
+    """Programs for aarch64 run in every container."""
+    with _or_skip(registered()) as handler:
+        yield handler
+
+
+def _reference(shelf: Shelf, repository: str, arch: str, recipe: Recipe) -> str:
+    try:
+        return shelf.reference(repository, arch, recipe)
+    except _REASONS as error:
+        pytest.skip(f"{repository}: {error}")

@@ -1,0 +1,86 @@
+"""Images for tests: made once per recipe, kept in a registry's storage, pulled by digest."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import docker
+import filelock
+import requests
+
+from containers.stand_ins.archive import Image, write_archive
+from containers.stand_ins.system import certificates
+
+# Else the registry translates it for old clients, and the digest is another.
+_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+_TIMEOUT = 60
+# Tells what is ours on an engine that was there before the tests.
+LABEL = "crosswheel.tests"
+
+# Of an architecture as wheels name it; own files go to the first folder, what is kept between runs to the other.
+Recipe = Callable[[str, Path, Path], Image]
+
+
+class ImagesUnavailable(Exception):  # noqa: N818 - reads as what happened
+    """The engine and the registry do not reach each other, and why: a reason to skip."""
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """A registry on loopback with the images that were made so far."""
+
+    client: docker.DockerClient
+    registry: str
+    cache: Path
+
+    def reference(self, repository: str, arch: str, recipe: Recipe) -> str:
+        """``127.0.0.1:PORT/REPOSITORY@sha256:...`` for the image of this recipe, which is made if need be."""
+        name, tag = f"{self.registry}/{repository}", _version()
+        with filelock.FileLock(self.cache / f"{repository.replace('/', '-')}.lock"):
+            if self._digest(repository, tag) is None:
+                self._load(f"{name}:{tag}", arch, recipe)
+                self._push(name, tag)
+        digest = self._digest(repository, tag)
+        assert digest is not None
+        return f"{name}@{digest}"
+
+    def _load(self, reference: str, arch: str, recipe: Recipe) -> None:
+        with tempfile.TemporaryDirectory(dir=self.cache) as work:
+            layer, folder = Path(work, "layer"), Path(work, "archive")
+            layer.mkdir()
+            folder.mkdir()
+            image = replace(recipe(arch, layer, self.cache), labels={LABEL: _version()})
+            with write_archive(image, reference, folder).open("rb") as file:
+                self.client.images.load(file)
+
+    def _push(self, name: str, tag: str) -> None:
+        """And forget it: who needs it pulls it, in this session as in later ones."""
+        for step in self.client.images.push(name, tag=tag, stream=True, decode=True):
+            if "error" in step:
+                raise ImagesUnavailable(f"{name}:{tag} cannot be pushed: {step['error']}")
+        self.client.images.remove(f"{name}:{tag}")
+
+    def _digest(self, repository: str, tag: str) -> str | None:
+        url = f"http://{self.registry}/v2/{repository}/manifests/{tag}"
+        answer = requests.head(url, headers={"Accept": _MANIFEST}, timeout=_TIMEOUT)
+        return answer.headers["Docker-Content-Digest"] if answer.ok else None
+
+
+@functools.cache
+def _version() -> str:
+    """Of all recipes; another one makes all images anew, which takes a minute or two."""
+    digest = hashlib.sha256(certificates().encode())
+    for path in sorted(Path(__file__).with_name("stand_ins").glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def remove_images(client: docker.DockerClient) -> None:
+    """Everything that was made here, from an engine that outlives the tests."""
+    for image in client.images.list(all=True, filters={"label": LABEL}):
+        client.images.remove(str(image.id), force=True)
