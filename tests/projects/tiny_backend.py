@@ -100,6 +100,10 @@ class WithoutElf(Pure):
     tag = Platform.tag
 
 
+class WithoutElfForAnyPython(Pure):
+    tag = ForAnyPython.tag
+
+
 class Raises(Platform):
     def build_wheel(self, folder: str, config_settings: object = None, metadata_directory: object = None) -> str:
         raise RuntimeError("fast.c:1: error: unknown type name 'Fast'")
@@ -148,3 +152,4 @@ platform, stable_abi, pure, without_elf = Platform(), StableAbi(), Pure(), Witho
 raises, raises_once, no_wheel, two_wheels = Raises(), RaisesOnce(), NoWheel(), TwoWheels()
 hangs, hangs_once = Hangs(), HangsOnce()
 stable_abi_since_312, for_any_python = StableAbiSince312(), ForAnyPython()
+without_elf_for_any_python = WithoutElfForAnyPython()

@@ -242,6 +242,22 @@ def test_a_full_disk_is_named_and_leaves_no_half_wheel(yard: Yard, monkeypatch: 
     assert yard.files() == []
 
 
+def test_two_jobs_may_reject_a_wheel_of_one_name_at_the_same_moment(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both, copyfile = threading.Barrier(2), shutil.copyfile
+
+    def copied_by_both(source: Path, to: Path, **how: Any) -> None:
+        copyfile(source, to, **how)
+        if str(to).endswith(".partial"):
+            both.wait(_PATIENCE)
+
+    monkeypatch.setattr(shutil, "copyfile", copied_by_both)
+    outcomes = yard.run("without_elf_for_any_python", pythons=2, jobs=2).execute()
+    assert [outcome.failure.kind for outcome in outcomes if outcome.failure] == ["AuditFailed", "AuditFailed"]
+    assert yard.files() == ["rejected/tiny-1.0-py3-none-linux_aarch64.whl"]
+
+
 # ---- a run that is stopped ------------------------------------------------------------------------------------
 
 
