@@ -55,7 +55,7 @@ def looks_compiled(sdist: Sdist) -> bool:
 
 
 def looks_cxx(sdist: Sdist) -> bool:
-    """Whether an sdist holds C++, or Cython that may become C++."""
+    """Whether an sdist holds C++. Cython that becomes C++ is not seen: then the first jobs build libc++ themselves."""
     return any(name.endswith(_CXX) for name in member_names(sdist.path))
 
 
