@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,12 +43,13 @@ def handler(name: str = AARCH64) -> Handler | None:
         first, *lines = (_FOLDER / name).read_text("ascii").splitlines()
     except FileNotFoundError:
         return None
-    values = dict(line.replace(":", "", 1).split(maxsplit=1) for line in lines if " " in line)
+    parts = (line.partition(" ") for line in lines)
+    values = {key.removesuffix(":"): value.strip() for key, _, value in parts}
     return Handler(
         name=name,
         enabled=first == "enabled",
         interpreter=values["interpreter"],
-        flags=values.get("flags", ""),
+        flags=values["flags"],
         offset=values["offset"],
         magic=values["magic"],
         mask=values.get("mask", "ff" * (len(values["magic"]) // 2)),
@@ -83,26 +84,36 @@ def registered(name: str = AARCH64) -> Iterator[Handler]:
         try:
             yield now
         finally:
-            _restore(name, before)
+            _restore({name: before} if before else {}, [name])
 
 
 @contextmanager
 def unregistered(name: str = AARCH64) -> Iterator[None]:
-    """With nothing for these programs; as it was, afterwards, whatever was registered in the meantime."""
+    """With nothing for these programs.
+
+    Afterwards all of QEMU's entries are as they were, whatever happened to them in the meantime.
+    """
     with binfmt():
-        before = handler(name)
-        if before is not None and not Path(before.interpreter).is_file():
-            raise BinfmtUnavailable(f"{before.interpreter} of {name} came from a container: it could not be put back")
+        before = _qemu_handlers()
+        for each in before.values():
+            if not Path(each.interpreter).is_file():
+                raise BinfmtUnavailable(f"{each.interpreter} of {each.name} came from a container: it would be lost")
         _replace(name, None)
         try:
             yield
         finally:
-            _restore(name, before)
+            _restore(before, {*before, *_qemu_handlers()})
 
 
-def _restore(name: str, before: Handler | None) -> None:
-    if handler(name) != before:
-        _replace(name, before.line if before else None)
+def _qemu_handlers() -> dict[str, Handler]:
+    found = {path.name: handler(path.name) for path in _FOLDER.glob("qemu-*")}
+    return {name: each for name, each in found.items() if each}
+
+
+def _restore(before: Mapping[str, Handler], names: Iterable[str]) -> None:
+    for name in names:
+        if handler(name) != before.get(name):
+            _replace(name, before[name].line if name in before else None)
 
 
 def _replace(name: str, line: str | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -13,10 +13,11 @@ import pytest
 from containers.binfmt import BinfmtUnavailable, Handler, registered
 from containers.daemon import DaemonFailed
 from containers.engine import Engine, EngineUnavailable, real_engine
-from containers.images import ImagesUnavailable, Recipe, Shelf, remove_images
+from containers.images import ImagesUnavailable, Shelf, remove_images
 from containers.registry import RegistryUnavailable, running_registry
+from containers.stand_ins import STAND_INS
 from containers.stand_ins.index_packages import IndexUnavailable
-from containers.stand_ins.manylinux import POLICY, manylinux
+from containers.stand_ins.manylinux import POLICY
 from debian import DebianUnavailable
 
 _REASONS = (
@@ -66,15 +67,54 @@ def shelf(engine: docker.DockerClient, registry: str, debian_cache: Path) -> She
 
 
 @pytest.fixture(scope="session")
-def manylinux_x86_64(shelf: Shelf) -> str:
-    """REPOSITORY@DIGEST of a stand-in for pypa's image; not pulled yet."""
-    return _reference(shelf, f"pypa/{POLICY}_x86_64", "x86_64", manylinux)
+def stand_in(shelf: Shelf) -> Callable[[str], str]:
+    """Gives REPOSITORY@DIGEST for a name of `containers.stand_ins.STAND_INS`; not pulled yet.
+
+    To run commands in those for aarch64, have `qemu` too.
+    """
+
+    def reference(repository: str) -> str:
+        try:
+            return shelf.reference(repository, *STAND_INS[repository])
+        except _REASONS as error:
+            pytest.skip(f"{repository}: {error}")
+
+    return reference
 
 
 @pytest.fixture(scope="session")
-def manylinux_aarch64(shelf: Shelf) -> str:
-    """The same for arm64; to run in it, have `qemu` too."""
-    return _reference(shelf, f"pypa/{POLICY}_aarch64", "aarch64", manylinux)
+def manylinux_x86_64(stand_in: Callable[[str], str]) -> str:
+    return stand_in(f"pypa/{POLICY}_x86_64")
+
+
+@pytest.fixture(scope="session")
+def manylinux_aarch64(stand_in: Callable[[str], str]) -> str:
+    return stand_in(f"pypa/{POLICY}_aarch64")
+
+
+@pytest.fixture(scope="session")
+def dockcross(stand_in: Callable[[str], str]) -> str:
+    return stand_in(f"dockcross/{POLICY}-aarch64")
+
+
+@pytest.fixture(scope="session")
+def slim_aarch64(stand_in: Callable[[str], str]) -> str:
+    return stand_in("arm64v8/python")
+
+
+@pytest.fixture(scope="session")
+def busybox_x86_64(stand_in: Callable[[str], str]) -> str:
+    return stand_in("amd64/busybox")
+
+
+@pytest.fixture(scope="session")
+def busybox_aarch64(stand_in: Callable[[str], str]) -> str:
+    return stand_in("arm64v8/busybox")
+
+
+@pytest.fixture(scope="session")
+def qemu_user_static(stand_in: Callable[[str], str]) -> str:
+    return stand_in("multiarch/qemu-user-static")
 
 
 @pytest.fixture(scope="session")
@@ -82,10 +122,3 @@ def qemu() -> Iterator[Handler]:
     """Programs for aarch64 run in every container."""
     with _or_skip(registered()) as handler:
         yield handler
-
-
-def _reference(shelf: Shelf, repository: str, arch: str, recipe: Recipe) -> str:
-    try:
-        return shelf.reference(repository, arch, recipe)
-    except _REASONS as error:
-        pytest.skip(f"{repository}: {error}")

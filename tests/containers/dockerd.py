@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
+import shlex
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -14,9 +17,9 @@ from pathlib import Path
 import docker
 from requests.exceptions import RequestException
 
-from containers import daemon
+from containers import daemon, limited_runc
 from containers.bridge import network_bridge
-from containers.program import run_program
+from containers.program import find_program, run_program
 
 PROGRAM = "dockerd"
 
@@ -55,7 +58,7 @@ def running_dockerd(program: str, cache: Path) -> Iterator[str]:
 
 def _command(program: str, run: Path, data: Path, bridge: str) -> list[str]:
     # The file of this machine's own engine would have a say in ours.
-    (run / "daemon.json").write_text("{}")
+    (run / "daemon.json").write_text(json.dumps(_settings(run)))
     return [
         program,
         f"--config-file={run}/daemon.json",
@@ -66,6 +69,15 @@ def _command(program: str, run: Path, data: Path, bridge: str) -> list[str]:
         f"--bridge={bridge}",
         "--log-level=warn",
     ]
+
+
+def _settings(run: Path) -> dict[str, object]:
+    if limited_runc.is_complete():
+        return {}
+    command = [sys.executable, "-I", limited_runc.__file__, find_program("runc") or "runc"]
+    (run / "runc").write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n')
+    (run / "runc").chmod(0o755)
+    return {"runtimes": {"limited": {"path": f"{run}/runc"}}, "default-runtime": "limited"}
 
 
 def _client(address: str) -> docker.DockerClient | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +12,8 @@ import docker
 import filelock
 import requests
 
-from containers.stand_ins.archive import Image, write_archive
+from containers.stand_ins import Recipe
+from containers.stand_ins.archive import write_archive
 from containers.stand_ins.system import certificates
 
 # Else the registry translates it for old clients, and the digest is another.
@@ -21,9 +21,6 @@ _MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 _TIMEOUT = 60
 # Tells what is ours on an engine that was there before the tests.
 LABEL = "crosswheel.tests"
-
-# Of an architecture as wheels name it; own files go to the first folder, what is kept between runs to the other.
-Recipe = Callable[[str, Path, Path], Image]
 
 
 class ImagesUnavailable(Exception):  # noqa: N818 - reads as what happened

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import docker
@@ -21,6 +21,10 @@ def test_it_answers(engine: docker.DockerClient) -> None:
     assert engine.info()["OSType"] == "linux"
 
 
+def test_a_privileged_container_starts(engine: docker.DockerClient, busybox_x86_64: str) -> None:
+    assert engine.containers.run(busybox_x86_64, ["echo", "hello"], privileged=True, remove=True) == b"hello\n"
+
+
 def test_an_engine_that_is_named_and_does_not_answer_is_not_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -29,7 +33,7 @@ def test_an_engine_that_is_named_and_does_not_answer_is_not_replaced(
         pass
 
 
-def test_our_own_engine_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_our_own_engine_leaves_nothing_behind(tmp_path: Path, busybox_x86_64: str) -> None:
     """Though a test left its container running."""
     program = find_program(dockerd.PROGRAM)
     if program is None or os.geteuid() != 0:
@@ -37,8 +41,15 @@ def test_our_own_engine_leaves_nothing_behind(tmp_path: Path) -> None:
     with dockerd.running_dockerd(program, tmp_path) as address:
         folder = address.removeprefix("unix://").removesuffix("/docker.sock")
         names = _bridges()
+        with closing(docker.DockerClient(base_url=address)) as client:
+            client.images.pull(busybox_x86_64)
+            container = client.containers.run(busybox_x86_64, ["sleep", "infinity"], detach=True)
+            container.reload()
+            process = container.attrs["State"]["Pid"]
+        assert Path(f"/proc/{process}").exists()
         assert _processes(folder)
         assert _mounts(str(tmp_path))
+    assert not Path(f"/proc/{process}").exists()
     assert not Path(folder).exists()
     assert not _processes(folder)
     assert not _mounts(folder)
