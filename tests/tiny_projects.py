@@ -70,6 +70,7 @@ class TinyEngine:
     notes: Path
     prepared: list[str] = field(default_factory=list)
     opened: list[str] = field(default_factory=list)
+    opened_bare: list[str] = field(default_factory=list)
 
     def refusal(self, target: Target, interpreter: Interpreter | None, config: Config) -> str:
         return "" if interpreter else "no interpreter"
@@ -78,9 +79,11 @@ class TinyEngine:
         self.prepared.append(f"{target.platform} {'c++' if cxx else 'c'}")
 
     @contextmanager
-    def open(self, job: Job, host: LocalHost, config: Config, folder: Path, log: Path) -> Iterator[HostWorkspace]:
+    def open(
+        self, job: Job, host: LocalHost, config: Config, folder: Path, log: Path, *, bare: bool = False
+    ) -> Iterator[HostWorkspace]:
         assert job.interpreter
-        self.opened.append(str(job.target.python))
+        (self.opened_bare if bare else self.opened).append(str(job.target.python))
         workspace = plain_workspace(host, job.interpreter, folder, log, config.timeout)
         library = folder / "library"
         versions = {"libc.so.6": ["GLIBC_2.17"]}

@@ -18,10 +18,10 @@ from crosswheel import source
 from crosswheel.backend import quieten_backends
 from crosswheel.config import Config, load_config
 from crosswheel.engines import ENGINES, LADDER
-from crosswheel.errors import INTERRUPTED, CrosswheelError, NothingToDo, UsageError, explained
+from crosswheel.errors import INTERRUPTED, CrosswheelError, MissingTool, NothingToDo, UsageError, explained
 from crosswheel.hosts import LocalHost, local_host
 from crosswheel.interpreters import fetch_interpreter
-from crosswheel.model import Interpreter, Listener, Plan, Planned, Report, chore, deaf
+from crosswheel.model import Interpreter, Listener, Note, Plan, Planned, Report, chore, deaf
 from crosswheel.pipeline import Run
 from crosswheel.plan import make_plan
 from crosswheel.report.console import console_for
@@ -62,8 +62,9 @@ def wheels(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
     quieten_backends()
     with display(stream, os.environ) as listener, tempfile.TemporaryDirectory(prefix="crosswheel-") as folder:
         started, clock = time.time(), time.monotonic()
-        host = _with_interpreters(config, local_host(offline=config.offline, listener=listener), listener)
+        host = local_host(offline=config.offline, listener=listener)
         sdist = source.fetch(config.source, host, Path(folder), listener, timeout=config.timeout)
+        host = _with_interpreters(config, host, listener)
         made = _plan(config, host, sdist.requires_python)
         if not made.jobs:
             raise NothingToDo(plan_text(made).strip(), hint="crosswheel plan, with other --python, --arch or --policy")
@@ -97,14 +98,20 @@ def _plan(config: Config, host: LocalHost, requires_python: str) -> Plan:
 
 
 def _with_interpreters(config: Config, host: LocalHost, listener: Listener) -> LocalHost:
-    """The host with what was asked for by name and is missing, downloaded as nox would (--download-python)."""
+    """The host with what was asked for by name and is missing, downloaded as nox would (--download-python).
+
+    What cannot be had is said, and left out of the plan.
+    """
     if config.download_python == "never" or config.offline:
         return host
     fetched = {}
     for tag in config.python:
         if tag not in host.interpreters:
-            with chore(f"downloading CPython for {tag} with uv", listener):
-                fetched[tag] = fetch_interpreter(tag, host.processes, host.installer_environ)
+            try:
+                with chore(f"downloading CPython for {tag} with uv", listener):
+                    fetched[tag] = fetch_interpreter(tag, host.processes, host.installer_environ)
+            except MissingTool as error:
+                listener(Note(str(error)))
     return host.with_interpreters(fetched)
 
 

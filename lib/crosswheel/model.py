@@ -208,8 +208,10 @@ def chore(text: str, listener: Listener) -> Iterator[None]:
     """Tell the listener when something long begins and how long it took."""
     began = time.monotonic()
     listener(Chore(text))
-    yield
-    listener(Chore(text, time.monotonic() - began))
+    try:
+        yield
+    finally:
+        listener(Chore(text, time.monotonic() - began))
 
 
 def deaf(_event: Event) -> None:

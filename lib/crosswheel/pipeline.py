@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import tempfile
@@ -35,7 +36,6 @@ from crosswheel.steps import MAKE
 from crosswheel.steps.work import Work
 from crosswheel.targets import Architecture, Policy, Target
 from crosswheel.wheels import artifact, read_wheel, serves
-from crosswheel.workspace import plain_workspace
 
 _TAIL = 30  # lines of a log that a failure shows
 _PURE = "a pure wheel: no cross build needed"
@@ -59,7 +59,7 @@ class Run:
     def execute(self) -> tuple[Outcome, ...]:
         """Every job's outcome, in the order of the plan. Ctrl-C ends what is under way and is raised after that."""
         try:
-            self._serve_all_with_a_pure_wheel()
+            self._serve_with_pure_wheels()
             for wave in self._waves():
                 self._prepare(wave)
                 self._run_together([job for job in wave if job not in self.outcomes])
@@ -92,31 +92,33 @@ class Run:
         yield first
         yield [job for job in self.plan.jobs if job not in first]
 
-    def _serve_all_with_a_pure_wheel(self) -> None:
-        """A source with nothing to compile is built once, as it is; if the wheel is pure, it serves every target.
+    def _serve_with_pure_wheels(self) -> None:
+        """A source with nothing to compile is built once per architecture; a pure wheel serves all its targets.
 
-        If it is not, or if the build fails without the target's compilers, every job is done in full.
+        The build already believes that it is on the target, for what it makes may depend on that; but it gets no
+        compiler, so that none has to be fetched. If it asks for one, or fails, or its wheel is not pure, every job
+        is done in full.
         """
-        jobs = [job for job in self.plan.jobs if job.interpreter]
-        if not jobs or looks_compiled(self.sdist):
+        if looks_compiled(self.sdist):
             return
-        outcome = self._guard(jobs[-1], lambda times, log: self._build_pure(jobs[-1], times, log))
-        if outcome.wheel:
-            self._finish(outcome)
-            for job in self.plan.jobs:
-                if job != outcome.job:
-                    self._finish(replace(outcome, job=job, steps=()))
+        for arch in dict.fromkeys(job.target.arch for job in self.plan.jobs):
+            *others, job = (job for job in self.plan.jobs if job.target.arch == arch)
+            outcome = self._guard(job, functools.partial(self._build_pure, job))
+            if outcome.wheel:
+                self._finish(outcome)
+                for other in others:
+                    self._finish(replace(outcome, job=other, steps=()))
 
     def _build_pure(self, job: Job, times: list[StepTime], log: Path) -> Outcome:
         """The outcome of `job`, without a wheel where the wheel is not pure."""
-        assert job.interpreter is not None  # noqa: S101
+        engine = ENGINES[job.engine]
         with tempfile.TemporaryDirectory(prefix="crosswheel-") as folder:
-            workspace = plain_workspace(self.host, job.interpreter, Path(folder, "pure"), log, self.config.timeout)
-            work = self._steps(Work(job, self.sdist, self.config, workspace), MAKE[:1], times)
-            if not read_wheel(work.made).is_pure:
-                return Outcome(job, "cancelled")
-            work = self._steps(work, MAKE[1:], times)
-            wheel, _ = self._save(work)
+            with engine.open(job, self.host, self.config, Path(folder, "pure"), log, bare=True) as workspace:
+                work = self._steps(Work(job, self.sdist, self.config, workspace), MAKE[:1], times)
+                if workspace.asked_for_compiler or not read_wheel(work.made).is_pure:
+                    return Outcome(job, "cancelled")
+                work = self._steps(work, MAKE[1:], times)
+                wheel, _ = self._save(work)
             return Outcome(job, "pure", wheel, tuple(times), work.findings, log=log, note=_PURE)
 
     def _served(self, job: Job) -> Outcome | None:

@@ -58,12 +58,9 @@ def plan_job(
             why = "asked for" if engine != "auto" else "best that can serve it"
             return Job(target, rung, interpreter, why, tuple(refused))
         refused.append(Refusal(rung, refusal))
-    return LeftOut(
-        str(target),
-        "; ".join(f"{refusal.engine}: {refusal.reason}" for refusal in refused),
-        f'[tool.crosswheel] sysroot = {{ {target.arch} = "FOLDER" }} with the target\'s CPython and its headers',
-        asked_for=True,
-    )
+    # Each engine's reason says what would mend it.
+    reasons = "; ".join(f"{refusal.engine}: {refusal.reason}" for refusal in refused)
+    return LeftOut(str(target), reasons, asked_for=True)
 
 
 def _specifier(requires_python: str) -> SpecifierSet:

@@ -55,8 +55,15 @@ def looks_compiled(sdist: Sdist) -> bool:
 
 
 def looks_cxx(sdist: Sdist) -> bool:
-    """Whether an sdist holds C++. Cython that becomes C++ is not seen: then the first jobs build libc++ themselves."""
-    return any(name.endswith(_CXX) for name in member_names(sdist.path))
+    """Whether an sdist holds C++, or Cython that says it becomes C++."""
+    names = member_names(sdist.path)
+    if any(name.endswith(_CXX) for name in names):
+        return True
+    speaks = [name for name in names if name.endswith((".pyx", "/setup.py", "/meson.build"))]
+    return any(
+        re.search(r"""language\s*[=:]\s*["']?c\+\+|cython_language=cpp""", text)
+        for text in _read_members(sdist.path, speaks)
+    )
 
 
 def stable_abi_since(sdist: Sdist) -> frozenset[int] | None:

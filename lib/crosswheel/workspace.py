@@ -27,6 +27,12 @@ class HostWorkspace:
     deadline: float | None
     environ: Mapping[str, str] = field(default_factory=dict)
     meson_options: tuple[str, ...] = ()
+    tripwire: Path | None = None
+
+    @property
+    def asked_for_compiler(self) -> bool:
+        """Whether a build in a workspace without compilers called one."""
+        return self.tripwire is not None and self.tripwire.exists()
 
     def install(self, requirements: Iterable[str]) -> None:
         """Put build requirements into the environment: for this machine, with the caller's settings."""

@@ -111,7 +111,7 @@ def test_a_pure_wheel_is_built_once_and_serves_every_python(yard: Yard) -> None:
     assert yard.files() == ["tiny-1.0-py3-none-any.whl"]
     assert {outcome.note for outcome in outcomes} == {"a pure wheel: no cross build needed"}
     assert [bool(outcome.steps) for outcome in outcomes] == [False, False, True]
-    assert (yard.engine.prepared, yard.engine.opened) == ([], [])
+    assert (yard.engine.prepared, yard.engine.opened, yard.engine.opened_bare) == ([], [], ["cp313"])
 
 
 def test_a_project_that_only_looked_pure_is_built_in_full(yard: Yard) -> None:

@@ -145,7 +145,6 @@ def test_a_target_that_no_engine_serves_is_left_out_with_every_reason(tmp_path: 
         LeftOut(
             "cp313-manylinux2014_s390x",
             "native: no s390x on native; cross: no s390x on cross",
-            '[tool.crosswheel] sysroot = { s390x = "FOLDER" } with the target\'s CPython and its headers',
             asked_for=True,
         ),
     )
@@ -166,18 +165,28 @@ def config(tmp_path: Path) -> Config:
         (
             "cp313-manylinux2014_s390x",
             PY313,
-            "s390x is 64-bit big-endian: its CPython cannot be derived from this machine's, and no sysroot has it",
+            (
+                "s390x is 64-bit big-endian: its CPython cannot be derived from this machine's; "
+                "name a folder with it and its headers as sysroot.s390x in [tool.crosswheel]"
+            ),
         ),
         (
             "cp313-manylinux2014_armv7l",
             PY313,
-            "armv7l is 32-bit little-endian: its CPython cannot be derived from this machine's, and no sysroot has it",
+            (
+                "armv7l is 32-bit little-endian: its CPython cannot be derived from this machine's; "
+                "name a folder with it and its headers as sysroot.armv7l in [tool.crosswheel]"
+            ),
         ),
-        ("cp313-musllinux_1_1_aarch64", PY313, "Zig's musl is 1.2, which is newer than musllinux_1_1 promises"),
+        (
+            "cp313-musllinux_1_1_aarch64",
+            PY313,
+            "Zig's musl is 1.2, which is newer than musllinux_1_1 promises; take --policy musllinux_1_2",
+        ),
         (
             "cp313-manylinux2014_aarch64",
             Interpreter(PY313.tag, "3.13.4", Path("/pythons/bare"), headers=False),
-            "/pythons/bare has no headers (Python.h)",
+            "/pythons/bare has no headers; install python3-dev, or uv python install 3.13",
         ),
     ],
 )
@@ -193,6 +202,6 @@ def test_a_sysroot_with_the_targets_python_lifts_the_cross_engines_refusal(tmp_p
     (tmp_path / "pyproject.toml").write_text('[tool.crosswheel]\nsysroot = { s390x = "root" }\n')
     config = load_config(tmp_path, {})
     target = Target(PY313.tag, parse_architecture("s390x"), parse_target("cp313-manylinux2014_s390x").policy)
-    assert "no sysroot has it" in Cross().refusal(target, PY313, config)
+    assert "sysroot.s390x in [tool.crosswheel]" in Cross().refusal(target, PY313, config)
     (folder / "_sysconfigdata__s390x-linux-gnu.py").touch()
     assert Cross().refusal(target, PY313, config) == ""

@@ -27,9 +27,13 @@ class Engine(Protocol):
         ...
 
     def open(
-        self, job: Job, host: LocalHost, config: Config, folder: Path, log: Path
+        self, job: Job, host: LocalHost, config: Config, folder: Path, log: Path, *, bare: bool = False
     ) -> AbstractContextManager[HostWorkspace]:
-        """A workspace for one job, below `folder`; closing it leaves nothing behind."""
+        """A workspace for one job, below `folder`; closing it leaves nothing behind.
+
+        A `bare` one has no compilers, and so none to fetch: for sources that hold nothing to compile. It knows
+        whether the build asked for one all the same.
+        """
         ...
 
 

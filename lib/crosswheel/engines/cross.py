@@ -19,7 +19,7 @@ from crosswheel.model import Interpreter, Job, Listener, deaf
 from crosswheel.targets import Target
 from crosswheel.toolchains.configuration import configure
 from crosswheel.toolchains.description import derivable, describe, find_real
-from crosswheel.toolchains.zig import ensure_zig, warm_up
+from crosswheel.toolchains.zig import Zig, ensure_zig, warm_up
 from crosswheel.workspace import HostWorkspace
 
 _STARTUP = "_crosswheel_impersonate"
@@ -32,11 +32,14 @@ class Cross:
         real = find_real(target, config.sysroot(target.arch))
         if real is None and not derivable(target):
             kind = f"{target.arch.bits}-bit {target.arch.byteorder}-endian"
-            return f"{target.arch} is {kind}: its CPython cannot be derived from this machine's, and no sysroot has it"
+            remedy = f"name a folder with it and its headers as sysroot.{target.arch} in [tool.crosswheel]"
+            return f"{target.arch} is {kind}: its CPython cannot be derived from this machine's; {remedy}"
         if (target.policy.libc, target.policy.minor) == ("musl", 1):
-            return "Zig's musl is 1.2, which is newer than musllinux_1_1 promises"
+            return "Zig's musl is 1.2, which is newer than musllinux_1_1 promises; take --policy musllinux_1_2"
         if real is None and not interpreter.headers:
-            return f"{interpreter.path} has no headers (Python.h)"
+            return (
+                f"{interpreter.path} has no headers; install python3-dev, or uv python install {target.python.version}"
+            )
         return ""
 
     def prepare(self, target: Target, *, cxx: bool, host: LocalHost, listener: Listener) -> None:
@@ -44,12 +47,15 @@ class Cross:
         warm_up(zig, target, cxx=cxx, processes=host.processes, listener=listener)
 
     @contextmanager
-    def open(self, job: Job, host: LocalHost, config: Config, folder: Path, log: Path) -> Iterator[HostWorkspace]:
+    def open(
+        self, job: Job, host: LocalHost, config: Config, folder: Path, log: Path, *, bare: bool = False
+    ) -> Iterator[HostWorkspace]:
         assert job.interpreter is not None  # noqa: S101 - the plan refuses jobs without one
         target, sysroot = job.target, config.sysroot(job.target.arch)
         deadline = time.monotonic() + config.timeout
         folder.mkdir(parents=True)
-        zig = ensure_zig(host.index, host.cache, host.processes, deaf)
+        mark = folder / "asked-for-a-compiler"
+        zig = _tripwire(folder, mark) if bare else ensure_zig(host.index, host.cache, host.processes, deaf)
         try:
             python = host.make_environment(job.interpreter.path, folder / "environment", log, deadline)
             toolchain = folder / "toolchain"
@@ -76,12 +82,21 @@ class Cross:
                 deadline=deadline,
                 environ={**environ, "PATH": ":".join(path)},
                 meson_options=(f"--cross-file={made.meson}",),
+                tripwire=mark,
             )
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
 
 _COMPILERS = {"CC": "cc", "CXX": "c++", "AR": "ar", "RANLIB": "ranlib"}
+
+
+def _tripwire(folder: Path, mark: Path) -> Zig:
+    """A compiler that compiles nothing: it only notes that it was called."""
+    program = folder / "tripwire"
+    program.write_text(f'#!/bin/sh\n: > "{mark}"\necho "no compiler here yet" >&2\nexit 1\n')
+    program.chmod(0o755)
+    return Zig(program=program, driver=program, cache=folder)
 
 
 def _install_startup(python: Path) -> None:

@@ -1,0 +1,52 @@
+"""Projects that ask where they are, with the real engine: they must get the target's answer."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from crosswheel import commands
+from crosswheel.wheels import read_wheel
+
+pytestmark = pytest.mark.index
+
+# No file of it is C before it is built: it looks as if there were nothing to compile.
+_SETUP = """
+import pathlib, platform
+from setuptools import Extension, setup
+
+extensions = []
+if platform.machine() == "MACHINE":
+    pathlib.Path("fast.txt").write_text("")
+    source = pathlib.Path("fast" + "." + "c")
+    source.write_text(
+        "#include <Python.h>\\n"
+        "static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, \\"fast\\"};\\n"
+        "PyMODINIT_FUNC PyInit_fast(void) { return PyModuleDef_Init(&module); }\\n"
+    )
+    extensions = [Extension("fast", [str(source)])]
+setup(name="asks", version="1.0", ext_modules=extensions, py_modules=["asks"])
+"""
+
+
+def build(folder: Path, machine: str) -> tuple[int, str, list[Path]]:
+    (folder / "asks.py").write_text("")
+    (folder / "setup.py").write_text(_SETUP.replace("MACHINE", machine))
+    printed = io.StringIO()
+    code = commands.wheels(folder, {"source": str(folder), "python": ["cp311"]}, printed)
+    return code, printed.getvalue(), sorted((folder / "wheelhouse").glob("*.whl"))
+
+
+def test_an_extension_for_the_target_only_is_not_missed(tmp_path: Path) -> None:
+    code, printed, wheels = build(tmp_path, "aarch64")
+    assert code == 0, printed
+    (wheel,) = wheels
+    assert list(read_wheel(wheel).elves) == ["fast.cpython-311-aarch64-linux-gnu.so"]
+
+
+def test_an_extension_for_this_machine_only_is_not_made(tmp_path: Path) -> None:
+    code, printed, wheels = build(tmp_path, "x86_64")
+    assert code == 0, printed
+    assert [wheel.name for wheel in wheels] == ["asks-1.0-py3-none-any.whl"]
