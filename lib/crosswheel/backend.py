@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from crosswheel.errors import BuildFailed, CrosswheelError, DiskFull
+from crosswheel.errors import BuildFailed, CrosswheelError, DiskFull, IndexUnreachable
 from crosswheel.process import CommandFailed
 from crosswheel.workspace import HostWorkspace
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from build import ProjectBuilder
 
 Settings = Mapping[str, "str | list[str]"]
+
+# How uv says that it could not reach an index, or that it was told not to.
+_NETWORK = re.compile(r"error sending request|dns error|Failed to fetch|network was disabled|Connection refused")
 
 
 def make_distribution(
@@ -85,6 +89,12 @@ def _explained(workspace: HostWorkspace) -> Iterator[None]:
 
 def _failure(workspace: HostWorkspace, error: CommandFailed) -> CrosswheelError:
     command = " ".join(Path(word).name if os.sep in word else word for word in error.argv[:3])
+    if _NETWORK.search("\n".join(workspace.tail())) and Path(error.argv[0]).name == "uv":
+        if workspace.host.index.offline:
+            text = "build requirements are not in uv's cache, and --offline forbids fetching them"
+            return IndexUnreachable(text, hint="the same command without --offline, once")
+        text = "build requirements could not be fetched: the package index did not answer"
+        return IndexUnreachable(text, hint="pip config list (is the index right?)")
     if any("No space left on device" in line for line in workspace.tail()):
         return DiskFull(f"{command} ran out of disk space", hint="df -h; then free some, or set TMPDIR to another disk")
     return BuildFailed(f"{command} failed with {error.ending}", hint=f"less {workspace.log}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import signal
 import subprocess
 import threading
@@ -15,6 +16,8 @@ from pathlib import Path
 from crosswheel.errors import CrosswheelError, TimeLimit
 
 _POLL = 0.05
+# The variable by which whatever a command started can be told from everything else.
+_MARK = "CROSSWHEEL_COMMAND"
 _GRACE = 3.0
 
 
@@ -73,13 +76,14 @@ class Processes:
         """
         if self.stopped:
             raise Stopped(f"not started: {argv[0]}")
+        env = {**env, _MARK: secrets.token_hex(8)}
         if log is None:
             return self._capture(argv, env, cwd, deadline)
         with log.open("ab") as sink:
             sink.write(f"$ {' '.join(argv)}\n".encode())
             sink.flush()
             process = self._start(argv, env, cwd, sink.fileno())
-            self._wait(process, argv, deadline)
+            self._wait(process, env[_MARK], argv, deadline)
         if process.returncode:
             raise CommandFailed(argv, process.returncode, "")
         return ""
@@ -90,7 +94,7 @@ class Processes:
         # A file, and not a pipe: nobody has to read while the command runs.
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             process = self._start(argv, env, cwd, out.fileno(), err.fileno())
-            self._wait(process, argv, deadline)
+            self._wait(process, env[_MARK], argv, deadline)
             out.seek(0)
             err.seek(0)
             text = out.read().decode(errors="replace")
@@ -116,7 +120,7 @@ class Processes:
             start_new_session=True,
         )
 
-    def _wait(self, process: subprocess.Popen[bytes], argv: Sequence[str], deadline: float | None) -> None:
+    def _wait(self, process: subprocess.Popen[bytes], mark: str, argv: Sequence[str], deadline: float | None) -> None:
         try:
             while process.poll() is None:
                 self._check(argv, deadline)
@@ -124,6 +128,7 @@ class Processes:
                     process.wait(_POLL)
         except BaseException:
             _end_session(process)
+            _end_escaped(mark)
             raise
         _end_leftovers(process)
 
@@ -150,6 +155,16 @@ def _end_session(process: subprocess.Popen[bytes]) -> None:
             continue
     process.wait()
     _end_leftovers(process)
+
+
+def _end_escaped(mark: str) -> None:
+    """End the servers that a command started in sessions of their own: its mark is in their environment (proc(5))."""
+    wanted = f"{_MARK}={mark}".encode()
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        # Another user's, or ended in the meantime.
+        with contextlib.suppress(OSError):
+            if wanted in path.read_bytes().split(b"\0"):
+                os.kill(int(path.parent.name), signal.SIGKILL)
 
 
 def _end_leftovers(process: subprocess.Popen[bytes]) -> None:

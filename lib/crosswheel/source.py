@@ -141,14 +141,16 @@ def _choose(source: str, host: LocalHost) -> DistributionPackage:
             versions.add(version)
             if package.package_type == "sdist":
                 candidates.append((version, package.filename.endswith(".tar.gz"), package))
-    if candidates:
-        return max(candidates, key=lambda candidate: candidate[:2])[2]
-    if versions:
-        raise SourceError(
-            f"the index has wheels of {name} {max(versions)}, but no sdist to build from",
-            hint="clone its repository and give the folder, or ask for another version with NAME==VERSION",
-        )
-    raise SourceError(f"the index has no release {source}", hint=f"pip index versions {name}")
+    if not versions:
+        raise SourceError(f"the index has no release {source}", hint=f"pip index versions {name}")
+    best = max(candidates, key=lambda candidate: candidate[:2], default=None)
+    if best and best[0] == max(versions):
+        return best[2]
+    # An older release would be built without a word, and taken for the newest.
+    raise SourceError(
+        f"the index has wheels of {name} {max(versions)}, but no sdist to build from",
+        hint=f"{name}=={best[0]}, which has one" if best else "clone its repository and give the folder",
+    )
 
 
 def _parse_name(source: str) -> tuple[str, Version | None]:

@@ -191,9 +191,15 @@ def test_a_project_of_wheels_only_is_said_so(server: IndexServer, tmp_path: Path
     with pytest.raises(SourceError) as caught:
         fetch("tiny", host_of(server, tmp_path), tmp_path, deaf)
     assert caught.value.message == "the index has wheels of tiny 1.1, but no sdist to build from"
-    assert (
-        caught.value.hint == "clone its repository and give the folder, or ask for another version with NAME==VERSION"
-    )
+    assert caught.value.hint == "clone its repository and give the folder"
+
+
+def test_an_older_release_does_not_stand_in_for_the_newest(server: IndexServer, tmp_path: Path) -> None:
+    server.files["tiny"] = {"tiny-1.0.tar.gz": b"", "tiny-1.1-py3-none-any.whl": b""}
+    with pytest.raises(SourceError) as caught:
+        fetch("tiny", host_of(server, tmp_path), tmp_path, deaf)
+    assert caught.value.message == "the index has wheels of tiny 1.1, but no sdist to build from"
+    assert caught.value.hint == "tiny==1.0, which has one"
 
 
 def test_a_release_that_is_not_there_is_said_so(server: IndexServer, tmp_path: Path) -> None:

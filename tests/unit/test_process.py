@@ -102,6 +102,18 @@ def test_the_time_limit_ends_the_whole_session_even_what_will_not_listen(tmp_pat
     assert [runs_still(pid) for pid in pids(tmp_path)] == [False, False]
 
 
+def test_the_time_limit_ends_also_what_left_the_session(tmp_path: Path) -> None:
+    server = "import os, pathlib, time; pathlib.Path('server.pid').write_text(str(os.getpid())); time.sleep(60)"
+    code = f"""
+import subprocess, sys, time
+subprocess.Popen([sys.executable, "-c", {server!r}], start_new_session=True)
+time.sleep(60)
+"""
+    with pytest.raises(TimeLimit):
+        Processes().run(python(code), env=ENVIRON, cwd=tmp_path, deadline=time.monotonic() + 3)
+    assert not runs_still(int((tmp_path / "server.pid").read_text()))
+
+
 def test_what_a_command_leaves_behind_ends_with_it(tmp_path: Path) -> None:
     Processes().run(python(STUBBORN, "go"), env=ENVIRON, cwd=tmp_path, log=tmp_path / "log")
     assert [runs_still(pid) for pid in pids(tmp_path)] == [False, False]
