@@ -7,6 +7,7 @@ is left undone, which headers, libraries and interpreters can live with.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import platform
@@ -14,6 +15,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import filelock
@@ -79,8 +81,8 @@ def _make(root: Path, architecture: str, packages: Sequence[str], suite: str) ->
         debs = _download(Path(folder, "apt"), architecture, packages, suite)
         unfinished = Path(folder, "root")
         _make_merged_usr(unfinished)
-        for deb in debs:
-            _unpack(deb, unfinished)
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(functools.partial(_unpack, root=unfinished), debs))
         _make_links_relative(unfinished)
         unfinished.replace(root)
 
