@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from crosswheel import commands
+from crosswheel.commands import run_verb
 
 PYTHONS = ("cp311", "cp313")
 # Minutes of compiling: `nox -s tests-slow` has them, `nox -s tests` has not.
@@ -41,5 +41,5 @@ def build(source: str, folder: Path) -> Build:
     """Build for aarch64 and the two CPythons; the project's folder is `folder`."""
     printed = io.StringIO()
     options = {"source": source, "arch": ["aarch64"], "python": list(PYTHONS), "download-python": "never"}
-    code = commands.wheels(folder, options, printed)
+    code = run_verb("wheels", folder, options, printed)
     return Build(code, printed.getvalue(), folder / "wheelhouse")

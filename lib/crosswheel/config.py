@@ -9,6 +9,7 @@ import functools
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
@@ -18,11 +19,14 @@ from crosswheel.targets import (
     Architecture,
     Policy,
     PythonTag,
+    Target,
     did_you_mean,
     load_table,
     parse_architecture,
+    parse_platform,
     parse_policy,
     parse_python,
+    parse_target,
 )
 
 if sys.version_info >= (3, 11):
@@ -30,7 +34,7 @@ if sys.version_info >= (3, 11):
 else:  # pragma: no cover - the same library under its older name
     import tomli as tomllib
 
-ENGINES = ("auto", "cross")
+ENGINES = ("auto", "native", "accelerated", "cross", "dockcross", "emulated")
 
 
 @dataclass(frozen=True)
@@ -43,13 +47,22 @@ class Option:
     help: str
     where: Literal["both", "flag", "file"]
     choices: tuple[str, ...] = ()
+    verbs: tuple[str, ...] = ("plan", "wheels")
 
 
 @functools.cache
 def options() -> dict[str, Option]:
     """Every option by name, in the order of the file."""
     return {
-        name: Option(name, row["type"], row["default"], row["help"], row["where"], tuple(row.get("choices", ())))
+        name: Option(
+            name=name,
+            type=row["type"],
+            default=row["default"],
+            help=row["help"],
+            where=row["where"],
+            choices=tuple(row.get("choices", ())),
+            verbs=tuple(row.get("verbs", Option.verbs)),
+        )
         for name, row in load_table("options.toml").items()
     }
 
@@ -66,6 +79,7 @@ class Config:
     python: tuple[PythonTag, ...]
     policy: Policy | None
     engine: str
+    engines: Mapping[str, str]
     jobs: int
     output: Path
     timeout: int
@@ -74,6 +88,20 @@ class Config:
     offline: bool
     debug_info: bool
     sysroots: Mapping[str, Path]
+    docker_host: str
+    image: str
+    images: Mapping[str, str]
+    mirrors: tuple[str, ...]
+    before_all: str
+    before_build: str
+    test: str
+    test_command: str
+    test_requires: tuple[str, ...]
+    test_extras: tuple[str, ...]
+    test_images: tuple[str, ...]
+    target: Target | None
+    provider: str
+    fix: bool
     environment: Mapping[str, str]
     config_settings: Mapping[str, str | list[str]]
     dry_run: bool
@@ -81,6 +109,18 @@ class Config:
 
     def sysroot(self, arch: Architecture) -> Path | None:
         return self.sysroots.get(arch.name)
+
+    def engine_for(self, target: Target) -> str:
+        """What was asked for: for this target, or for all."""
+        for pattern, engine in self.engines.items():
+            if fnmatchcase(str(target), pattern):
+                return engine
+        return self.engine
+
+    def image_for(self, target: Target) -> str:
+        """The image that was asked for instead of the pinned one, if one was."""
+        names = (f"{target.policy}_{target.arch}", target.platform)
+        return self.image or next((self.images[name] for name in names if name in self.images), "")
 
 
 def load_config(project: Path, flags: Mapping[str, Any]) -> Config:
@@ -193,9 +233,17 @@ def _parse(values: Mapping[str, Any], project: Path, mistakes: list[str]) -> Con
     arch = tuple(dict.fromkeys(filter(None, (collect(parse_architecture, text, "arch") for text in values["arch"]))))
     python = tuple(dict.fromkeys(filter(None, (collect(parse_python, text, "python") for text in values["python"]))))
     policy = collect(parse_policy, values["policy"], "policy") if values["policy"] else None
-    if values["engine"] not in ENGINES:
-        near = did_you_mean(values["engine"], ENGINES)
-        mistakes.append(f"engine: unknown engine {values['engine']!r}{near}; known: {', '.join(ENGINES)}")
+    for key, engine in {
+        "engine": values["engine"],
+        **{f"engines.{k}": v for k, v in values["engines"].items()},
+    }.items():
+        if engine not in ENGINES:
+            near = did_you_mean(str(engine), ENGINES)
+            mistakes.append(f"{key}: unknown engine {engine!r}{near}; known: {', '.join(ENGINES)}")
+    for platform in values["images"]:
+        collect(parse_platform, platform, f"images.{platform}")
+    images = {name: _text(value, f"images.{name}", mistakes) for name, value in values["images"].items()}
+    target = collect(parse_target, values["target"], "target") if values["target"] else None
     sysroots = {name: _folder(project, text, f"sysroot.{name}", mistakes) for name, text in values["sysroot"].items()}
     for name in sysroots:
         collect(parse_architecture, name, f"sysroot.{name}")
@@ -213,6 +261,7 @@ def _parse(values: Mapping[str, Any], project: Path, mistakes: list[str]) -> Con
         python=python,
         policy=policy,
         engine=values["engine"],
+        engines=MappingProxyType(dict(values["engines"])),
         jobs=values["jobs"],
         output=project / values["output"],
         timeout=values["timeout"],
@@ -221,6 +270,20 @@ def _parse(values: Mapping[str, Any], project: Path, mistakes: list[str]) -> Con
         offline=values["offline"],
         debug_info=values["debug-info"],
         sysroots=MappingProxyType(sysroots),
+        docker_host=values["docker-host"],
+        image=values["image"],
+        images=MappingProxyType(images),
+        mirrors=tuple(values["mirrors"]),
+        before_all=values["before-all"],
+        before_build=values["before-build"],
+        test=values["test"],
+        test_command=values["test-command"],
+        test_requires=tuple(values["test-requires"]),
+        test_extras=tuple(values["test-extras"]),
+        test_images=tuple(values["test-images"]),
+        target=target,
+        provider=values["provider"],
+        fix=values["fix"],
         environment=MappingProxyType(environment),
         config_settings=MappingProxyType(dict(values["config-settings"])),
         dry_run=values["dry-run"],

@@ -11,12 +11,21 @@ CrosswheelError
 ├── AuditFailed           9   the wheel is not what its name says
 ├── WheelCount           10   the backend made no wheel, or more than one
 ├── TimeLimit            11   a command ran longer than it may
-└── DiskFull             12   no space left on the device
+├── DiskFull             12   no space left on the device
+├── EngineUnavailable    13   no Docker Engine answers, or not to this user, or it is too old, or it is gone
+├── ImageUnavailable     14   an image that no registry gives, or that is not what it should be
+├── CannotRun            15   the Docker host does not run programs of the architecture
+├── OutOfMemory          16   the kernel ended a container's command for want of memory
+├── ContainerLost        17   a container ended while it was needed
+├── EmulatorCrashed      18   QEMU, and not the program that it ran
+└── TestFailed           19   the wheel could not be installed or imported, or its test command failed
 """
 
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 INTERRUPTED = 130  # the shell's 128 + SIGINT
@@ -86,9 +95,46 @@ class DiskFull(CrosswheelError):  # noqa: N818
     exit_code = 12
 
 
+class EngineUnavailable(CrosswheelError):  # noqa: N818
+    exit_code = 13
+
+
+class ImageUnavailable(CrosswheelError):  # noqa: N818
+    exit_code = 14
+
+
+class CannotRun(CrosswheelError):  # noqa: N818
+    exit_code = 15
+
+
+class OutOfMemory(CrosswheelError):  # noqa: N818
+    exit_code = 16
+
+
+class ContainerLost(CrosswheelError):  # noqa: N818
+    exit_code = 17
+
+
+class EmulatorCrashed(CrosswheelError):  # noqa: N818
+    exit_code = 18
+
+
+class TestFailed(CrosswheelError):  # noqa: N818
+    exit_code = 19
+
+
 def explained(error: OSError) -> CrosswheelError:
     """The system's own trouble as an error of ours: a full disk, a folder that nobody may write to."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         hint = "df -h; then free some, or set TMPDIR to a larger disk"
         return DiskFull(f"no space left: {error.filename or error}", hint=hint)
     return CrosswheelError(f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error))
+
+
+@contextmanager
+def explaining() -> Iterator[None]:
+    """A full disk, a folder that nobody may write to: wherever it happens, one clear error and no traceback."""
+    try:
+        yield
+    except OSError as error:
+        raise explained(error) from error

@@ -9,11 +9,12 @@ from typing import Any, NoReturn
 from crosswheel.config import Option, options
 from crosswheel.errors import UsageError
 from crosswheel.targets import did_you_mean
+from crosswheel.verbs import VERBS
 
 
-def flag_options() -> list[Option]:
-    """What may stand on a command line."""
-    return [option for option in options().values() if option.where != "file"]
+def flag_options(verb: str) -> list[Option]:
+    """What may stand on a command line after a verb."""
+    return [option for option in options().values() if option.where != "file" and verb in option.verbs]
 
 
 def parse_value(option: Option, text: Any) -> Any:
@@ -28,24 +29,27 @@ def parse_value(option: Option, text: Any) -> Any:
     return text
 
 
-def parse_flags(arguments: Sequence[str], verb: str) -> dict[str, Any]:
+def parse_flags(arguments: Sequence[str], verb: str, session: str = "") -> dict[str, Any]:
     """``["kiwisolver", "--python", "cp313"]`` -> ``{"source": "kiwisolver", "python": ["cp313"]}``: what was given.
 
-    Raises UsageError.
+    `session` is the name that the caller knows the verb by. Raises UsageError.
     """
-    parser = _Parser(prog=f"nox -s {verb} --", allow_abbrev=False, argument_default=argparse.SUPPRESS)
-    parser.add_argument("positional", nargs="?", help=options()["source"].help, metavar="SOURCE")
-    for option in flag_options():
+    known = flag_options(verb)
+    parser = _Parser(prog=f"nox -s {session or verb} --", allow_abbrev=False, argument_default=argparse.SUPPRESS)
+    positional = VERBS[verb].positional
+    if positional:
+        parser.add_argument("positional", nargs="?", help=options()[positional].help, metavar=positional.upper())
+    for option in known:
         action = "store_true" if option.type == "flag" else "store"
         parser.add_argument(f"--{option.name}", action=action, dest=option.name, help=option.help.replace("%", "%%"))
     parsed, unknown = parser.parse_known_args(list(arguments))
     if unknown:
-        names = [f"--{option.name}" for option in flag_options()]
+        names = [f"--{option.name}" for option in known]
         words = [f"{word}{did_you_mean(word.partition('=')[0], names)}" for word in unknown]
         parser.error(f"unrecognized arguments: {' '.join(words)}")
     given = vars(parsed)
-    if "positional" in given:
-        given["source"] = given.pop("positional")
+    if positional and "positional" in given:
+        given[positional] = given.pop("positional")
     return {name: parse_value(options()[name], value) for name, value in given.items()}
 
 

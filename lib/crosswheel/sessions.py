@@ -1,4 +1,4 @@
-"""The nox adapter: `sessions.add()` in a noxfile gives it the sessions plan, wheels and wheels-<arch>.
+"""The nox adapter: `sessions.add()` in a noxfile gives it a session per verb, and wheels-<arch>.
 
 # /// script
 # dependencies = ["nox", "crosswheel"]
@@ -11,9 +11,10 @@ sessions.add()
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from crosswheel.verbs import VERBS
 
 if TYPE_CHECKING:
     import nox
@@ -24,10 +25,10 @@ ARCHITECTURES = ("aarch64", "x86_64", "armv7l", "i686", "ppc64le", "s390x", "ris
 
 def add() -> None:
     """Register every session; none runs unless it is named."""
-    _add("plan", "Show what would be built, and why.")
-    _add("wheels", "Build, repair and audit wheels for every configured architecture.")
+    for verb, (text, _) in VERBS.items():
+        _add(verb, text)
     for arch in ARCHITECTURES:
-        _add("wheels", f"Build, repair and audit wheels for {arch}.", arch=arch)
+        _add("wheels", f"Build, repair, audit and test wheels for {arch}.", arch=arch)
 
 
 def _add(verb: str, text: str, arch: str = "") -> None:
@@ -43,17 +44,16 @@ def _add(verb: str, text: str, arch: str = "") -> None:
 
 
 def _run(session: nox.Session, verb: str, fixed: dict[str, Any]) -> None:
-    from crosswheel import commands
+    from crosswheel.commands import run_verb
     from crosswheel.errors import INTERRUPTED, CrosswheelError, UsageError
     from crosswheel.flags import parse_flags
 
     _quieten_libraries()
-    command: Callable[..., int] = getattr(commands, verb)
     try:
-        given = parse_flags(session.posargs, session.name)
+        given = parse_flags(session.posargs, verb, session.name)
         if twice := sorted(given.keys() & fixed):
             raise UsageError(f"the session's name says --{twice[0]} already", hint=f"nox -s {verb} -- --{twice[0]} ...")
-        code = command(Path(), {**given, **fixed}, sys.stdout)
+        code = run_verb(verb, Path(), {**given, **fixed}, sys.stdout)
     except CrosswheelError as error:
         session.error(f"{error} (exit code {error.exit_code})")
     if code == INTERRUPTED:
@@ -66,5 +66,5 @@ def _quieten_libraries() -> None:
     """Nox shows every logger's every word; what our libraries tell of their inner life is not for its users."""
     import logging
 
-    for name in ("build", "filelock", "urllib3"):
+    for name in ("build", "docker", "filelock", "paramiko", "urllib3"):
         logging.getLogger(name).setLevel(logging.WARNING)

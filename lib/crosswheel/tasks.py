@@ -9,7 +9,7 @@ import inspect
 import re
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,21 +25,19 @@ from crosswheel.config import Option
 from crosswheel.errors import INTERRUPTED, CrosswheelError, UsageError
 from crosswheel.flags import flag_options, parse_value
 from crosswheel.targets import did_you_mean
-
-Verb = Callable[..., int]
+from crosswheel.verbs import VERBS
 
 
 def _task(verb: str, text: str) -> Task[Any]:
     """A task whose flags are the options of options.toml."""
-    options = {option.name.replace("-", "_"): option for option in flag_options()}
+    options = {option.name.replace("-", "_"): option for option in flag_options(verb)}
 
     def body(_context: Context, **given: Any) -> None:
-        from crosswheel import commands
+        from crosswheel.commands import run_verb
 
-        command: Verb = getattr(commands, verb)
         try:
             values = {options[name].name: parse_value(options[name], value) for name, value in given.items() if value}
-            code = command(Path(), values, sys.stdout)
+            code = run_verb(verb, Path(), values, sys.stdout)
         except CrosswheelError as error:
             raise Exit(f"crosswheel: {error}", error.exit_code) from error
         except KeyboardInterrupt:
@@ -60,19 +58,16 @@ def _parameter(name: str, option: Option) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False if option.type == "flag" else None)
 
 
-plan = _task("plan", "Show what would be built, and why.")
-wheels = _task("wheels", "Build, repair and audit wheels for every configured architecture.")
-
-namespace = Collection(plan, wheels)
+namespace = Collection(*(_task(verb, text) for verb, (text, _) in VERBS.items()))
 ns = namespace  # invoke's own short name for it
 
 
 class _Console(Program):
-    """`crosswheel wheels kiwisolver`: as invoke's, and the source may stand right after the verb."""
+    """`crosswheel wheels kiwisolver`: as invoke's, and what a verb is about may stand right after it."""
 
     def normalize_argv(self, argv: list[str] | None) -> None:
         super().normalize_argv(argv)
-        self.argv = with_source_flag(self.argv)
+        self.argv = with_positional_flag(self.argv)
 
     def parse_core(self, argv: list[str] | None) -> None:
         with _usage_errors():
@@ -91,19 +86,20 @@ def _usage_errors() -> Iterator[None]:
     except ParseError as error:
         text = re.sub(r"<Argument: ([\w-]+).*?>", r"'--\1'", str(error))
         word = re.search(r"No idea what '(.*?)'", text)
-        known = [*namespace.task_names, *(f"--{option.name}" for option in flag_options())]
+        known = [*VERBS, *(f"--{option.name}" for verb in VERBS for option in flag_options(verb))]
         near = did_you_mean(word[1], known) if word else ""
         hint = "crosswheel wheels SOURCE --FLAGS; crosswheel --help wheels lists them"
         usage = UsageError(f"{text}{near}", hint=hint)
         raise Exit(f"crosswheel: {usage}", usage.exit_code) from error
 
 
-def with_source_flag(argv: Sequence[str]) -> list[str]:
+def with_positional_flag(argv: Sequence[str]) -> list[str]:
     """Name the word after the verb: ``wheels kiwisolver`` -> ``wheels --source kiwisolver``."""
     words = list(argv)
     for at, word in enumerate(words[1:], start=1):
-        if word in namespace.task_names and at + 1 < len(words) and not words[at + 1].startswith("-"):
-            return [*words[: at + 1], "--source", *words[at + 1 :]]
+        positional = VERBS[word].positional if word in VERBS else ""
+        if positional and at + 1 < len(words) and not words[at + 1].startswith("-"):
+            return [*words[: at + 1], f"--{positional}", *words[at + 1 :]]
     return words
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from crosswheel import commands
+from crosswheel.commands import run_verb
 from crosswheel.wheels import read_wheel
 
 pytestmark = pytest.mark.index
@@ -35,7 +35,7 @@ def build(folder: Path, machine: str) -> tuple[int, str, list[Path]]:
     (folder / "asks.py").write_text("")
     (folder / "setup.py").write_text(_SETUP.replace("MACHINE", machine))
     printed = io.StringIO()
-    code = commands.wheels(folder, {"source": str(folder), "python": ["cp311"]}, printed)
+    code = run_verb("wheels", folder, {"source": str(folder), "python": ["cp311"]}, printed)
     return code, printed.getvalue(), sorted((folder / "wheelhouse").glob("*.whl"))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from crosswheel import commands
+from crosswheel.commands import run_verb
 from crosswheel.errors import CrosswheelError, DiskFull, UsageError
 
 
@@ -19,7 +19,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def look_around(**_given: Any) -> None:
         raise AssertionError("looked around on the machine first")
 
-    monkeypatch.setattr(commands, "local_host", look_around)
+    monkeypatch.setattr("crosswheel.commands.wheels.local_host", look_around)
     (tmp_path / "setup.py").touch()
     return tmp_path
 
@@ -28,7 +28,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_an_output_folder_that_cannot_be_one_is_found_out_before_the_work(project: Path, output: str) -> None:
     (project / "taken").write_text("a file")
     with pytest.raises(UsageError) as caught:
-        commands.wheels(project, {"output": output}, io.StringIO())
+        run_verb("wheels", project, {"output": output}, io.StringIO())
     assert str(caught.value) == f"--output: {project}/taken is no folder\n  try: --output FOLDER"
     assert sorted(path.name for path in project.iterdir()) == ["setup.py", "taken"]
 
@@ -38,7 +38,7 @@ def test_an_output_folder_that_is_read_only_is_found_out_before_the_work(
 ) -> None:
     monkeypatch.setattr(os, "access", lambda *_: False)  # root, as which tests may run, can write anywhere
     with pytest.raises(UsageError, match=rf"--output: this user may not write into {project}\n"):
-        commands.wheels(project, {"output": "wheelhouse"}, io.StringIO())
+        run_verb("wheels", project, {"output": "wheelhouse"}, io.StringIO())
 
 
 @pytest.mark.parametrize("verb", ["plan", "wheels"])
@@ -52,7 +52,7 @@ def test_the_systems_own_trouble_is_an_error_of_ours_and_no_traceback(
     def look_around(**_given: Any) -> None:
         raise OSError(code, "the system's words", "/cache")
 
-    monkeypatch.setattr(commands, "local_host", look_around)
+    monkeypatch.setattr("crosswheel.commands.wheels.local_host", look_around)
     with pytest.raises(CrosswheelError) as caught:
-        getattr(commands, verb)(project, {}, io.StringIO())
+        run_verb(verb, project, {}, io.StringIO())
     assert (type(caught.value), caught.value.message) == (kind, message)

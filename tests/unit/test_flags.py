@@ -45,20 +45,20 @@ def test_flags_become_options_of_their_types(arguments: list[str], given: dict[s
 )
 def test_what_cannot_be_a_flag_is_an_error_of_ours_and_not_the_end_of_nox(arguments: list[str], message: str) -> None:
     with pytest.raises(UsageError) as caught:
-        parse_flags(arguments, "wheels-aarch64")
+        parse_flags(arguments, "wheels", "wheels-aarch64")
     assert caught.value.message.startswith(message)
 
 
 def test_the_hint_is_the_sessions_own_help(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(UsageError) as caught:
-        parse_flags(["--polcy"], "wheels-aarch64")
+        parse_flags(["--polcy"], "wheels", "wheels-aarch64")
     assert caught.value.hint == "nox -s wheels-aarch64 -- --help"
     with pytest.raises(SystemExit) as ended:
-        parse_flags(["--help"], "wheels-aarch64")
+        parse_flags(["--help"], "wheels", "wheels-aarch64")
     assert ended.value.code == 0
     text = capsys.readouterr().out
     assert text.startswith("usage: nox -s wheels-aarch64 -- ")
-    assert not [option.name for option in flag_options() if f"--{option.name}" not in text]
+    assert not [option.name for option in flag_options("wheels") if f"--{option.name}" not in text]
 
 
 def test_the_flags_that_others_rely_on_are_there() -> None:
@@ -75,4 +75,4 @@ def test_the_flags_that_others_rely_on_are_there() -> None:
         "source",
         "arch",
     }
-    assert fixed <= {option.name for option in flag_options()}
+    assert fixed <= {option.name for option in flag_options("wheels")}

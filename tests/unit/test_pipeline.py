@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from crosswheel import commands
+from crosswheel.commands import run_verb
 from crosswheel.config import load_config
 from crosswheel.engines import ENGINES
 from crosswheel.model import Event, Job, JobFinished, Outcome, Plan
@@ -311,11 +311,11 @@ def test_after_ctrl_c_the_report_says_what_was_cancelled(
         interrupt(JobFinished(outcome))
 
     monkeypatch.setattr(Run, "_finish", finish)
-    monkeypatch.setattr(commands, "local_host", lambda **_: tiny_host(yard.folder))
+    monkeypatch.setattr("crosswheel.commands.wheels.local_host", lambda **_: tiny_host(yard.folder))
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
     stream = io.StringIO()
     options = {"source": str(project), "python": ["cp312", "cp313"]}
-    assert commands.wheels(project, options, stream) == 130
+    assert run_verb("wheels", project, options, stream) == 130
     report = json.loads((project / "wheelhouse" / "report.json").read_text())
     assert [(job["python"], job["status"]) for job in report["jobs"]] == [("cp312", "built"), ("cp313", "cancelled")]
     assert report["totals"]["cancelled"] == 1

@@ -10,10 +10,11 @@ import pytest
 from invoke.context import Context
 from invoke.exceptions import Exit
 
-from crosswheel import __version__, commands
+from crosswheel import __version__
+from crosswheel.commands import wheels as wheels_verb
 from crosswheel.errors import BuildFailed, SourceError
 from crosswheel.flags import flag_options
-from crosswheel.tasks import namespace, with_source_flag
+from crosswheel.tasks import namespace, with_positional_flag
 
 
 def crosswheel(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -40,14 +41,14 @@ def crosswheel(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     ],
 )
 def test_the_word_after_the_verb_is_the_source(words: str, named: str) -> None:
-    assert with_source_flag(words.split()) == named.split()
+    assert with_positional_flag(words.split()) == named.split()
 
 
 def test_tasks_have_the_names_and_flags_that_others_rely_on() -> None:
     assert sorted(namespace.task_names) == ["plan", "wheels"]
     for name in ("plan", "wheels"):
         names = {argument.name.replace("_", "-") for argument in namespace[name].get_arguments()}
-        assert names == {option.name for option in flag_options()}
+        assert names == {option.name for option in flag_options("wheels")}
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def given(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         seen.append(options)
         return 0
 
-    monkeypatch.setattr(commands, "wheels", wheels)
+    monkeypatch.setattr(wheels_verb, "wheels", wheels)
     return seen
 
 
@@ -86,7 +87,7 @@ def test_however_a_verb_ends_its_exit_code_is_the_documented_one(
             raise ending
         return ending
 
-    monkeypatch.setattr(commands, "wheels", wheels)
+    monkeypatch.setattr(wheels_verb, "wheels", wheels)
     with pytest.raises(Exit) as caught:
         namespace["wheels"](Context())
     assert (caught.value.code, caught.value.message) == (code, message)
@@ -105,7 +106,7 @@ def test_the_console_command_lists_its_verbs_and_says_its_version(tmp_path: Path
 
 def test_help_shows_every_flag_with_its_text(tmp_path: Path) -> None:
     text = crosswheel(tmp_path, "--help", "wheels").stdout
-    assert not [option.name for option in flag_options() if f"--{option.name}" not in text]
+    assert not [option.name for option in flag_options("wheels") if f"--{option.name}" not in text]
     assert "CPythons to build for, such as cp312,cp313t." in text
 
 

@@ -1,0 +1,18 @@
+"""What one can ask for, under the same names in nox, invoke and the console command."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Verb(NamedTuple):
+    """What it does in a sentence, and the option that a word right after it stands for."""
+
+    text: str
+    positional: str = ""
+
+
+VERBS = {
+    "plan": Verb("Show what would be built, and why.", "source"),
+    "wheels": Verb("Build, repair, audit and test wheels for every configured architecture.", "source"),
+}
