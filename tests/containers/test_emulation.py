@@ -1,0 +1,88 @@
+"""What a real engine runs, and what it says of that which it does not run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import docker
+import pytest
+
+from containers.binfmt import Handler
+from containers.engine import Engine
+from crosswheel.docker_host import DockerHost, connect
+from crosswheel.emulation import Running, probe
+from crosswheel.errors import CannotRun
+from crosswheel.targets import Architecture, architectures
+
+pytestmark = pytest.mark.containers
+
+# Nobody registers it, whom tests could meet.
+UNUSED = "riscv64"
+
+
+@pytest.fixture
+def host(docker_engine: Engine) -> Iterator[DockerHost]:
+    """Asked anew by every test: answers are kept for each."""
+    connected = connect(docker_engine.address, os.environ)
+    yield connected
+    connected.client.close()
+
+
+@pytest.fixture
+def unused() -> Architecture:
+    arch = architectures()[UNUSED]
+    if Path(f"/proc/sys/fs/binfmt_misc/qemu-{arch}").exists():
+        pytest.skip(f"qemu-{arch} is registered in this kernel")
+    return arch
+
+
+def test_the_machine_s_own_architecture_runs_natively(host: DockerHost) -> None:
+    assert host.arch
+    assert probe(host, host.arch) == Running(host.arch, natively=True)
+
+
+def test_i686_runs_natively_on_an_x86_64_kernel_that_has_its_system_calls(host: DockerHost) -> None:
+    i686 = architectures()["i686"]
+    if host.machine != "x86_64":
+        pytest.skip(f"the engine's machine is {host.machine}")
+    try:
+        running = probe(host, i686)
+    except CannotRun as error:
+        pytest.skip(f"this kernel is without IA32 emulation: {error.message}")
+    assert running == Running(i686, natively=True)
+
+
+def test_under_qemu_aarch64_runs_with_a_processor_that_signs_no_pointers(host: DockerHost, qemu: Handler) -> None:
+    running = probe(host, architectures()["aarch64"])
+    assert not running.natively
+    assert running.cpu in {"max,pauth=off", "cortex-a57"}
+
+
+def test_what_no_emulator_is_registered_for_is_refused_with_the_command_that_mends_it(
+    host: DockerHost, unused: Architecture
+) -> None:
+    with pytest.raises(CannotRun) as caught:
+        probe(host, unused)
+    assert caught.value.message == (
+        f"the Docker host at {host.address} does not run programs for {unused}: "
+        "exec format error: no emulator is registered in its kernel"
+    )
+    assert caught.value.hint == f"crosswheel register --arch {unused}, or nox -s register -- --arch {unused}"
+
+
+def test_nothing_is_left_behind(host: DockerHost, engine: docker.DockerClient, unused: Architecture) -> None:
+    assert host.arch
+    probe(host, host.arch)
+    with pytest.raises(CannotRun):
+        probe(host, unused)
+    assert not [name for image in engine.images.list() for name in image.tags if name.startswith("crosswheel/exit-42")]
+    assert not engine.containers.list(all=True, filters={"label": "io.crosswheel.run=exit-42"})
+
+
+def test_an_answer_is_kept(host: DockerHost) -> None:
+    assert host.arch
+    first = probe(host, host.arch)
+    host.client.close()
+    assert probe(host, host.arch) is first
