@@ -80,6 +80,13 @@ def docs(session: nox.Session) -> None:
     session.run("python", "docs/generate.py")
 
 
+@nox.session(name="refresh-images", default=False)
+def refresh_images(session: nox.Session) -> None:
+    """Pin the images that the newest cibuildwheel pins."""
+    session.install("-e", ".")
+    session.run("python", "tools/refresh_images.py")
+
+
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """Cross builds beside native ones, side by side in one run."""
