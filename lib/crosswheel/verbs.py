@@ -15,4 +15,5 @@ class Verb(NamedTuple):
 VERBS = {
     "plan": Verb("Show what would be built, and why.", "source"),
     "wheels": Verb("Build, repair, audit and test wheels for every configured architecture.", "source"),
+    "pull": Verb("Fetch the images that wheels are built in, and check them."),
 }
