@@ -262,7 +262,7 @@ def _pull(host: DockerHost, source: Reference, arch: Architecture, listener: Lis
         )
         _follow(_without_errors(items), str(source), listener)
     except DockerException as error:
-        raise _explained(error, host, source) from error
+        raise _explained(error, host.address, source) from error
     except HTTPError as error:  # the library reads progress past requests, and past its errors
         raise EngineUnavailable(
             f"pulling {source}: the Docker Engine at {host.address} is gone",
@@ -345,11 +345,11 @@ _UNTRUSTED = re.compile(r"x509|HTTP response to HTTPS client", re.IGNORECASE)
 _CLIENT_ERROR, _SERVER_ERROR = 400, 500
 
 
-def _explained(error: Exception, host: DockerHost, source: Reference) -> _PullFailed | DiskFull:
+def _explained(error: Exception, address: str, source: Reference) -> _PullFailed | DiskFull:
     text = " ".join(str(getattr(error, "explanation", None) or error).split())
     if _FULL.search(text):
         return DiskFull(
-            f"no space left for {source} at the Docker Engine {host.address}",
+            f"no space left for {source} at the Docker Engine {address}",
             hint="docker system df; docker image prune",
         )
     if _OTHER_PLATFORM.search(text):

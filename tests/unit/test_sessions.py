@@ -10,11 +10,12 @@ import pytest
 
 from crosswheel.sessions import ARCHITECTURES
 from crosswheel.targets import architectures
+from crosswheel.verbs import VERBS
 
 pytest.importorskip("nox")
 
 NOXFILE = "from crosswheel import sessions\n\nsessions.add()\n"
-NAMES = ["plan", "wheels", *(f"wheels-{arch}" for arch in ARCHITECTURES)]
+NAMES = [*VERBS, *(f"wheels-{arch}" for arch in ARCHITECTURES)]
 
 
 def nox(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -38,7 +39,7 @@ def test_the_architectures_written_out_are_those_of_the_table() -> None:
 def test_a_noxfile_of_three_lines_has_the_fixed_sessions_and_none_runs_by_itself(tmp_path: Path) -> None:
     listed = nox(tmp_path, "-l").stdout
     assert re.findall(r"^([*-]) (\S+) -> ", listed, re.MULTILINE) == [("-", name) for name in NAMES]
-    assert "- wheels-s390x -> Build, repair and audit wheels for s390x.\n" in listed
+    assert "- wheels-s390x -> Build, repair, audit and test wheels for s390x.\n" in listed
 
 
 def test_mistakes_after_the_dashes_fail_the_session_with_all_of_them(tmp_path: Path) -> None:
@@ -46,7 +47,7 @@ def test_mistakes_after_the_dashes_fail_the_session_with_all_of_them(tmp_path: P
     assert done.returncode == 1
     text = done.stderr + done.stdout
     assert "python: unknown Python tag 'cp2'" in text
-    assert "engine: unknown engine 'cros' (did you mean cross?); known: auto, cross" in text
+    assert "engine: unknown engine 'cros' (did you mean cross?); known: auto, native, " in text
     assert "(exit code 2)" in text
     assert "Traceback" not in text
 
