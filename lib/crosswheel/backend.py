@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from crosswheel.errors import BuildFailed, CrosswheelError, DiskFull, IndexUnreachable
-from crosswheel.process import CommandFailed
-from crosswheel.workspace import HostWorkspace
+from crosswheel.process import CommandFailed, log_tail
+from crosswheel.workspace import Workspace
 
 if TYPE_CHECKING:
     from build import ProjectBuilder
@@ -25,7 +25,7 @@ _NETWORK = re.compile(r"error sending request|dns error|Failed to fetch|network 
 def make_distribution(
     kind: Literal["sdist", "wheel"],
     project: Path,
-    workspace: HostWorkspace,
+    workspace: Workspace,
     folder: Path,
     settings: Callable[[set[str]], Settings] = lambda _requires: {},
 ) -> Path:
@@ -60,14 +60,14 @@ def quieten_backends() -> None:
         warnings.filterwarnings("ignore", category=category)
 
 
-def _builder(project: Path, workspace: HostWorkspace) -> ProjectBuilder:
+def _builder(project: Path, workspace: Workspace) -> ProjectBuilder:
     from build import ProjectBuilder
 
     return ProjectBuilder(project, str(workspace.python), runner=workspace.run_hook)
 
 
 @contextmanager
-def _explained(workspace: HostWorkspace) -> Iterator[None]:
+def _explained(workspace: Workspace) -> Iterator[None]:
     """What goes wrong in hooks, as errors of ours: the library wraps them all in its own."""
     from build import BuildBackendException, BuildException
 
@@ -87,14 +87,14 @@ def _explained(workspace: HostWorkspace) -> Iterator[None]:
         raise BuildFailed(str(error), hint=hint) from error
 
 
-def _failure(workspace: HostWorkspace, error: CommandFailed) -> CrosswheelError:
+def _failure(workspace: Workspace, error: CommandFailed) -> CrosswheelError:
     command = " ".join(Path(word).name if os.sep in word else word for word in error.argv[:3])
-    if _NETWORK.search("\n".join(workspace.tail())) and Path(error.argv[0]).name == "uv":
+    if _NETWORK.search("\n".join(log_tail(workspace.log))) and Path(error.argv[0]).name == "uv":
         if workspace.host.index.offline:
             text = "build requirements are not in uv's cache, and --offline forbids fetching them"
             return IndexUnreachable(text, hint="the same command without --offline, once")
         text = "build requirements could not be fetched: the package index did not answer"
         return IndexUnreachable(text, hint="pip config list (is the index right?)")
-    if any("No space left on device" in line for line in workspace.tail()):
+    if any("No space left on device" in line for line in log_tail(workspace.log)):
         return DiskFull(f"{command} ran out of disk space", hint="df -h; then free some, or set TMPDIR to another disk")
     return BuildFailed(f"{command} failed with {error.ending}", hint=f"less {workspace.log}")

@@ -45,6 +45,15 @@ class PipSettings:
     cert: str = ""
 
     @property
+    def remote(self) -> PipSettings:
+        """What of it holds on another machine, or in a container, too: no folders and no files."""
+        return PipSettings(
+            index_url=" ".join(filter(_is_remote, (self.index_url,))),
+            extra_index_urls=tuple(filter(_is_remote, self.extra_index_urls)),
+            find_links=tuple(filter(_is_remote, self.find_links)),
+        )
+
+    @property
     def uv_environ(self) -> dict[str, str]:
         """The same settings in uv's words; all indexes are searched together, as pip does."""
         words = {
@@ -55,6 +64,10 @@ class PipSettings:
             "UV_INDEX_STRATEGY": "unsafe-best-match" if self.extra_index_urls else "",
         }
         return {name: value for name, value in words.items() if value}
+
+
+def _is_remote(address: str) -> bool:
+    return address.startswith(("http://", "https://"))
 
 
 def read_pip_settings(processes: Processes, environ: Mapping[str, str]) -> PipSettings:

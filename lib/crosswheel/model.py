@@ -50,6 +50,8 @@ class Job:
     interpreter: Interpreter | None = None
     reason: str = ""
     refused: tuple[Refusal, ...] = ()
+    fallbacks: tuple[Job, ...] = ()
+    """The same on engines further down the ladder, should this one fail."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,8 @@ class Outcome:
     failure: Failure | None = None
     log: Path | None = None
     note: str = ""
+    untested: str = ""
+    """Why the wheel was not tried on its architecture; empty where it was."""
 
     @property
     def ok(self) -> bool:

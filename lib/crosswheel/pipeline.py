@@ -15,7 +15,17 @@ from pathlib import Path
 
 from crosswheel.config import Config
 from crosswheel.engines import ENGINES
-from crosswheel.errors import AuditFailed, CrosswheelError, explained
+from crosswheel.engines.site import Site
+from crosswheel.errors import (
+    AuditFailed,
+    CrosswheelError,
+    DiskFull,
+    EmulatorCrashed,
+    EngineUnavailable,
+    IndexUnreachable,
+    TimeLimit,
+    explained,
+)
 from crosswheel.hosts import LocalHost
 from crosswheel.model import (
     Artifact,
@@ -23,8 +33,10 @@ from crosswheel.model import (
     Job,
     JobFinished,
     Listener,
+    Note,
     Outcome,
     Plan,
+    Refusal,
     Sdist,
     Status,
     StepStarted,
@@ -33,12 +45,14 @@ from crosswheel.model import (
 from crosswheel.process import Stopped, log_tail
 from crosswheel.sdist import looks_compiled, looks_cxx, stable_abi_since
 from crosswheel.steps import MAKE
+from crosswheel.steps.test import prepare_test, untested
 from crosswheel.steps.work import Work
 from crosswheel.targets import Architecture, Policy, Target
 from crosswheel.wheels import artifact, read_wheel, serves
 
 _TAIL = 30  # lines of a log that a failure shows
 _PURE = "a pure wheel: no cross build needed"
+_REUSED = "only tried on the Python that it was built for"
 _POLL = 0.2  # seconds between two looks whether Ctrl-C was pressed
 
 
@@ -48,13 +62,20 @@ class Run:
 
     plan: Plan
     sdist: Sdist
-    config: Config
-    host: LocalHost
+    site: Site
     listener: Listener
     outcomes: dict[Job, Outcome] = field(default_factory=dict)
     # By file name, with the target that each was made for. Jobs are threads: both only under the lock.
     _saved: dict[str, tuple[Target, Artifact]] = field(default_factory=dict)
     _saving: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def config(self) -> Config:
+        return self.site.config
+
+    @property
+    def host(self) -> LocalHost:
+        return self.site.host
 
     def execute(self) -> tuple[Outcome, ...]:
         """Every job's outcome, in the order of the plan. Ctrl-C ends what is under way and is raised after that."""
@@ -113,20 +134,21 @@ class Run:
         """The outcome of `job`, without a wheel where the wheel is not pure."""
         engine = ENGINES[job.engine]
         with tempfile.TemporaryDirectory(prefix="crosswheel-") as folder:
-            with engine.open(job, self.host, self.config, Path(folder, "pure"), log, bare=True) as workspace:
-                work = self._steps(Work(job, self.sdist, self.config, workspace), MAKE[:1], times)
+            with engine.open(job, self.site, Path(folder, "pure"), log, bare=True) as workspace:
+                work = self._steps(Work(job, self.sdist, self.site, workspace), MAKE[:1], times)
                 if workspace.asked_for_compiler or not read_wheel(work.made).is_pure:
                     return Outcome(job, "cancelled")
-                work = self._steps(work, MAKE[1:], times)
+                reason = self._untested(job)
+                work = self._steps(work, MAKE[1:-1] if reason else MAKE[1:], times)
                 wheel, _ = self._save(work)
-            return Outcome(job, "pure", wheel, tuple(times), work.findings, log=log, note=_PURE)
+            return Outcome(job, "pure", wheel, tuple(times), work.findings, log=log, note=_PURE, untested=reason)
 
     def _served(self, job: Job) -> Outcome | None:
         """How a job ends that a wheel already saved serves as well."""
         with self._saving:
             for name, (_, wheel) in self._saved.items():
                 if serves(name, job.target):
-                    return Outcome(job, "reused", wheel, note=f"served by {name}")
+                    return Outcome(job, "reused", wheel, note=f"served by {name}", untested=_REUSED)
         return None
 
     # ---- many jobs --------------------------------------------------------------------------------------------
@@ -140,7 +162,9 @@ class Run:
         for (engine, _, _), group in groups.items():
             cxx = looks_cxx(self.sdist)
             try:
-                ENGINES[engine].prepare(group[0].target, cxx=cxx, host=self.host, listener=self.listener)
+                ENGINES[engine].prepare(group[0].target, self.site, self.listener, cxx=cxx)
+                if not self._untested(group[0]):
+                    prepare_test(group[0].target, self.site, self.listener)
             except (CrosswheelError, OSError) as error:
                 for job in group:
                     self._finish(Outcome(job, "failed", failure=_failure(_as_ours(error), "prepare")))
@@ -172,18 +196,31 @@ class Run:
     # ---- one job ----------------------------------------------------------------------------------------------
 
     def _run_job(self, job: Job) -> Outcome:
-        return self._served(job) or self._guard(job, lambda times, log: self._make(job, times, log))
+        if served := self._served(job):
+            return served
+        outcome = self._guard(job, lambda times, log: self._make(job, times, log))
+        if another := _next_rung(outcome):
+            self.listener(Note(f"{job.target}: {another.reason}; now with the engine {another.engine}"))
+            if outcome.log:
+                outcome.log.replace(outcome.log.with_suffix(f".{job.engine}.log"))
+            return self._guard(another, lambda times, log: self._make(another, times, log))
+        return outcome
+
+    def _untested(self, job: Job) -> str:
+        return untested(job.target, self.site)
 
     def _make(self, job: Job, times: list[StepTime], log: Path) -> Outcome:
         with tempfile.TemporaryDirectory(prefix="crosswheel-") as folder:
             engine = ENGINES[job.engine]
-            with engine.open(job, self.host, self.config, Path(folder, str(job.target)), log) as workspace:
-                work = self._steps(Work(job, self.sdist, self.config, workspace), MAKE, times)
+            with engine.open(job, self.site, Path(folder, str(job.target)), log) as workspace:
+                reason = self._untested(job)
+                steps = MAKE[:-1] if reason else MAKE
+                work = self._steps(Work(job, self.sdist, self.site, workspace), steps, times)
                 wheel, note = self._save(work)
         pure = read_wheel(wheel.path).is_pure
         status: Status = "reused" if note else "pure" if pure else "built"
         note = note or (_PURE if pure else "")
-        return Outcome(job, status, wheel, tuple(times), work.findings, log=log, note=note)
+        return Outcome(job, status, wheel, tuple(times), work.findings, log=log, note=note, untested=reason)
 
     def _steps(self, work: Work, steps: Sequence[Callable[[Work], Work]], times: list[StepTime]) -> Work:
         for step in steps:
@@ -236,6 +273,26 @@ class _Rejected(AuditFailed):
     def __init__(self, work: Work, message: str, *, hint: str) -> None:
         super().__init__(message, hint=hint)
         self.work = work
+
+
+def _next_rung(failed: Outcome) -> Job | None:
+    """The same job on another engine, once, where it may well do better.
+
+    What only this compiler refuses, the image's own may take: `emulated` is what always works. Where the emulator
+    crashed, an engine without one is the better bet.
+    """
+    failure, job = failed.failure, failed.job
+    if failure is None or (job.engine != "accelerated" and failure.kind != EmulatorCrashed.__name__):
+        return None
+    if failure.kind in {TimeLimit.__name__, DiskFull.__name__, EngineUnavailable.__name__, IndexUnreachable.__name__}:
+        return None
+    order = ("cross", "emulated") if failure.kind == EmulatorCrashed.__name__ else ("emulated",)
+    for engine in order:
+        for fallback in job.fallbacks:
+            if fallback.engine == engine:
+                reason = f"{job.engine} failed in {failure.step}: {failure.message.splitlines()[0]}"
+                return replace(fallback, reason=reason, refused=(*job.refused, Refusal(job.engine, reason)))
+    return None
 
 
 def _failure(error: CrosswheelError, step: str, log: Path | None = None) -> Failure:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import product
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -12,8 +12,8 @@ from crosswheel.errors import SourceError
 from crosswheel.model import Interpreter, Job, LeftOut, Plan, Refusal
 from crosswheel.targets import Policy, PythonTag, Target, oldest_policy, python_tags
 
-Refuses = Callable[[str, Target, Interpreter | None], str]
-"""Engine name, target, interpreter -> why not, or nothing."""
+Offer = Callable[[str, Target], "Interpreter | str"]
+"""Engine name, target -> the interpreter that would run the build backend, or why there is none."""
 
 
 def make_plan(
@@ -21,20 +21,24 @@ def make_plan(
     requires_python: str,
     interpreters: Mapping[PythonTag, Interpreter],
     ladder: Sequence[str],
-    refuses: Refuses,
+    offer: Offer,
+    elsewhere: Collection[PythonTag] = (),
 ) -> Plan:
-    """The plan for one source; `ladder` names the engines in the order in which they are tried."""
+    """The plan for one source; `ladder` names the engines in the order in which they are tried.
+
+    `interpreters` are this machine's; `elsewhere`, what images have.
+    """
     allowed = _specifier(requires_python)
     jobs: list[Job] = []
     left_out = [
         LeftOut(str(tag), *reason, asked_for=tag in config.python)
         for tag in config.python or python_tags()
-        if (reason := _python_refused(tag, allowed, requires_python, interpreters))
+        if (reason := _python_refused(tag, allowed, requires_python, interpreters, elsewhere))
     ]
     gone = {entry.what for entry in left_out}
     tags = sorted(tag for tag in config.python or python_tags() if str(tag) not in gone)
     for target in wanted_targets(config, tags):
-        job = plan_job(target, config.engine, ladder, interpreters.get(target.python), refuses)
+        job = plan_job(target, config.engine_for(target), ladder, offer)
         (jobs if isinstance(job, Job) else left_out).append(job)  # type: ignore[arg-type]
     return Plan(config.source, tuple(jobs), tuple(left_out))
 
@@ -45,22 +49,26 @@ def wanted_targets(config: Config, tags: Sequence[PythonTag]) -> Iterator[Target
         yield Target(tag, arch, config.policy or oldest_policy(arch))
 
 
-def plan_job(
-    target: Target, engine: str, ladder: Sequence[str], interpreter: Interpreter | None, refuses: Refuses
-) -> Job | LeftOut:
-    """The first rung of the ladder that can serve a target."""
+def plan_job(target: Target, engine: str, ladder: Sequence[str], offer: Offer) -> Job | LeftOut:
+    """The first rung of the ladder that can serve a target, with the others that could should it fail."""
     if reason := _policy_refused(target.policy, target):
         return LeftOut(str(target), *reason, asked_for=True)
     refused: list[Refusal] = []
-    for rung in ladder if engine == "auto" else (engine,):
-        refusal = refuses(rung, target, interpreter)
-        if not refusal:
+    rungs = tuple(ladder) if engine == "auto" else (engine,)
+    for at, rung in enumerate(rungs, start=1):
+        offered = offer(rung, target)
+        if isinstance(offered, Interpreter):
             why = "asked for" if engine != "auto" else "best that can serve it"
-            return Job(target, rung, interpreter, why, tuple(refused))
-        refused.append(Refusal(rung, refusal))
+            return Job(target, rung, offered, why, tuple(refused), _fallbacks(target, rungs[at:], offer))
+        refused.append(Refusal(rung, offered))
     # Each engine's reason says what would mend it.
     reasons = "; ".join(f"{refusal.engine}: {refusal.reason}" for refusal in refused)
     return LeftOut(str(target), reasons, asked_for=True)
+
+
+def _fallbacks(target: Target, rungs: Sequence[str], offer: Offer) -> tuple[Job, ...]:
+    offers = ((rung, offer(rung, target)) for rung in rungs)
+    return tuple(Job(target, rung, offered) for rung, offered in offers if isinstance(offered, Interpreter))
 
 
 def _specifier(requires_python: str) -> SpecifierSet:
@@ -73,14 +81,18 @@ def _specifier(requires_python: str) -> SpecifierSet:
 
 
 def _python_refused(
-    tag: PythonTag, allowed: SpecifierSet, requires_python: str, interpreters: Mapping[PythonTag, Interpreter]
+    tag: PythonTag,
+    allowed: SpecifierSet,
+    requires_python: str,
+    interpreters: Mapping[PythonTag, Interpreter],
+    elsewhere: Collection[PythonTag],
 ) -> tuple[str, str] | None:
     interpreter = interpreters.get(tag)
     # Without the interpreter at hand, its newest patch release speaks for it.
     version = interpreter.version if interpreter else f"{tag.version}.99"
     if not allowed.contains(version, prereleases=True):
         return f"requires-python is {requires_python}", ""
-    if interpreter is None:
+    if interpreter is None and tag not in elsewhere:
         # The same words for all, so that they are shown as one line.
         return "no such CPython on this machine", "--python with their names: uv downloads what is missing"
     return None

@@ -171,6 +171,12 @@ def python_tags() -> tuple[PythonTag, ...]:
     return ordinary + tuple(PythonTag(minor, free_threaded=True) for minor in table["free-threaded"])
 
 
+@functools.cache
+def usual_pythons() -> tuple[PythonTag, ...]:
+    """What an image of pypa's has, as long as it cannot be asked."""
+    return tuple(parse_python(text) for text in load_table("targets.toml")["python"]["usual"])
+
+
 def parse_python(text: str) -> PythonTag:
     known = {str(tag): tag for tag in python_tags()}
     spelled = re.sub(r"^(?:cp|python|py)?3\.?(\d+)(t?)$", r"cp3\1\2", text)

@@ -287,3 +287,29 @@ def _extension(member: str, elf: Elf | BadElf) -> Extension | None:
         return extension
     exports = elf.defined if isinstance(elf, Elf) else frozenset()
     return extension if any(symbol.startswith(("PyInit_", "PyModExport_")) for symbol in exports) else None
+
+
+def top_level_modules(path: Path) -> tuple[str, ...]:
+    """What a wheel lets one import, by the shortest names: ``numpy``; below a namespace package, its packages."""
+    wheel = read_wheel(path)
+    names = {wheel.installed(member) for member in wheel.members if not member.endswith("/")}
+    modules = {name for member in names if (name := _module(member))}
+    # A module is imported with the package that it is in.
+    return tuple(sorted(name for name in modules if not any(parent in modules for parent in _parents(name))))
+
+
+def _module(member: str) -> str:
+    """``a/b.cpython-313-aarch64-linux-gnu.so`` -> ``a.b``; empty for what is no module."""
+    folder, _, file = member.rpartition("/")
+    stem, _, ending = file.partition(".")
+    if not (ending in {"py", "so"} or ending.endswith(".so")):
+        return ""
+    parts = [*filter(None, folder.split("/")), *([] if stem == "__init__" else [stem])]
+    # A script in a data folder, a library in NAME.libs: nobody can import those.
+    return ".".join(parts) if parts and all(part.isidentifier() for part in parts) and stem != "__main__" else ""
+
+
+def _parents(name: str) -> Iterator[str]:
+    while "." in name:
+        name = name.rpartition(".")[0]
+        yield name

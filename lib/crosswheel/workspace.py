@@ -3,22 +3,67 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
+from crosswheel.container import Container
 from crosswheel.hosts import LocalHost
 from crosswheel.model import Interpreter
-from crosswheel.process import log_tail
+from crosswheel.toolchains.toolbox import UV
+
+
+class Workspace(Protocol):
+    """Where commands run and files go in and out. Paths are the same on both sides.
+
+    `root` is a folder of this machine that the job may fill; `python` the build environment's interpreter, where the
+    hooks run; `meson_options` what `meson setup` must be told of the target.
+    """
+
+    @property
+    def host(self) -> LocalHost: ...
+    @property
+    def root(self) -> Path: ...
+    @property
+    def python(self) -> Path: ...
+    @property
+    def log(self) -> Path: ...
+    @property
+    def deadline(self) -> float | None: ...
+    @property
+    def meson_options(self) -> tuple[str, ...]: ...
+    @property
+    def asked_for_compiler(self) -> bool: ...
+
+    def put(self, path: Path) -> None:
+        """Make a file or folder of this machine known to the commands that run there."""
+        ...
+
+    def get(self, folder: Path) -> None:
+        """Bring what commands made in a folder to this machine."""
+        ...
+
+    def install(self, requirements: Iterable[str]) -> None:
+        """Put build requirements into the environment, with the caller's index settings."""
+        ...
+
+    def run_hook(
+        self, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
+    ) -> None:
+        """Run a command in the target's environment; the runner that `build.ProjectBuilder` takes (PEP 517)."""
+        ...
+
+    def libraries(self, names: Iterable[str]) -> Path | None:
+        """A folder of this machine with those of the shared libraries that the place has; None where it has none."""
+        ...
 
 
 @dataclass(frozen=True)
 class HostWorkspace:
-    """A folder on this machine with a build environment of one interpreter.
-
-    `environ` is what the hooks see: the target's. `meson_options` are `meson setup` options for that target.
-    """
+    """A folder on this machine with a build environment of one interpreter. `environ` is what the hooks see."""
 
     host: LocalHost
     root: Path
@@ -34,14 +79,18 @@ class HostWorkspace:
         """Whether a build in a workspace without compilers called one."""
         return self.tripwire is not None and self.tripwire.exists()
 
+    def put(self, path: Path) -> None:
+        """It is here already."""
+
+    def get(self, folder: Path) -> None:
+        """It is here already."""
+
     def install(self, requirements: Iterable[str]) -> None:
-        """Put build requirements into the environment: for this machine, with the caller's settings."""
         self.host.install(requirements, self.python, self.log, self.deadline)
 
     def run_hook(
         self, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
     ) -> None:
-        """Run a command in the target's environment; the runner that `build.ProjectBuilder` takes (PEP 517)."""
         self.host.processes.run(
             cmd,
             env={**self.environ, **(extra_environ or {})},
@@ -50,9 +99,94 @@ class HostWorkspace:
             deadline=self.deadline,
         )
 
-    def tail(self, lines: int = 30) -> tuple[str, ...]:
-        """The last lines of the log."""
-        return log_tail(self.log, lines)
+    def libraries(self, names: Iterable[str]) -> Path | None:  # noqa: ARG002 - a sysroot is named in the configuration
+        return None
+
+
+@dataclass(frozen=True)
+class ContainerWorkspace:
+    """A container with a build environment of one of its interpreters, and a folder here that files pass through.
+
+    `environ` is what the hooks see over the container's own variables, `installer_environ` what uv sees: the
+    caller's index with its credentials, which the hooks do not get.
+    """
+
+    host: LocalHost
+    container: Container
+    root: Path
+    python: Path
+    log: Path
+    deadline: float | None
+    environ: Mapping[str, str]
+    installer_environ: Mapping[str, str]
+    meson_options: tuple[str, ...] = ()
+
+    @property
+    def asked_for_compiler(self) -> bool:
+        """Never in vain: its image has one."""
+        return False
+
+    def put(self, path: Path) -> None:
+        self.container.put(path)
+
+    def get(self, folder: Path) -> None:
+        self.container.get(folder, folder)
+
+    def install(self, requirements: Iterable[str]) -> None:
+        listed = sorted(requirements)
+        if listed:
+            command = [UV, "pip", "install", "--python", str(self.python), "--", *listed]
+            self.container.run(
+                command, env=self.installer_environ, cwd=str(self.root), log=self.log, deadline=self.deadline
+            )
+
+    def run_hook(
+        self, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
+    ) -> None:
+        """As in the protocol; what the words of the command name on this machine goes in before, and back after."""
+        named = [Path(word) for word in cmd[1:] if word.startswith("/") and Path(word).exists()]
+        self.container.put(*named)
+        self.container.run(
+            cmd,
+            env={**self.environ, **(extra_environ or {})},
+            cwd=cwd or str(self.root),
+            log=self.log,
+            deadline=self.deadline,
+        )
+        for path in named:
+            if path.is_dir():
+                self.container.get(path, path)
+
+    def libraries(self, names: Iterable[str]) -> Path | None:
+        # They come from a wheel that anybody may have made: a name is no way out of a folder.
+        wanted = {name for name in names if "/" not in name}
+        folder = self.root / "libraries"
+        command = ["sh", "-c", _FIND_LIBRARIES, "sh", *sorted(wanted)]
+        for line in self.container.run(command, deadline=self.deadline).splitlines():
+            name, _, path = line.partition(" ")
+            if name in wanted:
+                self.container.get(path, folder / name / "found")
+                (found,) = (folder / name / "found").iterdir()
+                found.replace(folder / f"{name}.found")
+                shutil.rmtree(folder / name)
+                (folder / f"{name}.found").replace(folder / name)
+        return folder if folder.is_dir() else None
+
+
+# Where the loader looks (ld.so(8)): LD_LIBRARY_PATH, its cache's folders, the default ones. Links are followed, for
+# the engine copies a link as a link.
+_FIND_LIBRARIES = """
+folders=$(echo "$LD_LIBRARY_PATH" | tr : ' ')
+cached=$(ldconfig -p 2>/dev/null | sed -n 's,.* => \\(/.*\\)/[^/]*$,\\1,p' | sort -u)
+for name do
+  for folder in $folders $cached /usr/local/lib64 /usr/local/lib /lib64 /usr/lib64 /lib /usr/lib; do
+    if [ -e "$folder/$name" ]; then
+      echo "$name $(readlink -f "$folder/$name")"
+      break
+    fi
+  done
+done
+"""
 
 
 def plain_workspace(

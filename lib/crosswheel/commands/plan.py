@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from crosswheel import source
-from crosswheel.config import Config, load_config
+from crosswheel.config import load_config
 from crosswheel.engines import ENGINES, LADDER
+from crosswheel.engines.site import Site, look_around
 from crosswheel.errors import NothingToDo, explaining
-from crosswheel.hosts import LocalHost, local_host
 from crosswheel.model import Interpreter, Plan, deaf
 from crosswheel.plan import make_plan
 from crosswheel.report.console import console_for
@@ -24,19 +24,21 @@ from crosswheel.targets import Target
 def plan(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
     """Show what `wheels` would do, and why; builds nothing and downloads no file."""
     config = load_config(project, options)
-    host = local_host(offline=config.offline, listener=deaf)
-    made = plan_for(config, host, source.requires_python_of(config.source, host))
+    site = look_around(config, deaf)
+    made = plan_for(site, source.requires_python_of(config.source, site.host))
     stream.write(plan_text(made, console_for(stream, os.environ)))
     if config.json:
         write_json(config.json, plan_document(made))
     return exit_code_of(made)
 
 
-def plan_for(config: Config, host: LocalHost, requires_python: str) -> Plan:
-    def refuses(engine: str, target: Target, interpreter: Interpreter | None) -> str:
-        return ENGINES[engine].refusal(target, interpreter, config)
+def plan_for(site: Site, requires_python: str) -> Plan:
+    """One job per target; engines are asked in the order of the ladder."""
 
-    return make_plan(config, requires_python, host.interpreters, LADDER, refuses)
+    def offer(engine: str, target: Target) -> Interpreter | str:
+        return ENGINES[engine].offer(target, site)
+
+    return make_plan(site.config, requires_python, site.host.interpreters, LADDER, offer, site.pythons_elsewhere)
 
 
 def exit_code_of(made: Plan) -> int:

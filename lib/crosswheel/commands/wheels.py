@@ -6,6 +6,7 @@ import os
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -13,15 +14,20 @@ from crosswheel import source
 from crosswheel.backend import quieten_backends
 from crosswheel.commands.plan import exit_code_of, plan, plan_for
 from crosswheel.config import Config, load_config
+from crosswheel.container import remove_stale
+from crosswheel.docker_host import DockerHost
+from crosswheel.engines import ENGINES
+from crosswheel.engines.site import Site, look_around
 from crosswheel.errors import INTERRUPTED, CrosswheelError, MissingTool, NothingToDo, UsageError, explaining
-from crosswheel.hosts import LocalHost, local_host
+from crosswheel.hosts import LocalHost
 from crosswheel.interpreters import fetch_interpreter
-from crosswheel.model import Listener, Note, Planned, Report, chore
+from crosswheel.model import Interpreter, Listener, Note, Planned, Report, chore
 from crosswheel.pipeline import Run
 from crosswheel.report.console import console_for
 from crosswheel.report.document import report_document, write_json
 from crosswheel.report.markdown import report_markdown
 from crosswheel.report.terminal import display, plan_text, summary_text
+from crosswheel.targets import PythonTag
 
 
 @explaining()
@@ -34,15 +40,16 @@ def wheels(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
     quieten_backends()
     with display(stream, os.environ) as listener, tempfile.TemporaryDirectory(prefix="crosswheel-") as folder:
         started, clock = time.time(), time.monotonic()
-        host = local_host(offline=config.offline, listener=listener)
-        sdist = source.fetch(config.source, host, Path(folder), listener, timeout=config.timeout)
-        host = _with_interpreters(config, host, listener)
-        made = plan_for(config, host, sdist.requires_python)
+        site = look_around(config, listener)
+        sdist = source.fetch(config.source, site.host, Path(folder), listener, timeout=config.timeout)
+        site = site.with_interpreters(_interpreters(config, site.host, listener))
+        _pull_images(site, sdist.requires_python, listener)
+        made = plan_for(site, sdist.requires_python)
         if not made.jobs:
             raise NothingToDo(plan_text(made).strip(), hint="crosswheel plan, with other --python, --arch or --policy")
         config.output.mkdir(parents=True, exist_ok=True)
         listener(Planned(made))
-        run = Run(made, sdist, config, host, listener)
+        run = Run(made, sdist, site, listener)
         interrupted = False
         try:
             run.execute()
@@ -62,14 +69,25 @@ def _check_output(folder: Path) -> None:
         raise UsageError(f"--output: this user may not write into {there}", hint="--output FOLDER")
 
 
-def _with_interpreters(config: Config, host: LocalHost, listener: Listener) -> LocalHost:
-    """The host with what was asked for by name and is missing, downloaded as nox would (--download-python).
+def _pull_images(site: Site, requires_python: str, listener: Listener) -> None:
+    """Fetch what containers would be made of, so that the plan knows which Pythons there are."""
+    if isinstance(site.docker, DockerHost) and (count := remove_stale(site.docker)):
+        listener(Note(f"removed {count} containers that an earlier run had left"))
+    for job in plan_for(site, requires_python).jobs:
+        if family := ENGINES[job.engine].family:
+            # What cannot be had, the plan says of the engine that needs it.
+            with suppress(CrosswheelError):
+                site.pull(site.reference(job.target, family), site.image_arch(job.target, family), listener)
+
+
+def _interpreters(config: Config, host: LocalHost, listener: Listener) -> dict[PythonTag, Interpreter]:
+    """What was asked for by name and is missing, downloaded as nox would (--download-python).
 
     What cannot be had is said, and left out of the plan.
     """
     if config.download_python == "never" or config.offline:
-        return host
-    fetched = {}
+        return {}
+    fetched: dict[PythonTag, Interpreter] = {}
     for tag in config.python:
         if tag not in host.interpreters:
             try:
@@ -77,7 +95,7 @@ def _with_interpreters(config: Config, host: LocalHost, listener: Listener) -> L
                     fetched[tag] = fetch_interpreter(tag, host.processes, host.installer_environ)
             except MissingTool as error:
                 listener(Note(str(error)))
-    return host.with_interpreters(fetched)
+    return fetched
 
 
 def _publish(done: Report, config: Config, stream: TextIO) -> None:

@@ -7,37 +7,48 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
-from crosswheel.config import Config
+from crosswheel.engines.accelerated import Accelerated
 from crosswheel.engines.cross import Cross
-from crosswheel.hosts import LocalHost
+from crosswheel.engines.emulated import Emulated
+from crosswheel.engines.native import Native
+from crosswheel.engines.site import Site
+from crosswheel.images import Family
 from crosswheel.model import Interpreter, Job, Listener
 from crosswheel.targets import Target
-from crosswheel.workspace import HostWorkspace
+from crosswheel.workspace import Workspace
 
 
 class Engine(Protocol):
-    """What every rung of the ladder offers."""
+    """What every rung of the ladder offers. `family` says whose images it builds in, if in any."""
 
-    def refusal(self, target: Target, interpreter: Interpreter | None, config: Config) -> str:
-        """Why this engine cannot serve a target; empty if it can."""
+    @property
+    def family(self) -> Family | None: ...
+
+    def offer(self, target: Target, site: Site) -> Interpreter | str:
+        """The interpreter that would run the build backend, or why this engine cannot serve the target."""
         ...
 
-    def prepare(self, target: Target, *, cxx: bool, host: LocalHost, listener: Listener) -> None:
+    def prepare(self, target: Target, site: Site, listener: Listener, *, cxx: bool) -> None:
         """What is done once per machine and target, before the first job."""
         ...
 
     def open(
-        self, job: Job, host: LocalHost, config: Config, folder: Path, log: Path, *, bare: bool = False
-    ) -> AbstractContextManager[HostWorkspace]:
+        self, job: Job, site: Site, folder: Path, log: Path, *, bare: bool = False
+    ) -> AbstractContextManager[Workspace]:
         """A workspace for one job, below `folder`; closing it leaves nothing behind.
 
-        A `bare` one has no compilers, and so none to fetch: for sources that hold nothing to compile. It knows
-        whether the build asked for one all the same.
+        Where this machine's compilers are fetched first, a `bare` one has none, for sources that hold nothing to
+        compile. It knows whether the build asked for one all the same.
         """
         ...
 
 
-ENGINES: Mapping[str, Engine] = {"cross": Cross()}
+ENGINES: Mapping[str, Engine] = {
+    "native": Native(),
+    "accelerated": Accelerated(),
+    "cross": Cross(),
+    "emulated": Emulated(),
+}
 
 # What `auto` tries, best first.
 LADDER = tuple(ENGINES)

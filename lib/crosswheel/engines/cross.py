@@ -14,7 +14,8 @@ from importlib import resources
 from pathlib import Path
 
 from crosswheel.config import Config
-from crosswheel.hosts import LocalHost
+from crosswheel.engines.site import Site
+from crosswheel.images import Family
 from crosswheel.model import Interpreter, Job, Listener, deaf
 from crosswheel.targets import Target
 from crosswheel.toolchains.configuration import configure
@@ -26,31 +27,23 @@ _STARTUP = "_crosswheel_impersonate"
 
 
 class Cross:
-    def refusal(self, target: Target, interpreter: Interpreter | None, config: Config) -> str:
+    family: Family | None = None
+
+    def offer(self, target: Target, site: Site) -> Interpreter | str:
+        interpreter = site.host.interpreters.get(target.python)
         if interpreter is None:
             return f"no CPython {target.python.version} on this machine to run the build backend"
-        real = find_real(target, config.sysroot(target.arch))
-        if real is None and not derivable(target):
-            kind = f"{target.arch.bits}-bit {target.arch.byteorder}-endian"
-            remedy = f"name a folder with it and its headers as sysroot.{target.arch} in [tool.crosswheel]"
-            return f"{target.arch} is {kind}: its CPython cannot be derived from this machine's; {remedy}"
-        if (target.policy.libc, target.policy.minor) == ("musl", 1):
-            return "Zig's musl is 1.2, which is newer than musllinux_1_1 promises; take --policy musllinux_1_2"
-        if real is None and not interpreter.headers:
-            return (
-                f"{interpreter.path} has no headers; install python3-dev, or uv python install {target.python.version}"
-            )
-        return ""
+        return _refusal(target, interpreter, site.config) or interpreter
 
-    def prepare(self, target: Target, *, cxx: bool, host: LocalHost, listener: Listener) -> None:
+    def prepare(self, target: Target, site: Site, listener: Listener, *, cxx: bool) -> None:
+        host = site.host
         zig = ensure_zig(host.index, host.cache, host.processes, listener)
         warm_up(zig, target, cxx=cxx, processes=host.processes, listener=listener)
 
     @contextmanager
-    def open(
-        self, job: Job, host: LocalHost, config: Config, folder: Path, log: Path, *, bare: bool = False
-    ) -> Iterator[HostWorkspace]:
-        assert job.interpreter is not None  # noqa: S101 - the plan refuses jobs without one
+    def open(self, job: Job, site: Site, folder: Path, log: Path, *, bare: bool = False) -> Iterator[HostWorkspace]:
+        assert job.interpreter is not None  # noqa: S101 - the plan has no job without one
+        host, config = site.host, site.config
         target, sysroot = job.target, config.sysroot(job.target.arch)
         deadline = time.monotonic() + config.timeout
         folder.mkdir(parents=True)
@@ -86,6 +79,21 @@ class Cross:
             )
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _refusal(target: Target, interpreter: Interpreter, config: Config) -> str:
+    if config.before_all or config.before_build:
+        return "before-all and before-build run in containers only"
+    real = find_real(target, config.sysroot(target.arch))
+    if real is None and not derivable(target):
+        kind = f"{target.arch.bits}-bit {target.arch.byteorder}-endian"
+        remedy = f"name a folder with it and its headers as sysroot.{target.arch} in [tool.crosswheel]"
+        return f"{target.arch} is {kind}: its CPython cannot be derived from this machine's; {remedy}"
+    if (target.policy.libc, target.policy.minor) == ("musl", 1):
+        return "Zig's musl is 1.2, which is newer than musllinux_1_1 promises; take --policy musllinux_1_2"
+    if real is None and not interpreter.headers:
+        return f"{interpreter.path} has no headers; install python3-dev, or uv python install {target.python.version}"
+    return ""
 
 
 _COMPILERS = {"CC": "cc", "CXX": "c++", "AR": "ar", "RANLIB": "ranlib"}

@@ -37,8 +37,9 @@ def tested(outcome: Outcome) -> bool:
 
 def tally(report: Report) -> Tally:
     count = Counter(outcome.status for outcome in report.outcomes)
-    done = {outcome.job for outcome in report.outcomes}
-    unfinished = tuple(job for job in report.plan.jobs if job not in done)
+    # By target: a job may have ended on another engine than it was planned for.
+    done = {outcome.job.target for outcome in report.outcomes}
+    unfinished = tuple(job for job in report.plan.jobs if job.target not in done)
     served = [outcome for outcome in report.outcomes if outcome.ok]
     return Tally(
         jobs=len(report.outcomes) + len(unfinished),

@@ -1,7 +1,7 @@
 """The steps of the three phases: each takes and returns values, prints nothing and knows no engine.
 
-prepare  once per machine   (yet to come: register, pull)
-make     once per job       build -> repair -> audit
+prepare  once per machine   register, pull
+make     once per job       build -> repair -> audit -> test
 release  once per release   (yet to come: check, upload, verify)
 """
 
@@ -12,6 +12,7 @@ from collections.abc import Callable
 from crosswheel.steps.audit import audit
 from crosswheel.steps.build import build
 from crosswheel.steps.repair import repair
+from crosswheel.steps.test import test
 from crosswheel.steps.work import Work
 
-MAKE: tuple[Callable[[Work], Work], ...] = (build, repair, audit)
+MAKE: tuple[Callable[[Work], Work], ...] = (build, repair, audit, test)

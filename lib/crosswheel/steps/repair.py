@@ -11,9 +11,10 @@ import logging
 import os
 import sys
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from crosswheel.elf import BadElf, Elf, read_elf
 from crosswheel.errors import RepairFailed
 from crosswheel.process import CommandFailed
 from crosswheel.steps.work import Work
@@ -33,12 +34,38 @@ def repair(work: Work) -> Work:
     sysroot = work.config.sysroot(target.arch)
     folder = workspace.root / "repaired"
     folder.mkdir()
-    libraries = ":".join(map(str, sysroot_libraries(sysroot, target))) if sysroot else ""
+    folders = sysroot_libraries(sysroot, target) if sysroot else _fetched_libraries(work)
+    libraries = ":".join(map(str, folders))
     command = [sys.executable, "-m", "crosswheel.steps.repair", str(work.made), str(target), str(folder), libraries]
     answer = _ask(work, command)
     if "error" in answer:
         raise RepairFailed(answer["error"], hint=answer["hint"])
     return replace(work, wheel=Path(answer["wheel"]))
+
+
+def _fetched_libraries(work: Work) -> list[Path]:
+    """A folder with the libraries that the wheel needs and does not bring, and those that they need, if there are any.
+
+    Those of the C library and its kin come along; auditwheel knows which of them a policy promises.
+    """
+    wheel = read_wheel(work.made)
+    inside = {PurePosixPath(member).name for member in wheel.members}
+    asked: set[str] = set()
+    needed = {name for elf in wheel.elves.values() if isinstance(elf, Elf) for name in elf.needed} - inside
+    folder: Path | None = None
+    while new := needed - asked:
+        asked |= new
+        folder = work.workspace.libraries(new) or folder
+        found = [folder / name for name in new if (folder / name).is_file()] if folder else []
+        needed |= {name for path in found for name in _needed(path)}
+    return [folder] if folder else []
+
+
+def _needed(library: Path) -> tuple[str, ...]:
+    try:
+        return read_elf(library.read_bytes()).needed
+    except BadElf:
+        return ()
 
 
 def _ask(work: Work, command: list[str]) -> dict[str, str]:

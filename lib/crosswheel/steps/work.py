@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crosswheel.config import Config
+from crosswheel.engines.site import Site
 from crosswheel.model import Finding, Job, Sdist
-from crosswheel.workspace import HostWorkspace
+from crosswheel.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -16,10 +17,14 @@ class Work:
 
     job: Job
     sdist: Sdist
-    config: Config
-    workspace: HostWorkspace
+    site: Site
+    workspace: Workspace
     wheel: Path | None = None
     findings: tuple[Finding, ...] = ()
+
+    @property
+    def config(self) -> Config:
+        return self.site.config
 
     @property
     def made(self) -> Path:

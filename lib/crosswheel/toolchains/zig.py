@@ -9,20 +9,19 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-import shutil
 import tempfile
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from crosswheel.errors import IndexUnreachable, MissingTool
+from crosswheel.errors import MissingTool
 from crosswheel.index import Index
-from crosswheel.model import Listener, Note, chore
+from crosswheel.model import Listener, chore
 from crosswheel.process import CommandFailed, Processes
-from crosswheel.targets import Target, load_table
+from crosswheel.targets import Target
+from crosswheel.toolchains.pinned import fetch_pinned, unpack_wheel, version_of
 
 # Compiling these makes Zig build what every job of a target needs first: start files, libc's stubs, runtimes, libc++.
 _SAMPLES = {
@@ -58,71 +57,33 @@ def build_target() -> str:
 
 def ensure_zig(index: Index, cache: Path, processes: Processes, listener: Listener) -> Zig:
     """The pinned Zig, fetched and unpacked if this machine has not got it yet."""
-    pin = load_table("toolchains.toml")["zig"]
-    root = cache / "zig" / pin["version"]
+    version = version_of("zig")
+    root = cache / "zig" / version
     zig = Zig(
         program=root / "ziglang" / "zig",
-        driver=root / f"zigcc-{_driver_version()}",
-        cache=cache / "zig" / f"{pin['version']}-objects",
+        driver=root / f"zigcc-{source_version('zigcc.c')}",
+        cache=cache / "zig" / f"{version}-objects",
     )
-    with _locked(cache / "zig.lock"):
+    with locked(cache / "zig.lock"):
         if not zig.program.is_file():
-            _unpack(_fetch(index, pin, listener), root)
+            unpack_wheel(fetch_pinned("zig", platform.machine(), index, listener), root, "ziglang/zig")
         zig.cache.mkdir(parents=True, exist_ok=True)
         if not zig.driver.is_file():
-            _compile_driver(zig, processes, listener)
+            with chore("compiling the compiler driver, once per machine", listener):
+                compile_program(zig, "zigcc.c", build_target(), zig.driver, processes)
     return zig
 
 
 def warm_up(zig: Zig, target: Target, *, cxx: bool, processes: Processes, listener: Listener) -> None:
     """Build the target's libc, and libc++ where `cxx`, before any job needs them: once per machine and target."""
     triple = zig_target(target)
-    with _locked(zig.cache / f".{triple}.lock"):
+    with locked(zig.cache / f".{triple}.lock"):
         for library in _SAMPLES if cxx else ("libc",):
             mark = zig.cache / f".{triple}-{library}"
             if not mark.exists():
                 with chore(f"building {library} for {triple}, once per machine", listener):
                     _compile_sample(zig, triple, library, processes)
                 mark.touch()
-
-
-def _fetch(index: Index, pin: dict[str, object], listener: Listener) -> Path:
-    machine = platform.machine()
-    hashes = pin["sha256"]
-    if not isinstance(hashes, dict) or machine not in hashes:
-        raise MissingTool(
-            f"there is no Zig for {machine} machines on the package index", hint="build on another machine"
-        )
-    sha256 = hashes[machine]
-    project, version = str(pin["project"]), str(pin["version"])
-    for kept in index.kept(f"{project}-{version}-*.whl"):
-        if kept.parent.name == sha256:
-            return kept
-    try:
-        files = index.files_of(project)
-    except IndexUnreachable as error:
-        raise MissingTool(f"the cross engine needs Zig {version}, once: {error.message}", hint=error.hint) from error
-    for package in files:
-        if package.version == version and (package.digests or {}).get("sha256") == sha256:
-            listener(Note(f"fetching Zig {version}, about 100 MB: once per machine"))
-            return index.fetch(package, sha256)
-    raise MissingTool(
-        f"the index has no {project} {version} for {machine} with the pinned sha256 {sha256[:12]}...",
-        hint="check that your index mirrors all files of ziglang (pip config list)",
-    )
-
-
-def _unpack(wheel: Path, root: Path) -> None:
-    """Unpack beside the final folder, then move: a run that dies half way leaves nothing that looks finished."""
-    root.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=root.parent, prefix=".unpacking-") as folder:
-        with zipfile.ZipFile(wheel) as archive:
-            archive.extractall(folder)  # ZipFile strips absolute and parent parts of names itself
-        program = Path(folder, "ziglang", "zig")
-        program.chmod(0o755)
-        shutil.rmtree(root, ignore_errors=True)
-        Path(folder).rename(root)
-        Path(folder).mkdir()
 
 
 def _zig_environ(zig: Zig) -> dict[str, str]:
@@ -134,19 +95,21 @@ def _zig_environ(zig: Zig) -> dict[str, str]:
     }
 
 
-def _driver_version() -> str:
-    """Its source's own: the cache outlives upgrades, and another release's driver must not serve this one."""
-    return hashlib.sha256(resources.files("crosswheel.toolchains").joinpath("zigcc.c").read_bytes()).hexdigest()[:12]
+def source_version(source: str) -> str:
+    """Of a C program of ours: the cache outlives upgrades, and another release's must not serve this one."""
+    return hashlib.sha256(resources.files("crosswheel.toolchains").joinpath(source).read_bytes()).hexdigest()[:12]
 
 
-def _compile_driver(zig: Zig, processes: Processes, listener: Listener) -> None:
-    source = resources.files("crosswheel.toolchains").joinpath("zigcc.c")
-    with resources.as_file(source) as path, tempfile.TemporaryDirectory(dir=zig.driver.parent) as folder:
-        built = Path(folder, "zigcc")
-        flags = ["-target", build_target(), "-O2", "-s", "-fno-sanitize=undefined"]
-        with chore("compiling the compiler driver, once per machine", listener):
-            _zig_cc(zig, "cc", [*flags, str(path), "-o", str(built)], processes)
-        built.replace(zig.driver)
+def compile_program(zig: Zig, source: str, target: str, program: Path, processes: Processes, *flags: str) -> None:
+    """Make one of our own small C programs, there or not at all."""
+    with (
+        resources.as_file(resources.files("crosswheel.toolchains").joinpath(source)) as path,
+        tempfile.TemporaryDirectory(dir=program.parent) as folder,
+    ):
+        built = Path(folder, program.name)
+        words = ["-target", target, "-O2", "-s", "-fno-sanitize=undefined", *flags]
+        _zig_cc(zig, "cc", [*words, str(path), "-o", str(built)], processes)
+        built.replace(program)
 
 
 def _compile_sample(zig: Zig, triple: str, library: str, processes: Processes) -> None:
@@ -170,7 +133,7 @@ def _zig_cc(zig: Zig, mode: str, arguments: list[str], processes: Processes) -> 
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     """One process at a time; the others wait for its work and find it done."""
     import filelock
 

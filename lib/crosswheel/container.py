@@ -1,0 +1,352 @@
+"""One container on a Docker host: commands run in it, files go in and out, and it never outlives its use.
+
+Nothing of the caller's machine is mounted (files are copied through the engine, which may be remote), and it sees no
+variable of the caller's that is not given to it. A label says whose it is, so that the next run can remove what a
+killed one left; it ends by itself when its time is over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import tarfile
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath, PurePosixPath
+from typing import IO, TYPE_CHECKING
+
+from crosswheel.docker_host import DockerHost, engine_errors
+from crosswheel.errors import ContainerLost, CrosswheelError, EmulatorCrashed, OutOfMemory, TimeLimit
+from crosswheel.images import Image
+from crosswheel.process import CommandFailed, Processes, Stopped, log_tail
+
+if TYPE_CHECKING:
+    from docker.models.containers import Container as DockerContainer
+
+LABEL = "io.crosswheel.run"
+
+_POLL = 0.1
+_SLACK = 600  # seconds that a container may live longer than its job
+_PIDS = 8192  # processes and threads; a build that forks without end must not take the host with it
+_SPOOL = 16 * 1024 * 1024  # bytes of an archive that are kept in memory
+_SIGKILLED = 128 + 9
+_CRASH = "qemu: uncaught target signal"
+_CRASHES = {132, 134, 135, 139}  # 128 + SIGILL, SIGABRT, SIGBUS, SIGSEGV
+
+
+@dataclass(frozen=True)
+class Container:
+    """A running container of `image`; commands run as root in it, as pypa's images are made for."""
+
+    docker: DockerHost
+    image: Image
+    processes: Processes
+    emulated: bool
+    _container: DockerContainer = field(compare=False)
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: PurePosixPath | str = "/",
+        log: Path | None = None,
+        deadline: float | None = None,
+    ) -> str:
+        """Run to the end; output goes to the end of `log`, or is returned where there is none.
+
+        `env` comes over the container's own. Raises CommandFailed, TimeLimit, Stopped, and what became of the
+        container itself: OutOfMemory, ContainerLost, EngineUnavailable.
+        """
+        if self.processes.stopped:
+            raise Stopped(f"not started: {argv[0]}")
+        api = self.docker.client.api
+        words = [*_entrypoint(self.image), *argv]
+        with engine_errors(f"running {argv[0]} in a container", ContainerLost):
+            started = api.exec_create(self._id, words, environment=dict(env or {}), workdir=str(cwd))
+            chunks = api.exec_start(started["Id"], stream=True, demux=True)
+        with _outputs(log, argv) as (out, err):
+            self._follow(chunks, out, err, argv, deadline)
+            code = self._exit_code(started["Id"])
+            if code:
+                output = "\n".join(log_tail(log)) if log else _text(out) + _text(err)
+                raise self._failure(argv, code, output)
+            return "" if log else _text(out)
+
+    def put(self, *paths: Path, to: PurePosixPath | str | None = None) -> None:
+        """Copy files and folders of this machine to the same paths in the container, or below `to`."""
+        with tempfile.SpooledTemporaryFile(max_size=_SPOOL) as spool:
+            # One owner, and no user's name: what is built must not depend on who copied it.
+            with tarfile.open(fileobj=spool, mode="w") as archive:
+                for path in paths:
+                    name = PurePosixPath(to, path.name) if to else PurePosixPath(path)
+                    archive.add(path, str(name).lstrip("/"), filter=_anonymous)
+            spool.seek(0)
+            self.put_archive(spool)
+
+    def put_archive(self, archive: IO[bytes], to: str = "/") -> None:
+        with engine_errors("copying files into a container", ContainerLost):
+            self._container.put_archive(to, archive)
+
+    def get(self, path: PurePath | str, to: Path) -> None:
+        """Copy the regular files in a folder of the container, or the one file at `path`, into the folder `to`.
+
+        What runs in there is not trusted: links and devices stay where they are, and no name leads outside `to`.
+        """
+        with tempfile.SpooledTemporaryFile(max_size=_SPOOL) as spool:
+            with engine_errors(f"copying {path} out of a container", ContainerLost):
+                stream, _ = self._container.get_archive(str(path))
+                for chunk in stream:
+                    spool.write(chunk)
+            spool.seek(0)
+            _unpack(spool, to)
+
+    @property
+    def _id(self) -> str:
+        return str(self._container.id)
+
+    def _follow(
+        self,
+        chunks: Iterator[tuple[bytes | None, bytes | None]],
+        out: IO[bytes],
+        err: IO[bytes],
+        argv: Sequence[str],
+        deadline: float | None,
+    ) -> None:
+        """Copy what a command prints until it ends.
+
+        The engine has no way to signal one command: when it must end before its time, its container ends with it.
+        """
+
+        def copy() -> None:
+            # A stream that breaks is told apart from one that ends by the exit code that is asked for next.
+            with contextlib.suppress(Exception):
+                for some, wrong in chunks:
+                    out.write(some or b"")
+                    err.write(wrong or b"")
+                    out.flush()
+
+        reader = threading.Thread(target=copy, daemon=True)
+        reader.start()
+        while reader.is_alive():
+            reader.join(_POLL)
+            self._check(argv, deadline)
+        # The library closes the socket and forgets the response, which complains when it is collected.
+        with contextlib.suppress(ValueError, AttributeError):
+            chunks._response.raw.close()  # type: ignore[attr-defined]  # noqa: SLF001
+
+    def _check(self, argv: Sequence[str], deadline: float | None) -> None:
+        if self.processes.stopped:
+            self.kill()
+            raise Stopped(f"stopped: {argv[0]}")
+        if deadline is not None and time.monotonic() > deadline:
+            self.kill()
+            raise TimeLimit(
+                f"{' '.join(argv[:3])} was still running in its container when the time limit was reached",
+                hint="set a longer `timeout` (seconds) in [tool.crosswheel], or see in the log what it waits for",
+            )
+
+    def _exit_code(self, started: str) -> int:
+        with engine_errors("asking how a command in a container ended"):
+            from docker.errors import NotFound
+
+            try:
+                code = self.docker.client.api.exec_inspect(started)["ExitCode"]
+            except NotFound:
+                code = None
+        if code is None or (code == _SIGKILLED and not self.is_running):
+            raise self._lost()
+        return int(code)
+
+    def _failure(self, argv: Sequence[str], code: int, output: str) -> CrosswheelError:
+        if code == _SIGKILLED and self._ran_out_of_memory():
+            return OutOfMemory(
+                f"the kernel ended {PurePosixPath(argv[0]).name}, or what it started: out of memory",
+                hint="--jobs 1, or give the Docker host more memory",
+            )
+        failed = CommandFailed(argv, code, output)
+        # QEMU's own end, or that of what it ran, told from an ordinary error by what it prints, or by the signal.
+        if self.emulated and (_CRASH in output or code in _CRASHES):
+            return EmulatorCrashed(
+                f"{PurePosixPath(argv[0]).name} crashed under the emulator ({failed.ending})",
+                hint="another --engine; or a newer QEMU: crosswheel register",
+            )
+        return failed
+
+    def _lost(self) -> CrosswheelError:
+        if self._ran_out_of_memory():
+            return OutOfMemory(
+                "the kernel ended the container: out of memory", hint="--jobs 1, or give the Docker host more memory"
+            )
+        return ContainerLost(
+            "the container ended while a command ran in it: it was removed, or the Docker Engine was restarted",
+            hint="the same command again; docker events shows who ends containers",
+        )
+
+    @property
+    def is_running(self) -> bool:
+        from docker.errors import APIError
+
+        try:
+            self._container.reload()
+        except (APIError, OSError):
+            return False
+        return self._container.status == "running"
+
+    def _ran_out_of_memory(self) -> bool:
+        """Whether the kernel killed a process of it: the engine keeps the event, and sets no flag for an exec's."""
+        from docker.errors import DockerException
+
+        with contextlib.suppress(DockerException, OSError):
+            client = self.docker.client
+            # Both in the engine's own clock. What has happened until now is a list that ends.
+            since, until = self._container.attrs["Created"], client.info()["SystemTime"]
+            filters = {"event": "oom", "container": self._id}
+            return any(True for _ in client.api.events(since=since, until=until, filters=filters, decode=True))
+        return False
+
+    def kill(self) -> None:
+        """End everything that runs in it."""
+        from docker.errors import DockerException
+        from requests.exceptions import RequestException
+
+        with contextlib.suppress(DockerException, RequestException, OSError):
+            self._container.kill()
+
+    def remove(self) -> None:
+        """Gone, whatever it was doing; a host that is gone as well keeps it until the next run's `remove_stale`."""
+        from docker.errors import DockerException
+        from requests.exceptions import RequestException
+
+        with contextlib.suppress(DockerException, RequestException, OSError):
+            self._container.remove(force=True, v=True)
+
+
+@contextmanager
+def running(
+    docker: DockerHost,
+    image: Image,
+    processes: Processes,
+    *,
+    timeout: float,
+    environ: Mapping[str, str] | None = None,
+    volumes: Mapping[str, str] | None = None,
+    memory: int = 0,
+    emulated: bool = False,
+) -> Iterator[Container]:
+    """A container of its own for as long as the block lasts.
+
+    `volumes` maps names of volumes to where they are mounted, for reading only; `memory` is a limit in bytes. Raises
+    ImageUnavailable's kin from the engine as ContainerLost, or EngineUnavailable.
+    """
+    with engine_errors(f"starting a container of {image.reference}", ContainerLost):
+        created = docker.client.containers.create(
+            image.id,
+            # Ends by itself, should nobody be left to remove it.
+            ["sleep", str(int(timeout) + _SLACK)],
+            entrypoint=[],
+            platform=image.arch.oci,
+            environment=dict(environ or {}),
+            volumes=[f"{name}:{path}:ro" for name, path in (volumes or {}).items()],
+            labels={LABEL: _mark()},
+            init=True,
+            auto_remove=True,
+            network_mode="bridge",
+            security_opt=["no-new-privileges"],
+            pids_limit=_PIDS,
+            mem_limit=memory or None,
+            memswap_limit=memory or None,
+        )
+    container = Container(docker, image, processes, emulated, created)
+    try:
+        with engine_errors(f"starting a container of {image.reference}", ContainerLost):
+            created.start()
+        yield container
+    finally:
+        container.remove()
+
+
+def remove_stale(docker: DockerHost) -> int:
+    """Remove the containers of runs of this machine that are over; how many there were."""
+    from docker.errors import DockerException
+
+    count = 0
+    with contextlib.suppress(DockerException, OSError):
+        for found in docker.client.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True):
+            if not _is_alive(found.labels.get(LABEL, "")):
+                with contextlib.suppress(DockerException):
+                    found.remove(force=True, v=True)
+                    count += 1
+    return count
+
+
+def _mark() -> str:
+    """Whose a container is: machine, process, and when that process began (numbers are used again)."""
+    return f"{socket.gethostname()} {os.getpid()} {_began(os.getpid())}"
+
+
+def _is_alive(mark: str) -> bool:
+    machine, _, process = mark.partition(" ")
+    number, _, began = process.partition(" ")
+    if machine != socket.gethostname():
+        return True  # another machine's: only that one knows
+    return number.isdigit() and _began(int(number)) == began
+
+
+def _began(process: int) -> str:
+    """In clock ticks since boot (proc(5), field 22 of stat, after the name in parentheses); empty if there is none."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text("ascii", "replace").rpartition(")")[2].split()[19]
+    except OSError:
+        return ""
+
+
+def _entrypoint(image: Image) -> Sequence[str]:
+    """What stands before each command: 32-bit images start by a program that makes a 64-bit kernel look like theirs."""
+    return image.entrypoint if image.arch.bits == 32 else ()  # noqa: PLR2004
+
+
+@contextmanager
+def _outputs(log: Path | None, argv: Sequence[str]) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+    """Where what a command prints goes: to the log, or to two files that are read afterwards."""
+    if log is None:
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            yield out, err
+        return
+    with log.open("ab") as file:
+        file.write(f"$ {' '.join(argv)}\n".encode())
+        file.flush()
+        yield file, file
+
+
+def _text(sink: IO[bytes]) -> str:
+    sink.seek(0)
+    return sink.read().decode(errors="replace")
+
+
+def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    member.uid = member.gid = 0
+    member.uname = member.gname = ""
+    return member
+
+
+def _unpack(archive: IO[bytes], to: Path) -> None:
+    to.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(fileobj=archive) as opened:
+        for member in opened:
+            parts = PurePosixPath(member.name).parts
+            inside = PurePosixPath(*parts[1:]) if len(parts) > 1 else PurePosixPath(member.name)
+            if not member.isfile() or inside.is_absolute() or ".." in inside.parts:
+                continue
+            content = opened.extractfile(member)
+            assert content is not None  # noqa: S101 - regular files have some
+            target = to / inside
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("wb") as file:
+                while block := content.read(1 << 20):
+                    file.write(block)

@@ -1,0 +1,74 @@
+"""Build in a container of the target's architecture, with a compiler of the machine that runs it.
+
+Python, configure scripts and the programs that they start are emulated, and the project sees an ordinary native
+build. But under the names of the container's compilers stands the clang inside Zig, a static program of the Docker
+host's machine. It is told to be the container's own compiler, with the container's triple, libstdc++, headers and C
+library: so its objects keep the image's ABI, and the wheel the image's promise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+from crosswheel.container import Container
+from crosswheel.engines import containers
+from crosswheel.engines.site import Site
+from crosswheel.errors import MissingTool
+from crosswheel.images import Family
+from crosswheel.model import Interpreter, Job, Listener
+from crosswheel.process import CommandFailed
+from crosswheel.targets import Target
+from crosswheel.toolchains.toolbox import CLANG_BIN, CLANG_CONFIGURATION, MOUNT, RESOURCES
+from crosswheel.workspace import Workspace
+
+
+class Accelerated:
+    family: Family | None = "pypa"
+
+    def offer(self, target: Target, site: Site) -> Interpreter | str:
+        return containers.offer(target, site, natively=False)
+
+    def prepare(self, target: Target, site: Site, listener: Listener, *, cxx: bool) -> None:  # noqa: ARG002
+        containers.prepare(target, site, listener, compilers=True)
+
+    @contextmanager
+    def open(
+        self,
+        job: Job,
+        site: Site,
+        folder: Path,
+        log: Path,
+        *,
+        bare: bool = False,  # noqa: ARG002
+    ) -> Iterator[Workspace]:
+        path = (str(CLANG_BIN),)
+        with containers.open_workspace(job, site, folder, log, compilers=True, path=path) as workspace:
+            arguments = _arguments(workspace.container, workspace.deadline, debug=site.config.debug_info)
+            content = "".join(f"{argument}\n" for argument in arguments)
+            containers.put_text(workspace.container, CLANG_CONFIGURATION, content.encode())
+            yield workspace
+
+
+def _arguments(container: Container, deadline: float | None, *, debug: bool) -> list[str]:
+    """What makes clang the container's own compiler: the answers of the container's gcc, which is asked once."""
+    command = ["sh", "-c", "gcc -dumpmachine && gcc -print-libgcc-file-name"]
+    try:
+        triple, libgcc = container.run(command, deadline=deadline).split()
+    except (CommandFailed, ValueError) as error:
+        raise MissingTool(
+            f"{container.image.reference} has no gcc whose headers and libraries clang could use",
+            hint="--engine emulated, or another --image",
+        ) from error
+    return [
+        f"--target={triple}",
+        f"--gcc-install-dir={PurePosixPath(libgcc).parent}",
+        f"-resource-dir={RESOURCES}",
+        f"-B{MOUNT / 'bin'}",
+        "-fuse-ld=lld",
+        # Nobody asked for this compiler: what gcc takes without a word must not fail a build.
+        "-Qunused-arguments",
+        "-Wno-unknown-warning-option",
+        *([] if debug else ["> -g0"]),
+    ]

@@ -1,0 +1,199 @@
+"""What the engines that build in containers share: which images they take, and how a workspace in one is opened."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import tarfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit, urlunsplit
+
+from crosswheel.container import Container, running
+from crosswheel.docker_host import DockerHost
+from crosswheel.engines.site import Site
+from crosswheel.errors import BuildFailed, CrosswheelError, EngineUnavailable
+from crosswheel.images import Family, Image
+from crosswheel.model import Interpreter, Job, Listener, deaf
+from crosswheel.process import CommandFailed
+from crosswheel.targets import Target
+from crosswheel.toolchains.toolbox import MOUNT, UV
+from crosswheel.workspace import ContainerWorkspace
+
+_MEMORY_SHARE = 0.9  # of the Docker host's; what runs the host stays out of a build's reach
+_CERTIFICATES = PurePosixPath("/etc/crosswheel/certificates.pem")
+_NETWORK = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
+_DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def offer(target: Target, site: Site, *, natively: bool, family: Family = "pypa") -> Interpreter | str:
+    """The interpreter of the image that would run the build backend, or why this machine cannot serve the target."""
+    if reason := _refusal(target, site, natively=natively, family=family):
+        return reason
+    try:
+        site.running(site.image_arch(target, family))
+        pythons = site.pythons(target, family)
+    except CrosswheelError as error:
+        return f"{error.message}; {error.hint}" if error.hint else error.message
+    if target.python not in pythons:
+        return f"{site.reference(target, family)} has no {target.python}; it has {', '.join(map(str, pythons))}"
+    return pythons[target.python] or Interpreter(target.python, f"{target.python.version}.99", Path("python"))
+
+
+def _refusal(target: Target, site: Site, *, natively: bool, family: Family) -> str:
+    """What can be said before the Docker host is asked to do anything."""
+    if isinstance(site.docker, EngineUnavailable):
+        return site.docker.message
+    if natively != site.docker.runs_natively(site.image_arch(target, family)):
+        machine = f"the Docker host is a {site.docker.machine} machine"
+        return machine if natively else f"{machine} itself: nothing to emulate"
+    if site.config.offline:
+        return "--offline forbids fetching build requirements into a new container"
+    return ""
+
+
+def prepare(target: Target, site: Site, listener: Listener, *, compilers: bool, family: Family = "pypa") -> None:
+    """Pull the image and fill the toolbox, before the jobs that would all ask for them at once."""
+    image = site.pull(site.reference(target, family), site.image_arch(target, family), listener)
+    site.toolbox(image, listener, compilers=compilers)
+
+
+@contextmanager
+def container_of(image: Image, site: Site, *, compilers: bool, timeout: float) -> Iterator[Container]:
+    """A container with the toolbox and, where QEMU runs it, with the processor that QEMU is quickest at."""
+    docker = site.docker
+    if isinstance(docker, EngineUnavailable):
+        raise docker
+    toolbox = site.toolbox(image, deaf, compilers=compilers)
+    with running(
+        docker,
+        image,
+        site.host.processes,
+        timeout=timeout,
+        environ=site.running(image.arch).environ,
+        volumes=toolbox.volumes,
+        memory=_memory(docker),
+        emulated=not site.running(image.arch).natively,
+    ) as container:
+        yield container
+
+
+@contextmanager
+def open_workspace(
+    job: Job,
+    site: Site,
+    folder: Path,
+    log: Path,
+    *,
+    family: Family = "pypa",
+    compilers: bool = False,
+    path: tuple[str, ...] = (),
+) -> Iterator[ContainerWorkspace]:
+    """A container of the job's image with an environment of the job's Python; `path` stands first in its PATH."""
+    config, deadline = site.config, time.monotonic() + site.config.timeout
+    image = site.pull(site.reference(job.target, family), site.image_arch(job.target, family), deaf)
+    interpreter = site.pythons(job.target, family).get(job.target.python)
+    if interpreter is None:
+        raise BuildFailed(f"{image.reference} has no {job.target.python}", hint="--image, or other --python")
+    folder.mkdir(parents=True)
+    try:
+        with container_of(image, site, compilers=compilers, timeout=config.timeout) as container:
+            network, installer = enter(container, site)
+            python = folder / "environment" / "bin" / "python"
+            make_environment(container, interpreter.path, python, installer, log, deadline)
+            words = (*path, str(python.parent), str(MOUNT / "bin"), image.environ.get("PATH", _DEFAULT_PATH))
+            environ = {
+                **network,
+                "PATH": ":".join(words),
+                "VIRTUAL_ENV": str(python.parent.parent),
+                **({"SOURCE_DATE_EPOCH": epoch} if (epoch := site.host.environ.get("SOURCE_DATE_EPOCH")) else {}),
+                **config.environment,
+            }
+            yield ContainerWorkspace(
+                host=site.host,
+                container=container,
+                root=folder,
+                python=python,
+                log=log,
+                deadline=deadline,
+                environ=environ,
+                installer_environ=installer,
+            )
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def enter(container: Container, site: Site) -> tuple[dict[str, str], dict[str, str]]:
+    """What hooks and what uv see of the caller's network: proxies, certificates, and where packages come from.
+
+    Folders of this machine are not passed on. Only uv gets the credentials in an index's address: what a build
+    backend runs is code that nobody here has read.
+    """
+    host, given = site.host, {name: site.host.environ[name] for name in _NETWORK if name in site.host.environ}
+    settings = host.index.settings.remote
+    if (certificates := _certificates(site)) and certificates.is_file():
+        _put_as(container, certificates, _CERTIFICATES)
+        names = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+        given |= dict.fromkeys(names, str(_CERTIFICATES))
+    urls = {"PIP_INDEX_URL": settings.index_url, "PIP_EXTRA_INDEX_URL": " ".join(settings.extra_index_urls)}
+    hooks = {**given, **{name: without_credentials(urls) for name, urls in urls.items() if urls}}
+    own = {name: value for name, value in host.environ.items() if name in _UV_OWN}
+    uv = {**settings.uv_environ, **own, **given, "UV_PYTHON_DOWNLOADS": "never", "UV_LINK_MODE": "copy"}
+    return hooks, uv
+
+
+# The caller's own settings of uv that say where packages come from; its folders are this machine's.
+_UV_OWN = (
+    "UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_INDEX_STRATEGY", "UV_HTTP_TIMEOUT",
+    "UV_PRERELEASE", "UV_EXCLUDE_NEWER", "UV_NATIVE_TLS", "UV_INSECURE_HOST",
+)  # fmt: skip
+
+
+def make_environment(
+    container: Container, interpreter: Path, python: Path, installer: Mapping[str, str], log: Path, deadline: float
+) -> None:
+    """An empty environment (PEP 405) of an interpreter in the container, so that `python` is its own."""
+    folder = python.parent.parent
+    command = [UV, "venv", "--quiet", "--no-project", "--python", str(interpreter), str(folder)]
+    try:
+        container.run(command, env=installer, log=log, deadline=deadline)
+    except CommandFailed as error:
+        hint = f"less {log}"
+        raise BuildFailed(f"no environment of {interpreter} could be made: {error.ending}", hint=hint) from error
+
+
+def without_credentials(urls: str) -> str:
+    """Addresses without user names and passwords."""
+    return " ".join(_bare(url) for url in urls.split())
+
+
+def _bare(url: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def _certificates(site: Site) -> Path | None:
+    environ, settings = site.host.environ, site.host.index.settings
+    named = settings.cert or environ.get("SSL_CERT_FILE") or environ.get("REQUESTS_CA_BUNDLE")
+    return Path(named) if named else None
+
+
+def _put_as(container: Container, path: Path, name: PurePosixPath) -> None:
+    put_text(container, name, path.read_bytes())
+
+
+def put_text(container: Container, name: PurePosixPath, content: bytes) -> None:
+    """Write one file."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        member = tarfile.TarInfo(str(name).lstrip("/"))
+        member.size, member.mode = len(content), 0o644
+        archive.addfile(member, io.BytesIO(content))
+    file.seek(0)
+    container.put_archive(file)
+
+
+def _memory(docker: DockerHost) -> int:
+    return int(docker.memory * _MEMORY_SHARE)

@@ -1,0 +1,149 @@
+"""Where a run takes place: this machine, its Docker host if it has one, and what was found out about both so far."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Hashable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from crosswheel.config import Config
+from crosswheel.docker_host import DockerHost, connect
+from crosswheel.emulation import Running, probe
+from crosswheel.errors import CrosswheelError, EngineUnavailable, ImageUnavailable
+from crosswheel.hosts import LocalHost, local_host
+from crosswheel.images import Family, Image, ensure_image, find_image, pinned_image
+from crosswheel.model import Interpreter, Listener
+from crosswheel.opt_python import find_pythons
+from crosswheel.targets import Architecture, PythonTag, Target, oldest_policy, parse_architecture, usual_pythons
+from crosswheel.toolchains.toolbox import Toolbox, ensure_toolbox
+
+_Value = TypeVar("_Value")
+
+
+@dataclass(frozen=True)
+class Site:
+    """What engines are asked with. `docker` is a Docker host that answers, or why there is none."""
+
+    config: Config
+    host: LocalHost
+    docker: DockerHost | EngineUnavailable
+    _known: dict[Hashable, object] = field(default_factory=dict, repr=False, compare=False)
+
+    def with_interpreters(self, more: Mapping[PythonTag, Interpreter]) -> Site:
+        return replace(self, host=self.host.with_interpreters(more))
+
+    def running(self, arch: Architecture) -> Running:
+        """How the Docker host runs an architecture; raises CannotRun, EngineUnavailable."""
+        return self._once(("running", arch), lambda: probe(self._docker, arch))
+
+    def reference(self, target: Target, family: Family = "pypa") -> str:
+        """The image that a target is built in; raises ImageUnavailable."""
+        built_in = "dockcross" if self.config.engine_for(target) == "dockcross" else "pypa"
+        asked_for = self.config.image_for(target) if family == built_in else ""
+        return asked_for or self._once(
+            ("pin", target.arch, target.policy, family), lambda: pinned_image(target, family).reference
+        )
+
+    def image(self, target: Target, family: Family = "pypa") -> Image | None:
+        """That image, if the Docker host has it; None while nobody has pulled it.
+
+        Raises ImageUnavailable: it was looked for in vain, or it is not what it should be.
+        """
+        reference, arch = self.reference(target, family), self.image_arch(target, family)
+        return self._once(("image", reference, arch), lambda: self._find(reference, arch))
+
+    def pull(self, reference: str, arch: Architecture, listener: Listener) -> Image:
+        """An image, fetched if need be; raises ImageUnavailable, EngineUnavailable."""
+
+        def fetch() -> Image:
+            return ensure_image(
+                self._docker,
+                reference,
+                arch,
+                mirrors=self.config.mirrors,
+                offline=self.config.offline,
+                listener=listener,
+            )
+
+        if self._known.get(("image", reference, arch)) is None:
+            self._known.pop(("image", reference, arch), None)
+        return self._once(("image", reference, arch), fetch)
+
+    def image_arch(self, target: Target, family: Family) -> Architecture:
+        """Dockcross's images are for the machine that compiles."""
+        return parse_architecture("x86_64") if family == "dockcross" else target.arch
+
+    def pythons(self, target: Target, family: Family = "pypa") -> Mapping[PythonTag, Interpreter | None]:
+        """What the image has, or what pypa's images usually have while it is not there to be asked."""
+        image = self.image(target, family)
+        return self.pythons_of(image) if image else dict.fromkeys(usual_pythons())
+
+    def pythons_of(self, image: Image) -> Mapping[PythonTag, Interpreter]:
+        return self._once(("pythons", image.id), lambda: find_pythons(self._docker, image))
+
+    @property
+    def pythons_elsewhere(self) -> frozenset[PythonTag]:
+        """What the images have that containers could be made of here; nothing where none could."""
+        config = self.config
+        if {config.engine, *config.engines.values()} == {"cross"}:
+            return frozenset()
+        found: set[PythonTag] = set()
+        for arch in config.arch:
+            # The plan has the words for what cannot be.
+            with contextlib.suppress(CrosswheelError):
+                self.running(arch)
+                for policy in {config.policy or oldest_policy(arch)}:
+                    found.update(self.pythons(Target(PythonTag(0), arch, policy)))
+        return frozenset(found)
+
+    def toolbox(self, image: Image, listener: Listener, *, compilers: bool) -> Toolbox:
+        """The volume of programs of the Docker host's own machine; raises MissingTool, EngineUnavailable."""
+        return self._once(
+            ("toolbox", compilers),
+            lambda: ensure_toolbox(self._docker, image, self.host, listener, compilers=compilers),
+        )
+
+    @property
+    def _docker(self) -> DockerHost:
+        if isinstance(self.docker, EngineUnavailable):
+            raise self.docker
+        return self.docker
+
+    def _find(self, reference: str, arch: Architecture) -> Image | None:
+        found = find_image(self._docker, reference, arch, self.config.mirrors)
+        if found is None and self.config.offline:
+            hint = "the same command without --offline, once"
+            raise ImageUnavailable(f"{reference} is not there, and --offline forbids fetching it", hint=hint)
+        return found
+
+    def _once(self, key: Hashable, ask: Callable[[], _Value]) -> _Value:
+        """The answer, or the error, that the first time brought."""
+        if key not in self._known:
+            try:
+                self._known[key] = ask()
+            except CrosswheelError as error:
+                self._known[key] = error
+        answer = self._known[key]
+        if isinstance(answer, CrosswheelError):
+            raise answer
+        return answer  # type: ignore[return-value]
+
+
+def look_around(config: Config, listener: Listener) -> Site:
+    """Ask this machine and its Docker host at the same time: a second, for every interpreter is asked who it is."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        connecting = pool.submit(_connect, config)
+        host = local_host(offline=config.offline, listener=listener)
+        return Site(config, host, connecting.result())
+
+
+def _connect(config: Config) -> DockerHost | EngineUnavailable:
+    if config.test == "never" and config.engine == "cross" and set(config.engines.values()) <= {"cross"}:
+        return EngineUnavailable("nothing that was asked for needs a Docker Engine")
+    try:
+        return connect(config.docker_host, os.environ)
+    except EngineUnavailable as error:
+        return error

@@ -1,0 +1,58 @@
+"""Which CPythons an image has: the folder /opt/python of pypa's images, with a link per interpreter (PEP 425 tags)."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from types import MappingProxyType
+
+from crosswheel.container import LABEL
+from crosswheel.docker_host import DockerHost, engine_errors
+from crosswheel.errors import ContainerLost, UsageError
+from crosswheel.images import Image
+from crosswheel.model import Interpreter
+from crosswheel.targets import PythonTag, parse_python
+
+_FOLDER = "/opt/python"
+
+
+def find_pythons(docker: DockerHost, image: Image) -> Mapping[PythonTag, Interpreter]:
+    """Every CPython of the image; none where it has no such folder. Nothing is run: the image may be emulated.
+
+    Paths are the image's. Raises EngineUnavailable, ContainerLost.
+    """
+    from docker.errors import DockerException, NotFound
+
+    with engine_errors(f"looking into {image.reference}", ContainerLost):
+        holder = docker.client.containers.create(
+            image.id, ["true"], platform=image.arch.oci, labels={LABEL: "looking"}, network_mode="none"
+        )
+        try:
+            stream, _ = holder.get_archive(_FOLDER)
+            archive = b"".join(stream)
+        except NotFound:
+            return MappingProxyType({})
+        finally:
+            with contextlib.suppress(DockerException):
+                holder.remove(force=True)
+    with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
+        found = (_interpreter(PurePosixPath(member.name).name, member.linkname) for member in opened)
+        return MappingProxyType({each.tag: each for each in sorted(filter(None, found), key=lambda each: each.tag)})
+
+
+def _interpreter(name: str, link: str) -> Interpreter | None:
+    """``cp313-cp313t`` -> cp313t; the folder it links to says its version, if its name does."""
+    match = re.fullmatch(r"cp3\d+-(cp3\d+t?)", name)
+    if not match:
+        return None
+    try:
+        tag = parse_python(match[1])
+    except UsageError:
+        return None  # newer than we know
+    version = re.search(rf"{re.escape(tag.version)}\.\d+\w*", link)
+    # Of an unnamed patch release requires-python is asked as of the newest.
+    return Interpreter(tag, version[0] if version else f"{tag.version}.99", Path(_FOLDER, name, "bin/python"))

