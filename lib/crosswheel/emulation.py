@@ -15,10 +15,11 @@ import json
 import secrets
 import struct
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from elftools.elf.enums import ENUM_E_MACHINE
 
@@ -42,6 +43,8 @@ _PAGE = 0x1_0000  # the largest that kernels of these architectures have
 
 # QEMU ends with an error when it is asked for a processor of this name; whoever is not QEMU never reads it.
 _NO_SUCH_CPU = "crosswheel-asks-who-reads-this"
+# What the kernel says where nothing takes the program, and where what should take it is not in the container.
+_NO_FORMAT, _NO_FILE = "exec format error", "no such file or directory"
 # The first of these that an emulator knows. QEMU's own choice computes each pointer's signature as Armv8.3 would, and
 # makes Python take twice as long; what turns that off has another name from version to version.
 _CPUS: Mapping[str, tuple[str, ...]] = {"aarch64": ("max,pauth=off", "cortex-a57")}
@@ -64,6 +67,14 @@ class Running:
         return {CPU: self.cpu} if self.cpu else {}
 
 
+@dataclass(frozen=True)
+class Ending:
+    """How a container's only program ended, and what was printed; no exit code where it did not end by itself."""
+
+    exit_code: int | None
+    output: str
+
+
 @functools.cache
 def probe(host: DockerHost, arch: Architecture) -> Running:
     """Run a program of `arch` there, and find out what runs it; half a second for each question, asked once.
@@ -72,16 +83,31 @@ def probe(host: DockerHost, arch: Architecture) -> Running:
     """
     with _image(host, arch) as name:
         for cpu in (_NO_SUCH_CPU, *_CPUS.get(arch.name, ()), ""):
-            ending = _run(host, arch, name, {CPU: cpu} if cpu else {})
-            if ending.succeeded:
+            environ = {CPU: cpu} if cpu else {}
+            ending = run_once(host, name, arch.oci, _PATIENCE, environment=environ)
+            if ending.exit_code == _EXIT_CODE:
                 natively = cpu == _NO_SUCH_CPU
                 return Running(arch, natively=natively, cpu="" if natively else cpu)
-            if ending.never_began:
+            if _never_began(ending):
                 break
     raise CannotRun(
-        f"the Docker host at {host.address} does not run programs for {arch}: {ending.reason}",
+        f"the Docker host at {host.address} does not run programs for {arch}: {_reason(ending)}",
         hint=f"crosswheel register --arch {arch}, or nox -s register -- --arch {arch}",
     )
+
+
+def survey(host: DockerHost, archs: Iterable[Architecture]) -> dict[Architecture, Running | CannotRun]:
+    """`probe` for each, side by side. Raises EngineUnavailable."""
+
+    def found(arch: Architecture) -> Running | CannotRun:
+        try:
+            return probe(host, arch)
+        except CannotRun as error:
+            return error
+
+    archs = tuple(archs)
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        return dict(zip(archs, pool.map(found, archs), strict=True))
 
 
 def program(arch: Architecture) -> bytes:
@@ -140,32 +166,21 @@ def _tar(files: Mapping[str, bytes]) -> bytes:
     return archive.getvalue()
 
 
-@dataclass(frozen=True)
-class _Ending:
-    """How the program ended, with what was printed; no exit code where the engine could not start it at all."""
+def _never_began(ending: Ending) -> bool:
+    """Whether the kernel found nothing that runs it, so that no other question would have another answer."""
+    return any(words in ending.output for words in (_NO_FORMAT, _NO_FILE))
 
-    exit_code: int | None
-    output: str
 
-    @property
-    def succeeded(self) -> bool:
-        return self.exit_code == _EXIT_CODE
-
-    @property
-    def never_began(self) -> bool:
-        """Whether the kernel found nothing that runs it, so that no other question would have another answer."""
-        return "exec format error" in self.output or "no such file or directory" in self.output
-
-    @property
-    def reason(self) -> str:
-        if "exec format error" in self.output:
-            return "exec format error: no emulator is registered in its kernel"
-        if "no such file or directory" in self.output:
-            return "an emulator is registered in its kernel, but not for containers (without the flag F)"
-        if self.exit_code is None:
-            return self.output or f"a program of three instructions did not end within {_PATIENCE} s"
-        said = f": {self.output}" if self.output else ""
-        return f"a program that ends with {_EXIT_CODE} ended with {describe_returncode(self.exit_code)}{said}"
+def _reason(ending: Ending) -> str:
+    output = " ".join(ending.output.split())
+    if _NO_FORMAT in ending.output:
+        return f"{_NO_FORMAT}: no emulator is registered in its kernel"
+    if _NO_FILE in ending.output:
+        return "an emulator is registered in its kernel, but not for containers (without the flag F)"
+    if ending.exit_code is None:
+        return output or f"a program of three instructions did not end within {_PATIENCE} s"
+    said = f": {output}" if output else ""
+    return f"a program that ends with {_EXIT_CODE} ended with {describe_returncode(ending.exit_code)}{said}"
 
 
 @contextmanager
@@ -183,33 +198,33 @@ def _image(host: DockerHost, arch: Architecture) -> Iterator[str]:
                 host.client.images.remove(name, force=True)
 
 
-def _run(host: DockerHost, arch: Architecture, image: str, environ: Mapping[str, str]) -> _Ending:
+def run_once(host: DockerHost, image: str, platform: str, patience: float, **options: Any) -> Ending:
+    """Run a container's program to its end, and remove the container; `options` are those of its creation.
+
+    It has no network. Raises what the library raises where there is no engine, no image, or no such option.
+    """
     from docker.errors import APIError
 
     container = host.client.containers.create(
-        image, platform=arch.oci, environment=dict(environ), labels={LABEL: _NAME}, network_mode="none"
+        image, platform=platform, labels={LABEL: _NAME}, network_mode="none", **options
     )
     try:
         try:
             container.start()
         except APIError as error:
-            return _Ending(None, _one_line(error.explanation or str(error)))
-        return _Ending(_exit_code(container), _one_line(container.logs().decode(errors="replace")))
+            return Ending(None, str(error.explanation or error).strip())
+        return Ending(_exit_code(container, patience), container.logs().decode(errors="replace").strip())
     finally:
         with contextlib.suppress(APIError):
-            container.remove(force=True)
+            container.remove(force=True, v=True)
 
 
-def _exit_code(container: Container) -> int | None:
+def _exit_code(container: Container, patience: float) -> int | None:
     """An emulator that hangs must not hold everything up."""
     from requests.exceptions import ConnectionError as Broken
     from requests.exceptions import Timeout
 
     try:
-        return int(container.wait(timeout=_PATIENCE)["StatusCode"])
+        return int(container.wait(timeout=patience)["StatusCode"])
     except (Broken, Timeout):
         return None
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

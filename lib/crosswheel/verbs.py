@@ -15,5 +15,6 @@ class Verb(NamedTuple):
 VERBS = {
     "plan": Verb("Show what would be built, and why.", "source"),
     "wheels": Verb("Build, repair, audit and test wheels for every configured architecture.", "source"),
+    "register": Verb("Make the Docker host run programs of every configured architecture."),
     "pull": Verb("Fetch the images that wheels are built in, and check them."),
 }

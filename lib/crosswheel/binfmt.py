@@ -1,0 +1,162 @@
+"""Which foreign programs this machine's kernel hands to an emulator: binfmt_misc, read and written.
+
+The entries are the kernel's: they hold for all containers at once and are gone after a reboot. See the kernel's
+Documentation/admin-guide/binfmt-misc.rst.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from crosswheel.docker_host import DockerHost
+from crosswheel.emulation import program
+from crosswheel.process import Processes
+from crosswheel.targets import Architecture, load_table
+
+FOLDER = Path("/proc/sys/fs/binfmt_misc")
+
+# F: the kernel opens the emulator now, and it serves in containers, which have no such file. C: set-uid programs keep
+# their rights. Not P, which gives programs the name that they were called by: older QEMUs take it for an argument.
+FLAGS = "CF"
+
+# What the kernel compares: the first 20 bytes of an ELF file, which end with e_type and e_machine (elf(5)).
+_LENGTH = 20
+_OS_ABI, _TYPE = 7, 16
+
+
+@dataclass(frozen=True)
+class Handler:
+    """An entry of binfmt_misc: programs whose bytes at `offset` are `magic` under `mask` go to `interpreter`."""
+
+    name: str
+    enabled: bool
+    interpreter: str
+    flags: str
+    offset: int = 0
+    magic: bytes = b""
+    mask: bytes = b""
+
+    @property
+    def line(self) -> str:
+        """What has to be written to ``register`` to have it."""
+        magic, mask = (_escaped(each) for each in (self.magic, self.mask))
+        return f":{self.name}:M:{self.offset}:{magic}:{mask}:{self.interpreter}:{self.flags}"
+
+    def takes(self, data: bytes) -> bool:
+        """Whether a program that begins so goes to the interpreter."""
+        there = data[self.offset :][: len(self.magic)]
+        pairs = zip(there, self.magic, self.mask, strict=False)
+        return bool(self.magic) and len(there) == len(self.magic) and all((a ^ b) & m == 0 for a, b, m in pairs)
+
+
+@dataclass(frozen=True)
+class Complaint:
+    """What is wrong with an entry; a `fatal` one keeps programs in containers from running."""
+
+    text: str
+    fatal: bool = False
+
+
+def parse_handler(name: str, text: str) -> Handler | None:
+    """An entry as the kernel shows it; None for one that goes by the ending of file names."""
+    first, *lines = text.splitlines() or [""]
+    values = {key.removesuffix(":"): value.strip() for key, _, value in (line.partition(" ") for line in lines)}
+    if "magic" not in values:
+        return None
+    magic = bytes.fromhex(values["magic"])
+    return Handler(
+        name=name,
+        enabled=first == "enabled",
+        interpreter=values.get("interpreter", ""),
+        flags=values.get("flags", ""),
+        offset=int(values.get("offset", "0")),
+        magic=magic,
+        mask=bytes.fromhex(values["mask"]) if "mask" in values else b"\xff" * len(magic),
+    )
+
+
+def handlers(folder: Path = FOLDER) -> tuple[Handler, ...]:
+    """All that are registered; none where binfmt_misc is not mounted."""
+    found = (parse_handler(path.name, path.read_text("utf-8", "replace")) for path in _entries(folder))
+    return tuple(handler for handler in found if handler)
+
+
+def handler_for(arch: Architecture, folder: Path = FOLDER) -> Handler | None:
+    """The entry that programs of `arch` go to: an enabled one, if there is any."""
+    data = program(arch)
+    taking = [handler for handler in handlers(folder) if handler.takes(data)]
+    return min(taking, key=lambda handler: not handler.enabled, default=None)
+
+
+def new_handler(arch: Architecture, emulator: Path) -> Handler:
+    """The entry that hands programs of `arch` to `emulator`, whatever their OS ABI, position-independent or not."""
+    mask = bytearray(b"\xff" * _LENGTH)
+    mask[_OS_ABI] = 0
+    # ET_EXEC is 2 and ET_DYN 3: all but the last bit of a two-byte number.
+    mask[_TYPE if arch.byteorder == "little" else _TYPE + 1] = 0xFE
+    name = f"qemu-{load_table('targets.toml')['arch'][arch.name]['qemu']}"
+    return Handler(name, True, str(emulator), FLAGS, 0, program(arch)[:_LENGTH], bytes(mask))
+
+
+def register(handler: Handler, processes: Processes, folder: Path = FOLDER) -> None:
+    """Have the kernel take an entry, over one of its name. Only root may; raises CommandFailed, OSError."""
+    if not (folder / "register").exists():
+        processes.run(["mount", "-t", "binfmt_misc", "binfmt_misc", str(folder)], env=os.environ)
+    if (folder / handler.name).exists():
+        (folder / handler.name).write_text("-1", "ascii")
+    (folder / "register").write_text(handler.line, "utf-8")
+
+
+def find_emulator(arch: Architecture, environ: Mapping[str, str]) -> Path | None:
+    """QEMU's emulator of this machine that needs no libraries, for a container would not have them."""
+    name = f"qemu-{load_table('targets.toml')['arch'][arch.name]['qemu']}-static"
+    found = shutil.which(name, path=os.pathsep.join([environ.get("PATH", os.defpath), "/usr/bin"]))
+    return Path(found).resolve() if found else None
+
+
+def complaints(handler: Handler, folder: Path = FOLDER) -> Iterator[Complaint]:
+    """What is wrong with an entry of this machine's kernel."""
+    if not handler.enabled:
+        yield Complaint(f"{handler.name} is registered but disabled", fatal=True)
+    if "F" not in handler.flags:
+        yield Complaint(
+            f"{handler.name} is registered without the flag F: containers would need their own {handler.interpreter}",
+            fatal=True,
+        )
+    elif not Path(handler.interpreter).exists():
+        # Of tonistiigi/binfmt and its like: no harm while it lasts.
+        yield Complaint(f"{handler.interpreter} of {handler.name} came from an image: the kernel alone still holds it")
+    elif _is_newer(Path(handler.interpreter), folder / handler.name):
+        yield Complaint(
+            f"{handler.interpreter} was replaced after {handler.name} was registered: the old one still runs"
+        )
+    if "C" not in handler.flags:
+        yield Complaint(f"{handler.name} is registered without the flag C: sudo and its like do not work under it")
+
+
+def shares_kernel(host: DockerHost) -> bool:
+    """Whether this machine's entries are those of the Docker host: no virtual machine is between."""
+    return host.is_local and str(host.client.info().get("KernelVersion")) == os.uname().release
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if path.name not in {"register", "status"})
+    except OSError:
+        return []
+
+
+def _is_newer(interpreter: Path, entry: Path) -> bool:
+    """The kernel opened the interpreter when it made the entry."""
+    try:
+        return interpreter.stat().st_ctime > entry.stat().st_ctime
+    except OSError:
+        return False
+
+
+def _escaped(data: bytes) -> str:
+    return "".join(rf"\x{byte:02x}" for byte in data)

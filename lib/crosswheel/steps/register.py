@@ -1,0 +1,209 @@
+"""Make a Docker host run programs of more architectures, by emulators that its kernel is told of.
+
+Who registers them says little of how it went: tonistiigi/binfmt ends with 0 whatever happened. So a program is run
+before and afterwards, and only that counts.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from crosswheel import binfmt
+from crosswheel.docker_host import DockerHost, engine_errors
+from crosswheel.emulation import run_once
+from crosswheel.errors import CannotRun
+from crosswheel.images import ensure_image
+from crosswheel.model import Listener, chore
+from crosswheel.process import CommandFailed, Processes
+from crosswheel.targets import Architecture
+
+DEFAULT_IMAGE = "tonistiigi/binfmt"
+
+_PATIENCE = 120  # seconds; it writes a few lines to the kernel
+# How far it reaches, whoever does it.
+SCOPE = "the kernel of the Docker host keeps what is registered, for all its containers and users, until it starts anew"
+_US = 'sudo "$(command -v crosswheel)" register'
+
+
+class Provider(Protocol):
+    """Where emulators come from. `name` is what --provider calls it."""
+
+    @property
+    def name(self) -> str: ...
+
+    def changes(self, archs: Sequence[Architecture]) -> Iterator[str]:
+        """What `act` is about to do to the host, each in words that may follow "will"."""
+        ...
+
+    def act(self, archs: Sequence[Architecture], listener: Listener) -> str:
+        """Do it, and give what was printed; whether it helped is for others to find out. Raises CrosswheelError."""
+        ...
+
+    def advice(self, archs: Sequence[Architecture]) -> str:
+        """What to try where it did not help."""
+        ...
+
+
+@dataclass(frozen=True)
+class InstalledEmulators:
+    """Those of this machine, whose kernel is the Docker host's too; we write the entries ourselves."""
+
+    host: DockerHost
+    emulators: Mapping[Architecture, Path]
+    processes: Processes
+    name: str = "host"
+
+    def changes(self, archs: Sequence[Architecture]) -> Iterator[str]:
+        there = {handler.name: handler for handler in binfmt.handlers()}
+        for handler in self._handlers(archs):
+            old = there.get(handler.name)
+            instead = f" instead of {old.interpreter} (flags {old.flags})" if old else ""
+            yield f"register {handler.interpreter} as {handler.name} (flags {handler.flags}){instead}"
+
+    def act(self, archs: Sequence[Architecture], listener: Listener) -> str:
+        for handler in self._handlers(archs):
+            with chore(f"registering {handler.name}", listener):
+                try:
+                    binfmt.register(handler, self.processes)
+                except (CommandFailed, OSError) as error:
+                    raise CannotRun(
+                        f"{handler.name} cannot be registered in this kernel: {getattr(error, 'output', '') or error}",
+                        hint=self.advice(archs),
+                    ) from error
+        return ""
+
+    def advice(self, archs: Sequence[Architecture]) -> str:
+        return _command(archs, DEFAULT_IMAGE)
+
+    def _handlers(self, archs: Sequence[Architecture]) -> Iterator[binfmt.Handler]:
+        return (binfmt.new_handler(arch, self.emulators[arch]) for arch in archs)
+
+
+@dataclass(frozen=True)
+class ImageOfEmulators:
+    """An image that registers those it brings, in a privileged container: the only one that crosswheel ever starts."""
+
+    host: DockerHost
+    name: str
+    mirrors: tuple[str, ...] = ()
+
+    @property
+    def resets(self) -> bool:
+        """multiarch/qemu-user-static and mirrors of it register all that they have, and make room first."""
+        return "qemu-user-static" in self.name
+
+    @property
+    def reference(self) -> str:
+        tagged = "@" in self.name or ":" in self.name.rpartition("/")[2]
+        return self.name if tagged else f"{self.name}:latest"
+
+    def arguments(self, archs: Sequence[Architecture]) -> list[str]:
+        if self.resets:
+            return ["--reset", "-p", "yes"]
+        names = ",".join(arch.oci.split("/")[1] for arch in archs)
+        # It would leave an entry of that name as it is, and one that is there does not work.
+        return ["--uninstall", names, "--install", names]
+
+    def changes(self, archs: Sequence[Architecture]) -> Iterator[str]:
+        if self.resets:
+            yield "remove every entry qemu-* of that kernel, then register all that the image has"
+        else:
+            yield f"replace what is registered for {_names(archs)}, if anything is"
+        yield f"run with every right on the Docker host: docker run --rm --privileged {' '.join(self._words(archs))}"
+
+    def act(self, archs: Sequence[Architecture], listener: Listener) -> str:
+        machine = self.host.arch
+        if machine is None:
+            raise CannotRun(
+                f"the Docker host at {self.host.address} is a {self.host.machine}, which no image of emulators is for",
+                hint=f"on that machine, as root: {_command(archs, 'host')}",
+            )
+        image = ensure_image(self.host, self.reference, machine, mirrors=self.mirrors, offline=False, listener=listener)
+        doing = f"running {self.name} in a privileged container"
+        with chore(doing, listener), engine_errors(doing, CannotRun):
+            ending = run_once(
+                self.host, image.id, machine.oci, _PATIENCE, command=self.arguments(archs), privileged=True
+            )
+        late = "" if ending.exit_code is not None else f"it did not end within {_PATIENCE} s"
+        return ending.output or late
+
+    def advice(self, archs: Sequence[Architecture]) -> str:
+        if self.resets:
+            return _command(archs, DEFAULT_IMAGE)
+        return f"{_command(archs, 'host')}, with qemu-user-static installed there"
+
+    def _words(self, archs: Sequence[Architecture]) -> list[str]:
+        return [self.name, *self.arguments(archs)]
+
+
+def choose_provider(
+    wanted: str,
+    host: DockerHost,
+    archs: Sequence[Architecture],
+    *,
+    mirrors: tuple[str, ...],
+    environ: Mapping[str, str],
+    processes: Processes,
+) -> Provider:
+    """The one that was asked for; for ``auto`` this machine's own emulators where they can serve, else the image.
+
+    Raises CannotRun where it could not register anything.
+    """
+    if wanted in {"auto", "host"}:
+        found = {arch: binfmt.find_emulator(arch, environ) for arch in archs}
+        why_not = _refusal(host, found)
+        if why_not is None:
+            return InstalledEmulators(host, {arch: path for arch, path in found.items() if path}, processes)
+        if wanted == "host":
+            raise why_not
+    if host.rootless:
+        raise CannotRun(
+            f"the Docker Engine at {host.address} is rootless: even a privileged container of it is not root to the "
+            "kernel, and cannot register emulators there",
+            hint=f"on that machine: {_US} --arch {_names(archs)} --provider host --docker-host {host.address}",
+        )
+    return ImageOfEmulators(host, DEFAULT_IMAGE if wanted == "auto" else wanted, mirrors)
+
+
+def failure(provider: Provider, missing: Mapping[Architecture, CannotRun], said: str) -> CannotRun:
+    """Programs do not run though the provider has done what it does, and `said` what it printed."""
+    lines = [
+        f"{provider.name} is through, and yet",
+        *(f"  {error.message}" for error in missing.values()),
+        *(f"  | {line}" for line in said.splitlines()),
+    ]
+    return CannotRun("\n".join(lines), hint=provider.advice(tuple(missing)))
+
+
+def _refusal(host: DockerHost, emulators: Mapping[Architecture, Path | None]) -> CannotRun | None:
+    """Why this machine's emulators cannot serve the Docker host, if they cannot."""
+    archs = tuple(emulators)
+    if not binfmt.shares_kernel(host):
+        return CannotRun(
+            f"--provider host writes to the kernel of this machine, and the Docker host at {host.address} has another",
+            hint=f"{_command(archs, DEFAULT_IMAGE)}, or on that machine: {_command(archs, 'host')}",
+        )
+    missing = [arch for arch, path in emulators.items() if path is None]
+    if missing:
+        return CannotRun(
+            f"no qemu-*-static for {_names(missing)} in PATH or /usr/bin",
+            hint=f"sudo apt install qemu-user-static, or {_command(missing, DEFAULT_IMAGE)}",
+        )
+    if os.geteuid() != 0:
+        return CannotRun(
+            "only root may register emulators in this kernel",
+            hint=f"{_US} --arch {_names(archs)} --provider host --docker-host {host.address}",
+        )
+    return None
+
+
+def _command(archs: Sequence[Architecture], provider: str) -> str:
+    return f"crosswheel register --arch {_names(archs)} --provider {provider}"
+
+
+def _names(archs: Sequence[Architecture]) -> str:
+    return ",".join(arch.name for arch in archs)
