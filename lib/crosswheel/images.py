@@ -117,12 +117,10 @@ def ensure_image(
 def _nowhere(reference: str, arch: Architecture, failures: Mapping[str, _PullFailed]) -> ImageUnavailable:
     """The last place was asked last because it is the image's own."""
     *_, own = failures.values()
-    message = f"{reference} cannot be had for {arch}: "
+    reasons = f" {own}"
     if len(failures) > 1:
-        message += "".join(f"\n  {name}: {failure}" for name, failure in failures.items())
-    else:
-        message += str(own)
-    return ImageUnavailable(message, hint=own.hint)
+        reasons = "".join(f"\n  {name}: {failure}" for name, failure in failures.items())
+    return ImageUnavailable(f"{reference} cannot be had for {arch}:{reasons}", hint=own.hint)
 
 
 # ---- what an engine has ---------------------------------------------------------------------------------------
@@ -334,7 +332,7 @@ class _Layers:
 
 # Engines pass the words of registries on, and have few codes of their own for them.
 _REFUSED = re.compile(
-    r"denied|unauthorized|authentication required|no basic auth|forbidden|toomanyrequests|credentials store",
+    r"denied|unauthorized|authentication required|no basic auth|HTTP 40[13]|toomanyrequests|credentials store",
     re.IGNORECASE,
 )
 _MISSING = re.compile(r"not found|(?:manifest|name) unknown", re.IGNORECASE)
