@@ -350,3 +350,5 @@ def _unpack(archive: IO[bytes], to: Path) -> None:
             with target.open("wb") as file:
                 while block := content.read(1 << 20):
                     file.write(block)
+            # Bytecode, for one, is compared with it.
+            os.utime(target, (member.mtime, member.mtime))

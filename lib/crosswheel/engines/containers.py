@@ -19,6 +19,7 @@ from crosswheel.images import Family, Image
 from crosswheel.model import Interpreter, Job, Listener, deaf
 from crosswheel.process import CommandFailed
 from crosswheel.targets import Target
+from crosswheel.toolchains.bytecode import put_bytecode
 from crosswheel.toolchains.toolbox import MOUNT, UV
 from crosswheel.workspace import ContainerWorkspace
 
@@ -102,6 +103,8 @@ def open_workspace(
         with container_of(image, site, compilers=compilers, timeout=config.timeout) as container:
             network, installer = enter(container, site)
             python = folder / "environment" / "bin" / "python"
+            if container.emulated:
+                put_bytecode(container, interpreter, site.host, deaf)
             make_environment(container, interpreter.path, python, installer, log, deadline)
             words = (*path, str(python.parent), str(MOUNT / "bin"), image.environ.get("PATH", _DEFAULT_PATH))
             environ = {

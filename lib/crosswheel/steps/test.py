@@ -15,11 +15,12 @@ from crosswheel.engines.containers import container_of, enter, make_environment
 from crosswheel.engines.site import Site
 from crosswheel.errors import CrosswheelError, EmulatorCrashed, TestFailed
 from crosswheel.images import Image
-from crosswheel.model import Listener
+from crosswheel.model import Listener, deaf
 from crosswheel.process import CommandFailed
 from crosswheel.sdist import unpack
 from crosswheel.steps.work import Work
 from crosswheel.targets import Target
+from crosswheel.toolchains.bytecode import put_bytecode
 from crosswheel.toolchains.toolbox import UV
 from crosswheel.wheels import top_level_modules
 
@@ -64,7 +65,7 @@ def _references(target: Target, site: Site) -> Iterator[str]:
 
 def _images(target: Target, site: Site) -> Iterator[Image]:
     for reference in _references(target, site):
-        yield site.pull(reference, target.arch, lambda _event: None)
+        yield site.pull(reference, target.arch, deaf)
 
 
 def _test_in(container: Container, work: Work, deadline: float) -> None:
@@ -123,6 +124,8 @@ def _interpreter(container: Container, work: Work, deadline: float) -> Path:
     tag = work.job.target.python
     found = work.site.pythons_of(container.image).get(tag)
     if found:
+        if container.emulated:
+            put_bytecode(container, found, work.site.host, deaf)
         return found.path
     try:
         command = ["sh", "-c", _WHICH, "sh", tag.version]
