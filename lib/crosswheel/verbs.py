@@ -17,4 +17,5 @@ VERBS = {
     "wheels": Verb("Build, repair, audit and test wheels for every configured architecture.", "source"),
     "register": Verb("Make the Docker host run programs of every configured architecture."),
     "pull": Verb("Fetch the images that wheels are built in, and check them."),
+    "doctor": Verb("Show what this machine and its Docker hosts can do, and what mends what they cannot."),
 }

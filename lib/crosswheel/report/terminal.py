@@ -21,6 +21,7 @@ from crosswheel.report.wording import (
     headline,
     left_out_lines,
     note_lines,
+    plan_untested_lines,
     refusal_lines,
 )
 
@@ -41,12 +42,13 @@ def plan_text(plan: Plan, console: Console | None = None) -> str:
     """The table of jobs and what was left out, as wide and as coloured as the console, or plain."""
     console = console or plain_console()
     if not plan.jobs:
-        return _shown(console, [*styled([("", "nothing to build")]), *_block(left_out_lines(plan))])
+        return shown(console, [*styled([("", "nothing to build")]), *_block(left_out_lines(plan))])
     columns = fitting(console, plan_columns(), plan.jobs)
     parts: list[RenderableType] = [drawn(columns, plan.jobs)]
     if all(column.name != REFUSED for column in columns):
         parts += _block(refusal_lines(plan))
-    return _shown(console, [*parts, *_block(left_out_lines(plan))])
+    parts += _block(plan_untested_lines(plan))
+    return shown(console, [*parts, *_block(left_out_lines(plan))])
 
 
 def summary_text(report: Report, console: Console | None = None) -> str:
@@ -63,7 +65,7 @@ def summary_text(report: Report, console: Console | None = None) -> str:
     parts += _block(line for outcome in outcomes for line in (*note_lines(outcome), *finding_lines(outcome)))
     parts += _block(left_out_lines(report.plan))
     parts += _block(closing_lines(report))
-    return _shown(console, parts)
+    return shown(console, parts)
 
 
 def _block(lines: Iterable[Line]) -> list[RenderableType]:
@@ -72,7 +74,8 @@ def _block(lines: Iterable[Line]) -> list[RenderableType]:
     return ["", *content] if content else []
 
 
-def _shown(console: Console, parts: Iterable[RenderableType]) -> str:
+def shown(console: Console, parts: Iterable[RenderableType]) -> str:
+    """Whatever rich can draw, as text of the console's width."""
     from rich.console import Group
 
     with console.capture() as capture:

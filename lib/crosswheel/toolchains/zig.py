@@ -55,12 +55,17 @@ def build_target() -> str:
     return f"{machine}-linux-{libc}" + (".2.17" if libc == "gnu" else "")
 
 
+def program_path(cache: Path) -> Path:
+    """Where the pinned Zig is, once it was fetched."""
+    return cache / "zig" / version_of("zig") / "ziglang" / "zig"
+
+
 def ensure_zig(index: Index, cache: Path, processes: Processes, listener: Listener) -> Zig:
     """The pinned Zig, fetched and unpacked if this machine has not got it yet."""
     version = version_of("zig")
     root = cache / "zig" / version
     zig = Zig(
-        program=root / "ziglang" / "zig",
+        program=program_path(cache),
         driver=root / f"zigcc-{source_version('zigcc.c')}",
         cache=cache / "zig" / f"{version}-objects",
     )

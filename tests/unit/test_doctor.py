@@ -1,0 +1,231 @@
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crosswheel import diagnosis
+from crosswheel.binfmt import Complaint, Handler
+from crosswheel.commands import doctor as verb
+from crosswheel.diagnosis import (
+    Ability,
+    Diagnosis,
+    Disk,
+    Engine,
+    Machine,
+    Place,
+    Problem,
+    machine_problems,
+    place_problems,
+)
+from crosswheel.docker_host import DockerHost
+from crosswheel.emulation import Running
+from crosswheel.errors import CannotRun, EngineUnavailable
+from crosswheel.model import Interpreter
+from crosswheel.report.doctor import diagnosis_document, diagnosis_text
+from crosswheel.targets import PythonTag, architectures
+
+X86_64, AARCH64, RISCV64 = (architectures()[name] for name in ("x86_64", "aarch64", "riscv64"))
+GIB = 1 << 30
+MACHINE = Machine(
+    machine="x86_64",
+    cpus=2,
+    memory=8 * GIB,
+    interpreters=(
+        Interpreter(PythonTag(12), "3.12.9", Path("/usr/bin/python3.12"), headers=False),
+        Interpreter(PythonTag(13), "3.13.2", Path("/usr/bin/python3.13")),
+    ),
+    zig="0.17.1",
+    tools={"uv": "0.9.0", "patchelf": "0.18.0"},
+    disks=(Disk("the cache", "/home/me/.cache/crosswheel", 30 * GIB),),
+)
+HANDLER = Handler("qemu-aarch64", enabled=True, interpreter="/usr/bin/qemu-aarch64-static", flags="OCF")
+REFUSED = CannotRun(
+    "the Docker host at unix:///run/docker.sock does not run programs for riscv64: exec format error",
+    hint="crosswheel register --arch riscv64",
+)
+GONE = EngineUnavailable("no Docker Engine answers there", hint="sudo systemctl start docker")
+
+
+def place(*abilities: Ability, chosen: bool = True, free: int | None = 30 * GIB, rootless: bool = False) -> Place:
+    host = DockerHost(None, "unix:///run/docker.sock", "28.2.2", "x86_64", 2, 8 * GIB, rootless)  # type: ignore[arg-type]
+    engine = Engine(host, "1.51", 5 * GIB, Disk("images", "/var/lib/docker", free), abilities)
+    return Place("default", chosen, engine)
+
+
+NATIVE = Ability(X86_64, wanted=True, answer=Running(X86_64, natively=True))
+EMULATED = Ability(AARCH64, True, Running(AARCH64, natively=False, cpu="max,pauth=off"), HANDLER)
+MISSING = Ability(RISCV64, wanted=True, answer=REFUSED)
+
+
+def test_nothing_is_wrong_with_a_machine_that_has_everything() -> None:
+    assert list(machine_problems(MACHINE)) == []
+    assert list(place_problems([place(NATIVE, EMULATED)])) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "mending", "hint"),
+    [
+        ({"interpreters": MACHINE.interpreters[:1]}, 6, "", "uv python install 3.13"),
+        ({"tools": {"uv": ""}}, 6, "", "pip install --force-reinstall uv"),
+        ({"zig": ""}, 0, "zig", "crosswheel doctor --fix"),
+        ({"disks": (Disk("the cache", "/tiny", GIB),)}, 0, "", "df -h /tiny; then free some"),
+    ],
+)
+def test_what_a_machine_lacks_has_a_command_that_mends_it(
+    change: dict[str, Any], code: int, mending: str, hint: str
+) -> None:
+    (problem,) = machine_problems(replace(MACHINE, **change))
+    assert (problem.exit_code, problem.mending, problem.hint) == (code, mending, hint)
+
+
+def test_what_a_disk_has_is_no_problem_where_nobody_knows() -> None:
+    assert list(machine_problems(replace(MACHINE, disks=(Disk("the cache", "/gone", None),)))) == []
+
+
+def test_an_architecture_that_is_wanted_and_does_not_run_is_one() -> None:
+    (problem,) = place_problems([place(NATIVE, MISSING)])
+    assert problem == Problem(REFUSED.message, REFUSED.hint, 15, "register")
+    assert list(place_problems([place(replace(MISSING, wanted=False))])) == []
+
+
+def test_what_the_kernel_s_entry_lacks_is_told_with_it() -> None:
+    broken = replace(MISSING, handler=HANDLER, complaints=(Complaint("it is disabled", fatal=True),))
+    (problem,) = place_problems([place(broken)])
+    assert problem.text == f"{REFUSED.message}; it is disabled"
+
+
+def test_an_entry_that_serves_and_could_be_better_is_no_failure() -> None:
+    (problem,) = place_problems([place(replace(EMULATED, complaints=(Complaint("sudo does not work"),)))])
+    assert (problem.exit_code, problem.text) == (0, "sudo does not work")
+    assert problem.hint == (
+        "echo -1 | sudo tee /proc/sys/fs/binfmt_misc/qemu-aarch64; crosswheel register --arch aarch64"
+    )
+
+
+def test_nobody_minds_an_entry_for_what_runs_natively() -> None:
+    native = replace(NATIVE, handler=HANDLER, complaints=(Complaint("sudo does not work"),))
+    assert list(place_problems([place(native)])) == []
+
+
+def test_without_an_engine_the_cross_engine_remains() -> None:
+    (problem,) = place_problems([Place("default", chosen=True, answer=GONE)])
+    assert problem.text == "no Docker Engine answers there; only the cross engine works without one"
+    assert (problem.exit_code, problem.hint) == (13, GONE.hint)
+
+
+def test_other_contexts_are_nobody_s_problem() -> None:
+    others = [Place("board", chosen=False, answer=GONE), place(MISSING, chosen=False, free=1)]
+    assert list(place_problems(others)) == []
+
+
+def test_the_exit_code_is_that_of_what_does_not_work() -> None:
+    note, engine, cannot_run = Problem("note", ""), Problem("engine", "", 13), Problem("run", "", 15)
+    assert Diagnosis(MACHINE, (), ()).exit_code == 0
+    assert Diagnosis(MACHINE, (), (note,)).exit_code == 0
+    assert Diagnosis(MACHINE, (), (note, engine, cannot_run)).exit_code == 13
+
+
+def test_the_table_has_a_row_for_everything() -> None:
+    places = (place(NATIVE, EMULATED, MISSING, rootless=True), Place("board", chosen=False, answer=GONE))
+    text = diagnosis_text(Diagnosis(MACHINE, places, tuple(place_problems(places))))
+    assert text == (
+        "where                what                  found\n"
+        "this machine         ✔ machine             x86_64, 2 processors, 8.0 GiB of memory\n"
+        "                     ✔ Pythons             cp312 (without headers) cp313\n"
+        "                     ✔ Zig                 0.17.1\n"
+        "                     ✔ uv                  0.9.0\n"
+        "                     ✔ patchelf            0.18.0\n"
+        "                     ✔ disk for the cache  30.0 GiB free in /home/me/.cache/crosswheel\n"
+        "Docker host default  ✔ engine              28.2.2, rootless, at unix:///run/docker.sock; API 1.51; "
+        "x86_64, 2 processors, 8.0 GiB of memory; 5.0 GiB of images; 30.0 GiB free in /var/lib/docker\n"
+        "                     ✔ x86_64              natively\n"
+        "                     ✔ aarch64             under QEMU, fastest with QEMU_CPU=max,pauth=off "
+        "(qemu-aarch64: /usr/bin/qemu-aarch64-static, flags OCF)\n"
+        "                     ✘ riscv64             exec format error\n"
+        "context board        - engine              no Docker Engine answers there\n"
+        "\n"
+        "✘ the Docker host at unix:///run/docker.sock does not run programs for riscv64: exec format error\n"
+        "    try: crosswheel register --arch riscv64\n"
+    )
+
+
+def test_that_nothing_is_missing_is_said() -> None:
+    assert diagnosis_text(Diagnosis(MACHINE, (place(NATIVE),), ())).endswith("\n\nnothing is missing\n")
+
+
+def test_machines_read_the_same() -> None:
+    places = (place(EMULATED, MISSING), Place("board", chosen=False, answer=GONE))
+    document = json.loads(json.dumps(diagnosis_document(Diagnosis(MACHINE, places, (Problem("x", "y", 15),)))))
+    assert (document["kind"], document["exit_code"]) == ("doctor", 15)
+    assert [each["tag"] for each in document["machine"]["interpreters"]] == ["cp312", "cp313"]
+    here, board = document["docker_hosts"]
+    assert (board["answers"], board["reason"]) == (False, GONE.message)
+    aarch64, riscv64 = here["architectures"]
+    assert (aarch64["runs"], aarch64["cpu"], aarch64["handler"]["flags"]) == (True, "max,pauth=off", "OCF")
+    assert (riscv64["runs"], riscv64["reason"], riscv64["handler"]) == (False, REFUSED.message, None)
+
+
+@pytest.fixture
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """No docker context, and an address where nobody answers."""
+    monkeypatch.setattr(diagnosis, "contexts", dict)
+    monkeypatch.setenv("CROSSWHEEL_CACHE", str(tmp_path))
+    return {"docker-host": f"unix://{tmp_path}/docker.sock", "json": "found.json"}
+
+
+def test_the_verb_works_without_any_engine(tmp_path: Path, alone: dict[str, Any]) -> None:
+    stream = io.StringIO()
+    assert verb.doctor(tmp_path, alone, stream) == EngineUnavailable.exit_code
+    assert "✘ engine" in stream.getvalue()
+    assert "only the cross engine works without one" in stream.getvalue()
+    document = json.loads((tmp_path / "found.json").read_text())
+    assert document["exit_code"] == 13
+    assert document["docker_hosts"][0]["name"] == alone["docker-host"]
+
+
+def test_fixing_does_each_remedy_once_and_goes_on_when_one_fails(
+    tmp_path: Path, alone: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+
+    def register(_project: Path, options: dict[str, Any], _stream: object) -> int:
+        done.append(f"register {options}")
+        raise CannotRun("it cannot be")
+
+    problems = (
+        Problem("riscv64", "", 15, "register"),
+        Problem("s390x", "", 15, "register"),
+        Problem("disk", ""),
+        Problem("Zig", "", mending="zig"),
+    )
+    monkeypatch.setattr(verb, "diagnose", lambda *_arguments: Diagnosis(MACHINE, (), problems))
+    monkeypatch.setattr(verb, "register", register)
+    monkeypatch.setattr(verb, "ensure_zig", lambda *_arguments: done.append("zig"))
+    stream = io.StringIO()
+    assert verb.doctor(tmp_path, {**alone, "fix": True, "arch": ["riscv64", "s390x"]}, stream) == 15
+    assert done == [f"register {{'arch': ['riscv64', 's390x'], 'docker-host': '{alone['docker-host']}'}}", "zig"]
+    assert "it cannot be" in stream.getvalue()
+
+
+def test_a_question_that_takes_too_long_has_no_answer() -> None:
+    import threading
+
+    never = threading.Event()
+    question = diagnosis._Question(lambda: never.wait(30))
+    assert isinstance(question.answer(0.01), EngineUnavailable)
+    never.set()
+    assert question.answer(5) is True
+
+
+def test_whatever_goes_wrong_is_an_answer() -> None:
+    def ask() -> int:
+        raise ZeroDivisionError("by nobody")
+
+    answer = diagnosis._Question(ask).answer(5)
+    assert isinstance(answer, EngineUnavailable)
+    assert answer.message == "by nobody"
