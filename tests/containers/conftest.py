@@ -10,7 +10,7 @@ from typing import TypeVar
 import docker
 import pytest
 
-from containers.binfmt import BinfmtUnavailable, Handler, registered
+from containers.binfmt import BinfmtUnavailable, Handler, registered, unregistered
 from containers.daemon import DaemonFailed
 from containers.engine import Engine, EngineUnavailable, real_engine
 from containers.images import ImagesUnavailable, Shelf, remove_images
@@ -103,6 +103,16 @@ def slim_aarch64(stand_in: Callable[[str], str]) -> str:
 
 
 @pytest.fixture(scope="session")
+def slim_x86_64(stand_in: Callable[[str], str]) -> str:
+    return stand_in("amd64/python")
+
+
+@pytest.fixture(scope="session")
+def alpine_aarch64(stand_in: Callable[[str], str]) -> str:
+    return stand_in("arm64v8/python-alpine")
+
+
+@pytest.fixture(scope="session")
 def busybox_x86_64(stand_in: Callable[[str], str]) -> str:
     return stand_in("amd64/busybox")
 
@@ -118,7 +128,23 @@ def qemu_user_static(stand_in: Callable[[str], str]) -> str:
 
 
 @pytest.fixture(scope="session")
+def tonistiigi_binfmt(stand_in: Callable[[str], str]) -> str:
+    return stand_in("tonistiigi/binfmt")
+
+
+@pytest.fixture(scope="session")
 def qemu() -> Iterator[Handler]:
     """Programs for aarch64 run in every container."""
     with _or_skip(registered()) as handler:
         yield handler
+
+
+@pytest.fixture
+def unserved(engine: docker.DockerClient, busybox_aarch64: str) -> Iterator[str]:
+    """An image for aarch64, which nothing runs before the test does something for it."""
+    engine.images.pull(busybox_aarch64)
+    try:
+        with unregistered():
+            yield busybox_aarch64
+    except BinfmtUnavailable as error:
+        pytest.skip(str(error))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import json
+import re
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,12 +15,13 @@ import filelock
 import requests
 
 from containers.stand_ins import Recipe
-from containers.stand_ins.archive import write_archive
+from containers.stand_ins.archive import Image, write_archive
 from containers.stand_ins.system import certificates
 
 # Else the registry translates it for old clients, and the digest is another.
 _MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 _TIMEOUT = 60
+_BUILDS_ON = re.compile(r"^from containers\.stand_ins\.(\w+) import", re.MULTILINE)
 # Tells what is ours on an engine that was there before the tests.
 LABEL = "crosswheel.tests"
 
@@ -37,7 +40,7 @@ class Shelf:
 
     def reference(self, repository: str, arch: str, recipe: Recipe) -> str:
         """``127.0.0.1:PORT/REPOSITORY@sha256:...`` for the image of this recipe, which is made if need be."""
-        name, tag = f"{self.registry}/{repository}", _version()
+        name, tag = f"{self.registry}/{repository}", _version(recipe)
         with filelock.FileLock(self.cache / f"{repository.replace('/', '-')}.lock"):
             if self._digest(repository, tag) is None:
                 self._load(f"{name}:{tag}", arch, recipe)
@@ -51,9 +54,23 @@ class Shelf:
             layer, folder = Path(work, "layer"), Path(work, "archive")
             layer.mkdir()
             folder.mkdir()
-            image = replace(recipe(arch, layer, self.cache), labels={LABEL: _version()})
+            image = replace(recipe(arch, layer, self.cache), labels={LABEL: _version(recipe)})
             with write_archive(image, reference, folder).open("rb") as file:
                 self.client.images.load(file)
+        if image.setup:
+            self._set_up(reference, image)
+
+    def _set_up(self, reference: str, image: Image) -> None:
+        """What a Dockerfile calls RUN."""
+        container = self.client.containers.create(reference, list(image.setup))
+        try:
+            container.start()
+            if container.wait()["StatusCode"]:
+                raise ImagesUnavailable(f"{reference} cannot be made: {container.logs(tail=3).decode()}")
+            # Or the command would be what containers of the image run from now on.
+            container.commit(*reference.rsplit(":", 1), changes=[f"CMD {json.dumps(list(image.command))}"])
+        finally:
+            container.remove(force=True, v=True)
 
     def _push(self, name: str, tag: str) -> None:
         """And forget it: who needs it pulls it, in this session as in later ones."""
@@ -69,12 +86,17 @@ class Shelf:
 
 
 @functools.cache
-def _version() -> str:
-    """Of all recipes; another one makes all images anew, which takes a minute or two."""
-    digest = hashlib.sha256(certificates().encode())
-    for path in sorted(Path(__file__).with_name("stand_ins").glob("*.py")):
+def _version(recipe: Recipe) -> str:
+    """Of a recipe and of all that it builds on; another one makes the image anew, which takes up to a minute."""
+    digest = hashlib.sha256(f"{recipe.__name__} {certificates()}".encode())
+    for path in sorted(_modules(recipe.__module__.rpartition(".")[2])):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def _modules(name: str) -> set[Path]:
+    path = Path(__file__).with_name("stand_ins") / f"{name}.py"
+    return {path}.union(*(_modules(other) for other in _BUILDS_ON.findall(path.read_text("utf-8"))))
 
 
 def remove_images(client: docker.DockerClient) -> None:

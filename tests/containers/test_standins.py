@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import cast
 
 import docker
@@ -138,14 +138,41 @@ cc -shared -fPIC -I"$include" /root/tiny.c -o /root/tiny{suffix}
 """
 
 
+SLIM = {
+    "arm64v8/python": ("aarch64", "3.13", "2.41"),
+    "arm64v8/python-3.11": ("aarch64", "3.11", "2.36"),
+    "arm64v8/python-3.9": ("aarch64", "3.9", "2.31"),
+    "amd64/python": ("x86_64", "3.13", "2.41"),
+}
+
+
+@pytest.mark.parametrize("name", SLIM)
 def test_a_slim_image_has_a_python_and_no_compiler(
-    engine: docker.DockerClient, qemu: Handler, slim_aarch64: str
+    engine: docker.DockerClient, qemu: Handler, stand_in: Callable[[str], str], name: str
 ) -> None:
-    with running(engine, slim_aarch64, "aarch64") as container:
-        assert container.run("python", "-c", "import platform, ssl; print(platform.machine())") == "aarch64\n"
+    arch, version, libc = SLIM[name]
+    code = "import platform, ssl; print(platform.machine(), platform.python_version(), platform.libc_ver()[1])"
+    with running(engine, stand_in(name), arch) as container:
+        said = container.run("python", "-c", code).split()
+        assert (said[0], said[1].rpartition(".")[0], said[2]) == (arch, version, libc)
         assert container.run("python3", "-m", "pip", "--version").startswith("pip ")
         container.run("python3", "-m", "pip", "install", "--no-index", "--dry-run", "pip")
         assert container.container.exec_run(["sh", "-c", "command -v cc gcc"])[0]
+
+
+@pytest.mark.index
+def test_an_alpine_image_takes_only_wheels_for_musl(
+    engine: docker.DockerClient, qemu: Handler, alpine_aarch64: str
+) -> None:
+    code = "import hashlib, sysconfig, zlib; print(sysconfig.get_config_var('SOABI'), hashlib.md5().hexdigest())"
+    with running(engine, alpine_aarch64, "aarch64") as container:
+        assert container.run("python3", "-c", code).startswith("cpython-313-aarch64-linux-musl ")
+        container.run("pip", "install", "--quiet", "--no-deps", "--only-binary=:all:", "markupsafe==3.0.2")
+        code = "from markupsafe import _speedups; print(_speedups.__file__)"
+        assert container.run("python", "-c", code).endswith(".cpython-313-aarch64-linux-musl.so\n")
+        tags = container.run("pip", "debug", "--verbose")
+        assert "cp313-cp313-musllinux_1_2_aarch64" in tags
+        assert "manylinux" not in tags
 
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)

@@ -39,6 +39,7 @@ class Image:
     entrypoint: Sequence[str] = ()
     command: Sequence[str] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
+    setup: Sequence[str] = ()  # a command that runs in a container of it, and whose files stay: one that runs here
 
 
 def write_archive(image: Image, name: str, folder: Path) -> Path:

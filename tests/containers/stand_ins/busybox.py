@@ -16,8 +16,14 @@ def busybox(arch: str, layer: Path, cache: Path) -> Image:
     return Image(arch, [layer], {"PATH": "/bin"}, command=["sh"])
 
 
-def write_busybox(layer: Path, arch: str, cache: Path) -> None:
+def write_busybox(layer: Path, arch: str, cache: Path, *more: str) -> None:
+    """With links for a few commands, and for `more`."""
     (layer / "bin").mkdir(parents=True)
-    shutil.copy2(system(arch, ["busybox-static"], cache) / "bin/busybox", layer / "bin/busybox")
-    for name in _COMMANDS:
+    shutil.copy2(static_busybox(arch, cache), layer / "bin/busybox")
+    for name in (*_COMMANDS, *more):
         link(layer / "bin" / name, "busybox")
+
+
+def static_busybox(arch: str, cache: Path) -> Path:
+    """A program that needs nothing but a kernel for it."""
+    return system(arch, ["busybox-static"], cache) / "bin/busybox"

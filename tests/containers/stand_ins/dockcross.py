@@ -9,6 +9,7 @@ from pathlib import Path
 
 from containers.stand_ins.archive import Image
 from containers.stand_ins.manylinux import POLICY, manylinux
+from containers.stand_ins.opt_python import MINORS, debian_python, version_of, write_cpython
 from containers.stand_ins.qemu_user_static import write_emulator
 from containers.stand_ins.system import link, system, write
 
@@ -20,8 +21,9 @@ _ROOT = f"/usr/xcc/{TRIPLE}"
 _DEBIAN_TRIPLE = "aarch64-linux-gnu"
 _COMPILERS = (f"gcc-{_DEBIAN_TRIPLE}", f"g++-{_DEBIAN_TRIPLE}")
 _PROGRAMS = {
-    "ar": "ar", "as": "as", "c++": "g++", "cc": "gcc", "cpp": "cpp", "g++": "g++", "gcc": "gcc", "ld": "ld", "nm": "nm",
-    "objcopy": "objcopy", "objdump": "objdump", "ranlib": "ranlib", "readelf": "readelf", "strip": "strip",
+    "ar": "ar", "as": "as", "c++": "g++", "cc": "gcc", "cpp": "cpp", "g++": "g++", "gcc": "gcc", "gcc-ar": "gcc-ar",
+    "gcc-nm": "gcc-nm", "gcc-ranlib": "gcc-ranlib", "ld": "ld", "nm": "nm", "objcopy": "objcopy", "objdump": "objdump",
+    "ranlib": "ranlib", "readelf": "readelf", "strip": "strip",
 }  # fmt: skip
 _VARIABLES = {
     "AS": "as", "AR": "ar", "CC": "gcc", "CPP": "cpp", "CXX": "g++", "LD": "ld", "OBJCOPY": "objcopy", "STRIP": "strip",
@@ -54,6 +56,19 @@ fi
 exec "$@"
 """
 
+# An environment for each CPython, by real crossenv: it asks the Python that it is for no question, but reads its files.
+_SETUP = """\
+set -eu
+export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore PYTHONDONTWRITEBYTECODE=1
+for each in "$@"; do
+    tag=${each%=*}
+    /opt/python/$tag/bin/pip install --quiet crossenv
+    /opt/python/$tag/bin/python -m crossenv "${each#*=}/bin/python3" /opt/_internal/$tag-xc
+    ln -s /opt/_internal/$tag-xc /opt/python/$tag-xc
+    /opt/python/$tag-xc/cross/bin/pip install --quiet wheel
+done
+"""
+
 
 def dockcross(arch: str, folder: Path, cache: Path) -> Image:
     base = manylinux(arch, folder / "manylinux", cache)
@@ -65,9 +80,24 @@ def dockcross(arch: str, folder: Path, cache: Path) -> Image:
     link(cross / _ROOT.lstrip("/") / TRIPLE / "sysroot", f"/usr/{_DEBIAN_TRIPLE}")
     write(cross / _ROOT.lstrip("/") / "Toolchain.cmake", _TOOLCHAIN)
     write(cross / "dockcross/entrypoint.sh", _ENTRYPOINT, 0o755)
-    environ = {**base.environ, **_environ(base.environ["PATH"])}
-    layers, entrypoint = [*base.layers, cross], ["/dockcross/entrypoint.sh"]
-    return replace(base, layers=layers, environ=environ, entrypoint=entrypoint, command=())
+    targets = [f"cp3{minor}-cp3{minor}=/{_write_target_python(cross, minor, cache)}" for minor in MINORS]
+    return replace(
+        base,
+        layers=[*base.layers, cross],
+        environ={**base.environ, **_environ(base.environ["PATH"])},
+        entrypoint=["/dockcross/entrypoint.sh"],
+        command=(),
+        setup=["bash", "-c", _SETUP, "bash", *targets],
+    )
+
+
+def _write_target_python(layer: Path, minor: int, cache: Path) -> str:
+    """What a build for the target has to know of its CPython; gives the folder."""
+    root = debian_python(TARGET, minor, cache)
+    home = f"opt/_internal/xc/xcpython-{version_of(root / 'usr', minor)}"
+    write_cpython(layer, home, root, minor, _DEBIAN_TRIPLE, f"{TRIPLE}-")
+    link(layer / home / "bin/python3", f"python3.{minor}")
+    return home
 
 
 def _environ(path: str) -> dict[str, str]:

@@ -6,25 +6,20 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from arm import SUITES
 from containers.stand_ins.index_packages import install, write_script
-from containers.stand_ins.system import DEBIAN, link, write
+from containers.stand_ins.system import DEBIAN, PYTHONS, link, write
 from debian import unpacked
 
-# cibuildwheel runs its own helpers with cp39, whatever it builds for.
-_SUITES: Mapping[int, str] = {9: "bullseye", **SUITES}
-MINORS = tuple(_SUITES)
+MINORS = tuple(PYTHONS)
 
 _INTERNAL = "opt/_internal"
 _WHEELS = "/usr/share/python-wheels"
 
-# What pypa's images bring besides. Some later releases say that they run on 3.9, and do not.
-_BESIDES: Mapping[int, tuple[str, ...]] = {9: ("pip==26.0.1", "build==1.4.4", "packaging==26.2")}
-_BESIDES_OF_ALL = ("pip", "build", "packaging")
+# What pypa's images bring besides.
+_BESIDES = ("pip", "build", "packaging")
 
 # Where the compiler was when Debian built CPython, and files of that day.
 _OF_DEBIANS_BUILD = re.compile(r" ?-(?:ffile-prefix-map|fdebug-prefix-map|specs)=[^ ']+")
@@ -51,7 +46,7 @@ esac
 
 def write_opt_python(layer: Path, arch: str, system: Path, cache: Path) -> None:
     with ThreadPoolExecutor(2) as pool:
-        roots = dict(zip(MINORS, pool.map(lambda minor: _debian_python(arch, minor, cache), MINORS), strict=True))
+        roots = dict(zip(MINORS, pool.map(lambda minor: debian_python(arch, minor, cache), MINORS), strict=True))
     for minor in sorted(MINORS, reverse=True):  # libraries of the newest come first: they serve the older ones as well
         _Interpreter(minor, arch, layer).write(roots[minor], system)
     interpreters = [_Interpreter(minor, arch, layer) for minor in MINORS]
@@ -76,9 +71,46 @@ def write_environment(layer: Path, minor: int, folder: str) -> Path:
     return packages
 
 
-def _debian_python(arch: str, minor: int, cache: Path) -> Path:
+def debian_python(arch: str, minor: int, cache: Path) -> Path:
     packages = (f"python3.{minor}", f"libpython3.{minor}-dev", f"python3.{minor}-venv")
-    return unpacked(DEBIAN[arch], packages, _SUITES[minor], cache)
+    return unpacked(DEBIAN[arch], packages, PYTHONS[minor], cache)
+
+
+def write_cpython(layer: Path, base: str, root: Path, minor: int, triple: str, tools: str = "") -> None:
+    """A Debian's CPython in a folder of its own, which names its compilers with `tools` before them."""
+    name, home = f"python3.{minor}", layer / base
+    (home / "bin").mkdir(parents=True)
+    shutil.copy2(root / "usr/bin" / name, home / "bin" / name)
+    _copy_tree(root / "usr/lib" / name, home / "lib" / name)
+    _copy_tree(root / "usr/include" / name, home / "include" / name)
+    # The one beside the other headers leads to the folder of the architecture, which is not on the way.
+    shutil.copy2(root / "usr/include" / triple / name / "pyconfig.h", home / "include" / name)
+    _copy_tree(root / _WHEELS.lstrip("/"), home / "share/python-wheels")
+    library = home / "lib" / name
+    (library / "EXTERNALLY-MANAGED").unlink(missing_ok=True)
+    (library / "sitecustomize.py").unlink(missing_ok=True)
+    for path in library.glob("config-*/*.[as]*"):
+        path.unlink()
+    for path in [*library.glob("_sysconfigdata*.py"), library / "ensurepip/__init__.py"]:
+        if not path.is_symlink():
+            text = path.read_text("utf-8").replace(f"{triple}-", tools)
+            path.write_text(_moved(text, base, name), "utf-8")
+
+
+def version_of(home: Path, minor: int) -> str:
+    """As in 3.13.5, of a CPython in a folder of its own."""
+    text = (home / f"include/python3.{minor}/patchlevel.h").read_text("utf-8")
+    found = re.search(r'^#define PY_VERSION\s+"([^"+]+)', text, re.MULTILINE)
+    assert found
+    return found[1]
+
+
+def _moved(text: str, base: str, name: str) -> str:
+    """With paths of the new place."""
+    text = _OF_DEBIANS_BUILD.sub("", text).replace(_WHEELS, f"/{base}/share/python-wheels")
+    for folder in ("include", "lib"):
+        text = text.replace(f"/usr/{folder}/{name}", f"/{base}/{folder}/{name}")
+    return re.sub(r"('(?:exec_)?prefix': )'/usr'", rf"\1'/{base}'", text)
 
 
 class _Interpreter:
@@ -93,22 +125,14 @@ class _Interpreter:
         self.tag = f"cp3{minor}-cp3{minor}"
 
     def write(self, root: Path, system: Path) -> None:
-        base = self.layer / self.base
-        (base / "bin").mkdir(parents=True)
-        shutil.copy2(root / "usr" / "bin" / self.name, base / "bin" / self.name)
-        _copy_tree(root / "usr" / "lib" / self.name, base / "lib" / self.name)
-        _copy_tree(root / "usr" / "include" / self.name, base / "include" / self.name)
-        # The one beside the other headers leads to the folder of the architecture, which is not on the way.
         triple = f"{self.arch}-linux-gnu"
-        shutil.copy2(root / "usr/include" / triple / self.name / "pyconfig.h", base / "include" / self.name)
-        _copy_tree(root / _WHEELS.lstrip("/"), base / "share" / "python-wheels")
-        self._tell_where_it_is(base / "lib" / self.name, triple)
+        write_cpython(self.layer, self.base, root, self.minor, triple)
         _copy_libraries(root / "usr/lib" / triple, self.layer / "usr/lib" / triple, system / "usr/lib" / triple)
         self._write_environment()
 
     def listed(self) -> dict[str, object]:
         """As `manylinux-interpreters list --format json` has it."""
-        version = self._version()
+        version = version_of(self.layer / self.base, self.minor)
         return {
             "identifier": self.tag,
             "installed": True,
@@ -118,36 +142,13 @@ class _Interpreter:
             "install_path": f"/opt/python/{self.tag}",
         }
 
-    def _version(self) -> str:
-        text = (self.layer / self.base / "include" / self.name / "patchlevel.h").read_text("utf-8")
-        found = re.search(r'^#define PY_VERSION\s+"([^"+]+)', text, re.MULTILINE)
-        assert found
-        return found[1]
-
-    def _tell_where_it_is(self, library: Path, triple: str) -> None:
-        (library / "EXTERNALLY-MANAGED").unlink(missing_ok=True)
-        (library / "sitecustomize.py").unlink(missing_ok=True)
-        for path in library.glob("config-*/*.[as]*"):
-            path.unlink()
-        for path in [*library.glob("_sysconfigdata*.py"), library / "ensurepip/__init__.py"]:
-            if not path.is_symlink():
-                path.write_text(self._moved(path.read_text("utf-8"), triple), "utf-8")
-
-    def _moved(self, text: str, triple: str) -> str:
-        """Paths of the new place, and plain names of compilers, as pypa's images have them."""
-        text = _OF_DEBIANS_BUILD.sub("", text).replace(f"{triple}-", "")
-        text = text.replace(_WHEELS, f"/{self.base}/share/python-wheels")
-        for folder in ("include", "lib"):
-            text = text.replace(f"/usr/{folder}/{self.name}", f"/{self.base}/{folder}/{self.name}")
-        return re.sub(r"('(?:exec_)?prefix': )'/usr'", rf"\1'/{self.base}'", text)
-
     def _write_environment(self) -> None:
-        folder = f"{_INTERNAL}/cpython-{self._version()}"
+        folder = f"{_INTERNAL}/cpython-{version_of(self.layer / self.base, self.minor)}"
         packages = write_environment(self.layer, self.minor, folder)
         link(self.layer / folder / "include", f"/{self.base}/include")
         link(self.layer / "opt/python" / self.tag, f"/{folder}")
         link(self.layer / "usr/local/bin" / self.name, f"/opt/python/{self.tag}/bin/python")
-        install(packages, self.arch, self.minor, *_BESIDES.get(self.minor, _BESIDES_OF_ALL))
+        install(packages, self.arch, self.minor, *_BESIDES)
         python = f"/opt/python/{self.tag}/bin/python"
         programs = self.layer / folder / "bin"
         for name in ("pip", "pip3", f"pip3.{self.minor}"):

@@ -12,7 +12,6 @@ from debian import unpacked
 
 # Of the version that the image itself has.
 _SUITE = "bookworm"
-_EMULATOR = "usr/bin/qemu-aarch64-static"
 
 _REGISTER = r"""#!/bin/sh
 # register [--reset] [-p|--persistent yes] [--credential yes]
@@ -46,6 +45,9 @@ def qemu_user_static(arch: str, layer: Path, cache: Path) -> Image:
     return Image(arch, [layer], {"PATH": "/bin"}, ["/register"])
 
 
-def write_emulator(layer: Path, arch: str, cache: Path) -> None:
-    (layer / _EMULATOR).parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy2(unpacked(DEBIAN[arch], ["qemu-user-static"], _SUITE, cache) / _EMULATOR, layer / _EMULATOR)
+def write_emulator(layer: Path, arch: str, cache: Path, machine: str = "aarch64", name: str = "") -> None:
+    """A program of `arch` that runs those for `machine`; `name` is its path in the image, else as Debian has it."""
+    debian = f"usr/bin/qemu-{machine}-static"
+    path = layer / (name or debian)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(unpacked(DEBIAN[arch], ["qemu-user-static"], _SUITE, cache) / debian, path)

@@ -1,4 +1,4 @@
-"""A stand-in for python:3.13-slim: a CPython and pip, no compilers, nothing of pypa's layout."""
+"""Stand-ins for python:3.X-slim: a CPython and pip, no compilers, nothing of pypa's layout."""
 
 from __future__ import annotations
 
@@ -6,21 +6,33 @@ from pathlib import Path
 
 from containers.stand_ins.archive import Image
 from containers.stand_ins.index_packages import install
-from containers.stand_ins.system import SHELL, link, system, write, write_setup
-
-# The suite's own CPython.
-MINOR = 13
+from containers.stand_ins.system import NEWEST, PYTHONS, SHELL, link, system, write, write_setup
 
 # Says in a layer that a file of an earlier one is gone: this image's pip may install.
-_NO_MARKER = f"usr/lib/python3.{MINOR}/.wh.EXTERNALLY-MANAGED"
+_NO_MARKER = "usr/lib/python3.{}/.wh.EXTERNALLY-MANAGED"
 
 
 def slim(arch: str, layer: Path, cache: Path) -> Image:
-    packages = system(arch, (*SHELL, f"python3.{MINOR}", f"python3.{MINOR}-venv"), cache)
+    return _slim(NEWEST, arch, layer, cache)
+
+
+def slim_3_11(arch: str, layer: Path, cache: Path) -> Image:
+    """With the glibc of its day, 2.36."""
+    return _slim(11, arch, layer, cache)
+
+
+def slim_3_9(arch: str, layer: Path, cache: Path) -> Image:
+    """With the glibc of its day, 2.31: wheels for later policies do not run there."""
+    return _slim(9, arch, layer, cache)
+
+
+def _slim(minor: int, arch: str, layer: Path, cache: Path) -> Image:
+    name = f"python3.{minor}"
+    packages = system(arch, (*SHELL, name, f"{name}-venv"), cache, PYTHONS[minor])
     write_setup(layer, packages)
-    for name in ("python", "python3"):
-        link(layer / "usr/local/bin" / name, f"/usr/bin/python3.{MINOR}")
-    install(layer / f"usr/local/lib/python3.{MINOR}/dist-packages", arch, MINOR, "pip")
-    write(layer / _NO_MARKER, "")
+    for alias in ("python", "python3"):
+        link(layer / "usr/local/bin" / alias, f"/usr/bin/{name}")
+    install(layer / f"usr/local/lib/{name}/dist-packages", arch, minor, "pip")
+    write(layer / _NO_MARKER.format(minor), "")
     environ = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
     return Image(arch, [packages, layer], environ, command=["python3"])

@@ -7,12 +7,15 @@ import ssl
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from arm import SUITES
 from debian import unpacked
 
-SUITE = "trixie"
+# The suite whose own CPython is 3.X, oldest first. cibuildwheel runs its own helpers with cp39, whatever it builds for.
+PYTHONS: Mapping[int, str] = {9: "bullseye", **SUITES}
+NEWEST = max(PYTHONS)
 
 # Debian's words for the architectures in the names of wheels.
-DEBIAN: Mapping[str, str] = {"aarch64": "arm64", "x86_64": "amd64"}
+DEBIAN: Mapping[str, str] = {"aarch64": "arm64", "riscv64": "riscv64", "s390x": "s390x", "x86_64": "amd64"}
 
 SHELL = (
     "base-files",
@@ -44,9 +47,9 @@ _FOLDERS = {"dev": 0o755, "proc": 0o555, "root": 0o700, "run": 0o755, "sys": 0o5
 CERTIFICATES = "etc/ssl/certs/ca-certificates.crt"
 
 
-def system(arch: str, packages: Sequence[str], cache: Path) -> Path:
+def system(arch: str, packages: Sequence[str], cache: Path, suite: str = PYTHONS[NEWEST]) -> Path:
     """The packages alone, kept between runs: never change what is in it."""
-    return unpacked(DEBIAN[arch], packages, SUITE, cache)
+    return unpacked(DEBIAN[arch], packages, suite, cache)
 
 
 def write_setup(layer: Path, system: Path) -> None:
