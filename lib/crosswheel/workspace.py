@@ -103,12 +103,34 @@ class HostWorkspace:
         return None
 
 
+# Where the loader looks (ld.so(8)): LD_LIBRARY_PATH, its cache's folders, the default ones.
+_LOADER_FOLDERS = """
+echo "$LD_LIBRARY_PATH" | tr : '\\n'
+ldconfig -p 2>/dev/null | sed -n 's,.* => \\(/.*\\)/[^/]*$,\\1,p' | sort -u
+echo /usr/local/lib64 /usr/local/lib /lib64 /usr/lib64 /lib /usr/lib
+"""
+
+# Links are followed, for the engine copies a link as a link.
+_FIND_LIBRARIES = """
+folders=$({folders})
+for name do
+  for folder in $folders; do
+    if [ -e "$folder/$name" ]; then
+      echo "$name $(readlink -f "$folder/$name")"
+      break
+    fi
+  done
+done
+"""
+
+
 @dataclass(frozen=True)
 class ContainerWorkspace:
     """A container with a build environment of one of its interpreters, and a folder here that files pass through.
 
     `environ` is what the hooks see over the container's own variables, `installer_environ` what uv sees: the
-    caller's index with its credentials, which the hooks do not get.
+    caller's index with its credentials, which the hooks do not get. `library_folders` is shell that prints where the
+    target's libraries are.
     """
 
     host: LocalHost
@@ -120,6 +142,7 @@ class ContainerWorkspace:
     environ: Mapping[str, str]
     installer_environ: Mapping[str, str]
     meson_options: tuple[str, ...] = ()
+    library_folders: str = _LOADER_FOLDERS
 
     @property
     def asked_for_compiler(self) -> bool:
@@ -161,7 +184,7 @@ class ContainerWorkspace:
         # They come from a wheel that anybody may have made: a name is no way out of a folder.
         wanted = {name for name in names if "/" not in name}
         folder = self.root / "libraries"
-        command = ["sh", "-c", _FIND_LIBRARIES, "sh", *sorted(wanted)]
+        command = ["sh", "-c", _FIND_LIBRARIES.format(folders=self.library_folders), "sh", *sorted(wanted)]
         for line in self.container.run(command, deadline=self.deadline).splitlines():
             name, _, path = line.partition(" ")
             if name in wanted:
@@ -171,22 +194,6 @@ class ContainerWorkspace:
                 shutil.rmtree(folder / name)
                 (folder / f"{name}.found").replace(folder / name)
         return folder if folder.is_dir() else None
-
-
-# Where the loader looks (ld.so(8)): LD_LIBRARY_PATH, its cache's folders, the default ones. Links are followed, for
-# the engine copies a link as a link.
-_FIND_LIBRARIES = """
-folders=$(echo "$LD_LIBRARY_PATH" | tr : ' ')
-cached=$(ldconfig -p 2>/dev/null | sed -n 's,.* => \\(/.*\\)/[^/]*$,\\1,p' | sort -u)
-for name do
-  for folder in $folders $cached /usr/local/lib64 /usr/local/lib /lib64 /usr/lib64 /lib /usr/lib; do
-    if [ -e "$folder/$name" ]; then
-      echo "$name $(readlink -f "$folder/$name")"
-      break
-    fi
-  done
-done
-"""
 
 
 def plain_workspace(

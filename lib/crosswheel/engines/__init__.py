@@ -9,6 +9,7 @@ from typing import Protocol
 
 from crosswheel.engines.accelerated import Accelerated
 from crosswheel.engines.cross import Cross
+from crosswheel.engines.dockcross import Dockcross
 from crosswheel.engines.emulated import Emulated
 from crosswheel.engines.native import Native
 from crosswheel.engines.site import Site
@@ -47,6 +48,7 @@ ENGINES: Mapping[str, Engine] = {
     "native": Native(),
     "accelerated": Accelerated(),
     "cross": Cross(),
+    "dockcross": Dockcross(),
     "emulated": Emulated(),
 }
 

@@ -29,8 +29,11 @@ _NETWORK = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy"
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-def offer(target: Target, site: Site, *, natively: bool, family: Family = "pypa") -> Interpreter | str:
-    """The interpreter of the image that would run the build backend, or why this machine cannot serve the target."""
+def offer(target: Target, site: Site, *, natively: bool | None, family: Family = "pypa") -> Interpreter | str:
+    """The interpreter of the image that would run the build backend, or why this machine cannot serve the target.
+
+    `natively` says how the Docker host is to run the image; None where it does not matter.
+    """
     if reason := _refusal(target, site, natively=natively, family=family):
         return reason
     try:
@@ -43,11 +46,11 @@ def offer(target: Target, site: Site, *, natively: bool, family: Family = "pypa"
     return pythons[target.python] or Interpreter(target.python, f"{target.python.version}.99", Path("python"))
 
 
-def _refusal(target: Target, site: Site, *, natively: bool, family: Family) -> str:
+def _refusal(target: Target, site: Site, *, natively: bool | None, family: Family) -> str:
     """What can be said before the Docker host is asked to do anything."""
     if isinstance(site.docker, EngineUnavailable):
         return site.docker.message
-    if natively != site.docker.runs_natively(site.image_arch(target, family)):
+    if natively is not None and natively != site.docker.runs_natively(site.image_arch(target, family)):
         machine = f"the Docker host is a {site.docker.machine} machine"
         return machine if natively else f"{machine} itself: nothing to emulate"
     if site.config.offline:

@@ -10,7 +10,6 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import resources
 from pathlib import Path
 
 from crosswheel.config import Config
@@ -18,12 +17,11 @@ from crosswheel.engines.site import Site
 from crosswheel.images import Family
 from crosswheel.model import Interpreter, Job, Listener, deaf
 from crosswheel.targets import Target
-from crosswheel.toolchains.configuration import configure
+from crosswheel.toolchains.configuration import configure, environ_of
 from crosswheel.toolchains.description import derivable, describe, find_real
+from crosswheel.toolchains.startup import install_startup
 from crosswheel.toolchains.zig import Zig, ensure_zig, warm_up
 from crosswheel.workspace import HostWorkspace
-
-_STARTUP = "_crosswheel_impersonate"
 
 
 class Cross:
@@ -57,12 +55,13 @@ class Cross:
                 target, job.interpreter, sysroot, compilers, folder / "python", host.processes, host.build_environ
             )
             made = configure(toolchain, zig, target, description, sysroot, python, debug=config.debug_info)
-            _install_startup(python)
+            (packages,) = python.parent.parent.glob("lib/python*/site-packages")
+            install_startup(packages)
             (folder / "home").mkdir()
             environ = {
                 **host.build_environ,
                 "HOME": str(folder / "home"),
-                **made.environ(target, sysroot),
+                **environ_of(made, target, sysroot),
                 "CROSSWHEEL_TARGET": str(description.path),
                 **config.environment,
             }
@@ -105,11 +104,3 @@ def _tripwire(folder: Path, mark: Path) -> Zig:
     program.write_text(f'#!/bin/sh\n: > "{mark}"\necho "no compiler here yet" >&2\nexit 1\n')
     program.chmod(0o755)
     return Zig(program=program, driver=program, cache=folder)
-
-
-def _install_startup(python: Path) -> None:
-    """A .pth line runs in every interpreter of the environment, however it was started (site module)."""
-    (site,) = python.parent.parent.glob("lib/python*/site-packages")
-    source = resources.files("crosswheel.toolchains").joinpath("impersonate.py")
-    (site / f"{_STARTUP}.py").write_text(source.read_text("utf-8"))
-    (site / f"{_STARTUP}.pth").write_text(f"import {_STARTUP}; {_STARTUP}.main()\n")

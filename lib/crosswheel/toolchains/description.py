@@ -29,11 +29,24 @@ _CFLAGS = f"-fno-strict-overflow -Wsign-compare {_OPT}"
 # Macros of pyconfig.h that tell of x86 processors; everything else that an extension sees is the same on LP64.
 _X86_ONLY = ("HAVE_GCC_ASM_FOR_X64", "HAVE_GCC_ASM_FOR_X87", "HAVE_GCC_ASM_FOR_MC68881")
 
-_PROBE = """
+_PROBE = """\
 import json, sysconfig
 print(json.dumps({"include": sysconfig.get_path("include"), "platinclude": sysconfig.get_path("platinclude"),
     "multiarch": sysconfig.get_config_var("MULTIARCH") or "", "stdlib": sysconfig.get_path("stdlib")}))
 """
+
+# What an interpreter is started with to tell its Layout.
+ASK = ("-I", "-c", _PROBE)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where an interpreter has its headers and its standard library; `multiarch` is Debian's folder for its kind."""
+
+    include: Path
+    platinclude: Path
+    stdlib: Path
+    multiarch: str
 
 
 @dataclass(frozen=True)
@@ -77,24 +90,43 @@ def describe(
 
     `compilers` maps CC, CXX, AR and RANLIB to programs.
     """
-    here = json.loads(processes.run([str(interpreter.path), "-I", "-c", _PROBE], env=environ))
+    layout = read_layout(processes.run([str(interpreter.path), *ASK], env=environ))
     real = find_real(target, sysroot)
-    hidden: tuple[str, ...] = ()
-    if real is not None and sysroot is not None:
-        source, pyconfig = _real_headers(target, real, sysroot)
-    else:
-        source, pyconfig = Path(here["include"]), _pyconfig(Path(here["include"]), here["multiarch"])
-        if target.arch.name != "x86_64":
-            hidden = _X86_ONLY
+    if real is None or sysroot is None:
+        return derive(target, layout, layout.include, compilers, folder)
+    headers, pyconfig = _real_headers(target, real, sysroot)
+    return _write(target, layout, headers, pyconfig, (), compilers, folder)
+
+
+def read_layout(answer: str) -> Layout:
+    """What an interpreter printed that was started with ASK."""
+    told = json.loads(answer)
+    return Layout(Path(told["include"]), Path(told["platinclude"]), Path(told["stdlib"]), told["multiarch"])
+
+
+def derive(target: Target, layout: Layout, headers: Path, compilers: Mapping[str, str], folder: Path) -> Description:
+    """As `describe` does, from an interpreter that need not be on this machine: `headers` are its own, or a copy."""
+    hidden = () if target.arch.name == "x86_64" else _X86_ONLY
+    return _write(target, layout, headers, _pyconfig(headers, layout.multiarch), hidden, compilers, folder)
+
+
+def _write(
+    target: Target,
+    layout: Layout,
+    headers: Path,
+    pyconfig: Path,
+    hidden: Iterable[str],
+    compilers: Mapping[str, str],
+    folder: Path,
+) -> Description:
     include = folder / "include" / f"python{target.python.version}{'t' if target.python.free_threaded else ''}"
-    _write_headers(include, source, pyconfig, hidden)
+    _write_headers(include, headers, pyconfig, hidden)
     lib = folder / "lib"
     lib.mkdir(parents=True, exist_ok=True)
-    (lib / include.name).symlink_to(here["stdlib"])
+    (lib / include.name).symlink_to(layout.stdlib)
     path = folder / "target.json"
     path.write_text(json.dumps(_answers(target, compilers, folder, include), indent=1, sort_keys=True))
-    replaced = tuple(dict.fromkeys(Path(here[name]) for name in ("include", "platinclude")))
-    return Description(path, include, replaced)
+    return Description(path, include, tuple(dict.fromkeys((layout.include, layout.platinclude))))
 
 
 def _answers(target: Target, compilers: Mapping[str, str], prefix: Path, include: Path) -> dict[str, Any]:

@@ -1,0 +1,98 @@
+"""Cross-compile in an image of dockcross's, with the compiler in it: an x86-64 container, and no emulation.
+
+Left to themselves, the Pythons of these images make wheels that no Python imports: compiled for the target, named for
+x86-64. So the hooks of the build backend run as those of the engine `cross` do. Build requirements are installed for
+the image's own Python, which then answers as the target's would; what it says is derived from what it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from crosswheel.engines import containers
+from crosswheel.engines.site import Site
+from crosswheel.errors import CrosswheelError, MissingTool
+from crosswheel.images import Family
+from crosswheel.model import Interpreter, Job, Listener
+from crosswheel.targets import Target
+from crosswheel.toolchains.description import ASK, Description, derivable, derive, read_layout
+from crosswheel.toolchains.dockcross import LIBRARY_FOLDERS, CrossTools, configure, environ_of, find_tools
+from crosswheel.toolchains.startup import install_startup
+from crosswheel.workspace import ContainerWorkspace, Workspace
+
+
+class Dockcross:
+    family: Family | None = "dockcross"
+
+    def offer(self, target: Target, site: Site) -> Interpreter | str:
+        if reason := _refusal(target):
+            return reason
+        offered = containers.offer(target, site, natively=None, family="dockcross")
+        if isinstance(offered, str):
+            return offered
+        try:
+            if image := site.image(target, "dockcross"):
+                find_tools(image, target)
+        except CrosswheelError as error:
+            return f"{error.message}; {error.hint}"
+        return offered
+
+    def prepare(self, target: Target, site: Site, listener: Listener, *, cxx: bool) -> None:  # noqa: ARG002
+        containers.prepare(target, site, listener, compilers=False, family="dockcross")
+
+    @contextmanager
+    def open(
+        self,
+        job: Job,
+        site: Site,
+        folder: Path,
+        log: Path,
+        *,
+        bare: bool = False,  # noqa: ARG002
+    ) -> Iterator[Workspace]:
+        with containers.open_workspace(job, site, folder, log, family="dockcross") as workspace:
+            tools = find_tools(workspace.container.image, job.target)
+            description = _describe(workspace, tools, job.target)
+            made = configure(folder / "toolchain", tools, job.target, description, workspace.python)
+            packages = folder / "environment" / "lib" / description.include.name / "site-packages"
+            packages.mkdir(parents=True)
+            install_startup(packages)
+            workspace.container.put(made.folder, description.path.parent, packages)
+            environ = {
+                **workspace.environ,
+                **environ_of(made, tools, job.target),
+                "CROSSWHEEL_TARGET": str(description.path),
+                **site.config.environment,
+            }
+            yield replace(
+                workspace,
+                environ={**environ, "PATH": f"{made.bin}:{workspace.environ['PATH']}"},
+                installer_environ={**workspace.installer_environ, **tools.plain},
+                meson_options=(f"--cross-file={made.meson}",),
+                library_folders=LIBRARY_FOLDERS,
+            )
+
+
+def _refusal(target: Target) -> str:
+    if target.policy.libc == "musl":
+        return "dockcross's Pythons and their compilers are for glibc"
+    if not derivable(target):
+        kind = f"{target.arch.bits}-bit {target.arch.byteorder}-endian"
+        return f"{target.arch} is {kind}: its CPython cannot be derived from an x86_64 image's"
+    return ""
+
+
+def _describe(workspace: ContainerWorkspace, tools: CrossTools, target: Target) -> Description:
+    """The target's CPython, from the image's own of that version, which is asked natively and so at once."""
+    container, headers = workspace.container, workspace.root / "headers"
+    layout = read_layout(container.run([str(workspace.python), *ASK], deadline=workspace.deadline))
+    container.get(layout.include, headers)
+    if not (headers / "Python.h").is_file():
+        raise MissingTool(
+            f"{container.image.reference} has CPython {target.python.version} but not its headers",
+            hint="another --image, or another --engine",
+        )
+    return derive(target, layout, headers, tools.compilers, workspace.root / "python")
