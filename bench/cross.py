@@ -1,8 +1,9 @@
 """`nox -s bench`: cross builds beside native ones of the same sdists, and what the tool itself costs, in one run.
 
-Cross is `crosswheel wheels FILE --python X` (build, repair, audit) with the toolchain warm (libc and libc++ are built)
-and no object compiled before: each build gets a cache of its own, made of hard links to the warm one. Native is
-`pip wheel --no-deps FILE` with the same Python. Both have their download caches filled by an unmeasured build before.
+Cross is `crosswheel wheels FILE --python X --engine cross --test never` (build, repair, audit) with the toolchain warm
+(libc and libc++ are built) and no object compiled before: each build gets a cache of its own, made of hard links to the
+warm one. Native is `pip wheel --no-deps FILE` with the same Python. Both have their download caches filled by an
+unmeasured build before.
 """
 
 from __future__ import annotations
@@ -90,6 +91,7 @@ def _compare(name: str, work: Path, warm: Path, options: argparse.Namespace) -> 
     sdist = _fetch(name, work)
     python = _interpreter(options.python)
     cross = [sys.executable, "-m", "crosswheel", "wheels", str(sdist), "--arch", TARGET, "--python", options.python]
+    cross += ["--engine", "cross", "--test", "never"]
     native = [
         str(python),
         "-m",

@@ -20,11 +20,11 @@ def seconds() -> float:
     found = {tag: Interpreter(tag, f"{tag.version}.0", Path("python")) for tag in python_tags()}
     ladder = ("first", "second", "third")
 
-    def refuses(rung: str, _target: Target, _interpreter: Interpreter | None) -> str:
-        return "" if rung == ladder[-1] else "not here"
+    def offer(rung: str, target: Target) -> Interpreter | str:
+        return found[target.python] if rung == ladder[-1] else "not here"
 
     began = time.perf_counter()
-    jobs = [plan_job(target, "auto", ladder, found[target.python], refuses) for target in targets]
+    jobs = [plan_job(target, "auto", ladder, offer) for target in targets]
     took = time.perf_counter() - began
     assert all(isinstance(job, Job) for job in jobs)
     return took

@@ -6,13 +6,17 @@ import io
 import shutil
 import sys
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from crosswheel.config import Config
+from crosswheel.docker_host import DockerHost
+from crosswheel.engines.site import Site
+from crosswheel.errors import CrosswheelError, EngineUnavailable
 from crosswheel.hosts import LocalHost
+from crosswheel.images import Family
 from crosswheel.index import Index, PipSettings
 from crosswheel.model import Interpreter, Job, Listener, Sdist
 from crosswheel.process import Processes
@@ -63,28 +67,48 @@ def tiny_host(folder: Path) -> LocalHost:
     )
 
 
+def tiny_site(config: Config, host: LocalHost, docker: DockerHost | None = None) -> Site:
+    """Where a Docker Engine is not, unless one is given."""
+    return Site(config, host, docker or EngineUnavailable("no Docker Engine answers there"))
+
+
+@dataclass(frozen=True)
+class _Troubled(HostWorkspace):
+    """Every hook ends with an error."""
+
+    trouble: CrosswheelError = field(default_factory=lambda: CrosswheelError("trouble"))
+
+    def run_hook(
+        self, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
+    ) -> None:
+        raise self.trouble
+
+
 @dataclass
 class TinyEngine:
-    """Opens plain workspaces whose environment tells the tiny backend of its target, and counts them."""
+    """Opens plain workspaces whose environment tells the tiny backend of its target, and counts them.
+
+    With a `trouble`, that is how their hooks end.
+    """
 
     notes: Path
+    trouble: CrosswheelError | None = None
+    family: Family | None = None
     prepared: list[str] = field(default_factory=list)
     opened: list[str] = field(default_factory=list)
     opened_bare: list[str] = field(default_factory=list)
 
-    def refusal(self, target: Target, interpreter: Interpreter | None, config: Config) -> str:
-        return "" if interpreter else "no interpreter"
+    def offer(self, target: Target, site: Site) -> Interpreter | str:
+        return site.host.interpreters.get(target.python, "no interpreter")
 
-    def prepare(self, target: Target, *, cxx: bool, host: LocalHost, listener: Listener) -> None:
+    def prepare(self, target: Target, site: Site, listener: Listener, *, cxx: bool) -> None:
         self.prepared.append(f"{target.platform} {'c++' if cxx else 'c'}")
 
     @contextmanager
-    def open(
-        self, job: Job, host: LocalHost, config: Config, folder: Path, log: Path, *, bare: bool = False
-    ) -> Iterator[HostWorkspace]:
+    def open(self, job: Job, site: Site, folder: Path, log: Path, *, bare: bool = False) -> Iterator[HostWorkspace]:
         assert job.interpreter
         (self.opened_bare if bare else self.opened).append(str(job.target.python))
-        workspace = plain_workspace(host, job.interpreter, folder, log, config.timeout)
+        workspace = plain_workspace(site.host, job.interpreter, folder, log, site.config.timeout)
         library = folder / "library"
         versions = {"libc.so.6": ["GLIBC_2.17"]}
         library.write_bytes(tiny_elf(exports=["PyInit_fast"], needed=["libc.so.6"], versions_needed=versions))
@@ -95,4 +119,5 @@ class TinyEngine:
             "TINY_LIBRARY": str(library),
             "TINY_NOTES": str(self.notes),
         }
-        yield replace(workspace, environ={**workspace.environ, **variables})
+        workspace = replace(workspace, environ={**workspace.environ, **variables})
+        yield _Troubled(**vars(workspace), trouble=self.trouble) if self.trouble else workspace

@@ -52,6 +52,10 @@ class Job:
     refused: tuple[Refusal, ...] = ()
     fallbacks: tuple[Job, ...] = ()
     """The same on engines further down the ladder, should this one fail."""
+    image: str = ""
+    """What its container is made of, where the engine has one."""
+    untested: str = ""
+    """Why its wheel will not be tried on its architecture, as far as the plan can know."""
 
 
 @dataclass(frozen=True)

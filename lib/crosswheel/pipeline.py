@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -58,13 +59,17 @@ _POLL = 0.2  # seconds between two looks whether Ctrl-C was pressed
 
 @dataclass
 class Run:
-    """One run of a plan on one host. `outcomes` is filled as jobs end, in whatever order they do."""
+    """One run of a plan on one host.
+
+    `outcomes` is filled as jobs end, in whatever order they do; by target, for a job may end on another engine than
+    it was planned for.
+    """
 
     plan: Plan
     sdist: Sdist
     site: Site
     listener: Listener
-    outcomes: dict[Job, Outcome] = field(default_factory=dict)
+    outcomes: dict[Target, Outcome] = field(default_factory=dict)
     # By file name, with the target that each was made for. Jobs are threads: both only under the lock.
     _saved: dict[str, tuple[Target, Artifact]] = field(default_factory=dict)
     _saving: threading.Lock = field(default_factory=threading.Lock)
@@ -83,19 +88,19 @@ class Run:
             self._serve_with_pure_wheels()
             for wave in self._waves():
                 self._prepare(wave)
-                self._run_together([job for job in wave if job not in self.outcomes])
+                self._run_together([job for job in wave if job.target not in self.outcomes])
         except BaseException:
             self.host.processes.stop()
             raise
         finally:
             for job in self.plan.jobs:
-                if job not in self.outcomes:
-                    self.outcomes[job] = Outcome(job, "cancelled")
+                if job.target not in self.outcomes:
+                    self.outcomes[job.target] = Outcome(job, "cancelled")
         return self.results
 
     @property
     def results(self) -> tuple[Outcome, ...]:
-        return tuple(self.outcomes[job] for job in self.plan.jobs if job in self.outcomes)
+        return tuple(self.outcomes[job.target] for job in self.plan.jobs if job.target in self.outcomes)
 
     # ---- who goes first ---------------------------------------------------------------------------------------
 
@@ -128,7 +133,7 @@ class Run:
             if outcome.wheel:
                 self._finish(outcome)
                 for other in others:
-                    self._finish(replace(outcome, job=other, steps=()))
+                    self._finish(replace(outcome, job=other, steps=(), untested=outcome.untested or _REUSED))
 
     def _build_pure(self, job: Job, times: list[StepTime], log: Path) -> Outcome:
         """The outcome of `job`, without a wheel where the wheel is not pure."""
@@ -157,17 +162,20 @@ class Run:
         """Toolchains, before the jobs that would all ask for them at once; without one, its jobs fail."""
         groups: dict[tuple[str, Architecture, Policy], list[Job]] = {}
         for job in jobs:
-            if job not in self.outcomes:
+            if job.target not in self.outcomes:
                 groups.setdefault((job.engine, job.target.arch, job.target.policy), []).append(job)
         for (engine, _, _), group in groups.items():
             cxx = looks_cxx(self.sdist)
             try:
                 ENGINES[engine].prepare(group[0].target, self.site, self.listener, cxx=cxx)
-                if not self._untested(group[0]):
-                    prepare_test(group[0].target, self.site, self.listener)
             except (CrosswheelError, OSError) as error:
                 for job in group:
                     self._finish(Outcome(job, "failed", failure=_failure(_as_ours(error), "prepare")))
+                continue
+            if not self._untested(group[0]):
+                # Without the policy's image wheels stay untested, and without another their test fails.
+                with suppress(CrosswheelError):
+                    prepare_test(group[0].target, self.site, self.listener)
 
     def _run_together(self, jobs: Sequence[Job]) -> None:
         if not jobs:
@@ -188,7 +196,7 @@ class Run:
                 raise
 
     def _finish(self, outcome: Outcome) -> None:
-        self.outcomes[outcome.job] = outcome
+        self.outcomes[outcome.job.target] = outcome
         self.listener(JobFinished(outcome))
         if outcome.status == "failed" and self.config.fail_fast:
             self.host.processes.stop()
@@ -199,7 +207,9 @@ class Run:
         if served := self._served(job):
             return served
         outcome = self._guard(job, lambda times, log: self._make(job, times, log))
-        if another := _next_rung(outcome):
+        another = _next_rung(outcome)
+        # What was stopped would only end as cancelled, and nobody would learn of the failure.
+        if another and not self.host.processes.stopped:
             self.listener(Note(f"{job.target}: {another.reason}; now with the engine {another.engine}"))
             if outcome.log:
                 outcome.log.replace(outcome.log.with_suffix(f".{job.engine}.log"))
@@ -290,7 +300,8 @@ def _next_rung(failed: Outcome) -> Job | None:
     for engine in order:
         for fallback in job.fallbacks:
             if fallback.engine == engine:
-                reason = f"{job.engine} failed in {failure.step}: {failure.message.splitlines()[0]}"
+                first = failure.message.partition("\n")[0]
+                reason = f"{job.engine} failed in {failure.step}: {first}"
                 return replace(fallback, reason=reason, refused=(*job.refused, Refusal(job.engine, reason)))
     return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -39,7 +40,12 @@ def make_plan(
     tags = sorted(tag for tag in config.python or python_tags() if str(tag) not in gone)
     for target in wanted_targets(config, tags):
         job = plan_job(target, config.engine_for(target), ladder, offer)
-        (jobs if isinstance(job, Job) else left_out).append(job)  # type: ignore[arg-type]
+        if isinstance(job, Job):
+            jobs.append(job)
+        else:
+            # What only the images of other architectures have was never asked for of this one.
+            asked_for = target.python in config.python or target.python in interpreters
+            left_out.append(replace(job, asked_for=asked_for))
     return Plan(config.source, tuple(jobs), tuple(left_out))
 
 

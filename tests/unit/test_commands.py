@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,20 @@ from crosswheel.commands import run_verb
 from crosswheel.errors import CrosswheelError, DiskFull, UsageError
 
 
+def instead_of_looking_around(monkeypatch: pytest.MonkeyPatch, look_around: Callable[..., None]) -> None:
+    """Instead of looking around, the verbs do this."""
+    for verb in ("plan", "wheels"):
+        monkeypatch.setattr(f"crosswheel.commands.{verb}.look_around", look_around)
+
+
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """One that nobody has looked at yet: a verb that does so has missed its mistake."""
 
-    def look_around(**_given: Any) -> None:
+    def look_around(*_given: Any) -> None:
         raise AssertionError("looked around on the machine first")
 
-    monkeypatch.setattr("crosswheel.commands.wheels.local_host", look_around)
+    instead_of_looking_around(monkeypatch, look_around)
     (tmp_path / "setup.py").touch()
     return tmp_path
 
@@ -49,10 +56,10 @@ def test_an_output_folder_that_is_read_only_is_found_out_before_the_work(
 def test_the_systems_own_trouble_is_an_error_of_ours_and_no_traceback(
     project: Path, monkeypatch: pytest.MonkeyPatch, verb: str, code: int, kind: type[CrosswheelError], message: str
 ) -> None:
-    def look_around(**_given: Any) -> None:
+    def look_around(*_given: Any) -> None:
         raise OSError(code, "the system's words", "/cache")
 
-    monkeypatch.setattr("crosswheel.commands.wheels.local_host", look_around)
+    instead_of_looking_around(monkeypatch, look_around)
     with pytest.raises(CrosswheelError) as caught:
         run_verb(verb, project, {}, io.StringIO())
     assert (type(caught.value), caught.value.message) == (kind, message)

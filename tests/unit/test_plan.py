@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from crosswheel.config import Config, load_config
+from crosswheel.config import load_config
 from crosswheel.engines.cross import Cross
 from crosswheel.errors import SourceError
 from crosswheel.model import Interpreter, Job, LeftOut, Plan, Refusal
-from crosswheel.plan import make_plan, plan_job
-from crosswheel.targets import PythonTag, Target, parse_architecture, parse_target, python_tags
+from crosswheel.plan import Offer, make_plan, plan_job
+from crosswheel.targets import PythonTag, Target, parse_target, python_tags
+from tiny_projects import tiny_host, tiny_site
 
 PY311, PY312, PY313, PY313T = (Interpreter(tag, f"{tag.version}.4", Path(f"/pythons/{tag}")) for tag in (
     PythonTag(11), PythonTag(12), PythonTag(13), PythonTag(13, free_threaded=True)
@@ -18,13 +21,19 @@ PY311, PY312, PY313, PY313T = (Interpreter(tag, f"{tag.version}.4", Path(f"/pyth
 HERE = {interpreter.tag: interpreter for interpreter in (PY313T, PY313, PY311, PY312)}
 
 
-def serves_all(_engine: str, _target: Target, _interpreter: Interpreter | None) -> str:
-    return ""
+def serves_all(_engine: str, target: Target) -> Interpreter | str:
+    return HERE.get(target.python) or Interpreter(target.python, "3.99.0", Path("/opt/python"))
 
 
-def plan_for(folder: Path, requires_python: str = "", refuses: Any = serves_all, **flags: Any) -> Plan:
+def plan_for(
+    folder: Path,
+    requires_python: str = "",
+    offer: Offer = serves_all,
+    elsewhere: Collection[PythonTag] = (),
+    **flags: Any,
+) -> Plan:
     config = load_config(folder, flags)
-    return make_plan(config, requires_python, HERE, ("native", "cross"), refuses)
+    return make_plan(config, requires_python, HERE, ("native", "cross"), offer, elsewhere)
 
 
 def targets(plan: Plan) -> list[str]:
@@ -111,26 +120,92 @@ def test_an_old_policy_of_x86_is_served_where_it_is_asked_for(tmp_path: Path) ->
 # ---- engines --------------------------------------------------------------------------------------------------
 
 
-def not_native(engine: str, _target: Target, _interpreter: Interpreter | None) -> str:
-    return "this machine is x86_64" if engine == "native" else ""
+def not_native(engine: str, target: Target) -> Interpreter | str:
+    return "this machine is x86_64" if engine == "native" else HERE[target.python]
 
 
 def test_the_first_engine_that_can_serve_is_taken_and_the_others_say_why_not() -> None:
     target = parse_target("cp313-manylinux2014_aarch64")
-    assert plan_job(target, "auto", ("native", "cross"), PY313, not_native) == Job(
+    assert plan_job(target, "auto", ("native", "cross"), not_native) == Job(
         target, "cross", PY313, "best that can serve it", (Refusal("native", "this machine is x86_64"),)
     )
-    assert plan_job(target, "auto", ("cross", "native"), PY313, not_native) == Job(
+    assert plan_job(target, "auto", ("cross", "native"), not_native) == Job(
         target, "cross", PY313, "best that can serve it"
     )
 
 
 def test_an_engine_that_was_asked_for_has_no_stand_in() -> None:
     target = parse_target("cp313-manylinux2014_aarch64")
-    assert plan_job(target, "cross", ("native", "cross"), PY313, not_native) == Job(target, "cross", PY313, "asked for")
-    refused = plan_job(target, "native", ("native", "cross"), PY313, not_native)
+    assert plan_job(target, "cross", ("native", "cross"), not_native) == Job(target, "cross", PY313, "asked for")
+    refused = plan_job(target, "native", ("native", "cross"), not_native)
     assert isinstance(refused, LeftOut)
     assert (refused.reason, refused.asked_for) == ("native: this machine is x86_64", True)
+
+
+def test_engines_further_down_that_could_serve_stand_by() -> None:
+    target, other = parse_target("cp313-manylinux2014_aarch64"), replace(PY313, path=Path("/opt/python"))
+    answers: dict[str, Interpreter | str] = {"first": "no", "second": PY313, "third": "no", "fourth": other}
+    job = plan_job(target, "auto", tuple(answers), lambda engine, _target: answers[engine])
+    assert job == Job(
+        target,
+        "second",
+        PY313,
+        "best that can serve it",
+        (Refusal("first", "no"),),
+        # Neither those that were refused before it nor those that cannot serve.
+        (Job(target, "fourth", other),),
+    )
+
+
+def test_an_engine_may_be_asked_for_by_target_the_first_pattern_that_matches_counts(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(
+        "[tool.crosswheel.engines]\n"
+        '"cp313-*_x86_64" = "native"\n"*_x86_64" = "cross"\n"cp313t-*" = "auto"\n"*-musllinux*" = "emulated"\n'
+    )
+    flags: dict[str, Any] = {"python": ["cp312", "cp313", "cp313t"], "arch": ["aarch64", "x86_64"], "engine": "cross"}
+    plan = plan_for(tmp_path, **flags)
+    assert {str(job.target): (job.engine, job.reason) for job in plan.jobs} == {
+        "cp312-manylinux2014_aarch64": ("cross", "asked for"),
+        "cp313-manylinux2014_aarch64": ("cross", "asked for"),
+        "cp313t-manylinux2014_aarch64": ("native", "best that can serve it"),
+        "cp312-manylinux2014_x86_64": ("cross", "asked for"),
+        "cp313-manylinux2014_x86_64": ("native", "asked for"),
+        "cp313t-manylinux2014_x86_64": ("cross", "asked for"),
+    }
+
+
+# ---- pythons of images ----------------------------------------------------------------------------------------
+
+
+def test_pythons_that_only_images_have_are_planned_too(tmp_path: Path) -> None:
+    plan = plan_for(tmp_path, requires_python=">=3.13", elsewhere={PythonTag(14), PythonTag(12)})
+    assert targets(plan) == [f"{tag}-manylinux2014_aarch64" for tag in ("cp313", "cp313t", "cp314")]
+    assert "cp314" not in [entry.what for entry in plan.left_out]
+
+
+def test_a_python_that_only_other_architectures_images_have_was_not_asked_for_of_this_one(tmp_path: Path) -> None:
+    """Or `wheels` would end as though something had gone wrong, on every machine with a Docker Engine."""
+
+    def offer(engine: str, target: Target) -> Interpreter | str:
+        return "not here" if target.arch.name == "riscv64" else serves_all(engine, target)
+
+    flags: dict[str, Any] = {
+        "requires_python": ">=3.13",
+        "offer": offer,
+        "elsewhere": {PythonTag(14)},
+        "arch": ["riscv64", "aarch64"],
+    }
+    marked = {entry.what: entry.asked_for for entry in plan_for(tmp_path, **flags).left_out if "riscv64" in entry.what}
+    assert marked == {
+        "cp313-manylinux_2_31_riscv64": True,
+        "cp313t-manylinux_2_31_riscv64": True,
+        "cp314-manylinux_2_31_riscv64": False,
+    }
+    asked = plan_for(tmp_path, **flags, python=["cp314"]).left_out
+    assert [(entry.what, entry.asked_for) for entry in asked] == [("cp314-manylinux_2_31_riscv64", True)]
+
+
+# ---- what no engine serves, and what the cross engine does not --------------------------------------------------
 
 
 def test_a_target_that_no_engine_serves_is_left_out_with_every_reason(tmp_path: Path) -> None:
@@ -138,7 +213,7 @@ def test_a_target_that_no_engine_serves_is_left_out_with_every_reason(tmp_path: 
         tmp_path,
         python=["cp313"],
         arch=["s390x"],
-        refuses=lambda engine, target, _python: f"no {target.arch} on {engine}",
+        offer=lambda engine, target: f"no {target.arch} on {engine}",
     )
     assert plan.jobs == ()
     assert plan.left_out == (
@@ -150,9 +225,10 @@ def test_a_target_that_no_engine_serves_is_left_out_with_every_reason(tmp_path: 
     )
 
 
-@pytest.fixture
-def config(tmp_path: Path) -> Config:
-    return load_config(tmp_path, {})
+def offer_of_cross(folder: Path, target: str, interpreter: Interpreter | None, **flags: Any) -> Interpreter | str:
+    here = {interpreter.tag: interpreter} if interpreter else {}
+    site = tiny_site(load_config(folder, flags), replace(tiny_host(folder), interpreters=here))
+    return Cross().offer(parse_target(target), site)
 
 
 @pytest.mark.parametrize(
@@ -191,17 +267,23 @@ def config(tmp_path: Path) -> Config:
     ],
 )
 def test_the_cross_engine_says_what_it_cannot_serve(
-    config: Config, target: str, interpreter: Interpreter | None, reason: str
+    tmp_path: Path, target: str, interpreter: Interpreter | None, reason: str
 ) -> None:
-    assert Cross().refusal(parse_target(target), interpreter, config) == reason
+    assert offer_of_cross(tmp_path, target, interpreter) == (reason or interpreter)
+
+
+@pytest.mark.parametrize("option", ["before-all", "before-build"])
+def test_commands_for_build_containers_keep_the_cross_engine_away(tmp_path: Path, option: str) -> None:
+    (tmp_path / "pyproject.toml").write_text(f'[tool.crosswheel]\n{option} = "dnf install -y libffi-devel"\n')
+    reason = "before-all and before-build run in containers only"
+    assert offer_of_cross(tmp_path, "cp313-manylinux2014_aarch64", PY313) == reason
 
 
 def test_a_sysroot_with_the_targets_python_lifts_the_cross_engines_refusal(tmp_path: Path) -> None:
     folder = tmp_path / "root" / "usr" / "lib" / "python3.13"
     folder.mkdir(parents=True)
     (tmp_path / "pyproject.toml").write_text('[tool.crosswheel]\nsysroot = { s390x = "root" }\n')
-    config = load_config(tmp_path, {})
-    target = Target(PY313.tag, parse_architecture("s390x"), parse_target("cp313-manylinux2014_s390x").policy)
-    assert "sysroot.s390x in [tool.crosswheel]" in Cross().refusal(target, PY313, config)
+    target = "cp313-manylinux2014_s390x"
+    assert "sysroot.s390x in [tool.crosswheel]" in str(offer_of_cross(tmp_path, target, PY313))
     (folder / "_sysconfigdata__s390x-linux-gnu.py").touch()
-    assert Cross().refusal(target, PY313, config) == ""
+    assert offer_of_cross(tmp_path, target, PY313) == PY313

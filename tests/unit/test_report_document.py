@@ -13,7 +13,7 @@ import pytest
 
 from crosswheel import __version__
 from crosswheel.errors import CrosswheelError, DiskFull, UsageError
-from crosswheel.model import Plan, Report
+from crosswheel.model import Plan, Refusal, Report
 from crosswheel.report.document import Document, plan_document, report_document, write_json
 
 
@@ -82,9 +82,11 @@ def test_plan_document(sample_plan: Plan) -> None:
                 "arch": "aarch64",
                 "policy": "manylinux2014",
                 "engine": "cross",
+                "image": None,
                 "reason": "zig is a compiler for it",
                 "refused": [{"engine": "native", "reason": "this machine is x86_64"}],
                 "interpreter": {"tag": "cp312", "version": "3.12.9", "path": "/opt/python/bin/python3"},
+                "untested": "",
             }
         ],
         "left_out": [
@@ -157,6 +159,23 @@ def test_report_document(sample_report: Report) -> None:
         "hint": "nox -s wheels -- --target cp313t-manylinux_2_28_aarch64",
         "log_tail": ["src/demo.c:1:10: fatal error", "[bold]compilation[/bold] terminated."],
     }
+
+
+def test_images_and_why_wheels_are_not_tested_are_there_whole(sample_report: Report) -> None:
+    image = f"quay.io/pypa/manylinux2014_aarch64@sha256:{'0123456789abcdef' * 4}"
+    job = dataclasses.replace(
+        sample_report.outcomes[0].job, image=image, refused=(Refusal("native", f"no {image}"),), untested="foreseen"
+    )
+    plan = Plan("demo", (job,))
+    (planned,) = plan_document(plan)["jobs"]
+    assert (planned["image"], planned["untested"]) == (image, "foreseen")
+    assert planned["refused"] == [{"engine": "native", "reason": f"no {image}"}]
+    outcome = dataclasses.replace(sample_report.outcomes[0], job=job, untested=f"no {image}")
+    report = report_document(dataclasses.replace(sample_report, plan=plan, outcomes=(outcome,)))
+    check(report)
+    assert [(each["image"], each["tested"], each["untested"]) for each in report["jobs"]] == [
+        (image, False, f"no {image}")
+    ]
 
 
 def test_written_whole_with_names_that_are_not_text(tmp_path: Path) -> None:

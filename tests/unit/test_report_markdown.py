@@ -10,7 +10,7 @@ PAGE = """\
 
 **3 of 4 targets served by 2 wheels in wheelhouse/ · 1 failed · 1 left out though asked for · 41.2 s**
 
-**NOT TESTED: no step ran these wheels on their architecture**
+**NOT TESTED: no step ran these wheels on their targets**
 
 | target | engine | result | build | repair | audit | size | sha256 | tag |
 | --- | --- | --- | --: | --: | --: | --: | --- | --- |

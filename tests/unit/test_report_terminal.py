@@ -93,8 +93,11 @@ left out
     try: uv python install 3.10
 
 3 of 4 targets served by 2 wheels in wheelhouse/ · 1 failed · 1 left out though asked for · 41.2 s
-NOT TESTED: no step ran these wheels on their architecture
+NOT TESTED: no step ran these wheels on their targets
 """.format(abi3="cp312-abi3-manylinux_2_17_aarch64.manylinux2014_aarch64")
+
+
+NO_ENGINE = "asking the Docker Engine: no Docker Engine answers there"
 
 
 class Terminal(io.StringIO):
@@ -117,6 +120,33 @@ def test_plan(sample_plan: Plan) -> None:
 def test_plan_where_there_is_little_room(sample_plan: Plan) -> None:
     console = console_for(Terminal(), {"COLUMNS": "80", "LINES": "40", "TERM": "dumb"})
     assert plan_text(sample_plan, console) == NARROW_PLAN
+
+
+def test_plan_says_which_wheels_will_not_be_tested_and_why(sample_plan: Plan) -> None:
+    why = {"cp314-musllinux_1_2_x86_64": "", "cp313t-manylinux_2_28_aarch64": "--test never"}
+    jobs = tuple(replace(job, untested=why.get(str(job.target), NO_ENGINE)) for job in sample_plan.jobs)
+    assert (
+        "\n\nwill not be tested\n"
+        f"  cp312-manylinux2014_aarch64, cp313-manylinux2014_aarch64: {NO_ENGINE}\n"
+        "  cp313t-manylinux_2_28_aarch64: --test never\n\nleft out"
+    ) in plan_text(Plan("demo", jobs, sample_plan.left_out))
+    alike = tuple(replace(job, untested=NO_ENGINE) for job in jobs)
+    assert plan_text(Plan("demo", alike)).endswith(f"\n\nwill not be tested\n  all: {NO_ENGINE}\n")
+
+
+def test_digests_are_short_in_reasons_and_whole_in_what_one_types() -> None:
+    image = f"127.0.0.1:5000/pypa/manylinux2014_s390x@sha256:{'0123456789abcdef' * 4}"
+    short = "127.0.0.1:5000/pypa/manylinux2014_s390x@sha256:0123456789ab"
+    left_out = LeftOut("cp39-manylinux2014_s390x", f"{image} has no cp39", f"docker pull {image}")
+    job = replace(make_job("cp313-manylinux2014_s390x", refused=f"{image} has no cp313"), reason=f"{image} is here")
+    plan = Plan("demo", (job,), (left_out,))
+    wide, narrow = (
+        plan_text(plan, console_for(Terminal(), {"COLUMNS": n, "LINES": "40", "TERM": "dumb"})) for n in ("250", "90")
+    )
+    assert f"{short} is here  native: {short} has no cp313\n" in wide
+    assert f"refused\n  native for 1 target: {short} has no cp313\n" in narrow
+    for text in (wide, narrow):
+        assert f"cp39-manylinux2014_s390x: {short} has no cp39\n    try: docker pull {image}\n" in text
 
 
 def test_commands_to_type_are_never_wrapped() -> None:
@@ -209,7 +239,25 @@ def test_summary_says_which_wheels_were_not_tested_and_what_did_not_run() -> Non
     )
     assert summary_text(report).splitlines()[-2:] == [
         "2 of 4 wheels · 1 cancelled · 1 unfinished · 10.0 s",
-        "NOT TESTED: no step ran the wheels of cp313-manylinux2014_aarch64 on their architecture",
+        "NOT TESTED: no step ran the wheels of cp313-manylinux2014_aarch64 on their targets",
+    ]
+
+
+def test_summary_says_why_wheels_were_not_tested_each_reason_once() -> None:
+    why = {312: NO_ENGINE, 313: NO_ENGINE, 314: "--test never"}
+    outcomes = tuple(
+        Outcome(make_job(f"cp{minor}-manylinux2014_aarch64"), "built", make_wheel(f"cp{minor}"), untested=reason)
+        for minor, reason in why.items()
+    )
+    plan = Plan("demo", tuple(outcome.job for outcome in outcomes))
+    names = [str(job.target) for job in plan.jobs]
+    assert summary_text(Report(plan, outcomes, None, 0.0, 0.0)).splitlines()[-2:] == [
+        f"NOT TESTED: no step ran the wheels of {', '.join(names[:2])} on their targets: {NO_ENGINE}",
+        f"NOT TESTED: no step ran the wheels of {names[2]} on their targets: --test never",
+    ]
+    alike = tuple(replace(outcome, untested=NO_ENGINE) for outcome in outcomes)
+    assert summary_text(Report(plan, alike, None, 0.0, 0.0)).splitlines()[-1:] == [
+        f"NOT TESTED: no step ran these wheels on their targets: {NO_ENGINE}"
     ]
 
 

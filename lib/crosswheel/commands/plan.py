@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -12,11 +13,12 @@ from crosswheel.config import load_config
 from crosswheel.engines import ENGINES, LADDER
 from crosswheel.engines.site import Site, look_around
 from crosswheel.errors import NothingToDo, explaining
-from crosswheel.model import Interpreter, Plan, deaf
+from crosswheel.model import Interpreter, Job, Plan, deaf
 from crosswheel.plan import make_plan
 from crosswheel.report.console import console_for
 from crosswheel.report.document import plan_document, write_json
 from crosswheel.report.terminal import plan_text
+from crosswheel.steps.test import untested
 from crosswheel.targets import Target
 
 
@@ -38,7 +40,19 @@ def plan_for(site: Site, requires_python: str) -> Plan:
     def offer(engine: str, target: Target) -> Interpreter | str:
         return ENGINES[engine].offer(target, site)
 
-    return make_plan(site.config, requires_python, site.host.interpreters, LADDER, offer, site.pythons_elsewhere)
+    made = make_plan(site.config, requires_python, site.host.interpreters, LADDER, offer, site.pythons_elsewhere)
+    return replace(made, jobs=tuple(_on_site(job, site) for job in made.jobs))
+
+
+def _on_site(job: Job, site: Site) -> Job:
+    """The same job, with its image and why its wheel would stay untested."""
+    family = ENGINES[job.engine].family
+    return replace(
+        job,
+        image=site.reference(job.target, family) if family else "",
+        untested=untested(job.target, site),
+        fallbacks=tuple(_on_site(fallback, site) for fallback in job.fallbacks),
+    )
 
 
 def exit_code_of(made: Plan) -> int:

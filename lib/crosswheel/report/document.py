@@ -24,7 +24,7 @@ def plan_document(plan: Plan) -> Document:
     """What would be built, and on what; the same jobs stand in the report, with their outcomes."""
     return {
         **_heading("plan", plan),
-        "jobs": [_job(job) for job in plan.jobs],
+        "jobs": [{**_job(job), "untested": job.untested} for job in plan.jobs],
         "left_out": _left_out(plan),
         "totals": {"jobs": len(plan.jobs), "left_out": len(plan.left_out)},
     }
@@ -80,6 +80,7 @@ def _job(job: Job) -> Document:
         "arch": str(target.arch),
         "policy": str(target.policy),
         "engine": job.engine,
+        "image": job.image or None,
         "reason": job.reason,
         "refused": [asdict(refusal) for refusal in job.refused],
         "interpreter": {
@@ -98,6 +99,7 @@ def _outcome(outcome: Outcome) -> Document:
         "status": outcome.status,
         "note": outcome.note,
         "tested": tested(outcome),
+        "untested": outcome.untested,
         "wheel": _wheel(outcome.wheel) if outcome.wheel else None,
         "seconds": _seconds(outcome.seconds),
         "steps": [{"step": step.step, "seconds": _seconds(step.seconds)} for step in outcome.steps],

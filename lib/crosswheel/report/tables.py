@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from crosswheel.model import Job, Outcome
 from crosswheel.report.console import UNWRAPPED
 from crosswheel.report.untrusted import one_line
-from crosswheel.report.wording import MARKS, STYLES, seconds_text, size_text
+from crosswheel.report.wording import MARKS, STYLES, reason_text, seconds_text, size_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -61,13 +61,13 @@ def plan_columns() -> list[Column[Job]]:
         Column("target", lambda job: str(job.target)),
         Column("engine", lambda job: one_line(job.engine), lambda _job: "cyan"),
         Column("python", lambda job: job.interpreter.version if job.interpreter else ""),
-        Column("reason", lambda job: one_line(job.reason), prose=True),
+        Column("reason", lambda job: reason_text(job.reason), prose=True),
         Column(REFUSED, _refused, lambda _job: "dim", prose=True, spare=1),
     ]
 
 
 def _refused(job: Job) -> str:
-    return "; ".join(f"{one_line(refusal.engine)}: {one_line(refusal.reason)}" for refusal in job.refused)
+    return "; ".join(f"{one_line(refusal.engine)}: {reason_text(refusal.reason)}" for refusal in job.refused)
 
 
 def summary_columns(outcomes: Iterable[Outcome]) -> list[Column[Outcome]]:

@@ -21,6 +21,7 @@ from crosswheel.report.wording import (
     headline,
     left_out_lines,
     note_lines,
+    plan_untested_lines,
     refusal_lines,
 )
 
@@ -46,6 +47,7 @@ def plan_text(plan: Plan, console: Console | None = None) -> str:
     parts: list[RenderableType] = [drawn(columns, plan.jobs)]
     if all(column.name != REFUSED for column in columns):
         parts += _block(refusal_lines(plan))
+    parts += _block(plan_untested_lines(plan))
     return shown(console, [*parts, *_block(left_out_lines(plan))])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ STYLES: dict[Status, str] = {"built": "green", "reused": "cyan", "pure": "cyan",
 _TARGET_WIDTH = 29
 _TAIL_LINES = 15
 _NAMES = 12
+_DIGEST = re.compile(r"(@sha256:[0-9a-f]{12})[0-9a-f]{52}(?![0-9a-f])")
 
 
 def size_text(size: float) -> str:
@@ -118,13 +120,21 @@ def _evidence(finding: Finding) -> str:
     return f" ({evidence})" if evidence else ""
 
 
+def reason_text(text: str) -> str:
+    """A reason in one line, with images as people read them: ``manylinux2014_aarch64@sha256:0123456789ab``.
+
+    JSON has their digests whole.
+    """
+    return _DIGEST.sub(r"\1", one_line(text))
+
+
 def refusal_lines(plan: Plan) -> Iterator[Line]:
     """Why engines were not taken, each reason once: for where the table has no column for it."""
     refusals = Counter((refusal.engine, refusal.reason) for job in plan.jobs for refusal in job.refused)
     if refusals:
         yield "bold", "refused"
     for (engine, reason), targets in refusals.items():
-        yield "", f"  {one_line(engine)} for {count_text(targets, 'target')}: {one_line(reason)}"
+        yield "", f"  {one_line(engine)} for {count_text(targets, 'target')}: {reason_text(reason)}"
 
 
 @dataclass(frozen=True)
@@ -141,7 +151,7 @@ def left_out_groups(plan: Plan) -> list[LeftOutGroup]:
     """What was left out, the targets that were asked for first, otherwise in the order of the plan."""
     names: dict[tuple[bool, str, str], list[str]] = {}
     for left_out in sorted(plan.left_out, key=lambda left_out: not left_out.asked_for):
-        why = (left_out.asked_for, one_line(left_out.reason), one_line(left_out.hint))
+        why = (left_out.asked_for, reason_text(left_out.reason), one_line(left_out.hint))
         names.setdefault(why, []).append(one_line(left_out.what))
     return [LeftOutGroup(tuple(group), reason, hint, asked) for (asked, reason, hint), group in names.items()]
 
@@ -174,8 +184,7 @@ def closing_lines(report: Report) -> Iterator[Line]:
         seconds_text(report.seconds),
     ]
     yield "bold red" if any(others.values()) else "bold green", " · ".join(parts)
-    if count.untested:
-        yield "bold yellow", _untested_text(count)
+    yield from (("bold yellow", line) for line in _untested_texts(count))
 
 
 def _wheels_text(count: Tally) -> str:
@@ -187,8 +196,23 @@ def _wheels_text(count: Tally) -> str:
     return f"{count.served} of {count_text(count.jobs, 'target')} served by {files}{place}"
 
 
-def _untested_text(count: Tally) -> str:
-    wheels = "these wheels"
-    if len(count.untested) < count.served:
-        wheels = f"the wheels of {names_text([str(outcome.job.target) for outcome in count.untested])}"
-    return f"NOT TESTED: no step ran {wheels} on their architecture"
+def _untested_texts(count: Tally) -> Iterator[str]:
+    """A line for each reason why wheels were not tried."""
+    targets: dict[str, list[str]] = {}
+    for outcome in count.untested:
+        targets.setdefault(reason_text(outcome.untested), []).append(str(outcome.job.target))
+    for reason, names in targets.items():
+        wheels = "these wheels" if len(names) == count.served else f"the wheels of {names_text(names)}"
+        yield f"NOT TESTED: no step ran {wheels} on their targets{f': {reason}' if reason else ''}"
+
+
+def plan_untested_lines(plan: Plan) -> Iterator[Line]:
+    """Which wheels nothing will try, and why, each reason once."""
+    targets: dict[str, list[str]] = {}
+    for job in plan.jobs:
+        if job.untested:
+            targets.setdefault(reason_text(job.untested), []).append(str(job.target))
+    if targets:
+        yield "bold yellow", "will not be tested"
+    for reason, names in targets.items():
+        yield "", f"  {'all' if len(names) == len(plan.jobs) else names_text(names)}: {reason}"
