@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from crosswheel.engines.containers import without_credentials
 from crosswheel.errors import IndexUnreachable, SourceError
 from crosswheel.hosts import LocalHost
 from crosswheel.index import Index, PipSettings, read_pip_settings, redact, sha256_of
@@ -257,3 +258,32 @@ def test_pips_own_settings_hold_the_environment_over_files(tmp_path: Path) -> No
     }
     environ |= {"PIP_INDEX_URL": "http://127.0.0.1:1/b"}
     assert read_pip_settings(Processes(), environ).index_url == "http://127.0.0.1:1/b"
+
+
+def test_folders_and_files_of_this_machine_mean_nothing_elsewhere() -> None:
+    settings = PipSettings(
+        index_url="https://index.example/simple",
+        extra_index_urls=("file:///srv/wheels", "http://user:secret@extra.example/simple", "/srv/index"),
+        find_links=("/srv/wheels", "https://links.example/", "file:///srv/wheels"),
+        cert="/etc/ssl/own.pem",
+    )
+    assert settings.remote == PipSettings(
+        index_url="https://index.example/simple",
+        extra_index_urls=("http://user:secret@extra.example/simple",),
+        find_links=("https://links.example/",),
+    )
+    assert PipSettings(index_url="file:///srv/index").remote == PipSettings()
+
+
+@pytest.mark.parametrize(
+    ("urls", "bare"),
+    [
+        ("https://user:secret@index.example:8443/simple/?a=b", "https://index.example:8443/simple/?a=b"),
+        ("https://token@one.example/ http://two.example/a@b", "https://one.example/ http://two.example/a@b"),
+        ("https://user:p@ss@index.example/", "https://index.example/"),
+        ("https://user:secret@[::1]:3141/root", "https://[::1]:3141/root"),
+        ("", ""),
+    ],
+)
+def test_what_hooks_see_of_an_address_has_no_credentials(urls: str, bare: str) -> None:
+    assert without_credentials(urls) == bare

@@ -141,7 +141,7 @@ def test_digests_are_short_in_reasons_and_whole_in_what_one_types() -> None:
     job = replace(make_job("cp313-manylinux2014_s390x", refused=f"{image} has no cp313"), reason=f"{image} is here")
     plan = Plan("demo", (job,), (left_out,))
     wide, narrow = (
-        plan_text(plan, console_for(Terminal(), {"COLUMNS": n, "LINES": "40", "TERM": "dumb"})) for n in ("250", "90")
+        plan_text(plan, console_for(Terminal(), {"COLUMNS": n, "LINES": "40", "TERM": "dumb"})) for n in ("250", "130")
     )
     assert f"{short} is here  native: {short} has no cp313\n" in wide
     assert f"refused\n  native for 1 target: {short} has no cp313\n" in narrow

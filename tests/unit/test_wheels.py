@@ -11,7 +11,7 @@ from crosswheel.elf import BadElf, Elf
 from crosswheel.errors import AuditFailed
 from crosswheel.targets import PythonTag, parse_target
 from crosswheel.testing import tiny_elf, tiny_wheel
-from crosswheel.wheels import artifact, read_wheel, serves
+from crosswheel.wheels import artifact, read_wheel, serves, top_level_modules
 
 TAG = "cp313-cp313-manylinux_2_17_aarch64.manylinux2014_aarch64"
 SUFFIX = ".cpython-313-aarch64-linux-gnu.so"
@@ -180,3 +180,28 @@ def test_a_record_that_is_no_csv_file(tmp_path: Path) -> None:
 )
 def test_a_wheel_may_serve_other_targets(tag: str, target: str, *, does: bool) -> None:
     assert serves(f"tiny-1.0-{tag}.whl", parse_target(target)) is does
+
+
+# ---- what can be imported -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("members", "modules"),
+    [
+        (["tiny/__init__.py", "tiny/inner.py", "tiny/deep/__init__.py"], ["tiny"]),
+        (["tiny.py", "other.py"], ["other", "tiny"]),
+        # Namespace packages (PEP 420) cannot be imported for what is in them.
+        (["space/tiny/__init__.py", "space/tiny/inner.py", "space/module.py"], ["space.module", "space.tiny"]),
+        (["tiny/__init__.py", "tiny/hollow/inner.py"], ["tiny"]),
+        ([f"fast{SUFFIX}"], ["fast"]),
+        ([f"space/fast{SUFFIX}", f"tiny/__init__{SUFFIX}", f"tiny/fast{SUFFIX}"], ["space.fast", "tiny"]),
+        (["fast.abi3.so", "other.abi3t.so"], ["fast", "other"]),
+        (["tiny-1.0.data/platlib/tiny/__init__.py", "tiny-1.0.data/purelib/other.py"], ["other", "tiny"]),
+        (["tiny-1.0.data/scripts/run.py", "tiny-1.0.data/data/share/tiny/example.py"], []),
+        (["tiny.py", "tiny.libs/libz-0a1b2c3d.so", "tiny.libs/libz-0a1b2c3d.so.1"], ["tiny"]),
+        (["tiny/__main__.py", "tiny/py.typed", "tiny/__init__.pyi", "my-scripts/run.py", "2to3.py"], []),
+    ],
+)
+def test_the_shortest_names_that_import_everything(tmp_path: Path, members: list[str], modules: list[str]) -> None:
+    wheel = tiny_wheel(tmp_path, tag=TAG, members=dict.fromkeys(members, b""))
+    assert top_level_modules(wheel) == tuple(modules)
