@@ -3,7 +3,7 @@
 #     "nox>=2025.2.9",
 #     "auditwheel>=6.8,<7",
 #     "build>=1.3",
-#     "docker[ssh]>=7.2",
+#     "docker>=7.2",
 #     "filelock>=3.12",
 #     "invoke>=2.2",
 #     "packaging>=25",

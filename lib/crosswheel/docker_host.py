@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from crosswheel.errors import CrosswheelError, EngineUnavailable
+from crosswheel.ssh import tunnel
 from crosswheel.targets import Architecture, architectures
 
 if TYPE_CHECKING:
@@ -61,26 +62,31 @@ def connect(wanted: str, environ: Mapping[str, str]) -> DockerHost:
 
     Raises EngineUnavailable.
     """
+    import docker
     from docker.utils import version_lt
 
     with engine_errors(f"asking the Docker Engine{f' {wanted}' if wanted else ''}"):
         # A remote host that is gone must not hold the plan up for minutes.
-        client = _client(wanted, environ, timeout=_PATIENCE)
+        environment = _environment(wanted, environ)
+        far = _ssh_address(environment)
+        near = {**environment, "DOCKER_HOST": tunnel(far)} if far else environment
+        client = docker.from_env(timeout=_PATIENCE, environment=near)
         try:
             api, info = client.version()["ApiVersion"], client.info()
         except BaseException:
             client.close()
             raise
         client.api.timeout = _TIMEOUT
+    address = far or address_of(client)
     if version_lt(api, ".".join(map(str, OLDEST_API))):
         client.close()
         raise EngineUnavailable(
-            f"the Docker Engine at {address_of(client)} is too old: {info['ServerVersion']} with API {api}",
+            f"the Docker Engine at {address} is too old: {info['ServerVersion']} with API {api}",
             hint=f"install Docker Engine {OLDEST_ENGINE} or newer",
         )
     return DockerHost(
         client=client,
-        address=address_of(client),
+        address=address,
         version=info["ServerVersion"],
         machine=info["Architecture"],
         cpus=info["NCPU"],
@@ -100,9 +106,7 @@ def address_of(client: docker.DockerClient) -> str:
     """``unix:///run/docker.sock`` where the library says ``http+docker://localhost``."""
     base = str(client.api.base_url)
     if base.startswith("http+docker"):
-        adapter = client.api.get_adapter(base)
-        path = getattr(adapter, "socket_path", "")
-        return f"unix://{path}" if path else str(getattr(adapter, "ssh_host", base))
+        return f"unix://{getattr(client.api.get_adapter(base), 'socket_path', '')}"
     return base
 
 
@@ -131,23 +135,23 @@ def _unavailable(doing: str, error: Exception) -> EngineUnavailable:
     if any(words in text for words in ("FileNotFoundError", "Connection refused", "No such file")):
         hint = "sudo systemctl start docker, or set DOCKER_HOST or --docker-host to where an engine runs"
         return EngineUnavailable(f"{doing}: no Docker Engine answers there", hint=hint)
+    if any(words in text for words in ("Connection aborted", "Connection reset", "RemoteDisconnected")):
+        text = f"{doing}: the connection was cut before it answered"
+        return EngineUnavailable(text, hint="is there a Docker Engine at that socket? docker info, on that machine")
     if "timed out" in text.lower() or "Timeout" in type(error).__name__:
         return EngineUnavailable(f"{doing}: it does not answer", hint="docker info, with the same DOCKER_HOST")
     return EngineUnavailable(f"{doing}: {text}", hint="docker info, with the same DOCKER_HOST")
 
 
-def _client(wanted: str, environ: Mapping[str, str], *, timeout: int) -> docker.DockerClient:
-    import docker
-
+def _environment(wanted: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables by which the library finds the engine that is wanted."""
     environment = dict(environ)
     if "://" in wanted:
         environment["DOCKER_HOST"] = wanted
     elif wanted:
         environment.pop("DOCKER_HOST", None)
         environment["DOCKER_CONTEXT"] = _known_context(wanted)
-    # Through the machine's own ssh, with the keys, agent and settings of whoever calls us.
-    ssh = _is_ssh(environment)
-    return docker.from_env(timeout=timeout, environment=environment, use_ssh_client=ssh)
+    return environment
 
 
 def _known_context(name: str) -> str:
@@ -158,10 +162,12 @@ def _known_context(name: str) -> str:
     return name
 
 
-def _is_ssh(environment: Mapping[str, str]) -> bool:
+def _ssh_address(environment: Mapping[str, str]) -> str:
+    """Where ssh leads, if that is how the engine is reached: the library's own way breaks streams."""
     from docker.context import ContextAPI
 
     if address := environment.get("DOCKER_HOST"):
-        return address.startswith("ssh://")
+        return address if address.startswith("ssh://") else ""
     context = ContextAPI.get_context(environment.get("DOCKER_CONTEXT"))
-    return str(getattr(context, "Host", "")).startswith("ssh://")
+    address = str(getattr(context, "Host", ""))
+    return address if address.startswith("ssh://") else ""

@@ -142,6 +142,29 @@ class Processes:
             )
 
 
+@dataclass
+class Attached:
+    """A command that serves this process from the background; its input closes when this process ends."""
+
+    _process: subprocess.Popen[bytes]
+
+    @property
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
+    def end(self) -> None:
+        _end_session(self._process)
+        if self._process.stdin:
+            self._process.stdin.close()
+
+
+def start_attached(argv: Sequence[str], log: Path) -> Attached:
+    """Start a command in the caller's own environment; raises FileNotFoundError where it is not there."""
+    with log.open("wb") as sink:
+        process = subprocess.Popen(list(argv), stdin=subprocess.PIPE, stdout=sink, stderr=sink, start_new_session=True)
+    return Attached(process)
+
+
 def _end_session(process: subprocess.Popen[bytes]) -> None:
     """Ask the whole session to end, then make it."""
     for number, patience in ((signal.SIGTERM, _GRACE), (signal.SIGKILL, _GRACE)):

@@ -1,0 +1,72 @@
+"""The socket of a Docker Engine on another machine, brought here by this machine's own ssh.
+
+The user's keys, agent and settings hold, and the other machine needs no docker command.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import shutil
+import socket
+import tempfile
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from crosswheel.errors import EngineUnavailable
+from crosswheel.process import start_attached
+
+_REMOTE_SOCKET = "/var/run/docker.sock"
+_PATIENCE = 20.0  # seconds to log in
+_POLL = 0.05
+
+
+@functools.cache
+def tunnel(address: str) -> str:
+    """``ssh://user@machine:port/path/to/docker.sock`` -> ``unix://...``, which leads there until this process ends.
+
+    Raises EngineUnavailable.
+    """
+    folder = tempfile.mkdtemp(prefix="crosswheel-ssh-")
+    here, log = Path(folder, "docker.sock"), Path(folder, "log")
+    try:
+        ssh = start_attached(_command(address, here), log)
+    except FileNotFoundError as error:
+        shutil.rmtree(folder)
+        raise EngineUnavailable(f"{address}: ssh is not installed here", hint="install an OpenSSH client") from error
+
+    def close() -> None:
+        ssh.end()
+        shutil.rmtree(folder, ignore_errors=True)
+
+    atexit.register(close)
+    deadline = time.monotonic() + _PATIENCE
+    while not _leads_somewhere(here):
+        if not ssh.is_running or time.monotonic() > deadline:
+            said = log.read_text("utf-8", "replace").strip().splitlines() or ["it does not answer"]
+            close()
+            machine = urlsplit(address).hostname
+            raise EngineUnavailable(f"{address}: {said[-1]}", hint=f"ssh {machine} docker version")
+        time.sleep(_POLL)
+    return f"unix://{here}"
+
+
+def _command(address: str, here: Path) -> list[str]:
+    parts = urlsplit(address)
+    port = ["-p", str(parts.port)] if parts.port else []
+    user = ["-l", parts.username] if parts.username else []
+    options = ["BatchMode=yes", "ExitOnForwardFailure=yes", "ServerAliveInterval=15", "StreamLocalBindUnlink=yes"]
+    forward = f"{here}:{parts.path if len(parts.path) > 1 else _REMOTE_SOCKET}"
+    words = [word for option in options for word in ("-o", option)]
+    # The far end lives as long as its input is open: it ends with us, however we end.
+    return ["ssh", *words, *port, *user, "-L", forward, "--", parts.hostname or "", "cat >/dev/null"]
+
+
+def _leads_somewhere(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+        return True
