@@ -11,8 +11,8 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,30 @@ import pytest
 
 from crosswheel.commands import run_verb
 from crosswheel.config import load_config
+from crosswheel.docker_host import DockerHost
+from crosswheel.emulation import Running
 from crosswheel.engines import ENGINES
-from crosswheel.model import Event, Job, JobFinished, Outcome, Plan
+from crosswheel.errors import (
+    BuildFailed,
+    CannotRun,
+    CrosswheelError,
+    DiskFull,
+    EmulatorCrashed,
+    EngineUnavailable,
+    ImageUnavailable,
+    IndexUnreachable,
+    OutOfMemory,
+    TimeLimit,
+)
+from crosswheel.model import Event, Job, JobFinished, Note, Outcome, Plan, Refusal, Report, deaf
 from crosswheel.pipeline import Run
+from crosswheel.process import CommandFailed
+from crosswheel.report.tally import tally
+from crosswheel.steps import MAKE
+from crosswheel.steps.work import Work
 from crosswheel.targets import Target, parse_architecture, parse_policy
 from stray import runs_still
-from tiny_projects import PYTHONS, TinyEngine, tiny_host, tiny_project, tiny_sdist
+from tiny_projects import PYTHONS, TinyEngine, tiny_host, tiny_project, tiny_sdist, tiny_site
 
 WHEELS = [f"tiny-1.0-cp3{m}-cp3{m}-manylinux2014_aarch64.manylinux_2_17_aarch64.whl" for m in (11, 12, 13)]
 TARGETS = [Target(tag, parse_architecture("aarch64"), parse_policy("manylinux2014")) for tag in PYTHONS]
@@ -42,14 +60,25 @@ class Yard:
     engine: TinyEngine
 
     def run(
-        self, project: str, *, pythons: int = 1, react: Callable[[Event], None] | None = None, **options: Any
+        self,
+        project: str,
+        *,
+        pythons: int = 1,
+        engines: Sequence[str] = ("cross",),
+        docker: DockerHost | None = None,
+        react: Callable[[Event], None] | None = None,
+        **options: Any,
     ) -> Run:
+        """With jobs on the first of the engines, and the others to fall back on."""
         sdist = tiny_sdist(project, self.folder)
         options = {name.replace("_", "-"): value for name, value in options.items()}
         config = load_config(self.folder, {"output": "wheelhouse", **options})
         host = tiny_host(self.folder)
-        jobs = tuple(Job(target, "cross", host.interpreters[target.python]) for target in TARGETS[:pythons])
-        return Run(Plan("tiny", jobs), sdist, config, host, react or (lambda _event: None))
+        jobs = []
+        for target in TARGETS[:pythons]:
+            first, *others = (Job(target, engine, host.interpreters[target.python]) for engine in engines)
+            jobs.append(replace(first, fallbacks=tuple(others)))
+        return Run(Plan("tiny", tuple(jobs)), sdist, tiny_site(config, host, docker), react or deaf)
 
     def files(self, folder: str = "wheelhouse") -> list[str]:
         """Every file there, hidden ones too, but for logs."""
@@ -258,6 +287,175 @@ def test_two_jobs_may_reject_a_wheel_of_one_name_at_the_same_moment(
     assert yard.files() == ["rejected/tiny-1.0-py3-none-linux_aarch64.whl"]
 
 
+# ---- another engine -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ladder(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> dict[str, TinyEngine]:
+    """An engine of its own for every rung."""
+    engines = {name: TinyEngine(yard.folder / "notes") for name in ("accelerated", "emulated")}
+    for name, engine in engines.items():
+        monkeypatch.setitem(ENGINES, name, engine)
+    return {**engines, "cross": yard.engine}
+
+
+def test_what_the_accelerated_engine_cannot_build_is_built_by_the_images_own_compiler(
+    yard: Yard, ladder: dict[str, TinyEngine]
+) -> None:
+    ladder["accelerated"].trouble = CommandFailed(["cc"], 1, "clang: error\nand more")
+    events: list[Event] = []
+    engines = ("accelerated", "cross", "emulated")
+    run = yard.run("platform", pythons=2, engines=engines, react=events.append)
+    outcomes = run.execute()
+    assert statuses(outcomes) == ["built", "built"]
+    assert yard.files() == WHEELS[:2]
+    assert {name: sorted(engine.opened) for name, engine in ladder.items()} == {
+        "accelerated": ["cp311", "cp312"], "cross": [], "emulated": ["cp311", "cp312"],
+    }  # fmt: skip
+    reason = "accelerated failed in build: cc failed with exit code 1"
+    assert [(job.engine, job.reason) for job in (outcome.job for outcome in outcomes)] == [("emulated", reason)] * 2
+    assert outcomes[0].job.refused == (Refusal("accelerated", reason),)
+    notes = sorted(event.text for event in events if isinstance(event, Note))
+    assert notes == [f"{target}: {reason}; now with the engine emulated" for target in TARGETS[:2]]
+    # Each is told of once, as it ended, and counted once.
+    finished = [event.outcome for event in events if isinstance(event, JobFinished)]
+    assert sorted(map(str, (outcome.job.target for outcome in finished))) == [str(target) for target in TARGETS[:2]]
+    report = Report(run.plan, outcomes, run.sdist, 0.0, 1.0)
+    assert (tally(report).jobs, tally(report).built, tally(report).unfinished) == (2, 2, ())
+    logs = yard.folder / "wheelhouse" / "logs"
+    assert "compiling fast" in (logs / f"tiny-1.0-{TARGETS[0]}.log").read_text()
+    assert (logs / f"tiny-1.0-{TARGETS[0]}.accelerated.log").is_file()
+
+
+@pytest.mark.parametrize(
+    ("first", "others", "trouble", "used"),
+    [
+        ("accelerated", ("cross", "emulated"), EmulatorCrashed("crashed"), "cross"),
+        ("accelerated", ("emulated",), EmulatorCrashed("crashed"), "emulated"),
+        ("accelerated", ("cross", "emulated"), OutOfMemory("out of memory"), "emulated"),
+        ("accelerated", ("cross",), BuildFailed("it broke"), ""),
+        ("accelerated", ("cross", "emulated"), TimeLimit("too long"), ""),
+        ("accelerated", ("cross", "emulated"), DiskFull("full"), ""),
+        ("accelerated", ("cross", "emulated"), EngineUnavailable("gone"), ""),
+        ("accelerated", ("cross", "emulated"), IndexUnreachable("gone"), ""),
+        # Engines that were asked for by name have nothing to fall back on.
+        ("accelerated", (), BuildFailed("it broke"), ""),
+        ("cross", ("emulated",), BuildFailed("it broke"), ""),
+        ("emulated", ("cross",), EmulatorCrashed("crashed"), "cross"),
+    ],
+)
+def test_another_engine_is_tried_where_it_may_do_better(
+    yard: Yard, ladder: dict[str, TinyEngine], first: str, others: tuple[str, ...], trouble: CrosswheelError, used: str
+) -> None:
+    ladder[first].trouble = trouble
+    outcome = only_outcome(yard.run("platform", engines=(first, *others)))
+    assert [name for name, engine in ladder.items() if engine.opened and name != first] == [used] * bool(used)
+    assert (outcome.status, outcome.job.engine) == (("built", used) if used else ("failed", first))
+    assert outcome.failure is None or outcome.failure.kind == type(trouble).__name__
+
+
+def test_only_one_more_engine_is_tried(yard: Yard, ladder: dict[str, TinyEngine]) -> None:
+    ladder["accelerated"].trouble = ladder["emulated"].trouble = BuildFailed("it broke")
+    outcome = only_outcome(yard.run("platform", engines=("accelerated", "emulated", "cross")))
+    assert (outcome.status, outcome.job.engine) == ("failed", "emulated")
+    assert ladder["cross"].opened == []
+
+
+def test_with_fail_fast_a_job_fails_on_its_last_engine_only(yard: Yard, ladder: dict[str, TinyEngine]) -> None:
+    ladder["accelerated"].trouble = BuildFailed("it broke")
+    outcomes = yard.run("platform", pythons=2, jobs=1, engines=("accelerated", "emulated"), fail_fast=True).execute()
+    assert statuses(outcomes) == ["built", "built"]
+
+
+# ---- what is tested -------------------------------------------------------------------------------------------
+
+
+NO_ENGINE = "no Docker Engine answers there"
+
+
+def docker_host(machine: str = "x86_64") -> DockerHost:
+    """One that nobody may talk to."""
+    return DockerHost(None, "unix:///nowhere", "29.0", machine, cpus=2, memory=2**30)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("options", "reason"), [({}, NO_ENGINE), ({"test": "never"}, "--test never")])
+def test_an_outcome_says_why_its_wheel_was_not_tested(yard: Yard, options: dict[str, str], reason: str) -> None:
+    assert [outcome.untested for outcome in yard.run("platform", pythons=2, **options).execute()] == [reason] * 2
+    assert [outcome.untested for outcome in yard.run("pure", pythons=2, **options).execute()] == [reason] * 2
+
+
+@pytest.mark.parametrize(
+    ("found", "reason"),
+    [
+        (CannotRun("no aarch64 there", hint="crosswheel register"), "no aarch64 there; crosswheel register"),
+        (EngineUnavailable("it is gone"), "it is gone"),
+    ],
+)
+def test_where_the_docker_host_runs_no_such_programs_the_reason_says_what_to_do(
+    yard: Yard, found: CrosswheelError, reason: str
+) -> None:
+    run = yard.run("platform", docker=docker_host())
+    run.site._known["running", TARGETS[0].arch] = found
+    outcome = only_outcome(run)
+    assert (outcome.status, outcome.untested) == ("built", reason)
+
+
+@pytest.fixture
+def tested(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Targets whose wheels went through the last step, which needs an engine and passes here."""
+    seen: list[str] = []
+
+    def test(work: Work) -> Work:
+        seen.append(str(work.job.target.python))
+        return work
+
+    monkeypatch.setattr("crosswheel.pipeline.MAKE", (*MAKE[:-1], test))
+    return seen
+
+
+def on_docker(yard: Yard, project: str, monkeypatch: pytest.MonkeyPatch, **options: Any) -> Run:
+    """A run with a Docker host that runs the architecture and has its image."""
+    monkeypatch.setattr("crosswheel.engines.site.find_image", lambda *_: None)
+    monkeypatch.setattr("crosswheel.engines.site.ensure_image", lambda *_, **_options: None)
+    run = yard.run(project, docker=docker_host(), **options)
+    run.site._known["running", TARGETS[0].arch] = Running(TARGETS[0].arch, natively=False)
+    return run
+
+
+def test_wheels_are_tested_where_there_is_an_engine_that_runs_them(
+    yard: Yard, tested: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcomes = on_docker(yard, "platform", monkeypatch, pythons=2).execute()
+    assert sorted(tested) == ["cp311", "cp312"]
+    assert [outcome.untested for outcome in outcomes] == ["", ""]
+    assert [[step.step for step in outcome.steps] for outcome in outcomes] == [["build", "repair", "audit", "test"]] * 2
+
+
+@pytest.mark.parametrize(("project", "tried"), [("stable_abi", "cp311"), ("pure", "cp313")])
+def test_a_wheel_that_serves_many_pythons_was_tried_on_one_and_the_others_say_so(
+    yard: Yard, tested: list[str], monkeypatch: pytest.MonkeyPatch, project: str, tried: str
+) -> None:
+    outcomes = on_docker(yard, project, monkeypatch, pythons=3).execute()
+    assert tested == [tried]
+    reason = "only tried on the Python that it was built for"
+    assert {str(outcome.job.target.python): outcome.untested for outcome in outcomes} == {
+        **dict.fromkeys(map(str, PYTHONS), reason),
+        tried: "",
+    }
+
+
+def test_an_image_that_cannot_be_had_for_the_test_leaves_the_wheel_untested_and_does_not_fail_it(
+    yard: Yard, tested: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_given: object, **_options: object) -> None:
+        raise ImageUnavailable("the registry refuses", hint="docker login")
+
+    run = on_docker(yard, "platform", monkeypatch)
+    monkeypatch.setattr("crosswheel.engines.site.ensure_image", refuse)
+    outcome = only_outcome(run)
+    assert (outcome.status, outcome.untested, tested) == ("built", "the registry refuses; docker login", [])
+
+
 # ---- a run that is stopped ------------------------------------------------------------------------------------
 
 
@@ -311,10 +509,12 @@ def test_after_ctrl_c_the_report_says_what_was_cancelled(
         interrupt(JobFinished(outcome))
 
     monkeypatch.setattr(Run, "_finish", finish)
-    monkeypatch.setattr("crosswheel.commands.wheels.local_host", lambda **_: tiny_host(yard.folder))
+    monkeypatch.setattr(
+        "crosswheel.commands.wheels.look_around", lambda config, _listener: tiny_site(config, tiny_host(yard.folder))
+    )
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
     stream = io.StringIO()
-    options = {"source": str(project), "python": ["cp312", "cp313"]}
+    options = {"source": str(project), "python": ["cp312", "cp313"], "engine": "cross"}
     assert run_verb("wheels", project, options, stream) == 130
     report = json.loads((project / "wheelhouse" / "report.json").read_text())
     assert [(job["python"], job["status"]) for job in report["jobs"]] == [("cp312", "built"), ("cp313", "cancelled")]
