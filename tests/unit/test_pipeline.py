@@ -379,7 +379,7 @@ def docker_host(machine: str = "x86_64") -> DockerHost:
 
 
 @pytest.mark.parametrize(("options", "reason"), [({}, NO_ENGINE), ({"test": "never"}, "--test never")])
-def test_an_outcome_says_why_its_wheel_was_not_tested(yard: Yard, options: dict[str, str], reason: str) -> None:
+def test_an_outcome_says_why_its_wheel_was_not_tested(yard: Yard, options: dict[str, Any], reason: str) -> None:
     assert [outcome.untested for outcome in yard.run("platform", pythons=2, **options).execute()] == [reason] * 2
     assert [outcome.untested for outcome in yard.run("pure", pythons=2, **options).execute()] == [reason] * 2
 
