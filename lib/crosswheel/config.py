@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -117,10 +117,17 @@ class Config:
                 return engine
         return self.engine
 
-    def image_for(self, target: Target) -> str:
-        """The image that was asked for instead of the pinned one, if one was."""
-        names = (f"{target.policy}_{target.arch}", target.platform)
-        return self.image or next((self.images[name] for name in names if name in self.images), "")
+    def family_for(self, target: Target) -> Literal["pypa", "dockcross"]:
+        """Whose image --image names: that of the engine that was asked for."""
+        return "dockcross" if self.engine_for(target) == "dockcross" else "pypa"
+
+    def image_for(self, target: Target, family: str = "pypa") -> str:
+        """The image of a family that was asked for instead of the pinned one, if one was."""
+        if self.image and family == self.family_for(target):
+            return self.image
+        prefix = "" if family == "pypa" else f"{family}."
+        names = (f"{prefix}{target.policy}_{target.arch}", f"{prefix}{target.platform}")
+        return next((self.images[name] for name in names if name in self.images), "")
 
 
 def load_config(project: Path, flags: Mapping[str, Any]) -> Config:
@@ -240,9 +247,10 @@ def _parse(values: Mapping[str, Any], project: Path, mistakes: list[str]) -> Con
         if engine not in ENGINES:
             near = did_you_mean(str(engine), ENGINES)
             mistakes.append(f"{key}: unknown engine {engine!r}{near}; known: {', '.join(ENGINES)}")
-    for platform in values["images"]:
-        collect(parse_platform, platform, f"images.{platform}")
-    images = {name: _text(value, f"images.{name}", mistakes) for name, value in values["images"].items()}
+    named = dict(_named_images(values["images"]))
+    for name in named:
+        collect(parse_platform, name.removeprefix(_OF_DOCKCROSS), f"images.{name}")
+    images = {name: _text(value, f"images.{name}", mistakes) for name, value in named.items()}
     target = collect(parse_target, values["target"], "target") if values["target"] else None
     sysroots = {name: _folder(project, text, f"sysroot.{name}", mistakes) for name, text in values["sysroot"].items()}
     for name in sysroots:
@@ -289,6 +297,18 @@ def _parse(values: Mapping[str, Any], project: Path, mistakes: list[str]) -> Con
         dry_run=values["dry-run"],
         json=project / values["json"] if values["json"] else None,
     )
+
+
+_OF_DOCKCROSS = "dockcross."
+
+
+def _named_images(table: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Those of the table in the table under names that tell them apart: ``dockcross.manylinux_2_28_aarch64``."""
+    for name, value in table.items():
+        if f"{name}." == _OF_DOCKCROSS and isinstance(value, dict):
+            yield from ((f"{_OF_DOCKCROSS}{platform}", image) for platform, image in value.items())
+        else:
+            yield name, value
 
 
 def _collect(parse: Any, text: str, key: str, mistakes: list[str]) -> Any:

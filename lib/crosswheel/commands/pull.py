@@ -13,7 +13,7 @@ from crosswheel import __version__
 from crosswheel.config import Config, load_config
 from crosswheel.docker_host import DockerHost, connect
 from crosswheel.errors import CrosswheelError, explaining
-from crosswheel.images import Family, Image, ensure_image, find_image, pinned_image
+from crosswheel.images import Image, ensure_image, find_image, pinned_image
 from crosswheel.model import Listener
 from crosswheel.report.console import console_for
 from crosswheel.report.document import SCHEMA, write_json
@@ -65,11 +65,11 @@ def _targets(config: Config) -> Iterator[Target]:
 
 
 def _row(host: DockerHost, config: Config, target: Target, listener: Listener) -> _Row:
-    family: Family = "dockcross" if config.engine_for(target) == "dockcross" else "pypa"
+    family = config.family_for(target)
     # dockcross compiles on the machine that it was made for, whatever it compiles for.
     row = _Row(f"{target.policy}_{target.arch}", architectures()["x86_64"] if family == "dockcross" else target.arch)
     try:
-        row = replace(row, reference=config.image_for(target) or pinned_image(target, family).reference)
+        row = replace(row, reference=config.image_for(target, family) or pinned_image(target, family).reference)
         image = find_image(host, row.reference, row.arch, config.mirrors)
         if image or config.dry_run:
             return replace(row, image=image, there=image is not None)

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import TypeVar
 
 from crosswheel.config import Config
@@ -40,10 +41,8 @@ class Site:
         return self._once(("running", arch), lambda: probe(self._docker, arch))
 
     def reference(self, target: Target, family: Family = "pypa") -> str:
-        """The image that a target is built in; raises ImageUnavailable."""
-        built_in = "dockcross" if self.config.engine_for(target) == "dockcross" else "pypa"
-        asked_for = self.config.image_for(target) if family == built_in else ""
-        return asked_for or self._once(
+        """The image of a family for a target; raises ImageUnavailable."""
+        return self.config.image_for(target, family) or self._once(
             ("pin", target.arch, target.policy, family), lambda: pinned_image(target, family).reference
         )
 
@@ -88,15 +87,19 @@ class Site:
     def pythons_elsewhere(self) -> frozenset[PythonTag]:
         """What the images have that containers could be made of here; nothing where none could."""
         config = self.config
-        if {config.engine, *config.engines.values()} == {"cross"}:
-            return frozenset()
+        engines = {config.engine, *config.engines.values()}
+        # Nobody gets one of dockcross's large images for a Python alone, without having named it.
+        families: dict[Family, bool] = {
+            "pypa": not engines <= {"cross", "dockcross"},
+            "dockcross": "dockcross" in engines,
+        }
         found: set[PythonTag] = set()
-        for arch in config.arch:
+        for arch, family in product(config.arch, (family for family, wanted in families.items() if wanted)):
+            target = Target(PythonTag(0), arch, config.policy or oldest_policy(arch))
             # The plan has the words for what cannot be.
             with contextlib.suppress(CrosswheelError):
-                self.running(arch)
-                for policy in {config.policy or oldest_policy(arch)}:
-                    found.update(self.pythons(Target(PythonTag(0), arch, policy)))
+                self.running(self.image_arch(target, family))
+                found.update(self.pythons(target, family))
         return frozenset(found)
 
     def toolbox(self, image: Image, listener: Listener, *, compilers: bool) -> Toolbox:
