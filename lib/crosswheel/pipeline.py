@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from crosswheel.config import Config
+from crosswheel.docker_host import DockerHost
 from crosswheel.engines import ENGINES
 from crosswheel.engines.site import Site
 from crosswheel.errors import (
@@ -180,7 +181,7 @@ class Run:
     def _run_together(self, jobs: Sequence[Job]) -> None:
         if not jobs:
             return
-        with ThreadPoolExecutor(max_workers=self.config.jobs or self.host.cpus) as pool:
+        with ThreadPoolExecutor(max_workers=self.config.jobs or self._processors(jobs)) as pool:
             waiting: set[Future[Outcome]] = {pool.submit(self._run_job, job) for job in jobs}
             try:
                 while waiting:
@@ -194,6 +195,12 @@ class Run:
                 for future in waiting:
                     future.cancel()
                 raise
+
+    def _processors(self, jobs: Sequence[Job]) -> int:
+        """Of the machine where most of the work is done."""
+        docker = self.site.docker
+        in_containers = any(ENGINES[job.engine].family for job in jobs)
+        return docker.cpus if isinstance(docker, DockerHost) and in_containers else self.host.cpus
 
     def _finish(self, outcome: Outcome) -> None:
         self.outcomes[outcome.job.target] = outcome
@@ -241,6 +248,11 @@ class Run:
                 work = step(work)
             finally:
                 times.append(StepTime(name, time.monotonic() - began))
+            self._check(work)
+        return work
+
+    def _check(self, work: Work) -> None:
+        """What is not what its name says goes no further."""
         errors = [finding for finding in work.findings if finding.level == "error"]
         if errors:
             kept = _copy(work.made, self.config.output / "rejected")
@@ -249,7 +261,6 @@ class Run:
             more = f" And {len(errors) - 1} more." if len(errors) > 1 else ""
             where = f"{first.rule} {first.member}".strip()
             raise _Rejected(work, f"{where}: {text}{more}", hint=first.fix or f"unzip -l {kept}")
-        return work
 
     def _save(self, work: Work) -> tuple[Artifact, str]:
         """The wheel in the output folder; of two under one name the first stays, and a note says whose it is."""
