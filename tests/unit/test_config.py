@@ -162,6 +162,25 @@ def test_a_platform_may_be_written_in_both_of_its_ways(tmp_path: Path) -> None:
     assert load_config(folder, {}).image_for(parse_target("cp313-manylinux2014_aarch64")) == "perennial:1"
 
 
+def test_images_of_dockcross_are_named_apart_and_a_flag_names_that_of_the_engine(tmp_path: Path) -> None:
+    table = 'manylinux2014_aarch64 = "tested:1"\ndockcross.manylinux2014_aarch64 = "built:2"\n'
+    folder = project(tmp_path, f"[tool.crosswheel.images]\n{table}")
+    target = parse_target("cp313-manylinux2014_aarch64")
+
+    def images(**flags: str) -> tuple[str, str]:
+        config = load_config(folder, flags)
+        return config.image_for(target), config.image_for(target, "dockcross")
+
+    assert images() == ("tested:1", "built:2")
+    assert images(image="flag:3") == ("flag:3", "built:2")
+    assert images(image="flag:3", engine="dockcross") == ("tested:1", "flag:3")
+    mistaken = project(tmp_path, "[tool.crosswheel.images.dockcross]\nmanylinux_2_28 = 1\n")
+    assert mistakes(mistaken) == [
+        "images.dockcross.manylinux_2_28: unknown platform 'manylinux_2_28': write it as manylinux_2_28_aarch64",
+        "images.dockcross.manylinux_2_28: must be a text, and is 1",
+    ]
+
+
 def test_every_mistake_in_tables_and_choices_is_told_at_once(tmp_path: Path) -> None:
     folder = project(
         tmp_path,

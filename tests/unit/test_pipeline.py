@@ -444,6 +444,12 @@ def test_a_wheel_that_serves_many_pythons_was_tried_on_one_and_the_others_say_so
     }
 
 
+def test_what_the_audit_rejects_is_not_tried(yard: Yard, tested: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome = only_outcome(on_docker(yard, "without_elf", monkeypatch))
+    assert (outcome.status, tested) == ("failed", [])
+    assert [step.step for step in outcome.steps] == ["build", "repair", "audit"]
+
+
 def test_an_image_that_cannot_be_had_for_the_test_leaves_the_wheel_untested_and_does_not_fail_it(
     yard: Yard, tested: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
