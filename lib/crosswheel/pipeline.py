@@ -25,6 +25,8 @@ from crosswheel.errors import (
     EmulatorCrashed,
     EngineUnavailable,
     IndexUnreachable,
+    OutOfMemory,
+    TestFailed,
     TimeLimit,
     explained,
 )
@@ -296,6 +298,12 @@ class _Rejected(AuditFailed):
         self.work = work
 
 
+# A wheel that fails its test has a compiler's fault less often than its project's; who doubts it has --engine emulated.
+_ELSEWHERE_TOO = {
+    kind.__name__ for kind in (TimeLimit, DiskFull, EngineUnavailable, IndexUnreachable, OutOfMemory, TestFailed)
+}
+
+
 def _next_rung(failed: Outcome) -> Job | None:
     """The same job on another engine, once, where it may well do better.
 
@@ -305,7 +313,7 @@ def _next_rung(failed: Outcome) -> Job | None:
     failure, job = failed.failure, failed.job
     if failure is None or (job.engine != "accelerated" and failure.kind != EmulatorCrashed.__name__):
         return None
-    if failure.kind in {TimeLimit.__name__, DiskFull.__name__, EngineUnavailable.__name__, IndexUnreachable.__name__}:
+    if failure.kind in _ELSEWHERE_TOO:
         return None
     order = ("cross", "emulated") if failure.kind == EmulatorCrashed.__name__ else ("emulated",)
     for engine in order:

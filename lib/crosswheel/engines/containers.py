@@ -16,6 +16,7 @@ from crosswheel.docker_host import DockerHost
 from crosswheel.engines.site import Site
 from crosswheel.errors import BuildFailed, CrosswheelError, EngineUnavailable
 from crosswheel.images import Family, Image
+from crosswheel.index import redact
 from crosswheel.model import Interpreter, Job, Listener, deaf
 from crosswheel.process import CommandFailed
 from crosswheel.targets import Target
@@ -26,6 +27,7 @@ from crosswheel.workspace import ContainerWorkspace
 _MEMORY_SHARE = 0.9  # of the Docker host's; what runs the host stays out of a build's reach
 _CERTIFICATES = PurePosixPath("/etc/crosswheel/certificates.pem")
 _NETWORK = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -55,7 +57,16 @@ def _refusal(target: Target, site: Site, *, natively: bool | None, family: Famil
         return machine if natively else f"{machine} itself: nothing to emulate"
     if site.config.offline:
         return "--offline forbids fetching build requirements into a new container"
+    index = _index(site)
+    if urlsplit(index).hostname in _LOOPBACK:
+        return f"containers do not reach the package index {redact(index)}: it is this machine's own"
     return ""
+
+
+def _index(site: Site) -> str:
+    """The address that uv is told, by itself or by pip's settings; empty where both leave it to uv."""
+    environ = site.host.environ
+    return environ.get("UV_DEFAULT_INDEX") or environ.get("UV_INDEX_URL") or site.host.index.settings.index_url
 
 
 def prepare(target: Target, site: Site, listener: Listener, *, compilers: bool, family: Family = "pypa") -> None:
@@ -108,7 +119,8 @@ def open_workspace(
             python = folder / "environment" / "bin" / "python"
             if container.emulated:
                 put_bytecode(container, interpreter, site.host, deaf)
-            make_environment(container, interpreter.path, python, installer, log, deadline)
+            seed = bool(config.before_all or config.before_build)
+            make_environment(container, interpreter.path, python, installer, log, deadline, seed=seed)
             words = (*path, str(python.parent), str(MOUNT / "bin"), image.environ.get("PATH", _DEFAULT_PATH))
             environ = {
                 **network,
@@ -158,11 +170,21 @@ _UV_OWN = (
 
 
 def make_environment(
-    container: Container, interpreter: Path, python: Path, installer: Mapping[str, str], log: Path, deadline: float
+    container: Container,
+    interpreter: Path,
+    python: Path,
+    installer: Mapping[str, str],
+    log: Path,
+    deadline: float,
+    *,
+    seed: bool,
 ) -> None:
-    """An empty environment (PEP 405) of an interpreter in the container, so that `python` is its own."""
-    folder = python.parent.parent
-    command = [UV, "venv", "--quiet", "--no-project", "--python", str(interpreter), str(folder)]
+    """An empty environment (PEP 405) of an interpreter in the container, so that `python` is its own.
+
+    With pip in it where `seed`: commands of the project's own may call it.
+    """
+    folder, more = python.parent.parent, ["--seed"] if seed else []
+    command = [UV, "venv", "--quiet", "--no-project", *more, "--python", str(interpreter), str(folder)]
     try:
         container.run(command, env=installer, log=log, deadline=deadline)
     except CommandFailed as error:

@@ -21,7 +21,7 @@ from crosswheel.sdist import unpack
 from crosswheel.steps.work import Work
 from crosswheel.targets import Target
 from crosswheel.toolchains.bytecode import put_bytecode
-from crosswheel.toolchains.toolbox import UV
+from crosswheel.toolchains.toolbox import MOUNT, UV
 from crosswheel.wheels import top_level_modules
 
 _FOLDER = PurePosixPath("/crosswheel")
@@ -72,14 +72,16 @@ def _test_in(container: Container, work: Work, deadline: float) -> None:
     log, config, image = work.workspace.log, work.config, container.image
     hooks, installer = enter(container, work.site)
     python = Path(_FOLDER, "environment", "bin", "python")
-    make_environment(container, _interpreter(container, work, deadline), python, installer, log, deadline)
+    found, seed = _interpreter(container, work, deadline), bool(config.test_command)
+    make_environment(container, found, python, installer, log, deadline, seed=seed)
     container.put(work.made, to=_FOLDER)
     extras = f"[{','.join(config.test_extras)}]" if config.test_extras else ""
     wheel = f"{work.sdist.name}{extras} @ file://{_FOLDER / work.made.name}"
     install = [UV, "pip", "install", "--python", str(python), "--", wheel, *config.test_requires]
     command, environ = [str(python), "-I", "-c", _IMPORT, *top_level_modules(work.made)], dict(hooks)
     if config.test_command:
-        environ |= {"PATH": f"{python.parent}:{image.environ.get('PATH', '/usr/bin:/bin')}", "CROSSWHEEL_TEST": "1"}
+        path = f"{python.parent}:{MOUNT / 'bin'}:{image.environ.get('PATH', '/usr/bin:/bin')}"
+        environ |= {"PATH": path, "VIRTUAL_ENV": str(python.parent.parent)}
         command = ["sh", "-c", config.test_command.replace("{project}", str(_project(container, work)))]
     # An empty folder: what lies beside the tests must not stand in for what was installed.
     nowhere = _FOLDER / "empty"
