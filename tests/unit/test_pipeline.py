@@ -33,6 +33,7 @@ from crosswheel.errors import (
     ImageUnavailable,
     IndexUnreachable,
     OutOfMemory,
+    TestFailed,
     TimeLimit,
 )
 from crosswheel.model import Event, Job, JobFinished, Note, Outcome, Plan, Refusal, Report, deaf
@@ -332,7 +333,8 @@ def test_what_the_accelerated_engine_cannot_build_is_built_by_the_images_own_com
     [
         ("accelerated", ("cross", "emulated"), EmulatorCrashed("crashed"), "cross"),
         ("accelerated", ("emulated",), EmulatorCrashed("crashed"), "emulated"),
-        ("accelerated", ("cross", "emulated"), OutOfMemory("out of memory"), "emulated"),
+        ("accelerated", ("cross", "emulated"), OutOfMemory("out of memory"), ""),
+        ("accelerated", ("cross", "emulated"), TestFailed("it failed"), ""),
         ("accelerated", ("cross",), BuildFailed("it broke"), ""),
         ("accelerated", ("cross", "emulated"), TimeLimit("too long"), ""),
         ("accelerated", ("cross", "emulated"), DiskFull("full"), ""),
