@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from crosswheel import errors
 from crosswheel.commands import run_verb
 from crosswheel.config import load_config
 from crosswheel.docker_host import DockerHost
@@ -33,7 +34,6 @@ from crosswheel.errors import (
     ImageUnavailable,
     IndexUnreachable,
     OutOfMemory,
-    TestFailed,
     TimeLimit,
 )
 from crosswheel.model import Event, Job, JobFinished, Note, Outcome, Plan, Refusal, Report, deaf
@@ -334,7 +334,7 @@ def test_what_the_accelerated_engine_cannot_build_is_built_by_the_images_own_com
         ("accelerated", ("cross", "emulated"), EmulatorCrashed("crashed"), "cross"),
         ("accelerated", ("emulated",), EmulatorCrashed("crashed"), "emulated"),
         ("accelerated", ("cross", "emulated"), OutOfMemory("out of memory"), ""),
-        ("accelerated", ("cross", "emulated"), TestFailed("it failed"), ""),
+        ("accelerated", ("cross", "emulated"), errors.TestFailed("it failed"), ""),
         ("accelerated", ("cross",), BuildFailed("it broke"), ""),
         ("accelerated", ("cross", "emulated"), TimeLimit("too long"), ""),
         ("accelerated", ("cross", "emulated"), DiskFull("full"), ""),
