@@ -8,35 +8,41 @@ killed one left; it ends by itself when its time is over.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
-import socket
+import re
 import tarfile
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path, PurePath, PurePosixPath
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, TypeAlias
 
 from crosswheel.docker_host import DockerHost, engine_errors
-from crosswheel.errors import ContainerLost, CrosswheelError, EmulatorCrashed, OutOfMemory, TimeLimit
+from crosswheel.errors import BuildFailed, ContainerLost, CrosswheelError, EmulatorCrashed, OutOfMemory, TimeLimit
 from crosswheel.images import Image
+from crosswheel.ownership import LABEL, is_stale, labels
 from crosswheel.process import CommandFailed, Processes, Stopped, log_tail
 
 if TYPE_CHECKING:
     from docker.models.containers import Container as DockerContainer
 
-LABEL = "io.crosswheel.run"
-
 _POLL = 0.1
 _SLACK = 600  # seconds that a container may live longer than its job
 _PIDS = 8192  # processes and threads; a build that forks without end must not take the host with it
 _SPOOL = 16 * 1024 * 1024  # bytes of an archive that are kept in memory
+LARGEST = 16 * 1024**3  # bytes that may come out at once; a file with holes is as large as it says it is
+_SECOND_LOOK = 1.0  # seconds in which an engine notices that a container has ended
 _SIGKILLED = 128 + 9
+_MORE_MEMORY = "--jobs 1, or give the Docker host more memory"
 _CRASH = "qemu: uncaught target signal"
 _CRASHES = {132, 134, 135, 139}  # 128 + SIGILL, SIGABRT, SIGBUS, SIGSEGV
+
+_Chunk: TypeAlias = "tuple[bytes | None, bytes | None]"  # of what a command prints, and of its errors
 
 
 @dataclass(frozen=True)
@@ -66,16 +72,21 @@ class Container:
         if self.processes.stopped:
             raise Stopped(f"not started: {argv[0]}")
         api = self.docker.client.api
-        words = [*_entrypoint(self.image), *argv]
-        with engine_errors(f"running {argv[0]} in a container", ContainerLost):
-            started = api.exec_create(self._id, words, environment=dict(env or {}), workdir=str(cwd))
-            chunks = api.exec_start(started["Id"], stream=True, demux=True)
+        # Errors come as a stream of their own, and one log would have them in the wrong places.
+        together = ["sh", "-c", 'exec "$@" 2>&1', "sh"] if log else []
+        words, began = [*_entrypoint(self.image), *together, *argv], time.monotonic()
+        try:
+            with engine_errors(f"running {argv[0]} in a container", ContainerLost):
+                started = api.exec_create(self._id, words, environment=dict(env or {}), workdir=str(cwd))
+                chunks = api.exec_start(started["Id"], stream=True, demux=True)
+        except ContainerLost as error:
+            raise (error if self.is_running else self._lost(began)) from error
         with _outputs(log, argv) as (out, err):
             self._follow(chunks, out, err, argv, deadline)
-            code = self._exit_code(started["Id"])
+            code = self._exit_code(started["Id"], argv, deadline, began)
             if code:
                 output = "\n".join(log_tail(log)) if log else _text(out) + _text(err)
-                raise self._failure(argv, code, output)
+                raise self._failure(argv, code, output, began)
             return "" if log else _text(out)
 
     def put(self, *paths: Path, to: PurePosixPath | str | None = None) -> None:
@@ -103,8 +114,19 @@ class Container:
                 stream, _ = self._container.get_archive(str(path))
                 for chunk in stream:
                     spool.write(chunk)
+                    if spool.tell() > LARGEST:
+                        raise BuildFailed(
+                            f"{path} in the container holds more than {LARGEST // 2**30} GiB, and is not copied out",
+                            hint="see in the log what writes it",
+                        )
             spool.seek(0)
-            _unpack(spool, to)
+            try:
+                _unpack(spool, to)
+            except tarfile.TarError as error:
+                raise ContainerLost(
+                    f"copying {path} out of a container: the Docker Engine stopped half way ({error})",
+                    hint="the same command again",
+                ) from error
 
     @property
     def _id(self) -> str:
@@ -112,7 +134,7 @@ class Container:
 
     def _follow(
         self,
-        chunks: Iterator[tuple[bytes | None, bytes | None]],
+        chunks: Iterator[_Chunk],
         out: IO[bytes],
         err: IO[bytes],
         argv: Sequence[str],
@@ -122,14 +144,18 @@ class Container:
 
         The engine has no way to signal one command: when it must end before its time, its container ends with it.
         """
+        full: list[OSError] = []
 
         def copy() -> None:
-            # A stream that breaks is told apart from one that ends by the exit code that is asked for next.
-            with contextlib.suppress(Exception):
-                for some, wrong in chunks:
+            try:
+                for some, wrong in _until_broken(chunks):
                     out.write(some or b"")
                     err.write(wrong or b"")
                     out.flush()
+            except OSError as error:
+                full.append(error)
+            except ValueError:
+                pass  # both are closed: nobody waits any more
 
         reader = threading.Thread(target=copy, daemon=True)
         reader.start()
@@ -139,6 +165,9 @@ class Container:
         # The library closes the socket and forgets the response, which complains when it is collected.
         with contextlib.suppress(ValueError, AttributeError):
             chunks._response.raw.close()  # type: ignore[attr-defined]  # noqa: SLF001
+        if full:
+            self.kill()
+            raise full[0]
 
     def _check(self, argv: Sequence[str], deadline: float | None) -> None:
         if self.processes.stopped:
@@ -151,40 +180,53 @@ class Container:
                 hint="set a longer `timeout` (seconds) in [tool.crosswheel], or see in the log what it waits for",
             )
 
-    def _exit_code(self, started: str) -> int:
-        with engine_errors("asking how a command in a container ended"):
-            from docker.errors import NotFound
+    def _exit_code(self, started: str, argv: Sequence[str], deadline: float | None, began: float) -> int:
+        """Its output has ended, and it will soon, unless it closed its output itself."""
+        from docker.errors import NotFound
 
-            try:
-                code = self.docker.client.api.exec_inspect(started)["ExitCode"]
-            except NotFound:
-                code = None
-        if code is None or (code == _SIGKILLED and not self.is_running):
-            raise self._lost()
-        return int(code)
+        while True:
+            with engine_errors(f"waiting for {argv[0]} in a container"):
+                try:
+                    state = self.docker.client.api.exec_inspect(started)
+                except NotFound:
+                    raise self._lost(began) from None
+            if state["ExitCode"] is not None:
+                break
+            if not self.is_running:
+                raise self._lost(began)
+            self._check(argv, deadline)
+            time.sleep(_POLL)
+        if state["ExitCode"] == _SIGKILLED and self._ends():
+            raise self._lost(began)
+        return int(state["ExitCode"])
 
-    def _failure(self, argv: Sequence[str], code: int, output: str) -> CrosswheelError:
-        if code == _SIGKILLED and self._ran_out_of_memory():
-            return OutOfMemory(
-                f"the kernel ended {PurePosixPath(argv[0]).name}, or what it started: out of memory",
-                hint="--jobs 1, or give the Docker host more memory",
-            )
+    def _ends(self) -> bool:
+        """Whether a command was killed because all of its container was, of which the engine may learn later."""
+        deadline = time.monotonic() + _SECOND_LOOK
+        while self.is_running:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_POLL)
+        return True
+
+    def _failure(self, argv: Sequence[str], code: int, output: str, began: float) -> CrosswheelError:
+        name = PurePosixPath(argv[0]).name
+        if self._ran_out_of_memory(began):
+            return OutOfMemory(f"the kernel ended {name}, or what it started: out of memory", hint=_MORE_MEMORY)
         failed = CommandFailed(argv, code, output)
         # QEMU's own end, or that of what it ran, told from an ordinary error by what it prints, or by the signal.
         if self.emulated and (_CRASH in output or code in _CRASHES):
             return EmulatorCrashed(
-                f"{PurePosixPath(argv[0]).name} crashed under the emulator ({failed.ending})",
+                f"{name} crashed under the emulator ({failed.ending})",
                 hint="another --engine; or a newer QEMU: crosswheel register",
             )
         return failed
 
-    def _lost(self) -> CrosswheelError:
-        if self._ran_out_of_memory():
-            return OutOfMemory(
-                "the kernel ended the container: out of memory", hint="--jobs 1, or give the Docker host more memory"
-            )
+    def _lost(self, began: float) -> CrosswheelError:
+        if self._ran_out_of_memory(began):
+            return OutOfMemory("the kernel ended the container: out of memory", hint=_MORE_MEMORY)
         return ContainerLost(
-            "the container ended while a command ran in it: it was removed, or the Docker Engine was restarted",
+            "the container ended while it was needed: it was removed, or the Docker Engine was restarted",
             hint="the same command again; docker events shows who ends containers",
         )
 
@@ -198,14 +240,15 @@ class Container:
             return False
         return self._container.status == "running"
 
-    def _ran_out_of_memory(self) -> bool:
-        """Whether the kernel killed a process of it: the engine keeps the event, and sets no flag for an exec's."""
+    def _ran_out_of_memory(self, began: float) -> bool:
+        """Whether the kernel has killed a process of it since then: the engine sets no flag for that of a command."""
         from docker.errors import DockerException
 
         with contextlib.suppress(DockerException, OSError):
             client = self.docker.client
-            # Both in the engine's own clock. What has happened until now is a list that ends.
-            since, until = self._container.attrs["Created"], client.info()["SystemTime"]
+            # In whole seconds of the engine's own clock, and until the next one, for events come late.
+            now = int(_moment(client.info()["SystemTime"]))
+            since, until = now - math.ceil(time.monotonic() - began), now + 1
             filters = {"event": "oom", "container": self._id}
             return any(True for _ in client.api.events(since=since, until=until, filters=filters, decode=True))
         return False
@@ -253,7 +296,7 @@ def running(
             platform=image.arch.oci,
             environment=dict(environ or {}),
             volumes=[f"{name}:{path}:ro" for name, path in (volumes or {}).items()],
-            labels={LABEL: _mark()},
+            labels=labels(),
             init=True,
             auto_remove=True,
             network_mode="bridge",
@@ -272,43 +315,37 @@ def running(
 
 
 def remove_stale(docker: DockerHost) -> int:
-    """Remove the containers of runs of this machine that are over; how many there were."""
+    """Remove what runs of this machine that are over left on a Docker host; how many containers there were."""
     from docker.errors import DockerException
 
     count = 0
     with contextlib.suppress(DockerException, OSError):
         for found in docker.client.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True):
-            if not _is_alive(found.labels.get(LABEL, "")):
+            if is_stale(found.labels):
                 with contextlib.suppress(DockerException):
                     found.remove(force=True, v=True)
                     count += 1
+        for image in docker.client.images.list(filters={"label": LABEL}):
+            if is_stale(image.labels):
+                with contextlib.suppress(DockerException):
+                    docker.client.images.remove(str(image.id), force=True)
     return count
 
 
-def _mark() -> str:
-    """Whose a container is: machine, process, and when that process began (numbers are used again)."""
-    return f"{socket.gethostname()} {os.getpid()} {_began(os.getpid())}"
-
-
-def _is_alive(mark: str) -> bool:
-    machine, _, process = mark.partition(" ")
-    number, _, began = process.partition(" ")
-    if machine != socket.gethostname():
-        return True  # another machine's: only that one knows
-    return number.isdigit() and _began(int(number)) == began
-
-
-def _began(process: int) -> str:
-    """In clock ticks since boot (proc(5), field 22 of stat, after the name in parentheses); empty if there is none."""
-    try:
-        return Path(f"/proc/{process}/stat").read_text("ascii", "replace").rpartition(")")[2].split()[19]
-    except OSError:
-        return ""
+def _moment(text: str) -> float:
+    """Seconds since the epoch; engines write nanoseconds (RFC 3339), of which Python reads six digits at most."""
+    return datetime.fromisoformat(re.sub(r"\.\d+", "", text).replace("Z", "+00:00")).timestamp()
 
 
 def _entrypoint(image: Image) -> Sequence[str]:
     """What stands before each command: 32-bit images start by a program that makes a 64-bit kernel look like theirs."""
     return image.entrypoint if image.arch.bits == 32 else ()  # noqa: PLR2004
+
+
+def _until_broken(chunks: Iterable[_Chunk]) -> Iterator[_Chunk]:
+    """A stream that breaks is told apart from one that ends by the exit code that is asked for next."""
+    with contextlib.suppress(Exception):
+        yield from chunks
 
 
 @contextmanager
@@ -350,5 +387,6 @@ def _unpack(archive: IO[bytes], to: Path) -> None:
             with target.open("wb") as file:
                 while block := content.read(1 << 20):
                     file.write(block)
+            target.chmod(0o644 | member.mode & 0o111)
             # Bytecode, for one, is compared with it.
             os.utime(target, (member.mtime, member.mtime))

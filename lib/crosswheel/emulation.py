@@ -26,13 +26,13 @@ from elftools.elf.enums import ENUM_E_MACHINE
 from crosswheel.docker_host import DockerHost, engine_errors
 from crosswheel.elf import MAGIC
 from crosswheel.errors import CannotRun
+from crosswheel.ownership import labels
 from crosswheel.process import describe_returncode
 from crosswheel.targets import Architecture, load_table
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
 
-LABEL = "io.crosswheel.run"
 CPU = "QEMU_CPU"
 
 _EXIT_CODE = 42
@@ -143,7 +143,7 @@ def image_archive(arch: Architecture, name: str) -> bytes:
         "os": system,
         "architecture": architecture,
         **({"variant": variant[0]} if variant else {}),
-        "config": {"Entrypoint": [f"/{_NAME}"]},
+        "config": {"Entrypoint": [f"/{_NAME}"], "Labels": labels()},
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]},
     }
     manifest = [{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]
@@ -205,9 +205,7 @@ def run_once(host: DockerHost, image: str, platform: str, patience: float, **opt
     """
     from docker.errors import APIError
 
-    container = host.client.containers.create(
-        image, platform=platform, labels={LABEL: _NAME}, network_mode="none", **options
-    )
+    container = host.client.containers.create(image, platform=platform, labels=labels(), network_mode="none", **options)
     try:
         try:
             container.start()

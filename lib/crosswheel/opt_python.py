@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
-from crosswheel.container import LABEL
 from crosswheel.docker_host import DockerHost, engine_errors
 from crosswheel.errors import ContainerLost, UsageError
 from crosswheel.images import Image
 from crosswheel.model import Interpreter
+from crosswheel.ownership import labels
 from crosswheel.targets import PythonTag, parse_python
 
 _FOLDER = "/opt/python"
@@ -29,7 +29,7 @@ def find_pythons(docker: DockerHost, image: Image) -> Mapping[PythonTag, Interpr
 
     with engine_errors(f"looking into {image.reference}", ContainerLost):
         holder = docker.client.containers.create(
-            image.id, ["true"], platform=image.arch.oci, labels={LABEL: "looking"}, network_mode="none"
+            image.id, ["true"], platform=image.arch.oci, labels=labels(), network_mode="none"
         )
         try:
             stream, _ = holder.get_archive(_FOLDER)

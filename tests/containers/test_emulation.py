@@ -14,6 +14,7 @@ from containers.engine import Engine
 from crosswheel.docker_host import DockerHost, connect
 from crosswheel.emulation import Running, probe
 from crosswheel.errors import CannotRun
+from crosswheel.ownership import LABEL
 from crosswheel.targets import Architecture, architectures
 
 pytestmark = pytest.mark.containers
@@ -78,7 +79,7 @@ def test_nothing_is_left_behind(host: DockerHost, engine: docker.DockerClient, u
     with pytest.raises(CannotRun):
         probe(host, unused)
     assert not [name for image in engine.images.list() for name in image.tags if name.startswith("crosswheel/exit-42")]
-    assert not engine.containers.list(all=True, filters={"label": "io.crosswheel.run=exit-42"})
+    assert not engine.containers.list(all=True, filters={"label": LABEL})
 
 
 def test_an_answer_is_kept(host: DockerHost) -> None:

@@ -18,6 +18,7 @@ from crosswheel.commands.register import register
 from crosswheel.docker_host import connect
 from crosswheel.emulation import probe
 from crosswheel.errors import CannotRun
+from crosswheel.ownership import LABEL
 from crosswheel.targets import Architecture, architectures
 
 pytestmark = pytest.mark.containers
@@ -176,7 +177,7 @@ def test_a_provider_that_does_nothing_and_ends_with_0_is_found_out(
     assert caught.value.message.startswith(f"{idler} is through, and yet\n")
     assert "exec format error" in caught.value.message
     assert json.loads((tmp_path / "found.json").read_text())["architectures"][0]["after"]["runs"] is False
-    assert not engine.containers.list(all=True, filters={"label": "io.crosswheel.run=exit-42"})
+    assert not engine.containers.list(all=True, filters={"label": LABEL})
 
 
 def test_the_image_that_resets_serves_too(

@@ -8,6 +8,7 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from crosswheel.emulation import Running, image_archive, program
+from crosswheel.ownership import LABEL
 from crosswheel.targets import Architecture, architectures, load_table
 
 ARCHITECTURES = pytest.mark.parametrize("arch", architectures().values(), ids=str)
@@ -51,6 +52,7 @@ def test_the_image_is_of_the_platform_and_always_the_same(arch: Architecture) ->
         (member,) = layer.getmembers()
         assert [f"/{member.name}"] == configuration["config"]["Entrypoint"]
         assert member.mode & 0o111
+    assert LABEL in configuration["config"]["Labels"]
 
 
 def test_an_emulator_that_knows_a_faster_processor_is_told_so() -> None:

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING
 
-from crosswheel.container import LABEL
 from crosswheel.docker_host import DockerHost, engine_errors
 from crosswheel.errors import EngineUnavailable
 from crosswheel.hosts import LocalHost
 from crosswheel.images import Image
 from crosswheel.model import Listener, chore
+from crosswheel.ownership import labels
 from crosswheel.toolchains.pinned import fetch_pinned, unpack_wheel, version_of
 from crosswheel.toolchains.zig import compile_program, ensure_zig, locked, source_version
 
@@ -78,7 +78,7 @@ def _holder(docker: DockerHost, image: Image, volume: str) -> Iterator[DockerCon
     """A container that is never started: through it, files reach a volume on whatever machine that is."""
     docker.client.volumes.create(volume, labels={"io.crosswheel": "toolbox"})
     holder = docker.client.containers.create(
-        image.id, ["true"], platform=image.arch.oci, volumes=[f"{volume}:{MOUNT}"], labels={LABEL: "toolbox"}
+        image.id, ["true"], platform=image.arch.oci, volumes=[f"{volume}:{MOUNT}"], labels=labels()
     )
     try:
         yield holder
