@@ -24,9 +24,15 @@ def become(description: "dict[str, Any]") -> None:
     sysconfig.get_config_vars().update(description["vars"])
     sysconfig.get_platform = lambda: description["platform"]
     setattr(sys.implementation, "_multiarch", description["multiarch"])  # noqa: B010 - no stub has it
-    started_by = os.path.basename(sys.orig_argv[1]) if len(getattr(sys, "orig_argv", ())) > 1 else ""
-    if started_by not in _KNOWS_BOTH_MACHINES:
+    if _started_by() not in _KNOWS_BOTH_MACHINES:
         _change_machine(description["machine"])
+
+
+def _started_by() -> str:
+    """The script that this interpreter runs: there is no sys.argv yet, and in 3.9 no sys.orig_argv."""
+    with open("/proc/self/cmdline", encoding="utf-8", errors="replace") as file:
+        words = file.read().split("\0")
+    return os.path.basename(words[1]) if len(words) > 1 else ""
 
 
 def _change_machine(machine: str) -> None:
