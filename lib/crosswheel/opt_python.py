@@ -54,5 +54,4 @@ def _interpreter(name: str, link: str) -> Interpreter | None:
     except UsageError:
         return None  # newer than we know
     version = re.search(rf"{re.escape(tag.version)}\.\d+\w*", link)
-    # Of an unnamed patch release requires-python is asked as of the newest.
-    return Interpreter(tag, version[0] if version else f"{tag.version}.99", Path(_FOLDER, name, "bin/python"))
+    return Interpreter(tag, version[0] if version else tag.version, Path(_FOLDER, name, "bin/python"))

@@ -75,6 +75,7 @@ class Run:
     outcomes: dict[Target, Outcome] = field(default_factory=dict)
     # By file name, with the target that each was made for. Jobs are threads: both only under the lock.
     _saved: dict[str, tuple[Target, Artifact]] = field(default_factory=dict)
+    _instead: dict[Target, Job] = field(default_factory=dict)
     _saving: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -172,13 +173,21 @@ class Run:
             try:
                 ENGINES[engine].prepare(group[0].target, self.site, self.listener, cxx=cxx)
             except (CrosswheelError, OSError) as error:
-                for job in group:
-                    self._finish(Outcome(job, "failed", failure=_failure(_as_ours(error), "prepare")))
+                self._do_without(group, _failure(_as_ours(error), "prepare"))
                 continue
             if not self._untested(group[0]):
                 # Without the policy's image wheels stay untested, and without another their test fails.
                 with suppress(CrosswheelError):
                     prepare_test(group[0].target, self.site, self.listener)
+
+    def _do_without(self, group: Sequence[Job], failure: Failure) -> None:
+        """Jobs whose engine is not to be had: another one does them, or they have failed."""
+        for job in group:
+            failed = Outcome(job, "failed", failure=failure)
+            if another := _next_rung(failed):
+                self._instead[job.target] = another
+            else:
+                self._finish(failed)
 
     def _run_together(self, jobs: Sequence[Job]) -> None:
         if not jobs:
@@ -212,7 +221,8 @@ class Run:
 
     # ---- one job ----------------------------------------------------------------------------------------------
 
-    def _run_job(self, job: Job) -> Outcome:
+    def _run_job(self, planned: Job) -> Outcome:
+        job = self._instead.get(planned.target, planned)
         if served := self._served(job):
             return served
         outcome = self._guard(job, lambda times, log: self._make(job, times, log))
@@ -248,6 +258,10 @@ class Run:
             began = time.monotonic()
             try:
                 work = step(work)
+            except TestFailed:
+                # Whoever looks into it wants the wheel; whoever publishes the output folder does not.
+                _copy(work.made, self.config.output / "rejected")
+                raise
             finally:
                 times.append(StepTime(name, time.monotonic() - began))
             self._check(work)
@@ -315,7 +329,7 @@ def _next_rung(failed: Outcome) -> Job | None:
         return None
     if failure.kind in _ELSEWHERE_TOO:
         return None
-    order = ("cross", "emulated") if failure.kind == EmulatorCrashed.__name__ else ("emulated",)
+    order = ("cross", "dockcross", "emulated") if failure.kind == EmulatorCrashed.__name__ else ("emulated",)
     for engine in order:
         for fallback in job.fallbacks:
             if fallback.engine == engine:

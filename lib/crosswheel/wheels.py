@@ -292,20 +292,19 @@ def _extension(member: str, elf: Elf | BadElf) -> Extension | None:
 def top_level_modules(path: Path) -> tuple[str, ...]:
     """What a wheel lets one import, by the shortest names: ``numpy``; below a namespace package, its packages."""
     wheel = read_wheel(path)
-    names = {wheel.installed(member) for member in wheel.members if not member.endswith("/")}
-    modules = {name for member in names if (name := _module(member))}
+    members = {extension.member for extension in wheel.extensions}
+    members |= {member for member in wheel.members if member.endswith(".py")}
+    modules = {name for member in members if (name := _module(wheel.installed(member)))}
     # A module is imported with the package that it is in.
     return tuple(sorted(name for name in modules if not any(parent in modules for parent in _parents(name))))
 
 
 def _module(member: str) -> str:
-    """``a/b.cpython-313-aarch64-linux-gnu.so`` -> ``a.b``; empty for what is no module."""
+    """``a/b.cpython-313-aarch64-linux-gnu.so`` -> ``a.b``; empty for what no import names."""
     folder, _, file = member.rpartition("/")
-    stem, _, ending = file.partition(".")
-    if not (ending in {"py", "so"} or ending.endswith(".so")):
-        return ""
+    stem = file.partition(".")[0]
     parts = [*filter(None, folder.split("/")), *([] if stem == "__init__" else [stem])]
-    # A script in a data folder, a library in NAME.libs: nobody can import those.
+    # A script in a data folder: nobody can import that.
     return ".".join(parts) if parts and all(part.isidentifier() for part in parts) and stem != "__main__" else ""
 
 

@@ -419,6 +419,7 @@ def on_docker(yard: Yard, project: str, monkeypatch: pytest.MonkeyPatch, **optio
     """A run with a Docker host that runs the architecture and has its image."""
     monkeypatch.setattr("crosswheel.engines.site.find_image", lambda *_: None)
     monkeypatch.setattr("crosswheel.engines.site.ensure_image", lambda *_, **_options: None)
+    monkeypatch.setattr("crosswheel.engines.site.ensure_toolbox", lambda *_, **_options: None)
     run = yard.run(project, docker=docker_host(), **options)
     run.site._known["running", TARGETS[0].arch] = Running(TARGETS[0].arch, natively=False)
     return run

@@ -45,7 +45,8 @@ def offer(target: Target, site: Site, *, natively: bool | None, family: Family =
         return f"{error.message}; {error.hint}" if error.hint else error.message
     if target.python not in pythons:
         return f"{site.reference(target, family)} has no {target.python}; it has {', '.join(map(str, pythons))}"
-    return pythons[target.python] or Interpreter(target.python, f"{target.python.version}.99", Path("python"))
+    # Of an image that is yet to be pulled, nobody knows the patch release.
+    return pythons[target.python] or Interpreter(target.python, target.python.version, Path("python"))
 
 
 def _refusal(target: Target, site: Site, *, natively: bool | None, family: Family) -> str:

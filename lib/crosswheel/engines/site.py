@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -32,6 +33,8 @@ class Site:
     host: LocalHost
     docker: DockerHost | EngineUnavailable
     _known: dict[Hashable, object] = field(default_factory=dict, repr=False, compare=False)
+    # Jobs are threads: what one asks, the others wait for.
+    _asking: threading.RLock = field(default_factory=threading.RLock, repr=False, compare=False)
 
     def with_interpreters(self, more: Mapping[PythonTag, Interpreter]) -> Site:
         return replace(self, host=self.host.with_interpreters(more))
@@ -124,11 +127,12 @@ class Site:
 
     def _once(self, key: Hashable, ask: Callable[[], _Value]) -> _Value:
         """The answer, or the error, that the first time brought."""
-        if key not in self._known:
-            try:
-                self._known[key] = ask()
-            except CrosswheelError as error:
-                self._known[key] = error
+        with self._asking:
+            if key not in self._known:
+                try:
+                    self._known[key] = ask()
+                except CrosswheelError as error:
+                    self._known[key] = error
         answer = self._known[key]
         if isinstance(answer, CrosswheelError):
             raise answer

@@ -21,6 +21,7 @@ from crosswheel.report.wording import (
     seconds_text,
     size_text,
 )
+from crosswheel.targets import Target
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -37,6 +38,7 @@ _SILENCE = 10.0
 
 @dataclass(frozen=True)
 class _Running:
+    job: Job
     step: str
     since: float
 
@@ -57,7 +59,8 @@ class LiveDisplay:
 
         self._console = console
         self._clock = clock
-        self._running: dict[Job, _Running] = {}
+        # By target: a job may go on with another engine.
+        self._running: dict[Target, _Running] = {}
         self._downloads: dict[str, _Download] = {}
         self._chores: dict[str, float] = {}
         self._jobs = 0
@@ -94,7 +97,7 @@ class LiveDisplay:
                 self._jobs = len(event.plan.jobs)
         elif isinstance(event, StepStarted):
             with self._lock:
-                self._running[event.job] = _Running(event.step, self._clock())
+                self._running[event.job.target] = _Running(event.job, event.step, self._clock())
         else:
             self._finish(event)
 
@@ -118,7 +121,7 @@ class LiveDisplay:
 
     def _finish(self, event: JobFinished) -> None:
         with self._lock:
-            self._running.pop(event.outcome.job, None)
+            self._running.pop(event.outcome.job.target, None)
             self._done += 1
         self._say([(STYLES[event.outcome.status], headline(event.outcome)), *failure_lines(event.outcome)])
 
@@ -169,8 +172,8 @@ class LiveDisplay:
         table.add_column(min_width=29)
         table.add_column()
         table.add_column(justify="right")
-        for job, running in self._running.items():
-            elapsed = seconds_text(now - running.since)
+        for running in self._running.values():
+            job, elapsed = running.job, seconds_text(now - running.since)
             table.add_row(self._spinner, str(job.target), Text(running.step, "cyan"), elapsed, Text(job.engine, "dim"))
         return table
 

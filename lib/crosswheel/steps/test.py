@@ -54,7 +54,7 @@ def untested(target: Target, site: Site) -> str:
 def prepare_test(target: Target, site: Site, listener: Listener) -> None:
     """Pull what the test needs, before the jobs; what goes wrong is told by `untested`, or by the test itself."""
     for reference in _references(target, site):
-        site.pull(reference, target.arch, listener)
+        site.toolbox(site.pull(reference, target.arch, listener), listener, compilers=False)
 
 
 def _references(target: Target, site: Site) -> Iterator[str]:
