@@ -18,7 +18,6 @@ from typing import Any
 
 import pytest
 
-from crosswheel import errors
 from crosswheel.commands import run_verb
 from crosswheel.config import load_config
 from crosswheel.docker_host import DockerHost
@@ -27,6 +26,7 @@ from crosswheel.engines import ENGINES
 from crosswheel.errors import (
     BuildFailed,
     CannotRun,
+    ContainerLost,
     CrosswheelError,
     DiskFull,
     EmulatorCrashed,
@@ -334,7 +334,7 @@ def test_what_the_accelerated_engine_cannot_build_is_built_by_the_images_own_com
         ("accelerated", ("cross", "emulated"), EmulatorCrashed("crashed"), "cross"),
         ("accelerated", ("emulated",), EmulatorCrashed("crashed"), "emulated"),
         ("accelerated", ("cross", "emulated"), OutOfMemory("out of memory"), ""),
-        ("accelerated", ("cross", "emulated"), errors.TestFailed("it failed"), ""),
+        ("accelerated", ("cross", "emulated"), ContainerLost("it ended"), "emulated"),
         ("accelerated", ("cross",), BuildFailed("it broke"), ""),
         ("accelerated", ("cross", "emulated"), TimeLimit("too long"), ""),
         ("accelerated", ("cross", "emulated"), DiskFull("full"), ""),
