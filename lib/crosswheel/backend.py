@@ -35,10 +35,18 @@ def make_distribution(
     """
     with _explained(workspace):
         builder = _builder(project, workspace)
-        workspace.install(builder.build_system_requires)
-        chosen = settings(builder.build_system_requires)
-        workspace.install(builder.get_requires_for_build(kind, chosen))
-        return Path(builder.build(kind, folder, chosen))
+        return Path(builder.build(kind, folder, _install(kind, builder, workspace, settings)))
+
+
+def install_requirements(
+    kind: Literal["sdist", "wheel"], project: Path, workspace: Workspace, settings: Callable[[set[str]], Settings]
+) -> Settings:
+    """Whatever `make_distribution` would install; gives the config-settings that it would pass on.
+
+    Raises as it does.
+    """
+    with _explained(workspace):
+        return _install(kind, _builder(project, workspace), workspace, settings)
 
 
 def requirement_names(requirements: Iterable[str]) -> set[str]:
@@ -64,6 +72,18 @@ def _builder(project: Path, workspace: Workspace) -> ProjectBuilder:
     from build import ProjectBuilder
 
     return ProjectBuilder(project, str(workspace.python), runner=workspace.run_hook)
+
+
+def _install(
+    kind: Literal["sdist", "wheel"],
+    builder: ProjectBuilder,
+    workspace: Workspace,
+    settings: Callable[[set[str]], Settings],
+) -> Settings:
+    workspace.install(builder.build_system_requires)
+    chosen = settings(builder.build_system_requires)
+    workspace.install(builder.get_requires_for_build(kind, chosen))
+    return chosen
 
 
 @contextmanager

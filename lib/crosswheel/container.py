@@ -25,8 +25,10 @@ from typing import IO, TYPE_CHECKING, TypeAlias
 from crosswheel.docker_host import DockerHost, engine_errors
 from crosswheel.errors import BuildFailed, ContainerLost, CrosswheelError, EmulatorCrashed, OutOfMemory, TimeLimit
 from crosswheel.images import Image
+from crosswheel.interaction import Channel, converse
 from crosswheel.ownership import LABEL, is_stale, labels
 from crosswheel.process import CommandFailed, Processes, Stopped, log_tail
+from crosswheel.terminal import is_interactive
 
 if TYPE_CHECKING:
     from docker.models.containers import Container as DockerContainer
@@ -38,6 +40,8 @@ _SPOOL = 16 * 1024 * 1024  # bytes of an archive that are kept in memory
 LARGEST = 16 * 1024**3  # bytes that may come out at once; a file with holes is as large as it says it is
 _SECOND_LOOK = 1.0  # seconds in which an engine notices that a container has ended
 _SIGKILLED = 128 + 9
+# What leaves a terminal and lets its command run on. By default the engine keeps back every Ctrl-P, which shells use.
+_NO_KEYS = "ctrl-^,ctrl-^,ctrl-^"
 _MORE_MEMORY = "--jobs 1, or give the Docker host more memory"
 _CRASH = "qemu: uncaught target signal"
 _CRASHES = {132, 134, 135, 139}  # 128 + SIGILL, SIGABRT, SIGBUS, SIGSEGV
@@ -88,6 +92,32 @@ class Container:
                 output = "\n".join(log_tail(log)) if log else _text(out) + _text(err)
                 raise self._failure(argv, code, output, began)
             return "" if log else _text(out)
+
+    def interact(
+        self, argv: Sequence[str], *, env: Mapping[str, str], cwd: PurePosixPath | str, deadline: float | None
+    ) -> int:
+        """Run with this process's own input and output, on a terminal if they are one; gives the exit code."""
+        api, terminal, words = self.docker.client.api, is_interactive(), [*_entrypoint(self.image), *argv]
+        began = time.monotonic()
+        with engine_errors(f"running {argv[0]} in a container", ContainerLost):
+            started = api.exec_create(
+                self._id,
+                words,
+                stdin=True,
+                tty=terminal,
+                environment=dict(env),
+                workdir=str(cwd),
+                detach_keys=_NO_KEYS,
+            )["Id"]
+            channel = Channel(api.exec_start(started, tty=terminal, socket=True))
+        with contextlib.closing(channel):
+            converse(
+                channel,
+                lambda rows, columns: api.exec_resize(started, rows, columns),
+                lambda: self._check(argv, deadline),
+                terminal=terminal,
+            )
+        return self._exit_code(started, argv, deadline, began)
 
     def put(self, *paths: Path, to: PurePosixPath | str | None = None) -> None:
         """Copy files and folders of this machine to the same paths in the container, or below `to`."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from crosswheel.errors import CrosswheelError, TimeLimit
+from crosswheel.terminal import is_interactive, kept_terminal
 
 _POLL = 0.05
 # The variable by which whatever a command started can be told from everything else.
@@ -87,6 +88,27 @@ class Processes:
         if process.returncode:
             raise CommandFailed(argv, process.returncode, "")
         return ""
+
+    def interact(self, argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, deadline: float | None = None) -> int:
+        """Run with this process's own input and output, on its terminal if they are one.
+
+        Gives the exit code as shells do: 128 and the number of the signal that ended it.
+        """
+        if self.stopped:
+            raise Stopped(f"not started: {argv[0]}")
+        env, terminal = {**env, _MARK: secrets.token_hex(8)}, is_interactive()
+        with kept_terminal() if terminal else contextlib.nullcontext():
+            # A terminal belongs to one session: the command stays in ours, and is known by its mark alone.
+            process = subprocess.Popen(list(argv), env=env, cwd=cwd, start_new_session=not terminal)
+            try:
+                while process.poll() is None:
+                    self._check(argv, deadline)
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        process.wait(_POLL)
+            finally:
+                _end_escaped(env[_MARK])
+                process.wait()
+        return process.returncode if process.returncode >= 0 else 128 - process.returncode
 
     def _capture(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path | None, deadline: float | None) -> str:
         import tempfile

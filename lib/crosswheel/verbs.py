@@ -15,6 +15,7 @@ class Verb(NamedTuple):
 VERBS = {
     "plan": Verb("Show what would be built, and why.", "source"),
     "wheels": Verb("Build, repair, audit and test wheels for every configured architecture.", "source"),
+    "shell": Verb("Open a shell where a target's wheel would be built.", "target"),
     "register": Verb("Make the Docker host run programs of every configured architecture."),
     "pull": Verb("Fetch the images that wheels are built in, and check them."),
     "doctor": Verb("Show what this machine and its Docker hosts can do, and what mends what they cannot."),

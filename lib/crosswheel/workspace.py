@@ -56,6 +56,10 @@ class Workspace(Protocol):
         """Run a command in the target's environment; the runner that `build.ProjectBuilder` takes (PEP 517)."""
         ...
 
+    def interact(self, cmd: Sequence[str], cwd: Path) -> int:
+        """Run a command in the hooks' environment with this process's input and output; gives its exit code."""
+        ...
+
     def libraries(self, names: Iterable[str]) -> Path | None:
         """A folder of this machine with those of the shared libraries that the place has; None where it has none."""
         ...
@@ -98,6 +102,9 @@ class HostWorkspace:
             log=self.log,
             deadline=self.deadline,
         )
+
+    def interact(self, cmd: Sequence[str], cwd: Path) -> int:
+        return self.host.processes.interact(cmd, env=self.environ, cwd=cwd, deadline=self.deadline)
 
     def libraries(self, names: Iterable[str]) -> Path | None:  # noqa: ARG002 - a sysroot is named in the configuration
         return None
@@ -179,6 +186,9 @@ class ContainerWorkspace:
         for path in named:
             if path.is_dir():
                 self.container.get(path, path)
+
+    def interact(self, cmd: Sequence[str], cwd: Path) -> int:
+        return self.container.interact(cmd, env=self.environ, cwd=str(cwd), deadline=self.deadline)
 
     def libraries(self, names: Iterable[str]) -> Path | None:
         # They come from a wheel that anybody may have made: a name is no way out of a folder.

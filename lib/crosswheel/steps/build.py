@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,16 +23,12 @@ def build(work: Work) -> Work:
 
 def build_wheel(workspace: Workspace, sdist: Sdist, config: Config) -> Path:
     """The wheel as the backend made it."""
-    source = unpack(sdist.path, workspace.root / "source")
-    workspace.put(source)
-    for command in filter(None, (config.before_all, config.before_build)):
-        _run_before(command, workspace, source)
+    source = put_source(workspace, sdist)
+    run_before(workspace, source, config)
     made = workspace.root / "made"
     made.mkdir()
     workspace.put(made)
-    make_distribution(
-        "wheel", source, workspace, made, lambda requires: _settings(requires, config, workspace.meson_options)
-    )
+    make_distribution("wheel", source, workspace, made, settings_for(workspace, config))
     workspace.get(made)
     wheels = sorted(made.glob("*.whl"))
     if len(wheels) != 1:
@@ -40,8 +37,20 @@ def build_wheel(workspace: Workspace, sdist: Sdist, config: Config) -> Path:
     return wheels[0]
 
 
+def put_source(workspace: Workspace, sdist: Sdist) -> Path:
+    """The project's folder, as its sdist has it."""
+    source = unpack(sdist.path, workspace.root / "source")
+    workspace.put(source)
+    return source
+
+
+def run_before(workspace: Workspace, source: Path, config: Config) -> None:
+    """The commands of the project's own, in its folder."""
+    for command in filter(None, (config.before_all, config.before_build)):
+        _run_before(command, workspace, source)
+
+
 def _run_before(command: str, workspace: Workspace, source: Path) -> None:
-    """A command of the project's own, in its folder."""
     try:
         workspace.run_hook(["sh", "-c", command], cwd=str(source))
     except CommandFailed as error:
@@ -49,10 +58,14 @@ def _run_before(command: str, workspace: Workspace, source: Path) -> None:
         raise BuildFailed(f"{first!r} ended with {error.ending}", hint=f"less {workspace.log}") from error
 
 
-def _settings(requires: set[str], config: Config, meson_options: tuple[str, ...]) -> Settings:
+def settings_for(workspace: Workspace, config: Config) -> Callable[[set[str]], Settings]:
     """The project's own config-settings (PEP 517), and the cross file for Meson, which takes it no other way."""
-    settings = dict(config.config_settings)
-    if meson_options and "meson-python" in requirement_names(requires):
-        given = settings.get("setup-args", [])
-        settings["setup-args"] = [*([given] if isinstance(given, str) else given), *meson_options]
+
+    def settings(requires: set[str]) -> Settings:
+        chosen = dict(config.config_settings)
+        if workspace.meson_options and "meson-python" in requirement_names(requires):
+            given = chosen.get("setup-args", [])
+            chosen["setup-args"] = [*([given] if isinstance(given, str) else given), *workspace.meson_options]
+        return chosen
+
     return settings

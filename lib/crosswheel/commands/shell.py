@@ -1,0 +1,194 @@
+"""`shell`: a shell where a target's wheel would be built, with everything there that the build would find."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TextIO
+
+from crosswheel import source
+from crosswheel.backend import Settings, install_requirements, quieten_backends
+from crosswheel.config import Config, load_config
+from crosswheel.engines import ENGINES, LADDER
+from crosswheel.engines.site import Site, look_around
+from crosswheel.errors import CrosswheelError, NothingToDo, UsageError, explaining
+from crosswheel.interpreters import fetch_interpreter, uv
+from crosswheel.model import Interpreter, Job, LeftOut, Listener, Note, chore
+from crosswheel.plan import plan_job
+from crosswheel.process import log_tail
+from crosswheel.report.console import console_for
+from crosswheel.report.terminal import display
+from crosswheel.report.untrusted import clean
+from crosswheel.sdist import looks_cxx
+from crosswheel.steps.build import put_source, run_before, settings_for
+from crosswheel.targets import Target
+from crosswheel.terminal import is_interactive
+from crosswheel.workspace import Workspace
+
+_TIMEOUT = 12 * 3600  # seconds, unless --timeout says otherwise: people think longer than jobs run
+_TAIL = 15  # lines of the log, which is gone when it could be read
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where the shell opens: the workspace with the project's folder in it."""
+
+    job: Job
+    workspace: Workspace
+    source: Path
+    settings: Settings
+    image: str
+
+
+@explaining()
+def shell(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
+    """Commands are typed, or read from a pipe; gives the shell's exit code, and leaves nothing behind."""
+    config = load_config(project, {"timeout": _TIMEOUT, **options})
+    if config.target is None:
+        hint = "crosswheel shell cp313-manylinux_2_28_aarch64; crosswheel plan lists the targets"
+        raise UsageError("no target is named: a shell opens for one", hint=hint)
+    quieten_backends()
+    # What piped commands print must not be mixed with what we have to say.
+    words = stream if is_interactive() else sys.stderr
+    with _ending_in_order(), tempfile.TemporaryDirectory(prefix="crosswheel-") as folder, ExitStack() as stack:
+        with display(words, os.environ) as listener:
+            place = _prepare(config, config.target, Path(folder), stack, listener)
+        console = console_for(words, os.environ)
+        for line in _guide(place):
+            console.print(clean(line), soft_wrap=True)
+        words.flush()
+        return place.workspace.interact(["sh", "-c", _START, "sh", str(place.job.target)], place.source)
+
+
+# The hooks' environment, and not what a user's or an image's own files would make of it.
+_START = """
+if [ -t 0 ] && [ -t 1 ]; then export PS1="$1 \\$ "; fi
+if command -v bash >/dev/null 2>&1; then
+  if [ -n "$PS1" ]; then PS1="$1 \\W \\$ "; fi
+  exec bash --noprofile --norc
+fi
+exec sh
+"""
+
+
+@contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """A window that is closed, and a job that is cancelled, end as Ctrl-C would: the container goes away."""
+    numbers = (signal.SIGHUP, signal.SIGTERM)
+    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _prepare(config: Config, target: Target, folder: Path, stack: ExitStack, listener: Listener) -> _Place:
+    """As the pipeline does it, up to the hook that would make the wheel."""
+    site = look_around(_for_one(config, target), listener)
+    sdist = source.fetch(config.source, site.host, folder, listener, timeout=config.timeout)
+    site, job = _plan(site, target, listener)
+    engine, log = ENGINES[job.engine], folder / "log"
+    engine.prepare(target, site, listener, cxx=looks_cxx(sdist))
+    with _with_its_log(log, site.config, target), chore(f"preparing {target} ({job.engine})", listener):
+        workspace = stack.enter_context(engine.open(job, site, folder / str(target), log))
+        source_folder = put_source(workspace, sdist)
+        settings = _install(workspace, source_folder, site.config, listener)
+    image = site.reference(target, engine.family) if engine.family else ""
+    return _Place(job, workspace, source_folder, settings, image)
+
+
+def _for_one(config: Config, target: Target) -> Config:
+    """The same wishes, as far as they concern one target; nothing is tested."""
+    return replace(
+        config,
+        arch=(target.arch,),
+        python=(target.python,),
+        policy=target.policy,
+        engine=config.engine_for(target),
+        engines={},
+        test="never",
+    )
+
+
+def _plan(site: Site, target: Target, listener: Listener) -> tuple[Site, Job]:
+    """The job that `wheels` would do for it, and the site with what had to be fetched to do it."""
+    planned = _planned(site, target)
+    if isinstance(planned, LeftOut) and _may_fetch(site, target):
+        with chore(f"downloading CPython for {target.python} with uv", listener):
+            fetched = fetch_interpreter(target.python, site.host.processes, site.host.installer_environ)
+        site = site.with_interpreters({target.python: fetched})
+        planned = _planned(site, target)
+    if isinstance(planned, Job) and (family := ENGINES[planned.engine].family):
+        # What cannot be had, the plan says of the engine that needs it; and then it knows which Pythons there are.
+        with suppress(CrosswheelError):
+            site.pull(site.reference(target, family), site.image_arch(target, family), listener)
+        planned = _planned(site, target)
+    if isinstance(planned, LeftOut):
+        raise NothingToDo(f"{target}: {planned.reason}", hint=planned.hint or "crosswheel doctor")
+    return site, planned
+
+
+def _planned(site: Site, target: Target) -> Job | LeftOut:
+    def offer(engine: str, target: Target) -> Interpreter | str:
+        return ENGINES[engine].offer(target, site)
+
+    return plan_job(target, site.config.engine, LADDER, offer)
+
+
+def _may_fetch(site: Site, target: Target) -> bool:
+    config = site.config
+    wanted = config.engine in {"auto", "cross"} and target.python not in site.host.interpreters
+    return wanted and config.download_python == "auto" and not config.offline
+
+
+def _install(workspace: Workspace, source_folder: Path, config: Config, listener: Listener) -> Settings:
+    """Everything that the build finds there. What goes wrong, a person may look into; a script must not go on."""
+    settings = settings_for(workspace, config)
+    try:
+        run_before(workspace, source_folder, config)
+        return install_requirements("wheel", source_folder, workspace, settings)
+    except CrosswheelError as error:
+        if not is_interactive():
+            raise
+        for line in (*log_tail(workspace.log, _TAIL), error.message, "the shell opens all the same"):
+            listener(Note(line))
+        return settings(set())
+
+
+@contextmanager
+def _with_its_log(log: Path, config: Config, target: Target) -> Iterator[None]:
+    try:
+        yield
+    except CrosswheelError as error:
+        error.message = "\n".join([error.message, *log_tail(log, _TAIL)])
+        if str(log) in error.hint:
+            options = f"--arch {target.arch} --python {target.python} --policy {target.policy}"
+            error.hint = f"crosswheel wheels {config.source} {options}, whose log stays"
+        raise
+
+
+def _guide(place: _Place) -> Iterator[str]:
+    """What is where, in a few lines."""
+    where = f"in a container of {place.image}" if place.image else "on this machine"
+    version = place.job.interpreter.version if place.job.interpreter else place.job.target.python.version
+    yield f"engine    {place.job.engine}, {where}"
+    yield f"source    {place.source}"
+    yield f"python    {place.workspace.python}: CPython {version} with the build requirements"
+    yield f"to build  {shlex.join(_build_command(place))}"
+    yield "exit ends the shell, and whatever was made or changed goes away with it"
+
+
+def _build_command(place: _Place) -> Iterator[str]:
+    # In containers uv is in PATH; here, it is beside us. python is the workspace's in both.
+    yield from ("uv" if place.image else uv(), "build", "--wheel", "--no-build-isolation", "--python", "python")
+    for name, value in place.settings.items():
+        for text in [value] if isinstance(value, str) else value:
+            yield from ("--config-setting", f"{name}={text}")

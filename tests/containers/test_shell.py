@@ -1,0 +1,290 @@
+"""Shells in real containers: through pipes and on a terminal, natively and emulated, and nothing stays behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import socketserver
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import docker
+import pytest
+
+from containers.binfmt import Handler
+from containers.engine import Engine
+from containers.sshd import SshUnavailable, running_sshd
+from containers.stand_ins.manylinux import POLICY
+from terminals import terminal
+from tiny_projects import tiny_project
+
+pytestmark = pytest.mark.containers
+
+X86_64, AARCH64 = f"cp313-{POLICY}_x86_64", f"cp313-{POLICY}_aarch64"
+PROMPT = r"tiny-1\.0 [#$] "
+# A container's name for itself is the engine's for it.
+WHO = "cat /etc/hostname\n"
+
+Command = Callable[..., list[str]]
+
+
+@pytest.fixture
+def command(docker_engine: Engine, tmp_path: Path) -> Command:
+    """`crosswheel shell` for a target, in an image, with more options."""
+    project = tiny_project("platform", tmp_path)
+
+    def build(target: str, image: str, *options: str, host: str = docker_engine.address) -> list[str]:
+        words = [sys.executable, "-m", "crosswheel", "shell", target, "--image", image, "--docker-host", host]
+        return [*words, "--source", str(project), *options]
+
+    return build
+
+
+def piped(command: Sequence[str], text: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, input=text, capture_output=True, text=True, check=False, timeout=600)
+
+
+def is_gone(engine: docker.DockerClient, container: str) -> bool:
+    """At once, or once the engine has ended what still ran in it."""
+    limit = time.monotonic() + 10
+    while time.monotonic() < limit:
+        try:
+            engine.containers.get(container.strip())
+        except docker.errors.NotFound:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+# ---- through pipes ------------------------------------------------------------------------------------------------
+
+LOOK = f"""
+{WHO}
+uname -m
+python -c 'import sys; print("%d.%d" % sys.version_info[:2], sys.prefix != sys.base_prefix, sys.prefix)'
+cc --version | head -n 1
+ls
+echo warned >&2
+exit 7
+"""
+
+
+def look(engine: docker.DockerClient, command: Sequence[str]) -> tuple[str, str, str, str]:
+    """Machine, compiler, and what we said ourselves; what holds for every engine is looked at here."""
+    done = piped(command, LOOK)
+    assert done.returncode == 7, done.stderr
+    container, machine, python, compiler, *files = done.stdout.splitlines()
+    version, isolated, prefix = python.split()
+    assert (version, isolated) == ("3.13", "True")
+    assert f"python    {prefix}/bin/python: CPython 3.13." in done.stderr
+    assert {"fast.c", "pyproject.toml", "PKG-INFO"} <= set(files)
+    assert done.stderr.endswith("warned\n")
+    assert is_gone(engine, container)
+    assert not Path(prefix).parent.parent.exists()
+    return machine, compiler, done.stderr, container
+
+
+def test_natively(engine: docker.DockerClient, command: Command, manylinux_x86_64: str) -> None:
+    machine, compiler, said, _ = look(engine, command(X86_64, manylinux_x86_64))
+    assert machine == "x86_64"
+    assert "clang" not in compiler
+    assert f"engine    native, in a container of {manylinux_x86_64}\n" in said
+
+
+def test_accelerated_is_the_first_that_can_where_the_machine_is_another(
+    engine: docker.DockerClient, qemu: Handler, command: Command, manylinux_aarch64: str
+) -> None:
+    machine, compiler, said, _ = look(engine, command(AARCH64, manylinux_aarch64))
+    assert machine == "aarch64"
+    assert "clang" in compiler
+    assert "engine    accelerated, " in said
+
+
+def test_emulated_if_asked_for(
+    engine: docker.DockerClient, qemu: Handler, command: Command, manylinux_aarch64: str
+) -> None:
+    machine, compiler, said, _ = look(engine, command(AARCH64, manylinux_aarch64, "--engine", "emulated"))
+    assert machine == "aarch64"
+    assert "clang" not in compiler
+    assert "engine    emulated, " in said
+
+
+def test_the_command_that_is_shown_builds_the_wheel(command: Command, manylinux_x86_64: str) -> None:
+    said = piped(command(X86_64, manylinux_x86_64), "").stderr
+    (line,) = [line for line in said.splitlines() if line.startswith("to build  ")]
+    done = piped(command(X86_64, manylinux_x86_64), f"{line.removeprefix('to build  ')}\nls dist\n")
+    assert (done.returncode, done.stdout) == (0, "tiny-1.0-cp313-cp313-linux_x86_64.whl\n"), done.stderr
+
+
+def test_megabytes_go_in_and_come_out_and_the_streams_stay_apart(command: Command, manylinux_x86_64: str) -> None:
+    lines = "".join(f"{number:0999}\n" for number in range(4000))
+    done = piped(command(X86_64, manylinux_x86_64), f"echo now >&2\ncat <<'END'\n{lines}END\n")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == lines
+    assert done.stderr.endswith("\nnow\n")
+
+
+def test_a_pipe_is_read_while_it_is_written(command: Command, manylinux_x86_64: str) -> None:
+    with subprocess.Popen(
+        command(X86_64, manylinux_x86_64), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        for answer in ("first", "second"):
+            process.stdin.write(f"echo {answer}\n")
+            process.stdin.flush()
+            assert process.stdout.readline() == f"{answer}\n"
+        process.stdin.close()
+        assert process.wait(60) == 0
+
+
+def test_the_time_limit_holds_for_scripts(engine: docker.DockerClient, command: Command, manylinux_x86_64: str) -> None:
+    done = piped(command(X86_64, manylinux_x86_64, "--timeout", "15"), f"{WHO}sleep 300\n")
+    assert done.returncode == 11
+    assert "was still running in its container when the time limit was reached" in done.stderr
+    assert is_gone(engine, done.stdout)
+
+
+def test_what_cannot_be_had_is_an_error_with_its_reasons(command: Command, manylinux_x86_64: str) -> None:
+    done = piped(command(f"cp38-{POLICY}_x86_64", manylinux_x86_64), "")
+    assert done.returncode == 2
+    done = piped(command(f"cp310-{POLICY}_x86_64", manylinux_x86_64, "--engine", "native"), "")
+    assert done.returncode == 3
+    assert f"cp310-{POLICY}_x86_64: native: {manylinux_x86_64} has no cp310; it has " in done.stderr
+
+
+# ---- on a terminal --------------------------------------------------------------------------------------------------
+
+
+def test_on_a_terminal(
+    engine: docker.DockerClient, qemu: Handler, command: Command, manylinux_aarch64: str, tmp_path: Path
+) -> None:
+    with terminal(command(AARCH64, manylinux_aarch64), os.environ, tmp_path) as screen:
+        before = screen.settings
+        screen.resize(33, 77)
+        screen.expect("to build  ")
+        screen.expect(f"{AARCH64} {PROMPT}")
+        assert screen.settings != before
+        screen.type("stty size\n")
+        screen.expect(r"33 77\r\n")
+        screen.resize(44, 99)
+        screen.expect(f"(?s)^.*{PROMPT}")
+        screen.type("sleep 1; stty size; cat /etc/hostname\n")
+        container = screen.expect(r"44 99\r\n(\w+)\r\n")[1]
+        screen.expect(PROMPT)
+        screen.type("sh -c 'echo began; sleep 300'\n")
+        screen.expect(r"\nbegan\r\n")
+        screen.type("\x03")  # reaches what runs there, and not us
+        screen.expect(PROMPT)
+        screen.type("\x10")  # Ctrl-P, at once
+        screen.expect("sleep 300")
+        screen.type("\x15exit 6\n")
+        assert screen.code() == 6
+        assert screen.settings == before
+    assert is_gone(engine, container)
+
+
+def test_what_runs_in_the_background_holds_nobody_up(command: Command, manylinux_x86_64: str, tmp_path: Path) -> None:
+    with terminal(command(X86_64, manylinux_x86_64), os.environ, tmp_path) as screen:
+        screen.expect(PROMPT)
+        screen.type("sleep 300 &\n")
+        screen.expect(PROMPT)
+        screen.type("exit\n")
+        assert screen.code() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_ended_from_outside_it_leaves_the_terminal_as_it_was(
+    engine: docker.DockerClient, command: Command, manylinux_x86_64: str, tmp_path: Path, number: signal.Signals
+) -> None:
+    with terminal(command(X86_64, manylinux_x86_64), os.environ, tmp_path) as screen:
+        before = screen.settings
+        screen.expect(PROMPT)
+        screen.type(WHO)
+        container = screen.expect(r"\r\n([0-9a-f]{12})\r\n")[1]
+        screen.process.send_signal(number)
+        assert screen.code() == 130
+        assert screen.settings == before
+    assert is_gone(engine, container)
+
+
+def test_a_container_that_is_removed_is_told(
+    engine: docker.DockerClient, command: Command, manylinux_x86_64: str, tmp_path: Path
+) -> None:
+    with terminal(command(X86_64, manylinux_x86_64), os.environ, tmp_path) as screen:
+        before = screen.settings
+        screen.expect(PROMPT)
+        screen.type(WHO)
+        engine.containers.get(screen.expect(r"\r\n([0-9a-f]{12})\r\n")[1]).remove(force=True)
+        screen.expect("the container ended while")
+        assert screen.code() == 17
+        assert screen.settings == before
+
+
+# ---- elsewhere ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def over_tcp(docker_engine: Engine) -> Iterator[str]:
+    """The same engine at a TCP address."""
+    if not docker_engine.local:
+        pytest.skip(f"{docker_engine.address} is no socket here")
+    path = urlsplit(docker_engine.address).path
+
+    class Relay(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with socket.socket(socket.AF_UNIX) as far:
+                far.connect(path)
+                answering = threading.Thread(target=_copy, args=(far, self.request))
+                answering.start()
+                _copy(self.request, far)
+                answering.join()
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Relay) as server:
+        serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        serving.start()
+        yield f"tcp://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        serving.join()
+
+
+def _copy(one: socket.socket, other: socket.socket) -> None:
+    with suppress(OSError):
+        while block := one.recv(65536):
+            other.sendall(block)
+        other.shutdown(socket.SHUT_WR)
+
+
+@pytest.fixture
+def over_ssh(docker_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The same engine behind an ssh server of this machine."""
+    if not docker_engine.local:
+        pytest.skip(f"{docker_engine.address} is no socket here")
+    folder = tmp_path / "sshd"
+    folder.mkdir()
+    try:
+        with running_sshd(folder) as (user_at, programs):
+            monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+            yield f"ssh://{user_at}{urlsplit(docker_engine.address).path}"
+    except SshUnavailable as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.parametrize("way", ["over_tcp", "over_ssh"])
+def test_elsewhere(
+    request: pytest.FixtureRequest, command: Command, manylinux_x86_64: str, tmp_path: Path, way: str
+) -> None:
+    words = command(X86_64, manylinux_x86_64, host=request.getfixturevalue(way))
+    done = piped(words, "uname -m\nexit 3\n")
+    assert (done.returncode, done.stdout) == (3, "x86_64\n"), done.stderr
+    with terminal(words, os.environ, tmp_path) as screen:
+        screen.expect(PROMPT)
+        screen.type("exit 3\n")
+        assert screen.code() == 3
