@@ -97,6 +97,7 @@ class Run:
             self.host.processes.stop()
             raise
         finally:
+            self.site.settle()
             for job in self.plan.jobs:
                 if job.target not in self.outcomes:
                     self.outcomes[job.target] = Outcome(job, "cancelled")

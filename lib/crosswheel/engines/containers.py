@@ -7,7 +7,7 @@ import shutil
 import tarfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit, urlunsplit
 
@@ -82,18 +82,24 @@ def container_of(image: Image, site: Site, *, compilers: bool, timeout: float) -
     docker = site.docker
     if isinstance(docker, EngineUnavailable):
         raise docker
-    toolbox = site.toolbox(image, deaf, compilers=compilers)
-    with running(
-        docker,
-        image,
-        site.host.processes,
-        timeout=timeout,
-        environ=site.running(image.arch).environ,
-        volumes=toolbox.volumes,
-        memory=_memory(docker),
-        emulated=not site.running(image.arch).natively,
-    ) as container:
-        yield container
+    toolbox, runs = site.toolbox(image, deaf, compilers=compilers), site.running(image.arch)
+    with ExitStack() as stack:
+        container = stack.enter_context(
+            running(
+                docker,
+                image,
+                site.host.processes,
+                timeout=timeout,
+                environ=runs.environ,
+                volumes=toolbox.volumes,
+                memory=_memory(docker),
+                emulated=not runs.natively,
+            )
+        )
+        try:
+            yield container
+        finally:
+            site.later(stack.pop_all().close)
 
 
 @contextmanager

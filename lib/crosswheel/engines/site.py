@@ -35,6 +35,7 @@ class Site:
     _known: dict[Hashable, object] = field(default_factory=dict, repr=False, compare=False)
     # Jobs are threads: what one asks, the others wait for.
     _asking: threading.RLock = field(default_factory=threading.RLock, repr=False, compare=False)
+    _leaving: list[threading.Thread] = field(default_factory=list, repr=False, compare=False)
 
     def with_interpreters(self, more: Mapping[PythonTag, Interpreter]) -> Site:
         return replace(self, host=self.host.with_interpreters(more))
@@ -111,6 +112,17 @@ class Site:
             ("toolbox", compilers),
             lambda: ensure_toolbox(self._docker, image, self.host, listener, compilers=compilers),
         )
+
+    def later(self, action: Callable[[], None]) -> None:
+        """Do what nobody has to wait for, such as removing a container: before `settle` ends, or this process does."""
+        thread = threading.Thread(target=action)
+        self._leaving.append(thread)
+        thread.start()
+
+    def settle(self) -> None:
+        """Wait for what was left for later."""
+        while self._leaving:
+            self._leaving.pop().join()
 
     @property
     def _docker(self) -> DockerHost:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
+from crosswheel.backend import unreachable_index
 from crosswheel.container import Container
 from crosswheel.docker_host import DockerHost
 from crosswheel.engines.containers import container_of, enter, make_environment
@@ -104,6 +105,8 @@ def _run(
     try:
         container.run(command, env=environ, cwd=cwd, log=log, deadline=deadline)
     except CommandFailed as error:
+        if missing := unreachable_index(error, work.workspace):
+            raise missing from error
         text = f"{what} in {container.image.reference}: {error.ending}"
         raise TestFailed(text, hint=f"less {log}; crosswheel shell {work.job.target}") from error
     except EmulatorCrashed as error:
