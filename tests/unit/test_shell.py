@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from crosswheel.commands import run_verb
+from crosswheel.commands.shell import _START
 from crosswheel.errors import BuildFailed, NothingToDo, UsageError
 from stray import runs_still
 from terminals import terminal
@@ -52,13 +53,14 @@ def test_a_target_that_no_engine_serves_has_the_reasons(tmp_path: Path) -> None:
 # ---- a command with this process's own input and output -----------------------------------------------------------
 
 
-def interacting(*command: str) -> list[str]:
+def interacting(*command: str, path: str = ENVIRON["PATH"]) -> list[str]:
     """A program that does nothing else."""
+    environ = {**ENVIRON, "PATH": path}
     code = f"""
 import sys
 from pathlib import Path
 from crosswheel.process import Processes
-sys.exit(Processes().interact({list(command)!r}, env={ENVIRON!r}, cwd=Path("/")))
+sys.exit(Processes().interact({list(command)!r}, env={environ!r}, cwd=Path("/")))
 """
     return [sys.executable, "-c", code]
 
@@ -106,6 +108,16 @@ def test_a_terminal_comes_back_from_a_shell_that_was_killed(tmp_path: Path) -> N
         screen.type("kill -9 $$\n")
         assert screen.code() == 128 + signal.SIGKILL
         assert screen.settings == before
+
+
+def test_without_bash_it_is_a_plain_shell(tmp_path: Path) -> None:
+    (tmp_path / "sh").symlink_to("/bin/sh")
+    starting = interacting("/bin/sh", "-c", _START, "sh", "cp313-x", path=str(tmp_path))
+    assert piped(starting, "command -v bash || echo none\n").stdout == "none\n"
+    with terminal(starting, os.environ, tmp_path) as screen:
+        screen.expect(r"cp313-x \$ ")
+        screen.type("exit 3\n")
+        assert screen.code() == 3
 
 
 # ---- where a wheel would be cross-compiled --------------------------------------------------------------------------
