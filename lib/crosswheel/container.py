@@ -189,12 +189,14 @@ class Container:
 
         reader = threading.Thread(target=copy, daemon=True)
         reader.start()
-        while reader.is_alive():
-            reader.join(_POLL)
-            self._check(argv, deadline)
-        # The library closes the socket and forgets the response, which complains when it is collected.
-        with contextlib.suppress(ValueError, AttributeError):
-            chunks._response.raw.close()  # type: ignore[attr-defined]  # noqa: SLF001
+        try:
+            while reader.is_alive():
+                reader.join(_POLL)
+                self._check(argv, deadline)
+        finally:
+            # The library closes the socket and forgets the response, which complains when it is collected.
+            with contextlib.suppress(ValueError, AttributeError):
+                chunks._response.raw.close()  # type: ignore[attr-defined]  # noqa: SLF001
         if full:
             self.kill()
             raise full[0]
