@@ -1,0 +1,149 @@
+"""Docker hosts that cannot be used, each with the words and the command for it."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import stat
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crosswheel import docker_host
+from crosswheel.docker_host import connect
+from crosswheel.errors import EngineUnavailable
+
+NOBODY = 65534
+INFO = {"ServerVersion": "20.10.24", "Architecture": "aarch64", "NCPU": 4, "MemTotal": 2**30}
+
+
+@contextmanager
+def serving(answers: Mapping[str, Any]) -> Iterator[str]:
+    """An engine that knows how to answer to these endpoints and to nothing else, on loopback."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            answer = answers.get(self.path.rpartition("/")[2])
+            body = json.dumps({"message": "some trouble"} if answer is None else answer).encode()
+            self.send_response(500 if answer is None else 200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield f"tcp://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.fixture
+def engine() -> Iterator[Callable[..., str]]:
+    with ExitStack() as stack:
+
+        def start(api: str = "1.41", info: Mapping[str, Any] | None = INFO) -> str:
+            version = {"ApiVersion": api, "MinAPIVersion": "1.12"}
+            return stack.enter_context(serving({"version": version, "info": info}))
+
+        yield start
+
+
+def refusal(address: str) -> str:
+    """The error as it is shown."""
+    with pytest.raises(EngineUnavailable) as caught:
+        connect(address, os.environ)
+    return str(caught.value)
+
+
+def test_the_oldest_engine_that_serves(engine: Callable[..., str]) -> None:
+    host = connect(engine("1.41"), os.environ)
+    with closing(host.client):
+        assert (host.version, host.machine, host.cpus, host.memory) == ("20.10.24", "aarch64", 4, 2**30)
+        assert str(host.arch) == "aarch64"
+        assert not host.is_local
+        assert not host.rootless
+
+
+@pytest.mark.parametrize("api", ["1.40", "1.24"])
+def test_one_that_is_too_old(engine: Callable[..., str], api: str) -> None:
+    address = engine(api, {**INFO, "ServerVersion": "19.03.15"})
+    assert refusal(address) == (
+        f"the Docker Engine at {address.replace('tcp', 'http')} is too old: 19.03.15 with API {api}\n"
+        "  try: install Docker Engine 20.10 or newer"
+    )
+
+
+def test_one_in_trouble_is_quoted(engine: Callable[..., str]) -> None:
+    address = engine(info=None)
+    assert refusal(address).startswith(f"asking the Docker Engine {address}: some trouble")
+
+
+def test_one_that_takes_calls_and_says_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(docker_host, "_PATIENCE", 0.3)
+    with closing(socket.socket()) as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        assert refusal(address) == (
+            f"asking the Docker Engine {address}: it does not answer\n  try: docker info, with the same DOCKER_HOST"
+        )
+
+
+def test_none_at_a_socket_that_is_not_there_and_none_at_a_port(tmp_path: Path) -> None:
+    hint = "sudo systemctl start docker, or set DOCKER_HOST or --docker-host to where an engine runs"
+    with closing(socket.socket()) as bound:
+        bound.bind(("127.0.0.1", 0))
+        for address in (f"unix://{tmp_path}/no.sock", f"tcp://127.0.0.1:{bound.getsockname()[1]}"):
+            words = f"asking the Docker Engine {address}: no Docker Engine answers there\n  try: {hint}"
+            assert refusal(address) == words
+
+
+def test_a_socket_that_this_user_may_not_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOGNAME", "somebody")
+    path = tmp_path / "docker.sock"
+    with closing(socket.socket(socket.AF_UNIX)) as listening, closing(connectable()):
+        listening.bind(str(path))
+        listening.listen()
+        path.chmod(0)
+        user = os.geteuid()
+        if user == 0:
+            # What root may not do, nobody knows; an ordinary user it can be for a moment.
+            os.seteuid(NOBODY)
+        try:
+            text = refusal(f"unix://{path}")
+        finally:
+            os.seteuid(user)
+        assert stat.S_ISSOCK(path.stat().st_mode)
+    assert text == (
+        f"asking the Docker Engine unix://{path}: this user may not talk to the Docker Engine\n"
+        "  try: sudo usermod -aG docker somebody, and log in again; or a rootless engine's DOCKER_HOST"
+    )
+
+
+def connectable() -> Any:
+    """The library, all of it imported: another user may not read this one's files."""
+    import docker
+
+    return docker.DockerClient(base_url="tcp://127.0.0.1:1", version="1.41")
+
+
+def test_no_such_context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    text = refusal("faraway")
+    assert "there is no docker context 'faraway'; there are: default" in text
+    assert text.endswith("\n  try: docker context ls")
