@@ -107,11 +107,11 @@ def _explained(workspace: Workspace) -> Iterator[None]:
         raise BuildFailed(str(error), hint=hint) from error
 
 
-def unreachable_index(error: CommandFailed, workspace: Workspace) -> IndexUnreachable | None:
+def unreachable_index(error: CommandFailed, log: Path, *, offline: bool = False) -> IndexUnreachable | None:
     """What became of uv, if it was that the package index did not answer."""
-    if Path(error.argv[0]).name != "uv" or not _NETWORK.search("\n".join(log_tail(workspace.log))):
+    if Path(error.argv[0]).name != "uv" or not _NETWORK.search("\n".join(log_tail(log))):
         return None
-    if workspace.host.index.offline:
+    if offline:
         text = "requirements are not in uv's cache, and --offline forbids fetching them"
         return IndexUnreachable(text, hint="the same command without --offline, once")
     text = "requirements could not be fetched: the package index did not answer"
@@ -120,7 +120,7 @@ def unreachable_index(error: CommandFailed, workspace: Workspace) -> IndexUnreac
 
 def _failure(workspace: Workspace, error: CommandFailed) -> CrosswheelError:
     command = " ".join(Path(word).name if os.sep in word else word for word in error.argv[:3])
-    if missing := unreachable_index(error, workspace):
+    if missing := unreachable_index(error, workspace.log, offline=workspace.host.index.offline):
         return missing
     if any("No space left on device" in line for line in log_tail(workspace.log)):
         return DiskFull(f"{command} ran out of disk space", hint="df -h; then free some, or set TMPDIR to another disk")

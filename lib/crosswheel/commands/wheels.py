@@ -19,7 +19,6 @@ from crosswheel.docker_host import DockerHost
 from crosswheel.engines import ENGINES
 from crosswheel.engines.site import Site, look_around
 from crosswheel.errors import INTERRUPTED, CrosswheelError, MissingTool, NothingToDo, UsageError, explaining
-from crosswheel.hosts import LocalHost
 from crosswheel.interpreters import fetch_interpreter
 from crosswheel.model import Interpreter, Listener, Note, Planned, Report, chore
 from crosswheel.pipeline import Run
@@ -42,7 +41,7 @@ def wheels(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
         started, clock = time.time(), time.monotonic()
         site = look_around(config, listener)
         sdist = source.fetch(config.source, site.host, Path(folder), listener, timeout=config.timeout)
-        site = site.with_interpreters(_interpreters(config, site.host, listener))
+        site = site.with_interpreters(_interpreters(site, listener))
         _pull_images(site, sdist.requires_python, listener)
         made = plan_for(site, sdist.requires_python)
         if not made.jobs:
@@ -80,16 +79,17 @@ def _pull_images(site: Site, requires_python: str, listener: Listener) -> None:
                 site.pull(site.reference(job.target, family), site.image_arch(job.target, family), listener)
 
 
-def _interpreters(config: Config, host: LocalHost, listener: Listener) -> dict[PythonTag, Interpreter]:
-    """What was asked for by name and is missing, downloaded as nox would (--download-python).
+def _interpreters(site: Site, listener: Listener) -> dict[PythonTag, Interpreter]:
+    """What was asked for by name and no image has either, downloaded as nox would (--download-python).
 
     What cannot be had is said, and left out of the plan.
     """
+    config, host = site.config, site.host
     if config.download_python == "never" or config.offline:
         return {}
     fetched: dict[PythonTag, Interpreter] = {}
     for tag in config.python:
-        if tag not in host.interpreters:
+        if tag not in host.interpreters and tag not in site.pythons_elsewhere:
             try:
                 with chore(f"downloading CPython for {tag} with uv", listener):
                     fetched[tag] = fetch_interpreter(tag, host.processes, host.installer_environ)

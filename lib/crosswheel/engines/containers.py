@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit, urlunsplit
 
+from crosswheel.backend import unreachable_index
 from crosswheel.container import Container, running
 from crosswheel.docker_host import DockerHost
 from crosswheel.engines.site import Site
@@ -195,6 +196,8 @@ def make_environment(
     try:
         container.run(command, env=installer, log=log, deadline=deadline)
     except CommandFailed as error:
+        if missing := unreachable_index(error, log):
+            raise missing from error
         hint = f"less {log}"
         raise BuildFailed(f"no environment of {interpreter} could be made: {error.ending}", hint=hint) from error
 

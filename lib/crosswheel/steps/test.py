@@ -105,7 +105,7 @@ def _run(
     try:
         container.run(command, env=environ, cwd=cwd, log=log, deadline=deadline)
     except CommandFailed as error:
-        if missing := unreachable_index(error, work.workspace):
+        if missing := unreachable_index(error, log):
             raise missing from error
         text = f"{what} in {container.image.reference}: {error.ending}"
         raise TestFailed(text, hint=f"less {log}; crosswheel shell {work.job.target}") from error
