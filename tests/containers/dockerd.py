@@ -93,7 +93,7 @@ def _client(address: str) -> docker.DockerClient | None:
 def _remove_containers(client: docker.DockerClient) -> None:
     """Whatever tests left: with the engine gone, nobody would end them."""
     with closing(client), suppress(docker.errors.DockerException, RequestException):
-        for container in client.containers.list(all=True):
+        for container in client.containers.list(all=True, ignore_removed=True):
             container.remove(force=True, v=True)
 
 

@@ -472,8 +472,10 @@ def test_credentials_of_the_index_are_for_uv_alone(
 def test_ctrl_c_leaves_no_container(docker_engine: Engine, manylinux_x86_64: str, tmp_path: Path) -> None:
     options = {"arch": [X86], "python": ["cp313"], "engine": "native", "test": "never"}
     folder = project(tmp_path, "compiles", {**options, "before-build": "echo begun; sleep 300"}, None)
-    command = [sys.executable, "-m", "crosswheel", "wheels", "--docker-host", docker_engine.address]
-    command += ["--image", manylinux_x86_64]
+    # A shell starts what it puts in the background with SIGINT ignored, and this may be one of those.
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    command = [sys.executable, "-c", f"{heard}; from crosswheel.tasks import main; main()", "wheels"]
+    command += ["--docker-host", docker_engine.address, "--image", manylinux_x86_64]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:
         log = folder / f"wheelhouse/logs/tiny-1.0-cp313-{POLICY}_x86_64.log"
         deadline = time.monotonic() + 120

@@ -408,7 +408,7 @@ def test_pull_shows_what_is_missing_then_brings_it_then_finds_it(
 ) -> None:
     pulling.configure(manylinux2014_aarch64=busybox_aarch64, manylinux2014_x86_64=busybox_x86_64)
     arch = ["aarch64", "x86_64"]
-    before = pulling.host.client.images.list(all=True)
+    before = {image.id for image in pulling.host.client.images.list(all=True)}
     code, text, images = pulling.run(arch=arch, dry_run=True)
     assert code == 0
     assert text.splitlines() == [
@@ -416,7 +416,7 @@ def test_pull_shows_what_is_missing_then_brings_it_then_finds_it(
         f"- manylinux2014_x86_64   missing              {busybox_x86_64}",
     ]
     assert [image["state"] for image in images] == ["missing", "missing"]
-    assert pulling.host.client.images.list(all=True) == before
+    assert {image.id for image in pulling.host.client.images.list(all=True)} <= before
     code, text, images = pulling.run(arch=arch)
     assert code == 0
     assert [image["state"] for image in images] == ["pulled", "pulled"]
