@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 import re
 import tarfile
 import tempfile
@@ -22,6 +21,7 @@ from datetime import datetime
 from pathlib import Path, PurePath, PurePosixPath
 from typing import IO, TYPE_CHECKING, TypeAlias
 
+from crosswheel.archives import anonymous, archive_of, unpack_files
 from crosswheel.docker_host import DockerHost, engine_errors
 from crosswheel.errors import BuildFailed, ContainerLost, CrosswheelError, EmulatorCrashed, OutOfMemory, TimeLimit
 from crosswheel.images import Image
@@ -122,13 +122,16 @@ class Container:
     def put(self, *paths: Path, to: PurePosixPath | str | None = None) -> None:
         """Copy files and folders of this machine to the same paths in the container, or below `to`."""
         with tempfile.SpooledTemporaryFile(max_size=_SPOOL) as spool:
-            # One owner, and no user's name: what is built must not depend on who copied it.
             with tarfile.open(fileobj=spool, mode="w") as archive:
                 for path in paths:
                     name = PurePosixPath(to, path.name) if to else PurePosixPath(path)
-                    archive.add(path, str(name).lstrip("/"), filter=_anonymous)
+                    archive.add(path, str(name).lstrip("/"), filter=anonymous)
             spool.seek(0)
             self.put_archive(spool)
+
+    def write(self, name: PurePosixPath, content: bytes) -> None:
+        """One file, with all that is in it."""
+        self.put_archive(archive_of({str(name).lstrip("/"): content}))
 
     def put_archive(self, archive: IO[bytes], to: str = "/") -> None:
         with engine_errors("copying files into a container", ContainerLost):
@@ -151,7 +154,7 @@ class Container:
                         )
             spool.seek(0)
             try:
-                _unpack(spool, to)
+                unpack_files(spool, to)
             except tarfile.TarError as error:
                 raise ContainerLost(
                     f"copying {path} out of a container: the Docker Engine stopped half way ({error})",
@@ -346,6 +349,25 @@ def running(
         container.remove()
 
 
+@contextmanager
+def unstarted(docker: DockerHost, image: Image, volumes: Mapping[str, str] | None = None) -> Iterator[DockerContainer]:
+    """A container that never runs: through it, files of an image are read, and files reach a volume.
+
+    `volumes` maps names of volumes to where they are mounted, for writing too.
+    """
+    from docker.errors import DockerException
+
+    mounts = [f"{name}:{path}" for name, path in (volumes or {}).items()]
+    created = docker.client.containers.create(
+        image.id, ["true"], platform=image.arch.oci, volumes=mounts, labels=labels(), network_mode="none"
+    )
+    try:
+        yield created
+    finally:
+        with contextlib.suppress(DockerException, OSError):
+            created.remove(force=True)
+
+
 def remove_stale(docker: DockerHost) -> int:
     """Remove what runs of this machine that are over left on a Docker host; how many containers there were."""
     from docker.errors import DockerException
@@ -396,29 +418,3 @@ def _outputs(log: Path | None, argv: Sequence[str]) -> Iterator[tuple[IO[bytes],
 def _text(sink: IO[bytes]) -> str:
     sink.seek(0)
     return sink.read().decode(errors="replace")
-
-
-def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    member.uid = member.gid = 0
-    member.uname = member.gname = ""
-    return member
-
-
-def _unpack(archive: IO[bytes], to: Path) -> None:
-    to.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(fileobj=archive) as opened:
-        for member in opened:
-            parts = PurePosixPath(member.name).parts
-            inside = PurePosixPath(*parts[1:]) if len(parts) > 1 else PurePosixPath(member.name)
-            if not member.isfile() or inside.is_absolute() or ".." in inside.parts:
-                continue
-            content = opened.extractfile(member)
-            assert content is not None  # noqa: S101 - regular files have some
-            target = to / inside
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with target.open("wb") as file:
-                while block := content.read(1 << 20):
-                    file.write(block)
-            target.chmod(0o644 | member.mode & 0o111)
-            # Bytecode, for one, is compared with it.
-            os.utime(target, (member.mtime, member.mtime))

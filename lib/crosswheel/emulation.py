@@ -10,11 +10,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
-import io
 import json
 import secrets
 import struct
-import tarfile
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -23,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from elftools.elf.enums import ENUM_E_MACHINE
 
+from crosswheel.archives import archive_of
 from crosswheel.docker_host import DockerHost, engine_errors
 from crosswheel.elf import MAGIC
 from crosswheel.errors import CannotRun
@@ -137,7 +136,7 @@ def program(arch: Architecture) -> bytes:
 
 def image_archive(arch: Architecture, name: str) -> bytes:
     """An image that holds the program and nothing else, as the file that `docker load` takes."""
-    layer = _tar({_NAME: program(arch)})
+    layer = archive_of({_NAME: program(arch)}, 0o755).getvalue()
     system, architecture, *variant = arch.oci.split("/")
     configuration = {
         "os": system,
@@ -147,23 +146,8 @@ def image_archive(arch: Architecture, name: str) -> bytes:
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]},
     }
     manifest = [{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]
-    return _tar(
-        {
-            "manifest.json": json.dumps(manifest).encode(),
-            "config.json": json.dumps(configuration).encode(),
-            "layer.tar": layer,
-        }
-    )
-
-
-def _tar(files: Mapping[str, bytes]) -> bytes:
-    archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w") as opened:
-        for name, content in files.items():
-            member = tarfile.TarInfo(name)
-            member.size, member.mode = len(content), 0o755
-            opened.addfile(member, io.BytesIO(content))
-    return archive.getvalue()
+    members = {"manifest.json": json.dumps(manifest).encode(), "config.json": json.dumps(configuration).encode()}
+    return archive_of({**members, "layer.tar": layer}).getvalue()
 
 
 def _never_began(ending: Ending) -> bool:

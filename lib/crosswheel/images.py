@@ -43,6 +43,11 @@ def pinned_images(family: Family) -> dict[tuple[Policy, Architecture], ImagePin]
     return {parse_platform(platform): ImagePin(**row) for platform, row in table.items()}
 
 
+def image_arch(target: Target, family: Family) -> Architecture:
+    """Dockcross's images are for the machine that compiles, whatever it compiles for."""
+    return architectures()["x86_64"] if family == "dockcross" else target.arch
+
+
 def pinned_image(target: Target, family: Family = "pypa") -> ImagePin:
     """The newest that promises no more than the target's policy; raises ImageUnavailable."""
     pins = {policy: pin for (policy, arch), pin in pinned_images(family).items() if arch == target.arch}

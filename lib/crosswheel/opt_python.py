@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import re
 import tarfile
@@ -10,11 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
+from crosswheel.container import unstarted
 from crosswheel.docker_host import DockerHost, engine_errors
 from crosswheel.errors import ContainerLost, UsageError
 from crosswheel.images import Image
 from crosswheel.model import Interpreter
-from crosswheel.ownership import labels
 from crosswheel.targets import PythonTag, parse_python
 
 _FOLDER = "/opt/python"
@@ -25,20 +24,14 @@ def find_pythons(docker: DockerHost, image: Image) -> Mapping[PythonTag, Interpr
 
     Paths are the image's. Raises EngineUnavailable, ContainerLost.
     """
-    from docker.errors import DockerException, NotFound
+    from docker.errors import NotFound
 
-    with engine_errors(f"looking into {image.reference}", ContainerLost):
-        holder = docker.client.containers.create(
-            image.id, ["true"], platform=image.arch.oci, labels=labels(), network_mode="none"
-        )
+    with engine_errors(f"looking into {image.reference}", ContainerLost), unstarted(docker, image) as holder:
         try:
             stream, _ = holder.get_archive(_FOLDER)
             archive = b"".join(stream)
         except NotFound:
             return MappingProxyType({})
-        finally:
-            with contextlib.suppress(DockerException):
-                holder.remove(force=True)
     with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
         found = (_interpreter(PurePosixPath(member.name).name, member.linkname) for member in opened)
         return MappingProxyType({each.tag: each for each in sorted(filter(None, found), key=lambda each: each.tag)})

@@ -20,6 +20,7 @@ from crosswheel.config import load_config
 from crosswheel.elf import Elf
 from crosswheel.engines.dockcross import Dockcross
 from crosswheel.engines.site import Site, look_around
+from crosswheel.images import image_arch
 from crosswheel.model import Interpreter, Job, deaf
 from crosswheel.targets import parse_target
 from crosswheel.wheels import read_wheel
@@ -241,7 +242,7 @@ def test_why_it_cannot_serve_a_target(
 ) -> None:
     here = site(engine="dockcross", **flags)
     if not flags:
-        here.pull(here.reference(TARGET, "dockcross"), here.image_arch(TARGET, "dockcross"), deaf)
+        here.pull(here.reference(TARGET, "dockcross"), image_arch(TARGET, "dockcross"), deaf)
     offered = Dockcross().offer(parse_target(target), here)
     assert isinstance(offered, str)
     assert reason in offered
@@ -249,7 +250,7 @@ def test_why_it_cannot_serve_a_target(
 
 def test_an_image_without_a_cross_compiler_is_refused(site: Callable[..., Site], manylinux_x86_64: str) -> None:
     here = site(engine="dockcross", image=manylinux_x86_64)
-    here.pull(manylinux_x86_64, here.image_arch(TARGET, "dockcross"), deaf)
+    here.pull(manylinux_x86_64, image_arch(TARGET, "dockcross"), deaf)
     offered = Dockcross().offer(TARGET, here)
     assert isinstance(offered, str)
     assert f"{manylinux_x86_64} is none of dockcross's: it does not set CC, CXX, CROSS_TRIPLE" in offered

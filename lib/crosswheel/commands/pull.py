@@ -13,14 +13,14 @@ from crosswheel import __version__
 from crosswheel.config import Config, load_config
 from crosswheel.docker_host import DockerHost, connect
 from crosswheel.errors import CrosswheelError, explaining
-from crosswheel.images import Image, ensure_image, find_image, pinned_image
+from crosswheel.images import Image, ensure_image, find_image, image_arch, pinned_image
 from crosswheel.model import Listener
 from crosswheel.report.console import console_for
 from crosswheel.report.document import SCHEMA, write_json
 from crosswheel.report.terminal import display
 from crosswheel.report.untrusted import lines
 from crosswheel.report.wording import COMMAND, Line, size_text
-from crosswheel.targets import Architecture, Target, architectures, oldest_policy, python_tags
+from crosswheel.targets import Architecture, Target, oldest_policy, python_tags
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,7 @@ def _targets(config: Config) -> Iterator[Target]:
 
 def _row(host: DockerHost, config: Config, target: Target, listener: Listener) -> _Row:
     family = config.family_for(target)
-    # dockcross compiles on the machine that it was made for, whatever it compiles for.
-    row = _Row(f"{target.policy}_{target.arch}", architectures()["x86_64"] if family == "dockcross" else target.arch)
+    row = _Row(f"{target.policy}_{target.arch}", image_arch(target, family))
     try:
         row = replace(row, reference=config.image_for(target, family) or pinned_image(target, family).reference)
         image = find_image(host, row.reference, row.arch, config.mirrors)

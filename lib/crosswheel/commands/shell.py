@@ -19,6 +19,7 @@ from crosswheel.config import Config, load_config
 from crosswheel.engines import ENGINES, LADDER
 from crosswheel.engines.site import Site, look_around
 from crosswheel.errors import CrosswheelError, NothingToDo, UsageError, explaining
+from crosswheel.images import image_arch
 from crosswheel.interpreters import fetch_interpreter, uv
 from crosswheel.model import Interpreter, Job, LeftOut, Listener, Note, chore
 from crosswheel.plan import plan_job
@@ -129,7 +130,7 @@ def _plan(site: Site, target: Target, listener: Listener) -> tuple[Site, Job]:
     if isinstance(planned, Job) and (family := ENGINES[planned.engine].family):
         # What cannot be had, the plan says of the engine that needs it; and then it knows which Pythons there are.
         with suppress(CrosswheelError):
-            site.pull(site.reference(target, family), site.image_arch(target, family), listener)
+            site.pull(site.reference(target, family), image_arch(target, family), listener)
         planned = _planned(site, target)
     if isinstance(planned, LeftOut):
         raise NothingToDo(f"{target}: {planned.reason}", hint=planned.hint or "crosswheel doctor")

@@ -19,6 +19,7 @@ from crosswheel.docker_host import DockerHost
 from crosswheel.engines import ENGINES
 from crosswheel.engines.site import Site, look_around
 from crosswheel.errors import INTERRUPTED, CrosswheelError, MissingTool, NothingToDo, UsageError, explaining
+from crosswheel.images import image_arch
 from crosswheel.interpreters import fetch_interpreter
 from crosswheel.model import Interpreter, Listener, Note, Planned, Report, chore
 from crosswheel.pipeline import Run
@@ -76,7 +77,7 @@ def _pull_images(site: Site, requires_python: str, listener: Listener) -> None:
         if family := ENGINES[job.engine].family:
             # What cannot be had, the plan says of the engine that needs it.
             with suppress(CrosswheelError):
-                site.pull(site.reference(job.target, family), site.image_arch(job.target, family), listener)
+                site.pull(site.reference(job.target, family), image_arch(job.target, family), listener)
 
 
 def _interpreters(site: Site, listener: Listener) -> dict[PythonTag, Interpreter]:

@@ -1,4 +1,4 @@
-"""How to open a workspace for a job: one small file each, in the order of the ladder that `auto` climbs down."""
+"""How to open a workspace for a job: small files, their engines in the order of the ladder that `auto` climbs down."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import Protocol
 from crosswheel.engines.accelerated import Accelerated
 from crosswheel.engines.cross import Cross
 from crosswheel.engines.dockcross import Dockcross
-from crosswheel.engines.emulated import Emulated
-from crosswheel.engines.native import Native
+from crosswheel.engines.pypa import Pypa
 from crosswheel.engines.site import Site
 from crosswheel.images import Family
 from crosswheel.model import Interpreter, Job, Listener
@@ -45,11 +44,11 @@ class Engine(Protocol):
 
 
 ENGINES: Mapping[str, Engine] = {
-    "native": Native(),
+    "native": Pypa(natively=True),
     "accelerated": Accelerated(),
     "cross": Cross(),
     "dockcross": Dockcross(),
-    "emulated": Emulated(),
+    "emulated": Pypa(natively=False),
 }
 
 # What `auto` tries, best first.

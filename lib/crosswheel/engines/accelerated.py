@@ -47,7 +47,7 @@ class Accelerated:
         with containers.open_workspace(job, site, folder, log, compilers=True, path=path) as workspace:
             arguments = _arguments(workspace.container, workspace.deadline, debug=site.config.debug_info)
             content = "".join(f"{argument}\n" for argument in arguments)
-            containers.put_text(workspace.container, CLANG_CONFIGURATION, content.encode())
+            workspace.container.write(CLANG_CONFIGURATION, content.encode())
             yield workspace
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import shutil
-import tarfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -16,7 +14,7 @@ from crosswheel.container import Container, running
 from crosswheel.docker_host import DockerHost
 from crosswheel.engines.site import Site
 from crosswheel.errors import BuildFailed, CrosswheelError, EngineUnavailable
-from crosswheel.images import Family, Image
+from crosswheel.images import Family, Image, image_arch
 from crosswheel.index import redact
 from crosswheel.model import Interpreter, Job, Listener, deaf
 from crosswheel.process import CommandFailed
@@ -40,10 +38,10 @@ def offer(target: Target, site: Site, *, natively: bool | None, family: Family =
     if reason := _refusal(target, site, natively=natively, family=family):
         return reason
     try:
-        site.running(site.image_arch(target, family))
+        site.running(image_arch(target, family))
         pythons = site.pythons(target, family)
     except CrosswheelError as error:
-        return f"{error.message}; {error.hint}" if error.hint else error.message
+        return error.in_a_line
     if target.python not in pythons:
         return f"{site.reference(target, family)} has no {target.python}; it has {', '.join(map(str, pythons))}"
     # Of an image that is yet to be pulled, nobody knows the patch release.
@@ -54,7 +52,7 @@ def _refusal(target: Target, site: Site, *, natively: bool | None, family: Famil
     """What can be said before the Docker host is asked to do anything."""
     if isinstance(site.docker, EngineUnavailable):
         return site.docker.message
-    if natively is not None and natively != site.docker.runs_natively(site.image_arch(target, family)):
+    if natively is not None and natively != site.docker.runs_natively(image_arch(target, family)):
         machine = f"the Docker host is a {site.docker.machine} machine"
         return machine if natively else f"{machine} itself: nothing to emulate"
     if site.config.offline:
@@ -73,7 +71,7 @@ def _index(site: Site) -> str:
 
 def prepare(target: Target, site: Site, listener: Listener, *, compilers: bool, family: Family = "pypa") -> None:
     """Pull the image and fill the toolbox, before the jobs that would all ask for them at once."""
-    image = site.pull(site.reference(target, family), site.image_arch(target, family), listener)
+    image = site.pull(site.reference(target, family), image_arch(target, family), listener)
     site.toolbox(image, listener, compilers=compilers)
 
 
@@ -116,7 +114,7 @@ def open_workspace(
 ) -> Iterator[ContainerWorkspace]:
     """A container of the job's image with an environment of the job's Python; `path` stands first in its PATH."""
     config, deadline = site.config, time.monotonic() + site.config.timeout
-    image = site.pull(site.reference(job.target, family), site.image_arch(job.target, family), deaf)
+    image = site.pull(site.reference(job.target, family), image_arch(job.target, family), deaf)
     interpreter = site.pythons(job.target, family).get(job.target.python)
     if interpreter is None:
         raise BuildFailed(f"{image.reference} has no {job.target.python}", hint="--image, or other --python")
@@ -160,7 +158,7 @@ def enter(container: Container, site: Site) -> tuple[dict[str, str], dict[str, s
     host, given = site.host, {name: site.host.environ[name] for name in _NETWORK if name in site.host.environ}
     settings = host.index.settings.remote
     if (certificates := _certificates(site)) and certificates.is_file():
-        _put_as(container, certificates, _CERTIFICATES)
+        container.write(_CERTIFICATES, certificates.read_bytes())
         names = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
         given |= dict.fromkeys(names, str(_CERTIFICATES))
     urls = {"PIP_INDEX_URL": settings.index_url, "PIP_EXTRA_INDEX_URL": " ".join(settings.extra_index_urls)}
@@ -216,21 +214,6 @@ def _certificates(site: Site) -> Path | None:
     environ, settings = site.host.environ, site.host.index.settings
     named = settings.cert or environ.get("SSL_CERT_FILE") or environ.get("REQUESTS_CA_BUNDLE")
     return Path(named) if named else None
-
-
-def _put_as(container: Container, path: Path, name: PurePosixPath) -> None:
-    put_text(container, name, path.read_bytes())
-
-
-def put_text(container: Container, name: PurePosixPath, content: bytes) -> None:
-    """Write one file."""
-    file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w") as archive:
-        member = tarfile.TarInfo(str(name).lstrip("/"))
-        member.size, member.mode = len(content), 0o644
-        archive.addfile(member, io.BytesIO(content))
-    file.seek(0)
-    container.put_archive(file)
 
 
 def _memory(docker: DockerHost) -> int:

@@ -37,7 +37,7 @@ class Dockcross:
             if image := site.image(target, "dockcross"):
                 find_tools(image, target)
         except CrosswheelError as error:
-            return f"{error.message}; {error.hint}"
+            return error.in_a_line
         return offered
 
     def prepare(self, target: Target, site: Site, listener: Listener, *, cxx: bool) -> None:  # noqa: ARG002

@@ -16,10 +16,10 @@ from crosswheel.docker_host import DockerHost, connect
 from crosswheel.emulation import Running, probe
 from crosswheel.errors import CrosswheelError, EngineUnavailable, ImageUnavailable
 from crosswheel.hosts import LocalHost, local_host
-from crosswheel.images import Family, Image, ensure_image, find_image, pinned_image
+from crosswheel.images import Family, Image, ensure_image, find_image, image_arch, pinned_image
 from crosswheel.model import Interpreter, Listener
 from crosswheel.opt_python import find_pythons
-from crosswheel.targets import Architecture, PythonTag, Target, oldest_policy, parse_architecture, usual_pythons
+from crosswheel.targets import Architecture, PythonTag, Target, oldest_policy, usual_pythons
 from crosswheel.toolchains.toolbox import Toolbox, ensure_toolbox
 
 _Value = TypeVar("_Value")
@@ -55,7 +55,7 @@ class Site:
 
         Raises ImageUnavailable: it was looked for in vain, or it is not what it should be.
         """
-        reference, arch = self.reference(target, family), self.image_arch(target, family)
+        reference, arch = self.reference(target, family), image_arch(target, family)
         return self._once(("image", reference, arch), lambda: self._find(reference, arch))
 
     def pull(self, reference: str, arch: Architecture, listener: Listener) -> Image:
@@ -74,10 +74,6 @@ class Site:
         if self._known.get(("image", reference, arch)) is None:
             self._known.pop(("image", reference, arch), None)
         return self._once(("image", reference, arch), fetch)
-
-    def image_arch(self, target: Target, family: Family) -> Architecture:
-        """Dockcross's images are for the machine that compiles."""
-        return parse_architecture("x86_64") if family == "dockcross" else target.arch
 
     def pythons(self, target: Target, family: Family = "pypa") -> Mapping[PythonTag, Interpreter | None]:
         """What the image has, or what pypa's images usually have while it is not there to be asked."""
@@ -102,7 +98,7 @@ class Site:
             target = Target(PythonTag(0), arch, config.policy or oldest_policy(arch))
             # The plan has the words for what cannot be.
             with contextlib.suppress(CrosswheelError):
-                self.running(self.image_arch(target, family))
+                self.running(image_arch(target, family))
                 found.update(self.pythons(target, family))
         return frozenset(found)
 

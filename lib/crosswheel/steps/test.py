@@ -48,7 +48,7 @@ def untested(target: Target, site: Site) -> str:
         site.running(target.arch)
         site.image(target)
     except CrosswheelError as error:
-        return f"{error.message}; {error.hint}" if error.hint else error.message
+        return error.in_a_line
     return ""
 
 

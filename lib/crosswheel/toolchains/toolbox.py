@@ -9,18 +9,17 @@ from __future__ import annotations
 import hashlib
 import tarfile
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING
 
+from crosswheel.archives import anonymous, archive_of
+from crosswheel.container import unstarted
 from crosswheel.docker_host import DockerHost, engine_errors
 from crosswheel.errors import EngineUnavailable
 from crosswheel.hosts import LocalHost
 from crosswheel.images import Image
 from crosswheel.model import Listener, chore
-from crosswheel.ownership import labels
 from crosswheel.toolchains.pinned import fetch_pinned, unpack_wheel, version_of
 from crosswheel.toolchains.zig import compile_program, ensure_zig, locked, source_version
 
@@ -56,14 +55,12 @@ def ensure_toolbox(
     machine = docker.arch.name if docker.arch else docker.machine
     kind = "tools" if compilers else "uv"
     volume = f"crosswheel-{kind}-{machine}-{_version(compilers=compilers)}"
-    with (
-        locked(host.cache / f"{volume}.lock"),
-        engine_errors(f"filling the volume {volume}"),
-        _holder(docker, image, volume) as holder,
-    ):
-        if not _is_complete(holder):
-            with chore(f"putting {kind} of its own kind ({machine}) into a volume, once per Docker host", listener):
-                _fill(holder, host, machine, listener, compilers=compilers)
+    with locked(host.cache / f"{volume}.lock"), engine_errors(f"filling the volume {volume}"):
+        docker.client.volumes.create(volume, labels={"io.crosswheel": "toolbox"})
+        with unstarted(docker, image, {volume: str(MOUNT)}) as holder:
+            if not _is_complete(holder):
+                with chore(f"putting {kind} of its own kind ({machine}) into a volume, once per Docker host", listener):
+                    _fill(holder, host, machine, listener, compilers=compilers)
     return Toolbox(volume)
 
 
@@ -71,20 +68,6 @@ def _version(*, compilers: bool) -> str:
     """Of everything that is put in: another release of ours fills a volume of its own."""
     parts = [version_of("uv"), *([version_of("zig"), source_version("clang.c")] if compilers else [])]
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:12]
-
-
-@contextmanager
-def _holder(docker: DockerHost, image: Image, volume: str) -> Iterator[DockerContainer]:
-    """A container that is never started: through it, files reach a volume on whatever machine that is."""
-    docker.client.volumes.create(volume, labels={"io.crosswheel": "toolbox"})
-    holder = docker.client.containers.create(
-        image.id, ["true"], platform=image.arch.oci, volumes=[f"{volume}:{MOUNT}"], labels=labels()
-    )
-    try:
-        yield holder
-    finally:
-        with suppress(Exception):
-            holder.remove(force=True)
 
 
 def _is_complete(holder: DockerContainer) -> bool:
@@ -109,11 +92,7 @@ def _fill(holder: DockerContainer, host: LocalHost, machine: str, listener: List
                 _add_compilers(archive, host, machine, Path(folder), listener)
         file.seek(0)
         _put(holder, file)
-    with tempfile.TemporaryFile() as file:
-        with tarfile.open(fileobj=file, mode="w") as archive:
-            archive.addfile(tarfile.TarInfo(_COMPLETE))
-        file.seek(0)
-        _put(holder, file)
+    _put(holder, archive_of({_COMPLETE: b""}))
 
 
 def _add_compilers(archive: tarfile.TarFile, host: LocalHost, machine: str, folder: Path, listener: Listener) -> None:
@@ -134,13 +113,11 @@ def _add_compilers(archive: tarfile.TarFile, host: LocalHost, machine: str, fold
 
 
 def _add(archive: tarfile.TarFile, path: Path, name: str) -> None:
-    def anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
-        member.uid = member.gid = 0
-        member.uname = member.gname = ""
+    def ours(member: tarfile.TarInfo) -> tarfile.TarInfo:
         member.mode = 0o755 if member.isdir() or path.is_file() else 0o644
-        return member
+        return anonymous(member)
 
-    archive.add(path, name, filter=anonymous)
+    archive.add(path, name, filter=ours)
 
 
 def _link(archive: tarfile.TarFile, name: str, to: str) -> None:

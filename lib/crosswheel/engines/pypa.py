@@ -1,8 +1,14 @@
-"""Build in a container on a machine of the target's own architecture: this one, or a Docker host elsewhere."""
+"""Build in one of pypa's images with the compilers that are in it: the engines `native` and `emulated`.
+
+Natively on a machine of the target's own architecture: this one, or a Docker host elsewhere. Under QEMU on any other:
+slow, and always the same. What needs no emulation has none: uv installs with the machine's own speed, and wheels are
+repaired outside.
+"""
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 
 from crosswheel.engines import containers
@@ -13,11 +19,15 @@ from crosswheel.targets import Target
 from crosswheel.workspace import Workspace
 
 
-class Native:
+@dataclass(frozen=True)
+class Pypa:
+    """The two differ in the Docker hosts that they take."""
+
+    natively: bool
     family: Family | None = "pypa"
 
     def offer(self, target: Target, site: Site) -> Interpreter | str:
-        return containers.offer(target, site, natively=True)
+        return containers.offer(target, site, natively=self.natively)
 
     def prepare(self, target: Target, site: Site, listener: Listener, *, cxx: bool) -> None:  # noqa: ARG002
         containers.prepare(target, site, listener, compilers=False)
