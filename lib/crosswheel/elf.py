@@ -1,21 +1,28 @@
 """What one ELF file says to the dynamic loader: for which machine it is, what it needs, what it offers.
 
-Everything is read the way the loader reads it, from the dynamic segment; section headers may be stripped. The symbol
-table is unpacked here and not by pyelftools, which makes an object per symbol: seconds for a library such as OpenBLAS.
+Everything is read the way the loader reads it, from the program headers and the dynamic segment; section headers may be
+stripped. The symbol table is unpacked here and not by pyelftools, which makes an object per symbol: seconds for a
+library such as OpenBLAS.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 import struct
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from io import BytesIO
-from typing import Any, BinaryIO, Literal
+from mmap import mmap
+from typing import Any, Literal, NamedTuple
 
+from elftools.elf.constants import P_FLAGS
 from elftools.elf.elffile import ELFFile
 
+from crosswheel.instructions import needed_instructions
+
 _SMALLEST_HEADER = 32
+_DF_TEXTREL = 0x4
 MAGIC = b"\x7fELF"
 
 Bits = Literal[32, 64]
@@ -28,20 +35,38 @@ class BadElf(ValueError):  # noqa: N818 - reads as what it is
 
 @dataclass(frozen=True)
 class Undefined:
-    """A symbol that another library has to bring; a weak one may stay missing."""
+    """A symbol that another library has to bring; a weak one may stay missing.
+
+    Where it is bound to a `version` such as ``GLIBC_2.17``, the file also says which `library` is to have it.
+    """
 
     name: str
     weak: bool = False
+    version: str = ""
+    library: str = ""
 
 
 @dataclass(frozen=True)
 class Elf:
-    """One ELF file; `versions_needed` maps a library to the symbol versions wanted of it, such as ``GLIBC_2.17``."""
+    """One ELF file.
+
+    `flags` is the header's e_flags. `alignment` is the smallest of the loadable segments, in bytes, 0 without any.
+    `executable_stack` is None where the file has no word on it, and the processor's own default holds.
+    `instructions` are sets of them beyond the processor's first ones, as `instructions.py` names them.
+    `versions_needed` maps a library to the symbol versions wanted of it.
+    """
 
     machine: str
     bits: Bits
     byteorder: ByteOrder
     type: str = "ET_DYN"
+    os_abi: str = "ELFOSABI_SYSV"
+    flags: int = 0
+    interpreter: str = ""
+    alignment: int = 0
+    executable_stack: bool | None = None
+    text_relocations: bool = False
+    instructions: frozenset[str] = frozenset()
     soname: str = ""
     needed: tuple[str, ...] = ()
     rpath: tuple[str, ...] = ()
@@ -50,41 +75,70 @@ class Elf:
     defined: frozenset[str] = frozenset()
     undefined: tuple[Undefined, ...] = ()
 
+    @property
+    def is_program(self) -> bool:
+        """Whether it is started and not loaded; a library that can be started too, as libc can, is none."""
+        return self.type == "ET_EXEC" or bool(self.interpreter and not self.soname)
 
-def read_elf(source: bytes | BinaryIO) -> Elf:
-    data = source if isinstance(source, bytes) else source.read()
-    if not data.startswith(MAGIC):
+
+def read_elf(data: bytes | mmap) -> Elf:
+    """Raises BadElf."""
+    if data[: len(MAGIC)] != MAGIC:
         raise BadElf("not an ELF file")
     try:
-        return _read(ELFFile(BytesIO(data)), data)
+        stream: Any = BytesIO(data) if isinstance(data, bytes) else data
+        return _read(ELFFile(stream), data)
     except Exception as error:
         # On broken input pyelftools fails in any way that Python code can fail, assertions included.
         raise BadElf(f"broken ELF file: {str(error) or type(error).__name__}") from error
 
 
-def _read(file: ELFFile, data: bytes) -> Elf:
+def _read(file: ELFFile, data: bytes | mmap) -> Elf:
     if _SMALLEST_HEADER * (file.num_sections() + file.num_segments()) > len(data):
         raise BadElf("it has no room for the headers it promises")
-    bits: Bits = 64 if file.elfclass == 64 else 32  # noqa: PLR2004
-    byteorder: ByteOrder = "little" if file.little_endian else "big"
-    kind = str(file["e_type"])
-    dynamic: Any = next(file.iter_segments("PT_DYNAMIC"), None)
-    if dynamic is None:
-        return Elf(str(file["e_machine"]), bits, byteorder, kind)
-    tables = _Tables(dynamic, data, "<" if file.little_endian else ">")
-    symbols = list(tables.symbols(_symbol_count(file, dynamic), bits))
-    return Elf(
+    segments: list[Any] = list(file.iter_segments())
+    loadable = [int(segment["p_align"]) for segment in segments if segment["p_type"] == "PT_LOAD"]
+    stacks = [bool(segment["p_flags"] & P_FLAGS.PF_X) for segment in segments if segment["p_type"] == "PT_GNU_STACK"]
+    interpreters = (segment.get_interp_name() for segment in segments if segment["p_type"] == "PT_INTERP")
+    elf = Elf(
         machine=str(file["e_machine"]),
-        bits=bits,
-        byteorder=byteorder,
-        type=kind,
+        bits=64 if file.elfclass == 64 else 32,  # noqa: PLR2004
+        byteorder="little" if file.little_endian else "big",
+        type=str(file["e_type"]),
+        os_abi=str(file["e_ident"]["EI_OSABI"]),
+        flags=int(file["e_flags"]),
+        interpreter=next(interpreters, ""),
+        alignment=min(loadable, default=0),
+        executable_stack=stacks[0] if stacks else None,
+        instructions=needed_instructions(file, segments),
+    )
+    dynamic = next((segment for segment in segments if segment["p_type"] == "PT_DYNAMIC"), None)
+    return _with_dynamic(elf, file, dynamic, data) if dynamic else elf
+
+
+def _with_dynamic(elf: Elf, file: ELFFile, dynamic: Any, data: bytes | mmap) -> Elf:
+    tables = _Tables(dynamic, data, "<" if file.little_endian else ">")
+    needed_versions = list(tables.versions_needed())
+    versions = {row.number: (row.version, row.library) for row in needed_versions}
+    symbols = list(tables.symbols(_symbol_count(file, dynamic), elf.bits))
+    tags = {tag["d_tag"]: tag["d_val"] for tag in dynamic.iter_tags()}
+    return replace(
+        elf,
+        text_relocations="DT_TEXTREL" in tags or bool(tags.get("DT_FLAGS", 0) & _DF_TEXTREL),
         soname=next((tag.soname for tag in dynamic.iter_tags("DT_SONAME")), ""),
         needed=tuple(tag.needed for tag in dynamic.iter_tags("DT_NEEDED")),
         rpath=_paths(tag.rpath for tag in dynamic.iter_tags("DT_RPATH")),
         runpath=_paths(tag.runpath for tag in dynamic.iter_tags("DT_RUNPATH")),
-        versions_needed=dict(tables.versions_needed()),
-        defined=frozenset(name for name, is_defined, _ in symbols if is_defined),
-        undefined=tuple(Undefined(name, weak) for name, is_defined, weak in symbols if not is_defined),
+        versions_needed={
+            row.library: tuple(other.version for other in needed_versions if other.library == row.library)
+            for row in needed_versions
+        },
+        defined=frozenset(symbol.name for symbol in symbols if symbol.defined),
+        undefined=tuple(
+            Undefined(symbol.name, symbol.weak, *versions.get(symbol.version, ()))
+            for symbol in symbols
+            if not symbol.defined
+        ),
     )
 
 
@@ -99,8 +153,24 @@ def _symbol_count(file: ELFFile, dynamic: Any) -> int:
     return int(section.num_symbols() if section else dynamic.num_symbols())
 
 
+class _Symbol(NamedTuple):
+    """`version` is the number that this file gives to a version, 0 and 1 being none."""
+
+    name: str
+    defined: bool
+    weak: bool
+    version: int
+
+
+class _NeededVersion(NamedTuple):
+    library: str
+    version: str
+    number: int
+
+
 _SYMBOL = {32: "IIIBBH", 64: "IBBHQQ"}  # Elf32_Sym: name value size info other shndx; Elf64_Sym in another order
 _LOCAL, _WEAK = 0, 2
+_VERSION_NUMBER = 0x7FFF  # the highest bit hides a symbol from the linker
 _LONGEST_CHAIN = 4096
 
 
@@ -109,32 +179,33 @@ class _Tables:
     """The tables that the dynamic segment points to."""
 
     dynamic: Any
-    data: bytes
+    data: bytes | mmap
     order: str
 
     @functools.cached_property
     def _strings(self) -> int:
         return self._offset("DT_STRTAB")
 
-    def symbols(self, count: int, bits: Bits) -> Iterator[tuple[str, bool, bool]]:
-        """Name, defined or not, weak or not."""
-        start = self._offset("DT_SYMTAB")
+    def symbols(self, count: int, bits: Bits) -> Iterator[_Symbol]:
         layout = struct.Struct(self.order + _SYMBOL[bits])
-        end = start + count * layout.size
-        if end > len(self.data):
-            raise BadElf("its symbol table runs past its end")
-        for row in layout.iter_unpack(self.data[start:end]):
+        rows = layout.iter_unpack(self._table("DT_SYMTAB", count * layout.size))
+        for row, version in zip(rows, self._version_numbers(count), strict=True):
             name, info, section = (row[0], row[3], row[5]) if bits == 32 else (row[0], row[1], row[3])  # noqa: PLR2004
             if name and info >> 4 != _LOCAL:
-                yield self._text(name), section != 0, info >> 4 == _WEAK
+                yield _Symbol(self._text(name), section != 0, info >> 4 == _WEAK, version & _VERSION_NUMBER)
 
-    def versions_needed(self) -> Iterator[tuple[str, tuple[str, ...]]]:
-        if next(self.dynamic.iter_tags("DT_VERNEED"), None) is None:
+    def versions_needed(self) -> Iterator[_NeededVersion]:
+        if not self._has("DT_VERNEED"):
             return
-        # Verneed: version, count, file, first version, next. Vernaux: hash, flags, other, name, next.
+        # Verneed: version, count, file, first version, next. Vernaux: hash, flags, number, name, next.
         for at, (_, _, library, first, _) in self._chain(self._offset("DT_VERNEED"), "HHIII"):
-            versions = (self._text(row[3]) for _, row in self._chain(at + first, "IHHII"))
-            yield self._text(library), tuple(versions)
+            for _, (_, _, number, version, _) in self._chain(at + first, "IHHII"):
+                yield _NeededVersion(self._text(library), self._text(version), number & _VERSION_NUMBER)
+
+    def _version_numbers(self, count: int) -> Iterable[int]:
+        if not self._has("DT_VERSYM"):
+            return itertools.repeat(0, count)
+        return struct.unpack(f"{self.order}{count}H", self._table("DT_VERSYM", 2 * count))
 
     def _chain(self, at: int, layout: str) -> Iterator[tuple[int, tuple[int, ...]]]:
         """Records that say in their last word how far on the next one is, 0 in the last of them."""
@@ -148,7 +219,19 @@ class _Tables:
 
     def _text(self, offset: int) -> str:
         start = self._strings + offset
-        return self.data[start : self.data.index(b"\0", start)].decode("utf-8", "replace")
+        end = self.data.find(b"\0", start)
+        if end < 0:
+            raise BadElf("its names run past its end")
+        return self.data[start:end].decode("utf-8", "replace")
+
+    def _table(self, tag: str, size: int) -> bytes:
+        start = self._offset(tag)
+        if start + size > len(self.data):
+            raise BadElf(f"its {tag} runs past its end")
+        return self.data[start : start + size]
+
+    def _has(self, tag: str) -> bool:
+        return next(self.dynamic.iter_tags(tag), None) is not None
 
     def _offset(self, tag: str) -> int:
         _, offset = self.dynamic.get_table_offset(tag)

@@ -22,6 +22,8 @@ from crosswheel.elf import MAGIC, ByteOrder
 
 _A_LONG_TIME_AGO = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip archive can name
 _FUNCTION, _WEAK_FUNCTION = 1 << 4 | 2, 2 << 4 | 2
+_LOAD, _DYNAMIC_SEGMENT, _INTERPRETER, _STACK, _PROPERTY = 1, 2, 3, 0x6474E551, 0x6474E553  # p_type
+_MOST_SEGMENTS = 5
 _STRTAB, _HASH, _DYNAMIC, _DYNSYM, _VERNEED, _VERSYM = 3, 5, 6, 11, 0x6FFFFFFE, 0x6FFFFFFF  # sh_type
 
 
@@ -76,26 +78,43 @@ def tiny_elf(
     undefined: Iterable[str] = (),
     weak: Iterable[str] = (),
     versions_needed: Mapping[str, Iterable[str]] | None = None,
+    os_abi: int = 0,
+    flags: int = 0,
+    interpreter: str = "",
+    alignment: int = 0x10000,
+    executable_stack: bool | None = False,
+    text_relocations: bool = False,
+    x86_level: int = 0,
 ) -> bytes:
     """A shared object of a few hundred bytes: it has all that the dynamic loader asks for, and no code.
 
-    `undefined` and `weak` are symbols wanted from elsewhere; `versions_needed` maps a library to symbol versions.
+    `undefined` and `weak` are symbols wanted from elsewhere, ``memcpy@GLIBC_2.17`` those of a version that
+    `versions_needed` has, which maps a library to symbol versions. Without a word on the stack, `executable_stack` is
+    None. `x86_level` 3 marks it as x86-64-v3.
     """
-    draft = _Draft(ENUM_E_MACHINE[machine], bits, byteorder)
+    draft = _Draft(ENUM_E_MACHINE[machine], bits, byteorder, os_abi, flags, alignment)
+    if executable_stack is not None:
+        draft.segment(_STACK, flags=6 | executable_stack)
+    if interpreter:
+        draft.segment(_INTERPRETER, interpreter.encode() + b"\0")
+    if x86_level:
+        draft.segment(_PROPERTY, draft.x86_property(x86_level))
+    if text_relocations:
+        draft.tag("DT_TEXTREL", 0)
     for library in needed:
         draft.tag("DT_NEEDED", draft.name(library))
     for tag, text in (("DT_SONAME", soname), ("DT_RPATH", rpath), ("DT_RUNPATH", runpath)):
         if text:
             draft.tag(tag, draft.name(text))
-    symbols = draft.symbols(undefined, weak, exports)
     versions = draft.versions(versions_needed or {})
+    symbols = draft.symbols(undefined, weak, exports)
     draft.add(".dynstr", _STRTAB, bytes(draft.strings), tag="DT_STRTAB")
     draft.tag("DT_STRSZ", len(draft.strings))
     draft.add(".dynsym", _DYNSYM, b"".join(symbols), link=1, info=1, entry=len(symbols[0]), tag="DT_SYMTAB")
     draft.tag("DT_SYMENT", len(symbols[0]))
     draft.add(".hash", _HASH, draft.hashes(len(symbols)), link=2, tag="DT_HASH")
     if versions_needed:
-        draft.add(".gnu.version", _VERSYM, bytes(2 * len(symbols)), link=2, entry=2, tag="DT_VERSYM")
+        draft.add(".gnu.version", _VERSYM, draft.version_numbers(), link=2, entry=2, tag="DT_VERSYM")
         draft.add(".gnu.version_r", _VERNEED, versions, link=1, info=len(versions_needed), tag="DT_VERNEED")
         draft.tag("DT_VERNEEDNUM", len(versions_needed))
     return draft.finish()
@@ -104,14 +123,18 @@ def tiny_elf(
 class _Draft:
     """An ELF file in the making: file header, program headers, sections, section headers; an address is an offset."""
 
-    def __init__(self, machine: int, bits: int, byteorder: ByteOrder) -> None:
+    def __init__(self, machine: int, bits: int, byteorder: ByteOrder, os_abi: int, flags: int, alignment: int) -> None:
         self.machine, self.byteorder = machine, byteorder
+        self.os_abi, self.flags, self.alignment = os_abi, flags, alignment
         self.wide = bits == 64  # noqa: PLR2004
         self.strings = bytearray(1)
         self.tags = b""
         self.section_names = bytearray(1)
         self.section_headers = [self.pack("IIWWWWIIWW", *[0] * 10)]
-        self.body = bytes(64 + 2 * 56 if self.wide else 52 + 2 * 32)  # room for the headers, which come last
+        self.body = bytes(64 + _MOST_SEGMENTS * 56 if self.wide else 52 + _MOST_SEGMENTS * 32)  # headers come last
+        self.segments: list[tuple[int, int, int, int]] = []  # type, flags, offset, size
+        self.numbers: dict[str, int] = {}  # of versions
+        self.versions_of_symbols: list[int] = []
 
     def pack(self, layout: str, *values: int) -> bytes:
         """As `struct.pack`, with W for a word as wide as an address."""
@@ -128,8 +151,10 @@ class _Draft:
 
     def symbols(self, undefined: Iterable[str], weak: Iterable[str], exports: Iterable[str]) -> list[bytes]:
         kinds = [(undefined, _FUNCTION, 0), (weak, _WEAK_FUNCTION, 0), (exports, _FUNCTION, 1)]
-        rows = [(self.name(text), kind, section) for texts, kind, section in kinds for text in texts]
-        return [self._symbol(*row) for row in [(0, 0, 0), *rows]]
+        rows = [(text.split("@"), kind, section) for texts, kind, section in kinds for text in texts]
+        self.versions_of_symbols = [self.numbers[version[0]] if version else 0 for (_, *version), _, _ in rows]
+        named = [(self.name(name), kind, section) for (name, *_), kind, section in rows]
+        return [self._symbol(*row) for row in [(0, 0, 0), *named]]
 
     def _symbol(self, name: int, kind: int, section: int) -> bytes:
         if self.wide:
@@ -145,13 +170,30 @@ class _Draft:
     def versions(self, needed: Mapping[str, Iterable[str]]) -> bytes:
         """A Verneed record for each library, then a Vernaux record for each of its versions, 16 bytes all of them."""
         data = b""
-        for number, (library, texts) in enumerate(needed.items(), start=1):
-            names = [self.name(text) for text in texts]
-            following = 16 * (1 + len(names)) if number < len(needed) else 0
-            data += self.pack("HHIII", 1, len(names), self.name(library), 16, following)
-            for name in names:
-                data += self.pack("IHHII", 0, 0, 2, name, 16 if name != names[-1] else 0)
+        for at, (library, texts) in enumerate(needed.items(), start=1):
+            versions = list(texts)
+            following = 16 * (1 + len(versions)) if at < len(needed) else 0
+            data += self.pack("HHIII", 1, len(versions), self.name(library), 16, following)
+            for version in versions:
+                number = self.numbers[version] = len(self.numbers) + 2  # 0 and 1 mean no version
+                data += self.pack("IHHII", 0, 0, number, self.name(version), 16 if version != versions[-1] else 0)
         return data
+
+    def version_numbers(self) -> bytes:
+        """Of the symbols, the first of which is none."""
+        return self.pack(f"{1 + len(self.versions_of_symbols)}H", 0, *self.versions_of_symbols)
+
+    def x86_property(self, level: int) -> bytes:
+        """A note with one property: the bit of an instruction set."""
+        width = 8 if self.wide else 4
+        value = self.pack("III", 0xC0008002, 4, 1 << (level - 1)).ljust(12 + -12 % width, b"\0")
+        return self.pack("III", 4, len(value), 5) + b"GNU\0" + value
+
+    def segment(self, kind: int, data: bytes = b"", flags: int = 4) -> None:
+        """Append the bytes that a program header points to."""
+        self.body += bytes(-len(self.body) % 8)
+        self.segments.append((kind, flags, len(self.body), len(data)))
+        self.body += data
 
     def add(
         self, name: str, kind: int, data: bytes, *, link: int = 0, info: int = 0, entry: int = 0, tag: str = ""
@@ -172,17 +214,32 @@ class _Draft:
         dynamic = self.add(".dynamic", _DYNAMIC, self.tags, link=1, entry=16 if self.wide else 8)
         self.add(".shstrtab", _STRTAB, bytes(self.section_names) + b".shstrtab\0")
         end = len(self.body)
-        headers = self._file_header(end) + self._segment(1, 0, end) + self._segment(2, dynamic, len(self.tags))
+        segments = [(_LOAD, 4, 0, end), (_DYNAMIC_SEGMENT, 4, dynamic, len(self.tags)), *self.segments]
+        headers = self._file_header(end, len(segments)) + b"".join(self._segment(*row) for row in segments)
         return headers + self.body[len(headers) :] + b"".join(self.section_headers)
 
-    def _file_header(self, section_headers: int) -> bytes:
-        magic = MAGIC + bytes([2 if self.wide else 1, 1 if self.byteorder == "little" else 2, 1]) + bytes(9)
-        sizes = (64, 56, 2, 64) if self.wide else (52, 32, 2, 40)
+    def _file_header(self, section_headers: int, segments: int) -> bytes:
+        kind = bytes([2 if self.wide else 1, 1 if self.byteorder == "little" else 2, 1, self.os_abi])
+        magic = MAGIC + kind + bytes(8)
+        sizes = (64, 56, segments, 64) if self.wide else (52, 32, segments, 40)
         count = len(self.section_headers)
         shared_object, version, entry = 3, 1, 0
-        numbers = (shared_object, self.machine, version, entry, sizes[0], section_headers, 0, *sizes, count, count - 1)
+        numbers = (
+            shared_object,
+            self.machine,
+            version,
+            entry,
+            sizes[0],
+            section_headers,
+            self.flags,
+            *sizes,
+            count,
+            count - 1,
+        )
         return magic + self.pack("HHIWWWIHHHHHH", *numbers)
 
-    def _segment(self, kind: int, offset: int, size: int) -> bytes:
-        place = (offset, offset, offset, size, size)
-        return self.pack("IIQQQQQQ", kind, 4, *place, 8) if self.wide else self.pack("8I", kind, *place, 4, 8)
+    def _segment(self, kind: int, flags: int, offset: int, size: int) -> bytes:
+        place, alignment = (offset, offset, offset, size, size), self.alignment if kind == _LOAD else 8
+        if self.wide:
+            return self.pack("IIQQQQQQ", kind, flags, *place, alignment)
+        return self.pack("8I", kind, *place, flags, alignment)

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import itertools
+import mmap
 import struct
+from pathlib import Path
 
 import pytest
 
@@ -24,7 +25,7 @@ def test_reads_what_the_loader_reads(machine: str, bits: Bits, byteorder: ByteOr
         rpath="/one:/two",
         runpath="$ORIGIN/../tiny.libs",
         exports=["PyInit_tiny"],
-        undefined=["malloc"],
+        undefined=["malloc@GLIBC_2.17", "log", "exp@GLIBC_2.29"],
         weak=["__gmon_start__"],
         versions_needed={"libc.so.6": ["GLIBC_2.17", "GLIBC_2.34"], "libm.so.6": ["GLIBC_2.29"]},
     )
@@ -35,9 +36,54 @@ def test_reads_what_the_loader_reads(machine: str, bits: Bits, byteorder: ByteOr
     assert elf.rpath == ("/one", "/two")
     assert elf.runpath == ("$ORIGIN/../tiny.libs",)
     assert elf.defined == {"PyInit_tiny"}
-    assert elf.undefined == (Undefined("malloc"), Undefined("__gmon_start__", weak=True))
+    assert elf.undefined == (
+        Undefined("malloc", version="GLIBC_2.17", library="libc.so.6"),
+        Undefined("log"),
+        Undefined("exp", version="GLIBC_2.29", library="libm.so.6"),
+        Undefined("__gmon_start__", weak=True),
+    )
     assert elf.versions_needed == {"libc.so.6": ("GLIBC_2.17", "GLIBC_2.34"), "libm.so.6": ("GLIBC_2.29",)}
-    assert hash(elf) == hash(read_elf(io.BytesIO(data)))
+    assert hash(elf) == hash(read_elf(data))
+
+
+@pytest.mark.parametrize(("machine", "bits", "byteorder"), MACHINES)
+def test_reads_what_the_kernel_reads(machine: str, bits: Bits, byteorder: ByteOrder) -> None:
+    data = tiny_elf(
+        machine=machine,
+        bits=bits,
+        byteorder=byteorder,
+        os_abi=9,
+        flags=0x5000400,
+        interpreter="/lib/ld-linux.so.2",
+        alignment=0x4000,
+        executable_stack=True,
+        text_relocations=True,
+    )
+    elf = read_elf(data)
+    assert (elf.os_abi, elf.flags, elf.interpreter) == ("ELFOSABI_FREEBSD", 0x5000400, "/lib/ld-linux.so.2")
+    assert (elf.alignment, elf.executable_stack, elf.text_relocations) == (0x4000, True, True)
+    assert elf.is_program
+
+
+def test_what_a_file_does_not_say() -> None:
+    elf = read_elf(tiny_elf(executable_stack=None))
+    assert elf.executable_stack is None
+    assert (elf.text_relocations, elf.interpreter, list(elf.instructions)) == (False, "", [])
+    assert not elf.is_program
+    assert read_elf(tiny_elf()).executable_stack is False
+
+
+@pytest.mark.parametrize(("machine", "bits"), [("EM_X86_64", 64), ("EM_386", 32)])
+def test_reads_the_instructions_that_are_needed(machine: str, bits: Bits) -> None:
+    assert read_elf(tiny_elf(machine=machine, bits=bits, x86_level=3)).instructions == {"x86-64-v3"}
+    assert read_elf(tiny_elf(machine=machine, bits=bits, x86_level=1)).instructions == set()
+
+
+def test_reads_a_mapped_file(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.so"
+    path.write_bytes(tiny_elf(exports=["PyInit_tiny"]))
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        assert read_elf(mapped) == read_elf(path.read_bytes())
 
 
 def test_needs_no_section_headers() -> None:

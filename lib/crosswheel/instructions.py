@@ -1,0 +1,66 @@
+"""Which instructions an ELF file says that it needs, beyond those that every processor of its architecture has.
+
+Most files say nothing: compilers write it down for x86 (the psABI's GNU_PROPERTY_X86_ISA_1_NEEDED), for Arm's 32-bit
+processors (the ELF addenda's build attributes) and for RISC-V. A file that asks the processor first, and has code for
+several, needs none of them on x86; the attributes of the other two cannot tell.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from elftools.elf.elffile import ELFFile
+
+_X86_ISA_1_NEEDED = 0xC0008002
+_X86_LEVELS = {2: "x86-64-v2", 4: "x86-64-v3", 8: "x86-64-v4"}
+_NOTE_OF_PROPERTIES = 5
+_ARM_V8 = 14  # Tag_CPU_arch; the numbers between it and v7 are of microcontrollers
+
+# RV64GC as compilers spell it out today: what "general" stands for, and the parts it was later divided into.
+_RISCV_BASE = frozenset(
+    ("i", "m", "a", "f", "d", "g", "c", "zicsr", "zifencei", "zmmul", "zaamo", "zalrsc", "zca", "zcd")
+)
+
+
+def needed_instructions(file: ELFFile, segments: Iterable[Any]) -> frozenset[str]:
+    """Names such as ``x86-64-v3``, ``ARMv8``, ``v`` (of RISC-V)."""
+    machine = file["e_machine"]
+    if machine in {"EM_X86_64", "EM_386"}:
+        notes = (segment for segment in segments if segment["p_type"] == "PT_GNU_PROPERTY")
+        return frozenset(level for note in notes for level in _x86_levels(note.data(), file.elfclass // 8))
+    if machine == "EM_ARM":
+        numbers = _attributes(file, ".ARM.attributes", "TAG_CPU_ARCH")
+        return frozenset({"ARMv8"} if any(number >= _ARM_V8 for number in numbers) else ())
+    if machine == "EM_RISCV":
+        return frozenset().union(*map(_riscv_extensions, _attributes(file, ".riscv.attributes", "TAG_ARCH")))
+    return frozenset()
+
+
+def _x86_levels(note: bytes, width: int) -> Iterator[str]:
+    name_size, size, kind = struct.unpack_from("<III", note)
+    if kind != _NOTE_OF_PROPERTIES:
+        return
+    at = 12 + name_size
+    end = min(at + size, len(note))
+    while at + 8 <= end:
+        property_type, property_size = struct.unpack_from("<II", note, at)
+        if property_type == _X86_ISA_1_NEEDED:
+            bits = int.from_bytes(note[at + 8 : at + 8 + property_size], "little")
+            yield from (name for bit, name in _X86_LEVELS.items() if bits & bit)
+        at += 8 + property_size + -property_size % width
+
+
+def _attributes(file: ELFFile, section_name: str, tag: str) -> Iterator[Any]:
+    section: Any = file.get_section_by_name(section_name)
+    for vendor in section.iter_subsections() if section else ():
+        for scope in vendor.iter_subsubsections():
+            yield from (attribute.value for attribute in scope.iter_attributes(tag))
+
+
+def _riscv_extensions(text: str) -> frozenset[str]:
+    """``rv64i2p1_m2p0_v1p0`` -> ``{"v"}``."""
+    names = (re.sub(r"\d+p\d+$", "", part) for part in re.sub(r"^rv\d+", "", text).split("_"))
+    return frozenset(names) - _RISCV_BASE - {""}
