@@ -145,6 +145,12 @@ class Wheel:
         return HeaderParser().parsestr(self._text("WHEEL"))
 
     @cached_property
+    def entry_points(self) -> str:
+        """The text of entry_points.txt, which few wheels have."""
+        there = f"{self.dist_info}/entry_points.txt" in self.members
+        return self._text("entry_points.txt") if there else ""
+
+    @cached_property
     def stated_tags(self) -> frozenset[str]:
         """The tags that WHEEL lists, expanded."""
         return frozenset(text for line in self.wheel_file.get_all("Tag", []) for text in _expand(str(line)))
