@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from crosswheel.config import Option, json_schema, options
-from crosswheel.rules import RULES
+from crosswheel.rules import RULES, SET_RULES
 
 _HEAD = """# Options
 
@@ -21,7 +21,8 @@ with commas. This page and [crosswheel.schema.json](crosswheel.schema.json), for
 _RULES_HEAD = """# What audit checks
 
 Every wheel passes these rules before it gets its final name. The first digit of a code is its subject: 1 tags, 2 ELF
-headers, 3 extension modules, 4 symbols and linkage, 5 archive, 6 purity. This page is written by `nox -s docs`.
+headers, 3 extension modules, 4 symbols and linkage, 5 archive, 6 purity, 7 the wheels of one release side by side. This
+page is written by `nox -s docs`.
 
 | code | level | what it means | why it matters | how to fix it |
 |---|---|---|---|---|
@@ -36,7 +37,7 @@ def options_page() -> str:
 def rules_page() -> str:
     rows = (
         (rule.code, rule.level, " ".join((inspect.getdoc(type(rule)) or "").split()), rule.why, rule.fix)
-        for rule in sorted(RULES, key=lambda rule: rule.code)
+        for rule in sorted((*RULES, *SET_RULES), key=lambda rule: rule.code)
     )
     return _RULES_HEAD + "".join(f"| {' | '.join(row)} |\n" for row in rows)
 

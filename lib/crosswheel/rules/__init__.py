@@ -1,15 +1,16 @@
 """What an audit checks, one short class per rule; the first digit of a code is its subject.
 
-1xx tags, 2xx ELF headers, 3xx extension modules, 4xx symbols and linkage, 5xx archive, 6xx purity. A code is never
-given to another rule, so that a report of last year still means what it says.
+1xx tags, 2xx ELF headers, 3xx extension modules, 4xx symbols and linkage, 5xx archive, 6xx purity, 7xx the wheels of
+one release side by side. A code is never given to another rule, so that a report of last year still means what it says.
 """
 
 from __future__ import annotations
 
-from crosswheel.rules import extensions, linkage, machine, purity, record, tags
+from crosswheel.rules import extensions, linkage, machine, purity, record, tags, wheelhouse
 from crosswheel.rules.rule import Rule
+from crosswheel.rules.wheelhouse import SetRule
 
-__all__ = ["RULES"]
+__all__ = ["RULES", "SET_RULES"]
 
 RULES: tuple[Rule, ...] = (
     # What nothing was compiled for breaks other rules too; this one has the reason.
@@ -32,4 +33,16 @@ RULES: tuple[Rule, ...] = (
     linkage.SanitizerLeft(),
     record.RecordIncomplete(),
     record.RecordWrong(),
+)
+
+SET_RULES: tuple[SetRule, ...] = (
+    wheelhouse.VersionsDiffer(),
+    wheelhouse.MetadataDiffers(),
+    wheelhouse.TargetMissing(),
+    wheelhouse.WheelTwice(),
+    wheelhouse.Replaced(),
+    wheelhouse.SameContents(),
+    wheelhouse.SdistAbsent(),
+    wheelhouse.SdistDiffers(),
+    wheelhouse.SdistMisnamed(),
 )

@@ -12,19 +12,23 @@ from crosswheel.targets import Target
 from crosswheel.wheels import Wheel
 
 
-class Rule(ABC):
-    """One thing that can be wrong with a wheel: the docstring is the message, `why` the harm, `fix` the way out."""
+class Worded:
+    """What every rule says of itself: the docstring is the message, `why` the harm, `fix` the way out."""
 
     code: ClassVar[str]
     level: ClassVar[Level] = "error"
     why: ClassVar[str]
     fix: ClassVar[str]
 
-    @abstractmethod
-    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
-        """Every place where the wheel breaks the rule; `target` is what it was built for, where that is known."""
-
     def finding(self, *, member: str = "", found: str = "", expected: str = "") -> Finding:
         """The rule's own words with the evidence of one place."""
         message = " ".join((inspect.getdoc(type(self)) or "").split())
         return Finding(self.code, self.level, message, member, found, expected, self.fix)
+
+
+class Rule(Worded, ABC):
+    """One thing that can be wrong with a wheel."""
+
+    @abstractmethod
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        """Every place where the wheel breaks the rule; `target` is what it was built for, where that is known."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from packaging.tags import Tag
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
@@ -70,7 +71,7 @@ class NotTheTarget(Rule):
     fix = "see in the build log which Python and which platform the build backend took"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
-        if target and not _would_install(wheel, target):
+        if target and not would_install(wheel.tags, target):
             expected = f"{target.python.interpreter}-{target.python.abi}-{target.platform}"
             yield self.finding(found=wheel.tag, expected=expected)
 
@@ -93,10 +94,10 @@ def _is_provable(platform: str) -> bool:
         return False
 
 
-def _would_install(wheel: Wheel, target: Target) -> bool:
-    """Whether the target's own pip, on a machine that is just as old as its policy, would take the wheel."""
-    platforms = (tag.platform for tag in wheel.tags if _keeps(tag.platform, target))
-    return not accepted_tags(target, platforms).isdisjoint(wheel.tags)
+def would_install(tags: frozenset[Tag], target: Target) -> bool:
+    """Whether the target's own pip, on a machine that is just as old as its policy, takes a wheel of these tags."""
+    platforms = (tag.platform for tag in tags if _keeps(tag.platform, target))
+    return not accepted_tags(target, platforms).isdisjoint(tags)
 
 
 def _keeps(platform: str, target: Target) -> bool:

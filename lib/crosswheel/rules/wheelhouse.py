@@ -1,0 +1,292 @@
+"""7xx: the wheels of one release side by side: what no wheel can show alone."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from abc import ABC, abstractmethod
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from packaging.tags import Tag
+from packaging.utils import InvalidSdistFilename, NormalizedName, parse_sdist_filename
+from packaging.version import Version
+
+from crosswheel.model import Finding
+from crosswheel.rules.rule import Worded
+from crosswheel.rules.tags import would_install
+from crosswheel.targets import Target
+from crosswheel.wheels import Wheel
+
+_DESCRIPTION, _ENTRY_POINTS = "Description", "entry_points.txt"
+# What may differ by the version of the build backend or by the platform, and is nothing that an installer reads.
+_MAY_DIFFER = {"metadata-version", "dynamic", "platform", "supported-platform"}
+_SHOWN = 60
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the set rules ask of one wheel: small, so that one process may read it and another judge the set.
+
+    `fields` are the lines of METADATA by the name of their field; `contents` is one hash for all that it installs.
+    """
+
+    file: str
+    name: NormalizedName
+    version: Version
+    build: tuple[()] | tuple[int, str]
+    tags: frozenset[Tag]
+    fields: Mapping[str, frozenset[str]]
+    contents: str
+
+
+@dataclass(frozen=True)
+class Wheelhouse:
+    """Wheels that lie together; `sdists` by their file names, None where nobody looked for any.
+
+    `targets` are what the wheels were planned for, where that is known.
+    """
+
+    wheels: tuple[Entry, ...]
+    sdists: tuple[str, ...] | None = None
+    targets: tuple[Target, ...] = ()
+
+    @cached_property
+    def projects(self) -> Mapping[NormalizedName, tuple[Entry, ...]]:
+        """The wheels by project, each in the order of their file names."""
+        projects: dict[NormalizedName, tuple[Entry, ...]] = {}
+        for wheel in sorted(self.wheels, key=lambda wheel: wheel.file):
+            projects[wheel.name] = (*projects.get(wheel.name, ()), wheel)
+        return projects
+
+    @property
+    def releases(self) -> Iterator[tuple[Entry, ...]]:
+        """The wheels by project and version."""
+        for wheels in self.projects.values():
+            for version in sorted({wheel.version for wheel in wheels}):
+                yield tuple(wheel for wheel in wheels if wheel.version == version)
+
+
+def entry(wheel: Wheel) -> Entry:
+    """Of the members, METADATA, RECORD and entry_points.txt are read and no other.
+
+    Raises AuditFailed as `read_wheel` does.
+    """
+    return Entry(
+        file=wheel.path.name,
+        name=wheel.name,
+        version=wheel.version,
+        build=wheel.build,
+        tags=wheel.tags,
+        fields=_fields(wheel),
+        contents=_contents(wheel),
+    )
+
+
+class SetRule(Worded, ABC):
+    """One thing that can be wrong with wheels that lie together."""
+
+    @abstractmethod
+    def check(self, wheelhouse: Wheelhouse) -> Iterator[Finding]:
+        """Every place where the wheelhouse breaks the rule; the member is a file in it."""
+
+
+class VersionsDiffer(SetRule):
+    """Wheels of one project are of several versions."""
+
+    code = "W701"
+    level = "warning"
+    why = "Those of the older version are left over from another run, and an upload of the folder takes them along."
+    fix = "empty the folder before a release, or audit and upload each version by itself"
+
+    def check(self, wheelhouse: Wheelhouse) -> Iterator[Finding]:
+        for wheels in wheelhouse.projects.values():
+            newest = max(wheel.version for wheel in wheels)
+            for wheel in wheels:
+                if wheel.version != newest:
+                    yield self.finding(member=wheel.file, found=str(wheel.version), expected=str(newest))
+
+
+class MetadataDiffers(SetRule):
+    """Wheels of one release differ in their metadata."""
+
+    code = "W702"
+    level = "warning"
+    why = "The index shows the metadata of the first file that is uploaded, and lock files take one wheel's for all."
+    fix = "say what depends on the platform by environment markers, so that every wheel has the same metadata"
+
+    def check(self, wheelhouse: Wheelhouse) -> Iterator[Finding]:
+        for wheels in wheelhouse.releases:
+            for field in sorted({field for wheel in wheels for field in wheel.fields}):
+                yield from self._compare(field, wheels)
+
+    def _compare(self, field: str, wheels: tuple[Entry, ...]) -> Iterator[Finding]:
+        """One finding for each value that the fewer wheels have."""
+        values = Counter(wheel.fields.get(field, frozenset()) for wheel in wheels)
+        (usual, _), *others = values.most_common()
+        for value, count in others:
+            first = next(wheel for wheel in wheels if wheel.fields.get(field, frozenset()) == value)
+            more = f" (and in {count - 1} more)" if count > 1 else ""
+            yield self.finding(
+                member=first.file,
+                found=f"{field}: {_shown(value - usual)}{more}",
+                expected=f"{field}: {_shown(usual - value)}",
+            )
+
+
+class TargetMissing(SetRule):
+    """No wheel serves a target of the plan."""
+
+    code = "W703"
+    why = "pip on that target builds from the sdist instead, or finds nothing at all."
+    fix = "build the wheel: nox -s wheels, with --python and the architecture of the target"
+
+    def check(self, wheelhouse: Wheelhouse) -> Iterator[Finding]:
+        for name, wheels in wheelhouse.projects.items():
+            there = frozenset(tag for wheel in wheels for tag in wheel.tags)
+            for target in wheelhouse.targets:
+                if not would_install(there, target):
+                    yield self.finding(member=name, found="no wheel", expected=str(target))
+
+
+class WheelTwice(SetRule):
+    """Two wheels of one release have a tag in common."""
+
+    code = "W704"
+    why = "Installers see no difference between them and take either."
+    fix = "delete one, or tell them apart by a build number: `python -m wheel tags --build 1`"
+
+    def check(self, wheelhouse: Wheelhouse) -> Iterator[Finding]:
+        for one, other in _pairs(wheelhouse):
+            if one.build == other.build and one.tags & other.tags:
+                shared = ", ".join(sorted(map(str, one.tags & other.tags)))
+                yield self.finding(member=other.file, found=f"{shared}, as {one.file}", expected="one wheel for a tag")
+
+
+class Replaced(SetRule):
+    """A wheel is replaced by another with the same tags and a higher build number."""
+
+    code = "W705"
+    level = "warning"
+    why = "Nobody will ever install it: a build number breaks the tie between wheels with the same tags."
+    fix = "delete the wheel with the lower build number"
+
+    def check(self, wheelhouse: Wheelhouse) -> Iterator[Finding]:
+        for wheels in wheelhouse.releases:
+            for wheel in wheels:
+                rivals = [rival for rival in wheels if rival.build > wheel.build and rival.tags >= wheel.tags]
+                if rivals:
+                    yield self.finding(member=wheel.file, found=f"{rivals[0].file} is newer", expected="one build")
+
+
+class SameContents(SetRule):
+    """Two wheels with different tags install the very same files."""
+
+    code = "W706"
+    level = "note"
+    why = "One wheel with a compressed tag set would serve both; or one of them was renamed and not built."
+    fix = "give one wheel both tags: `python -m wheel tags --platform-tag=+TAG`"
+
+    def check(self, wheelhouse: Wheelhouse) -> Iterator[Finding]:
+        for wheels in wheelhouse.releases:
+            seen: dict[str, Entry] = {}
+            for wheel in wheels:
+                first = seen.setdefault(wheel.contents, wheel)
+                if not first.tags & wheel.tags:
+                    yield self.finding(
+                        member=wheel.file, found=f"the files of {first.file}", expected="files of its own"
+                    )
+
+
+class SdistAbsent(SetRule):
+    """There is no sdist beside the wheels."""
+
+    code = "W707"
+    level = "note"
+    why = "Whoever has a platform without a wheel cannot install the project, and distributions cannot package it."
+    fix = "make one from the same commit: `python -m build --sdist`"
+
+    def check(self, wheelhouse: Wheelhouse) -> Iterator[Finding]:
+        if wheelhouse.sdists is None or _strangers(wheelhouse):  # an sdist of another name may well be the one missing
+            return
+        there = {parsed[0] for sdist in wheelhouse.sdists if (parsed := _parsed(sdist))}
+        for name, wheels in wheelhouse.projects.items():
+            if name not in there:
+                expected = _sdist_name(name, max(wheel.version for wheel in wheels))
+                yield self.finding(member=name, found="no sdist", expected=expected)
+
+
+class SdistDiffers(SetRule):
+    """An sdist is of another project or another version than the wheels beside it."""
+
+    code = "W708"
+    level = "warning"
+    why = "The wheels were not built from it, and an upload of the folder publishes it with them."
+    fix = "delete it, or build the wheels from it"
+
+    def check(self, wheelhouse: Wheelhouse) -> Iterator[Finding]:
+        releases = {(wheel.name, wheel.version) for wheel in wheelhouse.wheels}
+        for sdist in wheelhouse.sdists or ():
+            parsed = _parsed(sdist)
+            if releases and parsed and parsed not in releases:
+                expected = ", ".join(f"{name} {version}" for name, version in sorted(releases))
+                yield self.finding(member=sdist, found=f"{parsed[0]} {parsed[1]}", expected=expected)
+
+
+class SdistMisnamed(SetRule):
+    """The file name of an sdist is not normalised."""
+
+    code = "W709"
+    why = "The index refuses any name but NAME-VERSION.tar.gz, in lower case and with underscores (PEP 625)."
+    fix = "build it with a recent version of the build backend: `python -m build --sdist`"
+
+    def check(self, wheelhouse: Wheelhouse) -> Iterator[Finding]:
+        for sdist in wheelhouse.sdists or ():
+            parsed = _parsed(sdist)
+            expected = _sdist_name(*parsed) if parsed else "NAME-VERSION.tar.gz"
+            if sdist != expected:
+                yield self.finding(member=sdist, found=sdist, expected=expected)
+
+
+def _pairs(wheelhouse: Wheelhouse) -> Iterator[tuple[Entry, Entry]]:
+    return (pair for wheels in wheelhouse.releases for pair in itertools.combinations(wheels, 2))
+
+
+def _strangers(wheelhouse: Wheelhouse) -> bool:
+    parsed = [_parsed(sdist) for sdist in wheelhouse.sdists or ()]
+    return any(one is None or one[0] not in wheelhouse.projects for one in parsed)
+
+
+def _parsed(sdist: str) -> tuple[NormalizedName, Version] | None:
+    try:
+        return parse_sdist_filename(sdist)
+    except InvalidSdistFilename:
+        return None
+
+
+def _sdist_name(name: NormalizedName, version: Version) -> str:
+    return f"{name.replace('-', '_')}-{version}.tar.gz"
+
+
+def _fields(wheel: Wheel) -> dict[str, frozenset[str]]:
+    """Everything that METADATA says, and the entry points: whatever the order, the line ends and the blanks."""
+    fields: dict[str, set[str]] = defaultdict(set)
+    for field, value in wheel.metadata.items():
+        if field.lower() not in _MAY_DIFFER:
+            fields[field.title()].add(" ".join(str(value).split()))
+    fields[_DESCRIPTION] |= {" ".join(str(wheel.metadata.get_payload()).split())}
+    fields[_ENTRY_POINTS] |= {" ".join(line.split()) for line in wheel.entry_points.splitlines() if line.strip()}
+    return {field: frozenset(values - {""}) for field, values in fields.items()}
+
+
+def _contents(wheel: Wheel) -> str:
+    """Two wheels that differ in their tags alone differ in their dist-info folders alone."""
+    rows = sorted(f"{row.path},{row.digest}" for row in wheel.record if not row.path.startswith(f"{wheel.dist_info}/"))
+    return hashlib.sha256("\n".join(rows).encode()).hexdigest()
+
+
+def _shown(values: frozenset[str]) -> str:
+    """Each on one line, and the long ones by their beginnings."""
+    return "; ".join(value if len(value) <= _SHOWN else f"{value[:_SHOWN]}..." for value in sorted(values)) or "nothing"
