@@ -1,0 +1,220 @@
+"""Tiny bad wheels, one or more for each rule: the unit tests and `nox -s bench-audit` share them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from crosswheel.model import Finding
+from crosswheel.steps.audit import audit_wheel
+from crosswheel.targets import parse_target
+from crosswheel.testing import tiny_elf, tiny_wheel
+
+ARM = "cp313-cp313-manylinux_2_17_aarch64"
+SUFFIX = ".cpython-313-aarch64-linux-gnu.so"
+STALE = ".cpython-312-aarch64-linux-gnu.so"
+DIST_INFO = "tiny-1.0.dist-info"
+FAST = tiny_elf(exports=["PyInit_fast"], needed=["libc.so.6"], versions_needed={"libc.so.6": ["GLIBC_2.17"]})
+
+
+@dataclass(frozen=True)
+class Case:
+    """A wheel by its tag and members, with all that an audit should find: code, member, found, expected."""
+
+    tag: str = ARM
+    members: dict[str, bytes] = field(default_factory=lambda: {f"fast{SUFFIX}": FAST})
+    finds: tuple[tuple[str, str, str, str], ...] = ()
+    target: str = ""
+
+    def make(self, directory: Path) -> Path:
+        return tiny_wheel(directory, tag=self.tag, members=self.members)
+
+    def audit(self, directory: Path) -> tuple[Finding, ...]:
+        return audit_wheel(self.make(directory), parse_target(self.target) if self.target else None)
+
+
+BAD = {
+    "WHEEL of another platform": Case(
+        members={f"fast{SUFFIX}": FAST, f"{DIST_INFO}/WHEEL": b"Wheel-Version: 1.0\nTag: cp313-cp313-linux_aarch64\n"},
+        finds=(("W101", f"{DIST_INFO}/WHEEL", "cp313-cp313-linux_aarch64", ARM),),
+    ),
+    "WHEEL without a tag": Case(
+        members={f"fast{SUFFIX}": FAST, f"{DIST_INFO}/WHEEL": b"Wheel-Version: 1.0\n"},
+        finds=(("W101", f"{DIST_INFO}/WHEEL", "no tag at all", ARM),),
+    ),
+    "METADATA of another version": Case(
+        members={f"fast{SUFFIX}": FAST, f"{DIST_INFO}/METADATA": b"Name: tiny\nVersion: 1.1\n"},
+        finds=(("W102", f"{DIST_INFO}/METADATA", "tiny 1.1", "tiny 1.0"),),
+    ),
+    "METADATA with a broken version": Case(
+        members={f"fast{SUFFIX}": FAST, f"{DIST_INFO}/METADATA": b"Name: tiny\nVersion: one\n"},
+        finds=(("W102", f"{DIST_INFO}/METADATA", "tiny one", "tiny 1.0"),),
+    ),
+    "never repaired": Case(
+        tag="cp313-cp313-linux_aarch64",
+        finds=(("W103", "", "linux_aarch64", "manylinux_X_Y_ARCH or musllinux_X_Y_ARCH"),),
+    ),
+    "a policy that the architecture never had": Case(
+        tag="cp313-cp313-manylinux_2_17_riscv64",
+        members={
+            "fast.cpython-313-riscv64-linux-gnu.so": tiny_elf(machine="EM_RISCV", exports=["PyInit_fast"]),
+        },
+        finds=(("W103", "", "manylinux_2_17_riscv64", "manylinux_X_Y_ARCH or musllinux_X_Y_ARCH"),),
+    ),
+    "another system": Case(
+        tag="cp313-cp313-macosx_11_0_arm64",
+        members={"tiny.py": b""},
+        finds=(("W103", "", "macosx_11_0_arm64", "manylinux_X_Y_ARCH or musllinux_X_Y_ARCH"),),
+    ),
+    "another Python than asked for": Case(
+        target="cp312-manylinux_2_17_aarch64",
+        finds=(("W104", "", ARM, "cp312-cp312-manylinux_2_17_aarch64"),),
+    ),
+    "a newer policy than asked for": Case(
+        tag="cp313-cp313-manylinux_2_28_aarch64",
+        target="cp313-manylinux_2_17_aarch64",
+        finds=(("W104", "", "cp313-cp313-manylinux_2_28_aarch64", ARM),),
+    ),
+    "the ordinary build for a free-threaded target": Case(
+        target="cp313t-manylinux_2_17_aarch64",
+        finds=(("W104", "", ARM, "cp313-cp313t-manylinux_2_17_aarch64"),),
+    ),
+    "a broken binary": Case(
+        members={f"fast{SUFFIX}": b""},
+        finds=(("W201", f"fast{SUFFIX}", "not an ELF file", "an ELF file"),),
+    ),
+    "a binary of this machine": Case(
+        members={f"fast{SUFFIX}": FAST, "tiny/tool": tiny_elf(machine="EM_X86_64")},
+        finds=(("W202", "tiny/tool", "EM_X86_64, 64 bit, little endian", "EM_AARCH64, 64 bit, little endian"),),
+    ),
+    "another byte order": Case(
+        members={f"fast{SUFFIX}": FAST, "lib.so": tiny_elf(byteorder="big")},
+        finds=(("W202", "lib.so", "EM_AARCH64, 64 bit, big endian", "EM_AARCH64, 64 bit, little endian"),),
+    ),
+    "another word size": Case(
+        members={f"fast{SUFFIX}": FAST, "lib.so": tiny_elf(bits=32)},
+        finds=(("W202", "lib.so", "EM_AARCH64, 32 bit, little endian", "EM_AARCH64, 64 bit, little endian"),),
+    ),
+    "the suffix of the build machine": Case(
+        members={"fast.cpython-313-x86_64-linux-gnu.so": FAST},
+        finds=(("W301", "fast.cpython-313-x86_64-linux-gnu.so", ".cpython-313-x86_64-linux-gnu.so", SUFFIX),),
+    ),
+    "the suffix of another Python": Case(
+        members={f"fast{STALE}": FAST},
+        finds=(("W301", f"fast{STALE}", STALE, SUFFIX),),
+    ),
+    "the suffix without t": Case(
+        tag="cp313-cp313t-manylinux_2_17_aarch64",
+        finds=(("W301", f"fast{SUFFIX}", SUFFIX, ".cpython-313t-aarch64-linux-gnu.so"),),
+    ),
+    "the suffix of glibc on musl": Case(
+        tag="cp313-cp313-musllinux_1_2_aarch64",
+        members={f"fast{SUFFIX}": tiny_elf(exports=["PyInit_fast"])},
+        finds=(("W301", f"fast{SUFFIX}", SUFFIX, ".cpython-313-aarch64-linux-musl.so"),),
+    ),
+    "an extension of one Python in an abi3 wheel": Case(
+        tag="cp311-abi3-manylinux_2_17_aarch64",
+        finds=(("W301", f"fast{SUFFIX}", SUFFIX, ".abi3.so"),),
+    ),
+    "an extension of one Python in a wheel for all": Case(
+        tag="py3-none-manylinux_2_17_aarch64",
+        finds=(("W301", f"fast{SUFFIX}", SUFFIX, "no extension of one Python in a wheel for all"),),
+    ),
+    "no suffix": Case(members={"fast.so": FAST}, finds=(("W302", "fast.so", ".so", SUFFIX),)),
+    "the stable ABI for a free-threaded Python": Case(
+        tag="cp313-cp313t-manylinux_2_17_aarch64",
+        members={"fast.abi3.so": FAST},
+        finds=(("W303", "fast.abi3.so", ".abi3.so", ".cpython-313t-aarch64-linux-gnu.so"),),
+    ),
+    "left over from another Python": Case(
+        members={f"tiny/fast{SUFFIX}": FAST, f"tiny-1.0.data/platlib/tiny/fast{STALE}": FAST},
+        finds=(("W304", f"tiny/fast{SUFFIX}", f"fast{SUFFIX}, fast{STALE}", "one build of each module"),),
+    ),
+    "the hook of another name": Case(
+        members={f"fast{SUFFIX}": tiny_elf(exports=["PyInit_slow", "help"])},
+        finds=(("W305", f"fast{SUFFIX}", "PyInit_slow", "PyInit_fast"),),
+    ),
+    "a hidden hook": Case(
+        members={f"fast{SUFFIX}": tiny_elf(undefined=["PyModuleDef_Init"])},
+        finds=(("W305", f"fast{SUFFIX}", "no PyInit_*", "PyInit_fast"),),
+    ),
+    "paths outside": Case(
+        members={
+            f"tiny/fast{SUFFIX}": tiny_elf(exports=["PyInit_fast"], rpath="/usr/local/lib", runpath="$ORIGIN/../.."),
+            f"tiny/slow{SUFFIX}": tiny_elf(exports=["PyInit_slow"], runpath="$ORIGIN/../tiny.libs:"),
+            f"tiny/odd{SUFFIX}": tiny_elf(exports=["PyInit_odd"], runpath="$ORIGINAL/lib"),
+        },
+        finds=(
+            ("W401", f"tiny/fast{SUFFIX}", "/usr/local/lib", "$ORIGIN/..."),
+            ("W401", f"tiny/fast{SUFFIX}", "$ORIGIN/../..", "$ORIGIN/..."),
+            ("W401", f"tiny/slow{SUFFIX}", "(the current folder)", "$ORIGIN/..."),
+            ("W401", f"tiny/odd{SUFFIX}", "$ORIGINAL/lib", "$ORIGIN/..."),
+        ),
+    ),
+    "newer symbols than the oldest promise has": Case(
+        tag=f"{ARM}.manylinux_2_34_aarch64",
+        members={
+            f"fast{SUFFIX}": tiny_elf(
+                exports=["PyInit_fast"],
+                versions_needed={"libc.so.6": ["GLIBC_2.17", "GLIBC_2.34", "GLIBC_ABI_DT_RELR"], "libx.so": ["X_9"]},
+            )
+        },
+        finds=(
+            ("W402", f"fast{SUFFIX}", "GLIBC_2.34 of libc.so.6", "at most GLIBC_2.18 for manylinux_2_17_aarch64"),
+            (
+                "W402",
+                f"fast{SUFFIX}",
+                "GLIBC_ABI_DT_RELR of libc.so.6",
+                "at most GLIBC_2.18 for manylinux_2_17_aarch64",
+            ),
+        ),
+    ),
+    "a library from the build machine": Case(
+        members={f"fast{SUFFIX}": tiny_elf(exports=["PyInit_fast"], needed=["libc.so.6", "libfoo.so.6"])},
+        finds=(("W403", f"fast{SUFFIX}", "libfoo.so.6", "inside the wheel, or promised by manylinux_2_17_aarch64"),),
+    ),
+    "a sanitizer": Case(
+        members={
+            f"fast{SUFFIX}": tiny_elf(
+                exports=["PyInit_fast"], undefined=["__ubsan_handle_add_overflow", "__asan_init", "malloc"]
+            )
+        },
+        finds=(("W404", f"fast{SUFFIX}", "__asan_init, __ubsan_handle_add_overflow", "no such symbols"),),
+    ),
+    "RECORD without some and with others": Case(
+        members={f"fast{SUFFIX}": FAST, f"{DIST_INFO}/RECORD": b"gone.py,,\n"},
+        finds=(
+            ("W501", f"fast{SUFFIX}", "not listed", "a row in RECORD"),
+            ("W501", f"{DIST_INFO}/METADATA", "not listed", "a row in RECORD"),
+            ("W501", f"{DIST_INFO}/WHEEL", "not listed", "a row in RECORD"),
+            ("W501", "gone.py", "listed, but not in the archive", "every row a member"),
+        ),
+    ),
+    "RECORD of other bytes": Case(
+        members={
+            f"fast{SUFFIX}": FAST,
+            "tiny.py": b"",
+            f"{DIST_INFO}/RECORD": "\n".join(
+                [
+                    f"fast{SUFFIX},sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU,0",
+                    "tiny.py,md5=1B2M2Y8AsgTpgAmY7PhCfg,0",
+                    f"{DIST_INFO}/METADATA,,",
+                    f"{DIST_INFO}/WHEEL,sha512=,",
+                    f"{DIST_INFO}/RECORD,,",
+                ]
+            ).encode(),
+        },
+        finds=(
+            ("W502", f"fast{SUFFIX}", "sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU, 0 bytes", "sha256="),
+            ("W502", "tiny.py", "md5=1B2M2Y8AsgTpgAmY7PhCfg, 0 bytes", "sha256=47DEQpj8HBSa"),
+            ("W502", f"{DIST_INFO}/METADATA", "no hash, no bytes", "sha256="),
+            ("W502", f"{DIST_INFO}/WHEEL", "sha512=, no bytes", "sha512="),
+        ),
+    ),
+    "nothing compiled": Case(members={"tiny.py": b""}, finds=(("W601", "", "no ELF file", f"at least one for {ARM}"),)),
+    "a binary for everybody": Case(
+        tag="py3-none-any",
+        members={"tool": tiny_elf()},
+        finds=(("W602", "tool", "an ELF file", "no binaries in an any wheel"),),
+    ),
+}
