@@ -1,6 +1,6 @@
 """What a wheel file says of itself: its name, its metadata, its members, and the ELF files among them.
 
-Everything is read from the archive as it lies there; nothing is ever unpacked to disk.
+Everything is read from the archive as it lies there, once; only a large library is copied to a temporary file.
 """
 
 from __future__ import annotations
@@ -10,17 +10,18 @@ import contextlib
 import csv
 import hashlib
 import io
+import itertools
+import math
+import mmap
 import re
-import struct
-import zipfile
-import zlib
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from email.message import Message
 from email.parser import HeaderParser
 from functools import cached_property
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO, cast
 
 from packaging.tags import Tag, compatible_tags, cpython_tags, parse_tag
 from packaging.utils import InvalidWheelFilename, NormalizedName, parse_wheel_filename
@@ -30,19 +31,13 @@ from crosswheel.elf import MAGIC, BadElf, Elf, read_elf
 from crosswheel.errors import AuditFailed, UsageError
 from crosswheel.model import Artifact
 from crosswheel.targets import Architecture, Policy, PythonTag, Target, parse_platform, parse_python
+from crosswheel.zips import MEMBERS, Archive, Entry, Unreadable, open_archive, unpack
 
 # What CPython appends to the name of a module (PEP 3149, PEP 384, PEP 803); a bare ".so" needs a look inside.
 _SUFFIX = re.compile(r"\.(?:cpython-3\d+[a-z]*-[\w-]+|abi3t?)\.so")
-_NOT_AN_ARCHIVE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    EOFError,
-    NotImplementedError,  # a compression method from later than Python
-    RuntimeError,  # a password is asked for
-    OSError,
-    ValueError,
-)
+_LARGEST_IN_MEMORY = 32 << 20
+_LARGEST_TEXT = {"WHEEL": 1 << 16, "METADATA": 4 << 20, "RECORD": 16 << 20, "entry_points.txt": 1 << 20}
+_MOST_TAGS_IN_A_LINE = 100
 
 
 @dataclass(frozen=True)
@@ -78,6 +73,14 @@ class Extension:
 
 
 @dataclass(frozen=True)
+class _Content:
+    """What one reading of a member tells; its bytes are not kept."""
+
+    row: Row
+    elf: Elf | BadElf | None
+
+
+@dataclass(frozen=True)
 class Wheel:
     """One wheel file; `tag` is spelled as in the file name, `tags` are what it expands to."""
 
@@ -94,8 +97,11 @@ class Wheel:
 
     @cached_property
     def sha256(self) -> str:
+        digest = hashlib.sha256()
         with self.path.open("rb") as stream:
-            return _digest(stream, "sha256").hex()
+            while block := stream.read(1 << 20):
+                digest.update(block)
+        return digest.hexdigest()
 
     @property
     def is_pure(self) -> bool:
@@ -121,17 +127,20 @@ class Wheel:
         return tuple(sorted(filter(None, known), key=lambda platform: (str(platform[1]), platform[0])))
 
     @cached_property
+    def archive(self) -> Archive:
+        return open_archive(self.path)
+
+    @cached_property
     def members(self) -> tuple[str, ...]:
         """Every file in the archive, in its order."""
-        with self._archive() as archive:
-            return tuple(info.filename for info in archive.infolist() if not info.is_dir())
+        return tuple(self.archive.files)
 
     @cached_property
     def dist_info(self) -> str:
         tops = {member.partition("/")[0] for member in self.members if "/" in member}
         found = sorted(top for top in tops if top.endswith(".dist-info"))
         if len(found) != 1:
-            what = f"holds {', '.join(found)}" if found else "has no .dist-info folder"
+            what = f"holds {', '.join(found[:3])}" if found else "has no .dist-info folder"
             raise AuditFailed(f"{self.path.name} is not a wheel: it {what}")
         return found[0]
 
@@ -161,24 +170,27 @@ class Wheel:
 
     @cached_property
     def record(self) -> tuple[Row, ...]:
+        reader = csv.reader(io.StringIO(self._text("RECORD"), newline=""))
         try:
-            rows = [row for row in csv.reader(io.StringIO(self._text("RECORD"), newline="")) if row]
+            rows = [row[:3] for row in itertools.islice(reader, 2 * MEMBERS) if row]
         except csv.Error as error:
             raise AuditFailed(f"{self.path.name} has a RECORD that is no CSV file: {error}") from error
-        return tuple(Row(*[*row, "", ""][:3]) for row in rows)
+        return tuple(Row(*row) for row in rows)
 
     @cached_property
     def contents(self) -> Mapping[str, Row]:
         """Every member as RECORD should list it, by the hash that RECORD chose for it."""
-        chosen = {row.path: row.digest.partition("=")[0] for row in self.record}
-        with self._archive() as archive:
-            return {member: _measure(archive, member, chosen.get(member, "")) for member in self.members}
+        return {member: content.row for member, content in self._readable}
 
     @cached_property
     def elves(self) -> Mapping[str, Elf | BadElf]:
         """Every ELF file in it, and every file that ought to be one by its name."""
-        with self._archive() as archive:
-            return {member: _read_member(archive, member) for member in self.members if _is_elf(archive, member)}
+        return {member: content.elf for member, content in self._readable if content.elf is not None}
+
+    @cached_property
+    def unreadable(self) -> Mapping[str, Unreadable]:
+        """Members that are missing in `contents` and `elves`, and why."""
+        return {member: content for member, content in self._contents.items() if isinstance(content, Unreadable)}
 
     @cached_property
     def extensions(self) -> tuple[Extension, ...]:
@@ -190,20 +202,30 @@ class Wheel:
         scheme, _, path = rest.partition("/")
         return path if top.endswith(".data") and scheme in {"platlib", "purelib"} else member
 
-    @contextlib.contextmanager
-    def _archive(self) -> Iterator[zipfile.ZipFile]:
-        try:
-            with zipfile.ZipFile(self.path) as archive:
-                yield archive
-        except _NOT_AN_ARCHIVE as error:
-            raise AuditFailed(f"{self.path.name} cannot be read as a zip archive: {error}") from error
+    @property
+    def _readable(self) -> Iterator[tuple[str, _Content]]:
+        return ((member, content) for member, content in self._contents.items() if isinstance(content, _Content))
+
+    @cached_property
+    def _contents(self) -> Mapping[str, _Content | Unreadable]:
+        """Everything is unpacked once, and here: most of an audit's time goes into it."""
+        chosen = {row.path: row.digest.partition("=")[0] for row in self.record}
+        with self.path.open("rb") as stream:
+            return {name: _content(stream, entry, chosen.get(name, "")) for name, entry in self.archive.files.items()}
 
     def _text(self, name: str) -> str:
         member = f"{self.dist_info}/{name}"
-        if member not in self.members:
+        entry = self.archive.files.get(member)
+        if entry is None:
             raise AuditFailed(f"{self.path.name} is not a wheel: it has no {member}")
-        with self._archive() as archive:
-            return archive.read(member).decode("utf-8", "replace")
+        if entry.size > _LARGEST_TEXT[name]:
+            raise AuditFailed(
+                f"{self.path.name}: {member} has {entry.size} bytes, and {_LARGEST_TEXT[name]} is the limit"
+            )
+        try:
+            return self.archive.read(entry).decode("utf-8", "backslashreplace")
+        except Unreadable as error:
+            raise AuditFailed(f"{self.path.name} is not a wheel: {member} cannot be unpacked: {error}") from error
 
 
 def read_wheel(path: Path) -> Wheel:
@@ -234,6 +256,9 @@ def artifact(path: Path) -> Artifact:
 
 
 def _expand(tag: str) -> Iterator[str]:
+    if math.prod(part.count(".") + 1 for part in tag.split("-")) > _MOST_TAGS_IN_A_LINE:
+        yield tag
+        return
     try:
         yield from map(str, parse_tag(tag.strip()))
     except ValueError:
@@ -252,33 +277,39 @@ def _known_platform(text: str) -> tuple[Policy, Architecture] | None:
     return None
 
 
-def _digest(stream: IO[bytes], algorithm: str) -> bytes:
-    digest = hashlib.new(algorithm)
-    while chunk := stream.read(1 << 20):
-        digest.update(chunk)
-    return digest.digest()
-
-
-def _measure(archive: zipfile.ZipFile, member: str, algorithm: str) -> Row:
+def _content(stream: BinaryIO, entry: Entry, algorithm: str) -> _Content | Unreadable:
     # "The hash algorithm must be sha256 or better": under any other name the digests are meant to differ.
     algorithm = algorithm if algorithm in {"sha256", "sha384", "sha512"} else "sha256"
-    with archive.open(member) as stream:
-        text = base64.urlsafe_b64encode(_digest(stream, algorithm)).rstrip(b"=").decode("ascii")
-    return Row(member, f"{algorithm}={text}", str(archive.getinfo(member).file_size))
-
-
-def _is_elf(archive: zipfile.ZipFile, member: str) -> bool:
-    if _SUFFIX.search(member):
-        return True
-    with archive.open(member) as stream:
-        return stream.read(len(MAGIC)) == MAGIC
-
-
-def _read_member(archive: zipfile.ZipFile, member: str) -> Elf | BadElf:
+    digest = hashlib.new(algorithm)
+    blocks = unpack(stream, entry)
     try:
-        return read_elf(archive.read(member))
+        first = next(blocks, b"")
+        is_elf = first.startswith(MAGIC) or _SUFFIX.search(entry.name)
+        with _copy(entry) if is_elf else contextlib.nullcontext() as copy:
+            for block in itertools.chain([first], blocks):
+                digest.update(block)
+                if copy:
+                    copy.write(block)
+            elf = _elf(copy) if copy else None
+    except Unreadable as error:
+        return Unreadable(str(error))
+    text = base64.urlsafe_b64encode(digest.digest()).rstrip(b"=").decode("ascii")
+    return _Content(Row(entry.name, f"{algorithm}={text}", str(entry.size)), elf)
+
+
+def _copy(entry: Entry) -> BinaryIO:
+    """For a library, which is read here and there and not from front to end; a large one has no place in memory."""
+    return io.BytesIO() if entry.size <= _LARGEST_IN_MEMORY else cast("BinaryIO", tempfile.TemporaryFile())
+
+
+def _elf(copy: BinaryIO) -> Elf | BadElf:
+    copy.flush()
+    try:
+        if isinstance(copy, io.BytesIO):
+            return read_elf(copy.getvalue())
+        return read_elf(mmap.mmap(copy.fileno(), 0, access=mmap.ACCESS_READ))
     except BadElf as error:
-        return error
+        return BadElf(str(error))  # without the traceback, which would keep every byte
 
 
 def _extension(member: str, elf: Elf | BadElf) -> Extension | None:
