@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bad_archives import (
+    LATE,
+    Spoil,
+    after,
+    again,
+    before,
+    changed,
+    end,
+    header,
+    hidden,
+    one_by_one,
+    repacked,
+    replaced,
+    sparse,
+    streamed,
+)
 from crosswheel.model import Finding
 from crosswheel.steps.audit import audit_wheel
 from crosswheel.targets import parse_target
@@ -19,15 +36,22 @@ FAST = tiny_elf(exports=["PyInit_fast"], needed=["libc.so.6"], versions_needed={
 
 @dataclass(frozen=True)
 class Case:
-    """A wheel by its tag and members, with all that an audit should find: code, member, found, expected."""
+    """A wheel by its tag and members, with all that an audit should find: code, member, found, expected.
+
+    `spoil` is done to it when it is finished.
+    """
 
     tag: str = ARM
     members: dict[str, bytes] = field(default_factory=lambda: {f"fast{SUFFIX}": FAST})
     finds: tuple[tuple[str, str, str, str], ...] = ()
     target: str = ""
+    spoil: Spoil | None = None
 
     def make(self, directory: Path) -> Path:
-        return tiny_wheel(directory, tag=self.tag, members=self.members)
+        path = tiny_wheel(directory, tag=self.tag, members=self.members)
+        if self.spoil:
+            self.spoil(path)
+        return path
 
     def audit(self, directory: Path) -> tuple[Finding, ...]:
         return audit_wheel(self.make(directory), parse_target(self.target) if self.target else None)
@@ -210,6 +234,165 @@ BAD = {
             ("W502", f"{DIST_INFO}/METADATA", "no hash, no bytes", "sha256="),
             ("W502", f"{DIST_INFO}/WHEEL", "sha512=, no bytes", "sha512="),
         ),
+    ),
+    "RECORD with a file twice": Case(
+        spoil=changed(f"{DIST_INFO}/RECORD", lambda data: data.partition(b"\n")[0] + b"\n" + data),
+        finds=(("W502", f"{DIST_INFO}/METADATA", "2 rows", "one row"),),
+    ),
+    "a member twice": Case(
+        spoil=again(f"fast{SUFFIX}"), finds=(("W503", f"fast{SUFFIX}", "2 members of this name", "one"),)
+    ),
+    "a file that is a folder too": Case(
+        members={f"fast{SUFFIX}": FAST, "tiny": b"", "tiny-more": b"", "tiny/inner.py": b""},
+        finds=(("W503", "tiny", "a file and a folder", "one of them"),),
+    ),
+    **{
+        f"a name with {found}: {name!r}": Case(
+            members={f"fast{SUFFIX}": FAST, name: b""},
+            finds=(("W504", name, found, "a relative path in UTF-8"),),
+        )
+        for name, found in {
+            "tiny/new\nline.py": "a control character",
+            "tiny/\u202eyp.gpj": "a control character",
+            "tiny\\fast.py": "a backslash",
+            "/tiny.py": "an absolute path",
+            "C:tiny.py": "a drive letter",
+            "../tiny.py": "a path that leads outside",
+            "tiny/../../tiny.py": "a path that leads outside",
+            "tiny/..": "a path that leads outside",
+            "tiny//fast.py": "an empty part",
+            "./tiny.py": "an empty part",
+            f"tiny/{'fast' * 64}.py": "a part that is too long",
+        }.items()
+    },
+    "a name that is no text": Case(
+        members={f"fast{SUFFIX}": FAST, "täny.py": b""},
+        spoil=one_by_one(
+            changed(f"{DIST_INFO}/RECORD", lambda data: data.replace("ä".encode(), b"\xff\xff")),
+            replaced("ä".encode(), b"\xff\xff"),
+        ),
+        finds=(("W504", "t\\xff\\xffny.py", "bytes that are not UTF-8", "a relative path in UTF-8"),),
+    ),
+    "a symbolic link": Case(
+        members={f"fast{SUFFIX}": FAST, "tiny.py": b"/etc/passwd"},
+        spoil=header("tiny.py", mode=0o120777),
+        finds=(("W505", "tiny.py", "a symbolic link", "a file or a folder"),),
+    ),
+    "a device": Case(
+        members={f"fast{SUFFIX}": FAST, "tiny.py": b""},
+        spoil=header("tiny.py", mode=0o020666),
+        finds=(("W505", "tiny.py", "a file of kind 20000", "a file or a folder"),),
+    ),
+    "something before the archive": Case(
+        spoil=before(b"#!/bin/sh\n"), finds=(("W506", "", "10 bytes before the archive", "nothing but the archive"),)
+    ),
+    "something after the archive": Case(
+        spoil=after(b"PK\3\4 and more"), finds=(("W506", "", "13 bytes after the archive", "nothing but the archive"),)
+    ),
+    "a member that the directory does not have": Case(
+        spoil=hidden(b"PK\3\4" + bytes(26)),
+        finds=(("W506", "", "30 bytes before the directory that are in no member", "only members"),),
+    ),
+    "another name before the member": Case(
+        members={f"fast{SUFFIX}": FAST, "tiny.py": b""},
+        spoil=header("tiny.py", "local", name=b"s"),
+        finds=(("W506", "tiny.py", "name siny.py in its header", "tiny.py, as the directory says"),),
+    ),
+    "another size and compression before the member": Case(
+        members={f"fast{SUFFIX}": FAST, "tiny.py": b""},
+        spoil=header("tiny.py", "local", method=8, size=5, crc=1),
+        finds=(
+            ("W506", "tiny.py", "compression 8 in its header", "0, as the directory says"),
+            ("W506", "tiny.py", "CRC-32 1 in its header", "0, as the directory says"),
+            ("W506", "tiny.py", "size 5 in its header", "0, as the directory says"),
+        ),
+    ),
+    "a member without a header": Case(
+        members={f"fast{SUFFIX}": FAST, "tiny.py": b""},
+        spoil=header("tiny.py", start=1),
+        finds=(
+            ("W506", "tiny.py", "no header where the directory says", "a header before each member"),
+            ("W506", f"{DIST_INFO}/RECORD", "37 bytes before it that are in no member", "only members"),
+        ),
+    ),
+    "more members than the archive says": Case(
+        spoil=end(count=-1), finds=(("W506", "", "a directory of 4 members", "3, as the end of the archive says"),)
+    ),
+    "sizes that stand behind": Case(
+        spoil=streamed,
+        finds=(("W506", f"{DIST_INFO}/METADATA", "4 members whose size stands behind them (data descriptors)", ""),),
+    ),
+    "leftovers": Case(
+        members={
+            f"fast{SUFFIX}": FAST,
+            "tiny/__pycache__/one.cpython-312.pyc": b"",
+            "tiny/__pycache__/two.cpython-312.pyc": b"",
+            "tiny/CMakeFiles/tiny.dir/fast.c.o": b"",
+            "tiny/fast.o": b"",
+            "tiny/fast.py.orig": b"",
+        },
+        finds=tuple(
+            ("W507", member, "left behind", "only what is used at run time")
+            for member in ("tiny/CMakeFiles", "tiny/__pycache__", "tiny/fast.o", "tiny/fast.py.orig")
+        ),
+    ),
+    "a large wheel": Case(
+        members={f"fast{SUFFIX}": FAST, "tiny/data": bytes(100 << 20)},
+        spoil=sparse,
+        finds=(("W508", "", "104859990 bytes", "at most 104857600 bytes"),),
+    ),
+    "a licence that is not there": Case(
+        members={
+            f"fast{SUFFIX}": FAST,
+            f"{DIST_INFO}/METADATA": b"Metadata-Version: 2.4\nName: tiny\nVersion: 1.0\nLicense-File: LICENSE\n",
+            f"{DIST_INFO}/LICENSE": b"",
+        },
+        finds=(("W509", f"{DIST_INFO}/licenses/LICENSE", "not in the archive", "every License-File of METADATA"),),
+    ),
+    "a member of tomorrow": Case(
+        members={f"fast{SUFFIX}": FAST, "tiny.py": b""},
+        spoil=header("tiny.py", moment=((2107 - 1980) << 9 | 12 << 5 | 31) << 16),
+        finds=(("W510", "tiny.py", "2107-12-31 00:00:00", "2"),),
+    ),
+    "a member of no day": Case(
+        members={f"fast{SUFFIX}": FAST, "tiny.py": b""},
+        spoil=header("tiny.py", moment=LATE),
+        finds=(("W510", "tiny.py", "no date", "a date"),),
+    ),
+    "an encrypted member": Case(
+        spoil=header(f"fast{SUFFIX}", flags=1),
+        finds=(("W511", f"fast{SUFFIX}", "encrypted", "stored or deflated, and undamaged"),),
+    ),
+    "a member compressed by bzip2": Case(
+        spoil=repacked(f"fast{SUFFIX}", zipfile.ZIP_BZIP2),
+        finds=(("W511", f"fast{SUFFIX}", "compressed by bzip2", "stored or deflated, and undamaged"),),
+    ),
+    "a damaged member": Case(
+        members={f"fast{SUFFIX}": FAST, "tiny.py": b"answer = 42"},
+        spoil=replaced(b"answer = 42", b"answer = 43"),
+        finds=(("W511", "tiny.py", "CRC-32 3a1bbfbf instead of 4d1c8f29", "stored or deflated, and undamaged"),),
+    ),
+    "a zip bomb": Case(
+        members={f"fast{SUFFIX}": FAST, "tiny/zeros": bytes(65 << 20)},
+        spoil=repacked("tiny/zeros", zipfile.ZIP_DEFLATED),
+        finds=(("W512", "tiny/zeros", "68159184 bytes in all", "at most 67108864"),),
+    ),
+    "files beside all packages": Case(
+        members={
+            f"fast{SUFFIX}": FAST,
+            "tests/__init__.py": b"",
+            "tests/test_tiny.py": b"",
+            "conftest.py": b"",
+            "README.md": b"",
+        },
+        finds=tuple(
+            ("W513", member, "installed beside the packages", "inside of one")
+            for member in ("README.md", "conftest.py", "tests/")
+        ),
+    ),
+    "names alike": Case(
+        members={f"fast{SUFFIX}": FAST, "tiny/Fast.py": b"", "tiny/fast.py": b""},
+        finds=(("W514", "tiny/Fast.py", "tiny/fast.py", "names of their own"),),
     ),
     "nothing compiled": Case(members={"tiny.py": b""}, finds=(("W601", "", "no ELF file", f"at least one for {ARM}"),)),
     "a binary for everybody": Case(

@@ -369,7 +369,7 @@ def _differences(entry: Entry, header: tuple[int, ...], rest: bytes) -> Iterator
     inner = _text(rest[:name], flags)
     stated = {
         "name": (inner, entry.name),
-        "name in an extra field": (_other_name(extras) or inner, entry.name),
+        "name in an extra field": (_other_name(extras) or entry.name, entry.name),
         "compression": (method, entry.method),
         "encryption": (flags & _ENCRYPTED, entry.flags & _ENCRYPTED),
     }

@@ -6,7 +6,7 @@ one release side by side. A code is never given to another rule, so that a repor
 
 from __future__ import annotations
 
-from crosswheel.rules import extensions, linkage, machine, purity, record, tags, wheelhouse
+from crosswheel.rules import archive, extensions, files, linkage, machine, purity, record, tags, wheelhouse
 from crosswheel.rules.rule import Rule
 from crosswheel.rules.wheelhouse import SetRule
 
@@ -33,6 +33,18 @@ RULES: tuple[Rule, ...] = (
     linkage.SanitizerLeft(),
     record.RecordIncomplete(),
     record.RecordWrong(),
+    archive.DuplicateName(),
+    archive.UnsafeName(),
+    archive.NotAFile(),
+    archive.Ambiguous(),
+    files.Leftover(),
+    archive.TooLarge(),
+    files.MissingLicence(),
+    archive.DishonestTime(),
+    archive.CannotUnpack(),
+    archive.ZipBomb(),
+    files.TopLevelClutter(),
+    archive.CollidingNames(),
 )
 
 SET_RULES: tuple[SetRule, ...] = (

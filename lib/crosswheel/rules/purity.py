@@ -21,7 +21,7 @@ class NothingCompiled(Rule):
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         # Binaries of other systems are no ELF files, and other rules say that such a wheel cannot be judged.
-        if any("linux" in tag.platform for tag in wheel.tags) and not wheel.elves:
+        if any("linux" in tag.platform for tag in wheel.tags) and not wheel.elves and not wheel.unreadable:
             yield self.finding(found="no ELF file", expected=f"at least one for {wheel.tag}")
 
 

@@ -1,7 +1,8 @@
-"""5xx: the archive, and RECORD as its list of contents."""
+"""5xx: RECORD, the list of what the archive holds."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from crosswheel.model import Finding
@@ -28,14 +29,18 @@ class RecordIncomplete(Rule):
 
 
 class RecordWrong(Rule):
-    """RECORD states another hash or size than the file in the archive has."""
+    """RECORD states another hash or size than the file in the archive has, or a weak one, or two."""
 
     code = "W502"
     why = "Installers refuse the wheel, or install a file that is not the one that was built."
     fix = "repack the wheel with `python -m wheel pack`; find out who changed the file after the build"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
-        for row in wheel.record:
+        counts = Counter(row.path for row in wheel.record)
+        for row in dict.fromkeys(wheel.record):
+            if counts[row.path] > 1:
+                yield self.finding(member=row.path, found=f"{counts[row.path]} rows", expected="one row")
+                counts[row.path] = 1
             actual = wheel.contents.get(row.path)
             if actual and row != actual and row.path not in _unlisted(wheel):
                 yield self.finding(

@@ -1,0 +1,200 @@
+"""5xx: the zip archive, before one looks at what its members are."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import unicodedata
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+
+from crosswheel.model import Finding
+from crosswheel.rules.rule import Rule
+from crosswheel.targets import Target
+from crosswheel.wheels import Wheel
+from crosswheel.zips import RATIO, Entry
+
+_INDEX_LIMIT = 100 << 20
+_LEAST_BOMB = 64 << 20
+_LONGEST_NAME = 255
+
+_UNSAFE = {
+    # Invisible ones that turn the direction of writing are among them.
+    re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"): "a control character",
+    re.compile(r"\\x[0-9a-f]{2}"): "bytes that are not UTF-8",
+    re.compile(r"\\"): "a backslash",
+    re.compile(r"/"): "an absolute path",
+    re.compile(r"[A-Za-z]:"): "a drive letter",
+    re.compile(r"(.*/)?\.\.(/|$)"): "a path that leads outside",
+    re.compile(r"(.*/)?\.?/|(.*/)?\.$|$"): "an empty part",
+}
+_ANYWHERE = 3
+"""As many of these are looked for in all of a name, the others at its start."""
+
+
+class DuplicateName(Rule):
+    """Two members go by one name, or a file by the name of a folder."""
+
+    code = "W503"
+    why = "Which of them is installed depends on the installer, and the package index refuses the wheel."
+    fix = (
+        "build from an unpacked sdist, and do not add files to a finished wheel: `python -m wheel pack` makes a new one"
+    )
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        counts = Counter(entry.name for entry in wheel.archive.entries)
+        names = sorted(counts)
+        for name in names:
+            if counts[name] > 1:
+                yield self.finding(member=name, found=f"{counts[name]} members of this name", expected="one")
+            at = bisect_left(names, f"{name}/")
+            if at < len(names) and names[at].startswith(f"{name}/"):
+                yield self.finding(member=name, found="a file and a folder", expected="one of them")
+
+
+class UnsafeName(Rule):
+    """A member has a name that leads out of the environment, or that not every system can write."""
+
+    code = "W504"
+    why = "An installer that takes it as it stands overwrites files of others; one that looks refuses the wheel."
+    fix = "name files in the build backend's configuration relative to the package, with / between folders"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        for name in sorted({entry.name for entry in wheel.archive.entries}):
+            if found := _unsafe(name.removesuffix("/")):
+                yield self.finding(member=name, found=found, expected="a relative path in UTF-8")
+
+
+class NotAFile(Rule):
+    """A member is a symbolic link or a device."""
+
+    code = "W505"
+    why = "Wheels have no links: installers write a file that holds the name of the link's target, or refuse the wheel."
+    fix = "pack a copy of the file that the link points to"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        for entry in wheel.archive.entries:
+            kind = stat.S_IFMT(entry.mode)
+            if kind not in {0, stat.S_IFREG, stat.S_IFDIR}:
+                found = "a symbolic link" if kind == stat.S_IFLNK else f"a file of kind {kind:o}"
+                yield self.finding(member=entry.name, found=found, expected="a file or a folder")
+
+
+class Ambiguous(Rule):
+    """The archive says one thing in its directory and another in the headers before its members, or hides bytes."""
+
+    code = "W506"
+    why = "Installers read the one or the other, so that what was checked is not what is installed; indexes refuse it."
+    fix = "repack the wheel with `python -m wheel pack`; find out what has written or changed the archive"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        for doubt in wheel.archive.doubts:
+            yield self.finding(member=doubt.member, found=doubt.found, expected=doubt.expected)
+
+
+class TooLarge(Rule):
+    """The wheel is larger than what the package index takes from a project that has not asked for more."""
+
+    code = "W508"
+    level = "warning"
+    why = "The upload is refused, perhaps after those of the other wheels."
+    fix = "strip the binaries, leave out what is not needed at run time, or ask the index for a higher limit"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        if wheel.size > _INDEX_LIMIT:
+            yield self.finding(found=f"{wheel.size} bytes", expected=f"at most {_INDEX_LIMIT} bytes")
+
+
+class DishonestTime(Rule):
+    """A member is dated to a time that cannot be: in the future, after SOURCE_DATE_EPOCH, or on no day at all."""
+
+    code = "W510"
+    level = "warning"
+    why = "The build is not reproducible, and tools that compare times believe that such a file was just changed."
+    fix = "set SOURCE_DATE_EPOCH for the build and for every tool that repacks the wheel"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        times = {entry: entry.time for entry in wheel.archive.entries}
+        undated = [entry for entry, time in times.items() if time is None]
+        if undated:
+            yield self.finding(member=undated[0].name, found=_counted("no date", undated), expected="a date")
+        last, why = _last_moment()
+        late = [entry for entry, time in times.items() if time and time > last]
+        if late:
+            latest = max(late, key=lambda entry: entry.moment)
+            yield self.finding(member=latest.name, found=_counted(str(latest.time), late), expected=f"{last}, {why}")
+
+
+class CannotUnpack(Rule):
+    """A member cannot be unpacked, or not by every installer."""
+
+    code = "W511"
+    why = "The installation stops half way."
+    fix = "pack the wheel without encryption, stored or deflated; copy it again, if it was damaged on its way"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        # Where headers differ from the directory, that is the reason.
+        doubtful = {doubt.member for doubt in wheel.archive.doubts}
+        for member, error in wheel.unreadable.items():
+            if member not in doubtful:
+                yield self.finding(member=member, found=str(error), expected="stored or deflated, and undamaged")
+
+
+class ZipBomb(Rule):
+    """The wheel grows more than fiftyfold when it is unpacked."""
+
+    code = "W512"
+    why = "The package index takes it for a zip bomb and refuses it."
+    fix = "compress such data in the file itself, or make it when it is first needed"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        unpacked = wheel.archive.unpacked
+        if unpacked > max(_LEAST_BOMB, RATIO * wheel.size):
+            largest = max(wheel.archive.entries, key=lambda entry: entry.size)
+            expected = f"at most {max(_LEAST_BOMB, RATIO * wheel.size)}"
+            yield self.finding(member=largest.name, found=f"{unpacked} bytes in all", expected=expected)
+
+
+class CollidingNames(Rule):
+    """The names of two members differ in upper and lower case alone, or in how letters with accents are encoded."""
+
+    code = "W514"
+    level = "note"
+    why = "On file systems that do not tell them apart, those of macOS and Windows, one overwrites the other."
+    fix = "rename one of them"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        alike: dict[str, list[str]] = defaultdict(list)
+        for name in sorted({entry.name for entry in wheel.archive.entries}):
+            alike[unicodedata.normalize("NFC", name).casefold()].append(name)
+        for first, *others in alike.values():
+            if others:
+                yield self.finding(member=first, found=", ".join(others), expected="names of their own")
+
+
+def _unsafe(name: str) -> str:
+    for number, (pattern, what) in enumerate(_UNSAFE.items()):
+        if (pattern.search if number < _ANYWHERE else pattern.match)(name):
+            return what
+    return "a part that is too long" if any(len(part.encode()) > _LONGEST_NAME for part in name.split("/")) else ""
+
+
+def _last_moment() -> tuple[datetime, str]:
+    """Archives have no time zone, so that what is written east of here may be dated to tomorrow."""
+    try:
+        return _moment(float(os.environ["SOURCE_DATE_EPOCH"])), "which is SOURCE_DATE_EPOCH, or before"
+    except (KeyError, ValueError, OverflowError, OSError):
+        now = datetime.now(timezone.utc).replace(tzinfo=None, microsecond=0)
+        return now + timedelta(days=1), "tomorrow, or before"
+
+
+def _moment(seconds: float) -> datetime:
+    # An archive knows no time before 1980, and writers take that for whatever is older.
+    return max(datetime.fromtimestamp(seconds, timezone.utc).replace(tzinfo=None), datetime(1980, 1, 1))  # noqa: DTZ001
+
+
+def _counted(what: str, entries: list[Entry]) -> str:
+    return what if len(entries) == 1 else f"{what}, and {len(entries) - 1} more"

@@ -1,0 +1,99 @@
+"""5xx: files that ought to be in a wheel, and files that ought not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from crosswheel.model import Finding
+from crosswheel.rules.rule import Rule
+from crosswheel.targets import Target
+from crosswheel.wheels import Wheel
+
+_FOLDERS = {
+    *("__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis", ".ipynb_checkpoints"),
+    *(".git", ".hg", ".svn", ".github", ".idea", ".vscode", ".tox", ".nox", ".venv"),
+    *("CMakeFiles", ".ninja_deps", ".ninja_log", "CMakeCache.txt", "build.ninja", "meson-private"),
+    *(".DS_Store", "Thumbs.db", "__MACOSX", ".coverage"),
+}
+_SUFFIXES = (".o", ".obj", ".gcda", ".gcno", ".orig", ".rej", ".swp", "~")
+_TOP_FOLDERS = {
+    *("test", "tests", "testing", "doc", "docs", "example", "examples", "benchmark", "benchmarks"),
+    *("build", "dist", "src", "scripts", "tools"),
+}
+_TOP_FILES = re.compile(
+    r"(setup|conftest|noxfile|tasks|fabfile)\.py|(pyproject|tox|setup|requirements)\.(toml|ini|cfg|txt)"
+    r"|(readme|licen[cs]e|copying|notice|authors|changelog|changes)(\.\w+)?|makefile|cmakelists\.txt|manifest\.in",
+    re.IGNORECASE,
+)
+
+
+class Leftover(Rule):
+    """The wheel holds what a build, a cache, an editor or version control has left behind."""
+
+    code = "W507"
+    level = "warning"
+    why = "Nobody uses it; bytecode and object files of another machine may be taken for those of this one."
+    fix = "build from an unpacked sdist, and leave such files out in the build backend's configuration"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        found = {leftover for member in wheel.members if (leftover := _leftover(member))}
+        for member in sorted(found):
+            yield self.finding(member=member, found="left behind", expected="only what is used at run time")
+
+
+class MissingLicence(Rule):
+    """A licence file that METADATA names is not there."""
+
+    code = "W509"
+    why = "The package index refuses the wheel (PEP 639), and whoever passes it on has no licence to pass on with it."
+    fix = "name the file in license-files of pyproject.toml, and use a build backend that knows Metadata-Version 2.4"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        if not _says_where(str(wheel.metadata.get("Metadata-Version", ""))):
+            return
+        for file in wheel.metadata.get_all("License-File", []):
+            member = f"{wheel.dist_info}/licenses/{file}"
+            if member not in wheel.archive.files:
+                yield self.finding(member=member, found="not in the archive", expected="every License-File of METADATA")
+
+
+class TopLevelClutter(Rule):
+    """The wheel puts files next to all installed packages that are not its own there: tests, documents, scripts."""
+
+    code = "W513"
+    level = "warning"
+    why = "Other wheels do the same, and the one installed last overwrites the others; `import tests` finds them."
+    fix = "tell the build backend which packages there are, or move such files into the package"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        for top in sorted({_top(wheel.installed(member)) for member in wheel.members} - {""}):
+            if canonicalize_name(top.rstrip("/")) != wheel.name:
+                yield self.finding(member=top, found="installed beside the packages", expected="inside of one")
+
+
+def _leftover(member: str) -> str:
+    """The outermost folder of that kind, or the file."""
+    parts = member.split("/")
+    for number, part in enumerate(parts, start=1):
+        if part in _FOLDERS:
+            return "/".join(parts[:number])
+    return member if member.endswith(_SUFFIXES) else ""
+
+
+def _says_where(metadata_version: str) -> bool:
+    """Before Metadata-Version 2.4 the field was a custom of some backends, and the place of the file too."""
+    try:
+        return Version(metadata_version) >= Version("2.4")
+    except InvalidVersion:
+        return False
+
+
+def _top(path: str) -> str:
+    top, slash, _ = path.partition("/")
+    if slash:
+        return f"{top}/" if top in _TOP_FOLDERS else ""
+    return top if _TOP_FILES.fullmatch(top) else ""
