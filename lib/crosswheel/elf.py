@@ -50,7 +50,8 @@ class Undefined:
 class Elf:
     """One ELF file.
 
-    `flags` is the header's e_flags. `alignment` is the smallest of the loadable segments, in bytes, 0 without any.
+    `flags` is the header's e_flags. `alignment` is the size of the largest memory pages that every loadable segment
+    fits, in bytes; 0 without any.
     `executable_stack` is None where the file has no word on it, and the processor's own default holds.
     `instructions` are sets of them beyond the processor's first ones, as `instructions.py` names them.
     `versions_needed` maps a library to the symbol versions wanted of it.
@@ -97,7 +98,7 @@ def _read(file: ELFFile, data: bytes | mmap) -> Elf:
     if _SMALLEST_HEADER * (file.num_sections() + file.num_segments()) > len(data):
         raise BadElf("it has no room for the headers it promises")
     segments: list[Any] = list(file.iter_segments())
-    loadable = [int(segment["p_align"]) for segment in segments if segment["p_type"] == "PT_LOAD"]
+    pages = [_largest_page(segment) for segment in segments if segment["p_type"] == "PT_LOAD"]
     stacks = [bool(segment["p_flags"] & P_FLAGS.PF_X) for segment in segments if segment["p_type"] == "PT_GNU_STACK"]
     interpreters = (segment.get_interp_name() for segment in segments if segment["p_type"] == "PT_INTERP")
     elf = Elf(
@@ -108,12 +109,18 @@ def _read(file: ELFFile, data: bytes | mmap) -> Elf:
         os_abi=str(file["e_ident"]["EI_OSABI"]),
         flags=int(file["e_flags"]),
         interpreter=next(interpreters, ""),
-        alignment=min(loadable, default=0),
+        alignment=min(pages, default=0),
         executable_stack=stacks[0] if stacks else None,
         instructions=needed_instructions(file, segments),
     )
     dynamic = next((segment for segment in segments if segment["p_type"] == "PT_DYNAMIC"), None)
     return _with_dynamic(elf, file, dynamic, data) if dynamic else elf
+
+
+def _largest_page(segment: Any) -> int:
+    """The kernel maps whole pages: where a segment stands in them must not differ between file and memory."""
+    either = max(1, int(segment["p_align"])) | abs(int(segment["p_vaddr"]) - int(segment["p_offset"]))
+    return either & -either
 
 
 def _with_dynamic(elf: Elf, file: ELFFile, dynamic: Any, data: bytes | mmap) -> Elf:

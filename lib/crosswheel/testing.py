@@ -24,7 +24,9 @@ _A_LONG_TIME_AGO = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip archive 
 _FUNCTION, _WEAK_FUNCTION = 1 << 4 | 2, 2 << 4 | 2
 _LOAD, _DYNAMIC_SEGMENT, _INTERPRETER, _STACK, _PROPERTY = 1, 2, 3, 0x6474E551, 0x6474E553  # p_type
 _MOST_SEGMENTS = 5
+_USUAL_FLAGS = {"EM_ARM": 0x0500_0400, "EM_PPC64": 2, "EM_RISCV": 5}  # EABI 5 with hard float, ELF ABI 2, double float
 _STRTAB, _HASH, _DYNAMIC, _DYNSYM, _VERNEED, _VERSYM = 3, 5, 6, 11, 0x6FFFFFFE, 0x6FFFFFFF  # sh_type
+_RISCV_ATTRIBUTES = 0x70000003
 
 
 def tiny_wheel(
@@ -79,20 +81,22 @@ def tiny_elf(
     weak: Iterable[str] = (),
     versions_needed: Mapping[str, Iterable[str]] | None = None,
     os_abi: int = 0,
-    flags: int = 0,
+    flags: int | None = None,
     interpreter: str = "",
     alignment: int = 0x10000,
     executable_stack: bool | None = False,
     text_relocations: bool = False,
     x86_level: int = 0,
+    riscv_arch: str = "",
 ) -> bytes:
     """A shared object of a few hundred bytes: it has all that the dynamic loader asks for, and no code.
 
     `undefined` and `weak` are symbols wanted from elsewhere, ``memcpy@GLIBC_2.17`` those of a version that
     `versions_needed` has, which maps a library to symbol versions. Without a word on the stack, `executable_stack` is
-    None. `x86_level` 3 marks it as x86-64-v3.
+    None. `x86_level` 3 marks it as x86-64-v3, `riscv_arch` such as ``rv64i2p1_v1p0`` as made for these extensions.
     """
-    draft = _Draft(ENUM_E_MACHINE[machine], bits, byteorder, os_abi, flags, alignment)
+    usual = _USUAL_FLAGS.get(machine, 0) if flags is None else flags
+    draft = _Draft(ENUM_E_MACHINE[machine], bits, byteorder, os_abi, usual, alignment)
     if executable_stack is not None:
         draft.segment(_STACK, flags=6 | executable_stack)
     if interpreter:
@@ -117,6 +121,8 @@ def tiny_elf(
         draft.add(".gnu.version", _VERSYM, draft.version_numbers(), link=2, entry=2, tag="DT_VERSYM")
         draft.add(".gnu.version_r", _VERNEED, versions, link=1, info=len(versions_needed), tag="DT_VERNEED")
         draft.tag("DT_VERNEEDNUM", len(versions_needed))
+    if riscv_arch:
+        draft.add(".riscv.attributes", _RISCV_ATTRIBUTES, draft.riscv_attributes(riscv_arch))
     return draft.finish()
 
 
@@ -188,6 +194,12 @@ class _Draft:
         width = 8 if self.wide else 4
         value = self.pack("III", 0xC0008002, 4, 1 << (level - 1)).ljust(12 + -12 % width, b"\0")
         return self.pack("III", 4, len(value), 5) + b"GNU\0" + value
+
+    def riscv_attributes(self, arch: str) -> bytes:
+        """The version of the format, then a vendor's part with a part about the whole file, each with its own size."""
+        attribute = b"\x05" + arch.encode() + b"\0"
+        of_file = b"\x01" + self.pack("I", 5 + len(attribute)) + attribute
+        return b"A" + self.pack("I", 10 + len(of_file)) + b"riscv\0" + of_file
 
     def segment(self, kind: int, data: bytes = b"", flags: int = 4) -> None:
         """Append the bytes that a program header points to."""

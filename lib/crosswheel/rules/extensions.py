@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -86,6 +87,46 @@ class NoInit(Rule):
                     found=", ".join(inits) or "no PyInit_*",
                     expected=min(extension.hooks),
                 )
+
+
+class OutsideStableAbi(Rule):
+    """An extension of a wheel for the stable ABI uses more of CPython than that."""
+
+    code = "W306"
+    why = "What is newer than the oldest Python in the tag is missing there, and what never was stable may go any day."
+    fix = "build with Py_LIMITED_API set to the oldest Python in the tag, or tag the wheel for one Python"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        oldest = _oldest_stable(wheel)
+        for extension in wheel.extensions:
+            if oldest and isinstance(extension.elf, Elf):
+                unstable = [symbol for symbol in extension.elf.undefined if not symbol.weak]
+                if found := sorted(filter(None, (_instability(symbol.name, oldest) for symbol in unstable))):
+                    yield self.finding(
+                        member=extension.member, found=", ".join(found), expected=f"the stable ABI of 3.{oldest}"
+                    )
+
+
+def _oldest_stable(wheel: Wheel) -> int:
+    """The minor version of the oldest CPython that the wheel promises the stable ABI to; 0 without such a promise."""
+    texts = {tag.interpreter.removeprefix("cp3") for tag in wheel.tags if tag.abi.startswith("abi3")}
+    return min((int(text) for text in texts if text.isdecimal()), default=0)
+
+
+def _instability(symbol: str, minor: int) -> str:
+    """``PyFoo (since 3.12)``, ``_PyFoo (never)``; empty for what CPython's Misc/stable_abi.toml has by then."""
+    if not symbol.startswith(("Py", "_Py")):
+        return ""
+    since = _stable_symbols().get(symbol)
+    return f"{symbol} (never)" if since is None else f"{symbol} (since 3.{since})" if since > minor else ""
+
+
+@functools.cache
+def _stable_symbols() -> dict[str, int]:
+    """Every symbol of the stable ABI with the minor version of CPython 3 that first had it there."""
+    from abi3info import DATAS, FUNCTIONS
+
+    return {symbol.name: row.added.minor for table in (FUNCTIONS, DATAS) for symbol, row in table.items()}
 
 
 def _uses_python(elf: Elf) -> bool:

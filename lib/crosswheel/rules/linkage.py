@@ -13,7 +13,7 @@ from crosswheel.rules.rule import Rule
 from crosswheel.targets import Target
 from crosswheel.wheels import Wheel
 
-_SANITIZERS = ("__ubsan_", "__asan_", "__tsan_", "__msan_", "__lsan_", "__hwasan_")
+SANITIZERS = ("__ubsan_", "__asan_", "__tsan_", "__msan_", "__lsan_", "__hwasan_")
 
 
 class PathOutside(Rule):
@@ -82,8 +82,30 @@ class SanitizerLeft(Rule):
         there = {name for _, elf in _readable(wheel) for name in elf.defined}
         for member, elf in _readable(wheel):
             names = {symbol.name for symbol in elf.undefined if not symbol.weak} - there
-            if found := sorted(name for name in names if name.startswith(_SANITIZERS)):
+            if found := sorted(name for name in names if name.startswith(SANITIZERS)):
                 yield self.finding(member=member, found=", ".join(found), expected="no such symbols")
+
+
+class ForbiddenSymbol(Rule):
+    """A binary uses a symbol that some builds of a library have and others lack."""
+
+    code = "W406"
+    why = "The import fails: undefined symbol. The policy lists them, for distributions have been seen without."
+    fix = "link the library statically or have auditwheel repair bring it along, or do without its internal functions"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        inside = _brought_along(wheel)
+        for promise in promises(wheel):
+            for member, elf in _readable(wheel):
+                names = {symbol.name for symbol in elf.undefined if not symbol.weak}
+                for library in elf.needed:
+                    forbidden = promise.forbidden.get(library, frozenset()) if library not in inside else frozenset()
+                    if found := sorted(names & forbidden):
+                        yield self.finding(
+                            member=member,
+                            found=f"{', '.join(found)} of {library}",
+                            expected=f"what every {promise.name} system has",
+                        )
 
 
 def _readable(wheel: Wheel) -> Iterator[tuple[str, Elf]]:

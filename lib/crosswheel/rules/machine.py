@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from crosswheel.elf import BadElf
+from crosswheel.elf import BadElf, Elf
 from crosswheel.model import Finding
 from crosswheel.rules.rule import Rule
 from crosswheel.targets import Target
@@ -12,6 +12,14 @@ from crosswheel.wheels import Wheel
 
 # Programs for a graphics card or for the kernel's own virtual machine: data, as far as the processor is concerned.
 _DEVICES = {"EM_AMDGPU", "EM_CUDA", "EM_BPF"}
+
+_LINUX_ABIS = {"ELFOSABI_SYSV", "ELFOSABI_LINUX"}
+
+_EABI = 5
+_RISCV_FLOAT = ("soft", "single", "double", "quad")
+
+# Only on x86 does the mark of a file follow from what its maker demanded, and not from the sum of all its code.
+_MARKS_ARE_BINDING = {"EM_X86_64", "EM_386"}
 
 
 class BrokenElf(Rule):
@@ -44,6 +52,71 @@ class WrongMachine(Rule):
                     continue
                 if (found := _described(elf.machine, elf.bits, elf.byteorder)) != expected:
                     yield self.finding(member=member, found=found, expected=expected)
+
+
+class WrongAbi(Rule):
+    """A binary follows another calling convention, or is made for another system."""
+
+    code = "W203"
+    why = "The loader refuses it, or arguments end up in other registers than its callers put them in."
+    fix = "compile for the ABI in the tag: -mfloat-abi=hard on armv7l, -mabi=elfv2 on ppc64le, -mabi=lp64d on riscv64"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        for member, elf in judged(wheel):
+            if elf.os_abi not in _LINUX_ABIS:
+                yield self.finding(member=member, found=elf.os_abi, expected="ELFOSABI_SYSV or ELFOSABI_LINUX")
+            if strange := _strange_convention(elf):
+                yield self.finding(member=member, found=strange[0], expected=strange[1])
+
+
+class NewerProcessor(Rule):
+    """A binary needs instructions that not every processor of the architecture has."""
+
+    code = "W207"
+    why = "It ends with an illegal instruction on the others; where glibc sees the mark, the import fails."
+    fix = "compile without -march=native and the like, or ask the processor at run time before such code is called"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        for member, elf in judged(wheel):
+            if elf.instructions and elf.machine in _MARKS_ARE_BINDING:
+                yield self.finding(member=member, found=", ".join(sorted(elf.instructions)), expected="the baseline")
+
+
+class PerhapsNewerProcessor(Rule):
+    """A binary has instructions that not every processor of the architecture has."""
+
+    code = "W208"
+    level = "warning"
+    why = (
+        "Where the code asks the processor first, all is well; where it does not, it ends with an illegal instruction."
+    )
+    fix = "look at the flags of the build (-march, -mcpu); switch this rule off if the choice is made at run time"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        for member, elf in judged(wheel):
+            if elf.instructions and elf.machine not in _MARKS_ARE_BINDING:
+                yield self.finding(member=member, found=", ".join(sorted(elf.instructions)), expected="the baseline")
+
+
+def judged(wheel: Wheel) -> Iterator[tuple[str, Elf]]:
+    """Binaries for an architecture in the tag; of any other, that it is another is all there is to say."""
+    machines = {arch.machine for _, arch in wheel.platforms}
+    for member, elf in wheel.elves.items():
+        if isinstance(elf, Elf) and elf.machine in machines:
+            yield member, elf
+
+
+def _strange_convention(elf: Elf) -> tuple[str, str] | None:
+    """What e_flags say of the calling convention, and what they should, where that is something else."""
+    if elf.machine == "EM_ARM":
+        version, soft_float = elf.flags >> 24, elf.flags & 0x200
+        return (f"EABI {version}", "EABI 5") if version != _EABI else ("soft float", "hard") if soft_float else None
+    if elf.machine == "EM_PPC64":
+        return ("ELF ABI 1", "ELF ABI 2") if elf.flags & 3 == 1 else None
+    if elf.machine == "EM_RISCV":
+        kind = _RISCV_FLOAT[(elf.flags & 6) >> 1]
+        return (f"{kind} float", "double float") if kind != "double" else None
+    return None
 
 
 def _described(machine: str, bits: int, byteorder: str) -> str:

@@ -13,11 +13,15 @@ from crosswheel.wheels import Wheel
 
 @dataclass(frozen=True)
 class Promise:
-    """`versions` maps the prefix of a symbol version to all that may follow: GLIBC to 2.17, 2.18 and so on."""
+    """`versions` maps the prefix of a symbol version to all that may follow: GLIBC to 2.17, 2.18 and so on.
+
+    `forbidden` maps a library to symbols that some systems' builds of it lack.
+    """
 
     name: str
     libraries: frozenset[str]
     versions: Mapping[str, frozenset[str]]
+    forbidden: Mapping[str, frozenset[str]]
 
     def allows_library(self, name: str) -> bool:
         # The loader itself is on no list: whatever loads the wheel has it. auditwheel leaves out the same names.
@@ -52,7 +56,7 @@ def promise_of(policy: Policy, arch: Architecture) -> Promise | None:
         return None
     # musl's loader takes libc.so, the name that Zig's stub of it goes by, for itself (ldso/dynlink.c: load_library).
     itself = {"libc.so"} if policy.libc == "musl" else set()
-    return Promise(f"{policy.perennial}_{arch}", found.whitelist | itself, found.symbol_versions)
+    return Promise(f"{policy.perennial}_{arch}", found.whitelist | itself, found.symbol_versions, found.blacklist)
 
 
 def promises(wheel: Wheel) -> Iterator[Promise]:
