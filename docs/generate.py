@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from crosswheel.config import Option, json_schema, options
-from crosswheel.rules import RULES, SET_RULES
+from crosswheel.rules import ALL_RULES
 
 _HEAD = """# Options
 
@@ -20,9 +20,10 @@ with commas. This page and [crosswheel.schema.json](crosswheel.schema.json), for
 """
 _RULES_HEAD = """# What audit checks
 
-Every wheel passes these rules before it gets its final name. The first digit of a code is its subject: 1 tags, 2 ELF
-headers, 3 extension modules, 4 symbols and linkage, 5 archive, 6 purity, 7 the wheels of one release side by side. This
-page is written by `nox -s docs`.
+`nox -s audit` holds wheels against these rules ([how](audit.md)), and so does `nox -s wheels` before a wheel gets its
+final name. The first digit of a code is its subject: 0 the file itself, 1 tags, 2 ELF headers, 3 extension modules,
+4 symbols and linkage, 5 archive, 6 purity, 7 the wheels of one release side by side. This page is written by
+`nox -s docs`.
 
 | code | level | what it means | why it matters | how to fix it |
 |---|---|---|---|---|
@@ -37,7 +38,7 @@ def options_page() -> str:
 def rules_page() -> str:
     rows = (
         (rule.code, rule.level, " ".join((inspect.getdoc(type(rule)) or "").split()), rule.why, rule.fix)
-        for rule in sorted((*RULES, *SET_RULES), key=lambda rule: rule.code)
+        for rule in ALL_RULES
     )
     return _RULES_HEAD + "".join(f"| {' | '.join(row)} |\n" for row in rows)
 

@@ -87,6 +87,7 @@ class Config:
     fail_fast: bool
     offline: bool
     debug_info: bool
+    strip: bool
     sysroots: Mapping[str, Path]
     docker_host: str
     image: str
@@ -104,8 +105,12 @@ class Config:
     fix: bool
     environment: Mapping[str, str]
     config_settings: Mapping[str, str | list[str]]
+    ignore: Mapping[str, str]
+    wheels: tuple[Path, ...]
+    rules: bool
     dry_run: bool
     json: Path | None
+    sarif: Path | None
 
     def sysroot(self, arch: Architecture) -> Path | None:
         return self.sysroots.get(arch.name)
@@ -145,6 +150,17 @@ def load_config(project: Path, flags: Mapping[str, Any]) -> Config:
     if mistakes or config is None:
         raise UsageError(mistakes, hint="see docs/options.md, or `crosswheel --help wheels`")
     return config
+
+
+def project_name(project: Path) -> str:
+    """What the project in a folder is called, normalised, where it has a table [tool.crosswheel]; else empty."""
+    from packaging.utils import canonicalize_name
+
+    path = project / "pyproject.toml"
+    written = read_toml(path) if path.is_file() else {}
+    tool, metadata = written.get("tool", {}), written.get("project", {})
+    name = metadata.get("name", "") if isinstance(metadata, dict) else ""
+    return canonicalize_name(name) if isinstance(tool, dict) and "crosswheel" in tool and isinstance(name, str) else ""
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -256,6 +272,7 @@ def _parse(values: Mapping[str, Any], project: Path, mistakes: list[str]) -> Con
     for name in sysroots:
         collect(parse_architecture, name, f"sysroot.{name}")
     environment = {name: _text(value, f"environment.{name}", mistakes) for name, value in values["environment"].items()}
+    mistakes.extend(_wrongly_ignored(values["ignore"]))
     mistakes.extend(
         f"config-settings.{name}: must be a text or a list of texts, and is {value!r}"
         for name, value in values["config-settings"].items()
@@ -277,6 +294,7 @@ def _parse(values: Mapping[str, Any], project: Path, mistakes: list[str]) -> Con
         fail_fast=values["fail-fast"],
         offline=values["offline"],
         debug_info=values["debug-info"],
+        strip=values["strip"],
         sysroots=MappingProxyType(sysroots),
         docker_host=values["docker-host"],
         image=values["image"],
@@ -294,8 +312,12 @@ def _parse(values: Mapping[str, Any], project: Path, mistakes: list[str]) -> Con
         fix=values["fix"],
         environment=MappingProxyType(environment),
         config_settings=MappingProxyType(dict(values["config-settings"])),
+        ignore=MappingProxyType(dict(values["ignore"])),
+        wheels=tuple(project / path for path in values["wheels"]),
+        rules=values["rules"],
         dry_run=values["dry-run"],
         json=project / values["json"] if values["json"] else None,
+        sarif=project / values["sarif"] if values["sarif"] else None,
     )
 
 
@@ -309,6 +331,20 @@ def _named_images(table: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield from ((f"{_OF_DOCKCROSS}{platform}", image) for platform, image in value.items())
         else:
             yield name, value
+
+
+def _wrongly_ignored(table: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with rules that are switched off: each has to be one, and to have a reason for reports to show."""
+    if not table:
+        return
+    from crosswheel.rules import ALL_RULES  # and with them all that reads wheels: nothing for every start
+
+    known = [rule.code for rule in ALL_RULES]
+    for code, reason in table.items():
+        if code not in known:
+            yield f"ignore.{code}: no such rule{did_you_mean(code, known)}; `crosswheel audit --rules` lists them"
+        if not isinstance(reason, str) or not reason.strip():
+            yield f"ignore.{code}: must be the reason why the rule is switched off, and is {reason!r}"
 
 
 def _collect(parse: Any, text: str, key: str, mistakes: list[str]) -> Any:

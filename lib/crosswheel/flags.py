@@ -17,6 +17,12 @@ def flag_options(verb: str) -> list[Option]:
     return [option for option in options().values() if option.where != "file" and verb in option.verbs]
 
 
+def takes_many(verb: str) -> bool:
+    """Whether it is about as many words as one likes."""
+    positional = VERBS[verb].positional
+    return bool(positional) and options()[positional].type == "texts"
+
+
 def parse_value(option: Option, text: Any) -> Any:
     """The value that a flag's text stands for; a flag without a text passes as it is. Raises UsageError."""
     if option.type == "texts":
@@ -38,19 +44,20 @@ def parse_flags(arguments: Sequence[str], verb: str, session: str = "") -> dict[
     parser = _Parser(prog=f"nox -s {session or verb} --", allow_abbrev=False, argument_default=argparse.SUPPRESS)
     positional = VERBS[verb].positional
     if positional:
-        parser.add_argument("positional", nargs="?", help=options()[positional].help, metavar=positional.upper())
+        count = "*" if takes_many(verb) else "?"
+        parser.add_argument("positional", nargs=count, help=options()[positional].help, metavar=positional.upper())
     for option in known:
         action = "store_true" if option.type == "flag" else "store"
         parser.add_argument(f"--{option.name}", action=action, dest=option.name, help=option.help.replace("%", "%%"))
-    parsed, unknown = parser.parse_known_args(list(arguments))
+    parsed, unknown = parser.parse_known_intermixed_args(list(arguments))
     if unknown:
         names = [f"--{option.name}" for option in known]
         words = [f"{word}{did_you_mean(word.partition('=')[0], names)}" for word in unknown]
         parser.error(f"unrecognized arguments: {' '.join(words)}")
     given = vars(parsed)
-    if positional and "positional" in given:
-        given[positional] = given.pop("positional")
-    return {name: parse_value(options()[name], value) for name, value in given.items()}
+    words = given.pop("positional", None)
+    values = {name: parse_value(options()[name], value) for name, value in given.items()}
+    return {**values, positional: words} if words else values
 
 
 class _Parser(argparse.ArgumentParser):

@@ -82,7 +82,10 @@ Level: TypeAlias = Literal["error", "warning", "note"]
 
 @dataclass(frozen=True)
 class Finding:
-    """What a rule has to say of a wheel: the evidence is what was `found` where `expected` should stand."""
+    """What a rule has to say of a wheel: the evidence is what was `found` where `expected` should stand.
+
+    `ignored` is the reason for which the rule is switched off, where it is.
+    """
 
     rule: str
     level: Level
@@ -91,6 +94,12 @@ class Finding:
     found: str = ""
     expected: str = ""
     fix: str = ""
+    ignored: str = ""
+
+    @property
+    def is_error(self) -> bool:
+        """Whether the wheel may not pass."""
+        return self.level == "error" and not self.ignored
 
 
 @dataclass(frozen=True)

@@ -270,7 +270,7 @@ class Run:
 
     def _check(self, work: Work) -> None:
         """What is not what its name says goes no further."""
-        errors = [finding for finding in work.findings if finding.level == "error"]
+        errors = [finding for finding in work.findings if finding.is_error]
         if errors:
             kept = _copy(work.made, self.config.output / "rejected")
             first = errors[0]

@@ -55,6 +55,16 @@ def wanted_targets(config: Config, tags: Sequence[PythonTag]) -> Iterator[Target
         yield Target(tag, arch, config.policy or oldest_policy(arch))
 
 
+def promised_targets(config: Config, requires_python: str, pythons: Sequence[PythonTag]) -> tuple[Target, ...]:
+    """What wheels of the project have to serve, whatever machine they were built on.
+
+    `pythons` stand in where the configuration names none: a plan then takes those that its machine has.
+    """
+    allowed = _specifier(requires_python)
+    tags = sorted(tag for tag in config.python or pythons if allowed.contains(f"{tag.version}.99", prereleases=True))
+    return tuple(target for target in wanted_targets(config, tags) if not _policy_refused(target.policy, target))
+
+
 def plan_job(target: Target, engine: str, ladder: Sequence[str], offer: Offer) -> Job | LeftOut:
     """The first rung of the ladder that can serve a target, with the others that could should it fail."""
     if reason := _policy_refused(target.policy, target):

@@ -23,7 +23,7 @@ from invoke.tasks import Task
 from crosswheel import __version__
 from crosswheel.config import Option
 from crosswheel.errors import INTERRUPTED, CrosswheelError, UsageError
-from crosswheel.flags import flag_options, parse_value
+from crosswheel.flags import flag_options, parse_value, takes_many
 from crosswheel.targets import did_you_mean
 from crosswheel.verbs import VERBS
 
@@ -94,13 +94,30 @@ def _usage_errors() -> Iterator[None]:
 
 
 def with_positional_flag(argv: Sequence[str]) -> list[str]:
-    """Name the word after the verb: ``wheels kiwisolver`` -> ``wheels --source kiwisolver``."""
+    """Name the word after the verb: ``wheels kiwisolver`` -> ``wheels --source kiwisolver``.
+
+    Of a verb that takes many, every word that belongs to no flag: ``audit a b`` -> ``audit --wheels a,b``.
+    """
     words = list(argv)
-    for at, word in enumerate(words[1:], start=1):
-        positional = VERBS[word].positional if word in VERBS else ""
-        if positional and at + 1 < len(words) and not words[at + 1].startswith("-"):
-            return [*words[: at + 1], f"--{positional}", *words[at + 1 :]]
+    at = next((at for at, word in enumerate(words[1:], start=1) if word in VERBS), len(words))
+    verb, rest = words[at : at + 1], words[at + 1 :]
+    positional = VERBS[verb[0]].positional if verb else ""
+    if positional and takes_many(verb[0]):
+        flags, others = _told_apart(rest, verb[0])
+        return [*words[: at + 1], *([f"--{positional}", ",".join(others)] if others else []), *flags]
+    if positional and rest and not rest[0].startswith("-"):
+        return [*words[: at + 1], f"--{positional}", *rest]
     return words
+
+
+def _told_apart(words: Sequence[str], verb: str) -> tuple[list[str], list[str]]:
+    """Flags with their values, and all the rest."""
+    with_value = {f"--{option.name}" for option in flag_options(verb) if option.type != "flag"}
+    flags: list[str] = []
+    others: list[str] = []
+    for before, word in zip(["", *words], words, strict=False):
+        (flags if word.startswith("-") or before in with_value else others).append(word)
+    return flags, others
 
 
 def main(argv: list[str] | None = None) -> None:

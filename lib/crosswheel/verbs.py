@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Verb(NamedTuple):
-    """What it does in a sentence, and the option that a word right after it stands for."""
+    """What it does in a sentence, and the option that a word right after it stands for: one of texts takes many."""
 
     text: str
     positional: str = ""
@@ -15,6 +15,7 @@ class Verb(NamedTuple):
 VERBS = {
     "plan": Verb("Show what would be built, and why.", "source"),
     "wheels": Verb("Build, repair, audit and test wheels for every configured architecture.", "source"),
+    "audit": Verb("Check wheels of any builder, for any architecture, without running them.", "wheels"),
     "shell": Verb("Open a shell where a target's wheel would be built.", "target"),
     "register": Verb("Make the Docker host run programs of every configured architecture."),
     "pull": Verb("Fetch the images that wheels are built in, and check them."),

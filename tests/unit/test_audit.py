@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from crosswheel.audits import switched_off
 from crosswheel.errors import AuditFailed
 from crosswheel.steps.audit import audit_wheel as audit
 from crosswheel.targets import parse_target
@@ -37,3 +38,13 @@ def test_a_wheel_of_garbage_binaries_is_reported_and_not_a_crash(tmp_path: Path)
     path = tiny_wheel(tmp_path, tag="cp313-abi3-manylinux_2_28_aarch64", members=members)
     findings = audit(path)
     assert [(finding.rule, finding.member) for finding in findings] == [("W201", member) for member in members]
+
+
+def test_findings_of_rules_that_are_switched_off_keep_their_place_and_have_the_reason(tmp_path: Path) -> None:
+    library = tiny_elf(runpath="/opt/build", needed=["libfoo.so"])
+    path = tiny_wheel(tmp_path, tag="py3-none-manylinux_2_28_aarch64", members={"tiny/lib.so": library})
+    found = audit(path)
+    off = switched_off(found, {"W401": " a launcher of our own ", "W202": "never seen"})
+    assert [finding.rule for finding in off] == [finding.rule for finding in found]
+    assert {finding.rule: finding.ignored for finding in off if finding.ignored} == {"W401": "a launcher of our own"}
+    assert {finding.rule for finding in off if finding.is_error} == {"W403"}

@@ -6,7 +6,7 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
-from crosswheel.config import ENGINES, json_schema, load_config, options
+from crosswheel.config import ENGINES, json_schema, load_config, options, project_name
 from crosswheel.engines import LADDER
 from crosswheel.errors import UsageError
 from crosswheel.targets import PythonTag, parse_architecture, parse_policy, parse_target
@@ -269,3 +269,47 @@ def test_what_is_named_twice_is_built_once(tmp_path: Path) -> None:
     config = load_config(tmp_path, {"python": ["cp313", "3.12", "py313"], "arch": ["riscv64", "riscv64"]})
     assert list(map(str, config.python)) == ["cp313", "cp312"]
     assert list(map(str, config.arch)) == ["riscv64"]
+
+
+def test_rules_are_switched_off_with_their_reasons(tmp_path: Path) -> None:
+    folder = project(tmp_path, '[tool.crosswheel]\nignore = { W302 = "loaded by our launcher", W707 = "not free" }\n')
+    assert load_config(folder, {}).ignore == {"W302": "loaded by our launcher", "W707": "not free"}
+
+
+def test_whatever_is_wrong_with_rules_that_are_switched_off_is_told_at_once(tmp_path: Path) -> None:
+    folder = project(
+        tmp_path, '[tool.crosswheel]\narch = ["arm"]\nignore = { W302 = " ", W3O1 = "a letter", W401 = true, x = "" }\n'
+    )
+    listed = "`crosswheel audit --rules` lists them"
+    wanted = "must be the reason why the rule is switched off, and is"
+    found = mistakes(folder)
+    assert found[0].startswith("arch: ")
+    assert found[1:] == [
+        f"ignore.W302: {wanted} ' '",
+        f"ignore.W3O1: no such rule (did you mean W301?); {listed}",
+        f"ignore.W401: {wanted} True",
+        f"ignore.x: no such rule; {listed}",
+        f"ignore.x: {wanted} ''",
+    ]
+
+
+def test_rules_are_not_switched_off_by_a_flag(tmp_path: Path) -> None:
+    assert mistakes(tmp_path, ignore={"W302": "no"}) == ["--ignore: no such option"]
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ('[project]\nname = "Tiny.Name"\n[tool.crosswheel]\n', "tiny-name"),
+        ('[project]\nname = "tiny"\n', ""),
+        ("[tool.crosswheel]\n", ""),
+        ("[project]\nname = 1\n[tool.crosswheel]\n", ""),
+        ("project = 1\ntool = 2\n", ""),
+    ],
+)
+def test_the_project_that_a_configuration_is_of(tmp_path: Path, text: str, name: str) -> None:
+    assert project_name(project(tmp_path, text)) == name
+
+
+def test_no_project_has_no_name(tmp_path: Path) -> None:
+    assert project_name(tmp_path) == ""

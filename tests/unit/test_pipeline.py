@@ -40,6 +40,7 @@ from crosswheel.model import Event, Job, JobFinished, Note, Outcome, Plan, Refus
 from crosswheel.pipeline import Run
 from crosswheel.process import CommandFailed
 from crosswheel.report.tally import tally
+from crosswheel.rules import ALL_RULES
 from crosswheel.steps import MAKE
 from crosswheel.steps.work import Work
 from crosswheel.targets import Target, parse_architecture, parse_policy
@@ -243,6 +244,15 @@ def test_a_platform_wheel_without_a_library_is_rejected_and_kept_for_a_look(yard
     assert "W601" in [finding.rule for finding in outcome.findings]
     assert outcome.wheel is None
     assert yard.files() == ["rejected/tiny-1.0-cp311-cp311-linux_aarch64.whl"]
+
+
+def test_a_rule_that_is_switched_off_rejects_no_wheel_and_stays_in_the_report(yard: Yard) -> None:
+    switched_off = "".join(f'{rule.code} = "a trial"\n' for rule in ALL_RULES)
+    (yard.folder / "pyproject.toml").write_text(f"[tool.crosswheel.ignore]\n{switched_off}")
+    outcome = only_outcome(yard.run("without_elf"))
+    assert (outcome.status, outcome.failure) == ("built", None)
+    assert ("W601", "a trial") in [(finding.rule, finding.ignored) for finding in outcome.findings]
+    assert yard.files() == ["tiny-1.0-cp311-cp311-linux_aarch64.whl"]
 
 
 def test_one_failure_does_not_stop_the_others(yard: Yard) -> None:

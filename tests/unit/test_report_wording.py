@@ -41,6 +41,14 @@ def test_what_is_empty_has_no_line() -> None:
     assert list(refusal_lines(Plan("demo", (job,)))) == []
 
 
+def test_what_is_switched_off_is_shown_with_the_reason_and_without_a_fix() -> None:
+    job = make_job("cp313-manylinux2014_aarch64")
+    off = Finding("W401", "error", "wrong path", member="a.so", fix="do it right", ignored="on \x1b[1mpurpose")
+    assert list(finding_lines(Outcome(job, "built", findings=(off,)))) == [
+        ("dim", f"! {job.target}: switched off (on purpose), error W401: wrong path (a.so)")
+    ]
+
+
 def test_only_the_end_of_a_long_log_is_shown() -> None:
     tail = tuple(f"line {number}" for number in range(40))
     outcome = Outcome(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from crosswheel.emulation import CPU, Running
-from crosswheel.model import Chore, Finding, Job, Outcome, Plan, Report, Status
+from crosswheel.model import Chore, Finding, Job, Level, Outcome, Plan, Report, Status
 from crosswheel.report.tally import Tally, tally
 from crosswheel.report.untrusted import lines, one_line
 
@@ -19,6 +19,7 @@ Line: TypeAlias = tuple[str, str]
 COMMAND = "bold"
 
 MARKS: dict[Status, str] = {"built": "✔", "reused": "↺", "pure": "↺", "failed": "✘", "cancelled": "-"}
+FINDING_STYLES: dict[Level, str] = {"error": "red", "warning": "yellow", "note": "cyan"}
 STYLES: dict[Status, str] = {"built": "green", "reused": "cyan", "pure": "cyan", "failed": "red", "cancelled": "yellow"}
 
 # Wide enough for cp313t-manylinux_2_28_aarch64, so that the words after most targets stand in one column.
@@ -106,18 +107,28 @@ def finding_lines(outcome: Outcome) -> Iterator[Line]:
     for finding in outcome.findings:
         if finding.level == "note":
             continue
-        style = "red" if finding.level == "error" else "yellow"
-        rule, message = one_line(finding.rule), one_line(finding.message)
-        yield style, f"! {outcome.job.target}: {finding.level} {rule}: {message}{_evidence(finding)}"
-        if finding.fix:
+        evidence = evidence_text(finding)
+        text = f"{finding_text(finding)} ({evidence})" if evidence else finding_text(finding)
+        yield finding_style(finding), f"! {outcome.job.target}: {text}"
+        if finding.fix and not finding.ignored:
             yield "bold", f"    fix: {one_line(finding.fix)}"
 
 
-def _evidence(finding: Finding) -> str:
+def finding_style(finding: Finding) -> str:
+    return "dim" if finding.ignored else FINDING_STYLES[finding.level]
+
+
+def finding_text(finding: Finding) -> str:
+    """The rule and its words."""
+    off = f"switched off ({one_line(finding.ignored)}), " if finding.ignored else ""
+    return f"{off}{finding.level} {one_line(finding.rule)}: {one_line(finding.message)}"
+
+
+def evidence_text(finding: Finding) -> str:
+    """Where, and what was found in place of what: empty where there is nothing to say."""
     found = f"found {one_line(finding.found)}" if finding.found else ""
     expected = f"expected {one_line(finding.expected)}" if finding.expected else ""
-    evidence = ", ".join(part for part in (one_line(finding.member), found, expected) if part)
-    return f" ({evidence})" if evidence else ""
+    return ", ".join(part for part in (one_line(finding.member), found, expected) if part)
 
 
 def reason_text(text: str) -> str:

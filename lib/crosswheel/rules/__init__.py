@@ -1,16 +1,17 @@
 """What an audit checks, one short class per rule; the first digit of a code is its subject.
 
-1xx tags, 2xx ELF headers, 3xx extension modules, 4xx symbols and linkage, 5xx archive, 6xx purity, 7xx the wheels of
-one release side by side. A code is never given to another rule, so that a report of last year still means what it says.
+0xx the file itself, 1xx tags, 2xx ELF headers, 3xx extension modules, 4xx symbols and linkage, 5xx archive, 6xx
+purity, 7xx the wheels of one release side by side. A code is never given to another rule, so that a report of last year
+still means what it says.
 """
 
 from __future__ import annotations
 
-from crosswheel.rules import archive, extensions, files, linkage, machine, purity, record, tags, wheelhouse
-from crosswheel.rules.rule import Rule
+from crosswheel.rules import archive, extensions, files, linkage, machine, purity, record, tags, unreadable, wheelhouse
+from crosswheel.rules.rule import Rule, Worded
 from crosswheel.rules.wheelhouse import SetRule
 
-__all__ = ["RULES", "SET_RULES"]
+__all__ = ["ALL_RULES", "RULES", "SET_RULES"]
 
 RULES: tuple[Rule, ...] = (
     # What nothing was compiled for breaks other rules too; this one has the reason.
@@ -58,3 +59,6 @@ SET_RULES: tuple[SetRule, ...] = (
     wheelhouse.SdistDiffers(),
     wheelhouse.SdistMisnamed(),
 )
+
+# What can be shown, listed and switched off; a file that cannot be read is found out by whoever reads it.
+ALL_RULES: tuple[Worded, ...] = tuple(sorted((unreadable.Unreadable(), *RULES, *SET_RULES), key=lambda rule: rule.code))

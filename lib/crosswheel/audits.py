@@ -1,0 +1,165 @@
+"""The audit of wheels, of any builder and for any architecture: nothing is run, unpacked to disk or fetched.
+
+>>> audit_wheel(Path("wheelhouse/tiny-1.0-cp313-cp313-manylinux_2_17_aarch64.whl"))
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from crosswheel.errors import CrosswheelError
+from crosswheel.model import Artifact, Finding
+from crosswheel.rules import RULES, SET_RULES
+from crosswheel.rules.unreadable import Unreadable
+from crosswheel.rules.wheelhouse import Entry, Wheelhouse, entry
+from crosswheel.targets import Target
+from crosswheel.wheels import Wheel, read_wheel
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What there is to say of one file; `wheel` and `entry` are None where it could not be read so far."""
+
+    path: Path
+    findings: tuple[Finding, ...]
+    seconds: float
+    wheel: Artifact | None = None
+    entry: Entry | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """An audit of many files: each by itself, and what only shows where one sees all of them."""
+
+    audits: tuple[Audit, ...]
+    sdists: tuple[Path, ...] = ()
+    together: tuple[Finding, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        return (*(finding for audit in self.audits for finding in audit.findings), *self.together)
+
+
+def audit_wheel(path: Path, target: Target | None = None) -> tuple[Finding, ...]:
+    """What there is to say of a wheel, in the order of the rules; `target` is what it was built for, if that is known.
+
+    Raises AuditFailed for a file that is no wheel at all.
+    """
+    return _findings(read_wheel(path), target)
+
+
+def audit_files(
+    paths: Sequence[Path], ignore: Mapping[str, str] | None = None, processes: int = 0
+) -> Generator[Audit, None, None]:
+    """One audit after the other, in the order given; that a file cannot be read is a finding like others.
+
+    `ignore` are rules that are switched off, and why. `processes` work at a time, 0: one per processor. They import
+    the main module: a script that calls this guards its calls by ``if __name__ == "__main__":``.
+    """
+    reasons = dict(ignore or {})
+    count = min(processes or len(os.sched_getaffinity(0)), len(paths))
+    if count < 2:  # noqa: PLR2004 - a process more would only take its time to start
+        yield from (_audit(path, reasons) for path in paths)
+        return
+    with _workers(count) as workers:
+        under_way = [workers.submit(_audit, path, reasons) for path in paths]
+        for path, future in zip(paths, under_way, strict=True):
+            yield _result(future) or _alone(path, reasons)
+
+
+def audit_together(wheelhouse: Wheelhouse, ignore: Mapping[str, str] | None = None) -> tuple[Finding, ...]:
+    """What there is to say of wheels that lie together."""
+    return switched_off((finding for rule in SET_RULES for finding in rule.check(wheelhouse)), ignore or {})
+
+
+def switched_off(findings: Iterable[Finding], ignore: Mapping[str, str]) -> tuple[Finding, ...]:
+    """All of them, those of the rules in `ignore` with the reason."""
+    return tuple(replace(finding, ignored=ignore.get(finding.rule, "").strip()) for finding in findings)
+
+
+def unreadable(reason: str) -> Finding:
+    return Unreadable().finding(found=reason)
+
+
+def _findings(wheel: Wheel, target: Target | None) -> tuple[Finding, ...]:
+    return tuple(finding for rule in RULES for finding in rule.check(wheel, target))
+
+
+def _audit(path: Path, ignore: Mapping[str, str]) -> Audit:
+    began = time.monotonic()
+    findings: tuple[Finding, ...] = ()
+    made, told = None, None
+    try:
+        wheel = read_wheel(path)
+        made = Artifact(path, wheel.size, wheel.sha256, wheel.tag)
+        findings = _findings(wheel, None)
+        told = entry(wheel)
+    except (CrosswheelError, OSError) as error:
+        findings = (*findings, unreadable(str(error)))
+    except MemoryError:
+        findings = (*findings, unreadable("there is not enough memory for it"))
+    except Exception as error:  # noqa: BLE001 - a file made to find our faults must not keep the others from their audit
+        reason = f"{type(error).__name__}: {error} (a fault of the audit itself: please report it, with the file)"
+        findings = (*findings, unreadable(reason))
+    return Audit(path, switched_off(findings, ignore), time.monotonic() - began, made, told)
+
+
+# ---- processes ----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _workers(count: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes that end with the block, at once if it is left by an exception such as that of Ctrl-C."""
+    # Not forked from here, where threads may hold locks; and what is imported beforehand is in memory once for all.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["__main__", __name__])
+    others = set(multiprocessing.active_children())
+    workers = ProcessPoolExecutor(count, mp_context=context, initializer=_begin)
+    try:
+        yield workers
+    except BaseException:
+        for process in set(multiprocessing.active_children()) - others:
+            process.kill()
+        raise
+    finally:
+        workers.shutdown(cancel_futures=True)
+
+
+def _begin() -> None:
+    """A worker leaves Ctrl-C to its parent, and does not outlive it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os._exit(1)
+
+
+def _result(future: Future[Audit]) -> Audit | None:
+    """None where a process died, and with it what all others were about: nobody knows whose fault it was."""
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        return None
+
+
+def _alone(path: Path, ignore: Mapping[str, str]) -> Audit:
+    """In a process that no other file shares."""
+    began = time.monotonic()
+    with _workers(1) as worker:
+        audit = _result(worker.submit(_audit, path, ignore))
+    reason = "the process that read it died, for want of memory perhaps: `dmesg | tail` may know"
+    return audit or Audit(path, switched_off([unreadable(reason)], ignore), time.monotonic() - began)

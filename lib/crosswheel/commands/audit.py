@@ -1,0 +1,127 @@
+"""`audit`: wheels of any builder, for any architecture, and what they are together."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from packaging.utils import InvalidSdistFilename, parse_sdist_filename
+
+from crosswheel.audits import Audit, AuditReport, audit_files, audit_together, switched_off, unreadable
+from crosswheel.config import Config, load_config, project_name
+from crosswheel.errors import AuditFailed, NothingToDo, SourceError, UsageError, explaining
+from crosswheel.plan import promised_targets
+from crosswheel.report.audit import audit_document, audit_text, in_progress, rules_document, rules_text
+from crosswheel.report.console import console_for
+from crosswheel.report.document import write_json
+from crosswheel.report.sarif import sarif_document
+from crosswheel.rules.wheelhouse import Entry, Wheelhouse
+from crosswheel.sdist import member_names
+from crosswheel.targets import Target, python_tags
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """The files that an audit is about; `folders` are those of which it is to have all."""
+
+    wheels: tuple[Path, ...]
+    sdists: tuple[Path, ...]
+    folders: tuple[Path, ...]
+
+
+@explaining()
+def audit(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
+    """Show what is wrong with each wheel and with all of them together; nothing is run, changed or fetched."""
+    config = load_config(project, options)
+    if config.rules:
+        return _rules(config, stream)
+    chosen = _choose(config)
+    began = time.monotonic()
+    with closing(audit_files(chosen.wheels, config.ignore, config.jobs)) as under_way:
+        audits = tuple(in_progress(under_way, len(chosen.wheels), stream, os.environ))
+    wheelhouse = _wheelhouse(chosen, audits, config, project)
+    done = AuditReport(
+        audits=(*audits, *_broken_sdists(chosen.sdists, config.ignore)),
+        sdists=chosen.sdists,
+        together=audit_together(wheelhouse, config.ignore),
+        seconds=time.monotonic() - began,
+    )
+    stream.write(audit_text(done, console_for(stream, os.environ)))
+    stream.flush()
+    if config.json:
+        write_json(config.json, audit_document(done))
+    if config.sarif:
+        write_json(config.sarif, sarif_document(done, chosen.folders))
+    return AuditFailed.exit_code if any(finding.is_error for finding in done.findings) else 0
+
+
+def _rules(config: Config, stream: TextIO) -> int:
+    stream.write(rules_text(console_for(stream, os.environ)))
+    if config.json:
+        write_json(config.json, rules_document())
+    return 0
+
+
+def _choose(config: Config) -> _Chosen:
+    """What was named, each file once; of folders, what an upload of them would take."""
+    named = config.wheels or (config.output,)
+    if missing := [path for path in named if not path.exists() and not path.is_symlink()]:
+        if not config.wheels:
+            raise NothingToDo(f"there is no folder {config.output}", hint="crosswheel audit WHEELS")
+        raise UsageError([f"there is no file or folder {path}" for path in missing], hint="crosswheel audit WHEELS")
+    # An unpacked wheel keeps its name: that it is none is the audit's to say, as of anything else under such a name.
+    folders = tuple(path for path in named if path.is_dir() and path.suffix != ".whl")
+    files = [path for path in named if path not in folders]
+    for folder in folders:
+        wheels = sorted(folder.glob("*.whl"))
+        if not wheels:
+            raise NothingToDo(f"there is no wheel in {folder}", hint="crosswheel audit WHEELS, or a folder of them")
+        files += [*wheels, *sorted(filter(_is_sdist, folder.glob("*.tar.gz")))]
+    once = {path.parent.resolve() / path.name: path for path in reversed(files)}
+    chosen = list(reversed(once.values()))
+    sdists = tuple(path for path in chosen if path.name.endswith(".tar.gz"))
+    wheels = [path for path in chosen if path not in sdists]
+    if not wheels:
+        raise NothingToDo("there is no wheel among these files", hint="crosswheel audit WHEELS, or a folder of them")
+    return _Chosen(tuple(wheels), sdists, folders)
+
+
+def _is_sdist(path: Path) -> bool:
+    """Other archives may lie there too."""
+    try:
+        parse_sdist_filename(path.name)
+    except InvalidSdistFilename:
+        return False
+    return True
+
+
+def _broken_sdists(sdists: Iterable[Path], ignore: Mapping[str, str]) -> Iterator[Audit]:
+    for path in sdists:
+        began = time.monotonic()
+        try:
+            member_names(path)
+        except (SourceError, OSError) as error:
+            yield Audit(path, switched_off([unreadable(str(error))], ignore), time.monotonic() - began)
+
+
+def _wheelhouse(chosen: _Chosen, audits: Sequence[Audit], config: Config, project: Path) -> Wheelhouse:
+    """What is missing is judged in whole folders only: who picks files by hand has picked."""
+    entries = tuple(audit.entry for audit in audits if audit.entry)
+    sdists = tuple(path.name for path in chosen.sdists)
+    if not chosen.folders:
+        return Wheelhouse(entries, sdists or None)
+    own = {entry.name for entry in entries} == {project_name(project)}
+    return Wheelhouse(entries, sdists, _targets(entries, config) if own else ())
+
+
+def _targets(entries: Sequence[Entry], config: Config) -> tuple[Target, ...]:
+    """What the project's configuration promises; where it names no Python, each that any of the wheels is for."""
+    requires = {text for entry in entries for text in entry.fields.get("Requires-Python", ())}
+    named = {name for entry in entries for tag in entry.tags for name in (tag.abi, tag.interpreter)}
+    seen = [tag for tag in python_tags() if str(tag) in named]
+    return promised_targets(config, requires.pop() if len(requires) == 1 else "", seen)
