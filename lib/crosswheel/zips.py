@@ -35,6 +35,7 @@ _ENCRYPTED, _DESCRIPTOR, _UTF8 = 0x1, 0x8, 0x800  # flags
 _STORED, _DEFLATED = 0, 8
 _METHODS = {9: "deflate64", 12: "bzip2", 14: "LZMA", 93: "Zstandard", 95: "XZ", 98: "PPMd"}
 _ZIP64, _UNICODE_PATH = 0x0001, 0x7075  # extra fields
+_MOST_EXTRAS = 16
 _UNIX = 3
 
 # PKWARE's APPNOTE.TXT, 4.3: the headers as far as their lengths are fixed.
@@ -304,7 +305,9 @@ def _text(name: bytes, flags: int) -> str:
 def _extras(data: bytes) -> dict[int, bytes]:
     found: dict[int, bytes] = {}
     at = 0
-    while at + 4 <= len(data):
+    for _ in range(_MOST_EXTRAS):
+        if at + 4 > len(data):
+            break
         kind, length = struct.unpack_from("<HH", data, at)
         found.setdefault(kind, data[at + 4 : at + 4 + length])
         at += 4 + length
