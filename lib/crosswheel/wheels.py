@@ -196,6 +196,12 @@ class Wheel:
     def extensions(self) -> tuple[Extension, ...]:
         return tuple(filter(None, (_extension(member, elf) for member, elf in self.elves.items())))
 
+    @cached_property
+    def brought_along(self) -> frozenset[str]:
+        """The libraries inside the wheel, by file name and by soname."""
+        names = {member.rpartition("/")[2] for member in self.members}
+        return frozenset(names | {elf.soname for elf in self.elves.values() if isinstance(elf, Elf)} - {""})
+
     def installed(self, member: str) -> str:
         """Where an installer puts a member, seen from site-packages."""
         top, _, rest = member.partition("/")

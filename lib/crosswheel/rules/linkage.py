@@ -38,7 +38,7 @@ class TooNewSymbols(Rule):
     fix = "build on an older image or with an older glibc as the target, or give the wheel a newer policy"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
-        inside = _brought_along(wheel)
+        inside = wheel.brought_along
         for promise in promises(wheel):
             for member, elf in _readable(wheel):
                 for library, versions in elf.versions_needed.items():
@@ -61,7 +61,7 @@ class MissingLibrary(Rule):
     fix = "run auditwheel repair with the library in reach, so that a copy goes into the wheel; or link it statically"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
-        inside = _brought_along(wheel)
+        inside = wheel.brought_along
         for promise in promises(wheel):
             for member, elf in _readable(wheel):
                 for library in elf.needed:
@@ -94,7 +94,7 @@ class ForbiddenSymbol(Rule):
     fix = "link the library statically or have auditwheel repair bring it along, or do without its internal functions"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
-        inside = _brought_along(wheel)
+        inside = wheel.brought_along
         for promise in promises(wheel):
             for member, elf in _readable(wheel):
                 names = {symbol.name for symbol in elf.undefined if not symbol.weak}
@@ -110,12 +110,6 @@ class ForbiddenSymbol(Rule):
 
 def _readable(wheel: Wheel) -> Iterator[tuple[str, Elf]]:
     return ((member, elf) for member, elf in wheel.elves.items() if isinstance(elf, Elf))
-
-
-def _brought_along(wheel: Wheel) -> frozenset[str]:
-    """The libraries inside the wheel, by file name and by soname."""
-    names = {member.rpartition("/")[2] for member in wheel.members}
-    return frozenset(names | {elf.soname for _, elf in _readable(wheel)} - {""})
 
 
 def _stays_inside(path: str, installed: str) -> bool:

@@ -6,9 +6,13 @@ import functools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from crosswheel.targets import Architecture, Policy
 from crosswheel.wheels import Wheel
+
+if TYPE_CHECKING:
+    from auditwheel.policy import WheelPolicies
 
 
 @dataclass(frozen=True)
@@ -24,8 +28,7 @@ class Promise:
     forbidden: Mapping[str, frozenset[str]]
 
     def allows_library(self, name: str) -> bool:
-        # The loader itself is on no list: whatever loads the wheel has it. auditwheel leaves out the same names.
-        return name in self.libraries or name.startswith("ld-linux") or name in {"ld64.so.1", "ld64.so.2"}
+        return name in self.libraries or is_loader(name)
 
     def allows_version(self, text: str) -> bool:
         """A prefix of which the policy does not speak, such as OPENSSL, belongs to a library that it does not list."""
@@ -40,23 +43,33 @@ class Promise:
         return f"{prefix}_{newest}" if newest else f"no {prefix}"
 
 
+def is_loader(library: str) -> bool:
+    """The loader itself is on no list: whatever loads the wheel has it. auditwheel leaves out the same names."""
+    return library.startswith("ld-linux") or library in {"ld64.so.1", "ld64.so.2"}
+
+
 @functools.cache
 def promise_of(policy: Policy, arch: Architecture) -> Promise | None:
     """None where auditwheel has no such policy for the architecture."""
-    from auditwheel.architecture import Architecture as TheirArchitecture
-    from auditwheel.libc import Libc
-    from auditwheel.policy import WheelPolicies
-
-    provable = policy.provable
-    musl = provable.perennial if policy.libc == "musl" else None
     try:
-        policies = WheelPolicies(libc=Libc(policy.libc), arch=TheirArchitecture(arch.name), musl_policy=musl)
-        found = policies.get_policy_by_name(f"{provable.perennial}_{arch}")
+        found = policies_of(policy, arch).get_policy_by_name(f"{policy.provable.perennial}_{arch}")
     except (LookupError, AssertionError):  # the latter for a musllinux policy that the architecture does not have
         return None
     # musl's loader takes libc.so, the name that Zig's stub of it goes by, for itself (ldso/dynlink.c: load_library).
     itself = {"libc.so"} if policy.libc == "musl" else set()
-    return Promise(f"{policy.perennial}_{arch}", found.whitelist | itself, found.symbol_versions, found.blacklist)
+    name = f"{policy.perennial}_{arch}"
+    return Promise(name, found.whitelist | itself, found.symbol_versions, found.blacklist)
+
+
+@functools.cache
+def policies_of(policy: Policy, arch: Architecture) -> WheelPolicies:
+    """Auditwheel's policies of the C library; of musl, whose policies do not build on each other, this one alone."""
+    from auditwheel.architecture import Architecture as TheirArchitecture
+    from auditwheel.libc import Libc
+    from auditwheel.policy import WheelPolicies
+
+    musl = policy.provable.perennial if policy.libc == "musl" else None
+    return WheelPolicies(libc=Libc(policy.libc), arch=TheirArchitecture(arch.name), musl_policy=musl)
 
 
 def promises(wheel: Wheel) -> Iterator[Promise]:
