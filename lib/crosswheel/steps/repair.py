@@ -1,71 +1,70 @@
 """Make a wheel keep the promise of exactly the policy that was asked for: graft what it lacks, and name it so.
 
-auditwheel does the work. It changes the current folder while it does, so it runs in a process of its own
-(`python -m crosswheel.steps.repair`), whose answer is one line of JSON.
+auditwheel finds out, grafts and patches. It changes the current folder while it does, so it runs in a process of its
+own (`python -m crosswheel.steps.repair`), whose answer is one line of JSON.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
 import sys
-from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crosswheel.elf import BadElf, Elf, read_elf
+from elftools.common.exceptions import ELFError
+
+from crosswheel.elf import BadElf
 from crosswheel.errors import RepairFailed
 from crosswheel.process import CommandFailed
+from crosswheel.steps.libraries import gather_libraries
+from crosswheel.steps.seal import Moment, moment_of, seal
 from crosswheel.steps.work import Work
+from crosswheel.stripping import stripped
 from crosswheel.targets import Target, parse_target
-from crosswheel.toolchains.configuration import sysroot_libraries
-from crosswheel.wheels import read_wheel
+from crosswheel.wheels import Wheel, read_wheel
 
 if TYPE_CHECKING:
+    from auditwheel.libc import Libc
     from auditwheel.wheel_abi import WheelAbIInfo
+
+_LIBRARY = "put the library into a folder and name that as sysroot.{arch} in [tool.crosswheel]"
 
 
 def repair(work: Work) -> Work:
-    """The wheel under its final name; a pure one is left alone. Raises RepairFailed, never names a newer policy."""
-    if read_wheel(work.made).is_pure:
+    """The wheel under its final name; a pure one is left alone. Raises RepairFailed, never names another policy."""
+    wheel = read_wheel(work.made)
+    if wheel.is_pure:
         return work
-    workspace, target = work.workspace, work.job.target
-    sysroot = work.config.sysroot(target.arch)
-    folder = workspace.root / "repaired"
+    target = work.job.target
+    _refuse_other_platforms(wheel, target)
+    folder = work.workspace.root / "repaired"
     folder.mkdir()
-    folders = sysroot_libraries(sysroot, target) if sysroot else _fetched_libraries(work)
-    libraries = ":".join(map(str, folders))
-    command = [sys.executable, "-m", "crosswheel.steps.repair", str(work.made), str(target), str(folder), libraries]
-    answer = _ask(work, command)
+    libraries = gather_libraries(work)
+    strip = "strip" if work.config.strip else ""
+    command = [sys.executable, "-m", "crosswheel.steps.repair", str(work.made), str(target), str(folder), strip]
+    answer = _ask(work, [*command, str(libraries.folder)])
+    if missing := answer.get("missing"):
+        reason = libraries.refused.get(missing, f"no library of that name was found for {target.arch}")
+        raise RepairFailed(f"the wheel needs {missing}: {reason}", hint=_LIBRARY.format(arch=target.arch))
     if "error" in answer:
-        raise RepairFailed(answer["error"], hint=answer["hint"])
+        raise RepairFailed(answer["error"], hint=answer["hint"] or f"less {work.workspace.log}")
     return replace(work, wheel=Path(answer["wheel"]))
 
 
-def _fetched_libraries(work: Work) -> list[Path]:
-    """A folder with the libraries that the wheel needs and does not bring, and those that they need, if there are any.
-
-    Those of the C library and its kin come along; auditwheel knows which of them a policy promises.
-    """
-    wheel = read_wheel(work.made)
-    inside = {PurePosixPath(member).name for member in wheel.members}
-    asked: set[str] = set()
-    needed = {name for elf in wheel.elves.values() if isinstance(elf, Elf) for name in elf.needed} - inside
-    folder: Path | None = None
-    while new := needed - asked:
-        asked |= new
-        folder = work.workspace.libraries(new) or folder
-        found = [folder / name for name in new if (folder / name).is_file()] if folder else []
-        needed |= {name for path in found for name in _needed(path)}
-    return [folder] if folder else []
-
-
-def _needed(library: Path) -> tuple[str, ...]:
-    try:
-        return read_elf(library.read_bytes()).needed
-    except BadElf:
-        return ()
+def _refuse_other_platforms(wheel: Wheel, target: Target) -> None:
+    """A build that took itself for another one's may have compiled, or left out, what that one needs."""
+    libc = "manylinux" if target.policy.libc == "glibc" else "musllinux"
+    for platform in sorted({tag.platform for tag in wheel.tags}):
+        if not (platform.startswith(("linux_", libc)) and platform.endswith(f"_{target.arch}")):
+            raise RepairFailed(
+                f"the build backend made a wheel for {platform}, and the target is {target}",
+                hint="see in the project's build files where the platform in the wheel's name comes from",
+            )
 
 
 def _ask(work: Work, command: list[str]) -> dict[str, str]:
@@ -89,92 +88,174 @@ def _ask(work: Work, command: list[str]) -> dict[str, str]:
 
 
 def main(arguments: list[str]) -> None:
-    """Repair one wheel; print ``{"wheel": PATH}`` or ``{"error": TEXT, "hint": TEXT}``."""
-    wheel, target, folder, libraries = arguments
+    """Repair one wheel; print ``{"wheel": PATH}``, ``{"missing": LIBRARY}`` or ``{"error": TEXT, "hint": TEXT}``."""
+    wheel, target, folder, strip, libraries = arguments
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
-    sys.stdout.write(json.dumps(_repair(Path(wheel), parse_target(target), Path(folder), libraries)) + "\n")
+    # auditwheel would name this time too, and end with a traceback where it is no number.
+    epoch = os.environ.pop("SOURCE_DATE_EPOCH", "")
+    try:
+        moment = moment_of(Path(wheel), epoch)
+    except ValueError:
+        answer = _error(f"SOURCE_DATE_EPOCH must be a whole number of seconds, and is {epoch!r}", "date +%s")
+    else:
+        answer = _Repair(Path(wheel), parse_target(target), Path(folder), Path(libraries), bool(strip)).result(moment)
+    sys.stdout.write(json.dumps(answer) + "\n")
 
 
-def _repair(wheel: Path, target: Target, folder: Path, libraries: str) -> dict[str, str]:
+def _error(text: str, hint: str = "") -> dict[str, str]:
+    return {"error": text, "hint": hint}
+
+
+class _Refused(Exception):  # noqa: N818 - an answer, which is not always an error
+    """Ends a repair with this answer."""
+
+    def __init__(self, answer: dict[str, str]) -> None:
+        super().__init__(answer)
+        self.answer = answer
+
+
+@dataclass(frozen=True)
+class _Repair:
     """Auditwheel's own steps (its main_repair.py), through its API: its command line refuses foreign architectures."""
-    from auditwheel.architecture import Architecture
-    from auditwheel.error import NonPlatformWheelError
-    from auditwheel.libc import Libc
-    from auditwheel.patcher import ElfPatcher
-    from auditwheel.repair import repair_wheel
-    from auditwheel.wheel_abi import analyze_wheel_abi
 
-    libc = Libc.GLIBC if target.policy.libc == "glibc" else Libc.MUSL
-    if libc is Libc.MUSL:
-        wheel = _with_musl_name(wheel, target, folder)
-    try:
-        abi = analyze_wheel_abi(
-            libc,
-            Architecture(str(target.arch)),
-            wheel,
-            frozenset(),
-            disable_isa_ext_check=False,
-            allow_graft=True,
-            requested_policy_base_name=target.policy.provable.perennial,
-            args_ldpaths=libraries,
-        )
-    except NonPlatformWheelError:
-        return {"wheel": str(wheel)}  # no ELF of this architecture in it: the audit has the words for that
-    proven = f"{target.policy.provable.perennial}_{target.arch}"
-    if complaint := _complaint(abi, proven, target):
-        return complaint
-    names = (
-        [target.platform]
-        if str(target.policy) == target.policy.perennial
-        else [target.platform, f"{target.policy}_{target.arch}"]
-    )
-    # repair_wheel looks up external libraries by the first name, which has to be one that auditwheel knows.
-    references = {path: {**refs, target.platform: refs[proven]} for path, refs in abi.full_external_refs.items()}
-    try:
-        made = repair_wheel(
+    given: Path
+    target: Target
+    folder: Path
+    libraries: Path
+    strip: bool
+
+    def result(self, moment: Moment) -> dict[str, str]:
+        from auditwheel.error import NonPlatformWheelError
+
+        try:
+            made = self._repaired()
+        except NonPlatformWheelError:
+            return {"wheel": str(self.given)}  # no ELF of this architecture in it: the audit has the words for that
+        except _Refused as refused:
+            return refused.answer
+        return {"wheel": str(seal(made, self.given.name, self._platforms, moment, self.folder))}
+
+    @property
+    def _platforms(self) -> list[str]:
+        """The perennial name and, where the policy has one, the legacy name; exactly these."""
+        return list(dict.fromkeys([self.target.platform, f"{self.target.policy}_{self.target.arch}"]))
+
+    def _repaired(self) -> Path:
+        from auditwheel.architecture import Architecture
+        from auditwheel.patcher import ElfPatcher
+        from auditwheel.repair import repair_wheel
+        from auditwheel.wheel_abi import analyze_wheel_abi
+
+        wheel = self._prepared()
+        try:
+            abi = analyze_wheel_abi(
+                self._libc,
+                Architecture(str(self.target.arch)),
+                wheel,
+                frozenset(),
+                disable_isa_ext_check=False,
+                allow_graft=True,
+                requested_policy_base_name=self.target.policy.provable.perennial,
+                args_ldpaths=str(self.libraries),
+            )
+        except (ELFError, RuntimeError) as error:  # of a broken file, and of a library in the folder purelib
+            raise _Refused(_error(f"auditwheel cannot analyse the wheel: {error}")) from error
+        proven = f"{self.target.policy.provable.perennial}_{self.target.arch}"
+        if complaint := _complaint(abi, proven, self.target):
+            raise _Refused(complaint)
+        # repair_wheel looks up external libraries by the first name, which has to be one that auditwheel knows.
+        references = {
+            path: {**refs, self.target.platform: replace(refs[proven], libs=dict(self._grafts(refs[proven].libs)))}
+            for path, refs in abi.full_external_refs.items()
+        }
+        (self.folder / "grafted").mkdir()
+        repaired = repair_wheel(
             replace(abi, full_external_refs=references),
             wheel,
-            abis=names,
+            abis=[self.target.platform],
             lib_sdir=".libs",
-            out_dir=folder,
-            update_tags=True,
-            patcher=ElfPatcher.get_patcher("patchelf", target.platform),
+            out_dir=self.folder / "grafted",
+            update_tags=False,
+            patcher=ElfPatcher.get_patcher("patchelf", self.target.platform),
             strip=False,
-            zip_compression_level=-1,
+            zip_compression_level=0,
         )
-    except ValueError as error:
-        return {
-            "error": str(error),
-            "hint": f"put the library into a folder and name that as sysroot.{target.arch} in [tool.crosswheel]",
-        }
-    return {"wheel": str(made or wheel)}
+        return repaired or wheel
 
+    @property
+    def _libc(self) -> Libc:
+        from auditwheel.libc import Libc
 
-def _with_musl_name(wheel: Path, target: Target, folder: Path) -> Path:
-    """The wheel with musl's libc under the name that distributions and policies know.
+        return Libc.GLIBC if self.target.policy.libc == "glibc" else Libc.MUSL
 
-    Zig calls it libc.so. musl's loader takes that for itself too, but auditwheel looks for libc.musl-ARCH.so.1.
-    """
-    from auditwheel.architecture import Architecture
-    from auditwheel.elfutils import elf_file_filter
-    from auditwheel.libc import Libc
-    from auditwheel.patcher import ElfPatcher
-    from auditwheel.policy import WheelPolicies
-    from auditwheel.wheeltools import InWheelCtx
+    def _prepared(self) -> Path:
+        """The wheel as auditwheel should see it; stripped before anything is patched, for that moves sections."""
+        if self._libc.name != "MUSL" and not self.strip:
+            return self.given
+        from auditwheel.wheeltools import InWheelCtx
 
-    policies = WheelPolicies(libc=Libc.MUSL, arch=Architecture(str(target.arch)))
-    (known,) = (name for name in policies.highest.whitelist if name.startswith("libc."))
-    patcher = ElfPatcher.get_patcher("patchelf", target.platform)
-    renamed = folder / "renamed" / wheel.name
-    renamed.parent.mkdir()
-    with InWheelCtx(wheel) as context:
-        context.out_wheel = renamed
-        for path, elf in elf_file_filter(context.iter_files()):
+        prepared = self.folder / "prepared" / self.given.name
+        prepared.parent.mkdir()
+        with InWheelCtx(self.given) as context:
+            context.out_wheel, context.zip_compression_level = prepared, 0
+            if self.strip:
+                for path in filter(Path.is_file, context.path.rglob("*")):
+                    _strip(path)
+            if self._libc.name == "MUSL":
+                self._rename_musl(list(context.iter_files()))
+        return prepared
+
+    def _rename_musl(self, members: list[Path]) -> None:
+        """Musl's libc under the name that distributions and policies know.
+
+        Zig calls it libc.so. musl's loader takes that for itself too, but auditwheel looks for libc.musl-ARCH.so.1.
+        """
+        from auditwheel.architecture import Architecture
+        from auditwheel.elfutils import elf_file_filter
+        from auditwheel.patcher import ElfPatcher
+        from auditwheel.policy import WheelPolicies
+
+        policies = WheelPolicies(libc=self._libc, arch=Architecture(str(self.target.arch)))
+        (known,) = (name for name in policies.highest.whitelist if name.startswith("libc."))
+        patcher = ElfPatcher.get_patcher("patchelf", self.target.platform)
+        for path, elf in elf_file_filter(members):
             dynamic = elf.get_section_by_name(".dynamic")
             if dynamic and any(getattr(tag, "needed", "") == "libc.so" for tag in dynamic.iter_tags("DT_NEEDED")):
                 patcher.replace_needed(path, ("libc.so", known))
         patcher.apply_updates()
-    return renamed
+
+    def _grafts(self, libraries: Mapping[str, Path | None]) -> Iterator[tuple[str, Path | None]]:
+        """A copy of each, for auditwheel to graft: it names a library by its content, and keeps its permissions."""
+        from auditwheel.lddtree import LIBPYTHON_RE
+
+        for name, path in libraries.items():
+            if LIBPYTHON_RE.match(name):
+                yield name, None  # which auditwheel takes out of the needed libraries
+                continue
+            source = self._source(name, path)
+            copy = self.folder / "grafts" / name / name
+            data = source.read_bytes()
+            data = stripped(data) if self.strip else data
+            if copy.exists() and copy.read_bytes() != data:
+                text = f"the wheel needs two different libraries that are both called {name}"
+                raise _Refused(_error(text, "give one of them another name, or link it statically"))
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(data)
+            copy.chmod(0o755)
+            yield name, copy
+
+    def _source(self, name: str, path: Path | None) -> Path:
+        """Where a library comes from: of what run paths lead to only the build's own are taken."""
+        if path and path.resolve().is_relative_to(self.folder.parent.resolve()):
+            return path
+        if not (self.libraries / name).is_file():
+            raise _Refused({"missing": name})
+        return self.libraries / name
+
+
+def _strip(path: Path) -> None:
+    with contextlib.suppress(BadElf):  # no ELF file, or one that the audit has the words for
+        path.write_bytes(stripped(path.read_bytes()))
 
 
 def _complaint(abi: WheelAbIInfo, name: str, target: Target) -> dict[str, str]:

@@ -1,0 +1,109 @@
+"""The libraries that a wheel may be given copies of: those of the target's sysroot, or of the container it is made in.
+
+They are gathered in a folder of their own, under the names that the wheel asks for, and nothing else is grafted: what
+this machine has in its own folders depends on the machine.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from crosswheel.elf import BadElf, Elf, read_elf
+from crosswheel.steps.work import Work
+from crosswheel.targets import Architecture, Target
+from crosswheel.toolchains.configuration import sysroot_libraries
+from crosswheel.wheels import read_wheel
+
+_MOST_LINKS = 40  # that Linux follows too
+
+
+@dataclass(frozen=True)
+class Libraries:
+    """A folder of libraries, and why others of those that were asked for are not in it."""
+
+    folder: Path
+    refused: dict[str, str] = field(default_factory=dict)
+
+
+def gather_libraries(work: Work) -> Libraries:
+    """What the wheel needs and does not bring, and what that needs in turn, as far as it is to be had.
+
+    Those of the C library and its kin come along; auditwheel knows which of them a policy promises.
+    """
+    wheel = read_wheel(work.made)
+    libraries = Libraries(work.workspace.root / "libraries")
+    inside = {PurePosixPath(member).name for member in wheel.members}
+    needed = {name for elf in wheel.elves.values() if isinstance(elf, Elf) for name in elf.needed}
+    asked = set(inside)
+    while new := {name for name in needed - asked if "/" not in name}:
+        asked |= new
+        _fetch(new, work, libraries)
+        needed = {library for name in new for library in _needed(libraries.folder / name)}
+    return libraries
+
+
+def _fetch(names: Iterable[str], work: Work, libraries: Libraries) -> None:
+    target = work.job.target
+    if sysroot := work.config.sysroot(target.arch):
+        for name in names:
+            _copy_from(sysroot, name, target, libraries)
+        return
+    work.workspace.libraries(names)
+    for path in (libraries.folder / name for name in names):
+        if path.exists() and (complaint := _unfit(path, target.arch)):
+            path.unlink()
+            libraries.refused[path.name] = f"the one in the container {complaint}"
+
+
+def _copy_from(sysroot: Path, name: str, target: Target, libraries: Libraries) -> None:
+    """The first that fits, as the loader takes it; folders of two architectures may stand side by side."""
+    for path in (folder / name for folder in sysroot_libraries(sysroot, target)):
+        if not os.path.lexists(path):
+            continue
+        real = _resolved(sysroot, path)
+        if complaint := _unfit(real, target.arch) if real else "is a link to what the sysroot does not have":
+            libraries.refused.setdefault(name, f"{path} {complaint}")
+        elif real:
+            libraries.folder.mkdir(exist_ok=True)
+            shutil.copyfile(real, libraries.folder / name)
+            return
+
+
+def _resolved(sysroot: Path, path: Path) -> Path | None:
+    """The file that the path names on the target itself: no link leads out of the sysroot."""
+    links, left = 0, [*reversed(path.relative_to(sysroot).parts)]
+    at = sysroot
+    while left:
+        part = left.pop()
+        if part == "..":
+            at = at if at == sysroot else at.parent
+        elif (at / part).is_symlink():
+            links += 1
+            goal = (at / part).readlink()
+            at = sysroot if goal.is_absolute() else at
+            left += reversed([one for one in goal.parts if one != "/"])
+            if links > _MOST_LINKS:
+                return None
+        else:
+            at /= part
+    return at if at.is_file() else None
+
+
+def _unfit(path: Path, arch: Architecture) -> str:
+    """Why the loader would not take it on the target; empty if it would."""
+    try:
+        elf = read_elf(path.read_bytes())
+    except BadElf as error:
+        return f"cannot be loaded: {error}"
+    if (elf.machine, elf.bits, elf.byteorder) == (arch.machine, arch.bits, arch.byteorder):
+        return ""
+    return f"is not for {arch}: it is {elf.machine}, {elf.bits} bit, {elf.byteorder} endian"
+
+
+def _needed(library: Path) -> Iterator[str]:
+    if library.is_file():
+        yield from read_elf(library.read_bytes()).needed

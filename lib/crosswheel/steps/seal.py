@@ -1,0 +1,100 @@
+"""Write a wheel's archive so that the same content is the same bytes, under exactly the platforms that were asked for.
+
+Whatever could tell one repair from another is decided here: the order of the members, their time and permissions,
+RECORD, and how the tags are spelled.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+import stat
+import time
+import zipfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+Moment: TypeAlias = tuple[int, int, int, int, int, int]
+
+# All that a zip archive can name, in steps of two seconds.
+_FIRST, _LAST = (1980, 1, 1, 0, 0, 0), (2107, 12, 31, 23, 59, 58)
+_SIGNATURES = ("RECORD.jws", "RECORD.p7s")  # of a RECORD that is no more
+
+
+def moment_of(wheel: Path, epoch: str = "") -> Moment:
+    """When its content was made: what SOURCE_DATE_EPOCH says, or else the time of its newest member.
+
+    Raises ValueError for an `epoch` that is no whole number.
+    """
+    if epoch:
+        return _named(min(int(epoch), 1 << 32))
+    with zipfile.ZipFile(wheel) as archive:
+        return max(_FIRST, *(info.date_time for info in archive.infolist()))
+
+
+def seal(made: Path, name: str, platforms: Sequence[str], moment: Moment, folder: Path) -> Path:
+    """The wheel `made`, which is called `name`, for these platforms and no others; in `folder`, under its new name."""
+    *project, pythons, abis, _ = name.removesuffix(".whl").split("-")
+    path = folder / f"{'-'.join([*project, pythons, abis, '.'.join(sorted(platforms))])}.whl"
+    tags = sorted(
+        f"{python}-{abi}-{one}" for python in pythons.split(".") for abi in abis.split(".") for one in platforms
+    )
+    rows: list[tuple[str, str, str]] = []
+    with zipfile.ZipFile(made) as given, zipfile.ZipFile(path, "w") as sealed:
+        for info in _ordered(given.infolist()):
+            data = given.read(info)
+            top, _, rest = info.filename.partition("/")
+            if top.endswith(".dist-info") and rest == "RECORD":
+                data = _record([*rows, (info.filename, "", "")])
+            elif top.endswith(".dist-info") and rest == "WHEEL":
+                data = _with_tags(data, tags)
+            rows.append((info.filename, *_measured(data)))
+            sealed.writestr(_header(info, moment), data, zipfile.ZIP_DEFLATED)
+    return path
+
+
+def _named(epoch: int) -> Moment:
+    at = time.gmtime(max(epoch, 0))
+    moment = at.tm_year, at.tm_mon, at.tm_mday, at.tm_hour, at.tm_min, at.tm_sec
+    return min(_LAST, max(_FIRST, moment))
+
+
+def _ordered(members: Iterable[zipfile.ZipInfo]) -> list[zipfile.ZipInfo]:
+    """Metadata last, as the wheel format advises, and RECORD behind all that it lists."""
+
+    def key(info: zipfile.ZipInfo) -> tuple[bool, bool, str]:
+        top, _, rest = info.filename.partition("/")
+        metadata = top.endswith(".dist-info")
+        return metadata, metadata and rest == "RECORD", info.filename
+
+    files = (info for info in members if not info.is_dir() and not info.filename.endswith(_SIGNATURES))
+    return sorted(files, key=key)
+
+
+def _header(given: zipfile.ZipInfo, moment: Moment) -> zipfile.ZipInfo:
+    """Of all permissions an installer heeds whether a file may be run."""
+    info = zipfile.ZipInfo(given.filename, moment)
+    info.create_system = 3  # Unix, whose permissions these are
+    runs = given.external_attr >> 16 & stat.S_IXUSR
+    info.external_attr = (stat.S_IFREG | (0o755 if runs else 0o644)) << 16
+    return info
+
+
+def _with_tags(wheel_file: bytes, tags: Iterable[str]) -> bytes:
+    lines = wheel_file.decode("utf-8", "surrogateescape").splitlines()
+    kept = [line for line in lines if line.strip() and not line.lower().startswith("tag:")]
+    return "".join(f"{line}\n" for line in [*kept, *(f"Tag: {tag}" for tag in tags)]).encode("utf-8", "surrogateescape")
+
+
+def _measured(data: bytes) -> tuple[str, str]:
+    digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode("ascii")
+    return f"sha256={digest}", str(len(data))
+
+
+def _record(rows: Iterable[tuple[str, str, str]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode("utf-8", "surrogateescape")

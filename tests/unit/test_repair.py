@@ -1,0 +1,358 @@
+"""The step `repair`: exactly the tags asked for, libraries of the sysroot and no others, and the same bytes again."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+import os
+import shutil
+import time
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crosswheel.config import load_config
+from crosswheel.elf import Elf
+from crosswheel.errors import RepairFailed
+from crosswheel.model import Job, Sdist
+from crosswheel.steps import MAKE
+from crosswheel.steps.audit import audit
+from crosswheel.steps.repair import repair
+from crosswheel.steps.work import Work
+from crosswheel.testing import tiny_elf, tiny_wheel
+from crosswheel.wheels import read_wheel
+from crosswheel.workspace import HostWorkspace
+from debug_info import DEBUG_INFO, with_debug_info
+from report_samples import make_job
+from tiny_projects import tiny_host, tiny_site
+
+TARGET = "cp313-manylinux2014_aarch64"
+EXTENSION = "fast.cpython-313-aarch64-linux-gnu.so"
+
+
+def extension(**more: Any) -> bytes:
+    return tiny_elf(**{"exports": ("PyInit_fast",), "needed": ("libc.so.6",), **more})
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A folder in which one wheel after the other is repaired."""
+
+    folder: Path
+
+    def work(self, wheel: Path, target: str = TARGET, *, epoch: str = "", **options: Any) -> Work:
+        root = self.folder / f"job{len(list(self.folder.iterdir()))}"
+        (root / "made").mkdir(parents=True)
+        host = tiny_host(self.folder)
+        if epoch:
+            host = replace(host, environ={**host.environ, "SOURCE_DATE_EPOCH": epoch})
+        config = replace(load_config(self.folder, {}), **options)
+        made = Path(shutil.copy(wheel, root / "made"))
+        workspace = HostWorkspace(host, root, Path("python"), root / "log", None)
+        job: Job = make_job(target)
+        return Work(job, Sdist(Path("tiny.tar.gz"), "tiny", "1.0", ""), tiny_site(config, host), workspace, made)
+
+    def repaired(self, wheel: Path, target: str = TARGET, **options: Any) -> Path:
+        return repair(self.work(wheel, target, **options)).made
+
+    def sysroot(self, files: Mapping[str, bytes | str]) -> dict[str, Any]:
+        """The option, for a folder with these files; a text is where a link leads."""
+        root = self.folder / "sysroot"
+        for name, content in files.items():
+            path = root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(content, str):
+                path.symlink_to(content)
+            else:
+                path.write_bytes(content)
+        return {"sysroots": {"aarch64": root}}
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+def wheel_of(bench: Bench, tag: str = "cp313-cp313-linux_aarch64", **more: Any) -> Path:
+    return tiny_wheel(bench.folder, tag=tag, members={EXTENSION: extension(**more)})
+
+
+def grafted(wheel: Path) -> dict[str, Elf]:
+    """The libraries that were put beside the extension, by the beginning of their names."""
+    elves = read_wheel(wheel).elves
+    return {
+        member.partition("/")[2].rpartition("-")[0]: elf
+        for member, elf in elves.items()
+        if member.startswith("tiny.libs/") and isinstance(elf, Elf)
+    }
+
+
+# ---- exactly the tags that were asked for -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("tag", "target", "repaired"),
+    [
+        ("cp313-cp313-linux_aarch64", TARGET, "cp313-cp313-manylinux2014_aarch64.manylinux_2_17_aarch64"),
+        ("cp313-cp313-linux_aarch64", "cp313-manylinux_2_28_aarch64", "cp313-cp313-manylinux_2_28_aarch64"),
+        ("cp313-cp313-linux_aarch64", "cp313-manylinux_2_25_aarch64", "cp313-cp313-manylinux_2_25_aarch64"),
+        ("cp39-abi3-linux_aarch64", "cp313-manylinux_2_28_aarch64", "cp39-abi3-manylinux_2_28_aarch64"),
+        ("py3-none-linux_aarch64", "cp313-manylinux_2_28_aarch64", "py3-none-manylinux_2_28_aarch64"),
+        ("py2.py3-none-linux_aarch64", "cp313-manylinux_2_28_aarch64", "py2.py3-none-manylinux_2_28_aarch64"),
+        ("cp313-cp313-manylinux_2_17_aarch64", "cp313-manylinux_2_28_aarch64", "cp313-cp313-manylinux_2_28_aarch64"),
+        ("cp313-cp313-manylinux_2_39_aarch64", "cp313-manylinux_2_28_aarch64", "cp313-cp313-manylinux_2_28_aarch64"),
+        ("cp313-cp313-manylinux_2_28_aarch64", "cp313-manylinux_2_28_aarch64", "cp313-cp313-manylinux_2_28_aarch64"),
+        (
+            "cp313-cp313-manylinux2014_aarch64.manylinux_2_17_aarch64.manylinux_2_28_aarch64",
+            "cp313-manylinux_2_28_aarch64",
+            "cp313-cp313-manylinux_2_28_aarch64",
+        ),
+        ("7-cp313-cp313-linux_aarch64", "cp313-manylinux_2_28_aarch64", "7-cp313-cp313-manylinux_2_28_aarch64"),
+    ],
+)
+def test_a_wheel_gets_the_tags_of_the_policy_and_no_others(bench: Bench, tag: str, target: str, repaired: str) -> None:
+    build, _, rest = tag.partition("-") if tag[0].isdigit() else ("", "", tag)
+    wheel = wheel_of(bench, rest)
+    if build:
+        wheel = wheel.rename(wheel.with_name(f"tiny-1.0-{tag}.whl"))
+    made = read_wheel(bench.repaired(wheel, target))
+    assert made.path.name == f"tiny-1.0-{repaired}.whl"
+    assert made.stated_tags == {str(tag) for tag in made.tags}
+
+
+def test_musl_has_a_policy_of_its_own(bench: Bench) -> None:
+    wheel = wheel_of(bench, needed=("libc.musl-aarch64.so.1",))
+    made = bench.repaired(wheel, "cp313-musllinux_1_2_aarch64")
+    assert made.name == "tiny-1.0-cp313-cp313-musllinux_1_2_aarch64.whl"
+
+
+@pytest.mark.parametrize(
+    "platform",
+    ["linux_x86_64", "manylinux_2_17_x86_64", "musllinux_1_2_aarch64", "macosx_11_0_arm64", "linux_aarch64.any"],
+)
+def test_a_wheel_for_another_platform_is_not_renamed(bench: Bench, platform: str) -> None:
+    with pytest.raises(RepairFailed, match=r"the build backend made a wheel for .*, and the target is cp313"):
+        bench.repaired(wheel_of(bench, f"cp313-cp313-{platform}"))
+
+
+def test_what_the_policy_does_not_promise_is_refused_with_the_policy_that_does(bench: Bench) -> None:
+    wheel = wheel_of(bench, "cp313-cp313-manylinux_2_17_aarch64", versions_needed={"libc.so.6": ["GLIBC_2.33"]})
+    with pytest.raises(RepairFailed, match=r"cannot be manylinux_2_28: .* GLIBC_2.33 \(libc.so.6\)") as failed:
+        bench.repaired(wheel, "cp313-manylinux_2_28_aarch64")
+    assert failed.value.hint == "--policy manylinux_2_34"
+
+
+def test_a_pure_wheel_is_left_alone(bench: Bench) -> None:
+    work = bench.work(tiny_wheel(bench.folder))
+    assert repair(work) == work
+
+
+def test_what_was_repaired_is_audited_again() -> None:
+    assert MAKE.index(audit) == MAKE.index(repair) + 1
+
+
+# ---- libraries --------------------------------------------------------------------------------------------------
+
+
+def test_libraries_of_the_sysroot_are_grafted_with_what_they_need(bench: Bench) -> None:
+    foo = tiny_elf(soname="libfoo.so.1", needed=("libbar.so.2", "libc.so.6"))
+    option = bench.sysroot(
+        {
+            "usr/lib/aarch64-linux-gnu/libfoo.so.1": "libfoo.so.1.2",
+            "usr/lib/aarch64-linux-gnu/libfoo.so.1.2": foo,
+            "usr/lib/aarch64-linux-gnu/libbar.so.2": "/opt/bar/libbar.so.2",
+            "opt/bar/libbar.so.2": tiny_elf(soname="libbar.so.2", needed=("libm.so.6",)),
+            "usr/lib/aarch64-linux-gnu/libidle.so.1": tiny_elf(soname="libidle.so.1"),
+        }
+    )
+    made = bench.repaired(wheel_of(bench, needed=("libfoo.so.1", "libc.so.6")), **option)
+    libraries = grafted(made)
+    assert set(libraries) == {"libfoo", "libbar"}
+    assert libraries["libbar"].soname in libraries["libfoo"].needed
+    extension = read_wheel(made).elves[EXTENSION]
+    assert isinstance(extension, Elf)
+    assert libraries["libfoo"].soname in extension.needed
+    assert extension.rpath == ("$ORIGIN/tiny.libs",)
+
+
+def test_the_first_library_that_fits_is_taken(bench: Bench) -> None:
+    option = bench.sysroot(
+        {
+            "usr/local/lib/libfoo.so.1": tiny_elf(machine="EM_386", bits=32, soname="libfoo.so.1"),
+            "usr/lib/libfoo.so.1": tiny_elf(soname="libfoo.so.1"),
+        }
+    )
+    assert grafted(bench.repaired(wheel_of(bench, needed=("libfoo.so.1",)), **option))["libfoo"].bits == 64
+
+
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        ({}, "no library of that name was found for aarch64"),
+        (
+            {"lib/libfoo.so.1": tiny_elf(machine="EM_X86_64", soname="libfoo.so.1")},
+            "lib/libfoo.so.1 is not for aarch64: it is EM_X86_64, 64 bit, little endian",
+        ),
+        ({"lib/libfoo.so.1": b"INPUT(-lfoo_core)\n"}, "lib/libfoo.so.1 cannot be loaded: not an ELF file"),
+        ({"lib/libfoo.so.1": tiny_elf()[:200]}, "lib/libfoo.so.1 cannot be loaded: broken ELF file"),
+        ({"lib/libfoo.so.1": "libfoo.so.1"}, "lib/libfoo.so.1 is a link to what the sysroot does not have"),
+        ({"lib/libfoo.so.1": "../../../outside.so"}, "lib/libfoo.so.1 is a link to what the sysroot does not have"),
+    ],
+    ids=["absent", "another machine", "linker script", "truncated", "link to itself", "link to outside"],
+)
+def test_a_library_that_cannot_be_grafted_is_named_with_the_reason(
+    bench: Bench, files: dict[str, bytes | str], reason: str
+) -> None:
+    (bench.folder / "outside.so").write_bytes(tiny_elf(soname="libfoo.so.1"))
+    (bench.folder / "sysroot/lib").mkdir(parents=True)
+    with pytest.raises(RepairFailed) as failed:
+        bench.repaired(wheel_of(bench, needed=("libfoo.so.1",)), **bench.sysroot(files))
+    assert "the wheel needs libfoo.so.1: " in failed.value.message
+    assert reason in failed.value.message
+    assert "sysroot.aarch64 in [tool.crosswheel]" in failed.value.hint
+
+
+def test_a_run_path_takes_nothing_from_this_machine(bench: Bench) -> None:
+    (bench.folder / "machine").mkdir()
+    (bench.folder / "machine/libfoo.so.1").write_bytes(tiny_elf(soname="libfoo.so.1"))
+    wheel = wheel_of(bench, needed=("libfoo.so.1",), runpath=str(bench.folder / "machine"))
+    with pytest.raises(RepairFailed, match=r"the wheel needs libfoo\.so\.1: no library of that name was found"):
+        bench.repaired(wheel)
+
+
+def test_a_library_that_the_build_made_beside_the_wheel_is_grafted(bench: Bench) -> None:
+    work = bench.work(wheel_of(bench))
+    built = work.workspace.root / "source/build"
+    built.mkdir(parents=True)
+    (built / "libfoo.so").write_bytes(tiny_elf(soname="libfoo.so"))
+    members = {EXTENSION: extension(needed=("libfoo.so",), rpath=str(built))}
+    wheel = tiny_wheel(work.workspace.root, tag="cp313-cp313-linux_aarch64", members=members)
+    assert set(grafted(repair(replace(work, wheel=wheel)).made)) == {"libfoo"}
+
+
+def test_two_libraries_of_one_name_are_refused(bench: Bench) -> None:
+    work = bench.work(wheel_of(bench))
+    members = {}
+    for one in ("first", "second"):
+        built = work.workspace.root / one
+        built.mkdir()
+        (built / "libfoo.so").write_bytes(tiny_elf(soname="libfoo.so", exports=(one,)))
+        exports = (f"PyInit_{one}",)
+        members[f"{one}.abi3.so"] = tiny_elf(needed=("libfoo.so",), rpath=str(built), exports=exports)
+    wheel = tiny_wheel(work.workspace.root, tag="cp313-cp313-linux_aarch64", members=members)
+    with pytest.raises(RepairFailed, match=r"two different libraries that are both called libfoo\.so"):
+        repair(replace(work, wheel=wheel))
+
+
+def test_a_broken_binary_is_told_of_without_a_traceback(bench: Bench) -> None:
+    wheel = tiny_wheel(bench.folder, tag="cp313-cp313-linux_aarch64", members={EXTENSION: extension()[:100]})
+    with pytest.raises(RepairFailed) as failed:
+        bench.repaired(wheel)
+    assert failed.value.message.startswith("auditwheel cannot analyse the wheel: ")
+
+
+# ---- the same bytes again ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def umask() -> Iterator[None]:
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("umask")
+def test_a_repair_gives_the_same_bytes_wherever_and_whenever(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    option = bench.sysroot({"lib/libfoo.so.1": tiny_elf(soname="libfoo.so.1")})
+    wheel = tiny_wheel(
+        bench.folder,
+        tag="cp313-cp313-linux_aarch64",
+        members={"tiny/b.py": b"", "tiny/a.py": b"", EXTENSION: extension(needed=("libfoo.so.1",))},
+    )
+    first = bench.repaired(wheel, **option)
+    os.umask(0o077)
+    (bench.folder / "sysroot/lib/libfoo.so.1").chmod(0o600)
+    monkeypatch.setenv("TZ", "Pacific/Auckland")
+    time.sleep(2)  # the least that a zip archive can tell
+    (bench.folder / "elsewhere").mkdir()
+    shutil.copytree(bench.folder / "sysroot", bench.folder / "elsewhere/sysroot")
+    option = {"sysroots": {"aarch64": bench.folder / "elsewhere/sysroot"}}
+    second = Bench(bench.folder / "elsewhere").repaired(wheel, **option)
+    assert first.name == second.name
+    assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("epoch", "moment"),
+    [
+        ("", (2024, 2, 29, 12, 30, 58)),  # of the newest member
+        ("1700000000", (2023, 11, 14, 22, 13, 20)),
+        ("0", (1980, 1, 1, 0, 0, 0)),
+        ("-1", (1980, 1, 1, 0, 0, 0)),
+        ("99999999999999999999", (2106, 2, 7, 6, 28, 16)),
+    ],
+)
+def test_members_are_as_old_as_source_date_epoch_or_the_newest_of_them(
+    bench: Bench, epoch: str, moment: tuple[int, ...]
+) -> None:
+    wheel = wheel_of(bench)
+    with zipfile.ZipFile(wheel, "a") as archive:
+        archive.writestr(zipfile.ZipInfo("late.py", (2024, 2, 29, 12, 30, 58)), "")
+    with zipfile.ZipFile(bench.repaired(wheel, epoch=epoch)) as archive:
+        assert {info.date_time for info in archive.infolist()} == {moment}
+
+
+def test_a_source_date_epoch_that_is_no_number_is_refused(bench: Bench) -> None:
+    with pytest.raises(RepairFailed, match="SOURCE_DATE_EPOCH must be a whole number of seconds, and is 'today'"):
+        bench.repaired(wheel_of(bench), epoch="today")
+
+
+def test_metadata_comes_last_and_record_lists_all_before_it(bench: Bench) -> None:
+    members = {"zebra.py": b"z = 1\n", EXTENSION: extension(), "tiny-1.0.dist-info/RECORD.jws": b"signed"}
+    made = bench.repaired(tiny_wheel(bench.folder, tag="cp313-cp313-linux_aarch64", members=members))
+    with zipfile.ZipFile(made) as archive:
+        names = archive.namelist()
+        rows = list(csv.reader(io.StringIO(archive.read("tiny-1.0.dist-info/RECORD").decode())))
+        digest = base64.urlsafe_b64encode(hashlib.sha256(archive.read("zebra.py")).digest()).rstrip(b"=").decode()
+    assert names == [EXTENSION, "zebra.py", *(f"tiny-1.0.dist-info/{name}" for name in ("METADATA", "WHEEL", "RECORD"))]
+    assert [row[0] for row in rows] == names
+    assert rows[1] == ["zebra.py", f"sha256={digest}", "6"]
+    assert rows[-1][1:] == ["", ""]
+
+
+def test_a_script_can_still_be_run(bench: Bench) -> None:
+    wheel = wheel_of(bench)
+    with zipfile.ZipFile(wheel, "a") as archive:
+        script = zipfile.ZipInfo("tiny-1.0.data/scripts/tiny")
+        script.external_attr = 0o100775 << 16
+        archive.writestr(script, "#!python\n")
+    with zipfile.ZipFile(bench.repaired(wheel)) as archive:
+        modes = {info.filename: oct(info.external_attr >> 16) for info in archive.infolist()}
+    assert modes["tiny-1.0.data/scripts/tiny"] == "0o100755"
+    assert modes["tiny-1.0.dist-info/METADATA"] == "0o100644"
+
+
+# ---- strip ------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_grafted_is_stripped_too(bench: Bench) -> None:
+    option = bench.sysroot({"lib/libfoo.so.1": with_debug_info(tiny_elf(soname="libfoo.so.1"))})
+    members = {EXTENSION: with_debug_info(extension(needed=("libfoo.so.1",)))}
+    wheel = tiny_wheel(bench.folder, tag="cp313-cp313-linux_aarch64", members=members)
+    kept, stripped = (bench.repaired(wheel, strip=strip, **option) for strip in (False, True))
+    assert (contents(kept).count(DEBUG_INFO), contents(stripped).count(DEBUG_INFO)) == (2, 0)
+    elf = read_wheel(stripped).elves[EXTENSION]
+    assert isinstance(elf, Elf)
+    assert elf.needed == (grafted(stripped)["libfoo"].soname,)
+    assert elf.defined == {"PyInit_fast"}
+
+
+def contents(wheel: Path) -> bytes:
+    with zipfile.ZipFile(wheel) as archive:
+        return b"".join(archive.read(name) for name in archive.namelist())
