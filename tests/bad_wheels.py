@@ -31,6 +31,7 @@ ARM = "cp313-cp313-manylinux_2_17_aarch64"
 SUFFIX = ".cpython-313-aarch64-linux-gnu.so"
 STALE = ".cpython-312-aarch64-linux-gnu.so"
 DIST_INFO = "tiny-1.0.dist-info"
+METADATA = "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n"
 FAST = tiny_elf(exports=["PyInit_fast"], needed=["libc.so.6"], versions_needed={"libc.so.6": ["GLIBC_2.17"]})
 
 
@@ -38,40 +39,50 @@ FAST = tiny_elf(exports=["PyInit_fast"], needed=["libc.so.6"], versions_needed={
 class Case:
     """A wheel by its tag and members, with all that an audit should find: code, member, found, expected.
 
-    `spoil` is done to it when it is finished.
+    `spoil` is done to it when it is finished; `file` is what it is called in the end, where that is another name.
     """
 
     tag: str = ARM
     members: dict[str, bytes] = field(default_factory=lambda: {f"fast{SUFFIX}": FAST})
     finds: tuple[tuple[str, str, str, str], ...] = ()
     target: str = ""
+    name: str = "tiny"
+    version: str = "1.0"
+    file: str = ""
     spoil: Spoil | None = None
 
     def make(self, directory: Path) -> Path:
-        path = tiny_wheel(directory, tag=self.tag, members=self.members)
+        path = tiny_wheel(directory, name=self.name, version=self.version, tag=self.tag, members=self.members)
         if self.spoil:
             self.spoil(path)
-        return path
+        return path.rename(path.with_name(self.file)) if self.file else path
 
     def audit(self, directory: Path) -> tuple[Finding, ...]:
         return audit_wheel(self.make(directory), parse_target(self.target) if self.target else None)
 
 
+def stating(lines: str = "", version: str = "1.0", purelib: str = "false") -> dict[str, bytes]:
+    """A WHEEL file with these lines; without the lines of which the value is empty."""
+    fields = {"Wheel-Version": version, "Root-Is-Purelib": purelib}
+    head = "".join(f"{field}: {value}\n" for field, value in fields.items() if value)
+    return {f"{DIST_INFO}/WHEEL": f"{head}{lines}\n".encode()}
+
+
 BAD = {
     "WHEEL of another platform": Case(
-        members={f"fast{SUFFIX}": FAST, f"{DIST_INFO}/WHEEL": b"Wheel-Version: 1.0\nTag: cp313-cp313-linux_aarch64\n"},
+        members={f"fast{SUFFIX}": FAST, **stating("Tag: cp313-cp313-linux_aarch64")},
         finds=(("W101", f"{DIST_INFO}/WHEEL", "cp313-cp313-linux_aarch64", ARM),),
     ),
     "WHEEL without a tag": Case(
-        members={f"fast{SUFFIX}": FAST, f"{DIST_INFO}/WHEEL": b"Wheel-Version: 1.0\n"},
+        members={f"fast{SUFFIX}": FAST, **stating()},
         finds=(("W101", f"{DIST_INFO}/WHEEL", "no tag at all", ARM),),
     ),
     "METADATA of another version": Case(
-        members={f"fast{SUFFIX}": FAST, f"{DIST_INFO}/METADATA": b"Name: tiny\nVersion: 1.1\n"},
+        members={f"fast{SUFFIX}": FAST, f"{DIST_INFO}/METADATA": b"Metadata-Version: 2.1\nName: tiny\nVersion: 1.1\n"},
         finds=(("W102", f"{DIST_INFO}/METADATA", "tiny 1.1", "tiny 1.0"),),
     ),
     "METADATA with a broken version": Case(
-        members={f"fast{SUFFIX}": FAST, f"{DIST_INFO}/METADATA": b"Name: tiny\nVersion: one\n"},
+        members={f"fast{SUFFIX}": FAST, f"{DIST_INFO}/METADATA": b"Metadata-Version: 2.1\nName: tiny\nVersion: one\n"},
         finds=(("W102", f"{DIST_INFO}/METADATA", "tiny one", "tiny 1.0"),),
     ),
     "never repaired": Case(
@@ -83,12 +94,151 @@ BAD = {
         members={
             "fast.cpython-313-riscv64-linux-gnu.so": tiny_elf(machine="EM_RISCV", exports=["PyInit_fast"]),
         },
-        finds=(("W103", "", "manylinux_2_17_riscv64", "manylinux_X_Y_ARCH or musllinux_X_Y_ARCH"),),
+        finds=(("W105", "", "manylinux_2_17_riscv64", "manylinux_X_Y_ARCH or musllinux_X_Y_ARCH"),),
     ),
     "another system": Case(
         tag="cp313-cp313-macosx_11_0_arm64",
         members={"tiny.py": b""},
-        finds=(("W103", "", "macosx_11_0_arm64", "manylinux_X_Y_ARCH or musllinux_X_Y_ARCH"),),
+        finds=(("W106", "", "macosx_11_0_arm64", "manylinux_X_Y_ARCH or musllinux_X_Y_ARCH"),),
+    ),
+    "a policy under a name that the architecture never had": Case(
+        tag="cp313-cp313-manylinux_2_17_aarch64.manylinux1_aarch64",
+        finds=(("W103", "", "manylinux1_aarch64", "manylinux_X_Y_ARCH or musllinux_X_Y_ARCH"),),
+    ),
+    "a version of macOS that never was": Case(
+        tag="cp313-cp313-macosx_17_0_arm64",
+        members={"tiny.py": b""},
+        finds=(("W103", "", "macosx_17_0_arm64", "manylinux_X_Y_ARCH or musllinux_X_Y_ARCH"),),
+    ),
+    "no policy at all, and taken by the index": Case(
+        tag="cp313-cp313-linux_armv7l",
+        members={
+            "fast.cpython-313-arm-linux-gnueabihf.so": tiny_elf(machine="EM_ARM", bits=32, exports=["PyInit_fast"])
+        },
+        finds=(("W105", "", "linux_armv7l", "manylinux_X_Y_ARCH or musllinux_X_Y_ARCH"),),
+    ),
+    **{
+        f"an impossible tag: {tag}": Case(
+            tag=f"{tag}-any", members={"tiny.py": b""}, finds=(("W107", "", tag, "such as cp313-cp313,"),)
+        )
+        for tag in (
+            *("cp313-cp312", "cp313t-cp313t", "cp312-cp312t", "cp314-abi3t", "cp313-cp313m", "cp31-abi3"),
+            *("py3-cp313", "py3-abi3", "cp3-none", "cp313.py3-abi3t"),
+        )
+    },
+    **{
+        f"an idle tag: {tag}": Case(tag=tag, members={"tiny.py": b""}, finds=(("W108", "", found, expected),))
+        for tag, found, expected in (
+            ("py3.cp313-cp313-any", "py3", "parts that go together"),
+            ("cp313-cp313.cp312-any", "cp312", "parts that go together"),
+            ("cp313t.cp313-none-any", "cp313t", "parts that go together"),
+            ("py3.py3-none-any", "py3 twice", "every part once"),
+        )
+    },
+    "any and a platform": Case(
+        tag="py3-none-manylinux_2_17_aarch64.any",
+        members={"tiny.py": b"", **stating("Tag: py3-none-any\nTag: py3-none-manylinux_2_17_aarch64")},
+        finds=(("W108", "", "manylinux_2_17_aarch64 beside any", "either any or platforms"),),
+    ),
+    **{
+        f"{required} excludes {tag}": Case(
+            tag=tag,
+            members={
+                "tiny.py": b"",
+                f"{DIST_INFO}/METADATA": f"{METADATA}Requires-Python: {required}\n".encode(),
+            },
+            finds=(("W109", f"{DIST_INFO}/METADATA", required, f"what {tag} serves"),),
+        )
+        for tag, required in (
+            ("cp39-cp39-any", ">=3.10"),
+            ("cp313-cp313-any", "<3.13"),
+            ("cp311-abi3-any", "<3.11"),
+            ("py2-none-any", ">=3"),
+            ("py310-none-any", "==3.9.*"),
+        )
+    },
+    "a folder of another spelling": Case(
+        file="tiny-1.0.0-py3-none-any.whl",
+        tag="py3-none-any",
+        members={"tiny.py": b""},
+        finds=(("W110", DIST_INFO, DIST_INFO, "tiny-1.0.0.dist-info"),),
+    ),
+    "a name in capitals": Case(
+        name="Tiny", tag="py3-none-any", members={"tiny.py": b""}, finds=(("W111", "", "Tiny", "tiny"),)
+    ),
+    "a name with a dot": Case(
+        name="ti.ny", tag="py3-none-any", members={"tiny.py": b""}, finds=(("W111", "", "ti.ny", "ti_ny"),)
+    ),
+    **{
+        f"METADATA with {line!r}": Case(
+            tag="py3-none-any",
+            members={"tiny.py": b"", f"{DIST_INFO}/METADATA": f"{METADATA}{line}\n".encode()},
+            finds=(("W112", f"{DIST_INFO}/METADATA", found, f"a valid {line.partition(':')[0].lower()}"),),
+        )
+        for line, found in {
+            "Requires-Python: three": "'three' is invalid for 'requires-python'",
+            "Requires-Dist: large >> 1": "'large >> 1' is invalid for 'requires-dist'",
+            "Requires-Dist: large @ file:///large": "large @ file:///large is a direct reference",
+            "License-Expression: MIT": "license-expression introduced in metadata version 2.4, not 2.1",
+            f"Summary: {'tiny' * 129}": "516 characters, and 512 are the limit",
+            "Flavour: sweet": "flavour: sweet",
+        }.items()
+    },
+    "METADATA of no version": Case(
+        tag="py3-none-any",
+        members={"tiny.py": b"", f"{DIST_INFO}/METADATA": b"Name: tiny\nVersion: 1.0\n"},
+        finds=(("W112", f"{DIST_INFO}/METADATA", "None is not a valid metadata version", "a valid metadata-version"),),
+    ),
+    "two licences": Case(
+        tag="py3-none-any",
+        members={
+            "tiny.py": b"",
+            f"{DIST_INFO}/METADATA": METADATA.replace("2.1", "2.4").encode()
+            + b"License: MIT\nLicense-Expression: MIT\n",
+        },
+        finds=(("W112", f"{DIST_INFO}/METADATA", "License beside License-Expression", "a valid license"),),
+    ),
+    **{
+        f"entry points {text!r}": Case(
+            tag="py3-none-any",
+            members={"tiny.py": b"", f"{DIST_INFO}/entry_points.txt": text.encode()},
+            finds=(("W113", f"{DIST_INFO}/entry_points.txt", found, expected),),
+        )
+        for text, found, expected in (
+            ("tiny = tiny:main\n", "File contains no section headers.", "an INI file"),
+            ("[console_scripts]\n../tiny = tiny:main\n", "../tiny", "a name without folders"),
+            ("[gui_scripts]\nTiny One = tiny:main\n", "Tiny One", "a name without folders"),
+        )
+    },
+    "a build number in the file name alone": Case(
+        file="tiny-1.0-1-py3-none-any.whl",
+        tag="py3-none-any",
+        members={"tiny.py": b""},
+        finds=(("W114", f"{DIST_INFO}/WHEEL", "none", "1"),),
+    ),
+    "a build number in WHEEL alone": Case(
+        members={f"fast{SUFFIX}": FAST, **stating(f"Build: 1b\nTag: {ARM}")},
+        finds=(("W114", f"{DIST_INFO}/WHEEL", "1b", "none"),),
+    ),
+    "a format to come": Case(
+        members={f"fast{SUFFIX}": FAST, **stating(f"Tag: {ARM}", version="2.0")},
+        finds=(("W115", f"{DIST_INFO}/WHEEL", "2.0", "1.0"),),
+    ),
+    "no format": Case(
+        members={f"fast{SUFFIX}": FAST, **stating(f"Tag: {ARM}", version="")},
+        finds=(("W115", f"{DIST_INFO}/WHEEL", "no Wheel-Version", "1.0"),),
+    ),
+    "a platform wheel that says it is pure": Case(
+        members={f"fast{SUFFIX}": FAST, **stating(f"Tag: {ARM}", purelib="true")},
+        finds=(("W116", f"{DIST_INFO}/WHEEL", "true", "false"),),
+    ),
+    "a pure wheel that does not say so": Case(
+        tag="py3-none-any",
+        members={"tiny.py": b"", **stating("Tag: py3-none-any", purelib="")},
+        finds=(("W116", f"{DIST_INFO}/WHEEL", "not stated", "true"),),
+    ),
+    "a local version": Case(
+        version="1.0+arm", tag="py3-none-any", members={"tiny.py": b""}, finds=(("W117", "", "1.0+arm", "1.0"),)
     ),
     "another Python than asked for": Case(
         target="cp312-manylinux_2_17_aarch64",
@@ -399,5 +549,15 @@ BAD = {
         tag="py3-none-any",
         members={"tool": tiny_elf()},
         finds=(("W602", "tool", "an ELF file", "no binaries in an any wheel"),),
+    ),
+    "nothing at all": Case(
+        tag="py3-none-any", members={}, finds=(("W603", "", "metadata alone", "at least one file to install"),)
+    ),
+    "binaries of other systems": Case(
+        members={f"fast{SUFFIX}": FAST, "tiny/fast.cp313-win_amd64.pyd": b"MZ", "tiny/libfast.dylib": b""},
+        finds=(
+            ("W604", "tiny/fast.cp313-win_amd64.pyd", "a binary for win", f"none in {ARM}"),
+            ("W604", "tiny/libfast.dylib", "a binary for macosx", f"none in {ARM}"),
+        ),
     ),
 }

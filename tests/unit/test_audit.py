@@ -17,7 +17,7 @@ def test_findings_come_in_the_order_of_the_rules(tmp_path: Path) -> None:
     )
     members = {
         "tiny/fast.cpython-313-x86_64-linux-gnu.so": library,
-        "tiny-1.0.dist-info/WHEEL": b"Tag: cp313-cp313-linux_x86_64\n",
+        "tiny-1.0.dist-info/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: cp313-cp313-linux_x86_64\n",
         "tiny-1.0.dist-info/RECORD": b"",
     }
     path = tiny_wheel(tmp_path, tag="cp313-cp313-manylinux_2_28_aarch64", members=members)

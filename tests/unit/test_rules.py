@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bad_wheels import ARM, BAD, DIST_INFO, FAST, STALE, SUFFIX, Case
+from bad_wheels import ARM, BAD, DIST_INFO, FAST, METADATA, STALE, SUFFIX, Case, stating
 from crosswheel.model import Finding
 from crosswheel.rules import RULES
 from crosswheel.rules.promise import promise_of
@@ -103,6 +103,52 @@ GOOD = {
     "a plain library under the name of an extension": Case(
         tag="cp311-abi3-manylinux_2_17_aarch64", members={"tiny/_raw.abi3.so": tiny_elf(exports=["encrypt"])}
     ),
+    "a policy beside its other name and a newer one": Case(tag=f"{ARM}.manylinux2014_aarch64.manylinux_2_28_aarch64"),
+    **{
+        f"a tag: {tag}": Case(tag=f"{tag}-any", members={"tiny.py": b""})
+        for tag in (
+            *("py2.py3-none", "py39-none", "cp27-cp27mu", "cp37-cp37m", "cp36.cp37-cp36m.cp37m", "cp32-abi3"),
+            *("cp313-none", "cp313-cp313.abi3", "cp315-abi3.abi3t", "cp314-cp314t"),
+            *("pp310-pypy310_pp73", "graalpy311-none"),
+        )
+    },
+    **{
+        f"{required} allows {tag}": Case(
+            tag=tag,
+            members={"tiny.py": b"", f"{DIST_INFO}/METADATA": f"{METADATA}Requires-Python: {required}\n".encode()},
+        )
+        for tag, required in (
+            ("cp39-cp39-any", ">=3.9.2"),
+            ("cp39.cp310-cp39.cp310-any", ">=3.10"),
+            ("cp38-abi3-any", ">=3.13"),
+            ("py3-none-any", "~=3.9,!=3.9.0"),
+            ("py2.py3-none-any", ">=3.9"),
+            ("cp315-cp315-any", ">=3.15.0rc1"),
+            ("pp310-pypy310_pp73-any", ">=3.11"),
+        )
+    },
+    "a build number": Case(
+        file=f"tiny-1.0-01b-{ARM}.whl", members={f"fast{SUFFIX}": FAST, **stating(f"Build: 01b\nTag: {ARM}")}
+    ),
+    "licence files as setuptools named them early": Case(
+        members={f"fast{SUFFIX}": FAST, f"{DIST_INFO}/METADATA": f"{METADATA}License-File: LICENSE\n".encode()}
+    ),
+    "metadata with all that there is": Case(
+        members={
+            f"fast{SUFFIX}": FAST,
+            f"{DIST_INFO}/METADATA": (
+                f"{METADATA}Summary: Ein Rädchen\nAuthor-Email: A. N. <a@example.org>\nKeywords: tiny,small\n"
+                "Project-URL: Home, https://example.org\nRequires-Dist: large[x]>=1; python_version < '3.12'\n"
+                "Provides-Extra: fast\nClassifier: Private :: Do Not Upload\n"
+                "Description-Content-Type: text/markdown; charset=UTF-8; variant=GFM\n\n# Tiny\n\nName: none\n"
+            ).encode(),
+            f"{DIST_INFO}/entry_points.txt": "[console_scripts]\nTi-ny.py = tiny:main\n\n[x.y]\nä b = c\n".encode(),
+        }
+    ),
+    "a wheel that only requires others": Case(
+        tag="py3-none-any",
+        members={f"{DIST_INFO}/METADATA": f"{METADATA}Requires-Dist: large\n".encode()},
+    ),
     "a signature": Case(members={f"fast{SUFFIX}": FAST, f"{DIST_INFO}/RECORD.jws": b"{}"}),
 }
 
@@ -141,12 +187,20 @@ def test_codes_are_unique_and_purity_comes_first() -> None:
 
 def test_what_installs_and_works_is_no_error() -> None:
     assert {rule.code: rule.level for rule in RULES if rule.level != "error"} == {
+        "W105": "warning",
+        "W106": "note",
+        "W108": "warning",
+        "W114": "warning",
+        "W116": "warning",
+        "W117": "note",
         "W302": "note",
         "W507": "warning",
         "W508": "warning",
         "W510": "warning",
         "W513": "warning",
         "W514": "note",
+        "W603": "warning",
+        "W604": "note",
     }
 
 

@@ -7,7 +7,19 @@ still means what it says.
 
 from __future__ import annotations
 
-from crosswheel.rules import archive, extensions, files, linkage, machine, purity, record, tags, unreadable, wheelhouse
+from crosswheel.rules import (
+    archive,
+    extensions,
+    files,
+    linkage,
+    machine,
+    metadata,
+    purity,
+    record,
+    tags,
+    unreadable,
+    wheelhouse,
+)
 from crosswheel.rules.rule import Rule, Worded
 from crosswheel.rules.wheelhouse import SetRule
 
@@ -17,10 +29,25 @@ RULES: tuple[Rule, ...] = (
     # What nothing was compiled for breaks other rules too; this one has the reason.
     purity.NothingCompiled(),
     purity.BinaryInPureWheel(),
+    purity.NothingInside(),
+    purity.OtherSystemsBinary(),
     tags.TagsDiffer(),
-    tags.NameDiffers(),
-    tags.UnprovablePlatform(),
+    metadata.NameDiffers(),
+    tags.RefusedPlatform(),
     tags.NotTheTarget(),
+    tags.UnprovablePlatform(),
+    tags.OtherSystem(),
+    tags.ImpossibleTag(),
+    tags.IdleTag(),
+    tags.ExcludedPython(),
+    metadata.FolderDiffers(),
+    metadata.NameUnescaped(),
+    metadata.BadMetadata(),
+    metadata.BadEntryPoints(),
+    metadata.BuildDiffers(),
+    metadata.UnknownFormat(),
+    metadata.RootDiffers(),
+    metadata.LocalVersion(),
     machine.BrokenElf(),
     machine.WrongMachine(),
     extensions.WrongSuffix(),

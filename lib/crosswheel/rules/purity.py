@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from crosswheel.model import Finding
+from crosswheel.rules.platforms import is_linux
 from crosswheel.rules.rule import Rule
 from crosswheel.targets import Target
 from crosswheel.wheels import Wheel
@@ -21,7 +22,7 @@ class NothingCompiled(Rule):
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         # Binaries of other systems are no ELF files, and other rules say that such a wheel cannot be judged.
-        if any("linux" in tag.platform for tag in wheel.tags) and not wheel.elves and not wheel.unreadable:
+        if all(is_linux(tag.platform) for tag in wheel.tags) and not wheel.elves and not wheel.unreadable:
             yield self.finding(found="no ELF file", expected=f"at least one for {wheel.tag}")
 
 
@@ -33,6 +34,39 @@ class BinaryInPureWheel(Rule):
     fix = "give the wheel a platform tag: the build backend has to know that there are extensions"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
-        if wheel.is_pure:
+        if any(tag.platform == "any" for tag in wheel.tags):
             for member in wheel.elves:
                 yield self.finding(member=member, found="an ELF file", expected="no binaries in an any wheel")
+
+
+class NothingInside(Rule):
+    """The wheel installs nothing: it holds no file beside its metadata, and requires no other project."""
+
+    code = "W603"
+    level = "warning"
+    why = "The installation succeeds, and every import fails: the build backend did not find the packages."
+    fix = "tell the build backend where the packages are, such as in src/, and look into the wheel with `unzip -l`"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        inside = any(not member.startswith(f"{wheel.dist_info}/") for member in wheel.members)
+        # A wheel that does nothing but require others is an old custom.
+        if wheel.is_pure and not inside and not wheel.metadata.get_all("Requires-Dist") and not wheel.entry_points:
+            yield self.finding(found="metadata alone", expected="at least one file to install")
+
+
+class OtherSystemsBinary(Rule):
+    """A binary for Windows or macOS lies in a wheel that is not for that system."""
+
+    code = "W604"
+    level = "note"
+    why = "Nobody can load it where the wheel is installed; launchers that a tool hands out are the exception."
+    fix = "leave it out in the build backend's configuration for other systems"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        for member in wheel.members:
+            for system, suffixes in _BINARIES.items():
+                if member.lower().endswith(suffixes) and not any(tag.platform.startswith(system) for tag in wheel.tags):
+                    yield self.finding(member=member, found=f"a binary for {system}", expected=f"none in {wheel.tag}")
+
+
+_BINARIES = {"win": (".pyd", ".dll", ".exe"), "macosx": (".dylib",)}
