@@ -87,6 +87,13 @@ def refresh_images(session: nox.Session) -> None:
     session.run("python", "tools/refresh_images.py")
 
 
+@nox.session(name="refresh-symbols", default=False)
+def refresh_symbols(session: nox.Session) -> None:
+    """List what CPythons, C libraries and other libraries export; needs Debian's apt, and some minutes."""
+    session.install("-e", ".")
+    session.run("python", "tools/refresh_symbols.py")
+
+
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """Cross builds beside native ones, side by side in one run."""
