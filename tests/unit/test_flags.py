@@ -32,6 +32,26 @@ def test_flags_become_options_of_their_types(arguments: list[str], given: dict[s
 
 
 @pytest.mark.parametrize(
+    ("arguments", "given"),
+    [
+        ([], {}),
+        (["a.whl", "b,c.whl"], {"wheels": ["a.whl", "b,c.whl"]}),
+        (["--wheels", "a.whl,b.whl"], {"wheels": ["a.whl", "b.whl"]}),
+        (["a.whl", "--json", "x.json", "b.whl"], {"wheels": ["a.whl", "b.whl"], "json": "x.json"}),
+        (["--sarif=x.sarif", "wheelhouse"], {"wheels": ["wheelhouse"], "sarif": "x.sarif"}),
+        (["--rules"], {"rules": True}),
+    ],
+)
+def test_a_verb_may_take_many_words_wherever_they_stand(arguments: list[str], given: dict[str, Any]) -> None:
+    assert parse_flags(arguments, "audit") == given
+
+
+def test_a_mistaken_flag_among_many_words_is_told() -> None:
+    with pytest.raises(UsageError, match=r"unrecognized arguments: --jsn \(did you mean --json\?\)"):
+        parse_flags(["a.whl", "--jsn", "x.json"], "audit")
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--polcy", "x"], "unrecognized arguments: --polcy (did you mean --policy?)"),

@@ -11,7 +11,7 @@ from crosswheel.config import load_config
 from crosswheel.engines.cross import Cross
 from crosswheel.errors import SourceError
 from crosswheel.model import Interpreter, Job, LeftOut, Plan, Refusal
-from crosswheel.plan import Offer, make_plan, plan_job
+from crosswheel.plan import Offer, make_plan, plan_job, promised_targets
 from crosswheel.targets import PythonTag, Target, parse_target, python_tags
 from tiny_projects import tiny_host, tiny_site
 
@@ -89,6 +89,15 @@ def test_a_requires_python_that_is_none_is_an_error_of_the_source(tmp_path: Path
 
 
 # ---- policies -------------------------------------------------------------------------------------------------
+
+
+def test_what_is_promised_depends_on_no_machine(tmp_path: Path) -> None:
+    config = load_config(tmp_path, {"arch": ["aarch64", "riscv64"], "python": ["cp313", "cp39"]})
+    promised = promised_targets(config, ">=3.10", [PythonTag(12)])
+    assert [str(target) for target in promised] == ["cp313-manylinux2014_aarch64", "cp313-manylinux_2_31_riscv64"]
+    config = load_config(tmp_path, {"arch": ["aarch64", "riscv64"], "policy": "manylinux2014"})
+    promised = promised_targets(config, "", [PythonTag(14), PythonTag(12)])
+    assert [str(target) for target in promised] == ["cp312-manylinux2014_aarch64", "cp314-manylinux2014_aarch64"]
 
 
 def test_every_architecture_gets_the_widest_floor_it_has(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from crosswheel.sessions import ARCHITECTURES
 from crosswheel.targets import architectures
+from crosswheel.testing import tiny_wheel
 from crosswheel.verbs import VERBS
 
 pytest.importorskip("nox")
@@ -50,6 +51,20 @@ def test_mistakes_after_the_dashes_fail_the_session_with_all_of_them(tmp_path: P
     assert "engine: unknown engine 'cros' (did you mean cross?); known: auto, native, " in text
     assert "(exit code 2)" in text
     assert "Traceback" not in text
+
+
+def test_wheels_are_named_after_the_dashes(tmp_path: Path) -> None:
+    wheels = [tiny_wheel(tmp_path, name=name, members={f"{name}.py": b""}) for name in ("one", "two")]
+    done = nox(tmp_path, "-s", "audit", "--", *(wheel.name for wheel in wheels))
+    assert done.returncode == 0
+    assert [line for line in done.stdout.splitlines() if line.startswith("✔ ")] == [
+        f"✔ {wheel.name} ({wheel.stat().st_size} B): nothing found" for wheel in wheels
+    ]
+    wheels[0].write_bytes(b"")
+    done = nox(tmp_path, "-s", "audit", "--", ".")
+    assert done.returncode == 1
+    assert f"✘ {wheels[0].name}: 1 error" in done.stdout
+    assert "exit code 9" in done.stderr + done.stdout
 
 
 def test_a_failed_session_tells_its_exit_code(tmp_path: Path) -> None:

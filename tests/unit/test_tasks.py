@@ -16,6 +16,7 @@ from crosswheel.config import ENGINES
 from crosswheel.errors import BuildFailed, SourceError
 from crosswheel.flags import flag_options
 from crosswheel.tasks import namespace, with_positional_flag
+from crosswheel.testing import tiny_wheel
 from crosswheel.verbs import VERBS
 
 
@@ -40,6 +41,17 @@ def crosswheel(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
         ("crosswheel wheels --source kiwisolver", "crosswheel wheels --source kiwisolver"),
         ("crosswheel --debug wheels kiwisolver", "crosswheel --debug wheels --source kiwisolver"),
         ("crosswheel --list", "crosswheel --list"),
+        ("crosswheel wheels kiwisolver audit", "crosswheel wheels --source kiwisolver audit"),
+        ("crosswheel audit", "crosswheel audit"),
+        ("crosswheel audit --rules", "crosswheel audit --rules"),
+        ("crosswheel audit a.whl b.whl", "crosswheel audit --wheels a.whl,b.whl"),
+        (
+            "crosswheel audit a.whl --json x.json --rules b.whl",
+            "crosswheel audit --wheels a.whl,b.whl --json x.json --rules",
+        ),
+        ("crosswheel audit --sarif=x b.whl", "crosswheel audit --wheels b.whl --sarif=x"),
+        ("crosswheel audit --wheels a.whl", "crosswheel audit --wheels a.whl"),
+        ("crosswheel audit wheels", "crosswheel audit --wheels wheels"),
     ],
 )
 def test_the_word_after_the_verb_is_the_source(words: str, named: str) -> None:
@@ -137,6 +149,25 @@ def test_words_that_cannot_be_placed_end_with_code_2_too(tmp_path: Path, words: 
     assert done.stderr == (
         f"crosswheel: {message}\n  try: crosswheel wheels SOURCE --FLAGS; crosswheel --help wheels lists them\n"
     )
+
+
+def test_many_wheels_are_audited_with_one_exit_code(tmp_path: Path) -> None:
+    wheels = [tiny_wheel(tmp_path, name=name, members={f"{name}.py": b""}) for name in ("one", "two")]
+    done = crosswheel(tmp_path, "audit", wheels[0].name, "--json", "x.json", wheels[1].name)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"✔ {wheels[0].name} ")
+    assert (tmp_path / "x.json").is_file()
+    wheels[1].write_bytes(b"")
+    done = crosswheel(tmp_path, "audit", "--wheels", f"{wheels[0].name},{wheels[1].name}")
+    assert done.returncode == 9
+    assert f"✘ {wheels[1].name}: 1 error" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_a_folder_without_wheels_ends_with_code_3(tmp_path: Path) -> None:
+    done = crosswheel(tmp_path, "audit", ".")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith("crosswheel: there is no wheel in .\n")
 
 
 def test_a_folder_that_is_no_project_ends_with_code_4(tmp_path: Path) -> None:

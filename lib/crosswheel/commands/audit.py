@@ -76,19 +76,24 @@ def _choose(config: Config) -> _Chosen:
         raise UsageError([f"there is no file or folder {path}" for path in missing], hint="crosswheel audit WHEELS")
     # An unpacked wheel keeps its name: that it is none is the audit's to say, as of anything else under such a name.
     folders = tuple(path for path in named if path.is_dir() and path.suffix != ".whl")
-    files = [path for path in named if path not in folders]
-    for folder in folders:
-        wheels = sorted(folder.glob("*.whl"))
-        if not wheels:
-            raise NothingToDo(f"there is no wheel in {folder}", hint="crosswheel audit WHEELS, or a folder of them")
-        files += [*wheels, *sorted(filter(_is_sdist, folder.glob("*.tar.gz")))]
-    once = {path.parent.resolve() / path.name: path for path in reversed(files)}
-    chosen = list(reversed(once.values()))
+    once: dict[Path, Path] = {}
+    for path in named:
+        for file in _inside(path) if path in folders else [path]:
+            once.setdefault(file.parent.resolve() / file.name, file)
+    chosen = once.values()
     sdists = tuple(path for path in chosen if path.name.endswith(".tar.gz"))
-    wheels = [path for path in chosen if path not in sdists]
+    wheels = tuple(path for path in chosen if path not in sdists)
     if not wheels:
         raise NothingToDo("there is no wheel among these files", hint="crosswheel audit WHEELS, or a folder of them")
-    return _Chosen(tuple(wheels), sdists, folders)
+    return _Chosen(wheels, sdists, folders)
+
+
+def _inside(folder: Path) -> list[Path]:
+    """The wheels of a folder, and its sdists."""
+    wheels = sorted(folder.glob("*.whl"))
+    if not wheels:
+        raise NothingToDo(f"there is no wheel in {folder}", hint="crosswheel audit WHEELS, or a folder of them")
+    return [*wheels, *sorted(filter(_is_sdist, folder.glob("*.tar.gz")))]
 
 
 def _is_sdist(path: Path) -> bool:
@@ -120,8 +125,14 @@ def _wheelhouse(chosen: _Chosen, audits: Sequence[Audit], config: Config, projec
 
 
 def _targets(entries: Sequence[Entry], config: Config) -> tuple[Target, ...]:
-    """What the project's configuration promises; where it names no Python, each that any of the wheels is for."""
-    requires = {text for entry in entries for text in entry.fields.get("Requires-Python", ())}
+    """What the project's configuration promises; where it names no Python, each that any of the wheels is for.
+
+    Nothing where the wheels do not agree on the Pythons that they require: rules of their own say so.
+    """
+    requires = {text for entry in entries for text in entry.fields.get("Requires-Python", [""])}
     named = {name for entry in entries for tag in entry.tags for name in (tag.abi, tag.interpreter)}
     seen = [tag for tag in python_tags() if str(tag) in named]
-    return promised_targets(config, requires.pop() if len(requires) == 1 else "", seen)
+    try:
+        return promised_targets(config, requires.pop(), seen) if len(requires) == 1 else ()
+    except SourceError:
+        return ()
