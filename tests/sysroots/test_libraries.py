@@ -25,17 +25,18 @@ def sysroot(debian_cache: Path) -> Path:
         pytest.skip(f"no sysroot with libyaml and libffi: {error}")
 
 
-def build(source: str, sysroot: Path, folder: Path) -> tuple[int, str, list[Path]]:
+def build(source: str, sysroot: Path, folder: Path, **flags: object) -> tuple[int, str, list[Path]]:
     (folder / "pyproject.toml").write_text(f'[tool.crosswheel]\nsysroot = {{ aarch64 = "{sysroot}" }}\n')
     printed = io.StringIO()
-    code = run_verb("wheels", folder, {"source": source, "python": ["cp311"], **WITHOUT_CONTAINERS}, printed)
+    code = run_verb("wheels", folder, {"source": source, "python": ["cp311"], **WITHOUT_CONTAINERS, **flags}, printed)
     return code, printed.getvalue(), list((folder / "wheelhouse").glob("*.whl"))
 
 
-@pytest.fixture(scope="module")
-def pyyaml(sysroot: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module", params=[False, True], ids=["as built", "stripped"])
+def pyyaml(sysroot: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
     """PyYAML, which without libyaml becomes a wheel with nothing in it."""
-    code, printed, wheels = build("pyyaml==6.0.3", sysroot, tmp_path_factory.mktemp("pyyaml"))
+    folder = tmp_path_factory.mktemp("pyyaml")
+    code, printed, wheels = build("pyyaml==6.0.3", sysroot, folder, strip=request.param)
     assert code == 0, printed
     return wheels[0]
 

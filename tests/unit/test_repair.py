@@ -10,8 +10,8 @@ import os
 import shutil
 import time
 import zipfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -216,6 +216,42 @@ def test_a_library_that_cannot_be_grafted_is_named_with_the_reason(
     assert "the wheel needs libfoo.so.1: " in failed.value.message
     assert reason in failed.value.message
     assert "sysroot.aarch64 in [tool.crosswheel]" in failed.value.hint
+
+
+def test_a_container_gives_what_fits(bench: Bench) -> None:
+    work = bench.work(wheel_of(bench, needed=("libfoo.so.1", "libbar.so.2")))
+    there = {
+        "libfoo.so.1": tiny_elf(soname="libfoo.so.1", needed=("libbar.so.2",)),
+        "libbar.so.2": tiny_elf(soname="libbar.so.2"),
+    }
+    assert set(grafted(repair(in_container(work, there)).made)) == {"libfoo", "libbar"}
+
+
+def test_a_library_of_a_container_that_does_not_fit_is_named_with_the_reason(bench: Bench) -> None:
+    work = bench.work(wheel_of(bench, needed=("libfoo.so.1",)))
+    with pytest.raises(
+        RepairFailed, match=r"libfoo\.so\.1: the one in the container is not for aarch64: it is EM_S390"
+    ):
+        repair(in_container(work, {"libfoo.so.1": tiny_elf(machine="EM_S390", byteorder="big")}))
+
+
+def in_container(work: Work, libraries: Mapping[str, bytes]) -> Work:
+    space = work.workspace
+    return replace(work, workspace=_Contained(space.host, space.root, space.python, space.log, None, there=libraries))
+
+
+@dataclass(frozen=True)
+class _Contained(HostWorkspace):
+    """A place that has libraries of its own."""
+
+    there: Mapping[str, bytes] = field(default_factory=dict)
+
+    def libraries(self, names: Iterable[str]) -> Path | None:
+        folder = self.root / "libraries"
+        for name in self.there.keys() & set(names):
+            folder.mkdir(exist_ok=True)
+            (folder / name).write_bytes(self.there[name])
+        return folder if folder.is_dir() else None
 
 
 def test_a_run_path_takes_nothing_from_this_machine(bench: Bench) -> None:

@@ -32,7 +32,7 @@ def moment_of(wheel: Path, epoch: str = "") -> Moment:
     if epoch:
         return _named(min(int(epoch), 1 << 32))
     with zipfile.ZipFile(wheel) as archive:
-        return max(_FIRST, *(info.date_time for info in archive.infolist()))
+        return max([_FIRST, *(info.date_time for info in archive.infolist())])
 
 
 def seal(made: Path, name: str, platforms: Sequence[str], moment: Moment, folder: Path) -> Path:
