@@ -98,7 +98,7 @@ BAD = {
     ),
     "another system": Case(
         tag="cp313-cp313-macosx_11_0_arm64",
-        members={"tiny.py": b""},
+        members={"fast.cpython-313-darwin.so": b"\xcf\xfa\xed\xfe", "tiny/libfast.dylib": b"\xcf\xfa\xed\xfe"},
         finds=(("W106", "", "macosx_11_0_arm64", "manylinux_X_Y_ARCH or musllinux_X_Y_ARCH"),),
     ),
     "a policy under a name that the architecture never had": Case(
@@ -549,6 +549,14 @@ BAD = {
         tag="py3-none-any",
         members={"tool": tiny_elf()},
         finds=(("W602", "tool", "an ELF file", "no binaries in an any wheel"),),
+    ),
+    "extensions for everybody, and libraries for several systems": Case(
+        tag="py3-none-any",
+        members={f"fast{SUFFIX}": FAST, "tool": tiny_elf(), "tool.dll": b"MZ"},
+        finds=(
+            ("W602", f"fast{SUFFIX}", "an ELF file", "no binaries in an any wheel"),
+            ("W604", "tool.dll", "a binary for win", "none in py3-none-any"),
+        ),
     ),
     "nothing at all": Case(
         tag="py3-none-any", members={}, finds=(("W603", "", "metadata alone", "at least one file to install"),)

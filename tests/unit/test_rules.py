@@ -190,6 +190,7 @@ def test_what_installs_and_works_is_no_error() -> None:
         "W105": "warning",
         "W106": "note",
         "W108": "warning",
+        "W111": "warning",
         "W114": "warning",
         "W116": "warning",
         "W117": "note",

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from crosswheel.elf import BadElf, Elf
 from crosswheel.model import Finding
+from crosswheel.rules.platforms import is_linux
 from crosswheel.rules.rule import Rule
 from crosswheel.targets import Target
 from crosswheel.wheels import Wheel
@@ -31,7 +32,7 @@ class BrokenElf(Rule):
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         for member, elf in wheel.elves.items():
-            if isinstance(elf, BadElf):
+            if isinstance(elf, BadElf) and not _for_other_systems(wheel):
                 yield self.finding(member=member, found=str(elf), expected="an ELF file")
 
 
@@ -117,6 +118,11 @@ def _strange_convention(elf: Elf) -> tuple[str, str] | None:
         kind = _RISCV_FLOAT[(elf.flags & 6) >> 1]
         return (f"{kind} float", "double float") if kind != "double" else None
     return None
+
+
+def _for_other_systems(wheel: Wheel) -> bool:
+    """Extensions for macOS are called like ours, and are no ELF files."""
+    return not any(is_linux(tag.platform) or tag.platform == "any" for tag in wheel.tags)
 
 
 def _described(machine: str, bits: int, byteorder: str) -> str:

@@ -55,6 +55,7 @@ class NameUnescaped(Rule):
     """The name of the project is not normalised in the file name."""
 
     code = "W111"
+    level = "warning"  # such wheels of earlier years are on the index, and install as well as any
     why = "The index no longer takes such wheels: it wants lower case, and one underscore for each run of - _ and dots."
     fix = "build it with a recent version of the build backend"
 

@@ -35,7 +35,10 @@ class BinaryInPureWheel(Rule):
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         if any(tag.platform == "any" for tag in wheel.tags):
-            for member in wheel.elves:
+            # Who brings libraries for several systems has code that chooses among them; import cannot choose.
+            chosen = any(_system(member) for member in wheel.members)
+            extensions = {extension.member for extension in wheel.extensions}
+            for member in sorted(extensions) if chosen else wheel.elves:
                 yield self.finding(member=member, found="an ELF file", expected="no binaries in an any wheel")
 
 
@@ -64,9 +67,14 @@ class OtherSystemsBinary(Rule):
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         for member in wheel.members:
-            for system, suffixes in _BINARIES.items():
-                if member.lower().endswith(suffixes) and not any(tag.platform.startswith(system) for tag in wheel.tags):
-                    yield self.finding(member=member, found=f"a binary for {system}", expected=f"none in {wheel.tag}")
+            system = _system(member)
+            if system and not any(tag.platform.startswith(system) for tag in wheel.tags):
+                yield self.finding(member=member, found=f"a binary for {system}", expected=f"none in {wheel.tag}")
 
 
 _BINARIES = {"win": (".pyd", ".dll", ".exe"), "macosx": (".dylib",)}
+
+
+def _system(member: str) -> str:
+    """The system other than Linux that a file is for, by its name and as platform tags begin; empty for all else."""
+    return next((system for system, suffixes in _BINARIES.items() if member.lower().endswith(suffixes)), "")
