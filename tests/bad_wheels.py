@@ -355,6 +355,38 @@ BAD = {
         },
         finds=(("W404", f"fast{SUFFIX}", "__asan_init, __ubsan_handle_add_overflow", "no such symbols"),),
     ),
+    "a source file that was not compiled": Case(
+        members={f"fast{SUFFIX}": tiny_elf(exports=["PyInit_fast"], undefined=["PyModule_Create2", "help", "memcpy"])},
+        finds=(("W405", f"fast{SUFFIX}", "help", f"the C library, the Python of {ARM}, or a library in the wheel"),),
+    ),
+    "a library that was not linked": Case(
+        members={
+            f"fast{SUFFIX}": tiny_elf(exports=["PyInit_fast"], undefined=["zlibVersion"]),
+            f"faster{SUFFIX}": tiny_elf(exports=["PyInit_faster"], undefined=["zlibVersion"], needed=["libz.so.1"]),
+        },
+        finds=(("W405", f"fast{SUFFIX}", "zlibVersion", "the C library"),),
+    ),
+    "functions that Python no longer has, or not yet": Case(
+        members={
+            f"fast{SUFFIX}": tiny_elf(
+                exports=["PyInit_fast"], undefined=["_PyArg_NoKwnames", "PyUnicodeWriter_Create", "PyLong_FromLong"]
+            )
+        },
+        finds=(("W405", f"fast{SUFFIX}", "PyUnicodeWriter_Create, _PyArg_NoKwnames", "the C library"),),
+    ),
+    "a function of a newer glibc that the linker did not see": Case(
+        members={f"fast{SUFFIX}": tiny_elf(exports=["PyInit_fast"], undefined=["memfd_create"])},
+        finds=(("W405", f"fast{SUFFIX}", "memfd_create", "the C library"),),
+    ),
+    "glibc's fortified functions on musl": Case(
+        tag="cp313-cp313-musllinux_1_2_aarch64",
+        members={
+            "fast.cpython-313-aarch64-linux-musl.so": tiny_elf(
+                exports=["PyInit_fast"], undefined=["__sprintf_chk", "memcpy"], needed=["libc.so"]
+            )
+        },
+        finds=(("W405", "fast.cpython-313-aarch64-linux-musl.so", "__sprintf_chk", "the C library"),),
+    ),
     "RECORD without some and with others": Case(
         members={f"fast{SUFFIX}": FAST, f"{DIST_INFO}/RECORD": b"gone.py,,\n"},
         finds=(

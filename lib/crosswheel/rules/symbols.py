@@ -1,0 +1,158 @@
+"""4xx, too: import without running. Does every symbol that a binary leaves undefined exist where it will be loaded?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from crosswheel.elf import Elf, Undefined
+from crosswheel.errors import UsageError
+from crosswheel.model import Finding
+from crosswheel.rules.linkage import SANITIZERS
+from crosswheel.rules.machine import judged
+from crosswheel.rules.promise import Promise, promises
+from crosswheel.rules.rule import Rule
+from crosswheel.symbols import is_listed, known_pythons, libc_has, library_has, python_has
+from crosswheel.targets import Policy, PythonTag, Target, parse_python
+from crosswheel.wheels import Wheel
+
+_MOST_NAMES = 10
+_OF_ONE_PYTHON = re.compile(r"\.cpython-(3\d+t?)-[\w-]+\.so$")
+_PYTHONS_OWN = re.compile(r"_?Py|PY_")
+
+
+class UnresolvedSymbol(Rule):
+    """A binary wants a symbol that neither the C library in the tag has, nor its Python, nor a library in the wheel."""
+
+    code = "W405"
+    why = "The import fails: undefined symbol. The linker of an extension does not ask who will have it."
+    fix = "link the library or compile the source file that defines it; a private function may be gone in this Python"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        scopes = [_Scope(wheel, policy) for policy in _oldest(wheel)]
+        for member, elf in judged(wheel):
+            if missing := {name for scope in scopes for name in scope.missing(member, elf)}:
+                yield self.finding(member=member, found=_some(sorted(missing)), expected=_providers(wheel))
+
+
+@dataclass(frozen=True)
+class _Scope:
+    """Where the dynamic loader looks for a symbol, on a system with this C library.
+
+    That is the program with its libraries, then what a binary needs, and what that needs. A wheel may also load one of
+    its libraries for all others (RTLD_GLOBAL), which only running it can tell: what any of its binaries has counts.
+    """
+
+    wheel: Wheel
+    libc: Policy
+
+    def missing(self, member: str, elf: Elf) -> list[str]:
+        outside = self._outside(elf)
+        wanted = [symbol.name for symbol in elf.undefined if self._is_open(symbol) and symbol.name not in self._carried]
+        # A library that is nowhere has a rule of its own; what it would have, nobody knows.
+        if not wanted or not all(is_listed(library) for library in outside):
+            return []
+        pythons = _pythons(self.wheel, member)
+        forbidden = {name for promise in promises(self.wheel) for name in _forbidden(promise, elf)}
+        return [
+            name
+            for name in wanted
+            if name not in forbidden
+            and not libc_has(name, self.libc)
+            and not any(library_has(library, name) for library in outside)
+            and (elf.is_program or not _python_may_have(name, pythons))
+        ]
+
+    def _is_open(self, symbol: Undefined) -> bool:
+        """Other rules ask whether libraries outside have the versions that are wanted of them, and for sanitizers."""
+        bound_outside = symbol.version and symbol.library not in self._libraries
+        return not (symbol.weak or bound_outside or symbol.name.startswith(SANITIZERS))
+
+    def _outside(self, elf: Elf) -> frozenset[str]:
+        """The libraries of the system that are loaded with it."""
+        seen: set[str] = set()
+        waiting = list(elf.needed)
+        while waiting:
+            library = waiting.pop()
+            if library not in seen:
+                seen.add(library)
+                waiting += self._libraries[library].needed if library in self._libraries else ()
+        return frozenset(seen - set(self._libraries))
+
+    @cached_property
+    def _carried(self) -> frozenset[str]:
+        return frozenset(name for elf in self.wheel.elves.values() if isinstance(elf, Elf) for name in elf.defined)
+
+    @cached_property
+    def _libraries(self) -> Mapping[str, Elf]:
+        """The binaries of the wheel by file name and by soname, either of which the loader goes by."""
+        named = {}
+        for member, elf in self.wheel.elves.items():
+            if isinstance(elf, Elf):
+                named[member.rpartition("/")[2]] = elf
+                named[elf.soname or member] = elf
+        return named
+
+
+def _oldest(wheel: Wheel) -> list[Policy]:
+    """Of each C library in the tag, the oldest: `platforms` are sorted."""
+    found: dict[str, Policy] = {}
+    for policy, _ in wheel.platforms:
+        found[policy.libc] = min(policy, found.get(policy.libc, policy))
+    return list(found.values())
+
+
+def _pythons(wheel: Wheel, member: str) -> frozenset[PythonTag]:
+    """The CPythons of which one has to have what the member wants: nobody can say which, if it serves several.
+
+    None at all where another rule holds an extension against the stable ABI, or where CPython is not what is promised.
+    """
+    if wheel.is_abi3 and any(extension.member == member for extension in wheel.extensions):
+        return frozenset()
+    if match := _OF_ONE_PYTHON.search(member):
+        return _parsed(match[1])
+    if wheel.is_abi3:
+        return frozenset(_oldest_of_stable_abi(wheel))
+    if wheel.pythons:
+        return wheel.pythons
+    for_all = any(re.fullmatch(r"(?:py|cp)[23]\d*", tag.interpreter) and tag.abi == "none" for tag in wheel.tags)
+    return known_pythons() if for_all else frozenset()
+
+
+def _parsed(text: str) -> frozenset[PythonTag]:
+    try:
+        return frozenset({parse_python(text)})
+    except UsageError:
+        return frozenset()
+
+
+def _oldest_of_stable_abi(wheel: Wheel) -> Iterator[PythonTag]:
+    """What is in the stable ABI stays there: the oldest CPython in the tag has the least of it."""
+    minors = [int(match[1]) for tag in wheel.tags if (match := re.fullmatch(r"cp3(\d+)", tag.interpreter))]
+    for abi, free_threaded in (("abi3", False), ("abi3t", True)):
+        known = [python.minor for python in known_pythons() if python.free_threaded == free_threaded]
+        if abi in wheel.abis and minors:
+            yield PythonTag(max(min(minors), min(known, default=0)), free_threaded)
+
+
+def _python_may_have(name: str, pythons: frozenset[PythonTag]) -> bool:
+    if not pythons <= known_pythons() or not pythons:  # PyPy, or a CPython that is too new or too old for us
+        return bool(_PYTHONS_OWN.match(name))
+    return any(python_has(name, python) for python in pythons)
+
+
+def _forbidden(promise: Promise, elf: Elf) -> Iterator[str]:
+    """What is there in some builds of a library only, which another rule tells."""
+    for library in elf.needed:
+        yield from promise.forbidden.get(library, ())
+
+
+def _providers(wheel: Wheel) -> str:
+    return f"the C library, the Python of {wheel.tag}, or a library in the wheel"
+
+
+def _some(names: list[str]) -> str:
+    more = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
