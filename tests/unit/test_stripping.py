@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import io
+import random
 import shutil
 import struct
 import subprocess
@@ -86,6 +88,16 @@ def test_an_object_file_keeps_its_symbols() -> None:
 def test_half_a_file_is_a_bad_one(size: int) -> None:
     with pytest.raises(BadElf):
         stripped(with_debug_info(tiny_elf(exports=("PyInit_fast",)))[:size])
+
+
+def test_damaged_files_are_bad_ones_or_not_much_larger_than_before() -> None:
+    chance, full = random.Random(1), with_debug_info(tiny_elf(exports=("PyInit_fast",)))
+    for _ in range(1000):
+        damaged = bytearray(full)
+        for _ in range(4):
+            damaged[chance.choice([chance.randrange(64), chance.randrange(len(full))])] = chance.randrange(256)
+        with contextlib.suppress(BadElf):
+            assert len(stripped(bytes(damaged))) < len(full) + 10_000
 
 
 def test_no_file_at_all_is_a_bad_one() -> None:
