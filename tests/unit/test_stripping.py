@@ -91,7 +91,8 @@ def test_half_a_file_is_a_bad_one(size: int) -> None:
 
 
 def test_damaged_files_are_bad_ones_or_not_much_larger_than_before() -> None:
-    chance, full = random.Random(1), with_debug_info(tiny_elf(exports=("PyInit_fast",)))
+    chance = random.Random(1)  # noqa: S311
+    full = with_debug_info(tiny_elf(exports=("PyInit_fast",)))
     for _ in range(1000):
         damaged = bytearray(full)
         for _ in range(4):
