@@ -75,6 +75,15 @@ GOOD = {
             Made(OLDER, metadata="Requires-Dist: b\nRequires-Dist:  a\nDynamic: platform\n\nText\r\n\r\n"),
         )
     ),
+    "requirements in another spelling": Case(
+        wheels=(
+            Made(metadata='Requires-Dist: a_b>=1; extra == "x"\nRequires-Dist: no name\nRequires-Python: <4,>=3.9\n'),
+            Made(
+                OLDER,
+                metadata="Requires-Dist: A.b >=1 ; extra=='x'\nRequires-Dist: no name\nRequires-Python: >=3.9, <4\n",
+            ),
+        )
+    ),
     "entry points in another order": Case(
         wheels=(
             Made(members={"a.py": b"", "tiny-1.0.dist-info/entry_points.txt": b"[x]\na = b\nc = d\n"}),

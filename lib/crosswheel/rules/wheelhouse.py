@@ -10,8 +10,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.tags import Tag
-from packaging.utils import InvalidSdistFilename, NormalizedName, parse_sdist_filename
+from packaging.utils import InvalidSdistFilename, NormalizedName, canonicalize_name, parse_sdist_filename
 from packaging.version import Version
 
 from crosswheel.model import Finding
@@ -275,10 +277,22 @@ def _fields(wheel: Wheel) -> dict[str, frozenset[str]]:
     fields: dict[str, set[str]] = defaultdict(set)
     for field, value in wheel.metadata.items():
         if field.lower() not in _MAY_DIFFER:
-            fields[field.title()].add(" ".join(str(value).split()))
+            fields[field.title()].add(_plain(field.title(), " ".join(str(value).split())))
     fields[_DESCRIPTION] |= {" ".join(str(wheel.metadata.get_payload()).split())}
     fields[_ENTRY_POINTS] |= {" ".join(line.split()) for line in wheel.entry_points.splitlines() if line.strip()}
     return {field: frozenset(values - {""}) for field, values in fields.items()}
+
+
+def _plain(field: str, value: str) -> str:
+    """Requirements as `packaging` writes them: build backends quote, space and normalise them each in their way."""
+    try:
+        if field == "Requires-Dist":
+            requirement = Requirement(value)
+            requirement.name = canonicalize_name(requirement.name)
+            return str(requirement)
+        return str(SpecifierSet(value)) if field == "Requires-Python" else value
+    except (InvalidRequirement, InvalidSpecifier):
+        return value
 
 
 def _contents(wheel: Wheel) -> str:
