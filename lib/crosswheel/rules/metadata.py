@@ -164,8 +164,9 @@ def _version(text: str) -> Version | None:
 
 def _problems(wheel: Wheel) -> list[tuple[str, str]]:
     """What twine and the index would find in METADATA, as field and problem."""
-    headers = "".join(f"{field}: {value}\n" for field, value in wheel.metadata.items())
-    raw, unparsed = parse_email(f"{headers}\n{wheel.metadata.get_payload()}")
+    # With a Content-Type of e-mails, packaging 25 would take what follows for attachments, and stumble.
+    headers = ((field, value) for field, value in wheel.metadata.items() if field.lower() != "content-type")
+    raw, unparsed = parse_email("".join(f"{field}: {value}\n" for field, value in headers))
     if (_version(raw.get("metadata_version", "")) or _NO_VERSION) < _FIRST_WITH_LICENSE_FILES:
         # Old versions of setuptools write the field years ahead of its standard; twine leaves it out.
         raw.pop("license_files", None)
