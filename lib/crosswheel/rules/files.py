@@ -16,7 +16,7 @@ from crosswheel.wheels import Wheel
 _FOLDERS = {
     *("__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis", ".ipynb_checkpoints"),
     *(".git", ".hg", ".svn", ".github", ".idea", ".vscode", ".tox", ".nox", ".venv"),
-    *("CMakeFiles", ".ninja_deps", ".ninja_log", "CMakeCache.txt", "build.ninja", "meson-private"),
+    *("CMakeFiles", ".ninja_deps", ".ninja_log", "CMakeCache.txt", "meson-private"),
     *(".DS_Store", "Thumbs.db", "__MACOSX", ".coverage"),
 }
 _SUFFIXES = (".o", ".obj", ".gcda", ".gcno", ".orig", ".rej", ".swp", "~")
