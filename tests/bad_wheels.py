@@ -29,6 +29,8 @@ from crosswheel.testing import tiny_elf, tiny_wheel
 
 ARM = "cp313-cp313-manylinux_2_17_aarch64"
 SUFFIX = ".cpython-313-aarch64-linux-gnu.so"
+INTEL = "cp313-cp313-manylinux_2_17_x86_64"
+INTEL_FAST = "fast.cpython-313-x86_64-linux-gnu.so"
 STALE = ".cpython-312-aarch64-linux-gnu.so"
 DIST_INFO = "tiny-1.0.dist-info"
 METADATA = "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n"
@@ -598,6 +600,109 @@ BAD = {
         finds=(
             ("W604", "tiny/fast.cp313-win_amd64.pyd", "a binary for win", f"none in {ARM}"),
             ("W604", "tiny/libfast.dylib", "a binary for macosx", f"none in {ARM}"),
+        ),
+    ),
+    "soft float": Case(
+        tag="cp313-cp313-manylinux_2_31_armv7l",
+        members={
+            "fast.cpython-313-arm-linux-gnueabihf.so": tiny_elf(
+                machine="EM_ARM", bits=32, exports=["PyInit_fast"], flags=0x0500_0200
+            )
+        },
+        finds=(("W203", "fast.cpython-313-arm-linux-gnueabihf.so", "soft float", "hard"),),
+    ),
+    "an older ABI of Arm": Case(
+        tag="cp313-cp313-manylinux_2_31_armv7l",
+        members={
+            "fast.cpython-313-arm-linux-gnueabihf.so": tiny_elf(
+                machine="EM_ARM", bits=32, exports=["PyInit_fast"], flags=0x0400_0000
+            )
+        },
+        finds=(("W203", "fast.cpython-313-arm-linux-gnueabihf.so", "EABI 4", "EABI 5"),),
+    ),
+    "function descriptors": Case(
+        tag="cp313-cp313-manylinux_2_17_ppc64le",
+        members={
+            "fast.cpython-313-powerpc64le-linux-gnu.so": tiny_elf(machine="EM_PPC64", exports=["PyInit_fast"], flags=1)
+        },
+        finds=(("W203", "fast.cpython-313-powerpc64le-linux-gnu.so", "ELF ABI 1", "ELF ABI 2"),),
+    ),
+    "RISC-V without doubles": Case(
+        tag="cp313-cp313-manylinux_2_31_riscv64",
+        members={
+            "fast.cpython-313-riscv64-linux-gnu.so": tiny_elf(machine="EM_RISCV", exports=["PyInit_fast"], flags=1)
+        },
+        finds=(("W203", "fast.cpython-313-riscv64-linux-gnu.so", "soft float", "double float"),),
+    ),
+    "for FreeBSD": Case(
+        members={f"fast{SUFFIX}": tiny_elf(exports=["PyInit_fast"], os_abi=9)},
+        finds=(("W203", f"fast{SUFFIX}", "ELFOSABI_FREEBSD", "ELFOSABI_SYSV"),),
+    ),
+    "an executable stack": Case(
+        members={f"fast{SUFFIX}": tiny_elf(exports=["PyInit_fast"], executable_stack=True)},
+        finds=(("W204", f"fast{SUFFIX}", "PT_GNU_STACK with RWE", "RW"),),
+    ),
+    "no word on the stack, where that means executable": Case(
+        tag=INTEL,
+        members={
+            INTEL_FAST: tiny_elf(machine="EM_X86_64", exports=["PyInit_fast"], executable_stack=None),
+        },
+        finds=(("W204", INTEL_FAST, "no PT_GNU_STACK, which means RWE", "RW"),),
+    ),
+    "text relocations": Case(
+        members={f"fast{SUFFIX}": tiny_elf(exports=["PyInit_fast"], text_relocations=True)},
+        finds=(("W205", f"fast{SUFFIX}", "DT_TEXTREL", "position-independent code"),),
+    ),
+    "pages of 4 KiB": Case(
+        members={f"fast{SUFFIX}": tiny_elf(exports=["PyInit_fast"], alignment=0x1000)},
+        finds=(("W206", f"fast{SUFFIX}", "pages of 4096 bytes", "of 65536 bytes"),),
+    ),
+    "a newer x86": Case(
+        tag=INTEL,
+        members={INTEL_FAST: tiny_elf(machine="EM_X86_64", exports=["PyInit_fast"], x86_level=3)},
+        finds=(("W207", INTEL_FAST, "x86-64-v3", "the baseline"),),
+    ),
+    "RISC-V with vectors": Case(
+        tag="cp313-cp313-manylinux_2_31_riscv64",
+        members={
+            "fast.cpython-313-riscv64-linux-gnu.so": tiny_elf(
+                machine="EM_RISCV", exports=["PyInit_fast"], riscv_arch="rv64i2p1_m2p0_zmmul1p0_v1p0"
+            )
+        },
+        finds=(("W208", "fast.cpython-313-riscv64-linux-gnu.so", "v", "the baseline"),),
+    ),
+    "newer than the stable ABI of the tag": Case(
+        tag="cp39-abi3-manylinux_2_17_aarch64",
+        members={
+            "fast.abi3.so": tiny_elf(
+                exports=["PyInit_fast"], undefined=["PyModule_AddObjectRef", "PyErr_Clear", "_PyObject_GC_New"]
+            )
+        },
+        finds=(("W306", "fast.abi3.so", "PyModule_AddObjectRef (since 3.10)", "the stable ABI of 3.9"),),
+    ),
+    "not of the stable ABI": Case(
+        tag="cp39-abi3-manylinux_2_17_aarch64",
+        members={"fast.abi3.so": tiny_elf(exports=["PyInit_fast"], undefined=["_PyObject_GetDictPtr", "PyArg_Parse"])},
+        finds=(("W306", "fast.abi3.so", "_PyObject_GetDictPtr (never)", "the stable ABI of 3.9"),),
+    ),
+    "zlib's own affairs": Case(
+        members={
+            f"fast{SUFFIX}": tiny_elf(exports=["PyInit_fast"], needed=["libz.so.1"], undefined=["deflate", "zcalloc"])
+        },
+        finds=(("W406", f"fast{SUFFIX}", "zcalloc of libz.so.1", "what every manylinux_2_17_aarch64 system has"),),
+    ),
+    "a library that no path leads to": Case(
+        members={
+            f"tiny/fast{SUFFIX}": tiny_elf(
+                exports=["PyInit_fast"], needed=["libone.so"], runpath="$ORIGIN/../tiny.libs"
+            ),
+            "tiny.libs/libone.so": tiny_elf(soname="libone.so", needed=["libtwo.so", "libthree.so.3"]),
+            "tiny.libs/libtwo.so": tiny_elf(soname="libtwo.so"),
+            "tiny.libs/libthree.so": tiny_elf(soname="libthree.so.3"),
+        },
+        finds=(
+            ("W407", "tiny.libs/libone.so", "libtwo.so", "a path to tiny.libs/libtwo.so"),
+            ("W407", "tiny.libs/libone.so", "libthree.so.3", "a path to tiny.libs/libthree.so"),
         ),
     ),
 }

@@ -37,6 +37,11 @@ def python_has(name: str, python: PythonTag) -> bool:
     return any(_covers(span, python) for span in where.split())
 
 
+def is_of_python(name: str) -> bool:
+    """Whether any CPython known here has it."""
+    return name in _sections("cpython")["python"]
+
+
 @functools.cache
 def known_pythons() -> frozenset[PythonTag]:
     """Those whose symbols could be read."""

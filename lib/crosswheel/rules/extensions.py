@@ -8,7 +8,9 @@ from collections.abc import Iterator
 
 from crosswheel.elf import Elf
 from crosswheel.model import Finding
+from crosswheel.rules.promise import promises
 from crosswheel.rules.rule import Rule
+from crosswheel.symbols import is_of_python
 from crosswheel.targets import Target
 from crosswheel.wheels import Extension, Wheel
 
@@ -80,7 +82,7 @@ class NoInit(Rule):
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         for extension in wheel.extensions:
             elf = extension.elf
-            if isinstance(elf, Elf) and _uses_python(elf) and extension.hooks.isdisjoint(elf.defined):
+            if isinstance(elf, Elf) and _is_for_import(elf) and extension.hooks.isdisjoint(elf.defined):
                 inits = sorted(name for name in elf.defined if name.startswith("PyInit_"))
                 yield self.finding(
                     member=extension.member,
@@ -98,13 +100,20 @@ class OutsideStableAbi(Rule):
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         oldest = _oldest_stable(wheel)
+        carried = {name for elf in wheel.elves.values() if isinstance(elf, Elf) for name in elf.defined}
         for extension in wheel.extensions:
-            if oldest and isinstance(extension.elf, Elf):
-                unstable = [symbol for symbol in extension.elf.undefined if not symbol.weak]
-                if found := sorted(filter(None, (_instability(symbol.name, oldest) for symbol in unstable))):
+            if oldest and isinstance(extension.elf, Elf) and not _has_strange_library(extension.elf, wheel):
+                names = {symbol.name for symbol in extension.elf.undefined if not symbol.weak} - carried
+                if found := sorted(filter(None, (_instability(name, oldest) for name in names))):
                     yield self.finding(
                         member=extension.member, found=", ".join(found), expected=f"the stable ABI of 3.{oldest}"
                     )
+
+
+def _has_strange_library(elf: Elf, wheel: Wheel) -> bool:
+    """Whether it needs a library that is nowhere, of which nobody knows what it has; another rule tells of that."""
+    outside = set(elf.needed) - wheel.brought_along
+    return any(not promise.allows_library(library) for promise in promises(wheel) for library in outside)
 
 
 def _oldest_stable(wheel: Wheel) -> int:
@@ -114,8 +123,11 @@ def _oldest_stable(wheel: Wheel) -> int:
 
 
 def _instability(symbol: str, minor: int) -> str:
-    """``PyFoo (since 3.12)``, ``_PyFoo (never)``; empty for what CPython's Misc/stable_abi.toml has by then."""
-    if not symbol.startswith(("Py", "_Py")):
+    """``PyFoo (since 3.12)``, ``_PyFoo (never)``; empty for what CPython's Misc/stable_abi.toml has by then.
+
+    What no CPython has is for another rule.
+    """
+    if not (symbol.startswith(("Py", "_Py")) and is_of_python(symbol)):
         return ""
     since = _stable_symbols().get(symbol)
     return f"{symbol} (never)" if since is None else f"{symbol} (since 3.{since})" if since > minor else ""
@@ -129,10 +141,20 @@ def _stable_symbols() -> dict[str, int]:
     return {symbol.name: row.added.minor for table in (FUNCTIONS, DATAS) for symbol, row in table.items()}
 
 
-def _uses_python(elf: Elf) -> bool:
-    """False for a plain library that was only named like an extension, as pycryptodome's are: it is never imported."""
+def _is_for_import(elf: Elf) -> bool:
+    """False for a library that was only named like an extension, as pycryptodome's are: nobody imports it.
+
+    It does not use Python, or offers functions in C to somebody else.
+    """
     names = (*elf.defined, *(symbol.name for symbol in elf.undefined))
-    return any(name.startswith(("Py", "_Py")) for name in names)
+    uses_python = any(name.startswith(("Py", "_Py")) for name in names)
+    has_init = any(name.startswith(("PyInit", "PyModExport")) for name in elf.defined)
+    return uses_python and (has_init or not any(_is_of_c(name) for name in elf.defined))
+
+
+def _is_of_c(symbol: str) -> bool:
+    """Not one of C++, and none that linkers make."""
+    return not symbol.startswith("_")
 
 
 def _suffixes(wheel: Wheel) -> tuple[str, ...]:

@@ -1,0 +1,115 @@
+"""4xx, too: whether the dynamic loader finds the libraries that a wheel brings along (ld.so(8))."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from crosswheel.elf import Elf
+from crosswheel.model import Finding
+from crosswheel.rules.machine import judged
+from crosswheel.rules.rule import Rule
+from crosswheel.targets import Target
+from crosswheel.wheels import Wheel
+
+
+class LibraryNotFound(Rule):
+    """A binary needs a library of the wheel, and has no path that leads there."""
+
+    code = "W407"
+    level = "warning"
+    why = "The import fails, unless code of the package has loaded that library before."
+    fix = "run auditwheel repair, or link with -rpath '$ORIGIN/...' and give the file the name that is asked for"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        loader = _Loader(wheel)
+        told: set[tuple[str, str]] = set()
+        for root, elf in judged(wheel):
+            if root in loader.needed:
+                continue  # it comes with another, whose paths may be what leads on
+            for member, library in loader.missed(root, elf):
+                if (member, library) not in told:
+                    told.add((member, library))
+                    yield self.finding(member=member, found=library, expected=f"a path to {loader.brought[library]}")
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """A binary in memory; `inherited` are the folders in the DT_RPATH of those that it was loaded for."""
+
+    member: str
+    elf: Elf
+    folder: str
+    inherited: tuple[str, ...] = ()
+
+    @property
+    def bequeathed(self) -> tuple[str, ...]:
+        own = () if self.elf.runpath else _folders(self.elf.rpath, self.folder)
+        return (*own, *self.inherited)
+
+    @property
+    def searched(self) -> tuple[str, ...]:
+        return _folders(self.elf.runpath, self.folder) if self.elf.runpath else self.bequeathed
+
+
+@dataclass(frozen=True)
+class _Loader:
+    wheel: Wheel
+
+    def missed(self, root: str, elf: Elf) -> Iterator[tuple[str, str]]:
+        """What comes with a binary, as members with the libraries of the wheel that the loader does not find for them.
+
+        A library that is there already, by the name it was asked for or by its soname, is not looked for again.
+        """
+        names = {elf.soname, posixpath.basename(root)}
+        waiting = deque([self._loaded(root, elf)])
+        missed: list[tuple[str, str]] = []
+        while waiting:
+            binary = waiting.popleft()
+            for library in binary.elf.needed:
+                if library in names or library not in self.brought:
+                    continue
+                if found := self._find(library, binary.searched):
+                    member, there = found
+                    names |= {library, there.soname}
+                    waiting.append(self._loaded(member, there, binary.bequeathed))
+                else:
+                    missed.append((binary.member, library))
+        return (pair for pair in missed if pair[1] not in names)
+
+    @cached_property
+    def needed(self) -> frozenset[str]:
+        """The members that others need."""
+        names = {library for _, elf in self._binaries for library in elf.needed}
+        return frozenset(self.brought[library] for library in names if library in self.brought)
+
+    @cached_property
+    def brought(self) -> Mapping[str, str]:
+        """The members of the wheel that are libraries, by soname and by file name."""
+        by_soname = {elf.soname: member for member, elf in self._binaries}
+        return by_soname | {posixpath.basename(member): member for member, _ in self._binaries}
+
+    @cached_property
+    def _installed(self) -> Mapping[str, tuple[str, Elf]]:
+        return {self.wheel.installed(member): (member, elf) for member, elf in self._binaries}
+
+    @property
+    def _binaries(self) -> Iterator[tuple[str, Elf]]:
+        return ((member, elf) for member, elf in self.wheel.elves.items() if isinstance(elf, Elf))
+
+    def _loaded(self, member: str, elf: Elf, inherited: tuple[str, ...] = ()) -> _Loaded:
+        return _Loaded(member, elf, posixpath.dirname(self.wheel.installed(member)), inherited)
+
+    def _find(self, library: str, folders: tuple[str, ...]) -> tuple[str, Elf] | None:
+        places = (posixpath.normpath(posixpath.join(folder, library)) for folder in folders)
+        return next((self._installed[place] for place in places if place in self._installed), None)
+
+
+def _folders(paths: tuple[str, ...], origin: str) -> tuple[str, ...]:
+    """The folders below site-packages that paths of the loader name, seen from there."""
+    matches = (re.fullmatch(r"(?:\$ORIGIN|\$\{ORIGIN\})(/.*)?", path) for path in paths)
+    return tuple(posixpath.join(origin, f".{match[1] or ''}") for match in matches if match)
