@@ -60,9 +60,9 @@ class _Scope:
             name
             for name in wanted
             if name not in forbidden
+            and (elf.is_program or not _python_may_have(name, pythons))  # first, as it answers most
             and not libc_has(name, self.libc)
             and not any(library_has(library, name) for library in outside)
-            and (elf.is_program or not _python_may_have(name, pythons))
         ]
 
     def _is_open(self, symbol: Undefined) -> bool:
