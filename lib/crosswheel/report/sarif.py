@@ -67,7 +67,7 @@ def _result(finding: Finding, path: Path, number: int) -> Document:
     }
     if finding.member:
         place["logicalLocations"] = [{"fullyQualifiedName": one_line(finding.member), "kind": "member"}]
-    off = {"kind": "external", "status": "accepted", "justification": one_line(finding.ignored)}
+    off = {"kind": "external", "justification": one_line(finding.ignored)}
     return {
         "ruleId": finding.rule,
         "ruleIndex": number,
