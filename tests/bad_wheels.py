@@ -705,4 +705,17 @@ BAD = {
             ("W407", "tiny.libs/libone.so", "libthree.so.3", "a path to tiny.libs/libthree.so"),
         ),
     ),
+    "the stable ABI alone, and free-threaded in the tag": Case(
+        tag="cp313-abi3.cp313t-manylinux_2_17_aarch64",
+        members={"fast.abi3.so": FAST},
+        finds=(("W303", "fast.abi3.so", ".abi3.so", ".abi3.so or .cpython-313t-aarch64-linux-gnu.so"),),
+    ),
+    "a binary of this machine in a wheel of a policy that nobody knows": Case(
+        tag="cp313-cp313-manylinux_2_99_aarch64",
+        members={f"fast{SUFFIX}": tiny_elf(machine="EM_X86_64", exports=["PyInit_fast"])},
+        finds=(
+            ("W105", "", "manylinux_2_99_aarch64", ""),
+            ("W202", f"fast{SUFFIX}", "EM_X86_64, 64 bit, little endian", "EM_AARCH64"),
+        ),
+    ),
 }

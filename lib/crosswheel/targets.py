@@ -233,6 +233,11 @@ def parse_platform(text: str) -> tuple[Policy, Architecture]:
     return parse_policy(policy), arch
 
 
+def architecture_of(platform: str) -> Architecture | None:
+    """That of any Linux platform tag, ``linux_armv7l`` and policies unknown to us included."""
+    return _split_platform(platform)[1] if re.match("linux|manylinux|musllinux", platform) else None
+
+
 def _split_platform(text: str) -> tuple[str, Architecture | None]:
     for arch in architectures().values():
         if text.endswith(f"_{arch}"):

@@ -30,7 +30,7 @@ from packaging.version import Version
 from crosswheel.elf import MAGIC, BadElf, Elf, read_elf
 from crosswheel.errors import AuditFailed, UsageError
 from crosswheel.model import Artifact
-from crosswheel.targets import Architecture, Policy, PythonTag, Target, parse_platform, parse_python
+from crosswheel.targets import Architecture, Policy, PythonTag, Target, architecture_of, parse_platform, parse_python
 from crosswheel.zips import MEMBERS, Archive, Entry, Unreadable, open_archive, unpack
 
 # What CPython appends to the name of a module (PEP 3149, PEP 384, PEP 803); a bare ".so" needs a look inside.
@@ -125,6 +125,12 @@ class Wheel:
         """Every platform it promises to run on, the oldest policy first."""
         known = {_known_platform(tag.platform) for tag in self.tags}
         return tuple(sorted(filter(None, known), key=lambda platform: (str(platform[1]), platform[0])))
+
+    @cached_property
+    def architectures(self) -> tuple[Architecture, ...]:
+        """Every architecture in its Linux tags, also where no policy that is known makes a promise for it."""
+        known = {arch.name: arch for tag in self.tags if (arch := architecture_of(tag.platform))}
+        return tuple(known[name] for name in sorted(known))
 
     @cached_property
     def archive(self) -> Archive:

@@ -22,7 +22,10 @@ GOOD = {
     "its target": Case(target="cp313-manylinux_2_17_aarch64"),
     "an older policy than asked for": Case(target="cp313-manylinux_2_28_aarch64"),
     "a compressed tag": Case(tag=f"{ARM}.manylinux2014_aarch64"),
-    "a policy that auditwheel skips": Case(tag="cp313-cp313-manylinux_2_29_aarch64"),
+    "a policy that auditwheel skips": Case(
+        tag="cp313-cp313-manylinux_2_29_aarch64",
+        members={f"fast{SUFFIX}": tiny_elf(exports=["PyInit_fast"], versions_needed={"libm.so.6": ["GLIBC_2.29"]})},
+    ),
     "pure": Case(tag="py3-none-any", members={"tiny.py": b""}, target="cp313-manylinux_2_28_aarch64"),
     "abi3": Case(tag="cp311-abi3-manylinux_2_17_aarch64", members={"fast.abi3.so": FAST}),
     "abi3 of an older Python": Case(

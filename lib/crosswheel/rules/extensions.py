@@ -52,10 +52,11 @@ class UnloadableStableAbi(Rule):
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         # An ordinary CPython imports .abi3.so whatever the tag of the wheel says; cffi makes such wheels every day.
-        free_threaded = any(tag.free_threaded for tag in wheel.pythons)
-        for extension in wheel.extensions:
-            if free_threaded and extension.stable_abi == "abi3" and "abi3" not in wheel.abis:
-                yield self.finding(member=extension.member, found=extension.suffix, expected=_wanted(wheel))
+        if not any(tag.free_threaded for tag in wheel.pythons):
+            return
+        for builds in _modules(wheel).values():
+            if all(build.stable_abi == "abi3" for build in builds):
+                yield self.finding(member=builds[0].member, found=builds[0].suffix, expected=_wanted(wheel))
 
 
 class BuiltTwice(Rule):

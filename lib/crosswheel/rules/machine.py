@@ -46,7 +46,7 @@ class WrongMachine(Rule):
     fix = "compile it for the target: look for prebuilt binaries in the sdist and for a build that ignores CC"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
-        for arch in {arch.name: arch for _, arch in wheel.platforms}.values():
+        for arch in wheel.architectures:
             expected = _described(arch.machine, arch.bits, arch.byteorder)
             for member, elf in wheel.elves.items():
                 if isinstance(elf, BadElf) or elf.machine in _DEVICES:
@@ -101,7 +101,7 @@ class PerhapsNewerProcessor(Rule):
 
 def judged(wheel: Wheel) -> Iterator[tuple[str, Elf]]:
     """Binaries for an architecture in the tag; of any other, that it is another is all there is to say."""
-    machines = {arch.machine for _, arch in wheel.platforms}
+    machines = {arch.machine for arch in wheel.architectures}
     for member, elf in wheel.elves.items():
         if isinstance(elf, Elf) and elf.machine in machines:
             yield member, elf

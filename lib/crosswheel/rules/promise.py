@@ -43,6 +43,14 @@ class Promise:
         return f"{prefix}_{newest}" if newest else f"no {prefix}"
 
 
+def _versions(listed: Mapping[str, frozenset[str]], policy: Policy) -> Mapping[str, frozenset[str]]:
+    """A policy between those that auditwheel knows, such as manylinux_2_29, is named for the glibc that it has too."""
+    between = range(policy.provable.minor + 1, policy.minor + 1)
+    if policy.libc == "musl" or not between:
+        return listed
+    return {**listed, "GLIBC": listed["GLIBC"] | {f"{policy.major}.{minor}" for minor in between}}
+
+
 def is_loader(library: str) -> bool:
     """The loader itself is on no list: whatever loads the wheel has it. auditwheel leaves out the same names."""
     return library.startswith("ld-linux") or library in {"ld64.so.1", "ld64.so.2"}
@@ -58,7 +66,7 @@ def promise_of(policy: Policy, arch: Architecture) -> Promise | None:
     # musl's loader takes libc.so, the name that Zig's stub of it goes by, for itself (ldso/dynlink.c: load_library).
     itself = {"libc.so"} if policy.libc == "musl" else set()
     name = f"{policy.perennial}_{arch}"
-    return Promise(name, found.whitelist | itself, found.symbol_versions, found.blacklist)
+    return Promise(name, found.whitelist | itself, _versions(found.symbol_versions, policy), found.blacklist)
 
 
 @functools.cache
