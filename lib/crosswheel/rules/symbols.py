@@ -107,10 +107,10 @@ def _oldest(wheel: Wheel) -> list[Policy]:
 def _pythons(wheel: Wheel, member: str) -> frozenset[PythonTag]:
     """The CPythons of which one has to have what the member wants: nobody can say which, if it serves several.
 
-    None at all where another rule holds an extension against the stable ABI, or where CPython is not what is promised.
+    Another rule holds an extension against the stable ABI: what any CPython has is its affair.
     """
     if wheel.is_abi3 and any(extension.member == member for extension in wheel.extensions):
-        return frozenset()
+        return known_pythons()
     if match := _OF_ONE_PYTHON.search(member):
         return _parsed(match[1])
     if wheel.is_abi3:
