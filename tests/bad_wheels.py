@@ -310,6 +310,10 @@ BAD = {
         members={f"fast{SUFFIX}": tiny_elf(exports=["PyInit_slow", "help"])},
         finds=(("W305", f"fast{SUFFIX}", "PyInit_slow", "PyInit_fast"),),
     ),
+    "a hook so well hidden that the linker threw it away": Case(
+        members={f"fast{SUFFIX}": tiny_elf(needed=["libc.so.6"])},
+        finds=(("W305", f"fast{SUFFIX}", "no PyInit_*", "PyInit_fast"),),
+    ),
     "a hidden hook": Case(
         members={f"fast{SUFFIX}": tiny_elf(undefined=["PyModuleDef_Init"])},
         finds=(("W305", f"fast{SUFFIX}", "no PyInit_*", "PyInit_fast"),),

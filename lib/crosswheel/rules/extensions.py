@@ -145,10 +145,11 @@ def _stable_symbols() -> dict[str, int]:
 def _is_for_import(elf: Elf) -> bool:
     """False for a library that was only named like an extension, as pycryptodome's are: nobody imports it.
 
-    It does not use Python, or offers functions in C to somebody else.
+    It does not use Python, or offers functions in C to somebody else. What offers nothing at all is no library: its
+    linker threw away the code of which nobody would find the start.
     """
     names = (*elf.defined, *(symbol.name for symbol in elf.undefined))
-    uses_python = any(name.startswith(("Py", "_Py")) for name in names)
+    uses_python = any(name.startswith(("Py", "_Py")) for name in names) or not elf.defined
     has_init = any(name.startswith(("PyInit", "PyModExport")) for name in elf.defined)
     return uses_python and (has_init or not any(_is_of_c(name) for name in elf.defined))
 
