@@ -103,6 +103,14 @@ GOOD = {
     "a Python that we do not know": Case(
         tag="cp38-cp38-manylinux_2_17_aarch64", members={"fast.cpython-38-aarch64-linux-gnu.so": FAST}
     ),
+    "a Python that is no CPython, and has functions of its own": Case(
+        tag="graalpy312-graalpy250_312_native-manylinux_2_17_aarch64",
+        members={
+            "fast.graalpy250-312-native-aarch64-linux.so": tiny_elf(
+                exports=["PyInit_fast"], undefined=["PyModuleDef_Init", "GraalPyTuple_GET_ITEM"]
+            )
+        },
+    ),
     "a plain library under the name of an extension": Case(
         tag="cp311-abi3-manylinux_2_17_aarch64", members={"tiny/_raw.abi3.so": tiny_elf(exports=["encrypt"])}
     ),
@@ -201,6 +209,7 @@ def test_what_installs_and_works_is_no_error() -> None:
         "W208": "warning",
         "W302": "note",
         "W407": "warning",
+        "W408": "warning",
         "W507": "warning",
         "W508": "warning",
         "W510": "warning",

@@ -20,7 +20,7 @@ from crosswheel.wheels import Wheel
 
 _MOST_NAMES = 10
 _OF_ONE_PYTHON = re.compile(r"\.cpython-(3\d+t?)-[\w-]+\.so$")
-_PYTHONS_OWN = re.compile(r"_?Py|PY_")
+_PYTHONS_OWN = re.compile(r"_?Py|PY_|GraalPy")
 
 
 class UnresolvedSymbol(Rule):
