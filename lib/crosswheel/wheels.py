@@ -37,6 +37,7 @@ from crosswheel.zips import MEMBERS, Archive, Entry, Unreadable, open_archive, u
 _SUFFIX = re.compile(r"\.(?:cpython-3\d+[a-z]*-[\w-]+|abi3t?)\.so")
 _LARGEST_IN_MEMORY = 32 << 20
 _LARGEST_TEXT = {"WHEEL": 1 << 16, "METADATA": 4 << 20, "RECORD": 16 << 20, "entry_points.txt": 1 << 20}
+_MOST_FIELDS = 5 * MEMBERS  # RECORD has two commas and two line ends for each
 _MOST_TAGS_IN_A_LINE = 100
 
 
@@ -178,7 +179,7 @@ class Wheel:
     def record(self) -> tuple[Row, ...]:
         reader = csv.reader(io.StringIO(self._text("RECORD"), newline=""))
         try:
-            rows = [row[:3] for row in itertools.islice(reader, 2 * MEMBERS) if row]
+            rows = [row[:3] for row in reader if row]
         except csv.Error as error:
             raise AuditFailed(f"{self.path.name} has a RECORD that is no CSV file: {error}") from error
         return tuple(Row(*row) for row in rows)
@@ -235,9 +236,13 @@ class Wheel:
                 f"{self.path.name}: {member} has {entry.size} bytes, and {_LARGEST_TEXT[name]} is the limit"
             )
         try:
-            return self.archive.read(entry).decode("utf-8", "backslashreplace")
+            text = self.archive.read(entry).decode("utf-8", "backslashreplace")
         except Unreadable as error:
             raise AuditFailed(f"{self.path.name} is not a wheel: {member} cannot be unpacked: {error}") from error
+        # Of each header and field an object is made, which is many times as large.
+        if sum(map(text.count, "\n\r,")) > _MOST_FIELDS:
+            raise AuditFailed(f"{self.path.name}: {member} has more than {_MOST_FIELDS} lines and fields")
+        return text
 
 
 def read_wheel(path: Path) -> Wheel:

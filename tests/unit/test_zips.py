@@ -204,6 +204,8 @@ def test_extra_fields_without_end(tmp_path: Path) -> None:
         ("WHEEL", bytes(1 << 17), "WHEEL has 131072 bytes, and 65536 is the limit"),
         ("METADATA", b"a:\n" * (2 << 20), "METADATA has 6291456 bytes, and 4194304 is the limit"),
         ("RECORD", bytes(17 << 20), "RECORD has 17825792 bytes, and 16777216 is the limit"),
+        ("METADATA", b"a:\n" * (1 << 20), "METADATA has more than 500000 lines and fields"),
+        ("RECORD", b"," * (1 << 20), "RECORD has more than 500000 lines and fields"),
     ],
 )
 def test_texts_without_end(member: str, data: bytes, message: str, tmp_path: Path) -> None:
