@@ -722,4 +722,13 @@ BAD = {
             ("W202", f"fast{SUFFIX}", "EM_X86_64, 64 bit, little endian", "EM_AARCH64"),
         ),
     ),
+    "a library of another project": Case(
+        members={
+            f"{DIST_INFO}/METADATA": b"Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\nRequires-Dist: tiny-qt==1.0\n",
+            f"tiny/fast{SUFFIX}": tiny_elf(
+                exports=["PyInit_fast"], needed=["libQt.so.6"], runpath="$ORIGIN:$ORIGIN/../tiny_qt/lib"
+            ),
+        },
+        finds=(("W408", f"tiny/fast{SUFFIX}", "libQt.so.6 in tiny_qt/lib", "inside, or promised by"),),
+    ),
 }

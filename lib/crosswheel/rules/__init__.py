@@ -68,6 +68,7 @@ RULES: tuple[Rule, ...] = (
     linkage.PathOutside(),
     linkage.TooNewSymbols(),
     linkage.MissingLibrary(),
+    linkage.LibraryElsewhere(),
     linkage.SanitizerLeft(),
     symbols.UnresolvedSymbol(),
     linkage.ForbiddenSymbol(),

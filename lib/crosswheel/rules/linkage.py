@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 from crosswheel.elf import Elf
 from crosswheel.model import Finding
-from crosswheel.rules.promise import promises
+from crosswheel.rules.loading import folders
+from crosswheel.rules.promise import Promise, promises
 from crosswheel.rules.rule import Rule
 from crosswheel.targets import Target
 from crosswheel.wheels import Wheel
@@ -61,14 +62,25 @@ class MissingLibrary(Rule):
     fix = "run auditwheel repair with the library in reach, so that a copy goes into the wheel; or link it statically"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
-        inside = wheel.brought_along
-        for promise in promises(wheel):
-            for member, elf in _readable(wheel):
-                for library in elf.needed:
-                    if library not in inside and not promise.allows_library(library):
-                        yield self.finding(
-                            member=member, found=library, expected=f"inside the wheel, or promised by {promise.name}"
-                        )
+        for promise, member, elf, library in _missing(wheel):
+            if not _looks_elsewhere(wheel, member, elf):
+                expected = f"inside the wheel, or promised by {promise.name}"
+                yield self.finding(member=member, found=library, expected=expected)
+
+
+class LibraryElsewhere(Rule):
+    """A binary needs a library that it expects in the folder of another project."""
+
+    code = "W408"
+    level = "warning"
+    why = "The import fails unless a release of that project is installed which has the library under this name."
+    fix = "require the other project by exact versions; switch this rule off if that is done"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        for promise, member, elf, library in _missing(wheel):
+            if folders_elsewhere := _looks_elsewhere(wheel, member, elf):
+                found = f"{library} in {' or '.join(folders_elsewhere)}"
+                yield self.finding(member=member, found=found, expected=f"inside, or promised by {promise.name}")
 
 
 class SanitizerLeft(Rule):
@@ -106,6 +118,25 @@ class ForbiddenSymbol(Rule):
                             found=f"{', '.join(found)} of {library}",
                             expected=f"what every {promise.name} system has",
                         )
+
+
+def _missing(wheel: Wheel) -> Iterator[tuple[Promise, str, Elf, str]]:
+    inside = wheel.brought_along
+    for promise in promises(wheel):
+        for member, elf in _readable(wheel):
+            for library in elf.needed:
+                if library not in inside and not promise.allows_library(library):
+                    yield promise, member, elf, library
+
+
+def _looks_elsewhere(wheel: Wheel, member: str, elf: Elf) -> list[str]:
+    """Folders that the loader searches for it in site-packages, where no file of the wheel is, but of a requirement."""
+    if not wheel.metadata.get_all("Requires-Dist"):
+        return []
+    searched = folders(elf.runpath or elf.rpath, posixpath.dirname(wheel.installed(member)))
+    inside = {posixpath.normpath(folder) for folder in searched if not posixpath.normpath(folder).startswith("..")}
+    own = {posixpath.dirname(wheel.installed(other)) for other in wheel.members}
+    return sorted(inside - own - {"."})
 
 
 def _readable(wheel: Wheel) -> Iterator[tuple[str, Elf]]:

@@ -48,12 +48,12 @@ class _Loaded:
 
     @property
     def bequeathed(self) -> tuple[str, ...]:
-        own = () if self.elf.runpath else _folders(self.elf.rpath, self.folder)
+        own = () if self.elf.runpath else folders(self.elf.rpath, self.folder)
         return (*own, *self.inherited)
 
     @property
     def searched(self) -> tuple[str, ...]:
-        return _folders(self.elf.runpath, self.folder) if self.elf.runpath else self.bequeathed
+        return folders(self.elf.runpath, self.folder) if self.elf.runpath else self.bequeathed
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class _Loader:
         return next((self._installed[place] for place in places if place in self._installed), None)
 
 
-def _folders(paths: tuple[str, ...], origin: str) -> tuple[str, ...]:
+def folders(paths: tuple[str, ...], origin: str) -> tuple[str, ...]:
     """The folders below site-packages that paths of the loader name, seen from there."""
     matches = (re.fullmatch(r"(?:\$ORIGIN|\$\{ORIGIN\})(/.*)?", path) for path in paths)
     return tuple(posixpath.join(origin, f".{match[1] or ''}") for match in matches if match)
