@@ -1,4 +1,4 @@
-"""The audit of wheels, of any builder and for any architecture: nothing is run, unpacked to disk or fetched.
+"""The audit of wheels, of any builder and for any architecture: nothing is run, installed or fetched.
 
 >>> audit_wheel(Path("wheelhouse/tiny-1.0-cp313-cp313-manylinux_2_17_aarch64.whl"))
 """
@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from crosswheel.analysis import Analysis, analyses
 from crosswheel.errors import CrosswheelError
 from crosswheel.model import Artifact, Finding
 from crosswheel.rules import RULES, SET_RULES
@@ -34,6 +35,7 @@ class Audit:
     findings: tuple[Finding, ...]
     seconds: float
     wheel: Artifact | None = None
+    analyses: tuple[Analysis, ...] = field(default=(), repr=False)
     entry: Entry | None = field(default=None, repr=False)
 
 
@@ -100,10 +102,12 @@ def _audit(path: Path, ignore: Mapping[str, str]) -> Audit:
     began = time.monotonic()
     findings: tuple[Finding, ...] = ()
     made, told = None, None
+    analysed: tuple[Analysis, ...] = ()
     try:
         wheel = read_wheel(path)
         made = Artifact(path, wheel.size, wheel.sha256, wheel.tag)
         findings = _findings(wheel, None)
+        analysed = tuple(analyses(wheel))
         told = entry(wheel)
     except (CrosswheelError, OSError) as error:
         findings = (*findings, unreadable(str(error)))
@@ -112,7 +116,7 @@ def _audit(path: Path, ignore: Mapping[str, str]) -> Audit:
     except Exception as error:  # noqa: BLE001 - a file made to find our faults must not keep the others from their audit
         reason = f"{type(error).__name__}: {error} (a fault of the audit itself: please report it, with the file)"
         findings = (*findings, unreadable(reason))
-    return Audit(path, switched_off(findings, ignore), time.monotonic() - began, made, told)
+    return Audit(path, switched_off(findings, ignore), time.monotonic() - began, made, analysed, told)
 
 
 # ---- processes ----------------------------------------------------------------------------------------------------
