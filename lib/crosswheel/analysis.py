@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from crosswheel.elf import Elf
-from crosswheel.rules.promise import is_loader, policies_of
+from crosswheel.rules.promise import is_loader, policies_of, promise_of
 from crosswheel.targets import Architecture, Policy
 from crosswheel.wheels import Wheel
 
@@ -52,7 +52,7 @@ def analyses(wheel: Wheel) -> Iterator[Analysis]:
     """One for each C library and architecture that the tag promises to run on; none for a pure wheel."""
     seen = set()
     for policy, arch in wheel.platforms:
-        if (policy.libc, arch) not in seen:
+        if (policy.libc, arch) not in seen and promise_of(policy, arch):
             seen.add((policy.libc, arch))
             yield _analysis(wheel, policy, arch)
 

@@ -235,3 +235,12 @@ def test_a_report_for_a_code_scanning_page_lies_beside_the_one_for_programs(tmp_
     assert json.loads((tmp_path / "a.json").read_text())["totals"]["errors"] == 1
     (run,) = json.loads((tmp_path / "a.sarif").read_text())["runs"]
     assert [result["ruleId"] for result in run["results"]] == ["W403"]
+
+
+def test_the_document_says_which_policies_a_wheel_keeps(tmp_path: Path) -> None:
+    wanting = cpython(tmp_path, 13, BAD)
+    (wheel,) = document(tmp_path, wanting)["wheels"]
+    (analysis,) = wheel["analyses"]
+    assert (analysis["overall_tag"], analysis["sym_tag"]) == ("linux_aarch64", "manylinux_2_17_aarch64")
+    assert analysis["external_libs"] == ["libfoo.so"]
+    assert analysis["policy_upgrades"]["manylinux_2_17_aarch64"] == {"libs_to_eliminate": ["libfoo.so"]}

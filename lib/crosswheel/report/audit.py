@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, TextIO
 
 from crosswheel import __version__
+from crosswheel.analysis import Analysis
 from crosswheel.audits import Audit, AuditReport
 from crosswheel.model import Finding, Level
 from crosswheel.report.console import console_for, plain_console, styled
@@ -148,8 +149,17 @@ def _wheel(audit: Audit) -> Document:
         "passed": not any(finding.is_error for finding in audit.findings),
         "seconds": round(audit.seconds, 3),
         "findings": [asdict(finding) for finding in audit.findings],
-        "analysis": None,
+        "analyses": [_analysis(analysis) for analysis in audit.analyses],
     }
+
+
+def _analysis(analysis: Analysis) -> Document:
+    """As auditwheel writes it: what is empty is left out of the upgrades."""
+    upgrades = {
+        name: {key: value for key, value in asdict(upgrade).items() if value}
+        for name, upgrade in analysis.policy_upgrades.items()
+    }
+    return {**asdict(analysis), "policy_upgrades": upgrades}
 
 
 def _rule(rule: Worded) -> Document:
