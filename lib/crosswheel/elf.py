@@ -179,6 +179,8 @@ _SYMBOL = {32: "IIIBBH", 64: "IBBHQQ"}  # Elf32_Sym: name value size info other 
 _LOCAL, _WEAK = 0, 2
 _VERSION_NUMBER = 0x7FFF  # the highest bit hides a symbol from the linker
 _LONGEST_CHAIN = 4096
+_MOST_SYMBOLS = 2_000_000
+_LONGEST_NAMES = 256 << 20
 
 
 @dataclass(frozen=True)
@@ -194,19 +196,30 @@ class _Tables:
         return self._offset("DT_STRTAB")
 
     def symbols(self, count: int, bits: Bits) -> Iterator[_Symbol]:
+        if count > _MOST_SYMBOLS:
+            raise BadElf(f"it has {count} symbols, and {_MOST_SYMBOLS} is the limit")
         layout = struct.Struct(self.order + _SYMBOL[bits])
+        room = min(len(self.data), _LONGEST_NAMES)
         rows = layout.iter_unpack(self._table("DT_SYMTAB", count * layout.size))
         for row, version in zip(rows, self._version_numbers(count), strict=True):
             name, info, section = (row[0], row[3], row[5]) if bits == 32 else (row[0], row[1], row[3])  # noqa: PLR2004
             if name and info >> 4 != _LOCAL:
-                yield _Symbol(self._text(name), section != 0, info >> 4 == _WEAK, version & _VERSION_NUMBER)
+                text = self._text(name)
+                room -= len(text)
+                if room < 0:  # made to harm: each name a part of the one before
+                    raise BadElf("the names of its symbols are longer than itself")
+                yield _Symbol(text, section != 0, info >> 4 == _WEAK, version & _VERSION_NUMBER)
 
     def versions_needed(self) -> Iterator[_NeededVersion]:
         if not self._has("DT_VERNEED"):
             return
         # Verneed: version, count, file, first version, next. Vernaux: hash, flags, number, name, next.
+        count = 0
         for at, (_, _, library, first, _) in self._chain(self._offset("DT_VERNEED"), "HHIII"):
             for _, (_, _, number, version, _) in self._chain(at + first, "IHHII"):
+                count += 1
+                if count > _LONGEST_CHAIN:
+                    raise BadElf("its list of symbol versions does not end")
                 yield _NeededVersion(self._text(library), self._text(version), number & _VERSION_NUMBER)
 
     def _version_numbers(self, count: int) -> Iterable[int]:

@@ -129,3 +129,19 @@ def test_a_list_of_versions_that_does_not_end_is_bad() -> None:
     names = [f"GLIBC_2.{n}" for n in range(5000)]
     with pytest.raises(BadElf, match="does not end"):
         read_elf(tiny_elf(versions_needed={"libc.so.6": names}))
+
+
+def test_symbols_whose_names_overlap_are_bad() -> None:
+    data = bytearray(tiny_elf(exports=["y" * 10_000, *(f"a{n}" for n in range(1000))]))
+    names = struct.unpack_from("<Q", data, data.index(struct.pack("<Q", 5)) + 8)[0]
+    symbols = struct.unpack_from("<Q", data, data.index(struct.pack("<QQ", 11, 24)) - 8)[0]
+    for number in range(1, 1002):
+        struct.pack_into("<I", data, symbols + 24 * number, data.index(b"yyy") - names + number)
+    with pytest.raises(BadElf, match="the names of its symbols are longer than itself"):
+        read_elf(bytes(data))
+
+
+def test_lists_of_versions_that_share_their_end_are_bad() -> None:
+    versions = {f"lib{n}.so": [f"V{n}_{m}" for m in range(100)] for n in range(50)}
+    with pytest.raises(BadElf, match="does not end"):
+        read_elf(tiny_elf(versions_needed=versions))
