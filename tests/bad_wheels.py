@@ -75,6 +75,10 @@ BAD = {
         members={f"fast{SUFFIX}": FAST, **stating("Tag: cp313-cp313-linux_aarch64")},
         finds=(("W101", f"{DIST_INFO}/WHEEL", "cp313-cp313-linux_aarch64", ARM),),
     ),
+    "WHEEL with more tags": Case(
+        members={f"fast{SUFFIX}": FAST, **stating(f"Tag: {ARM}\nTag: cp313-cp313-manylinux1_aarch64")},
+        finds=(("W118", f"{DIST_INFO}/WHEEL", "cp313-cp313-manylinux1_aarch64", f"no more than {ARM}"),),
+    ),
     "WHEEL without a tag": Case(
         members={f"fast{SUFFIX}": FAST, **stating()},
         finds=(("W101", f"{DIST_INFO}/WHEEL", "no tag at all", ARM),),
@@ -318,14 +322,18 @@ BAD = {
         members={f"fast{SUFFIX}": tiny_elf(undefined=["PyModuleDef_Init"])},
         finds=(("W305", f"fast{SUFFIX}", "no PyInit_*", "PyInit_fast"),),
     ),
+    "a path of the system": Case(
+        members={f"tiny/fast{SUFFIX}": tiny_elf(exports=["PyInit_fast"], runpath="$ORIGIN:/usr/local/lib64")},
+        finds=(("W409", f"tiny/fast{SUFFIX}", "/usr/local/lib64", "$ORIGIN/..."),),
+    ),
     "paths outside": Case(
         members={
-            f"tiny/fast{SUFFIX}": tiny_elf(exports=["PyInit_fast"], rpath="/usr/local/lib", runpath="$ORIGIN/../.."),
+            f"tiny/fast{SUFFIX}": tiny_elf(exports=["PyInit_fast"], rpath="/home/build/lib", runpath="$ORIGIN/../.."),
             f"tiny/slow{SUFFIX}": tiny_elf(exports=["PyInit_slow"], runpath="$ORIGIN/../tiny.libs:"),
             f"tiny/odd{SUFFIX}": tiny_elf(exports=["PyInit_odd"], runpath="$ORIGINAL/lib"),
         },
         finds=(
-            ("W401", f"tiny/fast{SUFFIX}", "/usr/local/lib", "$ORIGIN/..."),
+            ("W401", f"tiny/fast{SUFFIX}", "/home/build/lib", "$ORIGIN/..."),
             ("W401", f"tiny/fast{SUFFIX}", "$ORIGIN/../..", "$ORIGIN/..."),
             ("W401", f"tiny/slow{SUFFIX}", "(the current folder)", "$ORIGIN/..."),
             ("W401", f"tiny/odd{SUFFIX}", "$ORIGINAL/lib", "$ORIGIN/..."),

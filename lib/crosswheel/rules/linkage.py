@@ -17,6 +17,10 @@ from crosswheel.wheels import Wheel
 SANITIZERS = ("__ubsan_", "__asan_", "__tsan_", "__msan_", "__lsan_", "__hwasan_")
 
 
+# Only root writes there, on any machine.
+_OF_THE_SYSTEM = {f"{parent}/{folder}" for parent in ("", "/usr", "/usr/local") for folder in ("lib", "lib64")}
+
+
 class PathOutside(Rule):
     """A binary looks for its libraries outside of the wheel."""
 
@@ -25,10 +29,23 @@ class PathOutside(Rule):
     fix = "link without -rpath, or with one relative to $ORIGIN; auditwheel repair sets its own"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
-        for member, elf in _readable(wheel):
-            for path in (*elf.rpath, *elf.runpath):
-                if not _stays_inside(path, wheel.installed(member)):
-                    yield self.finding(member=member, found=path or "(the current folder)", expected="$ORIGIN/...")
+        for member, path in _paths_outside(wheel):
+            if path not in _OF_THE_SYSTEM:
+                yield self.finding(member=member, found=path or "(the current folder)", expected="$ORIGIN/...")
+
+
+class PathOfTheSystem(Rule):
+    """A binary looks for its libraries in a folder of the system before all others."""
+
+    code = "W409"
+    level = "warning"
+    why = "What happens to lie there is loaded in place of the library that the wheel was built and tested with."
+    fix = "link without -rpath, or with one relative to $ORIGIN; auditwheel repair sets its own"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        for member, path in _paths_outside(wheel):
+            if path in _OF_THE_SYSTEM:
+                yield self.finding(member=member, found=path, expected="$ORIGIN/...")
 
 
 class TooNewSymbols(Rule):
@@ -118,6 +135,13 @@ class ForbiddenSymbol(Rule):
                             found=f"{', '.join(found)} of {library}",
                             expected=f"what every {promise.name} system has",
                         )
+
+
+def _paths_outside(wheel: Wheel) -> Iterator[tuple[str, str]]:
+    for member, elf in _readable(wheel):
+        for path in (*elf.rpath, *elf.runpath):
+            if not _stays_inside(path, wheel.installed(member)):
+                yield member, path
 
 
 def _missing(wheel: Wheel) -> Iterator[tuple[Promise, str, Elf, str]]:

@@ -24,17 +24,37 @@ _ENOUGH = 50
 
 
 class TagsDiffer(Rule):
-    """The tags in the file name are not the tags in the WHEEL file."""
+    """A tag in the file name is not among the tags in the WHEEL file."""
 
     code = "W101"
-    why = "pip goes by the file name and other tools by WHEEL, so they disagree on where the wheel may be installed."
+    why = (
+        "pip installs by the file name, and `pip check` says by WHEEL that what it installed does not fit the machine."
+    )
     fix = "rename wheels with `python -m wheel tags` and never by hand"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         named = frozenset(map(str, wheel.tags))
-        if named != wheel.stated_tags:
+        if named - wheel.stated_tags:
             yield self.finding(
                 member=f"{wheel.dist_info}/WHEEL", found=_listed(wheel.stated_tags), expected=_listed(named)
+            )
+
+
+class TagsBeyond(Rule):
+    """The WHEEL file has tags that the file name has not."""
+
+    code = "W118"
+    level = "warning"
+    why = "Tools that name a wheel by its WHEEL file, as `python -m wheel pack` does, make it promise what it did not."
+    fix = "rename wheels with `python -m wheel tags` and never by hand"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        named = frozenset(map(str, wheel.tags))
+        if named < wheel.stated_tags:
+            yield self.finding(
+                member=f"{wheel.dist_info}/WHEEL",
+                found=_listed(wheel.stated_tags - named),
+                expected=f"no more than {_listed(named)}",
             )
 
 
