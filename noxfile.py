@@ -1,6 +1,7 @@
 # /// script
 # dependencies = [
 #     "nox>=2025.2.9",
+#     "abi3info>=2025.11",
 #     "auditwheel>=6.8,<7",
 #     "build>=1.3",
 #     "docker>=7.2",
