@@ -18,7 +18,9 @@ CrosswheelError
 ├── OutOfMemory          16   the kernel ended a container's command for want of memory
 ├── ContainerLost        17   a container ended while it was needed
 ├── EmulatorCrashed      18   QEMU, and not the program that it ran
-└── TestFailed           19   the wheel could not be installed or imported, or its test command failed
+├── TestFailed           19   the wheel could not be installed or imported, or its test command failed
+├── CheckFailed          20   files that are not fit to be released
+└── NotReleasable        25   changes without a commit, no tag, another version, no changelog entry
 """
 
 from __future__ import annotations
@@ -126,6 +128,14 @@ class EmulatorCrashed(CrosswheelError):  # noqa: N818
 
 class TestFailed(CrosswheelError):  # noqa: N818
     exit_code = 19
+
+
+class CheckFailed(CrosswheelError):  # noqa: N818
+    exit_code = 20
+
+
+class NotReleasable(CrosswheelError):  # noqa: N818
+    exit_code = 25
 
 
 def explained(error: OSError) -> CrosswheelError:

@@ -1,0 +1,116 @@
+"""The files of one release: its sdist and its wheels, told by their names, each with its sha256."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from packaging.utils import (
+    InvalidSdistFilename,
+    InvalidWheelFilename,
+    NormalizedName,
+    parse_sdist_filename,
+    parse_wheel_filename,
+)
+from packaging.version import Version
+
+from crosswheel.errors import CheckFailed, NothingToDo, UsageError
+from crosswheel.index import sha256_of
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """A file that an index takes; `size` in bytes, `name` and `version` as the file name has them."""
+
+    path: Path
+    name: NormalizedName
+    version: Version
+    kind: Literal["sdist", "wheel"]
+    size: int
+    sha256: str
+
+    @property
+    def filename(self) -> str:
+        return self.path.name
+
+
+def read_distributions(paths: Iterable[Path]) -> tuple[Distribution, ...]:
+    """The files named, and the wheels and sdists in the folders named; wheels first, each kind by its name.
+
+    Raises NothingToDo where there is none; UsageError for a file that is not there; CheckFailed for one that is neither
+    wheel nor sdist by its name, for two of one name, and where they are of several projects or versions.
+    """
+    named = tuple(paths)
+    if missing := [path for path in named if not path.exists() and path.name.endswith((".whl", ".gz"))]:
+        raise UsageError([f"there is no file {path}" for path in missing], hint="ls the folder it should be in")
+    files = files_in(path for path in named if path.exists())
+    if not files:
+        folders = ", ".join(map(str, named))
+        raise NothingToDo(f"there is no wheel and no sdist in {folders}", hint="nox -s wheels, which makes them")
+    _refuse_twins(files)
+    read = sorted(map(read_distribution, files), key=lambda file: (file.kind != "wheel", file.filename))
+    _refuse_mixture(read)
+    return tuple(read)
+
+
+def read_distribution(path: Path) -> Distribution:
+    """Raises CheckFailed for a file that is neither wheel nor sdist by its name."""
+    try:
+        if path.suffix == ".whl":
+            name, version, *_ = parse_wheel_filename(path.name)
+            return Distribution(path, name, version, "wheel", path.stat().st_size, sha256_of(path))
+        name, version = parse_sdist_filename(path.name)
+        return Distribution(path, name, version, "sdist", path.stat().st_size, sha256_of(path))
+    except (InvalidWheelFilename, InvalidSdistFilename) as error:
+        raise CheckFailed(
+            f"no index takes a file of this name: {error}", hint=f"keep {path.name} out of the release"
+        ) from error
+
+
+def files_in(paths: Iterable[Path]) -> tuple[Path, ...]:
+    """What was named, each file once; of folders, what an upload of them would take."""
+    once: dict[Path, Path] = {}
+    for path in paths:
+        for file in _inside(path) if is_folder(path) else [path]:
+            once.setdefault(file.parent.resolve() / file.name, file)
+    return tuple(once.values())
+
+
+def is_folder(path: Path) -> bool:
+    """Not so an unpacked wheel, which keeps its name: that it is none is the audit's to say."""
+    return path.is_dir() and path.suffix != ".whl"
+
+
+def is_sdist(path: Path) -> bool:
+    """Other archives may lie there too."""
+    try:
+        parse_sdist_filename(path.name)
+    except InvalidSdistFilename:
+        return False
+    return path.name.endswith(".tar.gz")
+
+
+def _inside(folder: Path) -> list[Path]:
+    return [*sorted(folder.glob("*.whl")), *sorted(filter(is_sdist, folder.glob("*.tar.gz")))]
+
+
+def _refuse_twins(files: Iterable[Path]) -> None:
+    seen: dict[str, Path] = {}
+    for path in files:
+        other = seen.setdefault(path.name, path)
+        if other is not path:
+            raise CheckFailed(f"{other} and {path} have the same name", hint=f"sha256sum {other} {path}; name one")
+
+
+def _refuse_mixture(files: Iterable[Distribution]) -> None:
+    releases: dict[str, str] = {}
+    for file in files:
+        releases.setdefault(f"{file.name} {file.version}", file.filename)
+    if len(releases) > 1:
+        told = "; ".join(f"{release} ({filename})" for release, filename in sorted(releases.items()))
+        raise CheckFailed(
+            f"a release is one project and one version, and these files are of {len(releases)}: {told}",
+            hint="delete what is left over from another run, or name the files of one release",
+        )
