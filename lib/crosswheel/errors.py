@@ -20,6 +20,7 @@ CrosswheelError
 ├── EmulatorCrashed      18   QEMU, and not the program that it ran
 ├── TestFailed           19   the wheel could not be installed or imported, or its test command failed
 ├── CheckFailed          20   files that are not fit to be released
+├── VerifyFailed         24   the index does not serve, or installers do not choose, what was built
 └── NotReleasable        25   changes without a commit, no tag, another version, no changelog entry
 """
 
@@ -132,6 +133,10 @@ class TestFailed(CrosswheelError):  # noqa: N818
 
 class CheckFailed(CrosswheelError):  # noqa: N818
     exit_code = 20
+
+
+class VerifyFailed(CrosswheelError):  # noqa: N818
+    exit_code = 24
 
 
 class NotReleasable(CrosswheelError):  # noqa: N818
