@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from pypi_simple import DistributionPackage
 
 _ATTEMPTS = 3
-_TIMEOUT = (15.0, 60.0)  # seconds to connect, and of silence
+TIMEOUT = (15.0, 60.0)  # seconds to connect, and of silence
+_HINT = "pip config list (is the index right?), or the same command with --offline if it ran before"
 _TICK = 2 * 1024 * 1024  # bytes between two progress events
 
 
@@ -144,10 +145,10 @@ class Index:
                 f"{project} is not in the cache, and --offline forbids asking the index",
                 hint="the same command without --offline",
             )
-        with self._session() as session, _network(f"reading the index page of {project}"):
+        with open_session(self.settings) as session, network(f"reading the index page of {project}"):
             client = PyPISimple(self.settings.index_url or _default_endpoint(), session=session)
             try:
-                return client.get_project_page(project, timeout=_TIMEOUT).packages
+                return client.get_project_page(project, timeout=TIMEOUT).packages
             except NoSuchProjectError:
                 raise SourceError(
                     f"the index has no project called {project!r}",
@@ -197,7 +198,7 @@ class Index:
             ),
             reraise=True,
         )
-        with self._session() as session, _network(f"downloading {package.filename}"):
+        with open_session(self.settings) as session, network(f"downloading {package.filename}"):
             client = PyPISimple(session=session)
             retry(
                 client.download_package,
@@ -205,22 +206,8 @@ class Index:
                 to,
                 verify=False,  # we compare with what was promised, which may be more than the index says
                 progress=lambda total: _Progress(package.filename, total, self.listener),
-                timeout=_TIMEOUT,
+                timeout=TIMEOUT,
             )
-
-    @contextmanager
-    def _session(self) -> Iterator[requests.Session]:
-        import requests
-        from requests.adapters import HTTPAdapter
-        from urllib3.util import Retry
-
-        with requests.Session() as session:
-            retries = Retry(total=_ATTEMPTS, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504))
-            for scheme in ("http://", "https://"):
-                session.mount(scheme, HTTPAdapter(max_retries=retries))
-            if self.settings.cert:
-                session.verify = self.settings.cert
-            yield session
 
 
 def _default_endpoint() -> str:
@@ -230,7 +217,23 @@ def _default_endpoint() -> str:
 
 
 @contextmanager
-def _network(doing: str) -> Iterator[None]:
+def open_session(settings: PipSettings) -> Iterator[requests.Session]:
+    """What an index is asked by: again where it is in trouble, and with the certificates that pip takes."""
+    import requests
+    from requests.adapters import HTTPAdapter
+    from urllib3.util import Retry
+
+    with requests.Session() as session:
+        retries = Retry(total=_ATTEMPTS, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504))
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, HTTPAdapter(max_retries=retries))
+        if settings.cert:
+            session.verify = settings.cert
+        yield session
+
+
+@contextmanager
+def network(doing: str, hint: str = _HINT) -> Iterator[None]:
     """What requests raises, as one error of ours."""
     import requests
 
@@ -239,5 +242,5 @@ def _network(doing: str) -> Iterator[None]:
     except requests.RequestException as error:
         raise IndexUnreachable(
             f"{doing} failed: {redact(str(error))}",
-            hint="pip config list (is the index right?), or the same command with --offline if it ran before",
+            hint=hint,
         ) from error
