@@ -186,28 +186,36 @@ class Index:
         return (self.cache / "files").glob(f"*/{pattern}")
 
     def _download(self, package: DistributionPackage, to: Path) -> None:
-        import requests
-        import tenacity
-        from pypi_simple import PyPISimple
+        with open_session(self.settings) as session:
+            download(package, to, session, self.listener)
 
-        retry = tenacity.Retrying(
-            stop=tenacity.stop_after_attempt(_ATTEMPTS),
-            wait=tenacity.wait_exponential(multiplier=0.5, max=8),
-            retry=tenacity.retry_if_exception_type(
-                (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
-            ),
-            reraise=True,
+
+def download(package: DistributionPackage, to: Path, session: requests.Session, listener: Listener = deaf) -> None:
+    """Whatever bytes the index has for a file, again from the beginning where the connection is cut.
+
+    Raises IndexUnreachable. Whoever calls has to compare the bytes with what was promised.
+    """
+    import requests
+    import tenacity
+    from pypi_simple import PyPISimple
+
+    retry = tenacity.Retrying(
+        stop=tenacity.stop_after_attempt(_ATTEMPTS),
+        wait=tenacity.wait_exponential(multiplier=0.5, max=8),
+        retry=tenacity.retry_if_exception_type(
+            (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
+        ),
+        reraise=True,
+    )
+    with network(f"downloading {package.filename}"):
+        retry(
+            PyPISimple(session=session).download_package,
+            package,
+            to,
+            verify=False,
+            progress=lambda total: _Progress(package.filename, total, listener),
+            timeout=TIMEOUT,
         )
-        with open_session(self.settings) as session, network(f"downloading {package.filename}"):
-            client = PyPISimple(session=session)
-            retry(
-                client.download_package,
-                package,
-                to,
-                verify=False,  # we compare with what was promised, which may be more than the index says
-                progress=lambda total: _Progress(package.filename, total, self.listener),
-                timeout=TIMEOUT,
-            )
 
 
 def _default_endpoint() -> str:
@@ -240,7 +248,4 @@ def network(doing: str, hint: str = _HINT) -> Iterator[None]:
     try:
         yield
     except requests.RequestException as error:
-        raise IndexUnreachable(
-            f"{doing} failed: {redact(str(error))}",
-            hint=hint,
-        ) from error
+        raise IndexUnreachable(f"{doing} failed: {redact(str(error))}", hint=hint) from error
