@@ -1,0 +1,118 @@
+"""What git says of the project's folder: the commit, the tags on it, and what was changed since."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.version import InvalidVersion, Version
+
+from crosswheel.errors import NotReleasable
+from crosswheel.process import CommandFailed, Processes
+
+# How git finds itself and its settings. No tokens: a repository's own settings name programs that git starts.
+_SHARED = ("PATH", "HOME", "XDG_CONFIG_HOME", "TMPDIR")
+_CALM = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A commit as it lies in a folder; `committed` in seconds since the epoch.
+
+    `changes` are files that differ from it or are not in it, as ``git status --porcelain`` lists them.
+    """
+
+    commit: str
+    committed: int
+    tags: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+
+    def versions(self, tag_format: str) -> Mapping[str, Version]:
+        """Its tags that name a version: ``{"v1.0": Version("1.0")}``; others mean something else."""
+        return {tag: version for tag in self.tags if (version := _version_in(tag, tag_format))}
+
+    def tag_of(self, version: Version, tag_format: str) -> str:
+        """The tag of a version, however it spells that one; empty where there is none."""
+        return next((tag for tag, named in self.versions(tag_format).items() if named == version), "")
+
+
+def read_checkout(
+    folder: Path, processes: Processes, environ: Mapping[str, str], apart: Iterable[Path] = ()
+) -> Checkout:
+    """Of the repository that a folder is in; what lies in the folders `apart` is no change of it.
+
+    Raises NotReleasable where there is no repository, no commit or no git.
+    """
+    env = {name: value for name, value in environ.items() if name in _SHARED or name.startswith("GIT_CONFIG")} | _CALM
+
+    def git(*words: str) -> str:
+        return processes.run(["git", *words], env=env, cwd=folder)
+
+    try:
+        root = Path(git("rev-parse", "--show-toplevel").rstrip("\n")).resolve()
+        commit, committed = git("log", "-1", "--format=%H%n%ct").splitlines()
+        tags = git("tag", "--points-at", "HEAD").splitlines()
+        changes = git("status", "--porcelain", "--", ":/", *_but(apart, root)).splitlines()
+    except FileNotFoundError as error:
+        raise NotReleasable(
+            "there is no git on this machine", hint="install git with your system's packages"
+        ) from error
+    except CommandFailed as error:
+        raise _refused(folder, error) from error
+    return Checkout(commit, int(committed), tuple(sorted(tags)), tuple(changes))
+
+
+def releasable_tag(checkout: Checkout, version: Version, tag_format: str) -> str:
+    """The tag of the version, on a commit that nothing was changed of.
+
+    Raises NotReleasable with everything that stands against it.
+    """
+    complaints: list[tuple[str, str]] = []
+    if checkout.changes:
+        complaints.append((_changed(checkout.changes), "git commit, or git stash --include-untracked"))
+    tag = checkout.tag_of(version, tag_format)
+    wanted = tag_format.format(version=version)
+    if not tag and (others := checkout.versions(tag_format)):
+        told = f"the tag on this commit is {', '.join(others)}, and the files are of version {version}"
+        complaints.append((told, f"git checkout {wanted}, or build the files from this commit"))
+    elif not tag:
+        beside = f", only {', '.join(checkout.tags[:_SHOWN])}" if checkout.tags else ""
+        told = f"there is no tag {wanted} on this commit, {checkout.commit[:12]}{beside}"
+        complaints.append((told, f"git tag {wanted}, or git checkout {wanted} where there is one"))
+    if complaints:
+        messages, hints = zip(*complaints, strict=True)
+        raise NotReleasable("\n".join(messages), hint="; ".join(hints))
+    return tag
+
+
+def _version_in(tag: str, tag_format: str) -> Version | None:
+    before, _, after = tag_format.partition("{version}")
+    if not tag.startswith(before) or not tag.endswith(after):
+        return None
+    try:
+        return Version(tag.removeprefix(before).removesuffix(after))
+    except InvalidVersion:
+        return None
+
+
+def _but(folders: Iterable[Path], root: Path) -> list[str]:
+    """Folders of the repository, as git's words for all but them; of those elsewhere git knows nothing."""
+    resolved = (folder.resolve() for folder in folders)
+    return [f":(top,exclude,literal){path.relative_to(root)}" for path in resolved if root in path.parents]
+
+
+def _changed(changes: tuple[str, ...]) -> str:
+    more = f" and {len(changes) - _SHOWN} more" if len(changes) > _SHOWN else ""
+    return f"there are changes that are in no commit: {', '.join(line[3:] for line in changes[:_SHOWN])}{more}"
+
+
+def _refused(folder: Path, error: CommandFailed) -> NotReleasable:
+    said = error.output.strip()
+    if "not a git repository" in said:
+        return NotReleasable(f"{folder.resolve()} is in no git repository", hint="cd to the project's checkout")
+    if "does not have any commits" in said:
+        return NotReleasable(f"{folder.resolve()} has no commit yet", hint="git commit")
+    # Git's own words name the next command where there is one, such as for a repository of another user.
+    return NotReleasable(f"git does not tell: {said or error.message}", hint=f"git -C {folder} status")
