@@ -18,6 +18,7 @@
 #     "rich>=13.7",
 #     "tenacity>=8.2",
 #     "tomli>=2; python_version < '3.11'",
+#     "twine>=7",
 #     "uv>=0.5",
 # ]
 # ///
@@ -65,6 +66,13 @@ def tests_slow(session: nox.Session) -> None:
     """The same for projects that take minutes to compile."""
     session.install("--group", "test", "-e", ".")
     session.run("pytest", "-m", "slow", *session.posargs)
+
+
+@nox.session(name="tests-indexes", default=False)
+def tests_indexes(session: nox.Session) -> None:
+    """Releases to real package indexes on loopback, pypiserver and devpi-server, with faults in between."""
+    session.install("--group", "test", "-e", ".")
+    session.run("pytest", "-m", "indexes", "tests/indexes", *session.posargs)
 
 
 @nox.session(name="tests-containers", default=False)

@@ -108,6 +108,11 @@ class Config:
     ignore: Mapping[str, str]
     wheels: tuple[Path, ...]
     rules: bool
+    repository: str
+    index: Mapping[str, str]
+    sdist_first: bool
+    allow_http: bool
+    config_file: str
     dry_run: bool
     json: Path | None
     sarif: Path | None
@@ -272,6 +277,7 @@ def _parse(values: Mapping[str, Any], project: Path, mistakes: list[str]) -> Con
     for name in sysroots:
         collect(parse_architecture, name, f"sysroot.{name}")
     environment = {name: _text(value, f"environment.{name}", mistakes) for name, value in values["environment"].items()}
+    index = {name: _text(value, f"index.{name}", mistakes) for name, value in values["index"].items()}
     mistakes.extend(_wrongly_ignored(values["ignore"]))
     mistakes.extend(
         f"config-settings.{name}: must be a text or a list of texts, and is {value!r}"
@@ -315,6 +321,11 @@ def _parse(values: Mapping[str, Any], project: Path, mistakes: list[str]) -> Con
         ignore=MappingProxyType(dict(values["ignore"])),
         wheels=tuple(project / path for path in values["wheels"]),
         rules=values["rules"],
+        repository=values["repository"],
+        index=MappingProxyType(index),
+        sdist_first=values["sdist-first"],
+        allow_http=values["allow-http"],
+        config_file=values["config-file"],
         dry_run=values["dry-run"],
         json=project / values["json"] if values["json"] else None,
         sarif=project / values["sarif"] if values["sarif"] else None,

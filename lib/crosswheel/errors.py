@@ -20,6 +20,9 @@ CrosswheelError
 ├── EmulatorCrashed      18   QEMU, and not the program that it ran
 ├── TestFailed           19   the wheel could not be installed or imported, or its test command failed
 ├── CheckFailed          20   files that are not fit to be released
+├── UploadFailed         21   the index refused a file: its own reason is in the message
+├── FileClash            22   the index has other bytes under a file's name
+├── NoCredentials        23   no token, and nobody who would give one
 ├── VerifyFailed         24   the index does not serve, or installers do not choose, what was built
 └── NotReleasable        25   changes without a commit, no tag, another version, no changelog entry
 """
@@ -133,6 +136,18 @@ class TestFailed(CrosswheelError):  # noqa: N818
 
 class CheckFailed(CrosswheelError):  # noqa: N818
     exit_code = 20
+
+
+class UploadFailed(CrosswheelError):  # noqa: N818
+    exit_code = 21
+
+
+class FileClash(CrosswheelError):  # noqa: N818
+    exit_code = 22
+
+
+class NoCredentials(CrosswheelError):  # noqa: N818
+    exit_code = 23
 
 
 class VerifyFailed(CrosswheelError):  # noqa: N818

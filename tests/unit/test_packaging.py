@@ -21,7 +21,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # What takes longer to import than a list of sessions may.
 HEAVY = {
     "auditwheel", "build", "docker", "elftools", "filelock", "invoke", "packaging", "platformdirs", "pypi_simple",
-    "requests", "rich", "tenacity", "tomli", "urllib3", "uv",
+    "requests", "rich", "tenacity", "tomli", "twine", "urllib3", "uv",
 }  # fmt: skip
 
 
