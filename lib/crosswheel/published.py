@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -150,8 +150,9 @@ def _client(repository: Repository, settings: PipSettings) -> Iterator[tuple[PyP
     from pypi_simple import PyPISimple
 
     login = _Login(repository) if repository.username and repository.password else None
-    with open_session(settings) as session:
+    with open_session(replace(settings, cert=repository.certificate or settings.cert)) as session:
         session.auth = login
+        session.cert = repository.client_certificate or None
         yield PyPISimple(repository.simple_url, session=session), login
 
 

@@ -202,6 +202,17 @@ class Target:
         return f"{self.policy.perennial}_{self.arch}"
 
     @property
+    def accepted_platforms(self) -> tuple[str, ...]:
+        """The platform tags that pip looks for on a machine just as old as the policy, the best first.
+
+        They are those of `packaging.tags` there, which cannot tell of another machine than its own.
+        """
+        oldest = min(self.arch.oldest_glibc, _OLDEST_GLIBC) if self.policy.libc == "glibc" else 0
+        policies = [Policy(self.policy.libc, self.policy.major, n) for n in range(self.policy.minor, oldest - 1, -1)]
+        names = [name for policy in policies for name in dict.fromkeys((policy.perennial, str(policy)))]
+        return tuple(f"{name}_{self.arch}" for name in ("linux", *names))
+
+    @property
     def multiarch(self) -> str:
         """The triple in CPython's EXT_SUFFIX (PEP 3149): ``aarch64-linux-gnu``, with musl ``aarch64-linux-musl``.
 
@@ -218,6 +229,7 @@ class Target:
 
 
 _FIRST_WITH_MUSL_TRIPLET = 11
+_OLDEST_GLIBC = 17  # of an architecture that PEP 600 did not know, too
 
 
 def _with_libc(triple: str, libc: Libc) -> str:

@@ -1,0 +1,232 @@
+"""Whether an index serves exactly the files that were built, and installers choose them: read back, never believed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from crosswheel.audits import audit_wheel, switched_off
+from crosswheel.choices import Choice, Pip
+from crosswheel.distributions import Distribution
+from crosswheel.errors import IndexUnreachable
+from crosswheel.index import PipSettings, read_pip_settings, sha256_of
+from crosswheel.model import Listener, Note, chore, deaf
+from crosswheel.process import Processes
+from crosswheel.published import (
+    PublishedFile,
+    address_for_pip,
+    fetch_published,
+    metadata_of,
+    published_files,
+    release_files,
+)
+from crosswheel.repositories import Repository
+from crosswheel.targets import Target
+from crosswheel.verification import Built, Difference, Verification, compare, read_built
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
+
+PATIENCE = 300  # seconds: caches in front of an index take a while to see what is new
+_FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 30.0
+_REQUESTS = 8  # at a time: they wait for the index, and not for a processor
+
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
+
+
+def verify(
+    repository: Repository,
+    distributions: Sequence[Distribution],
+    targets: Iterable[Target],
+    listener: Listener = deaf,
+    *,
+    patience: float = PATIENCE,
+    jobs: int = 0,
+    ignore: Mapping[str, str] | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> Verification:
+    """Read a release back from the index, and again for `patience` seconds as long as anything differs.
+
+    `jobs` pips run at a time, 0: one per processor; `ignore` are rules of the audit that are switched off, and why.
+    Raises IndexUnreachable; AuditFailed or SourceError for a file of the wheelhouse that cannot be read.
+    """
+    import tenacity
+
+    began = time.monotonic()
+    processes = Processes()
+    settings = read_pip_settings(processes, environ)
+    built = tuple(map(read_built, distributions))
+    reading = _Reading(repository, built, tuple(targets), settings, processes, environ, listener, jobs, ignore or {})
+    # What does not answer at all has a wrong address, which no patience mends.
+    published_files(repository, built[0].file.name, settings)
+    look = tenacity.Retrying(
+        retry=tenacity.retry_if_result(bool) | tenacity.retry_if_exception_type(IndexUnreachable),
+        wait=partial(_pause, patience),
+        stop=tenacity.stop_after_delay(patience),
+        before_sleep=partial(_tell, repository.name, patience, listener),
+        retry_error_callback=lambda state: state.outcome.result() if state.outcome else (),
+    )
+    differences = look(reading.differences)
+    return Verification(
+        repository=repository,
+        files=tuple(distributions),
+        published=tuple(reading.published.values()),
+        differences=differences,
+        choices=tuple(reading.choices[target] for target in reading.targets if target in reading.choices),
+        fetched=reading.fetched,
+        attempts=look.statistics["attempt_number"],
+        seconds=time.monotonic() - began,
+    )
+
+
+@dataclass
+class _Reading:
+    """The index, looked at once or many times: what was proved is not asked for again."""
+
+    repository: Repository
+    built: tuple[Built, ...]
+    targets: tuple[Target, ...]
+    settings: PipSettings
+    processes: Processes
+    environ: Mapping[str, str]
+    listener: Listener
+    jobs: int
+    ignore: Mapping[str, str]
+    published: dict[str, PublishedFile] = field(default_factory=dict)
+    choices: dict[Target, Choice] = field(default_factory=dict)
+    fetched: str = ""
+    _hashes: dict[str, str] = field(default_factory=dict)
+
+    def differences(self) -> tuple[Difference, ...]:
+        """What differs now; what is dear to ask is not asked as long as something cheap differs."""
+        for part in (self._files, self._metadata, self._choices, self._download):
+            if differences := tuple(part()):
+                return differences
+        return ()
+
+    @property
+    def _project(self) -> str:
+        return self.built[0].file.name
+
+    def _files(self) -> Iterator[Difference]:
+        version = self.built[0].file.version
+        with chore(f"reading {self._project} {version} on {self.repository.name}", self.listener):
+            published = published_files(self.repository, self._project, self.settings)
+            release = release_files(published, self._project, version)
+            self.published = {name: self._with_hash(file) for name, file in release.items()}
+        return compare(self.built, self.published)
+
+    def _with_hash(self, file: PublishedFile) -> PublishedFile:
+        """An index that announces no sha256 is asked for the bytes."""
+        if file.sha256:
+            return file
+        if file.url not in self._hashes:
+            with self._fetched(file) as path:
+                self._hashes[file.url] = sha256_of(path)
+        return replace(file, sha256=self._hashes[file.url])
+
+    def _metadata(self) -> Iterator[Difference]:
+        """What resolvers read in place of the wheel (PEP 658)."""
+        announced = {
+            one.file.filename: one.metadata_sha256
+            for one in self.built
+            if one.metadata_sha256 and self.published[one.file.filename].has_metadata
+        }
+        if not announced:
+            return
+        with chore(f"reading the core metadata of {len(announced)} wheels", self.listener):
+            hashes = self._in_threads(_REQUESTS, self._metadata_sha256, announced)
+        for (name, expected), found in zip(announced.items(), hashes, strict=True):
+            if found != expected:
+                yield Difference(name, "core metadata", found, expected)
+
+    def _metadata_sha256(self, name: str) -> str:
+        return hashlib.sha256(metadata_of(self.repository, self.published[name], self.settings)).hexdigest()
+
+    def _choices(self) -> Iterator[Difference]:
+        hashes = {one.file.filename: one.file.sha256 for one in self.built}
+        targets = [target for target in self.targets if target not in self.choices]
+        if not targets:
+            return
+        with chore(f"asking pip what it takes for {len(targets)} targets", self.listener):
+            address = address_for_pip(self.repository, self._project, self.settings)
+            certificate = self.repository.certificate or self.settings.cert
+            pip = Pip(address, certificate, self.repository.client_certificate, self.processes, self.environ)
+            choose = partial(pip.choice, f"{self._project}=={self.built[0].file.version}")
+            choices = self._in_threads(self.jobs or len(os.sched_getaffinity(0)), choose, targets)
+        for choice in choices:
+            expected = hashes.get(choice.filename, "")
+            if not expected:
+                yield Difference(
+                    str(choice.target), "pip's choice", choice.filename or choice.reason, "one of its wheels"
+                )
+            elif choice.sha256 not in {"", expected}:
+                yield Difference(str(choice.target), f"sha256 of {choice.filename}", choice.sha256, expected)
+            else:
+                self.choices[choice.target] = choice
+
+    def _download(self) -> Iterator[Difference]:
+        """The largest wheel: the first that a limit of the index, a time-out or a full disk would spoil."""
+        largest = max(self.built, key=lambda one: (one.file.kind == "wheel", one.file.size)).file
+        name = largest.filename
+        with self._fetched(self.published[name]) as path:
+            found = sha256_of(path)
+            if found != largest.sha256:
+                yield Difference(name, "sha256 of the download", found, largest.sha256)
+                return
+            findings = switched_off(audit_wheel(path), self.ignore) if largest.kind == "wheel" else ()
+        for finding in findings:
+            if finding.is_error:
+                yield Difference(name, "audit of the download", f"{finding.rule}: {finding.message}", "no error")
+        self.fetched = name
+
+    @contextmanager
+    def _fetched(self, file: PublishedFile) -> Iterator[Path]:
+        with tempfile.TemporaryDirectory() as folder:
+            yield fetch_published(self.repository, file, Path(folder), self.settings, self.listener)
+
+    def _in_threads(self, count: int, ask: Callable[[_In], _Out], about: Iterable[_In]) -> list[_Out]:
+        pool = ThreadPoolExecutor(count)
+        try:
+            return list(pool.map(ask, about))
+        except BaseException:
+            self.processes.stop()
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _pause(patience: float, state: RetryCallState) -> float:
+    """Longer and longer, and the last look is at the very end."""
+    left = patience - (state.seconds_since_start or 0.0)
+    longer: float = _FIRST_PAUSE * 2 ** (state.attempt_number - 1)
+    return max(0.0, min(longer, _LONGEST_PAUSE, left))
+
+
+def _tell(name: str, patience: float, listener: Listener, state: RetryCallState) -> None:
+    seconds, waited = state.upcoming_sleep, state.seconds_since_start or 0.0
+    listener(
+        Note(
+            f"look {state.attempt_number} at {name}: {_seen(state)}; again in {seconds:.0f} s,"
+            f" {waited:.0f} of {patience:.0f} s are over"
+        )
+    )
+
+
+def _seen(state: RetryCallState) -> str:
+    """Why the index did not answer; or the first of what differs, and how many more there are."""
+    try:
+        differences = state.outcome.result() if state.outcome else ()
+    except IndexUnreachable as error:
+        return error.message
+    return f"{differences[0]}{f', and {len(differences) - 1} more' if len(differences) > 1 else ''}"

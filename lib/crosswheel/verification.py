@@ -1,0 +1,140 @@
+"""What was built held against what an index serves of it: the differences, and the whole as a value."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+from crosswheel.choices import Choice
+from crosswheel.distributions import Distribution
+from crosswheel.errors import VerifyFailed
+from crosswheel.published import PublishedFile
+from crosswheel.repositories import Repository
+from crosswheel.sdist import requires_python
+from crosswheel.wheels import read_wheel
+
+
+@dataclass(frozen=True)
+class Built:
+    """A file of the wheelhouse, and what the index should say of it; `metadata_sha256` is of a wheel's METADATA."""
+
+    file: Distribution
+    requires_python: str = ""
+    metadata_sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What was `found` on the index, or by pip, in place of what is `expected`; `subject` is a file or a target."""
+
+    subject: str
+    what: str
+    found: str
+    expected: str
+
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.what}: found {self.found}, expected {self.expected}"
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What an index was found to serve of a release; without `differences` it is exactly what was built."""
+
+    repository: Repository
+    files: tuple[Distribution, ...]
+    published: tuple[PublishedFile, ...]
+    differences: tuple[Difference, ...]
+    choices: tuple[Choice, ...] = ()
+    fetched: str = ""
+    """The file that was downloaded and audited."""
+    attempts: int = 1
+    seconds: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        return not self.differences
+
+    @property
+    def release(self) -> str:
+        return f"{self.files[0].name} {self.files[0].version}"
+
+    @property
+    def untold(self) -> tuple[str, ...]:
+        """What the index says of none of the files, so that it could not be compared."""
+        return tuple(sorted(untold(self.published)))
+
+    @property
+    def unchosen(self) -> tuple[str, ...]:
+        """Wheels that pip takes for none of the targets: for other systems, say, or replaced by a newer build."""
+        chosen = {choice.filename for choice in self.choices}
+        return tuple(file.filename for file in self.files if file.kind == "wheel" and file.filename not in chosen)
+
+    @property
+    def failure(self) -> VerifyFailed | None:
+        """The differences as an error, for who wants to stop there."""
+        if self.ok:
+            return None
+        heading = f"{self.repository.name} does not serve {self.release} as it was built"
+        return VerifyFailed("\n".join([heading, *(f"  {difference}" for difference in self.differences)]), hint=HINT)
+
+
+HINT = "crosswheel verify, again after a while; if it stays so, yank the release and make a new one"
+
+
+def read_built(file: Distribution) -> Built:
+    """Raises AuditFailed for what is no wheel, SourceError for what is no sdist."""
+    if file.kind == "sdist":
+        return Built(file, requires_python(file.path))
+    wheel = read_wheel(file.path)
+    python = str(wheel.metadata.get("Requires-Python", ""))  # and a wheel without METADATA is refused here
+    member = wheel.archive.files[f"{wheel.dist_info}/METADATA"]
+    return Built(file, python, hashlib.sha256(wheel.archive.read(member)).hexdigest())
+
+
+def compare(built: Iterable[Built], published: Mapping[str, PublishedFile]) -> Iterator[Difference]:
+    """What differs between a wheelhouse and the files of the same release on the index."""
+    ours = {one.file.filename: one for one in built}
+    silent = untold(published.values())
+    for name, one in ours.items():
+        if name in published:
+            yield from _compare(one, published[name], silent)
+        else:
+            yield Difference(name, "file", "nothing", f"{one.file.size} bytes")
+    for name in sorted(published.keys() - ours.keys()):
+        yield Difference(name, "file", "one that is not in the wheelhouse", "nothing")
+
+
+def untold(published: Iterable[PublishedFile]) -> frozenset[str]:
+    """What the index says of none of these files: a page in HTML has no sizes, and not every index has all the rest."""
+    files = tuple(published)
+    told = {
+        "size": any(file.size is not None for file in files),
+        "requires-python": any(file.requires_python for file in files),
+        "core metadata": any(file.has_metadata for file in files),
+    }
+    return frozenset(what for what, there in told.items() if not there)
+
+
+def _compare(built: Built, file: PublishedFile, silent: frozenset[str]) -> Iterator[Difference]:
+    name = file.filename
+    if file.sha256 != built.file.sha256:
+        yield Difference(name, "sha256", file.sha256, built.file.sha256)
+    if file.size is not None and file.size != built.file.size:
+        yield Difference(name, "size", str(file.size), str(built.file.size))
+    if "requires-python" not in silent and _specifiers(file.requires_python) != _specifiers(built.requires_python):
+        yield Difference(name, "requires-python", file.requires_python or "none", built.requires_python or "none")
+    if file.metadata_sha256 and built.metadata_sha256 and file.metadata_sha256 != built.metadata_sha256:
+        yield Difference(name, "announced core metadata", file.metadata_sha256, built.metadata_sha256)
+    if file.yanked:
+        yield Difference(name, "yanked", "yes", "no")
+
+
+def _specifiers(text: str) -> SpecifierSet | str:
+    """Servers may write the same in another way."""
+    try:
+        return SpecifierSet(text)
+    except InvalidSpecifier:
+        return text
