@@ -6,6 +6,7 @@ data/options.toml is the one source: of the legal keys, their types and defaults
 from __future__ import annotations
 
 import functools
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -110,12 +111,20 @@ class Config:
     rules: bool
     repository: str
     index: Mapping[str, str]
+    patience: int
+    tag_format: str
+    changelog: str
     sdist_first: bool
     allow_http: bool
     config_file: str
     dry_run: bool
     json: Path | None
     sarif: Path | None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """What was named, or the folder that everything is in."""
+        return self.wheels or (self.output,)
 
     def sysroot(self, arch: Architecture) -> Path | None:
         return self.sysroots.get(arch.name)
@@ -159,13 +168,19 @@ def load_config(project: Path, flags: Mapping[str, Any]) -> Config:
 
 def project_name(project: Path) -> str:
     """What the project in a folder is called, normalised, where it has a table [tool.crosswheel]; else empty."""
+    path = project / "pyproject.toml"
+    tool = read_toml(path).get("tool", {}) if path.is_file() else {}
+    return declared_name(project) if isinstance(tool, dict) and "crosswheel" in tool else ""
+
+
+def declared_name(project: Path) -> str:
+    """What pyproject.toml calls the project, normalised; empty where it does not say, or is not there."""
     from packaging.utils import canonicalize_name
 
     path = project / "pyproject.toml"
-    written = read_toml(path) if path.is_file() else {}
-    tool, metadata = written.get("tool", {}), written.get("project", {})
+    metadata = read_toml(path).get("project", {}) if path.is_file() else {}
     name = metadata.get("name", "") if isinstance(metadata, dict) else ""
-    return canonicalize_name(name) if isinstance(tool, dict) and "crosswheel" in tool and isinstance(name, str) else ""
+    return canonicalize_name(name) if isinstance(name, str) else ""
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -278,6 +293,8 @@ def _parse(values: Mapping[str, Any], project: Path, mistakes: list[str]) -> Con
         collect(parse_architecture, name, f"sysroot.{name}")
     environment = {name: _text(value, f"environment.{name}", mistakes) for name, value in values["environment"].items()}
     index = {name: _text(value, f"index.{name}", mistakes) for name, value in values["index"].items()}
+    if values["tag-format"].count("{version}") != 1 or re.search("[{}].*[{}].*[{}]", values["tag-format"]):
+        mistakes.append(f"tag-format: must have {{version}} in it, once, and is {values['tag-format']!r}")
     mistakes.extend(_wrongly_ignored(values["ignore"]))
     mistakes.extend(
         f"config-settings.{name}: must be a text or a list of texts, and is {value!r}"
@@ -323,6 +340,9 @@ def _parse(values: Mapping[str, Any], project: Path, mistakes: list[str]) -> Con
         rules=values["rules"],
         repository=values["repository"],
         index=MappingProxyType(index),
+        patience=values["patience"],
+        tag_format=values["tag-format"],
+        changelog=values["changelog"],
         sdist_first=values["sdist-first"],
         allow_http=values["allow-http"],
         config_file=values["config-file"],

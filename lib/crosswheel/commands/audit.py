@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from packaging.utils import InvalidSdistFilename, parse_sdist_filename
-
 from crosswheel.audits import Audit, AuditReport, audit_files, audit_together, switched_off, unreadable
 from crosswheel.config import Config, load_config, project_name
+from crosswheel.distributions import files_in, is_folder
 from crosswheel.errors import AuditFailed, NothingToDo, SourceError, UsageError, explaining
 from crosswheel.plan import promised_targets
 from crosswheel.report.audit import audit_document, audit_text, in_progress, rules_document, rules_text
@@ -46,7 +45,7 @@ def audit(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
         audits = tuple(in_progress(under_way, len(chosen.wheels), stream, os.environ))
     wheelhouse = _wheelhouse(chosen, audits, config, project)
     done = AuditReport(
-        audits=(*audits, *_broken_sdists(chosen.sdists, config.ignore)),
+        audits=(*audits, *broken_sdists(chosen.sdists, config.ignore)),
         sdists=chosen.sdists,
         together=audit_together(wheelhouse, config.ignore),
         seconds=time.monotonic() - began,
@@ -69,18 +68,16 @@ def _rules(config: Config, stream: TextIO) -> int:
 
 def _choose(config: Config) -> _Chosen:
     """What was named, each file once; of folders, what an upload of them would take."""
-    named = config.wheels or (config.output,)
+    named = config.files
     if missing := [path for path in named if not path.exists() and not path.is_symlink()]:
         if not config.wheels:
             raise NothingToDo(f"there is no folder {config.output}", hint="crosswheel audit WHEELS")
         raise UsageError([f"there is no file or folder {path}" for path in missing], hint="crosswheel audit WHEELS")
-    # An unpacked wheel keeps its name: that it is none is the audit's to say, as of anything else under such a name.
-    folders = tuple(path for path in named if path.is_dir() and path.suffix != ".whl")
-    once: dict[Path, Path] = {}
-    for path in named:
-        for file in _inside(path) if path in folders else [path]:
-            once.setdefault(file.parent.resolve() / file.name, file)
-    chosen = once.values()
+    folders = tuple(filter(is_folder, named))
+    for folder in folders:
+        if not any(folder.glob("*.whl")):
+            raise NothingToDo(f"there is no wheel in {folder}", hint="crosswheel audit WHEELS, or a folder of them")
+    chosen = files_in(named)
     sdists = tuple(path for path in chosen if path.name.endswith(".tar.gz"))
     wheels = tuple(path for path in chosen if path not in sdists)
     if not wheels:
@@ -88,24 +85,7 @@ def _choose(config: Config) -> _Chosen:
     return _Chosen(wheels, sdists, folders)
 
 
-def _inside(folder: Path) -> list[Path]:
-    """The wheels of a folder, and its sdists."""
-    wheels = sorted(folder.glob("*.whl"))
-    if not wheels:
-        raise NothingToDo(f"there is no wheel in {folder}", hint="crosswheel audit WHEELS, or a folder of them")
-    return [*wheels, *sorted(filter(_is_sdist, folder.glob("*.tar.gz")))]
-
-
-def _is_sdist(path: Path) -> bool:
-    """Other archives may lie there too."""
-    try:
-        parse_sdist_filename(path.name)
-    except InvalidSdistFilename:
-        return False
-    return True
-
-
-def _broken_sdists(sdists: Iterable[Path], ignore: Mapping[str, str]) -> Iterator[Audit]:
+def broken_sdists(sdists: Iterable[Path], ignore: Mapping[str, str]) -> Iterator[Audit]:
     for path in sdists:
         began = time.monotonic()
         try:
@@ -120,15 +100,17 @@ def _wheelhouse(chosen: _Chosen, audits: Sequence[Audit], config: Config, projec
     sdists = tuple(path.name for path in chosen.sdists)
     if not chosen.folders:
         return Wheelhouse(entries, sdists or None)
-    own = {entry.name for entry in entries} == {project_name(project)}
-    return Wheelhouse(entries, sdists, _targets(entries, config) if own else ())
+    return Wheelhouse(entries, sdists, targets_of(entries, config, project))
 
 
-def _targets(entries: Sequence[Entry], config: Config) -> tuple[Target, ...]:
+def targets_of(entries: Sequence[Entry], config: Config, project: Path) -> tuple[Target, ...]:
     """What the project's configuration promises; where it names no Python, each that any of the wheels is for.
 
-    Nothing where the wheels do not agree on the Pythons that they require: rules of their own say so.
+    Nothing of other projects, nor where the wheels do not agree on the Pythons that they require: rules of their own
+    say so.
     """
+    if {entry.name for entry in entries} != {project_name(project)}:
+        return ()
     requires = {text for entry in entries for text in entry.fields.get("Requires-Python", [""])}
     named = {name for entry in entries for tag in entry.tags for name in (tag.abi, tag.interpreter)}
     seen = [tag for tag in python_tags() if str(tag) in named]

@@ -61,9 +61,9 @@ def rules_text(console: Console | None = None) -> str:
     return shown(console or plain_console(), styled(line for rule in ALL_RULES for line in _rule_lines(rule)))
 
 
-def audit_document(report: AuditReport) -> Document:
+def audit_document(report: AuditReport, kind: str = "audit") -> Document:
     return {
-        **_heading("audit"),
+        **_heading(kind),
         "seconds": round(report.seconds, 3),
         "wheels": [_wheel(audit) for audit in report.audits],
         "sdists": [str(path) for path in report.sdists],
@@ -145,7 +145,7 @@ def _wheel(audit: Audit) -> Document:
         "path": str(audit.path),
         "size": wheel.size if wheel else None,
         "sha256": wheel.sha256 if wheel else None,
-        "tag": wheel.tag if wheel else None,
+        "tag": (wheel.tag if wheel else "") or None,
         "passed": not any(finding.is_error for finding in audit.findings),
         "seconds": round(audit.seconds, 3),
         "findings": [asdict(finding) for finding in audit.findings],

@@ -1,8 +1,8 @@
 """What an audit checks, one short class per rule; the first digit of a code is its subject.
 
 0xx the file itself, 1xx tags, 2xx ELF headers, 3xx extension modules, 4xx symbols and linkage, 5xx archive, 6xx
-purity, 7xx the wheels of one release side by side. A code is never given to another rule, so that a report of last year
-still means what it says.
+purity, 7xx the wheels of one release side by side, 8xx the release against its sources and an index. A code is never
+given to another rule, so that a report of last year still means what it says.
 """
 
 from __future__ import annotations
@@ -17,16 +17,18 @@ from crosswheel.rules import (
     metadata,
     purity,
     record,
+    release,
     segments,
     symbols,
     tags,
     unreadable,
     wheelhouse,
 )
+from crosswheel.rules.release import ReleaseRule
 from crosswheel.rules.rule import Rule, Worded
 from crosswheel.rules.wheelhouse import SetRule
 
-__all__ = ["ALL_RULES", "RULES", "SET_RULES"]
+__all__ = ["ALL_RULES", "RELEASE_RULES", "RULES", "SET_RULES"]
 
 RULES: tuple[Rule, ...] = (
     # What nothing was compiled for breaks other rules too; this one has the reason.
@@ -103,5 +105,19 @@ SET_RULES: tuple[SetRule, ...] = (
     wheelhouse.SdistMisnamed(),
 )
 
+RELEASE_RULES: tuple[ReleaseRule, ...] = (
+    release.Unsendable(),
+    release.DescriptionUnrendered(),
+    release.DescriptionMissing(),
+    release.SdistTooLarge(),
+    release.SdistDisagrees(),
+    release.WheelAbsent(),
+    release.TagDiffers(),
+    release.TagAbsent(),
+    release.NotAsBuilt(),
+)
+
 # What can be shown, listed and switched off; a file that cannot be read is found out by whoever reads it.
-ALL_RULES: tuple[Worded, ...] = tuple(sorted((unreadable.Unreadable(), *RULES, *SET_RULES), key=lambda rule: rule.code))
+ALL_RULES: tuple[Worded, ...] = tuple(
+    sorted((unreadable.Unreadable(), *RULES, *SET_RULES, *RELEASE_RULES), key=lambda rule: rule.code)
+)

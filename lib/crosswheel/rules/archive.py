@@ -17,7 +17,7 @@ from crosswheel.targets import Target
 from crosswheel.wheels import Wheel
 from crosswheel.zips import RATIO, Entry
 
-_INDEX_LIMIT = 100 << 20
+INDEX_LIMIT = 100 << 20
 _LEAST_BOMB = 64 << 20
 _LONGEST_NAME = 255
 
@@ -104,8 +104,8 @@ class TooLarge(Rule):
     fix = "strip the binaries, leave out what is not needed at run time, or ask the index for a higher limit"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
-        if wheel.size > _INDEX_LIMIT:
-            yield self.finding(found=f"{wheel.size} bytes", expected=f"at most {_INDEX_LIMIT} bytes")
+        if wheel.size > INDEX_LIMIT:
+            yield self.finding(found=f"{wheel.size} bytes", expected=f"at most {INDEX_LIMIT} bytes")
 
 
 class DishonestTime(Rule):

@@ -1,0 +1,91 @@
+"""How wheels were made, as `wheels` wrote it beside them: report.json, and any report-NAME.json of other machines."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from packaging.utils import NormalizedName, canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from crosswheel.errors import CheckFailed, UsageError
+from crosswheel.model import StepTime
+from crosswheel.targets import Target, parse_target
+
+
+@dataclass(frozen=True)
+class Build:
+    """What became of one target; `file` and `sha256` of the wheel that serves it are empty where none does.
+
+    `status` as in `Outcome`, or ``unfinished``; `untested` is why the wheel was not tried there, empty where it was.
+    """
+
+    target: Target
+    status: str
+    engine: str
+    image: str = ""
+    file: str = ""
+    sha256: str = ""
+    tested: bool = False
+    untested: str = ""
+    note: str = ""
+    steps: tuple[StepTime, ...] = ()
+    crosswheel: str = ""
+
+
+def read_builds(folder: Path, name: NormalizedName, version: Version) -> tuple[Build, ...]:
+    """Those of one release, of each target the latest; none where nothing was written down.
+
+    Raises CheckFailed for a report that cannot be read.
+    """
+    reports = [document for path in sorted(folder.glob("report*.json")) if (document := _read(path))]
+    latest: dict[Target, Build] = {}
+    for document in sorted(reports, key=lambda document: str(document.get("started"))):
+        if _is_of(document, name, version):
+            latest.update({build.target: build for build in _builds(document)})
+    return tuple(latest.values())
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """None for what only has such a name."""
+    try:
+        document = json.loads(path.read_text("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise CheckFailed(f"{path} is not what `wheels` wrote: {error}", hint=f"rm {path}") from error
+    return document if isinstance(document, dict) and document.get("kind") == "report" else None
+
+
+def _is_of(document: dict[str, Any], name: NormalizedName, version: Version) -> bool:
+    sdist = document.get("sdist") or {}
+    try:
+        return (canonicalize_name(sdist["name"]), Version(sdist["version"])) == (name, version)
+    except (LookupError, TypeError, InvalidVersion):
+        return False
+
+
+def _builds(document: dict[str, Any]) -> list[Build]:
+    try:
+        return [_build(job, str(document.get("crosswheel", ""))) for job in document["jobs"]]
+    except (LookupError, TypeError, AttributeError, UsageError) as error:
+        raise CheckFailed(
+            f"a report beside the wheels is not what `wheels` writes: {error!r}", hint="rm the report*.json there"
+        ) from error
+
+
+def _build(job: dict[str, Any], crosswheel: str) -> Build:
+    wheel = job["wheel"] or {}
+    return Build(
+        target=parse_target(job["target"]),
+        status=job["status"],
+        engine=job["engine"],
+        image=job["image"] or "",
+        file=wheel.get("file", ""),
+        sha256=wheel.get("sha256", ""),
+        tested=job["tested"],
+        untested=job["untested"],
+        note=job["note"],
+        steps=tuple(StepTime(step["step"], step["seconds"]) for step in job["steps"]),
+        crosswheel=crosswheel,
+    )

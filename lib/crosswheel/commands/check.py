@@ -1,0 +1,108 @@
+"""`check`: everything that an index, a user or twine would complain of, before anything is sent."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+from typing import Any, TextIO
+
+from crosswheel.audits import Audit, AuditReport, audit_files, audit_together
+from crosswheel.builds import read_builds
+from crosswheel.commands.audit import broken_sdists, targets_of
+from crosswheel.config import Config, declared_name, load_config
+from crosswheel.distributions import Distribution, read_distributions
+from crosswheel.errors import CheckFailed, NotReleasable, explaining
+from crosswheel.model import Artifact, Finding
+from crosswheel.process import Processes
+from crosswheel.report.audit import audit_document, audit_text, in_progress
+from crosswheel.report.console import console_for
+from crosswheel.report.document import write_json
+from crosswheel.rules.release import Release
+from crosswheel.rules.wheelhouse import Wheelhouse
+from crosswheel.steps.check import check as check_release
+from crosswheel.steps.check import describe, graver
+from crosswheel.version_control import Checkout, read_checkout
+
+
+@explaining()
+def check(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
+    """Show what is wrong with each file of a release and with all of them together; nothing is run, sent or fetched."""
+    config = load_config(project, options)
+    done = checked(read_distributions(config.files), config, project, stream)
+    stream.write(audit_text(done, console_for(stream, os.environ)))
+    stream.flush()
+    if config.json:
+        write_json(config.json, audit_document(done, "check"))
+    return CheckFailed.exit_code if any(finding.is_error for finding in done.findings) else 0
+
+
+def checked(files: Sequence[Distribution], config: Config, project: Path, stream: TextIO) -> AuditReport:
+    """An audit of the wheels, and beside it what only a release has to answer for; on `stream` is the progress."""
+    began = time.monotonic()
+    wheels, sdists = (tuple(file.path for file in files if file.kind == kind) for kind in ("wheel", "sdist"))
+    with closing(audit_files(wheels, config.ignore, config.jobs)) as under_way:
+        audits = [*in_progress(under_way, len(wheels), stream, os.environ)]
+    audits += _sdist_audits(files, config.ignore)
+    release = _release(files, audits, config, project)
+    entries = tuple(audit.entry for audit in audits if audit.entry)
+    planned = (*targets_of(entries, config, project), *(build.target for build in release.builds))
+    wheelhouse = Wheelhouse(entries, tuple(path.name for path in sdists), tuple(dict.fromkeys(planned)))
+    findings = check_release(release, config.ignore)
+    return AuditReport(
+        audits=tuple(_with_its_own(audit, findings) for audit in audits),
+        sdists=sdists,
+        together=(
+            *graver(audit_together(wheelhouse, config.ignore)),
+            *(finding for finding in findings if finding.member == release.name),
+        ),
+        seconds=time.monotonic() - began,
+    )
+
+
+def _sdist_audits(files: Sequence[Distribution], ignore: Mapping[str, str]) -> Iterator[Audit]:
+    """That they can be read is all that an audit has to say of them."""
+    for file in files:
+        if file.kind == "sdist":
+            read = Artifact(file.path, file.size, file.sha256, tag="")
+            yield next(broken_sdists([file.path], ignore), Audit(file.path, (), 0.0, read))
+
+
+def _release(files: Sequence[Distribution], audits: Sequence[Audit], config: Config, project: Path) -> Release:
+    return Release(
+        distributions=tuple(files),
+        # What cannot be read is reported already, and may be made to harm whoever reads on.
+        described={audit.path.name: describe(audit.path) for audit in audits if audit.entry or _is_sound_sdist(audit)},
+        checkout=_checkout(config, project, files[0].name),
+        tag_format=config.tag_format,
+        builds=tuple(
+            chain.from_iterable(read_builds(folder, files[0].name, files[0].version) for folder in _folders(files))
+        ),
+    )
+
+
+def _is_sound_sdist(audit: Audit) -> bool:
+    return audit.wheel is not None and not audit.wheel.tag
+
+
+def _folders(files: Sequence[Distribution]) -> list[Path]:
+    return list(dict.fromkeys(file.path.parent for file in files))
+
+
+def _checkout(config: Config, project: Path, name: str) -> Checkout | str:
+    """The commit of the project, or why there is none: a folder of another project says nothing of these files."""
+    if (declared := declared_name(project)) not in {"", name}:
+        return f"the current folder is of {declared}"
+    try:
+        return read_checkout(project, Processes(), os.environ, apart=[config.output])
+    except NotReleasable as error:
+        return error.message
+
+
+def _with_its_own(audit: Audit, findings: Sequence[Finding]) -> Audit:
+    own = (replace(finding, member="") for finding in findings if finding.member == audit.path.name)
+    return replace(audit, findings=graver((*audit.findings, *own)))

@@ -1,0 +1,58 @@
+"""`check`: whether files are fit to be released, beyond what an audit of the wheels says."""
+
+from __future__ import annotations
+
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from crosswheel.audits import switched_off
+from crosswheel.model import Finding
+from crosswheel.rules import RELEASE_RULES
+from crosswheel.rules.release import Described, Release
+
+# What may be as it is while wheels come and go, and not in a release: a wheel too large for the index, no sdist.
+_GRAVER = {"W508", "W707"}
+
+
+def check(release: Release, ignore: Mapping[str, str] | None = None) -> tuple[Finding, ...]:
+    """What there is to say of the release; `ignore` are rules that are switched off, and why."""
+    return switched_off((finding for rule in RELEASE_RULES for finding in rule.check(release)), ignore or {})
+
+
+def graver(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """An audit's findings as a release takes them."""
+    return tuple(replace(finding, level="error") if finding.rule in _GRAVER else finding for finding in findings)
+
+
+def describe(path: Path) -> Described:
+    """What twine's strict check says of a file that is known to be a wheel or an sdist."""
+    from twine.commands import check as twine
+    from twine.exceptions import TwineException
+    from twine.package import PackageFile
+
+    complaints = twine._WarningStream()  # noqa: SLF001 - what is public prints its reasons, and gives a bool
+    try:
+        missing, rendered = twine._check_file(str(path), complaints)  # noqa: SLF001
+        # Of wheels the audit compares names and versions.
+        told = {} if path.suffix == ".whl" else PackageFile.from_filename(str(path), comment=None).metadata
+    except (
+        TwineException,
+        ValueError,
+        LookupError,
+        OSError,
+        tarfile.TarError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
+        return Described(refused=str(error).replace(str(path), path.name) or type(error).__name__)
+    said = tuple(str(complaints).splitlines()) or ("it does not render",)
+    return Described(
+        missing=tuple(text.rstrip(".") for text in missing),
+        unrendered=() if rendered else said,
+        name=told.get("name", ""),
+        version=told.get("version", ""),
+    )
