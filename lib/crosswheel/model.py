@@ -183,11 +183,12 @@ class Note:
 
 @dataclass(frozen=True)
 class Transfer:
-    """A download under way, in bytes; `total` is None where the server does not say."""
+    """A download under way, or with `sending` an upload, in bytes; `total` is None where the server does not say."""
 
     what: str
     done: int
     total: int | None
+    sending: bool = False
 
 
 @dataclass(frozen=True)

@@ -117,7 +117,8 @@ class LiveDisplay:
             if not ended:
                 self._downloads[transfer.what] = _Download(transfer, self._clock())
         if ended and known:
-            self._say([("dim", f"fetched {one_line(transfer.what)} ({size_text(transfer.done)})")])
+            did = "sent" if transfer.sending else "fetched"
+            self._say([("dim", f"{did} {one_line(transfer.what)} ({size_text(transfer.done)})")])
 
     def _finish(self, event: JobFinished) -> None:
         with self._lock:

@@ -53,11 +53,12 @@ class PlainDisplay:
                 self._finish(event)
 
     def _announce(self, transfer: Transfer) -> None:
-        """One line per download: progress is for terminals."""
+        """One line per file: progress is for terminals."""
         if transfer.what not in self._announced:
             self._announced.add(transfer.what)
             size = f" ({size_text(transfer.total)})" if transfer.total is not None else ""
-            self._say([("", f"fetching {one_line(transfer.what)}{size}")])
+            doing = "sending" if transfer.sending else "fetching"
+            self._say([("", f"{doing} {one_line(transfer.what)}{size}")])
 
     def _finish(self, event: JobFinished) -> None:
         outcome = event.outcome

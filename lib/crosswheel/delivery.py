@@ -1,0 +1,248 @@
+"""Files on their way to an index: twine sends them, and what the server answers is success, trouble or an error."""
+
+from __future__ import annotations
+
+import html
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from crosswheel.distributions import Distribution
+from crosswheel.errors import CheckFailed, CrosswheelError, IndexUnreachable, NoCredentials, UploadFailed, UsageError
+from crosswheel.index import network, redact
+from crosswheel.model import Listener, Transfer
+from crosswheel.repositories import Repository, silence_twine
+
+if TYPE_CHECKING:
+    import requests
+    from requests.adapters import HTTPAdapter
+    from twine.package import PackageFile
+    from twine.repository import Repository as Connection
+    from twine.settings import Settings
+
+_TIMEOUT = (15.0, 300.0)  # seconds to connect, and of silence: a server looks into the whole file before it answers
+_TICK = 256 * 1024  # bytes between two progress events
+_PATIENCE = 300  # seconds: who is told to wait for longer had better be told so
+_LONGEST_REASON = 500
+# 409 is trouble until the index shows what it is about: another run may be sending the very same file.
+_PASSING = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS}
+_AGAIN = "the same command again: it sends what is missing"
+
+
+class Trouble(Exception):  # noqa: N818 - reads as what happened
+    """What may be over in a while: `error` is for when it is not, `wait` what the server asks for, in seconds."""
+
+    def __init__(self, error: CrosswheelError, wait: float = 0) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.wait = wait
+
+
+@dataclass(frozen=True)
+class Server:
+    """A connection to where a repository takes uploads."""
+
+    repository: Repository
+    connection: Connection
+    adapter: _Adapter
+    listener: Listener
+
+    def send(self, distribution: Distribution, package: PackageFile) -> None:
+        """Send one file, once. Raises Trouble; UploadFailed where the server wants none of it; NoCredentials."""
+        import requests
+        from twine.exceptions import TwineException
+
+        doing = f"sending {distribution.filename} to {self.repository.name}"
+        self.adapter.progress = _Progress(distribution, self.listener)
+        self.listener(Transfer(distribution.filename, 0, distribution.size, sending=True))
+        try:
+            with redirect_stdout(io.StringIO()):  # where twine says what we say ourselves
+                response = self.connection.upload(package, max_redirects=1)
+        except requests.RequestException as error:
+            failed = IndexUnreachable(f"{doing} failed: {redact(str(error))}", hint=_AGAIN)
+            if isinstance(error, requests.exceptions.SSLError):
+                raise failed from None
+            raise Trouble(failed) from None
+        except TwineException as error:
+            raise _no_credentials(self.repository, str(error)) from None
+        self._judge(doing, response)
+        self.listener(Transfer(distribution.filename, distribution.size, distribution.size, sending=True))
+
+    def _judge(self, doing: str, response: requests.Response) -> None:
+        status = response.status_code
+        if response.is_redirect:
+            to = redact(response.headers["Location"])
+            hint = "give that address as the repository, if you trust it"
+            raise UploadFailed(f"{doing} failed: {status}, it was sent on to {to}", hint=hint)
+        if status < HTTPStatus.MULTIPLE_CHOICES:
+            return
+        said = f"{doing} failed: {status} {_reason(response)}"
+        if status not in _PASSING and status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise UploadFailed(said, hint=self._hint(status))
+        wait = _wait(response)
+        if wait > _PATIENCE:
+            raise UploadFailed(f"{said}; it asks for {wait:.0f} s of patience", hint=f"{_AGAIN}, in {wait:.0f} s")
+        raise Trouble(UploadFailed(said, hint=_AGAIN), wait)
+
+    def _hint(self, status: int) -> str:
+        if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+            return f"export {self.repository.variable}=... with a token for this index and this project"
+        return f"mend that, and {_AGAIN}"
+
+
+@contextmanager
+def connect(repository: Repository, listener: Listener) -> Iterator[Server]:
+    """A server that knows who we are, by trusted publishing where no password was given.
+
+    Raises NoCredentials, IndexUnreachable, UsageError.
+    """
+    from twine.exceptions import NonInteractive, TrustedPublishingFailure, UploadToDeprecatedPyPIDetected
+    from twine.settings import Settings
+
+    settings = Settings(
+        repository_url=repository.upload_url,
+        username=repository.username or None,
+        password=repository.password or None,
+        cacert=repository.certificate or None,
+        client_cert=repository.client_certificate or None,
+        non_interactive=True,
+        disable_progress_bar=True,
+    )
+    silence_twine()
+    try:
+        settings.check_repository_url()
+        with network(f"asking {repository.name} for trusted publishing"):
+            connection = settings.create_repository()
+    except UploadToDeprecatedPyPIDetected as error:
+        raise UsageError(str(error), hint="--repository pypi, or --repository testpypi") from None
+    except NonInteractive:
+        raise _no_credentials(repository, "nobody gave one") from None
+    except TrustedPublishingFailure as error:
+        raise _no_credentials(repository, str(error)) from None
+    connection.session.auth = _authentication(repository, settings)
+    adapter = _telling_adapter()
+    for scheme in ("http://", "https://"):
+        connection.session.mount(scheme, adapter)
+    try:
+        yield Server(repository, connection, adapter, listener)
+    finally:
+        connection.close()
+
+
+def read_package(distribution: Distribution) -> PackageFile:
+    """What the index is told of a file. Raises CheckFailed for one that twine cannot read, or that has changed."""
+    import tarfile
+    import zipfile
+
+    from twine.exceptions import TwineException
+    from twine.package import PackageFile
+
+    hint = f"crosswheel check {distribution.path}"
+    try:
+        package = PackageFile.from_filename(str(distribution.path), comment=None)
+    except (TwineException, zipfile.BadZipFile, tarfile.TarError, ValueError) as error:
+        raise CheckFailed(f"{distribution.filename} cannot be sent: {error}", hint=hint) from error
+    if package.sha2_digest != distribution.sha256:
+        raise CheckFailed(f"{distribution.filename} changed while it was looked at", hint=hint)
+    return package
+
+
+def _authentication(repository: Repository, settings: Settings) -> Any:
+    from requests.auth import HTTPBasicAuth
+
+    if repository.password:
+        # As bytes, for requests would take texts for Latin-1.
+        return HTTPBasicAuth(repository.username.encode(), repository.password.encode())
+    # A token of trusted publishing lives for minutes only; twine's authenticator gets a new one when it is time.
+    return settings.auth.authenticator if repository.is_pypi else None
+
+
+def _no_credentials(repository: Repository, why: str) -> NoCredentials:
+    user = repository.username or "USER"
+    return NoCredentials(
+        f"no token for {repository.name}: {redact(why)}",
+        hint=f"export {repository.variable}=...; or keyring set {repository.upload_url} {user}; or see docs/upload.md",
+    )
+
+
+# ---- what the server says -----------------------------------------------------------------------------------------
+
+
+def _reason(response: requests.Response) -> str:
+    """In the server's own words: in its status line, or else in the page that it sends; never what we told it."""
+    status = next((status for status in HTTPStatus if status == response.status_code), None)
+    line = response.reason or ""
+    usual = status is None or line.lower() in {"", status.phrase.lower()}
+    page = _without_markup(response.text) if usual else ""
+    return redact(_concealed(" ".join(filter(None, (line, page and f"({page})"))), response.request))
+
+
+def _without_markup(text: str) -> str:
+    bare = re.sub(r"<(style|script|title)\b.*?</\1>|<[^>]*>", " ", text, flags=re.DOTALL | re.IGNORECASE)
+    words = " ".join(html.unescape(bare).split())
+    return words if len(words) <= _LONGEST_REASON else f"{words[:_LONGEST_REASON]}..."
+
+
+def _concealed(text: str, request: requests.PreparedRequest) -> str:
+    """Some servers repeat what they were sent."""
+    import base64
+
+    _, _, encoded = (request.headers.get("Authorization") or "").partition(" ")
+    secret = base64.b64decode(encoded).decode("utf-8", "replace").partition(":")[2]
+    for word in filter(None, (encoded, secret)):
+        text = text.replace(word, "***")
+    return text
+
+
+def _wait(response: requests.Response) -> float:
+    from urllib3.exceptions import InvalidHeader
+    from urllib3.util import Retry
+
+    try:
+        return Retry().parse_retry_after(response.headers.get("Retry-After", "0"))
+    except InvalidHeader:
+        return 0
+
+
+# ---- progress -----------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Progress:
+    """What twine's form reports to; the file is the end of the form, and arrived only when the server says so."""
+
+    distribution: Distribution
+    listener: Listener
+    told: int = 0
+
+    def __call__(self, form: Any) -> None:
+        size = self.distribution.size
+        done = form.bytes_read - (form.len - size)
+        if done - self.told >= _TICK and done < size:
+            self.told = done
+            self.listener(Transfer(self.distribution.filename, done, size, sending=True))
+
+
+if TYPE_CHECKING:
+
+    class _Adapter(HTTPAdapter):
+        progress: _Progress | None
+
+
+def _telling_adapter() -> _Adapter:
+    """Twine's own sends without a time limit, and repeats what we repeat ourselves."""
+    from requests.adapters import HTTPAdapter
+
+    class Telling(HTTPAdapter):
+        progress: _Progress | None = None
+
+        def send(self, request: requests.PreparedRequest, **how: Any) -> requests.Response:  # type: ignore[override]
+            form: Any = request.body
+            form.callback = self.progress
+            return super().send(request, **{**how, "timeout": _TIMEOUT})
+
+    return Telling()  # type: ignore[return-value]

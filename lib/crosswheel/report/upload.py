@@ -1,0 +1,86 @@
+"""What was sent to an index, for people and for machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from crosswheel import __version__
+from crosswheel.distributions import Distribution
+from crosswheel.report.console import plain_console, styled
+from crosswheel.report.document import SCHEMA, Document
+from crosswheel.report.terminal import shown
+from crosswheel.report.untrusted import one_line
+from crosswheel.report.wording import Line, count_text, seconds_text, size_text
+from crosswheel.repositories import Repository
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@dataclass(frozen=True)
+class Sending:
+    """The files of a release, and those of them that were sent: the others were there. In a dry run: would be sent."""
+
+    repository: Repository
+    distributions: tuple[Distribution, ...]
+    sent: tuple[Distribution, ...]
+    dry_run: bool
+    seconds: float
+
+    def state(self, distribution: Distribution) -> str:
+        if distribution not in self.sent:
+            return "there"
+        return "missing" if self.dry_run else "sent"
+
+
+_MARKS = {"there": "✔", "sent": "✔", "missing": "-"}
+_STYLES = {"there": "", "sent": "green", "missing": "yellow"}
+
+
+def upload_text(sending: Sending, console: Console | None = None) -> str:
+    """A line for each file, and the whole in another."""
+    return shown(console or plain_console(), styled([*_file_lines(sending), _closing(sending)]))
+
+
+def upload_document(sending: Sending) -> Document:
+    return {
+        "schema": SCHEMA,
+        "kind": "upload",
+        "crosswheel": __version__,
+        "repository": sending.repository.name,
+        "upload_url": sending.repository.upload_url,
+        "simple_url": sending.repository.simple_url,
+        "dry_run": sending.dry_run,
+        "seconds": round(sending.seconds, 3),
+        "files": [_file(sending, distribution) for distribution in sending.distributions],
+    }
+
+
+def _file_lines(sending: Sending) -> Iterator[Line]:
+    width = max((len(distribution.filename) for distribution in sending.distributions), default=0)
+    for distribution in sending.distributions:
+        state = sending.state(distribution)
+        name, size = f"{one_line(distribution.filename):<{width}}", size_text(distribution.size)
+        yield _STYLES[state], f"{_MARKS[state]} {name}  {state:<7}  {size:>10}  {distribution.sha256[:12]}"
+
+
+def _closing(sending: Sending) -> Line:
+    name = one_line(sending.repository.name)
+    sent, there = len(sending.sent), len(sending.distributions) - len(sending.sent)
+    if sending.dry_run:
+        return "bold yellow" if sent else "bold green", f"{count_text(sent, 'file')} to send to {name}, {there} there"
+    parts = (f"{count_text(sent, 'file')} sent to {name}, {there} there before", seconds_text(sending.seconds))
+    return "bold green", " · ".join(parts)
+
+
+def _file(sending: Sending, distribution: Distribution) -> Document:
+    return {
+        "file": distribution.filename,
+        "path": str(distribution.path),
+        "kind": distribution.kind,
+        "size": distribution.size,
+        "sha256": distribution.sha256,
+        "state": sending.state(distribution),
+    }

@@ -1,0 +1,159 @@
+"""Sending a release to an index: what it lacks and nothing else, one file after the other, so that it can be repeated.
+
+Whatever happens on the way, the index is asked again what it has before a file is sent once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from crosswheel.attestations import add_attestation, make_attestations
+from crosswheel.delivery import Server, Trouble, connect, read_package
+from crosswheel.distributions import Distribution
+from crosswheel.errors import FileClash, IndexUnreachable, UploadFailed
+from crosswheel.model import Listener, Note
+from crosswheel.published import PublishedFile
+from crosswheel.repositories import Repository
+
+if TYPE_CHECKING:
+    import tenacity
+    from twine.package import PackageFile
+
+_ATTEMPTS = 6
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What the index lacks, what it has with the same bytes, and what it has with others."""
+
+    missing: tuple[Distribution, ...] = ()
+    same: tuple[Distribution, ...] = ()
+    clashing: tuple[tuple[Distribution, PublishedFile], ...] = ()
+
+
+def compare(distributions: Iterable[Distribution], published: Mapping[str, PublishedFile]) -> Comparison:
+    """Each file with the one of its name on the index, by sha256; one that the index gives no sha256 of clashes."""
+    missing, same, clashing = [], [], []
+    for distribution in distributions:
+        there = published.get(distribution.filename)
+        if not there:
+            missing.append(distribution)
+        elif there.sha256 == distribution.sha256:
+            same.append(distribution)
+        else:
+            clashing.append((distribution, there))
+    return Comparison(tuple(missing), tuple(same), tuple(clashing))
+
+
+def refuse_clashes(repository: Repository, comparison: Comparison) -> None:
+    """Raises FileClash with every file that is there with other bytes."""
+    if not comparison.clashing:
+        return
+    rows = [
+        f"  {distribution.filename}: sha256 {distribution.sha256} here, {there.sha256 or 'unknown'} there"
+        for distribution, there in comparison.clashing
+    ]
+    raise FileClash(
+        "\n".join([f"{repository.name} has other bytes under these names, and none of them was sent", *rows]),
+        hint="give the release a new version: an index never takes a file name twice",
+    )
+
+
+def in_order(distributions: Iterable[Distribution], *, sdist_first: bool = False) -> tuple[Distribution, ...]:
+    """The sdist last, or first: where it is without the wheels, installers build from it."""
+    return tuple(sorted(distributions, key=lambda distribution: (distribution.kind == "sdist") != sdist_first))
+
+
+def upload(
+    repository: Repository,
+    distributions: Iterable[Distribution],
+    published: Callable[[], Mapping[str, PublishedFile]],
+    listener: Listener,
+    *,
+    sdist_first: bool = False,
+) -> tuple[Distribution, ...]:
+    """Send what the index lacks, and return that; `published` asks the index what it has at that moment.
+
+    Raises FileClash, NoCredentials and CheckFailed before anything is sent; UploadFailed, IndexUnreachable.
+    """
+    comparison = compare(distributions, published())
+    refuse_clashes(repository, comparison)
+    missing = in_order(comparison.missing, sdist_first=sdist_first)
+    if not missing:
+        return ()
+    packages = [read_package(distribution) for distribution in missing]
+    with connect(repository, listener) as server:
+        make_attestations(repository, missing, listener)
+        for distribution, package in zip(missing, packages, strict=True):
+            add_attestation(distribution, package)
+        for distribution, package in zip(missing, packages, strict=True):
+            _Parcel(distribution, package, server, published).send()
+    return missing
+
+
+@dataclass(frozen=True)
+class _Parcel:
+    """One file, and whom to ask whether it has arrived."""
+
+    distribution: Distribution
+    package: PackageFile = field(repr=False)
+    server: Server = field(repr=False)
+    published: Callable[[], Mapping[str, PublishedFile]] = field(repr=False)
+
+    def send(self) -> None:
+        """Until it is there."""
+        import tenacity
+
+        retry = tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(_ATTEMPTS),
+            wait=_pause,
+            retry=tenacity.retry_if_exception_type((Trouble, IndexUnreachable)),
+            before_sleep=self._tell,
+            reraise=True,
+        )
+        try:
+            for attempt in retry:
+                with attempt:
+                    self._try(again=attempt.retry_state.attempt_number > 1)
+        except Trouble as trouble:
+            if not self._may_be_there():
+                raise trouble.error from None
+
+    def _try(self, *, again: bool) -> None:
+        if again and self._is_there():
+            return
+        try:
+            self.server.send(self.distribution, self.package)
+        except UploadFailed:
+            # Another run may have been faster, or the attempt before this one did arrive.
+            if not self._may_be_there():
+                raise
+
+    def _is_there(self) -> bool:
+        comparison = compare([self.distribution], self.published())
+        refuse_clashes(self.server.repository, comparison)
+        return bool(comparison.same)
+
+    def _may_be_there(self) -> bool:
+        """Likewise; an index that cannot be asked now does not hide what went wrong before."""
+        with suppress(IndexUnreachable):
+            return self._is_there()
+        return False
+
+    def _tell(self, state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        seconds = state.next_action.sleep if state.next_action else 0
+        message = error.error.message if isinstance(error, Trouble) else str(error).partition("\n")[0]
+        self.server.listener(Note(f"{message}; trying again in {seconds:.0f} s"))
+
+
+def _pause(state: tenacity.RetryCallState) -> float:
+    """Longer each time, and never less than the server asks for."""
+    import tenacity
+
+    error = state.outcome.exception() if state.outcome else None
+    asked = error.wait if isinstance(error, Trouble) else 0
+    return max(asked, tenacity.wait_exponential(max=30)(state))

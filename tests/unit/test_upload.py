@@ -1,0 +1,462 @@
+"""Sending a release: what is sent, in which order, how often; and what is said when it cannot be."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+import json
+import socket
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crosswheel.commands import run_verb
+from crosswheel.distributions import Distribution, read_distributions
+from crosswheel.errors import (
+    CheckFailed,
+    CrosswheelError,
+    FileClash,
+    IndexUnreachable,
+    NoCredentials,
+    UploadFailed,
+    UsageError,
+)
+from crosswheel.index import PipSettings
+from crosswheel.model import Event, Note, Transfer, deaf
+from crosswheel.published import PublishedFile, published_files
+from crosswheel.repositories import Repository
+from crosswheel.steps.upload import compare, in_order, upload
+from crosswheel.testing import tiny_wheel
+from tiny_projects import PKG_INFO, tar_of
+from upload_server import Answer, UploadServer, upload_server
+
+CANARY = "pypi-canary-5f0c1d"
+WHEELS = ("tiny-1.0-cp312-cp312-manylinux_2_17_aarch64.whl", "tiny-1.0-cp313-cp313-manylinux_2_17_aarch64.whl")
+SDIST = "tiny-1.0.tar.gz"
+
+
+@pytest.fixture
+def server() -> Iterator[UploadServer]:
+    with upload_server() as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def at_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No waiting, and nothing of whoever runs the tests: no proxy, no token, no .pypirc, no keyring."""
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+    (tmp_path / "home").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "TWINE_USERNAME", "TWINE_PASSWORD"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def release(tmp_path: Path) -> tuple[Distribution, ...]:
+    folder = tmp_path / "wheelhouse"
+    folder.mkdir()
+    for name in WHEELS:
+        tiny_wheel(folder, tag=name.removeprefix("tiny-1.0-").removesuffix(".whl"))
+    tar_of({"PKG-INFO": PKG_INFO, "tiny.py": b""}, folder)
+    return read_distributions([folder])
+
+
+def repository_of(server: UploadServer, password: str = CANARY) -> Repository:
+    return Repository("mine", server.url, f"{server.url}simple/", "me", password)
+
+
+def send(server: UploadServer, release: tuple[Distribution, ...], password: str = CANARY, **how: Any) -> list[str]:
+    repository = repository_of(server, password)
+    published = functools.partial(published_files, repository, "tiny", PipSettings())
+    listener = how.pop("listener", deaf)
+    return [file.filename for file in upload(repository, release, published, listener, **how)]
+
+
+def bytes_of(release: tuple[Distribution, ...]) -> dict[str, bytes]:
+    return {file.filename: file.path.read_bytes() for file in release}
+
+
+def there(**files: str) -> dict[str, PublishedFile]:
+    return {name: PublishedFile(name, sha256, None, "", yanked=False, url="") for name, sha256 in files.items()}
+
+
+# ---- what is sent ---------------------------------------------------------------------------------------------
+
+
+def test_files_are_compared_by_their_names_and_hashes(release: tuple[Distribution, ...]) -> None:
+    one, two, sdist = release
+    comparison = compare(release, there(**{one.filename: one.sha256, two.filename: sdist.sha256, "other.whl": "0"}))
+    assert comparison.same == (one,)
+    assert comparison.missing == (sdist,)
+    assert [clash[0] for clash in comparison.clashing] == [two]
+
+
+def test_a_file_without_a_hash_on_the_index_is_not_taken_for_the_same(release: tuple[Distribution, ...]) -> None:
+    assert [clash[0] for clash in compare(release, there(**{SDIST: ""})).clashing] == [release[2]]
+
+
+def test_the_sdist_comes_last_or_first(release: tuple[Distribution, ...]) -> None:
+    assert [file.filename for file in in_order(release)] == [*WHEELS, SDIST]
+    assert [file.filename for file in in_order(release, sdist_first=True)] == [SDIST, *WHEELS]
+
+
+def test_everything_is_sent_once_with_its_hash_and_its_metadata(
+    server: UploadServer, release: tuple[Distribution, ...]
+) -> None:
+    assert send(server, release) == [*WHEELS, SDIST]
+    assert server.files == bytes_of(release)
+    assert server.sent == [*WHEELS, SDIST]
+    assert set(server.logins) == {f"me:{CANARY}"}
+    assert [form["sha256_digest"] for form in server.forms] == [file.sha256 for file in release]
+    assert {form["name"] for form in server.forms} == {"tiny"}
+    assert [form["filetype"] for form in server.forms] == ["bdist_wheel", "bdist_wheel", "sdist"]
+
+
+def test_what_is_there_is_not_sent_again(server: UploadServer, release: tuple[Distribution, ...]) -> None:
+    server.files[WHEELS[1]] = release[1].path.read_bytes()
+    assert send(server, release, sdist_first=True) == [SDIST, WHEELS[0]]
+    assert send(server, release, password="") == []  # nothing to send, and so nobody to be
+    assert server.sent == [SDIST, WHEELS[0]]
+
+
+def test_other_bytes_under_any_name_stop_everything_before_it_begins(
+    server: UploadServer, release: tuple[Distribution, ...]
+) -> None:
+    server.files = {WHEELS[1]: b"other", SDIST: b"older"}
+    with pytest.raises(FileClash) as caught:
+        send(server, release)
+    assert caught.value.message.splitlines() == [
+        "mine has other bytes under these names, and none of them was sent",
+        f"  {WHEELS[1]}: sha256 {release[1].sha256} here, {hashlib.sha256(b'other').hexdigest()} there",
+        f"  {SDIST}: sha256 {release[2].sha256} here, {hashlib.sha256(b'older').hexdigest()} there",
+    ]
+    assert server.sent == []
+
+
+def test_a_file_that_nobody_can_read_stops_everything_before_it_begins(
+    server: UploadServer, release: tuple[Distribution, ...]
+) -> None:
+    release[2].path.write_bytes(b"no archive")
+    with pytest.raises(CheckFailed, match=r"^tiny-1\.0\.tar\.gz cannot be sent: "):
+        send(server, release)
+    assert server.sent == []
+
+
+def test_a_file_that_changed_meanwhile_stops_everything(
+    server: UploadServer, release: tuple[Distribution, ...], tmp_path: Path
+) -> None:
+    tar_of({"PKG-INFO": PKG_INFO, "tiny.py": b"new"}, tmp_path / "wheelhouse")
+    with pytest.raises(CheckFailed, match=r"^tiny-1\.0\.tar\.gz changed while it was looked at\n"):
+        send(server, release)
+    assert server.sent == []
+
+
+def test_progress_is_told_and_the_last_byte_only_when_the_server_has_it(server: UploadServer, tmp_path: Path) -> None:
+    path = tiny_wheel(tmp_path, members={"tiny/data": bytes(3_000_000)})
+    release = read_distributions([path])
+    told: list[Event] = []
+    send(server, release, listener=told.append)
+    transfers = [event for event in told if isinstance(event, Transfer)]
+    assert transfers[0] == Transfer(path.name, 0, release[0].size, sending=True)
+    assert transfers[-1] == replace(transfers[0], done=release[0].size)
+    assert 5 < len(transfers) < 20
+    assert [transfer.done for transfer in transfers] == sorted({transfer.done for transfer in transfers})
+    told.clear()
+    server.files.clear()
+    server.answers = [Answer(400)]
+    with pytest.raises(UploadFailed):
+        send(server, release, listener=told.append)
+    assert all(event.done < release[0].size for event in told if isinstance(event, Transfer))
+
+
+# ---- trouble --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [Answer(500), Answer(502), Answer(503), Answer(429, headers={"Retry-After": "7"}), Answer(408), Answer(cut=True)],
+    ids=["500", "502", "503", "429", "408", "cut"],
+)
+@pytest.mark.parametrize("kept", [False, True], ids=["lost", "arrived"])
+def test_what_may_pass_is_tried_again_unless_the_file_arrived(
+    server: UploadServer, release: tuple[Distribution, ...], answer: Answer, kept: bool
+) -> None:
+    server.answers = [replace(answer, kept=kept)]
+    assert send(server, release) == [*WHEELS, SDIST]
+    assert server.files == bytes_of(release)
+    assert server.sent == [WHEELS[0], *WHEELS, SDIST][kept:]
+
+
+def test_one_waits_longer_each_time_and_as_long_as_the_server_asks(
+    server: UploadServer, release: tuple[Distribution, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    server.answers = [Answer(500), Answer(500), Answer(429, headers={"Retry-After": "40"}), Answer(500)]
+    told: list[Event] = []
+    send(server, release, listener=told.append)
+    assert slept == [1, 2, 40, 8]
+    (first, *_) = (event.text for event in told if isinstance(event, Note) and "again" in event.text)
+    assert first == f"sending {WHEELS[0]} to mine failed: 500 Internal Server Error; trying again in 1 s"
+
+
+def test_too_long_a_wait_is_left_to_whoever_called(server: UploadServer, release: tuple[Distribution, ...]) -> None:
+    server.answers = [Answer(429, headers={"Retry-After": "3600"})]
+    with pytest.raises(UploadFailed, match="429 Too Many Requests; it asks for 3600 s of patience"):
+        send(server, release)
+    assert server.sent == [WHEELS[0]]
+
+
+def test_trouble_that_stays_is_an_error_and_the_next_run_sends_what_is_missing(
+    server: UploadServer, release: tuple[Distribution, ...]
+) -> None:
+    server.answers = [Answer(), *[Answer(503, page="<p>down for <b>repairs</b></p>")] * 6]
+    with pytest.raises(UploadFailed) as caught:
+        send(server, release)
+    assert caught.value.message == (f"sending {WHEELS[1]} to mine failed: 503 Service Unavailable (down for repairs)")
+    assert caught.value.hint == "the same command again: it sends what is missing"
+    assert list(server.files) == [WHEELS[0]]
+    assert send(server, release) == [WHEELS[1], SDIST]
+    assert server.files == bytes_of(release)
+
+
+def test_a_connection_that_is_always_cut_is_the_index_out_of_reach(
+    server: UploadServer, release: tuple[Distribution, ...]
+) -> None:
+    server.answers = [Answer(cut=True)] * 6
+    with pytest.raises(IndexUnreachable, match=f"^sending {WHEELS[0]} to mine failed: "):
+        send(server, release)
+
+
+def test_a_file_that_arrived_with_the_last_attempt_is_there(
+    server: UploadServer, release: tuple[Distribution, ...]
+) -> None:
+    server.answers = [*[Answer(cut=True)] * 5, Answer(cut=True, kept=True)]
+    assert send(server, release) == [*WHEELS, SDIST]
+    assert server.files == bytes_of(release)
+
+
+def test_a_stale_page_makes_nothing_double(server: UploadServer, release: tuple[Distribution, ...]) -> None:
+    server.answers = [Answer(cut=True, kept=True), Answer(409, kept=True), Answer(409, kept=True)]
+    server.stale = 3
+    assert send(server, release) == [*WHEELS, SDIST]
+    assert server.files == bytes_of(release)
+    assert server.sent == [WHEELS[0], WHEELS[0], *WHEELS, SDIST]
+
+
+def test_another_run_that_was_faster_is_no_failure(server: UploadServer, release: tuple[Distribution, ...]) -> None:
+    server.answers = [Answer(409, kept=True), Answer(400, "File already exists", kept=True)]
+    assert send(server, release) == [*WHEELS, SDIST]
+    assert server.sent == [*WHEELS, SDIST]
+
+
+def test_another_run_with_other_bytes_is_a_clash(server: UploadServer, release: tuple[Distribution, ...]) -> None:
+    server.files[WHEELS[0]] = b"other"
+    server.stale = 1
+    with pytest.raises(FileClash):
+        send(server, release)
+    assert server.files == {WHEELS[0]: b"other"}
+
+
+# ---- refusals -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (Answer(403, "Invalid or non-existent authentication information."), "Invalid or non-existent"),
+        (Answer(403, page="<html><title>403</title><body>wrong <i>token</i> &amp; user</body>"), "wrong token & user"),
+        (Answer(400, page='{"message": "no such project"}'), "no such project"),
+        (Answer(413), "413 Request Entity Too Large"),
+    ],
+)
+def test_the_servers_own_reason_is_told_and_it_is_not_asked_twice(
+    server: UploadServer, release: tuple[Distribution, ...], answer: Answer, said: str
+) -> None:
+    server.answers = [answer]
+    with pytest.raises(UploadFailed) as caught:
+        send(server, release)
+    assert said in caught.value.message.replace("Content Too Large", "Request Entity Too Large")
+    assert server.sent == [WHEELS[0]]
+    assert ("export TWINE_PASSWORD_MINE=" in caught.value.hint) == (answer.status == 403)
+
+
+def test_nobody_is_sent_on_to_another_server(server: UploadServer, release: tuple[Distribution, ...]) -> None:
+    server.answers = [Answer(302, headers={"Location": "http://u:p@127.0.0.1:1/"})]
+    with pytest.raises(UploadFailed, match=r"302, it was sent on to http://\*\*\*@127\.0\.0\.1:1/\n"):
+        send(server, release)
+
+
+def test_without_a_token_one_is_told_what_to_set(server: UploadServer, release: tuple[Distribution, ...]) -> None:
+    with pytest.raises(NoCredentials) as caught:
+        send(server, release, password="")
+    assert caught.value.message == "no token for mine: nobody gave one"
+    assert caught.value.hint == (
+        f"export TWINE_PASSWORD_MINE=...; or keyring set {server.url} me; or see docs/upload.md"
+    )
+    assert server.sent == []
+
+
+# ---- trusted publishing and attestations ----------------------------------------------------------------------
+
+
+def test_trusted_publishing_provides_the_token(
+    server: UploadServer, release: tuple[Distribution, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import twine.auth
+    import twine.utils
+
+    def mint(self: Any) -> dict[str, Any]:
+        self._tp_token = {"token": CANARY, "success": True}
+        return dict(self._tp_token)
+
+    monkeypatch.setattr(twine.utils, "DEFAULT_REPOSITORY", server.url)
+    monkeypatch.setattr(twine.auth.Resolver, "_make_trusted_publishing_token", mint)
+    monkeypatch.setattr("crosswheel.attestations.find_spec", lambda _name: None)
+    told: list[Event] = []
+    repository = replace(repository_of(server, ""), username="__token__")
+    upload(repository, release, lambda: published_files(repository, "tiny", PipSettings()), told.append)
+    assert set(server.logins) == {f"__token__:{CANARY}"}
+    notes = [event.text for event in told if isinstance(event, Note)]
+    assert notes == ["no attestations are sent: pip install 'crosswheel[attestations]' is what makes them"]
+
+
+def test_without_an_identity_trusted_publishing_says_so(
+    server: UploadServer, release: tuple[Distribution, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import twine.auth
+    import twine.utils
+    from twine.exceptions import TrustedPublishingFailure
+
+    def refuse(self: Any) -> None:
+        raise TrustedPublishingFailure("the workflow is unknown")
+
+    monkeypatch.setattr(twine.utils, "DEFAULT_REPOSITORY", server.url)
+    repository = replace(repository_of(server, ""), username="__token__")
+    for behaviour, why in ((refuse, "the workflow is unknown"), (lambda _self: None, "nobody gave one")):
+        monkeypatch.setattr(twine.auth.Resolver, "_make_trusted_publishing_token", behaviour)
+        with pytest.raises(NoCredentials, match=f"^no token for mine: {why}"):
+            upload(repository, release, dict, deaf)
+
+
+def test_an_attestation_beside_a_file_is_sent_with_it(
+    server: UploadServer, release: tuple[Distribution, ...], tmp_path: Path
+) -> None:
+    attestation = {"version": 1}
+    (tmp_path / "wheelhouse" / f"{SDIST}.publish.attestation").write_text(json.dumps(attestation))
+    told: list[Event] = []
+    send(server, release, listener=told.append)
+    assert [json.loads(form.get("attestations", "[]")) for form in server.forms] == [[], [], [attestation]]
+    assert Note("not all files are attested: mine is neither PyPI nor TestPyPI") in told
+
+
+def test_a_broken_attestation_stops_everything(
+    server: UploadServer, release: tuple[Distribution, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "wheelhouse" / f"{SDIST}.publish.attestation").write_text("{")
+    with pytest.raises(CheckFailed, match="is no attestation"):
+        send(server, release)
+    assert server.sent == []
+
+
+# ---- the verb -------------------------------------------------------------------------------------------------
+
+
+def run(project: Path, server: UploadServer, **options: Any) -> str:
+    stream = io.StringIO()
+    given = {"repository": server.url, "json": str(project / "upload.json"), **options}
+    assert run_verb("upload", project, given, stream) == 0
+    return stream.getvalue()
+
+
+def states(project: Path) -> list[tuple[str, str]]:
+    document = json.loads((project / "upload.json").read_text())
+    return [(file["file"], file["state"]) for file in document["files"]]
+
+
+@pytest.fixture
+def with_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TWINE_USERNAME", "me")
+    monkeypatch.setenv("TWINE_PASSWORD", CANARY)
+
+
+@pytest.mark.usefixtures("with_token", "release")
+def test_the_verb_sends_a_folder_and_says_what_it_sent(
+    server: UploadServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dry = run(tmp_path, server, **{"dry-run": True})
+    assert server.sent == []
+    assert dry.splitlines()[-1] == f"3 files to send to {server.url}, 0 there"
+    assert states(tmp_path) == [(name, "missing") for name in (*WHEELS, SDIST)]
+    text = run(tmp_path, server)
+    assert f"sending {SDIST} (" in text
+    assert text.splitlines()[-1].startswith(f"3 files sent to {server.url}, 0 there before · ")
+    assert states(tmp_path) == [(name, "sent") for name in (*WHEELS, SDIST)]
+    assert run(tmp_path, server).splitlines()[-1].startswith(f"0 files sent to {server.url}, 3 there before · ")
+    assert states(tmp_path) == [(name, "there") for name in (*WHEELS, SDIST)]
+    assert capsys.readouterr() == ("", "")  # twine is heard nowhere
+
+
+@pytest.mark.usefixtures("release")
+@pytest.mark.parametrize("place", ["environment", "pypirc", "address"])
+@pytest.mark.parametrize("trouble", ["none", "echo", "dead", "cut", "clash", "pypirc"])
+def test_no_secret_is_ever_seen(
+    server: UploadServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    place: str,
+    trouble: str,
+) -> None:
+    """Wherever it was given, and whatever goes wrong, even where the server repeats it."""
+    import base64
+
+    caplog.set_level(0)
+    encoded = base64.b64encode(f"me:{CANARY}".encode()).decode()
+    url = server.url if place != "address" else server.url.replace("//", f"//me:{CANARY}@")
+    if trouble == "dead":
+        with socket.socket() as nobody:
+            nobody.bind(("127.0.0.1", 0))
+            url = url.replace(server.url.rpartition(":")[2], f"{nobody.getsockname()[1]}/")
+    if place == "environment":
+        monkeypatch.setenv("TWINE_USERNAME", "me")
+        monkeypatch.setenv("TWINE_PASSWORD", CANARY)
+    if place == "pypirc":
+        broken = "no section\n" if trouble == "pypirc" else ""
+        login = f"username = me\npassword = {CANARY}\n"
+        text = f"{broken}[distutils]\nindex-servers = mine\n[mine]\nrepository = {url}\n{login}"
+        (tmp_path / "home" / ".pypirc").write_text(text)
+        url = "mine"
+    server.answers = {
+        "echo": [Answer(400, f"who is {CANARY}", f"{encoded} {CANARY}"), Answer(400, page=f"{encoded} {CANARY}")],
+        "cut": [Answer(cut=True)] * 20,
+    }.get(trouble, [])
+    if trouble == "clash":
+        server.files[SDIST] = b"other"
+    seen = ""
+    for _ in range(2):
+        stream = io.StringIO()
+        try:
+            run_verb("upload", tmp_path, {"repository": url, "json": str(tmp_path / "upload.json")}, stream)
+        except CrosswheelError as error:
+            seen += "".join(traceback.format_exception(error)) + repr(error) + repr(error.__context__)
+        seen += stream.getvalue()
+    seen += "".join(path.read_text() for path in tmp_path.glob("*.json"))
+    captured = capfd.readouterr()
+    seen += captured.out + captured.err + caplog.text + repr([record.args for record in caplog.records])
+    assert seen
+    assert CANARY not in seen
+    assert encoded not in seen
+
+
+def test_plain_http_to_another_machine_is_refused(tmp_path: Path, release: Mapping[str, bytes]) -> None:
+    with pytest.raises(UsageError, match="is plain http to another machine"):
+        run_verb("upload", tmp_path, {"repository": "http://192.0.2.1/"}, io.StringIO())

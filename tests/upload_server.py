@@ -1,0 +1,110 @@
+"""An index on the loopback interface that takes uploads, as one is told to: with bad answers, or with none."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email.parser import BytesParser
+from email.policy import HTTP
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@dataclass
+class Answer:
+    """What one upload is answered with; `kept` the file is there all the same, `cut` there is no answer at all."""
+
+    status: int = 200
+    reason: str = ""
+    page: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+    kept: bool = False
+    cut: bool = False
+
+
+@dataclass
+class UploadServer:
+    """`answers` are for the next uploads, one each; a file that is there with other bytes is refused."""
+
+    url: str = ""
+    files: dict[str, bytes] = field(default_factory=dict)
+    answers: list[Answer] = field(default_factory=list)
+    sent: list[str] = field(default_factory=list)
+    """The names of files in every upload, whatever became of it."""
+    forms: list[dict[str, str]] = field(default_factory=list)
+    logins: list[str] = field(default_factory=list)
+    stale: int = 0
+    """How many more pages are of a time when there was no file yet."""
+    simple: str = "/simple/"
+    asked: list[str] = field(default_factory=list)
+
+    def page(self) -> bytes:
+        self.stale -= 1
+        files = [
+            {"filename": name, "url": f"{self.url}files/{name}", "hashes": {"sha256": hashlib.sha256(data).hexdigest()}}
+            for name, data in ({} if self.stale >= 0 else self.files).items()
+        ]
+        return json.dumps({"meta": {"api-version": "1.0"}, "name": "tiny", "files": files}).encode()
+
+    def take(self, body: bytes, kind: str) -> Answer:
+        form = BytesParser(policy=HTTP).parsebytes(f"Content-Type: {kind}\r\n\r\n".encode() + body)
+        parts: dict[str, Any] = {
+            str(part.get_param("name", header="Content-Disposition")): part for part in form.iter_parts()
+        }
+        name: str = parts["content"].get_filename()
+        data: bytes = parts["content"].get_payload(decode=True)
+        self.sent.append(name)
+        self.forms.append({key: part.get_content() for key, part in parts.items() if key != "content"})
+        answer = self.answers.pop(0) if self.answers else Answer()
+        if answer.status == 200 and not answer.cut and self.files.get(name, data) != data:
+            answer = Answer(400, "File already exists")
+        if answer.kept or (answer.status == 200 and not answer.cut):
+            self.files.setdefault(name, data)
+        return answer
+
+
+@contextmanager
+def upload_server() -> Iterator[UploadServer]:
+    state = UploadServer()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            scheme, _, login = self.headers.get("Authorization", "").partition(" ")
+            state.logins.append(base64.b64decode(login).decode() if scheme else "")
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            answer = state.take(body, self.headers["Content-Type"])
+            if not answer.cut:
+                self.answer(answer.status, answer.page.encode(), answer.headers, answer.reason)
+
+        def do_GET(self) -> None:
+            state.asked.append(self.path)
+            if self.path == f"{state.simple}tiny/" and (page := state.page()):
+                self.answer(200, page, {"Content-Type": "application/vnd.pypi.simple.v1+json"})
+            else:
+                self.answer(200 if self.path == state.simple else 404, b"", {})
+
+        def answer(self, status: int, body: bytes, headers: dict[str, str], reason: str = "") -> None:
+            self.send_response(status, reason or None)
+            for name, value in {**headers, "Content-Length": str(len(body))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    state.url = f"http://127.0.0.1:{server.server_port}/"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield state
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
