@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.tags import Tag
 
 from crosswheel.config import Config
 from crosswheel.errors import SourceError
 from crosswheel.model import Interpreter, Job, LeftOut, Plan, Refusal
-from crosswheel.targets import Policy, PythonTag, Target, oldest_policy, python_tags
+from crosswheel.rules.tags import would_install
+from crosswheel.targets import Architecture, Policy, PythonTag, Target, oldest_policy, python_tags
 
 Offer = Callable[[str, Target], "Interpreter | str"]
 """Engine name, target -> the interpreter that would run the build backend, or why there is none."""
@@ -63,6 +65,17 @@ def promised_targets(config: Config, requires_python: str, pythons: Sequence[Pyt
     allowed = _specifier(requires_python)
     tags = sorted(tag for tag in config.python or pythons if allowed.contains(f"{tag.version}.99", prereleases=True))
     return tuple(target for target in wanted_targets(config, tags) if not _policy_refused(target.policy, target))
+
+
+def served_targets(
+    tags: frozenset[Tag], requires_python: str, platforms: Iterable[tuple[Policy, Architecture]]
+) -> Iterator[Target]:
+    """Those on these platforms where pip takes a wheel of these tags."""
+    allowed = _specifier(requires_python)
+    for (policy, arch), python in product(platforms, python_tags()):
+        target = Target(python, arch, policy)
+        if allowed.contains(f"{python.version}.99", prereleases=True) and would_install(tags, target):
+            yield target
 
 
 def plan_job(target: Target, engine: str, ladder: Sequence[str], offer: Offer) -> Job | LeftOut:

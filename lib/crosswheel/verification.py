@@ -50,7 +50,7 @@ class Verification:
     choices: tuple[Choice, ...] = ()
     fetched: str = ""
     """The file that was downloaded and audited."""
-    attempts: int = 1
+    looks: int = 1
     seconds: float = 0.0
 
     @property

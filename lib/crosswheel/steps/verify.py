@@ -76,7 +76,7 @@ def verify(
         before_sleep=partial(_tell, repository.name, patience, listener),
         retry_error_callback=lambda state: state.outcome.result() if state.outcome else (),
     )
-    differences = look(reading.differences)
+    differences = look(reading.differences) or reading.audited
     return Verification(
         repository=repository,
         files=tuple(distributions),
@@ -84,7 +84,7 @@ def verify(
         differences=differences,
         choices=tuple(reading.choices[target] for target in reading.targets if target in reading.choices),
         fetched=reading.fetched,
-        attempts=look.statistics["attempt_number"],
+        looks=look.statistics["attempt_number"],
         seconds=time.monotonic() - began,
     )
 
@@ -105,6 +105,8 @@ class _Reading:
     published: dict[str, PublishedFile] = field(default_factory=dict)
     choices: dict[Target, Choice] = field(default_factory=dict)
     fetched: str = ""
+    audited: tuple[Difference, ...] = ()
+    """What is wrong with the file that was fetched: as its bytes are ours, no later look can be better."""
     _hashes: dict[str, str] = field(default_factory=dict)
 
     def differences(self) -> tuple[Difference, ...]:
@@ -185,10 +187,12 @@ class _Reading:
                 yield Difference(name, "sha256 of the download", found, largest.sha256)
                 return
             findings = switched_off(audit_wheel(path), self.ignore) if largest.kind == "wheel" else ()
-        for finding in findings:
-            if finding.is_error:
-                yield Difference(name, "audit of the download", f"{finding.rule}: {finding.message}", "no error")
         self.fetched = name
+        self.audited = tuple(
+            Difference(name, "audit of the download", f"{finding.rule}: {finding.message}", "no error")
+            for finding in findings
+            if finding.is_error
+        )
 
     @contextmanager
     def _fetched(self, file: PublishedFile) -> Iterator[Path]:
@@ -226,7 +230,7 @@ def _tell(name: str, patience: float, listener: Listener, state: RetryCallState)
 def _seen(state: RetryCallState) -> str:
     """Why the index did not answer; or the first of what differs, and how many more there are."""
     try:
-        differences = state.outcome.result() if state.outcome else ()
+        differences: tuple[Difference, ...] = state.outcome.result() if state.outcome else ()
     except IndexUnreachable as error:
         return error.message
     return f"{differences[0]}{f', and {len(differences) - 1} more' if len(differences) > 1 else ''}"

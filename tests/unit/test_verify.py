@@ -1,0 +1,365 @@
+"""An index is read back: what differs is found, what passes is waited for, and pip really resolves against it."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bad_wheels import ARM, FAST, METADATA
+from crosswheel.choices import Pip
+from crosswheel.commands import run_verb
+from crosswheel.distributions import Distribution, read_distributions
+from crosswheel.errors import IndexUnreachable, VerifyFailed
+from crosswheel.index import PipSettings
+from crosswheel.model import Event, Note, deaf
+from crosswheel.process import Processes
+from crosswheel.published import PublishedFile, published_files
+from crosswheel.report.verify import verify_document, verify_text
+from crosswheel.repositories import Repository
+from crosswheel.steps import verify as step
+from crosswheel.steps.verify import verify
+from crosswheel.targets import Target, parse_target
+from crosswheel.testing import tiny_wheel
+from crosswheel.verification import Difference, Verification, compare, read_built
+from index_server import IndexServer, index_server
+from tiny_projects import tar_of
+
+TARGET = parse_target("cp313-manylinux_2_28_aarch64")
+REQUIRES = f"{METADATA}Requires-Python: >=3.10\n".encode()
+SECRET = "p@ss/canary"  # noqa: S105 - that it is shown nowhere is the point
+ENVIRON = {"PATH": "/usr/bin:/bin"}
+
+
+@dataclass
+class Release:
+    """A wheelhouse, and an index that serves it."""
+
+    folder: Path
+    server: IndexServer
+
+    def add(self, tag: str = ARM, library: bytes = FAST) -> Path:
+        members = {"fast.abi3.so": library, "tiny-1.0.dist-info/METADATA": REQUIRES}
+        path = tiny_wheel(self.folder, tag=tag, members=members)
+        self.serve(path)
+        return path
+
+    def serve(self, path: Path) -> None:
+        self.server.files.setdefault("tiny", {})[path.name] = path.read_bytes()
+        self.server.requires_python[path.name] = ">=3.10"
+        if path.suffix == ".whl":
+            with zipfile.ZipFile(path) as archive:
+                self.server.metadata[path.name] = archive.read("tiny-1.0.dist-info/METADATA")
+
+    @property
+    def files(self) -> tuple[Distribution, ...]:
+        return read_distributions([self.folder])
+
+    @property
+    def repository(self) -> Repository:
+        return Repository("ours", "", self.server.url, "", "")
+
+    def verify(self, *targets: Target, login: str = "", events: list[Event] | None = None, **more: Any) -> Verification:
+        username, _, password = login.partition(":")
+        repository = replace(self.repository, username=username, password=password)
+        listener = deaf if events is None else events.append
+        return verify(repository, self.files, targets, listener, environ=ENVIRON, **{"patience": 0, **more})
+
+
+@pytest.fixture
+def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Release]:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(step, "_FIRST_PAUSE", 0.01)
+    folder = tmp_path / "wheelhouse"
+    folder.mkdir()
+    with index_server() as server:
+        yield Release(folder, server)
+
+
+def told(verification: Verification) -> list[tuple[str, str, str]]:
+    return [(difference.what, difference.found, difference.expected) for difference in verification.differences]
+
+
+# ---- all is right ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("html", [False, True])
+def test_what_was_built_is_served_and_chosen(release: Release, html: bool) -> None:
+    wheel = release.add()
+    release.serve(tar_of({"PKG-INFO": REQUIRES}, release.folder))
+    release.server.html = html
+    done = release.verify(TARGET)
+    assert done.ok, told(done)
+    assert done.failure is None
+    assert [(choice.target, choice.filename) for choice in done.choices] == [(TARGET, wheel.name)]
+    assert (done.fetched, done.looks, done.unchosen) == (wheel.name, 1, ())
+    assert done.untold == (("core metadata", "requires-python", "size") if html else ())
+
+
+def test_an_index_without_hashes_is_asked_for_the_bytes(release: Release) -> None:
+    wheel = release.add()
+    release.server.promised[wheel.name] = ""
+    assert release.verify().ok
+    release.server.files["tiny"][wheel.name] = bytes(wheel.stat().st_size)
+    assert [difference.what for difference in release.verify().differences] == ["sha256"]
+
+
+def test_old_pages_are_waited_out(release: Release) -> None:
+    wheel = release.add()
+    release.server.stale = 4
+    events: list[Event] = []
+    done = release.verify(events=events, patience=60)
+    assert done.ok
+    assert done.looks == 4  # the first page is asked for beforehand
+    first = next(event.text for event in events if isinstance(event, Note))
+    size = wheel.stat().st_size
+    assert first.startswith(f"look 1 at ours: {wheel.name}: file: found nothing, expected {size} bytes; again in ")
+    assert first.endswith(" of 60 s are over")
+
+
+def test_trouble_between_two_looks_is_waited_out(release: Release) -> None:
+    release.add()
+    release.server.stale = 2
+
+    def listener(event: Event) -> None:
+        if isinstance(event, Note):
+            release.server.errors = 4 if "found nothing" in event.text else 0
+
+    done = verify(release.repository, release.files, [], listener, patience=60, environ=ENVIRON)
+    assert (done.ok, done.looks) == (True, 3)
+
+
+# ---- what differs ---------------------------------------------------------------------------------------------
+
+
+def test_a_file_that_never_appears_is_told_when_patience_is_over(release: Release) -> None:
+    wheel = release.add()
+    del release.server.files["tiny"][wheel.name]
+    done = release.verify(TARGET, patience=0.05)
+    assert done.looks > 1
+    assert told(done) == [("file", "nothing", f"{wheel.stat().st_size} bytes")]
+    assert isinstance(done.failure, VerifyFailed)
+    assert done.failure.exit_code == 24
+    assert done.failure.message == (
+        f"ours does not serve tiny 1.0 as it was built\n"
+        f"  {wheel.name}: file: found nothing, expected {wheel.stat().st_size} bytes"
+    )
+
+
+def test_each_thing_is_compared(release: Release) -> None:
+    wheel = release.add()
+    (built,) = map(read_built, release.files)
+    right = published_files(release.repository, "tiny", PipSettings())[wheel.name]
+    assert list(compare([built], {wheel.name: right})) == []
+    wrong: dict[str, tuple[PublishedFile, str, str]] = {
+        "sha256": (replace(right, sha256="0" * 64), "0" * 64, built.file.sha256),
+        "size": (replace(right, size=7), "7", str(built.file.size)),
+        "requires-python": (replace(right, requires_python=">=3.9"), ">=3.9", ">=3.10"),
+        "announced core metadata": (replace(right, metadata_sha256="1" * 64), "1" * 64, built.metadata_sha256),
+        "yanked": (replace(right, yanked=True), "yes", "no"),
+    }
+    for what, (file, found, expected) in wrong.items():
+        assert list(compare([built], {wheel.name: file})) == [Difference(wheel.name, what, found, expected)]
+
+
+def test_requires_python_may_be_spelled_in_another_way_and_may_not_be_missing_alone(release: Release) -> None:
+    first, second = release.add(), release.add(ARM.replace("313", "312"))
+    release.server.requires_python |= {first.name: " >= 3.10"}
+    assert release.verify().ok
+    del release.server.requires_python[second.name]
+    assert told(release.verify()) == [("requires-python", "none", ">=3.10")]
+    release.server.requires_python.clear()
+    assert release.verify().untold == ("requires-python",)
+
+
+def test_a_file_besides_those_of_the_wheelhouse_is_told(release: Release) -> None:
+    release.add()
+    files = release.server.files["tiny"]
+    files |= {"tiny-1.0-1-py3-none-any.whl": b"", "tiny-0.9-py3-none-any.whl": b"", "tiny-1.0.zip": b"", "odd": b""}
+    found = release.verify().differences
+    assert [(one.subject, one.found) for one in found] == [
+        ("tiny-1.0-1-py3-none-any.whl", "one that is not in the wheelhouse"),
+        ("tiny-1.0.zip", "one that is not in the wheelhouse"),
+    ]
+
+
+def test_core_metadata_of_other_bytes_is_told(release: Release) -> None:
+    wheel = release.add()
+    release.server.promised[f"{wheel.name}.metadata"] = read_built(release.files[0]).metadata_sha256
+    release.server.metadata[wheel.name] += b"Requires-Dist: other\n"
+    assert [what for what, _, _ in told(release.verify())] == ["core metadata"]
+
+
+@pytest.mark.parametrize("metadata", [True, False])
+def test_other_bytes_under_the_right_hash_are_told(release: Release, metadata: bool) -> None:
+    wheel = release.add()
+    release.server.promised[wheel.name] = release.files[0].sha256
+    data = wheel.read_bytes()
+    release.server.files["tiny"][wheel.name] = bytes([data[0] ^ 1]) + data[1:]
+    if not metadata:  # and pip has to look into the wheel
+        release.server.metadata.clear()
+    ((what, found, _),) = told(release.verify(TARGET))
+    assert what == ("sha256 of the download" if metadata else "pip's choice")
+    assert metadata or "HASHES" in found
+
+
+def test_a_target_without_a_wheel_is_told_with_pips_reason(release: Release) -> None:
+    release.add()
+    musl = parse_target("cp313-musllinux_1_2_aarch64")
+    done = release.verify(TARGET, musl)
+    assert [choice.target for choice in done.choices] == [TARGET]
+    assert [(one.subject, one.what, one.found) for one in done.differences] == [
+        (str(musl), "pip's choice", "No matching distribution found for tiny==1.0")
+    ]
+
+
+def test_an_audit_that_fails_is_not_waited_for(release: Release) -> None:
+    wheel = release.add(library=b"\x7fELF")
+    done = release.verify(patience=60)
+    assert done.looks == 1
+    assert {one.what for one in done.differences} == {"audit of the download"}
+    codes = {one.found.partition(":")[0] for one in done.differences}
+    assert release.verify(ignore=dict.fromkeys(codes, "as it should be")).fetched == wheel.name
+    assert release.verify(ignore=dict.fromkeys(codes, "as it should be")).ok
+
+
+def test_a_wheel_that_nobody_takes_is_named(release: Release) -> None:
+    release.add()
+    other = release.add("cp313-cp313-win_amd64")
+    assert release.verify(TARGET).unchosen == (other.name,)
+
+
+# ---- what pip chooses -----------------------------------------------------------------------------------------
+
+
+def pip(release: Release) -> Pip:
+    environ = {**ENVIRON, "PIP_INDEX_URL": "http://127.0.0.1:1/nowhere", "PIP_NO_BINARY": ":all:"}
+    return Pip(release.server.url, "", "", Processes(), environ)
+
+
+def test_pip_takes_the_best_wheel_of_the_target(release: Release) -> None:
+    for tag in ("cp311-abi3-manylinux2014_aarch64", "cp313-cp313-manylinux_2_27_aarch64", "py3-none-any"):
+        release.add(tag)
+    release.add("cp313-cp313-manylinux_2_31_aarch64")  # too new for the target
+    wanted = {
+        "cp313-manylinux_2_28_aarch64": "tiny-1.0-cp313-cp313-manylinux_2_27_aarch64.whl",
+        "cp312-manylinux_2_17_aarch64": "tiny-1.0-cp311-abi3-manylinux2014_aarch64.whl",
+        "cp313t-manylinux_2_28_aarch64": "tiny-1.0-py3-none-any.whl",
+        "cp310-musllinux_1_2_x86_64": "tiny-1.0-py3-none-any.whl",
+        "cp39-manylinux_2_28_aarch64": "",  # requires-python
+    }
+    for target, filename in wanted.items():
+        assert pip(release).choice("tiny==1.0", parse_target(target)).filename == filename
+
+
+def test_a_rival_with_a_higher_build_number_is_what_pip_takes(release: Release) -> None:
+    ours = release.add()
+    rival = ours.rename(ours.with_name(f"tiny-1.0-1-{ARM}.whl"))
+    release.serve(rival)
+    assert pip(release).choice("tiny==1.0", TARGET).filename == rival.name
+
+
+# ---- who reads ------------------------------------------------------------------------------------------------
+
+
+def test_an_index_that_asks_who_reads_is_told_and_nobody_else(release: Release) -> None:
+    release.add()
+    release.server.login = f"me:{SECRET}"
+    events: list[Event] = []
+    done = release.verify(TARGET, login=release.server.login, events=events)
+    assert done.ok
+    shown = f"{done}{events}{verify_document(done)}{verify_text(done)}"
+    assert SECRET not in shown
+    assert "canary" not in shown
+
+
+def test_a_token_is_not_given_to_who_does_not_ask(release: Release, monkeypatch: pytest.MonkeyPatch) -> None:
+    release.add()
+    monkeypatch.setattr("requests.auth.HTTPBasicAuth.__call__", lambda *_: pytest.fail("nobody asked"))
+    assert release.verify(TARGET, login=f"__token__:{SECRET}").ok
+
+
+def test_a_wrong_password_is_an_error_that_does_not_show_it(release: Release) -> None:
+    release.add()
+    release.server.login = "me:right"
+    with pytest.raises(IndexUnreachable, match=r"^reading the page of tiny on ours failed: 401 ") as caught:
+        release.verify(login=f"me:{SECRET}", patience=60)
+    assert "canary" not in str(caught.value)
+
+
+# ---- an index that is none ------------------------------------------------------------------------------------
+
+
+def test_an_index_that_never_answers_is_an_error_at_once(release: Release, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    release.add()
+    release.server.errors = 99
+    with pytest.raises(IndexUnreachable, match=r"^reading the page of tiny on ours failed: "):
+        release.verify(patience=600)
+
+
+def test_what_is_no_index_page_is_an_error(release: Release, monkeypatch: pytest.MonkeyPatch) -> None:
+    release.add()
+    monkeypatch.setattr(IndexServer, "page", lambda *_: b"{}")
+    with pytest.raises(IndexUnreachable, match=r"what answers is no package index: "):
+        release.verify(patience=600)
+
+
+def test_an_unknown_project_has_no_files(release: Release) -> None:
+    release.server.files.clear()
+    assert published_files(release.repository, "nobody", PipSettings()) == {}
+
+
+# ---- the verb -------------------------------------------------------------------------------------------------
+
+
+def run(release: Release, **options: Any) -> tuple[int, str, dict[str, Any]]:
+    project = release.folder.parent
+    address = release.server.url.removesuffix("simple/")
+    (project / "pyproject.toml").write_text(
+        f'[project]\nname = "tiny"\n[tool.crosswheel]\npython = ["cp313"]\n'
+        f'patience = 0\n[tool.crosswheel.index]\n"{address}" = "{release.server.url}"\n'
+    )
+    stream = io.StringIO()
+    code = run_verb("verify", project, {"repository": address, "json": str(project / "verify.json"), **options}, stream)
+    return code, stream.getvalue(), json.loads((project / "verify.json").read_text())
+
+
+def test_the_verb_tells_files_and_targets(release: Release) -> None:
+    wheel = release.add()
+    code, text, document = run(release)
+    assert code == 0, text
+    assert "✔ cp313-manylinux2014_aarch64  tiny-1.0-cp313" in text
+    assert "serves tiny 1.0 as it was built · 1 file · chosen for 1 target · audited tiny-1.0-cp313" in text
+    assert (document["kind"], document["ok"], document["differences"]) == ("verify", True, [])
+    assert [(file["file"], file["state"], file["targets"]) for file in document["files"]] == [
+        (wheel.name, "same", ["cp313-manylinux2014_aarch64"])
+    ]
+
+
+def test_the_verb_fails_with_what_was_found_and_expected(release: Release) -> None:
+    wheel = release.add()
+    release.server.promised[wheel.name] = "0" * 64
+    release.server.files["tiny"]["tiny-1.0-py3-none-any.whl"] = b"PK"
+    code, text, document = run(release)
+    assert code == VerifyFailed.exit_code
+    assert f"✘ {wheel.name}" in text
+    assert f"    sha256: found {'0' * 64}, expected {release.files[0].sha256}" in text
+    assert "✘ tiny-1.0-py3-none-any.whl\n    file: found one that is not in the wheelhouse, expected nothing" in text
+    assert "  try: crosswheel verify, again after a while" in text
+    assert [file["state"] for file in document["files"]] == ["differs"]
+    assert len(document["differences"]) == 2
+
+
+def test_what_the_configuration_promises_is_asked_for_too(release: Release) -> None:
+    release.add()
+    code, text, _ = run(release, arch=["x86_64"])
+    assert code == VerifyFailed.exit_code
+    assert "✘ cp313-manylinux2014_x86_64\n    pip's choice: found No matching distribution found for tiny==1.0" in text
