@@ -46,8 +46,13 @@ def report_document(report: Report) -> Document:
 
 def write_json(path: Path, document: Document) -> None:
     """Put the whole document at `path`, or leave everything as it was."""
+    write_text(path, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Likewise, of any text."""
     # What UTF-8 cannot hold (a file name that was not text) becomes \udcXX, which is JSON's own escape.
-    content = (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")
+    content = text.encode("utf-8", "backslashreplace")
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 from crosswheel.model import Failure, Outcome, Report
@@ -25,8 +25,8 @@ def report_markdown(report: Report) -> str:
     outcomes = report.outcomes
     noted = chain.from_iterable((*note_lines(outcome), *finding_lines(outcome)) for outcome in outcomes)
     parts = [
-        f"### crosswheel: {_escape(one_line(report.plan.source))}",
-        *(f"**{_escape(line)}**" for _, line in closing_lines(report)),
+        f"### crosswheel: {escape(one_line(report.plan.source))}",
+        *(f"**{escape(line)}**" for _, line in closing_lines(report)),
         "\n".join(_table(outcomes)),
         *(_failure(outcome, outcome.failure) for outcome in outcomes if outcome.failure),
         "\n".join(_item(line) for _, line in chain(noted, left_out_lines(report.plan))),
@@ -34,34 +34,39 @@ def report_markdown(report: Report) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
     return _MEANINGFUL.sub(lambda match: f"&#{ord(match[0])};", text)
 
 
 def _item(line: str) -> str:
     """What is indented in plain text becomes a list in the list."""
     text = line.lstrip()
-    return f"{' ' * (len(line) - len(text))}- {_escape(text)}"
+    return f"{' ' * (len(line) - len(text))}- {escape(text)}"
 
 
 def _table(outcomes: Sequence[Outcome]) -> Iterator[str]:
     columns = summary_columns(outcomes)
     if not outcomes:
         return
-    yield _row(column.name for column in columns)
-    yield _row("--:" if column.number else "---" for column in columns)
+    yield row(column.name for column in columns)
+    yield row("--:" if column.number else "---" for column in columns)
     for outcome in outcomes:
-        yield _row(column.cell(outcome) for column in columns)
+        yield row(column.cell(outcome) for column in columns)
 
 
-def _row(cells: Iterator[str]) -> str:
-    return f"| {' | '.join(_escape(cell) for cell in cells)} |"
+def row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(escape(cell) for cell in cells)} |"
+
+
+def fenced(text: str) -> str:
+    """As it stands, whatever is in it."""
+    fence = "`" * max(3, 1 + max(map(len, _BACKTICKS.findall(text)), default=0))
+    return f"{fence}text\n{text}\n{fence}"
 
 
 def _failure(outcome: Outcome, failure: Failure) -> str:
     said = [*lines(failure.message), *(f"try: {line}" for line in lines(failure.hint))]
     tail = [line for text in failure.log_tail for line in lines(text)]
     where = [f"log: {one_line(str(outcome.log))}"] if outcome.log else []
-    fenced = "\n".join([*said, "", *tail, *where])
-    fence = "`" * max(3, 1 + max(map(len, _BACKTICKS.findall(fenced)), default=0))
-    return f"<details><summary>{_escape(headline(outcome))}</summary>\n\n{fence}text\n{fenced}\n{fence}\n\n</details>"
+    text = fenced("\n".join([*said, "", *tail, *where]))
+    return f"<details><summary>{escape(headline(outcome))}</summary>\n\n{text}\n\n</details>"
