@@ -177,7 +177,8 @@ def _reason(response: requests.Response) -> str:
     status = next((status for status in HTTPStatus if status == response.status_code), None)
     line = response.reason or ""
     usual = status is None or line.lower() in {"", status.phrase.lower()}
-    page = _without_markup(response.text) if usual else ""
+    # Many a page begins with the status line, once more.
+    page = _without_markup(response.text).removeprefix(f"{response.status_code} {line}").strip() if usual else ""
     return redact(_concealed(" ".join(filter(None, (line, page and f"({page})"))), response.request))
 
 

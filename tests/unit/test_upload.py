@@ -272,7 +272,10 @@ def test_another_run_with_other_bytes_is_a_clash(server: UploadServer, release: 
     ("answer", "said"),
     [
         (Answer(403, "Invalid or non-existent authentication information."), "Invalid or non-existent"),
-        (Answer(403, page="<html><title>403</title><body>wrong <i>token</i> &amp; user</body>"), "wrong token & user"),
+        (
+            Answer(403, page="<title>403</title><h1>403 Forbidden</h1>wrong <i>token</i> &amp; user"),
+            "403 Forbidden (wrong token & user)",
+        ),
         (Answer(400, page='{"message": "no such project"}'), "no such project"),
         (Answer(413), "413 Request Entity Too Large"),
     ],
