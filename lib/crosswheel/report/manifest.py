@@ -1,0 +1,166 @@
+"""A release as release.json, and as Markdown for its notes; `data/release.schema.json` says what is in the document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import datetime, timezone
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+from crosswheel import __version__
+from crosswheel.builds import Build
+from crosswheel.changelog import Entry
+from crosswheel.distributions import Distribution
+from crosswheel.manifest import Manifest
+from crosswheel.report.document import SCHEMA, Document, write_json, write_text
+from crosswheel.report.markdown import escape, fenced, row
+from crosswheel.report.untrusted import one_line
+from crosswheel.report.wording import count_text, seconds_text, size_text
+from crosswheel.verification import Verification
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Put release.json and release.md there, each as a whole."""
+    write_json(folder / "release.json", manifest_document(manifest))
+    write_text(folder / "release.md", manifest_markdown(manifest))
+
+
+def manifest_document(manifest: Manifest) -> Document:
+    """Names of files without their folders, and addresses without what may be a secret: it is there to be published."""
+    files = manifest.distributions
+    return {
+        "schema": SCHEMA,
+        "kind": "release",
+        "crosswheel": __version__,
+        "name": files[0].name,
+        "version": str(files[0].version),
+        "tag": manifest.tag,
+        "commit": manifest.checkout.commit,
+        "committed": _moment(manifest.checkout.committed),
+        "released": _moment(manifest.released),
+        "changelog": {"file": manifest.entry.path.name, "title": manifest.entry.title, "text": manifest.entry.text},
+        "tools": dict(manifest.tools),
+        "files": [_file(file, manifest.builds_of(file)) for file in files],
+        "indexes": [_index(verification) for verification in manifest.verifications],
+        "totals": {
+            "files": len(files),
+            "bytes": sum(file.size for file in files),
+            "targets": sum(len(manifest.builds_of(file)) for file in files),
+            "tested": sum(build.tested for file in files for build in manifest.builds_of(file)),
+        },
+    }
+
+
+def manifest_markdown(manifest: Manifest) -> str:
+    """The entry of the changelog, then every file with its sha256, and where all of it came from."""
+    parts = [
+        f"## {escape(one_line(manifest.release))}",
+        _news(manifest.entry),
+        "### Files",
+        "\n".join(_table(manifest)),
+        "### Provenance",
+        "\n".join(f"- {escape(line)}" for line in _provenance(manifest)),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="seconds")
+
+
+def _file(file: Distribution, builds: tuple[Build, ...]) -> Document:
+    return {
+        "file": file.filename,
+        "kind": file.kind,
+        "size": file.size,
+        "sha256": file.sha256,
+        "tag": _tag(file) or None,
+        "builds": [_build(build) for build in builds],
+    }
+
+
+def _tag(file: Distribution) -> str:
+    return "-".join(file.path.stem.rsplit("-", 3)[1:]) if file.kind == "wheel" else ""
+
+
+def _build(build: Build) -> Document:
+    return {
+        "target": str(build.target),
+        "status": build.status,
+        "engine": build.engine,
+        "image": build.image or None,
+        "crosswheel": build.crosswheel,
+        "note": build.note,
+        "tested": build.tested,
+        "untested": build.untested,
+        "seconds": round(_seconds(build), 3),
+        "steps": [asdict(step) for step in build.steps],
+    }
+
+
+def _seconds(build: Build) -> float:
+    return sum(step.seconds for step in build.steps)
+
+
+def _index(verification: Verification) -> Document:
+    repository = verification.repository
+    served = {file.filename: file for file in verification.published}
+    return {
+        "name": _name(verification),
+        "upload_url": _address(repository.upload_url),
+        "simple_url": _address(repository.simple_url),
+        "ok": verification.ok,
+        "files": [
+            {"file": file.filename, "sha256": served[file.filename].sha256, "url": _address(served[file.filename].url)}
+            for file in verification.files
+            if file.filename in served
+        ],
+        "targets": [{"target": str(choice.target), "file": choice.filename} for choice in verification.choices],
+        "differences": [asdict(difference) for difference in verification.differences],
+        "fetched": verification.fetched,
+        "seconds": round(verification.seconds, 3),
+    }
+
+
+def _name(verification: Verification) -> str:
+    """An index that has no name goes by its address."""
+    name = verification.repository.name
+    return _address(name) if "://" in name else name
+
+
+def _address(url: str) -> str:
+    """Without user, password, and whatever signs it."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
+
+
+# ---- Markdown -----------------------------------------------------------------------------------------------------
+
+
+def _news(entry: Entry) -> str:
+    """Markdown is the maintainers' own, who want it as they wrote it."""
+    return entry.text if entry.is_markdown else fenced(entry.text)
+
+
+def _table(manifest: Manifest) -> Iterator[str]:
+    yield row(["file", "size", "sha256", "built by", "tested on"])
+    yield row(["---", "--:", "---", "---", "---"])
+    for file in manifest.distributions:
+        builds = manifest.builds_of(file)
+        engines = ", ".join(dict.fromkeys(one_line(build.engine) for build in builds if build.steps))
+        tested = ", ".join(str(build.target) for build in builds if build.tested)
+        yield row([one_line(file.filename), size_text(file.size), file.sha256, engines, tested])
+
+
+def _provenance(manifest: Manifest) -> Iterator[str]:
+    yield f"tag {one_line(manifest.tag)}, commit {manifest.checkout.commit} of {_moment(manifest.checkout.committed)}"
+    for image in dict.fromkeys(build.image for build in manifest.builds if build.image and build.file):
+        yield f"built in {one_line(image)}"
+    if seconds := sum(_seconds(build) for build in manifest.builds):
+        yield f"built and tested in {seconds_text(seconds)}"
+    for verification in manifest.verifications:
+        where = one_line(f"{_name(verification)}, {_address(verification.repository.simple_url)}")
+        count = count_text(len(verification.differences), "difference")
+        yield f"read back from {where}: {'the same bytes' if verification.ok else count}"
+    yield ", ".join(one_line(f"{tool} {version}") for tool, version in manifest.tools.items())
