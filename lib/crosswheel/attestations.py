@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from crosswheel.distributions import Distribution
 from crosswheel.errors import CheckFailed
+from crosswheel.index import redact
 from crosswheel.model import Listener, Note
 from crosswheel.repositories import Repository
 
@@ -56,9 +57,8 @@ def _obstacle(repository: Repository) -> str:
 def _make(distributions: Sequence[Distribution]) -> str:
     """Why there is nothing signed; or empty, and every file has its attestation."""
     import pypi_attestations
-    from sigstore.errors import Error
     from sigstore.models import ClientTrustConfig
-    from sigstore.oidc import ExpiredIdentity, IdentityToken, detect_credential
+    from sigstore.oidc import IdentityToken, detect_credential
     from sigstore.sign import SigningContext
 
     try:
@@ -71,8 +71,8 @@ def _make(distributions: Sequence[Distribution]) -> str:
             for distribution in distributions:
                 file = pypi_attestations.Distribution(name=distribution.filename, digest=distribution.sha256)
                 signed[attestation_of(distribution)] = pypi_attestations.Attestation.sign(signer, file)
-    except (Error, ExpiredIdentity, pypi_attestations.AttestationError, OSError) as error:
-        return f"signing failed: {str(error).partition(chr(10))[0]}"
+    except Exception as error:  # noqa: BLE001 - the classes of sigstore's errors are many, and most of them private
+        return f"signing failed: {redact(str(error) or type(error).__name__).splitlines()[0]}"
     for path, attestation in signed.items():
         path.write_text(attestation.model_dump_json(), "utf-8")
     return ""
