@@ -56,7 +56,9 @@ def read_distributions(paths: Iterable[Path]) -> tuple[Distribution, ...]:
 
 
 def read_distribution(path: Path) -> Distribution:
-    """Raises CheckFailed for a file that is neither wheel nor sdist by its name."""
+    """Raises CheckFailed for what is no file, or neither wheel nor sdist by its name."""
+    if not path.is_file():
+        raise CheckFailed(f"{path} is no file", hint=f"ls -ld {path}")
     try:
         if path.suffix == ".whl":
             name, version, *_ = parse_wheel_filename(path.name)

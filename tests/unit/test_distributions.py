@@ -75,3 +75,9 @@ def test_every_file_that_is_not_there_is_named_at_once(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         read_distributions([tmp_path / WHEEL, tmp_path / SDIST])
     assert caught.value.mistakes == [f"there is no file {tmp_path / name}" for name in (WHEEL, SDIST)]
+
+
+def test_an_unpacked_wheel_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / WHEEL).mkdir()
+    with pytest.raises(CheckFailed, match="is no file"):
+        read_distributions([tmp_path])
