@@ -310,43 +310,79 @@ def test_without_a_token_one_is_told_what_to_set(server: UploadServer, release: 
 # ---- trusted publishing and attestations ----------------------------------------------------------------------
 
 
-def test_trusted_publishing_provides_the_token(
-    server: UploadServer, release: tuple[Distribution, ...], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import twine.auth
-    import twine.utils
-
-    def mint(self: Any) -> dict[str, Any]:
-        self._tp_token = {"token": CANARY, "success": True}
-        return dict(self._tp_token)
-
-    monkeypatch.setattr(twine.utils, "DEFAULT_REPOSITORY", server.url)
-    monkeypatch.setattr(twine.auth.Resolver, "_make_trusted_publishing_token", mint)
+@pytest.fixture
+def pypi(server: UploadServer, monkeypatch: pytest.MonkeyPatch) -> Repository:
+    """The server in the role of PyPI, which a CI service gives an identity for."""
+    monkeypatch.setattr("twine.utils.DEFAULT_REPOSITORY", server.url)
+    monkeypatch.setattr("twine.auth.detect_credential", lambda audience: f"identity for {audience}")
     monkeypatch.setattr("crosswheel.attestations.find_spec", lambda _name: None)
+    return replace(repository_of(server, ""), username="__token__")
+
+
+def minting(monkeypatch: pytest.MonkeyPatch, answer: Mapping[str, Any], status: int = 200) -> list[Any]:
+    """What PyPI answers to those who have an identity, over an https that goes nowhere."""
+    import requests
+    import twine.utils
+    from requests.adapters import BaseAdapter
+
+    asked: list[Any] = []
+    made = twine.utils.make_requests_session
+
+    class Minting(BaseAdapter):
+        def send(self, request: requests.PreparedRequest, *how: Any, **more: Any) -> requests.Response:
+            response = requests.Response()
+            asked.append((request.path_url, request.body))
+            minted = request.path_url == "/_/oidc/mint-token"
+            response.status_code = status if minted else 200
+            response.raw = io.BytesIO(json.dumps(answer if minted else {"audience": "pypi"}).encode())
+            return response
+
+        def close(self) -> None:
+            pass
+
+    def session() -> requests.Session:
+        session = made()
+        session.mount("https://", Minting())
+        return session
+
+    monkeypatch.setattr(twine.utils, "make_requests_session", session)
+    return asked
+
+
+def test_trusted_publishing_provides_the_token(
+    server: UploadServer, pypi: Repository, release: tuple[Distribution, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = minting(monkeypatch, {"token": CANARY, "success": True})
     told: list[Event] = []
-    repository = replace(repository_of(server, ""), username="__token__")
-    upload(repository, release, lambda: published_files(repository, "tiny", PipSettings()), told.append)
+    published = functools.partial(published_files, pypi, "tiny", PipSettings())
+    upload(pypi, release, published, told.append)
     assert set(server.logins) == {f"__token__:{CANARY}"}
+    assert asked == [("/_/oidc/audience", None), ("/_/oidc/mint-token", b'{"token": "identity for pypi"}')]
     notes = [event.text for event in told if isinstance(event, Note)]
     assert notes == ["no attestations are sent: pip install 'crosswheel[attestations]' is what makes them"]
+    server.files.clear()
+    server.answers = [Answer(400, f"who is {CANARY}")]
+    with pytest.raises(UploadFailed, match=r"400 who is \*\*\*"):
+        upload(pypi, release, published, deaf)
 
 
-def test_without_an_identity_trusted_publishing_says_so(
-    server: UploadServer, release: tuple[Distribution, ...], monkeypatch: pytest.MonkeyPatch
+def test_what_pypi_says_of_an_unknown_publisher_is_told(
+    server: UploadServer, pypi: Repository, release: tuple[Distribution, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import twine.auth
-    import twine.utils
-    from twine.exceptions import TrustedPublishingFailure
+    errors = [{"code": "invalid-publisher", "description": "no such workflow"}]
+    minting(monkeypatch, {"message": "refused", "errors": errors}, 422)
+    with pytest.raises(NoCredentials, match="no such workflow"):
+        upload(pypi, release, dict, deaf)
+    assert server.sent == []
 
-    def refuse(self: Any) -> None:
-        raise TrustedPublishingFailure("the workflow is unknown")
 
-    monkeypatch.setattr(twine.utils, "DEFAULT_REPOSITORY", server.url)
-    repository = replace(repository_of(server, ""), username="__token__")
-    for behaviour, why in ((refuse, "the workflow is unknown"), (lambda _self: None, "nobody gave one")):
-        monkeypatch.setattr(twine.auth.Resolver, "_make_trusted_publishing_token", behaviour)
-        with pytest.raises(NoCredentials, match=f"^no token for mine: {why}"):
-            upload(repository, release, dict, deaf)
+def test_outside_of_ci_there_is_no_trusted_publishing(
+    pypi: Repository, release: tuple[Distribution, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    minting(monkeypatch, {})
+    monkeypatch.setattr("twine.auth.detect_credential", lambda _audience: None)
+    with pytest.raises(NoCredentials, match=r"^no token for mine: nobody gave one"):
+        upload(pypi, release, dict, deaf)
 
 
 def test_an_attestation_beside_a_file_is_sent_with_it(
@@ -423,6 +459,7 @@ def test_no_secret_is_ever_seen(
     import base64
 
     caplog.set_level(0)
+    monkeypatch.setattr("crosswheel.commands.upload.read_pip_settings", lambda *_: PipSettings())  # which takes a while
     encoded = base64.b64encode(f"me:{CANARY}".encode()).decode()
     url = server.url if place != "address" else server.url.replace("//", f"//me:{CANARY}@")
     if trouble == "dead":
