@@ -179,7 +179,10 @@ def _reason(response: requests.Response) -> str:
     usual = status is None or line.lower() in {"", status.phrase.lower()}
     # Many a page begins with the status line, once more.
     page = _without_markup(response.text).removeprefix(f"{response.status_code} {line}").strip() if usual else ""
-    return redact(_concealed(" ".join(filter(None, (line, page and f"({page})"))), response.request))
+    text = " ".join(filter(None, (line, page and f"({page})")))
+    # It goes to terminals, and servers may write what they like.
+    visible = "".join(char for char in text if char.isprintable())
+    return redact(_concealed(visible, response.request))
 
 
 def _without_markup(text: str) -> str:

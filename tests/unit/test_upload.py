@@ -277,6 +277,7 @@ def test_another_run_with_other_bytes_is_a_clash(server: UploadServer, release: 
             "403 Forbidden (wrong token & user)",
         ),
         (Answer(400, page='{"message": "no such project"}'), "no such project"),
+        (Answer(400, page="\x1b[2Jgone\x07"), "400 Bad Request ([2Jgone)"),
         (Answer(413), "413 Request Entity Too Large"),
     ],
 )
