@@ -110,6 +110,8 @@ class Config:
     wheels: tuple[Path, ...]
     rules: bool
     repository: str
+    staging: str
+    yes: bool
     index: Mapping[str, str]
     patience: int
     tag_format: str
@@ -339,6 +341,8 @@ def _parse(values: Mapping[str, Any], project: Path, mistakes: list[str]) -> Con
         wheels=tuple(project / path for path in values["wheels"]),
         rules=values["rules"],
         repository=values["repository"],
+        staging=values["staging"],
+        yes=values["yes"],
         index=MappingProxyType(index),
         patience=values["patience"],
         tag_format=values["tag-format"],

@@ -24,7 +24,8 @@ CrosswheelError
 ├── FileClash            22   the index has other bytes under a file's name
 ├── NoCredentials        23   no token, and nobody who would give one
 ├── VerifyFailed         24   the index does not serve, or installers do not choose, what was built
-└── NotReleasable        25   changes without a commit, no tag, another version, no changelog entry
+├── NotReleasable        25   changes without a commit, no tag, another version, no changelog entry
+└── Incomplete           26   users do not get all that was planned, exactly as it was built
 """
 
 from __future__ import annotations
@@ -156,6 +157,10 @@ class VerifyFailed(CrosswheelError):  # noqa: N818
 
 class NotReleasable(CrosswheelError):  # noqa: N818
     exit_code = 25
+
+
+class Incomplete(CrosswheelError):  # noqa: N818
+    exit_code = 26
 
 
 def explained(error: OSError) -> CrosswheelError:

@@ -53,7 +53,7 @@ def published_files(repository: Repository, project: str, settings: PipSettings)
 
 def release_files(published: Mapping[str, PublishedFile], project: str, version: Version) -> dict[str, PublishedFile]:
     """Those of one version; files of kinds whose names tell no version are nobody's."""
-    return {name: file for name, file in published.items() if _version(name, project) == version}
+    return {name: file for name, file in published.items() if version_of(name, project) == version}
 
 
 def metadata_of(repository: Repository, file: PublishedFile, settings: PipSettings) -> bytes:
@@ -133,7 +133,8 @@ def _package(file: PublishedFile) -> DistributionPackage:
     return DistributionPackage.from_link(Link(text=file.filename, url=file.url, attrs={}))
 
 
-def _version(filename: str, project: str) -> Version | None:
+def version_of(filename: str, project: str) -> Version | None:
+    """None for a file of a kind whose name tells no version."""
     from pypi_simple import UnparsableFilenameError, parse_filename
 
     try:

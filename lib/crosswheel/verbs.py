@@ -20,6 +20,7 @@ VERBS = {
     "upload": Verb("Send to an index what it lacks of a release; again after whatever went wrong.", "wheels"),
     "verify": Verb("Read a release back from an index, and prove that installers choose it.", "wheels"),
     "status": Verb("Show how far a release has come, target by target; nothing is run, sent or changed.", "wheels"),
+    "release": Verb("From a tagged commit to an index that is proved to serve what was built.", "wheels"),
     "shell": Verb("Open a shell where a target's wheel would be built.", "target"),
     "register": Verb("Make the Docker host run programs of every configured architecture."),
     "pull": Verb("Fetch the images that wheels are built in, and check them."),

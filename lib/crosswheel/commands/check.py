@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from crosswheel.audits import Audit, AuditReport, audit_files, audit_together
-from crosswheel.builds import read_builds
+from crosswheel.builds import Build, read_builds
 from crosswheel.commands.audit import broken_sdists, targets_of
 from crosswheel.config import Config, declared_name, load_config
 from crosswheel.distributions import Distribution, read_distributions
@@ -79,9 +79,7 @@ def _release(files: Sequence[Distribution], audits: Sequence[Audit], config: Con
         described={audit.path.name: describe(audit.path) for audit in audits if audit.entry or _is_sound_sdist(audit)},
         checkout=_checkout(config, project, files[0].name),
         tag_format=config.tag_format,
-        builds=tuple(
-            chain.from_iterable(read_builds(folder, files[0].name, files[0].version) for folder in _folders(files))
-        ),
+        builds=builds_of(files),
     )
 
 
@@ -89,8 +87,10 @@ def _is_sound_sdist(audit: Audit) -> bool:
     return audit.wheel is not None and not audit.wheel.tag
 
 
-def _folders(files: Sequence[Distribution]) -> list[Path]:
-    return list(dict.fromkeys(file.path.parent for file in files))
+def builds_of(files: Sequence[Distribution]) -> tuple[Build, ...]:
+    """What the reports that lie beside the files of a release say of it."""
+    folders = dict.fromkeys(file.path.parent for file in files)
+    return tuple(chain.from_iterable(read_builds(folder, files[0].name, files[0].version) for folder in folders))
 
 
 def _checkout(config: Config, project: Path, name: str) -> Checkout | str:

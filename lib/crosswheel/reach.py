@@ -1,0 +1,130 @@
+"""Whom the wheels of a release reach, by their names alone: which Pythons, on which platforms."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.tags import Tag, compatible_tags, cpython_tags
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+from crosswheel.errors import UsageError
+from crosswheel.targets import Policy, PythonTag, Target, parse_platform, python_tags
+
+_ANY = "any"
+_UNIVERSAL = "macosx_universal2"
+_PYTHON = re.compile(r"[a-z]+(\d)(\d*)t?")
+
+
+@dataclass(frozen=True, order=True)
+class Place:
+    """A Python on a platform: ``cp313`` on ``manylinux2014_aarch64``; other systems go without their version."""
+
+    python: str
+    platform: str
+
+    def __str__(self) -> str:
+        return f"{self.python}-{self.platform}"
+
+    def is_allowed(self, requires_python: str) -> bool:
+        """Whether a project still speaks of this Python, of which the newest patch release counts."""
+        version = _PYTHON.fullmatch(self.python)
+        try:
+            return version is None or f"{version[1]}.{version[2] or 99}.99" in SpecifierSet(requires_python)
+        except InvalidSpecifier:
+            return True
+
+
+def best_of(filenames: Iterable[str], target: Target) -> str:
+    """The wheel that pip would take for a target, if an index had all of these; empty where it would take none."""
+    platforms = target.accepted_platforms
+    version = (3, target.python.minor)
+    tags = [
+        *cpython_tags(version, [target.python.abi], platforms),
+        *compatible_tags(version, target.python.interpreter, platforms),
+    ]
+    ranks = {tag: len(tags) - place for place, tag in enumerate(tags)}
+    fitting = [
+        (max(ranks[tag] for tag in found), build, name)
+        for name in filenames
+        for build, accepted in _parsed(name)
+        if (found := accepted & ranks.keys())
+    ]
+    return max(fitting)[-1] if fitting else ""
+
+
+def places_of(filename: str) -> frozenset[Place]:
+    """Where a wheel can be installed, on each platform under the oldest policy that it names; none for an sdist."""
+    return frozenset(
+        Place(python, platform)
+        for _, tags in _parsed(filename)
+        for platform in _widest({tag.platform for tag in tags})
+        for tag in tags
+        for python in _pythons(tag)
+    )
+
+
+def reaches(filename: str, place: Place) -> bool:
+    """Whether a wheel can be installed there."""
+    return any(
+        place.python in _pythons(tag) and _covers(tag.platform, place.platform)
+        for _, tags in _parsed(filename)
+        for tag in tags
+    )
+
+
+def _parsed(filename: str) -> Iterator[tuple[tuple[int, str], frozenset[Tag]]]:
+    """Build number and tags; nothing of a file that is no wheel."""
+    try:
+        _, _, build, tags = parse_wheel_filename(filename)
+    except InvalidWheelFilename:
+        return
+    yield build or (-1, ""), tags
+
+
+def _pythons(tag: Tag) -> Iterator[str]:
+    """Every CPython that takes it; one that we do not know, or a PyPy, stands for itself."""
+    alone = Tag(tag.interpreter, tag.abi, _ANY)
+    known = [str(python) for python in python_tags() if alone in _accepted(python)]
+    yield from known or [tag.interpreter]
+
+
+def _accepted(python: PythonTag) -> frozenset[Tag]:
+    """Whatever the platform."""
+    version = (3, python.minor)
+    return frozenset(
+        [*cpython_tags(version, [python.abi], [_ANY]), *compatible_tags(version, python.interpreter, [_ANY])]
+    )
+
+
+def _widest(platforms: Iterable[str]) -> Iterator[str]:
+    """``manylinux_2_17_x86_64`` and ``manylinux2014_x86_64`` are one place, and newer policies are in the older."""
+    linux: dict[tuple[str, str], Policy] = {}
+    for text in platforms:
+        try:
+            policy, arch = parse_platform(text)
+        except UsageError:
+            yield _without_version(text)
+            continue
+        key = policy.libc, arch.name
+        linux[key] = min(policy, linux.get(key, policy))
+    for (_, arch_name), policy in linux.items():
+        yield f"{policy}_{arch_name}"
+
+
+def _covers(ours: str, theirs: str) -> bool:
+    if ours == _ANY:
+        return True
+    try:
+        (policy, arch), (wanted, there) = parse_platform(ours), parse_platform(theirs)
+    except UsageError:
+        own = _without_version(ours)
+        return own == theirs or (own == _UNIVERSAL and theirs.startswith("macosx_"))
+    return arch == there and policy.libc == wanted.libc and policy <= wanted
+
+
+def _without_version(platform: str) -> str:
+    """``macosx_11_0_arm64`` -> ``macosx_arm64``."""
+    return re.sub(r"^(macosx|manylinux|musllinux)_\d+_\d+_", r"\1_", platform)

@@ -1,0 +1,43 @@
+"""What a release says of itself: each stage before it runs, and the question before what cannot be undone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from crosswheel.distributions import Distribution
+from crosswheel.report.console import styled
+from crosswheel.report.terminal import shown
+from crosswheel.report.untrusted import one_line
+from crosswheel.report.wording import count_text
+from crosswheel.repositories import Repository
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One thing that a release does, and what holds when it is over; a dry run does nothing `after_sending`."""
+
+    name: str
+    aim: str
+    after_sending: bool = False
+
+
+def stage_text(stage: Stage, number: int, count: int, console: Console) -> str:
+    return shown(console, styled([("bold", f"{number}/{count} {stage.name}: {one_line(stage.aim)}")]))
+
+
+def fact_text(fact: str, console: Console) -> str:
+    return shown(console, styled([("green", f"✔ {one_line(fact)}")]))
+
+
+def skipped_text(console: Console) -> str:
+    return shown(console, styled([("yellow", "- not in a dry run: nothing was sent")]))
+
+
+def question_text(file: Distribution, count: int, repository: Repository) -> str:
+    """Its answer is typed on the same line."""
+    files = count_text(count, "file")
+    return f"Send {files} of {file.name} {file.version} to {one_line(repository.name)}? This cannot be undone. [y/N] "
