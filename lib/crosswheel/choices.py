@@ -54,7 +54,7 @@ class Pip:
     @property
     def _environ(self) -> dict[str, str]:
         """The address goes by the environment: everybody on this machine can read command lines."""
-        kept = {name: value for name, value in self.environ.items() if not name.startswith("PIP_")}
+        kept = {name: value for name, value in self.environ.items() if not name.startswith(("PIP_", "TWINE_"))}
         parts = urlsplit(self.address)
         return {
             **kept,

@@ -101,7 +101,7 @@ def _closing(verification: Verification) -> Line:
     parts = [
         told if verification.ok else f"{count_text(count, 'difference')} between {verification.release} and {name}",
         count_text(len(verification.files), "file"),
-        f"chosen for {count_text(len(verification.choices), 'target')}",
+        f"chosen for {count_text(len(verification.choices), 'target')}" if verification.choices else "pip was not asked",
         *([f"audited {one_line(verification.fetched)}"] if verification.fetched else []),
         *([count_text(verification.looks, "look")] if verification.looks > 1 else []),
         seconds_text(verification.seconds),

@@ -146,7 +146,7 @@ class _Reading:
         }
         if not announced:
             return
-        with chore(f"reading the core metadata of {len(announced)} wheels", self.listener):
+        with chore("reading the core metadata of the wheels", self.listener):
             hashes = self._in_threads(_REQUESTS, self._metadata_sha256, announced)
         for (name, expected), found in zip(announced.items(), hashes, strict=True):
             if found != expected:
@@ -160,7 +160,7 @@ class _Reading:
         targets = [target for target in self.targets if target not in self.choices]
         if not targets:
             return
-        with chore(f"asking pip what it takes for {len(targets)} targets", self.listener):
+        with chore("asking pip what it takes for each target", self.listener):
             address = address_for_pip(self.repository, self._project, self.settings)
             certificate = self.repository.certificate or self.settings.cert
             pip = Pip(address, certificate, self.repository.client_certificate, self.processes, self.environ)
