@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import json
 from importlib import resources
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
+from packaging.tags import _linux_platforms
 
 from crosswheel.errors import UsageError
 from crosswheel.targets import (
@@ -125,3 +126,23 @@ def test_unknown_names_are_refused_with_the_nearest_known_one(parse: Any, text: 
     with pytest.raises(UsageError) as caught:
         parse(text)
     assert caught.value.message.startswith(message)
+
+
+@pytest.mark.parametrize("arch", architectures())
+@pytest.mark.parametrize("policy", ["manylinux_2_36", "musllinux_1_2"])
+def test_pip_looks_for_the_platforms_that_packaging_lists_there(
+    arch: str, policy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    glibc = policy.startswith("many")
+    monkeypatch.setattr("sysconfig.get_platform", lambda: f"linux_{arch}")
+    monkeypatch.setattr("packaging._manylinux._have_compatible_abi", lambda *_: glibc)
+    monkeypatch.setattr("packaging._manylinux._get_glibc_version", lambda: (2, 36))
+    monkeypatch.setattr("packaging._musllinux._get_musl_version", lambda _: None if glibc else _Musl(1, 2))
+    monkeypatch.setattr("packaging._manylinux._is_compatible", lambda *_: True)
+    # Whether linux_ARCH comes first or last depends on the version of packaging.
+    assert set(parse_target(f"cp313-{policy}_{arch}").accepted_platforms) == set(_linux_platforms(is_32bit=False))
+
+
+class _Musl(NamedTuple):
+    major: int
+    minor: int

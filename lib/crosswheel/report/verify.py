@@ -96,12 +96,13 @@ def _note_lines(verification: Verification) -> Iterator[Line]:
 
 
 def _closing(verification: Verification) -> Line:
-    name, count = one_line(verification.repository.name), len(verification.differences)
-    told = f"{name} serves {verification.release} as it was built"
+    name, release = one_line(verification.repository.name), verification.release
+    differ = f"{count_text(len(verification.differences), 'difference')} between {release} and {name}"
+    chosen = f"chosen for {count_text(len(verification.choices), 'target')}"
     parts = [
-        told if verification.ok else f"{count_text(count, 'difference')} between {verification.release} and {name}",
+        f"{name} serves {release} as it was built" if verification.ok else differ,
         count_text(len(verification.files), "file"),
-        f"chosen for {count_text(len(verification.choices), 'target')}" if verification.choices else "pip was not asked",
+        chosen if verification.choices else "pip was not asked",
         *([f"audited {one_line(verification.fetched)}"] if verification.fetched else []),
         *([count_text(verification.looks, "look")] if verification.looks > 1 else []),
         seconds_text(verification.seconds),

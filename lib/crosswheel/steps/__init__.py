@@ -2,7 +2,7 @@
 
 prepare  once per machine   register, pull
 make     once per job       build -> repair -> audit -> test
-release  once per release   (yet to come: check, upload, verify)
+release  once per release   check -> upload -> verify
 """
 
 from __future__ import annotations
