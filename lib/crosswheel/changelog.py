@@ -15,7 +15,7 @@ _NAMES = ("changelog", "changes", "history", "news", "releases", "release_notes"
 _SUFFIXES = (".md", ".markdown", ".rst", ".txt", "")
 _ATX = re.compile(r" {0,3}(#{1,6})\s+(.*?)\s*#*\s*")
 _UNDERLINE = re.compile(r"([=\-~^\"'`#*+.:_])\1{2,}\s*")
-_FENCE = re.compile(r" {0,3}(```|~~~)")
+_FENCE = re.compile(r" {0,3}```")  # not ~~~, which is a line under a heading more often
 _LINK_TARGET = re.compile(r"\[[^\]]+\]:\s|\.\. _[^:]+:(?:\s|$)")
 _BETWEEN_WORDS = re.compile(r"[\s\[\](){}*,:;/`]+")
 _MOST_BEFORE = 1  # "Version 1.0" and "tiny 1.0" are headings of it, "How to come from 1.0" is not
@@ -62,7 +62,7 @@ def read_entry(project: Path, version: Version, named: str = "") -> Entry:
         raise NotReleasable(f"{path.name} has no entry for {version}", hint=f"write what is new under `{version}`")
     if not body:
         raise NotReleasable(f"{path.name} says nothing under `{title}`", hint="write there what is new")
-    if "unreleased" in title.lower():
+    if "unreleased" in title.lower() or body.splitlines()[0].strip("*_. ").lower() == "unreleased":
         raise NotReleasable(f"{path.name} calls it unreleased: `{title}`", hint="write the day of the release there")
     return Entry(path, title, body)
 
@@ -98,11 +98,11 @@ def _find(project: Path) -> Path:
 def _headings(lines: Sequence[str]) -> Iterator[_Heading]:
     """Those with # before them, and those with a line under or around them, outside of blocks of code."""
     underlines: list[tuple[str, bool]] = []
-    fence = ""
+    fenced = False
     for at, line in enumerate(lines):
-        if mark := _FENCE.match(line):
-            fence = "" if fence == mark[1] else fence or mark[1]
-        elif fence:
+        if _FENCE.match(line):
+            fenced = not fenced
+        elif fenced:
             continue
         elif atx := _ATX.fullmatch(line):
             yield _Heading(atx[2], len(atx[1]), at, at + 1)
@@ -140,10 +140,14 @@ def _version(word: str) -> Version | None:
 
 
 def _body(lines: Sequence[str]) -> str:
-    """Without the targets of links that stand at the end of the whole file."""
+    """Without what stands after it: targets of links, a line across the page."""
     kept = list(lines)
-    while kept and (not kept[-1].strip() or _LINK_TARGET.match(kept[-1])):
+    while kept and (not kept[-1].strip() or _LINK_TARGET.match(kept[-1]) or _ends_chapter(kept)):
         kept.pop()
     while kept and not kept[0].strip():
         kept.pop(0)
     return "\n".join(line.rstrip() for line in kept)
+
+
+def _ends_chapter(lines: Sequence[str]) -> bool:
+    return _UNDERLINE.fullmatch(lines[-1]) is not None and not "".join(lines[-2:-1]).strip()

@@ -92,6 +92,11 @@ def test_chapters_of_restructured_text() -> None:
     assert body(RESTRUCTURED, "1.0.0") == "First."
 
 
+def test_any_line_may_stand_under_a_heading_and_one_across_the_page_under_a_chapter() -> None:
+    text = "1.1\n~~~\n\nNews.\n\n----\n\n1.0\n~~~\n\nFirst.\n\n*****\n"
+    assert [body(text, version) for version in ("1.1", "1.0")] == ["News.", "First."]
+
+
 def test_lines_of_plain_text() -> None:
     assert body(PLAIN, "1.1.0") == "* a thing, better\n  than in 1.0.0"
     assert find_entry(PLAIN, Version("1.0.0")) == ("tiny 1.0.0:", "* first")
@@ -132,6 +137,11 @@ def test_the_usual_files_are_found(tmp_path: Path, name: str) -> None:
     assert (entry.path.name, entry.title, entry.text, entry.is_markdown) == (name, "1.0", "First.", name.endswith("md"))
 
 
+def test_news_of_locks_unreleased_are_news(tmp_path: Path) -> None:
+    (tmp_path / "CHANGELOG.md").write_text("## 1.0\n\nNo lock stays unreleased.\n")
+    assert read_entry(tmp_path, Version("1.0")).text == "No lock stays unreleased."
+
+
 def test_a_file_that_is_named_wins(tmp_path: Path) -> None:
     (tmp_path / "CHANGELOG.md").write_text("## 1.0\n\nWrong.\n")
     (tmp_path / "docs").mkdir()
@@ -146,6 +156,7 @@ def test_a_file_that_is_named_wins(tmp_path: Path) -> None:
         ("", "CHANGELOG.md has no entry for 1.0"),
         ("## 1.0\n\n## 0.9\n\nOld.\n", "CHANGELOG.md says nothing under `1.0`"),
         ("## 1.0 (unreleased)\n\nNews.\n", "CHANGELOG.md calls it unreleased: `1.0 (unreleased)`"),
+        ("1.0\n---\n\nUnreleased\n\n- News.\n", "CHANGELOG.md calls it unreleased: `1.0`"),
     ],
 )
 def test_without_an_entry_nothing_is_released(tmp_path: Path, text: str, message: str) -> None:
