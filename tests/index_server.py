@@ -36,6 +36,8 @@ class IndexServer:
     """How many more downloads end half way."""
     errors: int = 0
     """How many more requests are answered with 503."""
+    retry_after: int = 0
+    """The seconds that it asks to wait then."""
     stale: int = 0
     """How many more pages are of a time when there was no file yet."""
     asked: list[str] = field(default_factory=list)
@@ -96,7 +98,10 @@ def index_server() -> Iterator[IndexServer]:
                 self.end_headers()
             elif state.errors > 0:
                 state.errors -= 1
-                self.send_error(503)
+                self.send_response(503)
+                self.send_header("Retry-After", str(state.retry_after))
+                self.send_header("Content-Length", "0")
+                self.end_headers()
             elif project not in state.files:
                 self.send_error(404)
             elif kind == "simple":

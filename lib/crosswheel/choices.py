@@ -6,13 +6,17 @@ import json
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
+from crosswheel.errors import TimeLimit
 from crosswheel.index import redact
 from crosswheel.process import CommandFailed, Processes
 from crosswheel.targets import Target
+
+_LONGEST = 600.0  # seconds; without core metadata on the index it downloads a wheel
 
 
 @dataclass(frozen=True)
@@ -45,9 +49,12 @@ class Pip:
             command += ["--python-version", f"{target.python.version}.99"]
             command += [word for platform in target.accepted_platforms for word in ("--platform", platform)]
             try:
-                report = json.loads(self.processes.run([*command, requirement], env=self._environ))
+                deadline = time.monotonic() + _LONGEST
+                report = json.loads(self.processes.run([*command, requirement], env=self._environ, deadline=deadline))
             except CommandFailed as error:
                 return Choice(target, "", reason=_reason(error))
+            except TimeLimit:
+                return Choice(target, "", reason=f"nothing, for pip had no answer after {_LONGEST:.0f} s")
         info = report["install"][0]["download_info"]
         return Choice(target, unquote(urlsplit(info["url"]).path.rpartition("/")[2]), _sha256(info))
 

@@ -24,10 +24,12 @@ from crosswheel.process import CommandFailed, Processes
 if TYPE_CHECKING:
     import requests
     from pypi_simple import DistributionPackage
+    from urllib3 import BaseHTTPResponse
 
 _ATTEMPTS = 3
 TIMEOUT = (15.0, 60.0)  # seconds to connect, and of silence
 _HINT = "pip config list (is the index right?), or the same command with --offline if it ran before"
+_LONGEST_WAIT = 20.0  # seconds
 _TICK = 2 * 1024 * 1024  # bytes between two progress events
 
 
@@ -231,8 +233,15 @@ def open_session(settings: PipSettings) -> Iterator[requests.Session]:
     from requests.adapters import HTTPAdapter
     from urllib3.util import Retry
 
+    class Retries(Retry):
+        """Some servers ask for an hour, which nobody waits for in silence."""
+
+        def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
+            asked = super().get_retry_after(response)
+            return asked and min(asked, _LONGEST_WAIT)
+
     with requests.Session() as session:
-        retries = Retry(total=_ATTEMPTS, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504))
+        retries = Retries(total=_ATTEMPTS, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504))
         for scheme in ("http://", "https://"):
             session.mount(scheme, HTTPAdapter(max_retries=retries))
         if settings.cert:

@@ -119,6 +119,16 @@ def test_an_index_in_trouble_is_asked_again(server: IndexServer, tmp_path: Path)
     assert take(index_of(server, tmp_path)).read_bytes() == DATA
 
 
+def test_an_index_that_asks_for_an_hour_does_not_get_it(
+    server: IndexServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(time, "sleep", waits.append)
+    server.errors, server.retry_after = 1, 3600
+    assert take(index_of(server, tmp_path)).read_bytes() == DATA
+    assert max(waits) == 20
+
+
 def test_an_index_that_stays_in_trouble_is_one_error(server: IndexServer, tmp_path: Path) -> None:
     server.errors = 99
     with pytest.raises(IndexUnreachable, match=r"^reading the index page of tiny failed: "):

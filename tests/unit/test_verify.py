@@ -266,6 +266,12 @@ def test_a_rival_with_a_higher_build_number_is_what_pip_takes(release: Release) 
     assert pip(release).choice("tiny==1.0", TARGET).filename == rival.name
 
 
+def test_a_pip_that_gets_no_answer_is_not_waited_for(release: Release, monkeypatch: pytest.MonkeyPatch) -> None:
+    release.add()
+    monkeypatch.setattr("crosswheel.choices._LONGEST", 0.0)
+    assert pip(release).choice("tiny==1.0", TARGET).reason == "nothing, for pip had no answer after 0 s"
+
+
 # ---- who reads ------------------------------------------------------------------------------------------------
 
 
