@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TypeAlias
 from urllib.parse import urlsplit
@@ -152,6 +153,8 @@ class Proxy:
     faults: list[Fault] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     """``POST /``, in order."""
+    taken: int = 0
+    """Uploads that the server said yes to, whoever got to hear of it."""
     first: dict[tuple[str, str, str], Answer] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -181,6 +184,7 @@ def proxy(server: str) -> Iterator[Proxy]:
             connection.request(exchange.method, exchange.path, exchange.body or None, headers)
             answer = connection.getresponse()
             kept = {name: value for name, value in answer.getheaders() if name.lower() not in _HOP_BY_HOP}
+            state.taken += exchange.method == "POST" and answer.status < HTTPStatus.MULTIPLE_CHOICES
             return Answer(answer.status, kept, answer.read())
         finally:
             connection.close()

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import io
+import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
+from crosswheel.commands import run_verb
+from crosswheel.errors import CrosswheelError, SourceError
 from crosswheel.index import Index, PipSettings
 from crosswheel.testing import tiny_elf, tiny_wheel
 from indexes.clients import sha256
@@ -30,12 +37,11 @@ version = "1.0"
 
 [tool.crosswheel]
 python = ["cp312", "cp313"]
-patience = 30
+jobs = 1
 """
 _CHANGELOG = "# Changes\n\n## 1.0\n\nThe first that is good for something.\n"
 _GIT = ("-c", "user.name=Tester", "-c", "user.email=tester@example.org", "-c", "commit.gpgsign=false")
 _LONGEST = 240  # seconds
-PATIENCE = 120  # seconds
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,16 @@ class Project:
             environ.pop(name)
         return {**environ, **self.extra}
 
+    def release(self, **options: Any) -> tuple[int, str]:
+        """In this process, where nobody can be asked: exit code, and all that a user gets to see."""
+        stream = io.StringIO()
+        with patch.dict(os.environ, self.environ, clear=True):
+            try:
+                code = run_verb("release", self.folder, {"yes": True, **options}, stream)
+            except CrosswheelError as error:
+                return error.exit_code, f"{stream.getvalue()}{error}"
+        return code, stream.getvalue()
+
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         with self.start(*words) as process:
             out, _ = process.communicate(timeout=_LONGEST)
@@ -87,8 +103,23 @@ class Project:
 
     def served(self, name: str, through: Path) -> dict[str, str]:
         """What an index has of it, each file with its sha256; `through` is an empty folder."""
-        files = Index(PipSettings(index_url=self.indexes[name].simple_url), through).files_of("tiny")
-        return {file.filename: (file.digests or {})["sha256"] for file in files}
+        index = Index(PipSettings(index_url=self.indexes[name].simple_url), through)
+        try:
+            return {file.filename: (file.digests or {})["sha256"] for file in index.files_of("tiny")}
+        except SourceError:  # the index has never heard of it
+            return {}
+
+    def assert_released(self, through: Path, *names: str) -> None:
+        """Every index serves every file with its very bytes and no other, and the manifest says so."""
+        for name in names or self.indexes:
+            assert self.served(name, through) == self.files
+        manifest = json.loads((self.wheelhouse / "release.json").read_text())
+        assert {file["file"]: file["sha256"] for file in manifest["files"]} == self.files
+        assert [(index["name"], index["ok"]) for index in manifest["indexes"]] == [
+            (name, True) for name in names or self.indexes
+        ]
+        beside = {path.name for path in self.wheelhouse.iterdir() if not path.name.startswith(".")}
+        assert beside == {*self.files, "release.json", "release.md"}
 
 
 def make_project(folder: Path, indexes: Mapping[str, Served], settings: str = "") -> Project:
@@ -113,8 +144,9 @@ def write_pypirc(home: Path, indexes: Mapping[str, Served]) -> None:
     home.mkdir()
     sections = [f"[distutils]\nindex-servers = {' '.join(indexes)}"]
     for name, served in indexes.items():
-        login = f"username = {served.username}\npassword = {served.password}"
-        sections.append(f"[{name}]\nrepository = {served.upload_url}\n{login}")
+        password = [f"password = {served.password}"] if served.password else []
+        lines = [f"[{name}]", f"repository = {served.upload_url}", f"username = {served.username}", *password]
+        sections.append("\n".join(lines))
     (home / ".pypirc").write_text("\n".join(sections))
 
 
