@@ -203,3 +203,12 @@ def test_no_process_of_others_is_ended(tmp_path: Path) -> None:
     finally:
         other.kill()
         other.join()
+
+
+def test_a_rule_that_is_broken_everywhere_is_told_a_thousand_times(tmp_path: Path) -> None:
+    members = {f"tiny/__pycache__/{number}.pyc": b"" for number in range(1200)}
+    findings = [
+        finding for finding in audits.audit_wheel(tiny_wheel(tmp_path, members=members)) if finding.rule == "W507"
+    ]
+    assert len(findings) == 1001
+    assert findings[-1].found.startswith("more than 1000 places")
