@@ -11,7 +11,7 @@ import os
 import platform
 import statistics
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -58,12 +58,12 @@ def _speed(folder: Path, repeats: int) -> dict[str, object]:
         "audit of 100": [*audit, *map(str, hundred)],
         "audit of 100, one after another": [*audit, "--jobs", "1", *map(str, hundred)],
     }
-    runs = {name: _measured(command, folder, repeats) for name, command in commands.items()}
+    runs = _measured(commands, folder, repeats)
     return {
         "wheel": f"{NUMPY}, {numpy.stat().st_size:,} bytes",
         "100 wheels": f"{sum(wheel.stat().st_size for wheel in hundred):,} bytes",
         "repeats": repeats,
-        "runs": {name: asdict(run) for name, run in runs.items()},
+        "runs": {name: {"seconds": run.seconds, "peak": run.peak} for name, run in runs.items()},
         "time of auditwheel show's": runs["audit"].seconds / runs["auditwheel show"].seconds,
         "memory of auditwheel show's": runs["audit"].peak / runs["auditwheel show"].peak,
         "time of 100 of one after another": (
@@ -72,13 +72,21 @@ def _speed(folder: Path, repeats: int) -> dict[str, object]:
     }
 
 
-def _measured(command: Sequence[str], folder: Path, repeats: int) -> Measured:
-    """Median times and the highest peak, after one run that is not counted: it brings files into memory."""
-    runs = [
-        measure(command, env=os.environ, cwd=folder, log=folder / "log", sample=_SAMPLE, codes={0, _AUDIT_FAILED})
-        for _ in range(1 + repeats)
-    ][1:]
-    seconds, cpu = (statistics.median(times) for times in ([run.seconds for run in runs], [run.cpu for run in runs]))
+def _measured(commands: Mapping[str, Sequence[str]], folder: Path, repeats: int) -> dict[str, Measured]:
+    """Median times and the highest peak of each, after one run that is not counted: it brings files into memory.
+
+    The commands take turns, so that what else goes on here slows all of them.
+    """
+    rounds = [{name: _run(command, folder) for name, command in commands.items()} for _ in range(1 + repeats)][1:]
+    return {name: _middle([runs[name] for runs in rounds]) for name in commands}
+
+
+def _run(command: Sequence[str], folder: Path) -> Measured:
+    return measure(command, env=os.environ, cwd=folder, log=folder / "log", sample=_SAMPLE, codes={0, _AUDIT_FAILED})
+
+
+def _middle(runs: Sequence[Measured]) -> Measured:
+    seconds, cpu = statistics.median(run.seconds for run in runs), statistics.median(run.cpu for run in runs)
     return Measured(seconds, cpu, max(run.peak for run in runs))
 
 
