@@ -188,9 +188,11 @@ class Tables:
     def _symbol_count(self) -> int:
         """The loader never counts symbols, so no tag says how many; the hash table knows."""
         if _DT_HASH in self.tags:
-            # Two words and then as many as there are buckets and symbols; on s390x they are wide, against the ABI.
-            layout = "QQ" if self.wide and self.header.machine == _EM_S390 else "II"
-            return self.unpack(layout, self._place(_DT_HASH))[1]
+            # Two words and then as many as there are buckets and symbols. On s390x they are wide, against the ABI, and
+            # LLVM's linker, Zig's too, goes by the ABI: the upper half of a wide number of buckets is 0.
+            at = self._place(_DT_HASH)
+            first, second = self.unpack("II", at)
+            return self.unpack("QQ", at)[1] if self.header.machine == _EM_S390 and not first else second
         if _DT_GNU_HASH in self.tags:
             return self._symbols_in_gnu_hash(self._place(_DT_GNU_HASH))
         return 0
