@@ -91,6 +91,10 @@ BAD = {
         members={f"fast{SUFFIX}": FAST, f"{DIST_INFO}/METADATA": b"Metadata-Version: 2.1\nName: tiny\nVersion: one\n"},
         finds=(("W102", f"{DIST_INFO}/METADATA", "tiny one", "tiny 1.0"),),
     ),
+    "METADATA with two names": Case(
+        members={f"fast{SUFFIX}": FAST, f"{DIST_INFO}/METADATA": f"{METADATA}Name: other\n".encode()},
+        finds=(("W102", f"{DIST_INFO}/METADATA", "tiny other 1.0", "tiny 1.0"),),
+    ),
     "never repaired": Case(
         tag="cp313-cp313-linux_aarch64",
         finds=(("W103", "", "linux_aarch64", "manylinux_X_Y_ARCH or musllinux_X_Y_ARCH"),),
@@ -190,6 +194,11 @@ BAD = {
             "Flavour: sweet": "flavour: sweet",
         }.items()
     },
+    "METADATA in Latin-1": Case(
+        tag="py3-none-any",
+        members={"tiny.py": b"", f"{DIST_INFO}/METADATA": f"{METADATA}Author: Jos\u00e9\n".encode("latin-1")},
+        finds=(("W112", f"{DIST_INFO}/METADATA", "invalid continuation byte at byte 57", "UTF-8"),),
+    ),
     "METADATA of no version": Case(
         tag="py3-none-any",
         members={"tiny.py": b"", f"{DIST_INFO}/METADATA": b"Name: tiny\nVersion: 1.0\n"},
