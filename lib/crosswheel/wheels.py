@@ -206,7 +206,8 @@ class Wheel:
     @cached_property
     def brought_along(self) -> frozenset[str]:
         """The libraries inside the wheel, by file name and by soname."""
-        names = {member.rpartition("/")[2] for member in self.members}
+        # A text with the name of another file, which is what may be left of a link, is no library.
+        names = {member.rpartition("/")[2] for member in (*self.elves, *self.unreadable)}
         return frozenset(names | {elf.soname for elf in self.elves.values() if isinstance(elf, Elf)} - {""})
 
     def installed(self, member: str) -> str:
