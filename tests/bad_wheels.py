@@ -199,6 +199,14 @@ BAD = {
         members={"tiny.py": b"", f"{DIST_INFO}/METADATA": f"{METADATA}Author: Jos\u00e9\n".encode("latin-1")},
         finds=(("W112", f"{DIST_INFO}/METADATA", "invalid continuation byte at byte 57", "UTF-8"),),
     ),
+    "METADATA with a marker made to harm": Case(
+        tag="py3-none-any",
+        members={
+            "tiny.py": b"",
+            f"{DIST_INFO}/METADATA": f"{METADATA}Requires-Dist: large; {'(' * 3000}\n".encode(),
+        },
+        finds=(("W112", f"{DIST_INFO}/METADATA", "a marker that is nested too deeply", "a valid requires-dist"),),
+    ),
     "METADATA of no version": Case(
         tag="py3-none-any",
         members={"tiny.py": b"", f"{DIST_INFO}/METADATA": b"Name: tiny\nVersion: 1.0\n"},
@@ -368,6 +376,13 @@ BAD = {
     ),
     "a library from the build machine": Case(
         members={f"fast{SUFFIX}": tiny_elf(exports=["PyInit_fast"], needed=["libc.so.6", "libfoo.so.6"])},
+        finds=(("W403", f"fast{SUFFIX}", "libfoo.so.6", "inside the wheel, or promised by manylinux_2_17_aarch64"),),
+    ),
+    "a link that became a file with the name of its target": Case(
+        members={
+            f"fast{SUFFIX}": tiny_elf(exports=["PyInit_fast"], needed=["libfoo.so.6"], runpath="$ORIGIN/tiny.libs"),
+            "tiny.libs/libfoo.so.6": b"libfoo.so.6.1",
+        },
         finds=(("W403", f"fast{SUFFIX}", "libfoo.so.6", "inside the wheel, or promised by manylinux_2_17_aarch64"),),
     ),
     "a sanitizer": Case(

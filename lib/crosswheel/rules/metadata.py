@@ -180,6 +180,8 @@ def _problems(wheel: Wheel) -> list[tuple[str, str]]:
     problems = [(field, f"{field}: {values[0]}") for field, values in unparsed.items()]
     try:
         metadata = Metadata.from_raw(raw)
+    except RecursionError:  # of the parser of markers, by parentheses within parentheses
+        problems.append(("requires-dist", "a marker that is nested too deeply"))
     except ExceptionGroup as group:
         problems += [(error.field, str(error)) for error in group.exceptions if isinstance(error, InvalidMetadata)]
     else:
