@@ -340,8 +340,15 @@ BAD = {
         finds=(("W305", f"fast{SUFFIX}", "no PyInit_*", "PyInit_fast"),),
     ),
     "a path of the system": Case(
-        members={f"tiny/fast{SUFFIX}": tiny_elf(exports=["PyInit_fast"], runpath="$ORIGIN:/usr/local/lib64")},
-        finds=(("W409", f"tiny/fast{SUFFIX}", "/usr/local/lib64", "$ORIGIN/..."),),
+        members={
+            f"tiny/fast{SUFFIX}": tiny_elf(
+                exports=["PyInit_fast"], runpath="/usr/lib/aarch64-linux-gnu/:/usr/local/lib64"
+            )
+        },
+        finds=(
+            ("W409", f"tiny/fast{SUFFIX}", "/usr/lib/aarch64-linux-gnu/", "$ORIGIN/..."),
+            ("W409", f"tiny/fast{SUFFIX}", "/usr/local/lib64", "$ORIGIN/..."),
+        ),
     ),
     "paths outside": Case(
         members={
