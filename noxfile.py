@@ -115,3 +115,10 @@ def bench_containers(session: nox.Session) -> None:
     """The engines beside cibuildwheel, on one image, in one run; half an hour of a quiet machine."""
     session.install("--group", "test", "-e", ".", "psutil")
     session.run("python", "bench/engines.py", *session.posargs)
+
+
+@nox.session(name="bench-audit", default=False)
+def bench_audit(session: nox.Session) -> None:
+    """The audit beside the other tools that check wheels: who catches which bad wheel, and how long it takes."""
+    session.install("--group", "bench", "-e", ".")
+    session.run("python", "bench/audit.py", *session.posargs, env={"PYTHONPATH": "tests"})

@@ -5,13 +5,11 @@ from __future__ import annotations
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-
-_SAMPLE = 0.1  # seconds between two looks at the memory
 
 
 @dataclass(frozen=True)
@@ -23,33 +21,44 @@ class Measured:
     peak: int
 
 
-def measure(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, log: Path) -> Measured:
-    """Run to the end; raises CalledProcessError with the log's path when the command fails."""
+def measure(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    cwd: Path,
+    log: Path,
+    sample: float = 0.1,
+    codes: Container[int] = (0,),
+) -> Measured:
+    """Run to the end; raises CalledProcessError with the log's path when the command ends with none of `codes`.
+
+    `sample` is how many seconds lie between two looks at the memory.
+    """
     before = psutil.Process().cpu_times()
     began = time.perf_counter()
     with log.open("wb") as sink:
         process = subprocess.Popen(list(argv), env=dict(env), cwd=cwd, stdout=sink, stderr=subprocess.STDOUT)
         peaks: list[int] = [0]
-        watcher = threading.Thread(target=_watch, args=(process, peaks))
+        watcher = threading.Thread(target=_watch, args=(process, peaks, sample))
         watcher.start()
         code = process.wait()
         seconds = time.perf_counter() - began
         watcher.join()
     after = psutil.Process().cpu_times()
-    if code:
+    if code not in codes:
         raise subprocess.CalledProcessError(code, [*argv, f"(see {log})"])
     cpu = after.children_user + after.children_system - before.children_user - before.children_system
     return Measured(seconds, cpu, max(peaks))
 
 
-def _watch(process: subprocess.Popen[bytes], peaks: list[int]) -> None:
+def _watch(process: subprocess.Popen[bytes], peaks: list[int], sample: float) -> None:
     while process.poll() is None:
         try:
             root = psutil.Process(process.pid)
             peaks.append(sum(_resident(member) for member in [root, *root.children(recursive=True)]))
         except psutil.NoSuchProcess:
             continue
-        time.sleep(_SAMPLE)
+        time.sleep(sample)
 
 
 def _resident(process: psutil.Process) -> int:

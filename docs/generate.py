@@ -22,13 +22,13 @@ _RULES_HEAD = """# What audit checks
 
 `nox -s audit` holds wheels against these rules ([how](audit.md)), and so does `nox -s wheels` before a wheel gets its
 final name. The first digit of a code is its subject: 0 the file itself, 1 tags, 2 ELF headers, 3 extension modules,
-4 symbols and linkage, 5 archive, 6 purity, 7 the wheels of one release side by side. Those with an 8 are of a release as
-a whole, and `nox -s check` adds them ([how](check.md)). This page is written by `nox -s docs`.
+4 symbols and linkage, 5 archive, 6 purity, 7 the wheels of one release side by side. Those with an 8 are of a release
+as a whole, and `nox -s check` adds them ([how](check.md)). This page is written by `nox -s docs`.
 
-A file made to harm its reader ends in a finding or a clear error, too. Nothing is unpacked of an archive whose directory
-is larger than 32 MiB, which has more than 100 000 members, or which would become larger than 1 GiB or fifty times itself,
-whichever is more. METADATA may have 4 MiB, WHEEL 64 KiB, RECORD 16 MiB. A library above 32 MiB is mapped from a temporary
-file.
+A file made to harm its reader ends in a finding or a clear error, too. Nothing is unpacked of an archive whose
+directory is larger than 32 MiB, which has more than 100 000 members, or which would become larger than 1 GiB or fifty
+times itself, whichever is more. METADATA may have 4 MiB, WHEEL 64 KiB, RECORD 16 MiB. A library above 32 MiB is mapped
+from a temporary file. Of one rule, the first 1000 places in a wheel are told.
 
 | code | level | what it means | why it matters | how to fix it |
 |---|---|---|---|---|

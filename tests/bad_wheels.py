@@ -91,6 +91,10 @@ BAD = {
         members={f"fast{SUFFIX}": FAST, f"{DIST_INFO}/METADATA": b"Metadata-Version: 2.1\nName: tiny\nVersion: one\n"},
         finds=(("W102", f"{DIST_INFO}/METADATA", "tiny one", "tiny 1.0"),),
     ),
+    "METADATA with two names": Case(
+        members={f"fast{SUFFIX}": FAST, f"{DIST_INFO}/METADATA": f"{METADATA}Name: other\n".encode()},
+        finds=(("W102", f"{DIST_INFO}/METADATA", "tiny other 1.0", "tiny 1.0"),),
+    ),
     "never repaired": Case(
         tag="cp313-cp313-linux_aarch64",
         finds=(("W103", "", "linux_aarch64", "manylinux_X_Y_ARCH or musllinux_X_Y_ARCH"),),
@@ -190,6 +194,19 @@ BAD = {
             "Flavour: sweet": "flavour: sweet",
         }.items()
     },
+    "METADATA in Latin-1": Case(
+        tag="py3-none-any",
+        members={"tiny.py": b"", f"{DIST_INFO}/METADATA": f"{METADATA}Author: Jos\u00e9\n".encode("latin-1")},
+        finds=(("W112", f"{DIST_INFO}/METADATA", "invalid continuation byte at byte 57", "UTF-8"),),
+    ),
+    "METADATA with a marker made to harm": Case(
+        tag="py3-none-any",
+        members={
+            "tiny.py": b"",
+            f"{DIST_INFO}/METADATA": f"{METADATA}Requires-Dist: large; {'(' * 3000}\n".encode(),
+        },
+        finds=(("W112", f"{DIST_INFO}/METADATA", "a marker that is nested too deeply", "a valid requires-dist"),),
+    ),
     "METADATA of no version": Case(
         tag="py3-none-any",
         members={"tiny.py": b"", f"{DIST_INFO}/METADATA": b"Name: tiny\nVersion: 1.0\n"},
@@ -323,8 +340,15 @@ BAD = {
         finds=(("W305", f"fast{SUFFIX}", "no PyInit_*", "PyInit_fast"),),
     ),
     "a path of the system": Case(
-        members={f"tiny/fast{SUFFIX}": tiny_elf(exports=["PyInit_fast"], runpath="$ORIGIN:/usr/local/lib64")},
-        finds=(("W409", f"tiny/fast{SUFFIX}", "/usr/local/lib64", "$ORIGIN/..."),),
+        members={
+            f"tiny/fast{SUFFIX}": tiny_elf(
+                exports=["PyInit_fast"], runpath="/usr/lib/aarch64-linux-gnu/:/usr/local/lib64"
+            )
+        },
+        finds=(
+            ("W409", f"tiny/fast{SUFFIX}", "/usr/lib/aarch64-linux-gnu/", "$ORIGIN/..."),
+            ("W409", f"tiny/fast{SUFFIX}", "/usr/local/lib64", "$ORIGIN/..."),
+        ),
     ),
     "paths outside": Case(
         members={
@@ -359,6 +383,13 @@ BAD = {
     ),
     "a library from the build machine": Case(
         members={f"fast{SUFFIX}": tiny_elf(exports=["PyInit_fast"], needed=["libc.so.6", "libfoo.so.6"])},
+        finds=(("W403", f"fast{SUFFIX}", "libfoo.so.6", "inside the wheel, or promised by manylinux_2_17_aarch64"),),
+    ),
+    "a link that became a file with the name of its target": Case(
+        members={
+            f"fast{SUFFIX}": tiny_elf(exports=["PyInit_fast"], needed=["libfoo.so.6"], runpath="$ORIGIN/tiny.libs"),
+            "tiny.libs/libfoo.so.6": b"libfoo.so.6.1",
+        },
         finds=(("W403", f"fast{SUFFIX}", "libfoo.so.6", "inside the wheel, or promised by manylinux_2_17_aarch64"),),
     ),
     "a sanitizer": Case(

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
 import signal
@@ -21,10 +22,13 @@ from crosswheel.analysis import Analysis, analyses
 from crosswheel.errors import CrosswheelError
 from crosswheel.model import Artifact, Finding
 from crosswheel.rules import RULES, SET_RULES
+from crosswheel.rules.rule import Rule
 from crosswheel.rules.unreadable import Unreadable
 from crosswheel.rules.wheelhouse import Entry, Wheelhouse, entry
 from crosswheel.targets import Target
 from crosswheel.wheels import Wheel, read_wheel
+
+_MOST_PLACES = 1000  # where one rule is broken in one wheel
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,15 @@ def unreadable(reason: str) -> Finding:
 
 
 def _findings(wheel: Wheel, target: Target | None) -> tuple[Finding, ...]:
-    return tuple(finding for rule in RULES for finding in rule.check(wheel, target))
+    return tuple(finding for rule in RULES for finding in _places(rule, wheel, target))
+
+
+def _places(rule: Rule, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+    """Where a rule is broken, as far as anybody could want to read it: a wheel made to harm may have a million."""
+    found = rule.check(wheel, target)
+    yield from itertools.islice(found, _MOST_PLACES)
+    if next(found, None):
+        yield rule.finding(found=f"more than {_MOST_PLACES} places, the first of which are told")
 
 
 def _audit(path: Path, ignore: Mapping[str, str]) -> Audit:

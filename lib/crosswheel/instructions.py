@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from io import BytesIO
 from typing import Any
 
-from elftools.elf.elffile import ELFFile
+from crosswheel.elf_tables import PT_GNU_PROPERTY, Tables
 
+_EM_386, _EM_ARM, _EM_X86_64, _EM_RISCV = 3, 40, 62, 243
 _X86_ISA_1_NEEDED = 0xC0008002
 _X86_LEVELS = {2: "x86-64-v2", 4: "x86-64-v3", 8: "x86-64-v4"}
 _NOTE_OF_PROPERTIES = 5
@@ -25,17 +27,16 @@ _RISCV_BASE = frozenset(
 )
 
 
-def needed_instructions(file: ELFFile, segments: Iterable[Any]) -> frozenset[str]:
+def needed_instructions(tables: Tables) -> frozenset[str]:
     """Names such as ``x86-64-v3``, ``ARMv8``, ``v`` (of RISC-V)."""
-    machine = file["e_machine"]
-    if machine in {"EM_X86_64", "EM_386"}:
-        notes = (segment for segment in segments if segment["p_type"] == "PT_GNU_PROPERTY")
-        return frozenset(level for note in notes for level in _x86_levels(note.data(), file.elfclass // 8))
-    if machine == "EM_ARM":
-        numbers = _attributes(file, ".ARM.attributes", "TAG_CPU_ARCH")
+    if tables.header.machine in {_EM_X86_64, _EM_386}:
+        notes = (tables.content(segment) for segment in tables.segments if segment.type == PT_GNU_PROPERTY)
+        return frozenset(level for note in notes for level in _x86_levels(note, 8 if tables.wide else 4))
+    if tables.header.machine == _EM_ARM:
+        numbers = _attributes(tables, ".ARM.attributes", "TAG_CPU_ARCH")
         return frozenset({"ARMv8"} if any(number >= _ARM_V8 for number in numbers) else ())
-    if machine == "EM_RISCV":
-        return frozenset().union(*map(_riscv_extensions, _attributes(file, ".riscv.attributes", "TAG_ARCH")))
+    if tables.header.machine == _EM_RISCV:
+        return frozenset().union(*map(_riscv_extensions, _attributes(tables, ".riscv.attributes", "TAG_ARCH")))
     return frozenset()
 
 
@@ -53,8 +54,11 @@ def _x86_levels(note: bytes, width: int) -> Iterator[str]:
         at += 8 + property_size + -property_size % width
 
 
-def _attributes(file: ELFFile, section_name: str, tag: str) -> Iterator[Any]:
-    section: Any = file.get_section_by_name(section_name)
+def _attributes(tables: Tables, section_name: str, tag: str) -> Iterator[Any]:
+    from elftools.elf.elffile import ELFFile
+
+    stream: Any = BytesIO(tables.data) if isinstance(tables.data, bytes) else tables.data
+    section: Any = ELFFile(stream).get_section_by_name(section_name)
     for vendor in section.iter_subsections() if section else ():
         for scope in vendor.iter_subsubsections():
             yield from (attribute.value for attribute in scope.iter_attributes(tag))

@@ -66,5 +66,5 @@ def _quieten_libraries() -> None:
     """Nox shows every logger's every word; what our libraries tell of their inner life is not for its users."""
     import logging
 
-    for name in ("build", "docker", "filelock", "keyring", "paramiko", "urllib3"):
+    for name in ("auditwheel", "build", "docker", "filelock", "keyring", "paramiko", "urllib3"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -88,7 +88,8 @@ def _usage_errors() -> Iterator[None]:
         word = re.search(r"No idea what '(.*?)'", text)
         known = [*VERBS, *(f"--{option.name}" for verb in VERBS for option in flag_options(verb))]
         near = did_you_mean(word[1], known) if word else ""
-        hint = "crosswheel wheels SOURCE --FLAGS; crosswheel --help wheels lists them"
+        verb = error.context.name if error.context else None
+        hint = f"crosswheel --help {verb}" if verb in VERBS else "crosswheel --list"
         usage = UsageError(f"{text}{near}", hint=hint)
         raise Exit(f"crosswheel: {usage}", usage.exit_code) from error
 

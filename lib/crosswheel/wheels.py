@@ -34,7 +34,7 @@ from crosswheel.targets import Architecture, Policy, PythonTag, Target, architec
 from crosswheel.zips import MEMBERS, Archive, Entry, Unreadable, open_archive, unpack
 
 # What CPython appends to the name of a module (PEP 3149, PEP 384, PEP 803); a bare ".so" needs a look inside.
-_SUFFIX = re.compile(r"\.(?:cpython-3\d+[a-z]*-[\w-]+|abi3t?)\.so")
+_SUFFIX = re.compile(r"\.(?:cpython-3\d+[a-z]*-[\w-]+|abi3t?)\.so\Z")
 _LARGEST_IN_MEMORY = 32 << 20
 _LARGEST_TEXT = {"WHEEL": 1 << 16, "METADATA": 4 << 20, "RECORD": 16 << 20, "entry_points.txt": 1 << 20}
 _MOST_FIELDS = 5 * MEMBERS  # RECORD has two commas and two line ends for each
@@ -206,7 +206,8 @@ class Wheel:
     @cached_property
     def brought_along(self) -> frozenset[str]:
         """The libraries inside the wheel, by file name and by soname."""
-        names = {member.rpartition("/")[2] for member in self.members}
+        # A text with the name of another file, which is what may be left of a link, is no library.
+        names = {member.rpartition("/")[2] for member in (*self.elves, *self.unreadable)}
         return frozenset(names | {elf.soname for elf in self.elves.values() if isinstance(elf, Elf)} - {""})
 
     def installed(self, member: str) -> str:

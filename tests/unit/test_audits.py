@@ -203,3 +203,11 @@ def test_no_process_of_others_is_ended(tmp_path: Path) -> None:
     finally:
         other.kill()
         other.join()
+
+
+def test_a_rule_that_is_broken_everywhere_is_told_a_thousand_times(tmp_path: Path) -> None:
+    unlisted = {f"tiny/{number}.py": b"" for number in range(1200)} | {"tiny-1.0.dist-info/RECORD": b""}
+    findings = audits.audit_wheel(tiny_wheel(tmp_path, members=unlisted))
+    assert {finding.rule for finding in findings} == {"W501"}
+    assert len(findings) == 1001
+    assert findings[-1].found.startswith("more than 1000 places")

@@ -7,6 +7,7 @@ import struct
 from pathlib import Path
 
 import pytest
+from elftools.elf.enums import ENUM_E_MACHINE
 
 from crosswheel.elf import BadElf, Bits, ByteOrder, Undefined, read_elf
 from crosswheel.testing import tiny_elf
@@ -44,6 +45,16 @@ def test_reads_what_the_loader_reads(machine: str, bits: Bits, byteorder: ByteOr
     )
     assert elf.versions_needed == {"libc.so.6": ("GLIBC_2.17", "GLIBC_2.34"), "libm.so.6": ("GLIBC_2.29",)}
     assert hash(elf) == hash(read_elf(data))
+
+
+def test_counts_the_symbols_of_s390x_in_narrow_words_too() -> None:
+    """As lld writes them, and Zig's linker: what it makes for s390x has lost no PyInit."""
+    narrow = bytearray(tiny_elf(machine="EM_PPC64", byteorder="big", exports=["PyInit_tiny"], undefined=["log"]))
+    struct.pack_into(">H", narrow, 18, ENUM_E_MACHINE["EM_S390"])
+    elf = read_elf(bytes(narrow))
+    assert elf.machine == "EM_S390"
+    assert elf.defined == {"PyInit_tiny"}
+    assert elf.undefined == (Undefined("log"),)
 
 
 @pytest.mark.parametrize(("machine", "bits", "byteorder"), MACHINES)

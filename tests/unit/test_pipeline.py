@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from crosswheel import errors
 from crosswheel.commands import run_verb
 from crosswheel.config import load_config
 from crosswheel.docker_host import DockerHost
@@ -461,6 +462,20 @@ def test_what_the_audit_rejects_is_not_tried(yard: Yard, tested: list[str], monk
     outcome = only_outcome(on_docker(yard, "without_elf", monkeypatch))
     assert (outcome.status, tested) == ("failed", [])
     assert [step.step for step in outcome.steps] == ["build", "repair", "audit"]
+
+
+def test_a_wheel_that_fails_its_test_is_not_built_again_by_a_slower_engine(
+    yard: Yard, ladder: dict[str, TinyEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def test(_work: Work) -> Work:
+        raise errors.TestFailed("import tiny failed")
+
+    monkeypatch.setattr("crosswheel.pipeline.MAKE", (*MAKE[:-1], test))
+    outcome = only_outcome(on_docker(yard, "platform", monkeypatch, engines=("accelerated", "emulated")))
+    assert outcome.failure
+    assert (outcome.failure.kind, outcome.failure.step) == ("TestFailed", "test")
+    assert ladder["emulated"].opened == []
+    assert [path.name for path in (yard.folder / "wheelhouse" / "rejected").iterdir()] == WHEELS[:1]
 
 
 def test_an_image_that_cannot_be_had_for_the_test_leaves_the_wheel_untested_and_does_not_fail_it(

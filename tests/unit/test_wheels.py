@@ -85,6 +85,11 @@ def test_broken_elf_files_are_values(tmp_path: Path) -> None:
     assert [type(elf) for elf in elves.values()] == [BadElf, BadElf, Elf]
 
 
+def test_what_is_called_after_an_extension_is_none(tmp_path: Path) -> None:
+    members = {f"fast{SUFFIX}.license": b"MIT", "fast.abi3.so.sha256": b"0123"}
+    assert not read_wheel(tiny_wheel(tmp_path, tag=TAG, members=members)).elves
+
+
 def test_an_artifact_is_what_lies_on_disk(tmp_path: Path) -> None:
     path = tiny_wheel(tmp_path, tag=TAG)
     made = artifact(path)

@@ -10,16 +10,15 @@ from typing import Any, TextIO
 
 from crosswheel import source
 from crosswheel.config import load_config
-from crosswheel.engines import ENGINES, LADDER
+from crosswheel.engines import ENGINES, LADDER, offers
 from crosswheel.engines.site import Site, look_around
 from crosswheel.errors import NothingToDo, explaining
-from crosswheel.model import Interpreter, Job, Plan, deaf
+from crosswheel.model import Job, Plan, deaf
 from crosswheel.plan import make_plan
 from crosswheel.report.console import console_for
 from crosswheel.report.document import plan_document, write_json
 from crosswheel.report.terminal import plan_text
 from crosswheel.steps.test import untested
-from crosswheel.targets import Target
 
 
 @explaining()
@@ -36,11 +35,8 @@ def plan(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
 
 def plan_for(site: Site, requires_python: str) -> Plan:
     """One job per target; engines are asked in the order of the ladder."""
-
-    def offer(engine: str, target: Target) -> Interpreter | str:
-        return ENGINES[engine].offer(target, site)
-
-    made = make_plan(site.config, requires_python, site.host.interpreters, LADDER, offer, site.pythons_elsewhere)
+    given = (site.config, requires_python, site.host.interpreters)
+    made = make_plan(*given, LADDER, offers(site), site.pythons_elsewhere)
     return replace(made, jobs=tuple(_on_site(job, site) for job in made.jobs))
 
 

@@ -16,12 +16,12 @@ from typing import Any, TextIO
 from crosswheel import source
 from crosswheel.backend import Settings, install_requirements, quieten_backends
 from crosswheel.config import Config, load_config
-from crosswheel.engines import ENGINES, LADDER
+from crosswheel.engines import ENGINES, LADDER, offers
 from crosswheel.engines.site import Site, look_around
 from crosswheel.errors import CrosswheelError, NothingToDo, UsageError, explaining
 from crosswheel.images import image_arch
 from crosswheel.interpreters import fetch_interpreter, uv
-from crosswheel.model import Interpreter, Job, LeftOut, Listener, Note, chore
+from crosswheel.model import Job, LeftOut, Listener, Note, chore
 from crosswheel.plan import plan_job
 from crosswheel.process import log_tail
 from crosswheel.report.console import console_for
@@ -121,27 +121,20 @@ def _for_one(config: Config, target: Target) -> Config:
 
 def _plan(site: Site, target: Target, listener: Listener) -> tuple[Site, Job]:
     """The job that `wheels` would do for it, and the site with what had to be fetched to do it."""
-    planned = _planned(site, target)
+    planned = plan_job(target, site.config.engine, LADDER, offers(site))
     if isinstance(planned, LeftOut) and _may_fetch(site, target):
         with chore(f"downloading CPython for {target.python} with uv", listener):
             fetched = fetch_interpreter(target.python, site.host.processes, site.host.installer_environ)
         site = site.with_interpreters({target.python: fetched})
-        planned = _planned(site, target)
+        planned = plan_job(target, site.config.engine, LADDER, offers(site))
     if isinstance(planned, Job) and (family := ENGINES[planned.engine].family):
         # What cannot be had, the plan says of the engine that needs it; and then it knows which Pythons there are.
         with suppress(CrosswheelError):
             site.pull(site.reference(target, family), image_arch(target, family), listener)
-        planned = _planned(site, target)
+        planned = plan_job(target, site.config.engine, LADDER, offers(site))
     if isinstance(planned, LeftOut):
         raise NothingToDo(f"{target}: {planned.reason}", hint=planned.hint or "crosswheel doctor")
     return site, planned
-
-
-def _planned(site: Site, target: Target) -> Job | LeftOut:
-    def offer(engine: str, target: Target) -> Interpreter | str:
-        return ENGINES[engine].offer(target, site)
-
-    return plan_job(target, site.config.engine, LADDER, offer)
 
 
 def _may_fetch(site: Site, target: Target) -> bool:

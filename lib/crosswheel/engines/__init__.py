@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
@@ -53,3 +53,8 @@ ENGINES: Mapping[str, Engine] = {
 
 # What `auto` tries, best first.
 LADDER = tuple(ENGINES)
+
+
+def offers(site: Site) -> Callable[[str, Target], Interpreter | str]:
+    """What each engine has to say of a target on this site, by the engine's name."""
+    return lambda engine, target: ENGINES[engine].offer(target, site)

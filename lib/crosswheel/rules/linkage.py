@@ -18,7 +18,7 @@ SANITIZERS = ("__ubsan_", "__asan_", "__tsan_", "__msan_", "__lsan_", "__hwasan_
 
 
 # Only root writes there, on any machine.
-_OF_THE_SYSTEM = {f"{parent}/{folder}" for parent in ("", "/usr", "/usr/local") for folder in ("lib", "lib64")}
+_OF_THE_SYSTEM = re.compile(r"(?:/usr(?:/local)?)?/lib(?:64)?(?:/\w+-linux-(?:gnu|musl)\w*)?/*")
 
 
 class PathOutside(Rule):
@@ -30,7 +30,7 @@ class PathOutside(Rule):
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         for member, path in _paths_outside(wheel):
-            if path not in _OF_THE_SYSTEM:
+            if not _OF_THE_SYSTEM.fullmatch(path):
                 yield self.finding(member=member, found=path or "(the current folder)", expected="$ORIGIN/...")
 
 
@@ -44,7 +44,7 @@ class PathOfTheSystem(Rule):
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         for member, path in _paths_outside(wheel):
-            if path in _OF_THE_SYSTEM:
+            if _OF_THE_SYSTEM.fullmatch(path):
                 yield self.finding(member=member, found=path, expected="$ORIGIN/...")
 
 

@@ -27,8 +27,9 @@ class NameDiffers(Rule):
     fix = "build the wheel again: its file name or its metadata was changed after the build"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
-        found = (str(wheel.metadata.get("Name", "")), str(wheel.metadata.get("Version", "")))
-        if (canonicalize_name(found[0]), _version(found[1])) != (wheel.name, wheel.version):
+        names, versions = ([str(value) for value in wheel.metadata.get_all(key, [""])] for key in ("Name", "Version"))
+        found = [*names, *versions]  # of two, nobody knows which one a reader takes
+        if [*map(canonicalize_name, names), *map(_version, versions)] != [wheel.name, wheel.version]:
             yield self.finding(
                 member=f"{wheel.dist_info}/METADATA",
                 found=" ".join(found),
@@ -73,8 +74,13 @@ class BadMetadata(Rule):
     fix = "correct the field in pyproject.toml, or build with a version of the backend that knows it"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        member = f"{wheel.dist_info}/METADATA"
+        try:
+            wheel.archive.read(wheel.archive.files[member]).decode("utf-8")
+        except UnicodeDecodeError as error:
+            yield self.finding(member=member, found=f"{error.reason} at byte {error.start}", expected="UTF-8")
         for field, problem in _problems(wheel):
-            yield self.finding(member=f"{wheel.dist_info}/METADATA", found=problem, expected=f"a valid {field}")
+            yield self.finding(member=member, found=problem, expected=f"a valid {field}")
 
 
 class BadEntryPoints(Rule):
@@ -174,6 +180,8 @@ def _problems(wheel: Wheel) -> list[tuple[str, str]]:
     problems = [(field, f"{field}: {values[0]}") for field, values in unparsed.items()]
     try:
         metadata = Metadata.from_raw(raw)
+    except RecursionError:  # of the parser of markers, by parentheses within parentheses
+        problems.append(("requires-dist", "a marker that is nested too deeply"))
     except ExceptionGroup as group:
         problems += [(error.field, str(error)) for error in group.exceptions if isinstance(error, InvalidMetadata)]
     else:

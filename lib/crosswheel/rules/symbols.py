@@ -49,10 +49,10 @@ class _Scope:
     libc: Policy
 
     def missing(self, member: str, elf: Elf) -> list[str]:
-        outside = self._outside(elf)
         wanted = [symbol.name for symbol in elf.undefined if self._is_open(symbol) and symbol.name not in self._carried]
+        outside = self._outside(elf) if wanted else frozenset()
         # A library that is nowhere has a rule of its own; what it would have, nobody knows.
-        if not wanted or not all(is_listed(library) for library in outside):
+        if not all(is_listed(library) for library in outside):
             return []
         pythons = _pythons(self.wheel, member)
         forbidden = {name for promise in promises(self.wheel) for name in _forbidden(promise, elf)}
@@ -73,17 +73,19 @@ class _Scope:
     def _outside(self, elf: Elf) -> frozenset[str]:
         """The libraries of the system that are loaded with it."""
         seen: set[str] = set()
-        waiting = list(elf.needed)
+        waiting = set(elf.needed)
         while waiting:
-            library = waiting.pop()
-            if library not in seen:
-                seen.add(library)
-                waiting += self._libraries[library].needed if library in self._libraries else ()
-        return frozenset(seen - set(self._libraries))
+            seen |= waiting
+            waiting = {name for library in waiting for name in self._needed.get(library, ())} - seen
+        return frozenset(seen - self._needed.keys())
 
     @cached_property
     def _carried(self) -> frozenset[str]:
         return frozenset(name for elf in self.wheel.elves.values() if isinstance(elf, Elf) for name in elf.defined)
+
+    @cached_property
+    def _needed(self) -> Mapping[str, tuple[str, ...]]:
+        return {name: elf.needed for name, elf in self._libraries.items()}
 
     @cached_property
     def _libraries(self) -> Mapping[str, Elf]:

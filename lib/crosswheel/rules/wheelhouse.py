@@ -291,7 +291,7 @@ def _plain(field: str, value: str) -> str:
             requirement.name = canonicalize_name(requirement.name)
             return str(requirement)
         return str(SpecifierSet(value)) if field == "Requires-Python" else value
-    except (InvalidRequirement, InvalidSpecifier):
+    except (InvalidRequirement, InvalidSpecifier, RecursionError):
         return value
 
 

@@ -1,8 +1,15 @@
 """Compilers that an engine can call, and what build systems must be told to use them for another machine.
 
 zig.py            Zig from the package index: fetched once, checked by hash, its libc and libc++ built once per target
-zigcc.c           the compiler driver that build systems see
+zigcc.c           the compiler driver that build systems see, where Zig has headers and C library too
+clang.c           the same inside a container: Zig's clang, with the image's own headers and libraries
+dockcross.py      the compilers of dockcross's images
+pinned.py         which versions of tools are fetched, by which hash
+toolbox.py        a volume with the tools that containers need: uv, Zig, the drivers
+bytecode.py       compiled once, so that emulated interpreters need not
 description.py    a target's CPython: its sysconfig and headers
 impersonate.py    makes the interpreters of a build environment answer as that CPython would
-configuration.py  the same facts for CMake, Meson, autoconf and pkg-config
+startup.py        what starts it
+configuration.py  the target in the words of zigcc, and Zig in those of build systems
+build_systems.py  the target in the words of CMake, Meson and autoconf
 """

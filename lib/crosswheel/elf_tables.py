@@ -1,0 +1,261 @@
+"""An ELF file as the kernel and the dynamic loader follow it: file header, program headers, dynamic segment, tables.
+
+Read by `struct`, for nobody vouches for these files: pyelftools makes an object of every record, and a wheel of many
+small files, or of a few overfull ones, would take minutes. Section headers may be stripped, and are looked at where
+nothing else tells. The layouts are those of the System V ABI's chapters on object files and dynamic linking.
+"""
+
+from __future__ import annotations
+
+import itertools
+import struct
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from mmap import mmap
+from typing import NamedTuple
+
+MAGIC = b"\x7fELF"
+
+PT_LOAD, PT_DYNAMIC, PT_INTERP, PT_GNU_STACK, PT_GNU_PROPERTY = 1, 2, 3, 0x6474E551, 0x6474E553
+DT_NEEDED, DT_SONAME, DT_RPATH, DT_TEXTREL, DT_RUNPATH, DT_FLAGS = 1, 14, 15, 22, 29, 30
+_DT_HASH, _DT_STRTAB, _DT_SYMTAB = 4, 5, 6
+_DT_GNU_HASH, _DT_VERSYM, _DT_VERNEED = 0x6FFFFEF5, 0x6FFFFFF0, 0x6FFFFFFE
+_SHT_DYNSYM = 11
+_EM_S390 = 22
+
+_SYMBOL = {False: "IIIBBH", True: "IBBHQQ"}  # Elf32_Sym: name value size info other shndx; Elf64_Sym in another order
+_LOCAL, _WEAK = 0, 2
+_VERSION_NUMBER = 0x7FFF  # the highest bit hides a symbol from the linker
+_LONGEST_CHAIN = 4096
+_MOST_SYMBOLS = 2_000_000
+_MOST_TAGS = 100_000
+_LONGEST_NAMES = 256 << 20
+
+
+class BadElf(ValueError):  # noqa: N818 - reads as what it is
+    """Not an ELF file, or one that ends too early or contradicts itself."""
+
+
+class Segment(NamedTuple):
+    """A program header: a part of the file, and where it goes in memory."""
+
+    type: int
+    flags: int
+    offset: int
+    address: int
+    size: int
+    alignment: int
+
+
+class Header(NamedTuple):
+    type: int
+    machine: int
+    flags: int
+
+
+class Symbol(NamedTuple):
+    """`version` is the number that this file gives to a version, 0 and 1 being none."""
+
+    name: str
+    defined: bool
+    weak: bool
+    version: int
+
+
+class NeededVersion(NamedTuple):
+    library: str
+    version: str
+    number: int
+
+
+@dataclass(frozen=True)
+class Tables:
+    """What is in the file's bytes; every access may raise BadElf, or struct.error where they end too early."""
+
+    data: bytes | mmap
+
+    @cached_property
+    def wide(self) -> bool:
+        """Whether its addresses have 64 bits and not 32."""
+        return self._of_two(4)
+
+    @cached_property
+    def big_endian(self) -> bool:
+        return self._of_two(5)
+
+    @property
+    def os_abi(self) -> int:
+        return self.data[7]
+
+    @cached_property
+    def header(self) -> Header:
+        kind, machine, _, _, _, _, flags, *_ = self._file_header
+        return Header(kind, machine, flags)
+
+    @cached_property
+    def segments(self) -> tuple[Segment, ...]:
+        _, _, _, _, start, _, _, _, size, count, *_ = self._file_header
+        layout = "IIWWWWWW" if self.wide else "IIIIIIII"
+        if count and size != struct.calcsize(self._layout(layout)):
+            raise BadElf(f"its program headers have {size} bytes each")
+        rows = (self.unpack(layout, start + number * size) for number in range(count))
+        if self.wide:
+            return tuple(Segment(row[0], row[1], row[2], row[3], row[5], row[7]) for row in rows)
+        return tuple(Segment(row[0], row[6], row[1], row[2], row[4], row[7]) for row in rows)
+
+    def check_ends(self) -> None:
+        """A file that was cut off lacks what comes last: a part of a segment, or the section headers."""
+        _, _, _, _, _, sections, _, _, _, _, size, count, _ = self._file_header
+        loaded = (segment.offset + segment.size for segment in self.segments if segment.type == PT_LOAD)
+        if max(sections + size * count if sections else 0, *loaded, 0) > len(self.data):
+            raise BadElf("it ends before its segments or section headers do")
+
+    def content(self, segment: Segment) -> bytes:
+        if segment.offset + segment.size > len(self.data):
+            raise BadElf("a segment of it runs past its end")
+        return self.data[segment.offset : segment.offset + segment.size]
+
+    @cached_property
+    def tags(self) -> Mapping[int, tuple[int, ...]]:
+        """The dynamic segment: the values of each tag, in their order; nothing in a static program."""
+        segment = next((segment for segment in self.segments if segment.type == PT_DYNAMIC), None)
+        found: dict[int, list[int]] = {}
+        if segment:
+            content = self.content(segment)
+            layout = struct.Struct(self._layout("WW"))
+            rows = layout.iter_unpack(content[: len(content) // layout.size * layout.size])
+            for number, (tag, value) in enumerate(itertools.takewhile(lambda row: row[0], rows)):
+                if number == _MOST_TAGS:
+                    raise BadElf(f"its dynamic segment has more than {_MOST_TAGS} tags, which is the limit")
+                found.setdefault(tag, []).append(value)
+        return {tag: tuple(values) for tag, values in found.items()}
+
+    def texts(self, tag: int) -> tuple[str, ...]:
+        """The names that the values of a tag stand for."""
+        return tuple(self._name(value) for value in self.tags.get(tag, ()))
+
+    def symbols(self) -> Iterator[Symbol]:
+        """Those that other files can see, or are to bring."""
+        if _DT_SYMTAB not in self.tags:
+            return
+        count = self._symbol_count()
+        if count > _MOST_SYMBOLS:
+            raise BadElf(f"it has {count} symbols, and {_MOST_SYMBOLS} is the limit")
+        layout = struct.Struct(self._layout(_SYMBOL[self.wide]))
+        rows = layout.iter_unpack(self._table(_DT_SYMTAB, count * layout.size))
+        room = min(len(self.data), _LONGEST_NAMES)
+        for row, version in zip(rows, self._version_numbers(count), strict=True):
+            name, info, section = (row[0], row[1], row[3]) if self.wide else (row[0], row[3], row[5])
+            if name and info >> 4 != _LOCAL:
+                text = self._name(name)
+                room -= len(text)
+                if room < 0:  # made to harm: each name a part of the one before
+                    raise BadElf("the names of its symbols are longer than itself")
+                yield Symbol(text, section != 0, info >> 4 == _WEAK, version & _VERSION_NUMBER)
+
+    def versions_needed(self) -> Iterator[NeededVersion]:
+        if _DT_VERNEED not in self.tags:
+            return
+        # Verneed: version, count, file, first version, next. Vernaux: hash, flags, number, name, next.
+        count = 0
+        for at, (_, _, library, first, _) in self._chain(self._place(_DT_VERNEED), "HHIII"):
+            for _, (_, _, number, version, _) in self._chain(at + first, "IHHII"):
+                count += 1
+                if count > _LONGEST_CHAIN:
+                    raise BadElf("its list of symbol versions does not end")
+                yield NeededVersion(self._name(library), self._name(version), number & _VERSION_NUMBER)
+
+    def unpack(self, layout: str, at: int) -> tuple[int, ...]:
+        """As `struct.unpack_from`, with W for a word as wide as an address."""
+        if at < 0:
+            raise BadElf("it points before its beginning")
+        return struct.unpack_from(self._layout(layout), self.data, at)
+
+    @cached_property
+    def _file_header(self) -> tuple[int, ...]:
+        """Type machine version entry phoff shoff flags ehsize phentsize phnum shentsize shnum shstrndx."""
+        return self.unpack("HHIWWWIHHHHHH", 16)
+
+    def _layout(self, layout: str) -> str:
+        return (">" if self.big_endian else "<") + layout.replace("W", "Q" if self.wide else "I")
+
+    def _of_two(self, at: int) -> bool:
+        if self.data[at] not in {1, 2}:
+            raise BadElf("its first bytes name no class or no byte order")
+        return self.data[at] == 2  # noqa: PLR2004 - ELFCLASS64, ELFDATA2MSB
+
+    def _symbol_count(self) -> int:
+        """The loader never counts symbols, so no tag says how many; the hash table knows."""
+        if _DT_HASH in self.tags:
+            # Two words and then as many as there are buckets and symbols. On s390x they are wide, against the ABI, and
+            # LLVM's linker, Zig's too, goes by the ABI: the upper half of a wide number of buckets is 0.
+            at = self._place(_DT_HASH)
+            first, second = self.unpack("II", at)
+            return self.unpack("QQ", at)[1] if self.header.machine == _EM_S390 and not first else second
+        if _DT_GNU_HASH in self.tags:
+            return self._symbols_in_gnu_hash(self._place(_DT_GNU_HASH))
+        return 0
+
+    def _symbols_in_gnu_hash(self, at: int) -> int:
+        """The last symbol ends the longest chain: of the bucket that begins last. Undefined ones come before all."""
+        buckets, first, words, _ = self.unpack("IIII", at)
+        start = at + 16 + words * (8 if self.wide else 4)
+        if buckets > len(self.data):
+            raise BadElf("its hash table runs past its end")
+        last = max(self.unpack(f"{buckets}I", start), default=0)
+        if last < first:  # it lists none: programs that offer nothing, whatever they want
+            return max(first, self._symbols_in_section())
+        chains = start + 4 * buckets
+        while not self.unpack("I", chains + 4 * (last - first))[0] & 1:
+            last += 1
+        return last + 1
+
+    def _symbols_in_section(self) -> int:
+        """As the section headers say, where they are left."""
+        _, _, _, _, _, start, _, _, _, _, size, count, _ = self._file_header
+        for number in range(count if start else 0):
+            _, kind, _, _, _, length, _, _, _, each = self.unpack("IIWWWWIIWW", start + number * size)
+            if kind == _SHT_DYNSYM and each:
+                return length // each
+        return 0
+
+    def _version_numbers(self, count: int) -> Iterable[int]:
+        if _DT_VERSYM not in self.tags:
+            return itertools.repeat(0, count)
+        return struct.unpack(self._layout(f"{count}H"), self._table(_DT_VERSYM, 2 * count))
+
+    def _chain(self, at: int, layout: str) -> Iterator[tuple[int, tuple[int, ...]]]:
+        """Records that say in their last word how far on the next one is, 0 in the last of them."""
+        for _ in range(_LONGEST_CHAIN):
+            row = self.unpack(layout, at)
+            yield at, row
+            if not row[-1]:
+                return
+            at += row[-1]
+        raise BadElf("its list of symbol versions does not end")
+
+    @cached_property
+    def _names(self) -> int:
+        return self._place(_DT_STRTAB)
+
+    def _name(self, offset: int) -> str:
+        start = self._names + offset
+        end = self.data.find(b"\0", start)
+        if end < 0:
+            raise BadElf("its names run past its end")
+        return self.data[start:end].decode("utf-8", "replace")
+
+    def _table(self, tag: int, size: int) -> bytes:
+        start = self._place(tag)
+        if start + size > len(self.data):
+            raise BadElf("a table of it runs past its end")
+        return self.data[start : start + size]
+
+    def _place(self, tag: int) -> int:
+        """Where in the file the address stands that a tag has for its value."""
+        (address, *_) = self.tags.get(tag) or (None,)
+        for segment in self.segments:
+            if address is not None and segment.type == PT_LOAD and 0 <= address - segment.address < segment.size:
+                return segment.offset + address - segment.address
+        raise BadElf(f"its dynamic segment has no usable tag {tag:#x}")

@@ -1,0 +1,88 @@
+"""Real wheels of every architecture: an audit says of them what is true, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from packaging.utils import parse_wheel_filename
+
+from crosswheel.audits import audit_files
+from crosswheel.errors import IndexUnreachable
+from crosswheel.model import Finding
+from crosswheel.targets import architectures
+from real_wheels import fetched, pinned
+
+pytestmark = pytest.mark.index
+
+# Each was looked at by hand; docs/true-errors.md has the evidence.
+TRUE_ERRORS = {
+    "capstone-5.0.2-py3-none-manylinux1_x86_64.musllinux_1_1_x86_64.whl": {("W403", "capstone/lib/libcapstone.so")},
+    "filprofiler-2021.11.2-cp37-cp37m-manylinux_2_12_x86_64.manylinux2010_x86_64.whl": {
+        ("W304", "filprofiler/_filpreload.cpython-37m-x86_64-linux-gnu.so"),
+    },
+    "koerce-0.0.6-cp312-cp312-manylinux_2_17_x86_64.manylinux2014_x86_64.whl": {
+        ("W304", "koerce/builders.cpython-310-x86_64-linux-gnu.so"),
+        ("W304", "koerce/patterns.cpython-311-x86_64-linux-gnu.so"),
+    },
+    "lightgbm-4.7.0-py3-none-manylinux2014_aarch64.manylinux_2_17_aarch64.whl": {
+        ("W403", "lightgbm/lib/lib_lightgbm.so"),
+    },
+    "pyodbc-5.5.0-cp314-cp314-manylinux_2_24_aarch64.manylinux_2_28_aarch64.whl": {
+        ("W403", "pyodbc.cpython-314-aarch64-linux-gnu.so"),
+    },
+    "sdbus-0.14.1-cp39-abi3-manylinux_2_28_aarch64.whl": {("W202", "sdbus/sd_bus_internals.abi3.so")},
+    "SudachiPy-0.6.0rc1-cp38-cp38-manylinux_2_5_x86_64.manylinux1_x86_64.manylinux_2_12_x86_64.manylinux2010_x86_64.whl": {  # noqa: E501
+        ("W304", "sudachipy/sudachipy.cpython-38-x86_64-linux-gnu.so"),
+    },
+    "vosk-0.3.45-py3-none-linux_armv7l.whl": {("W112", "vosk-0.3.45.dist-info/METADATA")},
+    "z3_solver-4.13.0.0-py2.py3-none-manylinux2014_aarch64.whl": {
+        ("W402", "z3/lib/libz3.so"),
+        ("W402", "z3/lib/libz3.so.4.13"),
+        ("W402", "z3_solver-4.13.0.0.data/data/bin/z3"),
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def found(debian_cache: Path) -> Mapping[str, tuple[Finding, ...]]:
+    """What an audit of all of them finds, by file name."""
+    try:
+        wheels = fetched(debian_cache)
+    except IndexUnreachable as error:
+        pytest.skip(f"no real wheels: {error}")
+    return {audit.path.name: audit.findings for audit in audit_files(wheels)}
+
+
+@pytest.mark.parametrize("name", pinned())
+def test_every_error_is_a_true_one(name: str, found: Mapping[str, tuple[Finding, ...]]) -> None:
+    errors = {(finding.rule, finding.member) for finding in found[name] if finding.is_error}
+    assert errors == TRUE_ERRORS.get(name, set())
+
+
+def test_warnings_are_rare(found: Mapping[str, tuple[Finding, ...]]) -> None:
+    warned = [name for name, findings in found.items() if any(finding.level == "warning" for finding in findings)]
+    assert len(warned) < len(found) / 4
+
+
+def test_a_wheel_for_every_kind_of_machine_and_python() -> None:
+    tags = {tag for name in pinned() for tag in parse_wheel_filename(name)[3]}
+    platforms, abis = {tag.platform for tag in tags}, {tag.abi for tag in tags}
+    for arch in architectures():
+        for libc in ("manylinux", "musllinux"):
+            assert any(platform.startswith(libc) and platform.endswith(f"_{arch}") for platform in platforms)
+    assert {"none", "abi3", "abi3t", "cp38", "cp313t", "cp314t", "cp315t", "pypy310_pp73"} <= abis
+    assert {f"cp3{minor}" for minor in range(10, 16)} <= abis
+
+
+def test_the_true_errors_have_their_evidence() -> None:
+    page = Path(__file__).parents[2].joinpath("docs", "true-errors.md").read_text()
+    assert set(TRUE_ERRORS) <= set(pinned())
+    for name, errors in TRUE_ERRORS.items():
+        _, _, section = page.partition(f"`{name}`")
+        section = section.partition("\n## ")[0]
+        assert section, name
+        for rule, member in errors:
+            assert rule in section
+            assert f"`{member}`" in section

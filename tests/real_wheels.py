@@ -1,0 +1,45 @@
+"""Real wheels of the package index, pinned by real_wheels.toml: fetched once, checked by hash, and kept."""
+
+from __future__ import annotations
+
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+from packaging.utils import parse_wheel_filename
+
+from crosswheel.index import Index, read_pip_settings
+from crosswheel.process import Processes
+
+_PINNED = Path(__file__).with_name("real_wheels.toml")
+_AT_A_TIME = 6
+
+
+def pinned() -> dict[str, str]:
+    """The sha256 of every wheel, by its file name."""
+    pins: dict[str, str] = tomllib.loads(_PINNED.read_text())
+    return pins
+
+
+def fetched(cache: Path) -> list[Path]:
+    """Every pinned wheel as a file; for those that are not there yet the index is asked, and may be unreachable."""
+    index = Index(read_pip_settings(Processes(), os.environ), cache)
+    with ThreadPoolExecutor(_AT_A_TIME) as pool:
+        return list(pool.map(lambda pin: _fetch(index, *pin), pinned().items()))
+
+
+def _fetch(index: Index, name: str, sha256: str) -> Path:
+    kept = (path for path in index.kept(name) if path.parent.name == sha256)
+    return next(kept, None) or _download(index, name, sha256)
+
+
+def _download(index: Index, name: str, sha256: str) -> Path:
+    project = parse_wheel_filename(name)[0]
+    (package,) = (package for package in index.files_of(project) if package.filename == name)
+    return index.fetch(package, sha256)
