@@ -115,7 +115,7 @@ def connect(repository: Repository, listener: Listener) -> Iterator[Server]:
     silence_twine()
     try:
         settings.check_repository_url()
-        with network(f"asking {repository.name} for trusted publishing"):
+        with network(f"asking {repository.name} for trusted publishing", _AGAIN):
             connection = settings.create_repository()
     except UploadToDeprecatedPyPIDetected as error:
         raise UsageError(str(error), hint="--repository pypi, or --repository testpypi") from None

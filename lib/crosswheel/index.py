@@ -192,7 +192,13 @@ class Index:
             download(package, to, session, self.listener)
 
 
-def download(package: DistributionPackage, to: Path, session: requests.Session, listener: Listener = deaf) -> None:
+def download(
+    package: DistributionPackage,
+    to: Path,
+    session: requests.Session,
+    listener: Listener = deaf,
+    hint: str = _HINT,
+) -> None:
     """Whatever bytes the index has for a file, again from the beginning where the connection is cut.
 
     Raises IndexUnreachable. Whoever calls has to compare the bytes with what was promised.
@@ -209,7 +215,7 @@ def download(package: DistributionPackage, to: Path, session: requests.Session, 
         ),
         reraise=True,
     )
-    with network(f"downloading {package.filename}"):
+    with network(f"downloading {package.filename}", hint):
         retry(
             PyPISimple(session=session).download_package,
             package,

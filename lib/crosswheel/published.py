@@ -81,7 +81,7 @@ def fetch_published(
     """Download a file under its own name; its bytes are compared with nothing. Raises IndexUnreachable."""
     path = folder / Path(file.filename).name
     with _client(repository, settings) as (client, _):
-        download(_package(file), path, client.s, listener)
+        download(_package(file), path, client.s, listener, _HINT)
     return path
 
 

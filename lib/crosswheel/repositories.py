@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from twine.utils import RepositoryConfig
 
 _BELOW = ("+simple/", "simple/")  # devpi's; everybody else's
+_HINT = "the same command again after a while; if it stays so, see that the address is right: docs/upload.md"
 _THERE = {200, 401, 403}  # an index that wants to know who reads is one, too
 
 
@@ -66,7 +67,7 @@ def find_repository(text: str, config: Config, environ: Mapping[str, str]) -> Re
     An index whose simple pages nobody named is asked for them. Raises UsageError, IndexUnreachable.
     """
     silence_twine()
-    name = redact(text) if _is_address(text) else text
+    name = _presentable(text) if _is_address(text) else text
     entry = {"repository": text} if _is_address(text) else _entry(text, config.config_file)
     url, user, password = _told_apart(entry.get("repository") or "")
     _refuse_address(name, url, allow_http=config.allow_http)
@@ -99,6 +100,12 @@ def _is_address(text: str) -> bool:
     return "://" in text
 
 
+def _presentable(text: str) -> str:
+    """Without what may be secret of an address, also of one that was mistyped: a password may have any character."""
+    bare = re.sub(r"^(\w+://)?.*@", r"\1***@", text)
+    return re.sub(r"[?#].*", "", bare) if _is_address(bare) else bare
+
+
 def _is_pypi(url: str) -> bool:
     from twine.utils import DEFAULT_REPOSITORY, TEST_REPOSITORY
 
@@ -120,8 +127,9 @@ def _entry(name: str, config_file: str) -> RepositoryConfig:
     except configparser.Error:  # its message shows the line, and the line may be the password's
         raise UsageError(f"{path} is not as .pypirc files are written", hint="see docs/upload.md") from None
     if not known.get(name, {}).get("repository"):
+        meant = f"{_presentable(name)!r}{did_you_mean(name, known)}"
         raise UsageError(
-            f"repository: {path} has no repository {name!r}{did_you_mean(name, known)}; known: {', '.join(known)}",
+            f"repository: {path} has no repository {meant}; known: {', '.join(known)}",
             hint=f"add it to {path}, or give its address: see docs/upload.md",
         )
     return known[name]
@@ -147,6 +155,10 @@ def _refuse_address(name: str, url: str, *, allow_http: bool) -> None:
         host = ""
     if not host or parts.scheme not in {"http", "https"}:
         raise UsageError(f"repository: {name} has no address that begins with https://", hint="see docs/upload.md")
+    if parts.query or parts.fragment:  # below which there are no pages; and it may be a token
+        raise UsageError(
+            f"repository: {name} has a ? or a # in its address, and no index is there", hint="see docs/upload.md"
+        )
     if parts.scheme == "http" and not _is_loopback(host) and not allow_http:
         raise UsageError(
             f"repository: {redact(url)} is plain http to another machine, where anybody on the way can read the token",
@@ -213,7 +225,8 @@ def _tried(repository: Repository) -> str:
 
     candidates = [f"{repository.upload_url.rstrip('/')}/{below}" for below in _BELOW]
     login = (repository.username.encode(), repository.password.encode())
-    with open_session(PipSettings(cert=repository.certificate)) as session, network(f"asking for {repository.name}"):
+    doing = f"asking for {repository.name}"
+    with open_session(PipSettings(cert=repository.certificate)) as session, network(doing, _HINT):
         session.auth = HTTPBasicAuth(*login) if all(login) else None
         session.cert = repository.client_certificate or None
         for url in candidates:

@@ -113,6 +113,23 @@ def test_an_address_that_is_none_is_said_so(home: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        f"https://me:{TOKEN}/x@index.example/up/",
+        f"https://me:{TOKEN}#x@index.example/up/",
+        f"https://index.example/up/?token={TOKEN}",
+        f"https://index.example/up/#{TOKEN}",
+        f"https:/me:{TOKEN}@index.example/up/",
+        f"me:{TOKEN}@index.example/up/",
+    ],
+)
+def test_a_mistyped_address_shows_no_password(home: Path, text: str) -> None:
+    said = refused(home, text)
+    assert TOKEN not in said
+    assert "index.example/up/" in said
+
+
+@pytest.mark.parametrize(
     "text", ["http://index.example/", "http://192.0.2.1/up/", "http://me:secret@localhost.example/"]
 )
 def test_plain_http_to_another_machine_is_refused_unless_allowed(home: Path, text: str) -> None:
@@ -162,6 +179,7 @@ def test_a_server_that_does_not_answer_is_said_so(home: Path, monkeypatch: pytes
     with pytest.raises(IndexUnreachable) as caught:
         found(home, f"http://me:{TOKEN}@127.0.0.1:9/")
     assert TOKEN not in str(caught.value)
+    assert caught.value.hint.startswith("the same command again after a while")
 
 
 # ---- who one is -----------------------------------------------------------------------------------------------
