@@ -1,0 +1,65 @@
+"""What stops a release before its first stage; with real indexes it is tried in tests/indexes."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import filelock
+import pytest
+
+from crosswheel.commands import release as command
+from crosswheel.commands import run_verb
+from crosswheel.errors import NothingToDo, NotReleasable, UsageError
+from crosswheel.testing import tiny_wheel
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """With nobody at the terminal."""
+    monkeypatch.setattr(command, "is_interactive", lambda: False)
+    (tmp_path / "wheelhouse").mkdir()
+    tiny_wheel(tmp_path / "wheelhouse")
+    return tmp_path
+
+
+def release(project: Path, **options: Any) -> str:
+    stream = io.StringIO()
+    assert run_verb("release", project, options, stream) == 0
+    return stream.getvalue()
+
+
+def test_nobody_is_asked_who_is_not_there(project: Path) -> None:
+    with pytest.raises(UsageError, match="there is no terminal to ask on") as caught:
+        release(project)
+    assert caught.value.hint == "crosswheel release --yes, or --dry-run to see what it would do"
+
+
+def test_of_two_at_a_time_the_second_stops(project: Path) -> None:
+    with (
+        filelock.FileLock(project / "wheelhouse" / ".crosswheel-release.lock"),
+        pytest.raises(NotReleasable, match=r"another release of what is in .*wheelhouse is under way") as caught,
+    ):
+        release(project, yes=True)
+    assert caught.value.hint == "wait until it ends; crosswheel status shows how far it is"
+
+
+def test_a_rehearsal_is_elsewhere(project: Path) -> None:
+    with pytest.raises(UsageError, match="staging: it is pypi itself"):
+        release(project, yes=True, staging="pypi")
+
+
+def test_without_files_there_is_nothing_to_release(project: Path) -> None:
+    next((project / "wheelhouse").iterdir()).unlink()
+    with pytest.raises(NothingToDo):
+        release(project, yes=True)
+
+
+def test_a_release_begins_with_the_commit(project: Path) -> None:
+    """Which is told before it is looked for."""
+    stream = io.StringIO()
+    with pytest.raises(NotReleasable, match="is in no git repository"):
+        run_verb("release", project, {"dry-run": True}, stream)
+    assert stream.getvalue() == "1/6 commit: no change that is in no commit, and v1.0 on this one\n"
+    assert [path.name for path in (project / "wheelhouse").iterdir()] == ["tiny-1.0-py3-none-any.whl"]
