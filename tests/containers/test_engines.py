@@ -379,16 +379,24 @@ def test_an_image_of_another_architecture_is_refused(natively: Make, manylinux_a
 
 
 def test_a_wheel_that_cannot_be_imported_is_rejected(natively: Make) -> None:
-    built = natively(environ={"TINY_FLAGS": "-DUNDEFINED"}, test="auto")
+    built = natively(environ={"TINY_FLAGS": "-DNOT_TODAY"}, test="auto")
     assert built.code == 19
     failure = built.failure()
     assert (failure["kind"], failure["step"]) == ("TestFailed", "test")
     assert failure["message"].startswith("its modules could not be imported in ")
-    assert any("undefined symbol: defined_nowhere" in line for line in failure["log_tail"])
+    assert any("not today" in line for line in failure["log_tail"])
     assert not list(built.output.glob("*.whl"))
     assert [path.name for path in (built.output / "rejected").iterdir()] == [
         f"tiny-1.0-cp313-cp313-{POLICY}_x86_64.whl"
     ]
+
+
+def test_a_symbol_that_is_nowhere_is_found_without_running_anything(natively: Make) -> None:
+    built = natively(environ={"TINY_FLAGS": "-DUNDEFINED"}, test="auto")
+    assert built.code == 9
+    assert (built.failure()["kind"], built.failure()["step"]) == ("AuditFailed", "audit")
+    (finding,) = built.job["findings"]
+    assert (finding["rule"], finding["found"]) == ("W405", "defined_nowhere")
 
 
 def test_a_test_command_runs_with_what_it_requires_and_the_projects_files(natively: Make) -> None:

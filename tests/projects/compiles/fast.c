@@ -19,4 +19,11 @@ static PyObject *answer(PyObject *self, PyObject *none) { return PyLong_FromLong
 static PyMethodDef functions[] = {{"answer", answer, METH_NOARGS, NULL}, {NULL, NULL, 0, NULL}};
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "fast", NULL, -1, functions};
 
-PyMODINIT_FUNC PyInit_fast(void) { return PyModule_Create(&module); }
+PyMODINIT_FUNC PyInit_fast(void)
+{
+#if defined(NOT_TODAY)
+    PyErr_SetString(PyExc_ImportError, "not today");
+    return NULL;
+#endif
+    return PyModule_Create(&module);
+}
