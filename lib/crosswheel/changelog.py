@@ -11,7 +11,7 @@ from packaging.version import InvalidVersion, Version
 
 from crosswheel.errors import NotReleasable
 
-_NAMES = ("changelog", "changes", "history", "news", "releases", "release_notes", "release-notes")
+_NAMES = ("changelog", "changes", "history", "news", "releases", "release_notes", "release-notes", "releasenotes")
 _SUFFIXES = (".md", ".markdown", ".rst", ".txt", "")
 _ATX = re.compile(r" {0,3}(#{1,6})\s+(.*?)\s*#*\s*")
 _UNDERLINE = re.compile(r"([=\-~^\"'`#*+.:_])\1{2,}\s*")

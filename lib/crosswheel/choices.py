@@ -61,7 +61,8 @@ class Pip:
     @property
     def _environ(self) -> dict[str, str]:
         """The address goes by the environment: everybody on this machine can read command lines."""
-        kept = {name: value for name, value in self.environ.items() if not name.startswith(("PIP_", "TWINE_"))}
+        others = ("PIP_", "TWINE_", *(("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if self.cert else ()))
+        kept = {name: value for name, value in self.environ.items() if not name.startswith(others)}
         parts = urlsplit(self.address)
         return {
             **kept,

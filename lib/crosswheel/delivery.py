@@ -124,7 +124,7 @@ def connect(repository: Repository, listener: Listener) -> Iterator[Server]:
     except TrustedPublishingFailure as error:
         raise _no_credentials(repository, str(error)) from None
     connection.session.auth = _authentication(repository, settings)
-    adapter = _telling_adapter()
+    adapter = _telling_adapter(repository.certificate)
     for scheme in ("http://", "https://"):
         connection.session.mount(scheme, adapter)
     try:
@@ -237,8 +237,11 @@ if TYPE_CHECKING:
         progress: _Progress | None
 
 
-def _telling_adapter() -> _Adapter:
-    """Twine's own sends without a time limit, and repeats what we repeat ourselves."""
+def _telling_adapter(certificate: str) -> _Adapter:
+    """Twine's own sends without a time limit, and repeats what we repeat ourselves.
+
+    To requests, REQUESTS_CA_BUNDLE is worth more than what twine told the session of certificates.
+    """
     from requests.adapters import HTTPAdapter
 
     class Telling(HTTPAdapter):
@@ -247,6 +250,7 @@ def _telling_adapter() -> _Adapter:
         def send(self, request: requests.PreparedRequest, **how: Any) -> requests.Response:  # type: ignore[override]
             form: Any = request.body
             form.callback = self.progress
-            return super().send(request, **{**how, "timeout": _TIMEOUT})
+            how = {**how, "timeout": _TIMEOUT, **({"verify": certificate} if certificate else {})}
+            return super().send(request, **how)
 
     return Telling()  # type: ignore[return-value]

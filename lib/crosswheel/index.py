@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from crosswheel.errors import IndexUnreachable, SourceError
 from crosswheel.model import Listener, Transfer, deaf
@@ -246,12 +246,16 @@ def open_session(settings: PipSettings) -> Iterator[requests.Session]:
             asked = super().get_retry_after(response)
             return asked and min(asked, _LONGEST_WAIT)
 
+    class Adapter(HTTPAdapter):
+        """To requests, REQUESTS_CA_BUNDLE is worth more than what a session was told."""
+
+        def send(self, request: requests.PreparedRequest, **how: Any) -> requests.Response:  # type: ignore[override]
+            return super().send(request, **{**how, **({"verify": settings.cert} if settings.cert else {})})
+
     with requests.Session() as session:
         retries = Retries(total=_ATTEMPTS, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504))
         for scheme in ("http://", "https://"):
-            session.mount(scheme, HTTPAdapter(max_retries=retries))
-        if settings.cert:
-            session.verify = settings.cert
+            session.mount(scheme, Adapter(max_retries=retries))
         yield session
 
 

@@ -261,3 +261,15 @@ def test_staging_comes_first(plain: Project, staging: Served, tmp_path: Path) ->
         code, text = both.release()
         assert code == 0, text
         both.assert_released(tmp_path)
+
+
+def test_other_bytes_on_the_real_index_stop_it_before_staging_gets_any(
+    served: Served, staging: Served, tmp_path: Path
+) -> None:
+    project = make_project(tmp_path, {"staging": staging, "real": served}, 'repository = "real"\nstaging = "staging"\n')
+    other = tmp_path / "other"
+    other.mkdir()
+    assert twine(served, wheel(other, 13, b"something else")).returncode == 0
+    code, text = project.release()
+    assert (code, "real has other bytes" in text) == (22, True), text
+    assert project.served("staging", tmp_path) == {}

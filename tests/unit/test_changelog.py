@@ -130,7 +130,7 @@ def test_headings_of_other_chapters_are_not_the_version_s_own() -> None:
     assert body("## 2.0\n\nNew.\n\n### Since 1.0\n\nMuch.\n\n## 1.0\n\nFirst.\n", "1.0") == "First."
 
 
-@pytest.mark.parametrize("name", ["CHANGELOG.md", "Changes.rst", "NEWS", "HISTORY.txt"])
+@pytest.mark.parametrize("name", ["CHANGELOG.md", "Changes.rst", "NEWS", "HISTORY.txt", "releasenotes.rst"])
 def test_the_usual_files_are_found(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("1.0\n===\n\nFirst.\n")
     entry = read_entry(tmp_path, Version("1.0"))

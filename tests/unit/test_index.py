@@ -12,7 +12,7 @@ import pytest
 from crosswheel.engines.containers import without_credentials
 from crosswheel.errors import IndexUnreachable, SourceError
 from crosswheel.hosts import LocalHost
-from crosswheel.index import Index, PipSettings, read_pip_settings, redact, sha256_of
+from crosswheel.index import Index, PipSettings, open_session, read_pip_settings, redact, sha256_of
 from crosswheel.model import Event, Transfer
 from crosswheel.process import Processes
 from crosswheel.source import fetch, requires_python_of
@@ -268,6 +268,14 @@ def test_pips_own_settings_hold_the_environment_over_files(tmp_path: Path) -> No
     }
     environ |= {"PIP_INDEX_URL": "http://127.0.0.1:1/b"}
     assert read_pip_settings(Processes(), environ).index_url == "http://127.0.0.1:1/b"
+
+
+def test_a_certificate_of_the_settings_wins_over_that_of_all_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/of-all-programs.pem")
+    with open_session(PipSettings(cert="/own.pem")) as session, pytest.raises(OSError, match=r"/own\.pem"):
+        session.get("https://127.0.0.1:9/")
+    with open_session(PipSettings()) as session, pytest.raises(OSError, match=r"/of-all-programs\.pem"):
+        session.get("https://127.0.0.1:9/")
 
 
 def test_folders_and_files_of_this_machine_mean_nothing_elsewhere() -> None:

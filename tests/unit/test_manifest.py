@@ -147,7 +147,7 @@ NOTES = f"""\
 
 - tag v1.0, commit {"e" * 40} of 2023-11-14T22:13:20+00:00
 - built in quay.io/pypa/manylinux2014_aarch64&#64;sha256:{"d" * 64}
-- built and tested in 2.8 s
+- made in 2.8 s, and tested on 1 of 1 target
 - read back from staging, https&#58;//index.example/: the same bytes
 - read back from https&#58;//index.example/up/, https&#58;//index.example/: 1 difference
 - twine 7
@@ -156,6 +156,11 @@ NOTES = f"""\
 
 def test_notes(manifest: Manifest) -> None:
     assert manifest_markdown(replace(manifest, tools={"twine": "7"})) == NOTES
+
+
+def test_notes_claim_no_test_that_nobody_ran(manifest: Manifest) -> None:
+    untested = replace(manifest.builds[0], tested=False, untested="no Docker Engine answers there")
+    assert ", and tested on 0 of 1 target\n" in manifest_markdown(replace(manifest, builds=(untested,)))
 
 
 def test_what_others_wrote_stays_text(manifest: Manifest) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from crosswheel.commands import run_verb
+from crosswheel.delivery import connect, read_package
 from crosswheel.distributions import Distribution, read_distributions
 from crosswheel.errors import (
     CheckFailed,
@@ -501,3 +502,13 @@ def test_no_secret_is_ever_seen(
 def test_plain_http_to_another_machine_is_refused(tmp_path: Path, release: Mapping[str, bytes]) -> None:
     with pytest.raises(UsageError, match="is plain http to another machine"):
         run_verb("upload", tmp_path, {"repository": "http://192.0.2.1/"}, io.StringIO())
+
+
+def test_the_certificate_of_the_index_wins_over_that_of_all_programs(
+    release: tuple[Distribution, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/of-all-programs.pem")
+    url = "https://127.0.0.1:9/"
+    repository = Repository("mine", url, url, "me", "secret", certificate="/own.pem")
+    with connect(repository, deaf) as server, pytest.raises(OSError, match=r"/own\.pem"):
+        server.connection.upload(read_package(release[0]))

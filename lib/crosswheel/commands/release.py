@@ -25,7 +25,7 @@ from crosswheel.errors import CheckFailed, CrosswheelError, NotReleasable, Usage
 from crosswheel.index import read_pip_settings
 from crosswheel.manifest import Manifest, tool_versions
 from crosswheel.process import Processes
-from crosswheel.published import published_files
+from crosswheel.published import PublishedFile, published_files
 from crosswheel.report.audit import audit_text
 from crosswheel.report.console import console_for
 from crosswheel.report.manifest import write_manifest
@@ -143,19 +143,28 @@ class _Run:
 
     def _upload(self, repository: Repository) -> None:
         began = time.monotonic()
-        settings = read_pip_settings(Processes(), os.environ)
-        published = partial(published_files, repository, self.files[0].name, settings)
-        comparison = compare(self.files, published())
-        refuse_clashes(repository, comparison)
-        sent = comparison.missing
+        if repository is self.staging:  # nothing is sent anywhere that could not be released
+            self._missing(self.repository)
+        sent = self._missing(repository)
         if not self.config.dry_run:
             if sent and repository is self.repository:
                 self._ask(len(sent))
             with display(self.stream, os.environ) as listener:
+                published = self._published(repository)
                 sent = send(repository, self.files, published, listener, sdist_first=self.config.sdist_first)
         seconds = time.monotonic() - began
         done = Sending(repository, self.files, sent, dry_run=self.config.dry_run, seconds=seconds)
         self._say(upload_text(done, self._console))
+
+    def _missing(self, repository: Repository) -> tuple[Distribution, ...]:
+        """Raises FileClash."""
+        comparison = compare(self.files, self._published(repository)())
+        refuse_clashes(repository, comparison)
+        return comparison.missing
+
+    def _published(self, repository: Repository) -> Callable[[], Mapping[str, PublishedFile]]:
+        settings = read_pip_settings(Processes(), os.environ)
+        return partial(published_files, repository, self.files[0].name, settings)
 
     def _ask(self, count: int) -> None:
         """An index never forgets a file name: before the first one is sent somebody has to say so."""

@@ -46,8 +46,8 @@ def manifest_document(manifest: Manifest) -> Document:
         "totals": {
             "files": len(files),
             "bytes": sum(file.size for file in files),
-            "targets": sum(len(manifest.builds_of(file)) for file in files),
-            "tested": sum(build.tested for file in files for build in manifest.builds_of(file)),
+            "targets": len(made := _made(manifest)),
+            "tested": sum(build.tested for build in made),
         },
     }
 
@@ -153,12 +153,19 @@ def _table(manifest: Manifest) -> Iterator[str]:
         yield row([one_line(file.filename), size_text(file.size), file.sha256, engines, tested])
 
 
+def _made(manifest: Manifest) -> list[Build]:
+    """What was written down of these very files."""
+    return [build for file in manifest.distributions for build in manifest.builds_of(file)]
+
+
 def _provenance(manifest: Manifest) -> Iterator[str]:
     yield f"tag {one_line(manifest.tag)}, commit {manifest.checkout.commit} of {_moment(manifest.checkout.committed)}"
     for image in dict.fromkeys(build.image for build in manifest.builds if build.image and build.file):
         yield f"built in {one_line(image)}"
     if seconds := sum(_seconds(build) for build in manifest.builds):
-        yield f"built and tested in {seconds_text(seconds)}"
+        made = _made(manifest)
+        tested = sum(build.tested for build in made)
+        yield f"made in {seconds_text(seconds)}, and tested on {tested} of {count_text(len(made), 'target')}"
     for verification in manifest.verifications:
         where = one_line(f"{_name(verification)}, {_address(verification.repository.simple_url)}")
         count = count_text(len(verification.differences), "difference")
