@@ -261,7 +261,7 @@ class Run:
                 work = step(work)
             except TestFailed:
                 # Whoever looks into it wants the wheel; whoever publishes the output folder does not.
-                _copy(work.made, self.config.output / "rejected")
+                keep(work.made, self.config.output / "rejected")
                 raise
             finally:
                 times.append(StepTime(name, time.monotonic() - began))
@@ -272,7 +272,7 @@ class Run:
         """What is not what its name says goes no further."""
         errors = [finding for finding in work.findings if finding.is_error]
         if errors:
-            kept = _copy(work.made, self.config.output / "rejected")
+            kept = keep(work.made, self.config.output / "rejected")
             first = errors[0]
             text = first.message + (f" (found {first.found})" if first.found else "")
             more = f" And {len(errors) - 1} more." if len(errors) > 1 else ""
@@ -285,7 +285,7 @@ class Run:
             if first := self._saved.get(work.made.name):
                 target, wheel = first
                 return wheel, f"the same wheel as {target}'s"
-            wheel = artifact(_copy(work.made, self.config.output))
+            wheel = artifact(keep(work.made, self.config.output))
             self._saved[work.made.name] = work.job.target, wheel
             return wheel, ""
 
@@ -349,14 +349,14 @@ def _as_ours(error: CrosswheelError | OSError) -> CrosswheelError:
     return error if isinstance(error, CrosswheelError) else explained(error)
 
 
-def _copy(wheel: Path, folder: Path) -> Path:
-    """Copy under a name that nobody takes for a wheel, then rename: a full disk leaves no half wheel."""
+def keep(path: Path, folder: Path) -> Path:
+    """Copy under a name that nobody takes for a wheel or an sdist, then rename: a full disk leaves no half file."""
     folder.mkdir(parents=True, exist_ok=True)
-    final = folder / wheel.name
+    final = folder / path.name
     # Two jobs may make, and two may have rejected, a wheel of one name.
-    partial = folder / f".{wheel.name}.{os.getpid()}-{threading.get_ident()}.partial"
+    partial = folder / f".{path.name}.{os.getpid()}-{threading.get_ident()}.partial"
     try:
-        shutil.copyfile(wheel, partial)
+        shutil.copyfile(path, partial)
         partial.replace(final)
     finally:
         partial.unlink(missing_ok=True)

@@ -174,8 +174,11 @@ def _is_loopback(host: str) -> bool:
 
 
 def _from_environ(word: str, name: str, environ: Mapping[str, str]) -> str:
-    """One repository's own variable wins over that of all; empty, as CI services make it, is not given."""
-    return environ.get(variable(word, name)) or environ.get(variable(word)) or ""
+    """One repository's own variable wins over that of all; empty, as CI services make it, is not given.
+
+    Nor is the end of a line, which many a secret of theirs has.
+    """
+    return environ.get(variable(word, name), "").strip() or environ.get(variable(word), "").strip()
 
 
 def _login(entry: RepositoryConfig) -> tuple[str, str]:

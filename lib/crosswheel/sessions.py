@@ -67,4 +67,4 @@ def _quieten_libraries() -> None:
     import logging
 
     for name in ("auditwheel", "build", "docker", "filelock", "keyring", "paramiko", "urllib3"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+        logging.getLogger(name).setLevel(logging.ERROR)

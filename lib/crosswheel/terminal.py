@@ -18,6 +18,12 @@ def is_interactive() -> bool:
     return os.isatty(STDIN) and os.isatty(STDOUT)
 
 
+def forget_typed() -> None:
+    """What was typed before a question is no answer to it."""
+    if os.isatty(STDIN):
+        termios.tcflush(STDIN, termios.TCIFLUSH)
+
+
 @contextmanager
 def kept_terminal() -> Iterator[None]:
     """Its settings, and who is in its foreground, are afterwards as they were, whatever happens meanwhile."""

@@ -20,6 +20,7 @@ from crosswheel.commands import run_verb
 from crosswheel.delivery import connect, read_package
 from crosswheel.distributions import Distribution, read_distributions
 from crosswheel.errors import (
+    AuditFailed,
     CheckFailed,
     CrosswheelError,
     FileClash,
@@ -33,7 +34,7 @@ from crosswheel.model import Event, Note, Transfer, deaf
 from crosswheel.published import PublishedFile, published_files
 from crosswheel.repositories import Repository
 from crosswheel.steps.upload import compare, in_order, upload
-from crosswheel.testing import tiny_wheel
+from crosswheel.testing import tiny_elf, tiny_wheel
 from tiny_projects import PKG_INFO, tar_of
 from upload_server import Answer, UploadServer, upload_server
 
@@ -64,7 +65,9 @@ def release(tmp_path: Path) -> tuple[Distribution, ...]:
     folder = tmp_path / "wheelhouse"
     folder.mkdir()
     for name in WHEELS:
-        tiny_wheel(folder, tag=name.removeprefix("tiny-1.0-").removesuffix(".whl"))
+        tag = name.removeprefix("tiny-1.0-").removesuffix(".whl")
+        suffix = f"cpython-{tag[2:5]}-aarch64-linux-gnu.so"
+        tiny_wheel(folder, tag=tag, members={f"fast.{suffix}": tiny_elf(exports=["PyInit_fast"])})
     tar_of({"PKG-INFO": PKG_INFO, "tiny.py": b""}, folder)
     return read_distributions([folder])
 
@@ -412,7 +415,7 @@ def test_a_broken_attestation_stops_everything(
 
 def run(project: Path, server: UploadServer, **options: Any) -> str:
     stream = io.StringIO()
-    given = {"repository": server.url, "json": str(project / "upload.json"), **options}
+    given = {"repository": server.url, "json": str(project / "upload.json"), "jobs": 1, **options}
     assert run_verb("upload", project, given, stream) == 0
     return stream.getvalue()
 
@@ -443,6 +446,14 @@ def test_the_verb_sends_a_folder_and_says_what_it_sent(
     assert run(tmp_path, server).splitlines()[-1].startswith(f"0 files sent to {server.url}, 3 there before · ")
     assert states(tmp_path) == [(name, "there") for name in (*WHEELS, SDIST)]
     assert capsys.readouterr() == ("", "")  # twine is heard nowhere
+
+
+@pytest.mark.usefixtures("release")
+def test_the_verb_sends_nothing_beside_a_wheel_that_fails_the_audit(server: UploadServer, tmp_path: Path) -> None:
+    bad = tiny_wheel(tmp_path / "wheelhouse", tag="cp314-cp314-manylinux_2_17_aarch64")
+    with pytest.raises(AuditFailed, match=f"nothing was sent, for these do not pass the audit: {bad.name}"):
+        run(tmp_path, server)
+    assert server.sent == []
 
 
 @pytest.mark.usefixtures("release")

@@ -20,10 +20,12 @@ from crosswheel.changelog import Entry, read_entry
 from crosswheel.commands.check import builds_of, checked
 from crosswheel.commands.verify import release_targets
 from crosswheel.config import Config, load_config
+from crosswheel.delivery import connect
 from crosswheel.distributions import Distribution, files_in, read_distributions
 from crosswheel.errors import CheckFailed, CrosswheelError, NotReleasable, UsageError, explaining
 from crosswheel.index import read_pip_settings
 from crosswheel.manifest import Manifest, tool_versions
+from crosswheel.model import deaf
 from crosswheel.process import Processes
 from crosswheel.published import PublishedFile, published_files
 from crosswheel.report.audit import audit_text
@@ -38,7 +40,7 @@ from crosswheel.repositories import Repository, find_repository
 from crosswheel.steps.upload import compare, in_order, refuse_clashes
 from crosswheel.steps.upload import upload as send
 from crosswheel.steps.verify import verify as read_back
-from crosswheel.terminal import is_interactive
+from crosswheel.terminal import forget_typed, is_interactive
 from crosswheel.verification import Verification
 from crosswheel.version_control import Checkout, read_checkout, releasable_tag
 
@@ -143,8 +145,10 @@ class _Run:
 
     def _upload(self, repository: Repository) -> None:
         began = time.monotonic()
-        if repository is self.staging:  # nothing is sent anywhere that could not be released
-            self._missing(self.repository)
+        # Nothing is sent anywhere that could not be released.
+        if repository is self.staging and self._missing(self.repository) and not self.config.dry_run:
+            with connect(self.repository, deaf):
+                pass
         sent = self._missing(repository)
         if not self.config.dry_run:
             if sent and repository is self.repository:
@@ -170,9 +174,11 @@ class _Run:
         """An index never forgets a file name: before the first one is sent somebody has to say so."""
         if self.config.yes:
             return
+        forget_typed()
         self._say(question_text(self.files[0], count, self.repository))
         if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
-            raise CrosswheelError(f"stopped before anything was sent to {self.repository.name}")
+            hint = "crosswheel release, when it is time"
+            raise CrosswheelError(f"stopped before anything was sent to {self.repository.name}", hint=hint)
 
     def _verify(self, repository: Repository) -> None:
         targets = release_targets(self.files, self.config, self.project)

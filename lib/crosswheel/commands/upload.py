@@ -5,19 +5,23 @@ from __future__ import annotations
 import functools
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TextIO
 
-from crosswheel.config import load_config
-from crosswheel.distributions import read_distributions
-from crosswheel.errors import explaining
+from crosswheel.audits import audit_files
+from crosswheel.config import Config, load_config
+from crosswheel.distributions import Distribution, read_distributions
+from crosswheel.errors import AuditFailed, explaining
 from crosswheel.index import read_pip_settings
 from crosswheel.process import Processes
 from crosswheel.published import published_files
+from crosswheel.report.audit import in_progress
 from crosswheel.report.console import console_for
 from crosswheel.report.document import write_json
 from crosswheel.report.terminal import display
+from crosswheel.report.untrusted import one_line
 from crosswheel.report.upload import Sending, upload_document, upload_text
 from crosswheel.repositories import find_repository
 from crosswheel.steps.upload import compare, in_order, refuse_clashes
@@ -31,6 +35,7 @@ def upload(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
     began = time.monotonic()
     distributions = in_order(read_distributions(config.wheels or (config.output,)), sdist_first=config.sdist_first)
     repository = find_repository(config.repository, config, os.environ)
+    _refuse_bad_wheels(distributions, config, stream)
     settings = read_pip_settings(Processes(), os.environ)
     published = functools.partial(published_files, repository, distributions[0].name, settings)
     if config.dry_run:
@@ -46,3 +51,17 @@ def upload(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
     if config.json:
         write_json(config.json, upload_document(done))
     return 0
+
+
+def _refuse_bad_wheels(distributions: Sequence[Distribution], config: Config, stream: TextIO) -> None:
+    """What the audit would have told before cannot be taken back once it was sent. Raises AuditFailed."""
+    wheels = [distribution.path for distribution in distributions if distribution.kind == "wheel"]
+    with closing(audit_files(wheels, config.ignore, config.jobs)) as under_way:
+        audits = list(in_progress(under_way, len(wheels), stream, os.environ))
+    bad = [audit.path for audit in audits if any(finding.is_error for finding in audit.findings)]
+    if bad:
+        names = ", ".join(one_line(path.name) for path in bad)
+        raise AuditFailed(
+            f"nothing was sent, for these do not pass the audit: {names}",
+            hint=f"crosswheel audit {' '.join(map(str, bad))}",
+        )

@@ -22,7 +22,7 @@ from crosswheel.errors import INTERRUPTED, CrosswheelError, MissingTool, Nothing
 from crosswheel.images import image_arch
 from crosswheel.interpreters import fetch_interpreter
 from crosswheel.model import Interpreter, Listener, Note, Planned, Report, chore
-from crosswheel.pipeline import Run
+from crosswheel.pipeline import Run, keep
 from crosswheel.report.console import console_for
 from crosswheel.report.document import report_document, write_json
 from crosswheel.report.markdown import report_markdown
@@ -32,7 +32,10 @@ from crosswheel.targets import PythonTag
 
 @explaining()
 def wheels(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
-    """Build, repair and audit a wheel for every target; wheels, logs and report.json go to the output folder."""
+    """Build, repair and audit a wheel for every target; wheels, logs and report.json go to the output folder.
+
+    So does the sdist, where it was made from a folder.
+    """
     config = load_config(project, options)
     if config.dry_run:
         return plan(project, options, stream)
@@ -48,6 +51,8 @@ def wheels(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
         if not made.jobs:
             raise NothingToDo(plan_text(made).strip(), hint="crosswheel plan, with other --python, --arch or --policy")
         config.output.mkdir(parents=True, exist_ok=True)
+        if sdist.path.resolve().is_relative_to(Path(folder).resolve()):
+            keep(sdist.path, config.output)  # made here and now: a release is to have the one that wheels came from
         listener(Planned(made))
         run = Run(made, sdist, site, listener)
         interrupted = False
