@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 import pytest
 
 from builds import WITHOUT_CONTAINERS
 from crosswheel.commands import run_verb
+from crosswheel.index import sha256_of
 from crosswheel.wheels import read_wheel
 
 pytestmark = pytest.mark.index
@@ -46,6 +48,14 @@ def test_an_extension_for_the_target_only_is_not_missed(tmp_path: Path) -> None:
     assert code == 0, printed
     (wheel,) = wheels
     assert list(read_wheel(wheel).elves) == ["fast.cpython-311-aarch64-linux-gnu.so"]
+
+
+def test_a_release_finds_the_sdist_that_its_wheels_were_made_of(tmp_path: Path) -> None:
+    build(tmp_path, "aarch64")
+    folder = tmp_path / "wheelhouse"
+    (sdist,) = folder.glob("*.tar.gz")
+    report = json.loads((folder / "report.json").read_text())
+    assert (sdist.name, sha256_of(sdist)) == ("asks-1.0.tar.gz", report["sdist"]["sha256"])
 
 
 def test_an_extension_for_this_machine_only_is_not_made(tmp_path: Path) -> None:
