@@ -116,5 +116,7 @@ def test_what_an_audit_only_notes_a_release_may_not_have() -> None:
         Finding("W707", "note", "no sdist"),
         Finding("W508", "warning", "large"),
         Finding("W510", "warning", "late"),
+        Finding("W117", "note", "a local version"),
     ]
-    assert [finding.level for finding in graver(found)] == ["error", "error", "warning"]
+    assert [finding.level for finding in graver(found, "pypi")] == ["error", "error", "warning", "error"]
+    assert [finding.level for finding in graver(found, "mine")] == ["error", "error", "warning", "note"]

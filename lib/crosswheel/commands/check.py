@@ -54,10 +54,10 @@ def checked(files: Sequence[Distribution], config: Config, project: Path, stream
     wheelhouse = Wheelhouse(entries, tuple(path.name for path in sdists), tuple(dict.fromkeys(planned)))
     findings = check_release(release, config.ignore)
     return AuditReport(
-        audits=tuple(_with_its_own(audit, findings) for audit in audits),
+        audits=tuple(_with_its_own(audit, findings, config.repository) for audit in audits),
         sdists=sdists,
         together=(
-            *graver(audit_together(wheelhouse, config.ignore)),
+            *graver(audit_together(wheelhouse, config.ignore), config.repository),
             *(finding for finding in findings if finding.member == release.name),
         ),
         seconds=time.monotonic() - began,
@@ -103,6 +103,6 @@ def _checkout(config: Config, project: Path, name: str) -> Checkout | str:
         return error.message
 
 
-def _with_its_own(audit: Audit, findings: Sequence[Finding]) -> Audit:
+def _with_its_own(audit: Audit, findings: Sequence[Finding], repository: str) -> Audit:
     own = (replace(finding, member="") for finding in findings if finding.member == audit.path.name)
-    return replace(audit, findings=graver((*audit.findings, *own)))
+    return replace(audit, findings=graver((*audit.findings, *own), repository))

@@ -16,6 +16,8 @@ from crosswheel.rules.release import Described, Release
 
 # What may be as it is while wheels come and go, and not in a release: a wheel too large for the index, no sdist.
 _GRAVER = {"W508", "W707"}
+_GRAVER_IN_PUBLIC = _GRAVER | {"W117"}  # a local version
+_PUBLIC = {"pypi", "testpypi"}
 
 
 def check(release: Release, ignore: Mapping[str, str] | None = None) -> tuple[Finding, ...]:
@@ -23,9 +25,10 @@ def check(release: Release, ignore: Mapping[str, str] | None = None) -> tuple[Fi
     return switched_off((finding for rule in RELEASE_RULES for finding in rule.check(release)), ignore or {})
 
 
-def graver(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """An audit's findings as a release takes them."""
-    return tuple(replace(finding, level="error") if finding.rule in _GRAVER else finding for finding in findings)
+def graver(findings: Iterable[Finding], repository: str) -> tuple[Finding, ...]:
+    """An audit's findings as a release to this repository takes them."""
+    rules = _GRAVER_IN_PUBLIC if repository in _PUBLIC else _GRAVER
+    return tuple(replace(finding, level="error") if finding.rule in rules else finding for finding in findings)
 
 
 def describe(path: Path) -> Described:
