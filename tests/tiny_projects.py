@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from crosswheel.config import Config
-from crosswheel.docker_host import DockerHost
+from crosswheel.containers.docker_host import DockerHost
+from crosswheel.containers.images import Family
 from crosswheel.engines.site import Site
 from crosswheel.errors import CrosswheelError, EngineUnavailable
 from crosswheel.hosts import LocalHost
-from crosswheel.images import Family
 from crosswheel.index import Index, PipSettings
 from crosswheel.model import Interpreter, Job, Listener, Sdist
 from crosswheel.process import Processes

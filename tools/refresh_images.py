@@ -13,12 +13,12 @@ from pathlib import Path
 
 from packaging.version import Version
 
+from crosswheel.containers.images import ImagePin, pinned_images
+from crosswheel.containers.references import parse_reference
 from crosswheel.errors import CrosswheelError, UsageError
 from crosswheel.hosts import user_cache
-from crosswheel.images import ImagePin, pinned_images
 from crosswheel.index import Index, read_pip_settings
 from crosswheel.process import Processes
-from crosswheel.references import parse_reference
 from crosswheel.targets import Architecture, Policy, architectures, parse_policy
 
 Pins = Mapping[tuple[Policy, Architecture], ImagePin]

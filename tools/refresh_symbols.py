@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from crosswheel.elf import read_elf
 from crosswheel.errors import MissingTool
+from crosswheel.formats.elf import read_elf
 from crosswheel.hosts import user_cache
 from crosswheel.index import Index, read_pip_settings
 from crosswheel.interpreters import fetch_interpreter, find_interpreters

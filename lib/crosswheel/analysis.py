@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from crosswheel.elf import Elf
+from crosswheel.formats.elf import Elf
+from crosswheel.formats.wheels import Wheel
 from crosswheel.rules.promise import is_loader, policies_of, promise_of
 from crosswheel.targets import Architecture, Policy
-from crosswheel.wheels import Wheel
 
 if TYPE_CHECKING:
     from auditwheel.policy import Policy as TheirPolicy

@@ -20,13 +20,13 @@ from pathlib import Path
 
 from crosswheel.analysis import Analysis, analyses
 from crosswheel.errors import CrosswheelError
+from crosswheel.formats.wheels import Wheel, read_wheel
 from crosswheel.model import Artifact, Finding
 from crosswheel.rules import RULES, SET_RULES
 from crosswheel.rules.rule import Rule
 from crosswheel.rules.unreadable import Unreadable
 from crosswheel.rules.wheelhouse import Entry, Wheelhouse, entry
 from crosswheel.targets import Target
-from crosswheel.wheels import Wheel, read_wheel
 
 _MOST_PLACES = 1000  # where one rule is broken in one wheel
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Literal, TypeAlias, TypeVar
 
-from crosswheel import binfmt
 from crosswheel.config import Config
-from crosswheel.docker_host import DockerHost, connect, contexts, engine_errors
-from crosswheel.emulation import Running, survey
+from crosswheel.containers import binfmt
+from crosswheel.containers.docker_host import DockerHost, connect, contexts, engine_errors
+from crosswheel.containers.emulation import Running, survey
 from crosswheel.errors import CannotRun, CrosswheelError, EngineUnavailable, MissingTool
 from crosswheel.hosts import LocalHost
 from crosswheel.interpreters import uv

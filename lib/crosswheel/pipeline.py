@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from crosswheel.config import Config
-from crosswheel.docker_host import DockerHost
+from crosswheel.containers.docker_host import DockerHost
 from crosswheel.engines import ENGINES
 from crosswheel.engines.site import Site
 from crosswheel.errors import (
@@ -30,6 +30,7 @@ from crosswheel.errors import (
     TimeLimit,
     explained,
 )
+from crosswheel.formats.wheels import artifact, read_wheel, serves
 from crosswheel.hosts import LocalHost
 from crosswheel.model import (
     Artifact,
@@ -52,7 +53,6 @@ from crosswheel.steps import MAKE
 from crosswheel.steps.test import prepare_test, untested
 from crosswheel.steps.work import Work
 from crosswheel.targets import Architecture, Policy, Target
-from crosswheel.wheels import artifact, read_wheel, serves
 
 _TAIL = 30  # lines of a log that a failure shows
 _PURE = "a pure wheel: no cross build needed"

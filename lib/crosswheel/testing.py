@@ -18,7 +18,7 @@ from pathlib import Path
 from elftools.elf.enums import ENUM_D_TAG, ENUM_E_MACHINE
 from packaging.tags import parse_tag
 
-from crosswheel.elf import MAGIC, ByteOrder
+from crosswheel.formats.elf import MAGIC, ByteOrder
 
 _A_LONG_TIME_AGO = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip archive can name
 _FUNCTION, _WEAK_FUNCTION = 1 << 4 | 2, 2 << 4 | 2

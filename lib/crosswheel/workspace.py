@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from crosswheel.container import Container
+from crosswheel.containers.container import Container
 from crosswheel.hosts import LocalHost
 from crosswheel.model import Interpreter
 from crosswheel.toolchains.toolbox import UV

@@ -22,14 +22,14 @@ import pytest
 from containers import dockerd
 from containers.engine import Engine
 from containers.program import find_program
-from crosswheel import container as module
-from crosswheel.container import Container, remove_stale, running
-from crosswheel.docker_host import DockerHost, connect
+from crosswheel.containers import container as module
+from crosswheel.containers.container import Container, remove_stale, running
+from crosswheel.containers.docker_host import DockerHost, connect
+from crosswheel.containers.images import Image, ensure_image
+from crosswheel.containers.opt_python import find_pythons
+from crosswheel.containers.ownership import LABEL, is_stale, labels
 from crosswheel.errors import BuildFailed, ContainerLost, EngineUnavailable, OutOfMemory, TimeLimit
-from crosswheel.images import Image, ensure_image
 from crosswheel.model import deaf
-from crosswheel.opt_python import find_pythons
-from crosswheel.ownership import LABEL, is_stale, labels
 from crosswheel.process import CommandFailed, Processes, Stopped
 from crosswheel.targets import parse_architecture
 
@@ -468,11 +468,11 @@ def refusal_of(container: Container) -> EngineUnavailable:
 
 KILLED = """
 import os, sys, time
-from crosswheel.container import running
-from crosswheel.docker_host import connect
-from crosswheel.emulation import image_archive
-from crosswheel.images import find_image
-from crosswheel.ownership import labels
+from crosswheel.containers.container import running
+from crosswheel.containers.docker_host import connect
+from crosswheel.containers.emulation import image_archive
+from crosswheel.containers.images import find_image
+from crosswheel.containers.ownership import labels
 from crosswheel.process import Processes
 from crosswheel.targets import parse_architecture
 

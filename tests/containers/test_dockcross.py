@@ -17,13 +17,13 @@ from containers.stand_ins.dockcross import TRIPLE
 from containers.stand_ins.manylinux import POLICY
 from crosswheel.commands import run_verb
 from crosswheel.config import load_config
-from crosswheel.elf import Elf
+from crosswheel.containers.images import image_arch
 from crosswheel.engines.dockcross import Dockcross
 from crosswheel.engines.site import Site, look_around
-from crosswheel.images import image_arch
+from crosswheel.formats.elf import Elf
+from crosswheel.formats.wheels import read_wheel
 from crosswheel.model import Interpreter, Job, deaf
 from crosswheel.targets import parse_target
-from crosswheel.wheels import read_wheel
 from crosswheel.workspace import Workspace
 from tiny_projects import PROJECTS, tar_of
 

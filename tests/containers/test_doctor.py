@@ -12,8 +12,9 @@ import pytest
 
 from containers.binfmt import BinfmtUnavailable, unregistered
 from containers.engine import Engine
-from crosswheel import binfmt, diagnosis
+from crosswheel import diagnosis
 from crosswheel.commands.doctor import doctor
+from crosswheel.containers import binfmt
 from crosswheel.targets import architectures
 from crosswheel.toolchains.zig import program_path
 

@@ -11,10 +11,10 @@ import pytest
 
 from containers.binfmt import Handler
 from containers.engine import Engine
-from crosswheel.docker_host import DockerHost, connect
-from crosswheel.emulation import Running, probe
+from crosswheel.containers.docker_host import DockerHost, connect
+from crosswheel.containers.emulation import Running, probe
+from crosswheel.containers.ownership import LABEL
 from crosswheel.errors import CannotRun
-from crosswheel.ownership import LABEL
 from crosswheel.targets import Architecture, architectures
 
 pytestmark = pytest.mark.containers

@@ -30,15 +30,15 @@ from containers.stand_ins.manylinux import POLICY
 from crosswheel.commands import run_verb
 from crosswheel.config import load_config
 from crosswheel.config import options as options_of
-from crosswheel.docker_host import DockerHost
-from crosswheel.elf import Elf
+from crosswheel.containers.docker_host import DockerHost
+from crosswheel.containers.ownership import LABEL
 from crosswheel.engines import containers
 from crosswheel.engines.site import look_around
 from crosswheel.errors import CrosswheelError
+from crosswheel.formats.elf import Elf
+from crosswheel.formats.wheels import read_wheel
 from crosswheel.model import deaf
-from crosswheel.ownership import LABEL
 from crosswheel.targets import parse_target
-from crosswheel.wheels import read_wheel
 from tiny_projects import PROJECTS
 
 pytestmark = [pytest.mark.containers, pytest.mark.index]

@@ -21,9 +21,9 @@ import requests
 
 from containers.engine import Engine
 from crosswheel.commands import run_verb
-from crosswheel.docker_host import DockerHost, connect
+from crosswheel.containers.docker_host import DockerHost, connect
+from crosswheel.containers.images import Image, ensure_image, find_image
 from crosswheel.errors import EngineUnavailable, ImageUnavailable
-from crosswheel.images import Image, ensure_image, find_image
 from crosswheel.model import Chore, Event, Note, Transfer
 from crosswheel.targets import Architecture, parse_architecture
 

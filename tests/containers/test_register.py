@@ -13,12 +13,12 @@ import pytest
 
 from containers.binfmt import BinfmtUnavailable, handler, unregistered
 from containers.engine import Engine
-from crosswheel import binfmt
 from crosswheel.commands.register import register
-from crosswheel.docker_host import connect
-from crosswheel.emulation import probe
+from crosswheel.containers import binfmt
+from crosswheel.containers.docker_host import connect
+from crosswheel.containers.emulation import probe
+from crosswheel.containers.ownership import LABEL
 from crosswheel.errors import CannotRun
-from crosswheel.ownership import LABEL
 from crosswheel.targets import Architecture, architectures
 
 pytestmark = pytest.mark.containers

@@ -12,7 +12,7 @@ import pytest
 from containers.engine import Engine
 from containers.sshd import SshUnavailable, running_sshd
 from crosswheel.config import load_config
-from crosswheel.docker_host import DockerHost, connect
+from crosswheel.containers.docker_host import DockerHost, connect
 from crosswheel.engines.containers import container_of
 from crosswheel.engines.site import Site
 from crosswheel.errors import EngineUnavailable

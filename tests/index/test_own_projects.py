@@ -10,8 +10,8 @@ import pytest
 
 from builds import WITHOUT_CONTAINERS
 from crosswheel.commands import run_verb
+from crosswheel.formats.wheels import read_wheel
 from crosswheel.index import sha256_of
-from crosswheel.wheels import read_wheel
 
 pytestmark = pytest.mark.index
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from builds import SLOW, Build, Builder
+from crosswheel.formats.wheels import read_wheel
 from crosswheel.targets import parse_target
-from crosswheel.wheels import read_wheel
 
 pytestmark = pytest.mark.index
 

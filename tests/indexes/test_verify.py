@@ -10,12 +10,12 @@ import pytest
 from bad_wheels import ARM, FAST, METADATA
 from crosswheel.distributions import read_distributions
 from crosswheel.model import Listener, deaf
-from crosswheel.repositories import Repository
+from crosswheel.release.repositories import Repository
+from crosswheel.release.verification import Verification
 from crosswheel.steps import verify as step
 from crosswheel.steps.verify import verify
 from crosswheel.targets import parse_target
 from crosswheel.testing import tiny_wheel
-from crosswheel.verification import Verification
 from indexes.clients import sha256, twine
 from indexes.proxy import Act, Fault, Proxy, answered, cut_after, late, replaced, stale
 from indexes.servers import Served

@@ -10,7 +10,7 @@ import pytest
 from arm import ArmPython
 from builds import WITHOUT_CONTAINERS
 from crosswheel.commands import run_verb
-from crosswheel.wheels import read_wheel
+from crosswheel.formats.wheels import read_wheel
 from debian import DebianUnavailable, unpacked
 
 pytestmark = [pytest.mark.index, pytest.mark.debian]

@@ -4,8 +4,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from crosswheel.analysis import Upgrade, analyses
+from crosswheel.formats.wheels import read_wheel
 from crosswheel.testing import tiny_elf, tiny_wheel
-from crosswheel.wheels import read_wheel
 
 TAG = "cp313-cp313-manylinux_2_28_aarch64"
 EXTENSION = "fast.cpython-313-aarch64-linux-gnu.so"

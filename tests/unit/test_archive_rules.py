@@ -10,10 +10,10 @@ import pytest
 
 from bad_archives import header
 from crosswheel.errors import AuditFailed
+from crosswheel.formats.wheels import read_wheel
 from crosswheel.rules.archive import DishonestTime, UnsafeName
 from crosswheel.steps.audit import audit_wheel
 from crosswheel.testing import tiny_wheel
-from crosswheel.wheels import read_wheel
 
 DIST_INFO = "tiny-1.0.dist-info"
 

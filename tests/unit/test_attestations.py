@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from twine.utils import DEFAULT_REPOSITORY
 
-from crosswheel.attestations import attestation_of, make_attestations
 from crosswheel.distributions import Distribution, read_distributions
 from crosswheel.model import Event, Note
-from crosswheel.repositories import Repository
+from crosswheel.release.attestations import attestation_of, make_attestations
+from crosswheel.release.repositories import Repository
 from crosswheel.testing import tiny_wheel
 
 PYPI = Repository("pypi", DEFAULT_REPOSITORY, "", "__token__", "")

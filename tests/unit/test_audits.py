@@ -114,7 +114,8 @@ def test_what_cannot_be_read_can_be_switched_off_too(tmp_path: Path) -> None:
 DEADLY = """
 import os, sys
 from pathlib import Path
-from crosswheel import audits, wheels
+from crosswheel import audits
+from crosswheel.formats import wheels
 
 read = audits.read_wheel
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from crosswheel.binfmt import (
+from crosswheel.containers.binfmt import (
     Handler,
     complaints,
     find_emulator,
@@ -16,8 +16,8 @@ from crosswheel.binfmt import (
     register,
     shares_kernel,
 )
-from crosswheel.docker_host import DockerHost
-from crosswheel.emulation import program
+from crosswheel.containers.docker_host import DockerHost
+from crosswheel.containers.emulation import program
 from crosswheel.process import Processes
 from crosswheel.targets import Architecture, architectures
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
-from crosswheel.changelog import find_entry, read_entry
 from crosswheel.errors import NotReleasable
+from crosswheel.release.changelog import find_entry, read_entry
 
 KEEP_A_CHANGELOG = """\
 # Changelog

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from crosswheel.config import load_config
+from crosswheel.containers.images import Image
 from crosswheel.errors import MissingTool, UsageError
-from crosswheel.images import Image
 from crosswheel.targets import Target, architectures, parse_target
 from crosswheel.toolchains.build_systems import Configuration
 from crosswheel.toolchains.description import Description, Layout, derive, read_layout

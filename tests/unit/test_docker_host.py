@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from crosswheel import docker_host
-from crosswheel.docker_host import connect
+from crosswheel.containers import docker_host
+from crosswheel.containers.docker_host import connect
 from crosswheel.errors import EngineUnavailable
 
 NOBODY = 65534

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from crosswheel import diagnosis
-from crosswheel.binfmt import Complaint, Handler
 from crosswheel.commands import doctor as verb
+from crosswheel.containers.binfmt import Complaint, Handler
+from crosswheel.containers.docker_host import DockerHost
+from crosswheel.containers.emulation import Running
 from crosswheel.diagnosis import (
     Ability,
     Diagnosis,
@@ -22,8 +24,6 @@ from crosswheel.diagnosis import (
     machine_problems,
     place_problems,
 )
-from crosswheel.docker_host import DockerHost
-from crosswheel.emulation import Running
 from crosswheel.errors import CannotRun, EngineUnavailable
 from crosswheel.model import Interpreter
 from crosswheel.report.doctor import diagnosis_document, diagnosis_text

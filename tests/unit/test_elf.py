@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from elftools.elf.enums import ENUM_E_MACHINE
 
-from crosswheel.elf import BadElf, Bits, ByteOrder, Undefined, read_elf
+from crosswheel.formats.elf import BadElf, Bits, ByteOrder, Undefined, read_elf
 from crosswheel.testing import tiny_elf
 
 MACHINES = [("EM_AARCH64", 64, "little"), ("EM_386", 32, "little"), ("EM_S390", 64, "big"), ("EM_PPC", 32, "big")]

@@ -7,8 +7,8 @@ import tarfile
 import pytest
 from elftools.elf.elffile import ELFFile
 
-from crosswheel.emulation import Running, image_archive, program
-from crosswheel.ownership import LABEL
+from crosswheel.containers.emulation import Running, image_archive, program
+from crosswheel.containers.ownership import LABEL
 from crosswheel.targets import Architecture, architectures, load_table
 
 ARCHITECTURES = pytest.mark.parametrize("arch", architectures().values(), ids=str)

@@ -20,8 +20,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crosswheel.elf import BadElf, read_elf
 from crosswheel.errors import AuditFailed
+from crosswheel.formats.elf import BadElf, read_elf
 from crosswheel.steps.audit import audit_wheel
 from crosswheel.testing import tiny_elf, tiny_wheel
 

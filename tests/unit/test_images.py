@@ -13,8 +13,7 @@ from typing import Any
 
 import pytest
 
-from crosswheel.errors import CrosswheelError, DiskFull, ImageUnavailable, UsageError
-from crosswheel.images import (
+from crosswheel.containers.images import (
     Family,
     ImagePin,
     _architecture,
@@ -25,9 +24,10 @@ from crosswheel.images import (
     pinned_image,
     pinned_images,
 )
+from crosswheel.containers.references import Reference, is_image_id, parse_reference
+from crosswheel.errors import CrosswheelError, DiskFull, ImageUnavailable, UsageError
 from crosswheel.index import Index, PipSettings
 from crosswheel.model import Chore, Event, Transfer
-from crosswheel.references import Reference, is_image_id, parse_reference
 from crosswheel.targets import architectures, parse_target
 from index_server import IndexServer, index_server
 

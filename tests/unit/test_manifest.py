@@ -14,16 +14,16 @@ from packaging.version import Version
 
 import crosswheel
 from crosswheel.builds import Build
-from crosswheel.changelog import Entry
-from crosswheel.choices import Choice
 from crosswheel.distributions import Distribution
-from crosswheel.manifest import Manifest, tool_versions
 from crosswheel.model import StepTime
-from crosswheel.published import PublishedFile
+from crosswheel.release.changelog import Entry
+from crosswheel.release.choices import Choice
+from crosswheel.release.manifest import Manifest, tool_versions
+from crosswheel.release.published import PublishedFile
+from crosswheel.release.repositories import Repository
+from crosswheel.release.verification import Difference, Verification
 from crosswheel.report.manifest import manifest_document, manifest_markdown, write_manifest
-from crosswheel.repositories import Repository
 from crosswheel.targets import parse_target
-from crosswheel.verification import Difference, Verification
 from crosswheel.version_control import Checkout
 
 SCHEMA = json.loads((Path(crosswheel.__file__).parent / "data" / "release.schema.json").read_text())

@@ -21,8 +21,8 @@ import pytest
 from crosswheel import errors
 from crosswheel.commands import run_verb
 from crosswheel.config import load_config
-from crosswheel.docker_host import DockerHost
-from crosswheel.emulation import Running
+from crosswheel.containers.docker_host import DockerHost
+from crosswheel.containers.emulation import Running
 from crosswheel.engines import ENGINES
 from crosswheel.errors import (
     BuildFailed,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crosswheel.reach import Place, best_of, places_of, reaches
+from crosswheel.release.reach import Place, best_of, places_of, reaches
 from crosswheel.targets import parse_target
 
 ARM = "manylinux_2_17_aarch64"

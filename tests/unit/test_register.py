@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from crosswheel import binfmt
-from crosswheel.docker_host import DockerHost
+from crosswheel.containers import binfmt
+from crosswheel.containers.docker_host import DockerHost
 from crosswheel.errors import CannotRun
 from crosswheel.process import Processes
 from crosswheel.steps.register import ImageOfEmulators, InstalledEmulators, Provider, choose_provider, failure

@@ -18,15 +18,15 @@ from typing import Any
 import pytest
 
 from crosswheel.config import load_config
-from crosswheel.elf import Elf
 from crosswheel.errors import RepairFailed
+from crosswheel.formats.elf import Elf
+from crosswheel.formats.wheels import read_wheel
 from crosswheel.model import Job, Sdist
 from crosswheel.steps import MAKE
 from crosswheel.steps.audit import audit
 from crosswheel.steps.repair import repair
 from crosswheel.steps.work import Work
 from crosswheel.testing import tiny_elf, tiny_wheel
-from crosswheel.wheels import read_wheel
 from crosswheel.workspace import HostWorkspace
 from debug_info import DEBUG_INFO, with_debug_info
 from report_samples import make_job

@@ -14,7 +14,7 @@ from twine.utils import DEFAULT_REPOSITORY, TEST_REPOSITORY
 
 from crosswheel.config import load_config
 from crosswheel.errors import IndexUnreachable, UsageError
-from crosswheel.repositories import Repository, find_repository, variable
+from crosswheel.release.repositories import Repository, find_repository, variable
 from upload_server import UploadServer, upload_server
 
 TOKEN = "a-token-for-tests"  # noqa: S105

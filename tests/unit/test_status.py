@@ -11,7 +11,7 @@ from packaging.version import Version
 
 from crosswheel.builds import Build
 from crosswheel.distributions import Distribution
-from crosswheel.published import PublishedFile
+from crosswheel.release.published import PublishedFile
 from crosswheel.report.status import status_document, status_text
 from crosswheel.steps.status import Made, ReleaseStatus, Standing, lacking, last_release, standings
 from crosswheel.targets import parse_target

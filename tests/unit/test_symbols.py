@@ -10,11 +10,11 @@ from types import ModuleType
 import pytest
 
 from bad_wheels import ARM, SUFFIX
+from crosswheel.formats.symbols import is_listed, known_pythons, libc_has, library_has, python_has
+from crosswheel.formats.wheels import read_wheel
 from crosswheel.rules.symbols import UnresolvedSymbol
-from crosswheel.symbols import is_listed, known_pythons, libc_has, library_has, python_has
 from crosswheel.targets import parse_policy, parse_python
 from crosswheel.testing import tiny_elf, tiny_wheel
-from crosswheel.wheels import read_wheel
 
 TOOLS = Path(__file__).parents[2] / "tools"
 HELP = tiny_elf(soname="libhelp.so.1", exports=["help"])

@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 
 from crosswheel.commands import run_verb
-from crosswheel.delivery import connect, read_package
 from crosswheel.distributions import Distribution, read_distributions
 from crosswheel.errors import (
     AuditFailed,
@@ -31,8 +30,9 @@ from crosswheel.errors import (
 )
 from crosswheel.index import PipSettings
 from crosswheel.model import Event, Note, Transfer, deaf
-from crosswheel.published import PublishedFile, published_files
-from crosswheel.repositories import Repository
+from crosswheel.release.delivery import connect, read_package
+from crosswheel.release.published import PublishedFile, published_files
+from crosswheel.release.repositories import Repository
 from crosswheel.steps.upload import compare, in_order, upload
 from crosswheel.testing import tiny_elf, tiny_wheel
 from tiny_projects import PKG_INFO, tar_of
@@ -320,7 +320,7 @@ def pypi(server: UploadServer, monkeypatch: pytest.MonkeyPatch) -> Repository:
     """The server in the role of PyPI, which a CI service gives an identity for."""
     monkeypatch.setattr("twine.utils.DEFAULT_REPOSITORY", server.url)
     monkeypatch.setattr("twine.auth.detect_credential", lambda audience: f"identity for {audience}")
-    monkeypatch.setattr("crosswheel.attestations.find_spec", lambda _name: None)
+    monkeypatch.setattr("crosswheel.release.attestations.find_spec", lambda _name: None)
     return replace(repository_of(server, ""), username="__token__")
 
 

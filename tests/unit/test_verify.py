@@ -13,21 +13,21 @@ from typing import Any
 import pytest
 
 from bad_wheels import ARM, FAST, METADATA
-from crosswheel.choices import Pip
 from crosswheel.commands import run_verb
 from crosswheel.distributions import Distribution, read_distributions
 from crosswheel.errors import IndexUnreachable, VerifyFailed
 from crosswheel.index import PipSettings
 from crosswheel.model import Event, Note, deaf
 from crosswheel.process import Processes
-from crosswheel.published import PublishedFile, published_files
+from crosswheel.release.choices import Pip
+from crosswheel.release.published import PublishedFile, published_files
+from crosswheel.release.repositories import Repository
+from crosswheel.release.verification import Difference, Verification, compare, read_built
 from crosswheel.report.verify import verify_document, verify_text
-from crosswheel.repositories import Repository
 from crosswheel.steps import verify as step
 from crosswheel.steps.verify import verify
 from crosswheel.targets import Target, parse_target
 from crosswheel.testing import tiny_wheel
-from crosswheel.verification import Difference, Verification, compare, read_built
 from index_server import IndexServer, index_server
 from tiny_projects import tar_of
 
@@ -268,7 +268,7 @@ def test_a_rival_with_a_higher_build_number_is_what_pip_takes(release: Release) 
 
 def test_a_pip_that_gets_no_answer_is_not_waited_for(release: Release, monkeypatch: pytest.MonkeyPatch) -> None:
     release.add()
-    monkeypatch.setattr("crosswheel.choices._LONGEST", 0.0)
+    monkeypatch.setattr("crosswheel.release.choices._LONGEST", 0.0)
     assert pip(release).choice("tiny==1.0", TARGET).reason == "nothing, for pip had no answer after 0 s"
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from crosswheel.formats.wheels import read_wheel
 from crosswheel.rules import SET_RULES
 from crosswheel.rules.wheelhouse import SetRule, Wheelhouse, entry
 from crosswheel.targets import parse_target
 from crosswheel.testing import tiny_wheel
-from crosswheel.wheels import read_wheel
 
 ARM = "cp313-cp313-manylinux_2_17_aarch64"
 OLDER = "cp312-cp312-manylinux_2_17_aarch64"

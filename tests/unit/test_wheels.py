@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
-from crosswheel.elf import BadElf, Elf
 from crosswheel.errors import AuditFailed
+from crosswheel.formats.elf import BadElf, Elf
+from crosswheel.formats.wheels import artifact, read_wheel, serves, top_level_modules
 from crosswheel.targets import PythonTag, parse_target
 from crosswheel.testing import tiny_elf, tiny_wheel
-from crosswheel.wheels import artifact, read_wheel, serves, top_level_modules
 
 TAG = "cp313-cp313-manylinux_2_17_aarch64.manylinux2014_aarch64"
 SUFFIX = ".cpython-313-aarch64-linux-gnu.so"

@@ -15,9 +15,9 @@ import pytest
 
 from bad_archives import END, after, before, comment, end, header, hidden
 from crosswheel.errors import AuditFailed
+from crosswheel.formats.wheels import read_wheel
+from crosswheel.formats.zips import DIRECTORY, UNPACKED, Unreadable, open_archive, unpack
 from crosswheel.testing import tiny_wheel
-from crosswheel.wheels import read_wheel
-from crosswheel.zips import DIRECTORY, UNPACKED, Unreadable, open_archive, unpack
 
 CENTRAL = struct.Struct("<4s6H3I5H2I")
 LOCAL = struct.Struct("<4s5H3I2H")
@@ -181,7 +181,7 @@ def test_a_million_members(tmp_path: Path) -> None:
 
 
 def test_too_many_members(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("crosswheel.zips.MEMBERS", 100)
+    monkeypatch.setattr("crosswheel.formats.zips.MEMBERS", 100)
     path = tmp_path / "a.zip"
     path.write_bytes(_archive([b"a"] * 100, b"", 0, 0, 0))
     assert len(open_archive(path).entries) == 100

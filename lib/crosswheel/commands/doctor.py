@@ -9,8 +9,8 @@ from typing import Any, TextIO
 
 from crosswheel.commands.register import register
 from crosswheel.config import load_config
+from crosswheel.containers.emulation import probe
 from crosswheel.diagnosis import Problem, diagnose
-from crosswheel.emulation import probe
 from crosswheel.errors import CrosswheelError, explaining
 from crosswheel.hosts import LocalHost, local_host
 from crosswheel.model import Note, deaf

@@ -11,9 +11,9 @@ from typing import Any, TextIO
 
 from crosswheel import __version__
 from crosswheel.config import Config, load_config
-from crosswheel.docker_host import DockerHost, connect
+from crosswheel.containers.docker_host import DockerHost, connect
+from crosswheel.containers.images import Image, ensure_image, find_image, image_arch, pinned_image
 from crosswheel.errors import CrosswheelError, explaining
-from crosswheel.images import Image, ensure_image, find_image, image_arch, pinned_image
 from crosswheel.model import Listener
 from crosswheel.report.console import console_for
 from crosswheel.report.document import SCHEMA, write_json

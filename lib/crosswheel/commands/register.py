@@ -9,8 +9,8 @@ from typing import Any, TextIO
 
 from crosswheel import __version__
 from crosswheel.config import load_config
-from crosswheel.docker_host import DockerHost, connect
-from crosswheel.emulation import Running, probe, survey
+from crosswheel.containers.docker_host import DockerHost, connect
+from crosswheel.containers.emulation import Running, probe, survey
 from crosswheel.errors import CannotRun, explaining
 from crosswheel.model import Listener, Note
 from crosswheel.process import Processes

@@ -16,18 +16,20 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from crosswheel.changelog import Entry, read_entry
 from crosswheel.commands.check import builds_of, checked
 from crosswheel.commands.verify import release_targets
 from crosswheel.config import Config, load_config
-from crosswheel.delivery import connect
 from crosswheel.distributions import Distribution, files_in, read_distributions
 from crosswheel.errors import CheckFailed, CrosswheelError, NotReleasable, UsageError, explaining
 from crosswheel.index import read_pip_settings
-from crosswheel.manifest import Manifest, tool_versions
 from crosswheel.model import deaf
 from crosswheel.process import Processes
-from crosswheel.published import PublishedFile, published_files
+from crosswheel.release.changelog import Entry, read_entry
+from crosswheel.release.delivery import connect
+from crosswheel.release.manifest import Manifest, tool_versions
+from crosswheel.release.published import PublishedFile, published_files
+from crosswheel.release.repositories import Repository, find_repository
+from crosswheel.release.verification import Verification
 from crosswheel.report.audit import audit_text
 from crosswheel.report.console import console_for
 from crosswheel.report.manifest import write_manifest
@@ -36,12 +38,10 @@ from crosswheel.report.terminal import display
 from crosswheel.report.upload import Sending, upload_text
 from crosswheel.report.verify import verify_text
 from crosswheel.report.wording import count_text
-from crosswheel.repositories import Repository, find_repository
 from crosswheel.steps.upload import compare, in_order, refuse_clashes
 from crosswheel.steps.upload import upload as send
 from crosswheel.steps.verify import verify as read_back
 from crosswheel.terminal import forget_typed, is_interactive
-from crosswheel.verification import Verification
 from crosswheel.version_control import Checkout, read_checkout, releasable_tag
 
 if TYPE_CHECKING:

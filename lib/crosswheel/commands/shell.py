@@ -16,10 +16,10 @@ from typing import Any, TextIO
 from crosswheel import source
 from crosswheel.backend import Settings, install_requirements, quieten_backends
 from crosswheel.config import Config, load_config
+from crosswheel.containers.images import image_arch
 from crosswheel.engines import ENGINES, LADDER, offers
 from crosswheel.engines.site import Site, look_around
 from crosswheel.errors import CrosswheelError, NothingToDo, UsageError, explaining
-from crosswheel.images import image_arch
 from crosswheel.interpreters import fetch_interpreter, uv
 from crosswheel.model import Job, LeftOut, Listener, Note, chore
 from crosswheel.plan import plan_job

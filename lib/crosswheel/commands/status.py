@@ -16,12 +16,12 @@ from crosswheel.distributions import Distribution, read_distributions
 from crosswheel.errors import Incomplete, explaining
 from crosswheel.index import read_pip_settings
 from crosswheel.process import Processes
-from crosswheel.published import published_files, release_files, version_of
+from crosswheel.release.published import published_files, release_files, version_of
+from crosswheel.release.repositories import find_repository
 from crosswheel.report.audit import in_progress
 from crosswheel.report.console import console_for
 from crosswheel.report.document import write_json
 from crosswheel.report.status import status_document, status_text
-from crosswheel.repositories import find_repository
 from crosswheel.rules.wheelhouse import Entry
 from crosswheel.steps.status import Made, ReleaseStatus, lacking, last_release, standings
 

@@ -16,14 +16,14 @@ from crosswheel.distributions import Distribution, read_distributions
 from crosswheel.errors import AuditFailed, explaining
 from crosswheel.index import read_pip_settings
 from crosswheel.process import Processes
-from crosswheel.published import published_files
+from crosswheel.release.published import published_files
+from crosswheel.release.repositories import find_repository
 from crosswheel.report.audit import in_progress
 from crosswheel.report.console import console_for
 from crosswheel.report.document import write_json
 from crosswheel.report.terminal import display
 from crosswheel.report.untrusted import one_line
 from crosswheel.report.upload import Sending, upload_document, upload_text
-from crosswheel.repositories import find_repository
 from crosswheel.steps.upload import compare, in_order, refuse_clashes
 from crosswheel.steps.upload import upload as send
 

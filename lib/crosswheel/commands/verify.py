@@ -11,16 +11,16 @@ from crosswheel.commands.audit import targets_of
 from crosswheel.config import Config, load_config
 from crosswheel.distributions import Distribution, read_distributions
 from crosswheel.errors import VerifyFailed, explaining
+from crosswheel.formats.wheels import Wheel, read_wheel
 from crosswheel.plan import served_targets
+from crosswheel.release.repositories import find_repository
 from crosswheel.report.console import console_for
 from crosswheel.report.document import write_json
 from crosswheel.report.terminal import display
 from crosswheel.report.verify import verify_document, verify_text
-from crosswheel.repositories import find_repository
 from crosswheel.rules.wheelhouse import entry
 from crosswheel.steps.verify import verify as read_back
 from crosswheel.targets import Target, oldest_policy
-from crosswheel.wheels import Wheel, read_wheel
 
 
 @explaining()

@@ -14,12 +14,12 @@ from crosswheel import source
 from crosswheel.backend import quieten_backends
 from crosswheel.commands.plan import exit_code_of, plan, plan_for
 from crosswheel.config import Config, load_config
-from crosswheel.container import remove_stale
-from crosswheel.docker_host import DockerHost
+from crosswheel.containers.container import remove_stale
+from crosswheel.containers.docker_host import DockerHost
+from crosswheel.containers.images import image_arch
 from crosswheel.engines import ENGINES
 from crosswheel.engines.site import Site, look_around
 from crosswheel.errors import INTERRUPTED, CrosswheelError, MissingTool, NothingToDo, UsageError, explaining
-from crosswheel.images import image_arch
 from crosswheel.interpreters import fetch_interpreter
 from crosswheel.model import Interpreter, Listener, Note, Planned, Report, chore
 from crosswheel.pipeline import Run, keep

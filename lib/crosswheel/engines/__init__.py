@@ -7,12 +7,12 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
+from crosswheel.containers.images import Family
 from crosswheel.engines.accelerated import Accelerated
 from crosswheel.engines.cross import Cross
 from crosswheel.engines.dockcross import Dockcross
 from crosswheel.engines.pypa import Pypa
 from crosswheel.engines.site import Site
-from crosswheel.images import Family
 from crosswheel.model import Interpreter, Job, Listener
 from crosswheel.targets import Target
 from crosswheel.workspace import Workspace

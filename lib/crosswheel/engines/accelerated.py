@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from crosswheel.container import Container
+from crosswheel.containers.container import Container
+from crosswheel.containers.images import Family
 from crosswheel.engines import containers
 from crosswheel.engines.site import Site
 from crosswheel.errors import MissingTool
-from crosswheel.images import Family
 from crosswheel.model import Interpreter, Job, Listener
 from crosswheel.process import CommandFailed
 from crosswheel.targets import Target

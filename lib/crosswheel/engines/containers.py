@@ -10,11 +10,11 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit, urlunsplit
 
 from crosswheel.backend import unreachable_index
-from crosswheel.container import Container, running
-from crosswheel.docker_host import DockerHost
+from crosswheel.containers.container import Container, running
+from crosswheel.containers.docker_host import DockerHost
+from crosswheel.containers.images import Family, Image, image_arch
 from crosswheel.engines.site import Site
 from crosswheel.errors import BuildFailed, CrosswheelError, EngineUnavailable
-from crosswheel.images import Family, Image, image_arch
 from crosswheel.index import redact
 from crosswheel.model import Interpreter, Job, Listener, deaf
 from crosswheel.process import CommandFailed

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from crosswheel.config import Config
+from crosswheel.containers.images import Family
 from crosswheel.engines.site import Site
-from crosswheel.images import Family
 from crosswheel.model import Interpreter, Job, Listener, deaf
 from crosswheel.targets import Target
 from crosswheel.toolchains.configuration import configure, environ_of

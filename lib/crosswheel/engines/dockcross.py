@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from crosswheel.containers.images import Family
 from crosswheel.engines import containers
 from crosswheel.engines.site import Site
 from crosswheel.errors import CrosswheelError, MissingTool
-from crosswheel.images import Family
 from crosswheel.model import Interpreter, Job, Listener
 from crosswheel.targets import Target
 from crosswheel.toolchains.description import ASK, Description, derivable, derive, read_layout

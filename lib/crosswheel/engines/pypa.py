@@ -11,9 +11,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+from crosswheel.containers.images import Family
 from crosswheel.engines import containers
 from crosswheel.engines.site import Site
-from crosswheel.images import Family
 from crosswheel.model import Interpreter, Job, Listener
 from crosswheel.targets import Target
 from crosswheel.workspace import Workspace

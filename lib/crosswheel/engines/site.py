@@ -12,13 +12,13 @@ from itertools import product
 from typing import TypeVar
 
 from crosswheel.config import Config
-from crosswheel.docker_host import DockerHost, connect
-from crosswheel.emulation import Running, probe
+from crosswheel.containers.docker_host import DockerHost, connect
+from crosswheel.containers.emulation import Running, probe
+from crosswheel.containers.images import Family, Image, ensure_image, find_image, image_arch, pinned_image
+from crosswheel.containers.opt_python import find_pythons
 from crosswheel.errors import CrosswheelError, EngineUnavailable, ImageUnavailable
 from crosswheel.hosts import LocalHost, local_host
-from crosswheel.images import Family, Image, ensure_image, find_image, image_arch, pinned_image
 from crosswheel.model import Interpreter, Listener
-from crosswheel.opt_python import find_pythons
 from crosswheel.targets import Architecture, PythonTag, Target, oldest_policy, usual_pythons
 from crosswheel.toolchains.toolbox import Toolbox, ensure_toolbox
 

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from crosswheel import __version__
+from crosswheel.containers.emulation import Running
 from crosswheel.diagnosis import Ability, Diagnosis, Engine, Machine, Place, Problem
-from crosswheel.emulation import Running
 from crosswheel.errors import CrosswheelError
 from crosswheel.report.console import plain_console, styled
 from crosswheel.report.document import SCHEMA, Document

@@ -10,14 +10,14 @@ from urllib.parse import urlsplit, urlunsplit
 
 from crosswheel import __version__
 from crosswheel.builds import Build
-from crosswheel.changelog import Entry
 from crosswheel.distributions import Distribution
-from crosswheel.manifest import Manifest
+from crosswheel.release.changelog import Entry
+from crosswheel.release.manifest import Manifest
+from crosswheel.release.verification import Verification
 from crosswheel.report.document import SCHEMA, Document, write_json, write_text
 from crosswheel.report.markdown import escape, fenced, row
 from crosswheel.report.untrusted import one_line
 from crosswheel.report.wording import count_text, seconds_text, size_text
-from crosswheel.verification import Verification
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from crosswheel.distributions import Distribution
+from crosswheel.release.repositories import Repository
 from crosswheel.report.console import styled
 from crosswheel.report.terminal import shown
 from crosswheel.report.untrusted import one_line
 from crosswheel.report.wording import count_text
-from crosswheel.repositories import Repository
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from crosswheel.emulation import CPU, Running
+from crosswheel.containers.emulation import CPU, Running
 from crosswheel.model import Chore, Finding, Job, Level, Outcome, Plan, Report, Status
 from crosswheel.report.tally import Tally, tally
 from crosswheel.report.untrusted import lines, one_line

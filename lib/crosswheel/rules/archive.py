@@ -11,11 +11,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 
+from crosswheel.formats.wheels import Wheel
+from crosswheel.formats.zips import RATIO, Entry
 from crosswheel.model import Finding
 from crosswheel.rules.rule import Rule
 from crosswheel.targets import Target
-from crosswheel.wheels import Wheel
-from crosswheel.zips import RATIO, Entry
 
 INDEX_LIMIT = 100 << 20
 _LEAST_BOMB = 64 << 20

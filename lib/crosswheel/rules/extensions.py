@@ -6,13 +6,13 @@ import functools
 from collections import defaultdict
 from collections.abc import Iterator
 
-from crosswheel.elf import Elf
+from crosswheel.formats.elf import Elf
+from crosswheel.formats.symbols import is_of_python
+from crosswheel.formats.wheels import Extension, Wheel
 from crosswheel.model import Finding
 from crosswheel.rules.promise import promises
 from crosswheel.rules.rule import Rule
-from crosswheel.symbols import is_of_python
 from crosswheel.targets import Target
-from crosswheel.wheels import Extension, Wheel
 
 
 class WrongSuffix(Rule):

@@ -6,13 +6,13 @@ import posixpath
 import re
 from collections.abc import Iterator
 
-from crosswheel.elf import Elf
+from crosswheel.formats.elf import Elf
+from crosswheel.formats.wheels import Wheel
 from crosswheel.model import Finding
 from crosswheel.rules.loading import folders
 from crosswheel.rules.promise import Promise, promises
 from crosswheel.rules.rule import Rule
 from crosswheel.targets import Target
-from crosswheel.wheels import Wheel
 
 SANITIZERS = ("__ubsan_", "__asan_", "__tsan_", "__msan_", "__lsan_", "__hwasan_")
 

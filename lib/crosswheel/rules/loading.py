@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from crosswheel.elf import Elf
+from crosswheel.formats.elf import Elf
+from crosswheel.formats.wheels import Wheel
 from crosswheel.model import Finding
 from crosswheel.rules.machine import judged
 from crosswheel.rules.rule import Rule
 from crosswheel.targets import Target
-from crosswheel.wheels import Wheel
 
 
 class LibraryNotFound(Rule):

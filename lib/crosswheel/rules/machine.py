@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from crosswheel.elf import BadElf, Elf
+from crosswheel.formats.elf import BadElf, Elf
+from crosswheel.formats.wheels import Wheel
 from crosswheel.model import Finding
 from crosswheel.rules.platforms import is_linux
 from crosswheel.rules.rule import Rule
 from crosswheel.targets import Target
-from crosswheel.wheels import Wheel
 
 # Programs for a graphics card or for the kernel's own virtual machine: data, as far as the processor is concerned.
 _DEVICES = {"EM_AMDGPU", "EM_CUDA", "EM_BPF"}

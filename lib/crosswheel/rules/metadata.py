@@ -10,10 +10,10 @@ from packaging.metadata import ExceptionGroup, InvalidMetadata, Metadata, parse_
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from crosswheel.formats.wheels import Wheel
 from crosswheel.model import Finding
 from crosswheel.rules.rule import Rule
 from crosswheel.targets import Target
-from crosswheel.wheels import Wheel
 
 _LONGEST_SUMMARY = 512  # for PyPI (warehouse/forklift/metadata.py)
 _ENTRY_POINT = re.compile(r"[\w.-]+")

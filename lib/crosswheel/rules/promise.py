@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from crosswheel.formats.wheels import Wheel
 from crosswheel.targets import Architecture, Policy
-from crosswheel.wheels import Wheel
 
 if TYPE_CHECKING:
     from auditwheel.policy import WheelPolicies

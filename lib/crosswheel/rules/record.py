@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from crosswheel.formats.wheels import Wheel
 from crosswheel.model import Finding
 from crosswheel.rules.rule import Rule
 from crosswheel.targets import Target
-from crosswheel.wheels import Wheel
 
 
 class RecordIncomplete(Rule):

@@ -7,9 +7,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import ClassVar
 
+from crosswheel.formats.wheels import Wheel
 from crosswheel.model import Finding, Level
 from crosswheel.targets import Target
-from crosswheel.wheels import Wheel
 
 
 class Worded:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from crosswheel.formats.wheels import Wheel
 from crosswheel.model import Finding
 from crosswheel.rules.machine import judged
 from crosswheel.rules.rule import Rule
 from crosswheel.targets import Target
-from crosswheel.wheels import Wheel
 
 # The largest pages that kernels are configured with, in bytes, where that is more than the 4 KiB of all others.
 _LARGEST_PAGE = {"EM_AARCH64": 0x10000, "EM_PPC64": 0x10000}

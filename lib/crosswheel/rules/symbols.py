@@ -7,16 +7,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from crosswheel.elf import Elf, Undefined
 from crosswheel.errors import UsageError
+from crosswheel.formats.elf import Elf, Undefined
+from crosswheel.formats.symbols import is_listed, known_pythons, libc_has, library_has, python_has
+from crosswheel.formats.wheels import Wheel
 from crosswheel.model import Finding
 from crosswheel.rules.linkage import SANITIZERS
 from crosswheel.rules.machine import judged
 from crosswheel.rules.promise import Promise, promises
 from crosswheel.rules.rule import Rule
-from crosswheel.symbols import is_listed, known_pythons, libc_has, library_has, python_has
 from crosswheel.targets import Policy, PythonTag, Target, parse_python
-from crosswheel.wheels import Wheel
 
 _MOST_NAMES = 10
 _OF_ONE_PYTHON = re.compile(r"\.cpython-(3\d+t?)-[\w-]+\.so$")

@@ -9,12 +9,12 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.tags import Tag
 
 from crosswheel.errors import UsageError
+from crosswheel.formats.wheels import Wheel, accepted_tags
 from crosswheel.model import Finding
 from crosswheel.rules.platforms import is_accepted, is_linux
 from crosswheel.rules.promise import promise_of
 from crosswheel.rules.rule import Rule
 from crosswheel.targets import Target, parse_platform
-from crosswheel.wheels import Wheel, accepted_tags
 
 _STABLE_ABI_SINCE = {"abi3": (3, 2), "abi3t": (3, 15)}
 _FIRST_FREE_THREADED = (3, 13)

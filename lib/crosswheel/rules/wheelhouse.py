@@ -16,11 +16,11 @@ from packaging.tags import Tag
 from packaging.utils import InvalidSdistFilename, NormalizedName, canonicalize_name, parse_sdist_filename
 from packaging.version import Version
 
+from crosswheel.formats.wheels import Wheel
 from crosswheel.model import Finding
 from crosswheel.rules.rule import Worded
 from crosswheel.rules.tags import would_install
 from crosswheel.targets import Target
-from crosswheel.wheels import Wheel
 
 _DESCRIPTION, _ENTRY_POINTS = "Description", "entry_points.txt"
 # What may differ by the version of the build backend or by the platform, and is nothing that an installer reads.

@@ -1,6 +1,6 @@
 """The steps of the three phases: each takes and returns values, prints nothing and knows no engine.
 
-prepare  once per machine   register (images are pulled by images.py, as engines ask for them)
+prepare  once per machine   register (images are pulled by containers/images.py, as engines ask for them)
 make     once per job       build -> repair -> audit -> test
 release  once per release   check -> upload -> verify
 """

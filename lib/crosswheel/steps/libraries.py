@@ -12,11 +12,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from crosswheel.elf import BadElf, Elf, read_elf
+from crosswheel.formats.elf import BadElf, Elf, read_elf
+from crosswheel.formats.wheels import read_wheel
 from crosswheel.steps.work import Work
 from crosswheel.targets import Architecture, Target
 from crosswheel.toolchains.configuration import sysroot_libraries
-from crosswheel.wheels import read_wheel
 
 _MOST_LINKS = 40  # that Linux follows too
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from crosswheel import binfmt
-from crosswheel.docker_host import DockerHost, engine_errors
-from crosswheel.emulation import run_once
+from crosswheel.containers import binfmt
+from crosswheel.containers.docker_host import DockerHost, engine_errors
+from crosswheel.containers.emulation import run_once
+from crosswheel.containers.images import ensure_image
 from crosswheel.errors import CannotRun
-from crosswheel.images import ensure_image
 from crosswheel.model import Listener, chore
 from crosswheel.process import CommandFailed, Processes
 from crosswheel.targets import Architecture

@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING, Any
 
 from elftools.common.exceptions import ELFError
 
-from crosswheel.elf import BadElf
 from crosswheel.errors import RepairFailed
+from crosswheel.formats.elf import BadElf
+from crosswheel.formats.stripping import stripped
+from crosswheel.formats.wheels import Wheel, read_wheel
 from crosswheel.process import CommandFailed
 from crosswheel.steps.libraries import gather_libraries
 from crosswheel.steps.seal import Moment, moment_of, seal
 from crosswheel.steps.work import Work
-from crosswheel.stripping import stripped
 from crosswheel.targets import Target, parse_target
-from crosswheel.wheels import Wheel, read_wheel
 
 if TYPE_CHECKING:
     from auditwheel.libc import Libc

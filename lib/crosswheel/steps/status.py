@@ -10,8 +10,8 @@ from packaging.version import Version
 
 from crosswheel.builds import Build
 from crosswheel.distributions import Distribution
-from crosswheel.published import PublishedFile
-from crosswheel.reach import Place, best_of, places_of, reaches
+from crosswheel.release.published import PublishedFile
+from crosswheel.release.reach import Place, best_of, places_of, reaches
 from crosswheel.targets import Target
 
 SDIST = "sdist"

@@ -10,12 +10,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from crosswheel.backend import unreachable_index
-from crosswheel.container import Container
-from crosswheel.docker_host import DockerHost
+from crosswheel.containers.container import Container
+from crosswheel.containers.docker_host import DockerHost
+from crosswheel.containers.images import Image
 from crosswheel.engines.containers import container_of, enter, make_environment
 from crosswheel.engines.site import Site
 from crosswheel.errors import CrosswheelError, EmulatorCrashed, TestFailed
-from crosswheel.images import Image
+from crosswheel.formats.wheels import top_level_modules
 from crosswheel.model import Listener, deaf
 from crosswheel.process import CommandFailed
 from crosswheel.sdist import unpack
@@ -23,7 +24,6 @@ from crosswheel.steps.work import Work
 from crosswheel.targets import Target
 from crosswheel.toolchains.bytecode import put_bytecode
 from crosswheel.toolchains.toolbox import MOUNT, UV
-from crosswheel.wheels import top_level_modules
 
 _FOLDER = PurePosixPath("/crosswheel")
 _IMPORT = "import importlib, sys\nfor name in sys.argv[1:]:\n    importlib.import_module(name)\n"

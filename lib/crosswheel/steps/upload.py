@@ -10,13 +10,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from crosswheel.attestations import add_attestation, make_attestations
-from crosswheel.delivery import Server, Trouble, connect, read_package
 from crosswheel.distributions import Distribution
 from crosswheel.errors import FileClash, IndexUnreachable, UploadFailed
 from crosswheel.model import Listener, Note
-from crosswheel.published import PublishedFile
-from crosswheel.repositories import Repository
+from crosswheel.release.attestations import add_attestation, make_attestations
+from crosswheel.release.delivery import Server, Trouble, connect, read_package
+from crosswheel.release.published import PublishedFile
+from crosswheel.release.repositories import Repository
 
 if TYPE_CHECKING:
     import tenacity

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from crosswheel.audits import audit_wheel, switched_off
-from crosswheel.choices import Choice, Pip
 from crosswheel.distributions import Distribution
 from crosswheel.errors import IndexUnreachable
 from crosswheel.index import PipSettings, read_pip_settings, sha256_of
 from crosswheel.model import Listener, Note, chore, deaf
 from crosswheel.process import Processes
-from crosswheel.published import (
+from crosswheel.release.choices import Choice, Pip
+from crosswheel.release.published import (
     PublishedFile,
     address_for_pip,
     fetch_published,
@@ -29,9 +29,9 @@ from crosswheel.published import (
     published_files,
     release_files,
 )
-from crosswheel.repositories import Repository
+from crosswheel.release.repositories import Repository
+from crosswheel.release.verification import Built, Difference, Verification, compare, read_built
 from crosswheel.targets import Target
-from crosswheel.verification import Built, Difference, Verification, compare, read_built
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState

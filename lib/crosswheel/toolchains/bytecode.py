@@ -13,7 +13,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
-from crosswheel.container import Container
+from crosswheel.containers.container import Container
 from crosswheel.hosts import LocalHost
 from crosswheel.model import Interpreter, Listener, chore
 from crosswheel.process import CommandFailed

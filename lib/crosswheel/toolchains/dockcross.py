@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from crosswheel.containers.images import Image
 from crosswheel.errors import MissingTool
-from crosswheel.images import Image
 from crosswheel.targets import Target
 from crosswheel.toolchains.build_systems import Configuration
 from crosswheel.toolchains.description import Description

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING
 
-from crosswheel.archives import anonymous, archive_of
-from crosswheel.container import unstarted
-from crosswheel.docker_host import DockerHost, engine_errors
+from crosswheel.containers.archives import anonymous, archive_of
+from crosswheel.containers.container import unstarted
+from crosswheel.containers.docker_host import DockerHost, engine_errors
+from crosswheel.containers.images import Image
 from crosswheel.errors import EngineUnavailable
 from crosswheel.hosts import LocalHost
-from crosswheel.images import Image
 from crosswheel.model import Listener, chore
 from crosswheel.toolchains.pinned import fetch_pinned, unpack_wheel, version_of
 from crosswheel.toolchains.zig import compile_program, ensure_zig, locked, source_version

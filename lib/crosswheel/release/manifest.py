@@ -10,10 +10,10 @@ from importlib.metadata import PackageNotFoundError, version
 
 from crosswheel import __version__
 from crosswheel.builds import Build
-from crosswheel.changelog import Entry
 from crosswheel.distributions import Distribution
+from crosswheel.release.changelog import Entry
+from crosswheel.release.verification import Verification
 from crosswheel.toolchains.pinned import version_of
-from crosswheel.verification import Verification
 from crosswheel.version_control import Checkout
 
 # Whose work is in the files, and who sent and proved them.

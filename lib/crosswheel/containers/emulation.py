@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any
 
 from elftools.elf.enums import ENUM_E_MACHINE
 
-from crosswheel.archives import archive_of
-from crosswheel.docker_host import DockerHost, engine_errors
-from crosswheel.elf import MAGIC
+from crosswheel.containers.archives import archive_of
+from crosswheel.containers.docker_host import DockerHost, engine_errors
+from crosswheel.containers.ownership import labels
 from crosswheel.errors import CannotRun
-from crosswheel.ownership import labels
+from crosswheel.formats.elf import MAGIC
 from crosswheel.process import describe_returncode
 from crosswheel.targets import Architecture, load_table
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
 
-from crosswheel.elf_tables import PT_GNU_PROPERTY, Tables
+from crosswheel.formats.elf_tables import PT_GNU_PROPERTY, Tables
 
 _EM_386, _EM_ARM, _EM_X86_64, _EM_RISCV = 3, 40, 62, 243
 _X86_ISA_1_NEEDED = 0xC0008002

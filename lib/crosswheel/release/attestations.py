@@ -11,7 +11,7 @@ from crosswheel.distributions import Distribution
 from crosswheel.errors import CheckFailed
 from crosswheel.index import redact
 from crosswheel.model import Listener, Note
-from crosswheel.repositories import Repository
+from crosswheel.release.repositories import Repository
 
 if TYPE_CHECKING:
     from twine.package import PackageFile

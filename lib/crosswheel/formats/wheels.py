@@ -27,11 +27,11 @@ from packaging.tags import Tag, compatible_tags, cpython_tags, parse_tag
 from packaging.utils import InvalidWheelFilename, NormalizedName, parse_wheel_filename
 from packaging.version import Version
 
-from crosswheel.elf import MAGIC, BadElf, Elf, read_elf
 from crosswheel.errors import AuditFailed, UsageError
+from crosswheel.formats.elf import MAGIC, BadElf, Elf, read_elf
+from crosswheel.formats.zips import MEMBERS, Archive, Entry, Unreadable, open_archive, unpack
 from crosswheel.model import Artifact
 from crosswheel.targets import Architecture, Policy, PythonTag, Target, architecture_of, parse_platform, parse_python
-from crosswheel.zips import MEMBERS, Archive, Entry, Unreadable, open_archive, unpack
 
 # What CPython appends to the name of a module (PEP 3149, PEP 384, PEP 803); a bare ".so" needs a look inside.
 _SUFFIX = re.compile(r"\.(?:cpython-3\d+[a-z]*-[\w-]+|abi3t?)\.so\Z")

@@ -14,7 +14,7 @@ from packaging.version import InvalidVersion, Version
 from crosswheel.errors import IndexUnreachable
 from crosswheel.index import TIMEOUT, PipSettings, download, network, open_session, redact
 from crosswheel.model import Listener, deaf
-from crosswheel.repositories import Repository
+from crosswheel.release.repositories import Repository
 
 if TYPE_CHECKING:
     import requests

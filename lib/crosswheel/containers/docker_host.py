@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from crosswheel.containers.ssh import tunnel
 from crosswheel.errors import CrosswheelError, EngineUnavailable
-from crosswheel.ssh import tunnel
 from crosswheel.targets import Architecture, architectures
 
 if TYPE_CHECKING:

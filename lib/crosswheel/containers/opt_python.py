@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
-from crosswheel.container import unstarted
-from crosswheel.docker_host import DockerHost, engine_errors
+from crosswheel.containers.container import unstarted
+from crosswheel.containers.docker_host import DockerHost, engine_errors
+from crosswheel.containers.images import Image
 from crosswheel.errors import ContainerLost, UsageError
-from crosswheel.images import Image
 from crosswheel.model import Interpreter
 from crosswheel.targets import PythonTag, parse_python
 

@@ -21,12 +21,12 @@ from datetime import datetime
 from pathlib import Path, PurePath, PurePosixPath
 from typing import IO, TYPE_CHECKING, TypeAlias
 
-from crosswheel.archives import anonymous, archive_of, unpack_files
-from crosswheel.docker_host import DockerHost, engine_errors
+from crosswheel.containers.archives import anonymous, archive_of, unpack_files
+from crosswheel.containers.docker_host import DockerHost, engine_errors
+from crosswheel.containers.images import Image
+from crosswheel.containers.interaction import Channel, converse
+from crosswheel.containers.ownership import LABEL, is_stale, labels
 from crosswheel.errors import BuildFailed, ContainerLost, CrosswheelError, EmulatorCrashed, OutOfMemory, TimeLimit
-from crosswheel.images import Image
-from crosswheel.interaction import Channel, converse
-from crosswheel.ownership import LABEL, is_stale, labels
 from crosswheel.process import CommandFailed, Processes, Stopped, log_tail
 from crosswheel.terminal import is_interactive
 

@@ -14,7 +14,7 @@ from io import BytesIO
 
 from elftools.elf.elffile import ELFFile
 
-from crosswheel.elf import MAGIC, BadElf
+from crosswheel.formats.elf import MAGIC, BadElf
 
 # Program or shared object: of an object file, for a linker or for the kernel, the symbols are what it is there for.
 _LOADABLE = {"ET_DYN", "ET_EXEC"}

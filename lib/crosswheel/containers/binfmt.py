@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from crosswheel.docker_host import DockerHost
-from crosswheel.emulation import program
+from crosswheel.containers.docker_host import DockerHost
+from crosswheel.containers.emulation import program
 from crosswheel.process import Processes
 from crosswheel.targets import Architecture, load_table
 

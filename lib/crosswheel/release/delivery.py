@@ -15,7 +15,7 @@ from crosswheel.distributions import Distribution
 from crosswheel.errors import CheckFailed, CrosswheelError, IndexUnreachable, NoCredentials, UploadFailed, UsageError
 from crosswheel.index import network, redact
 from crosswheel.model import Listener, Transfer
-from crosswheel.repositories import Repository, silence_twine
+from crosswheel.release.repositories import Repository, silence_twine
 
 if TYPE_CHECKING:
     import requests

@@ -9,7 +9,7 @@ from typing import Literal
 
 from elftools.elf.enums import ENUM_E_MACHINE, ENUM_E_TYPE, ENUM_EI_OSABI
 
-from crosswheel.elf_tables import (
+from crosswheel.formats.elf_tables import (
     DT_FLAGS,
     DT_NEEDED,
     DT_RPATH,
@@ -25,7 +25,7 @@ from crosswheel.elf_tables import (
     Segment,
     Tables,
 )
-from crosswheel.instructions import needed_instructions
+from crosswheel.formats.instructions import needed_instructions
 
 __all__ = ["MAGIC", "BadElf", "Bits", "ByteOrder", "Elf", "Undefined", "read_elf"]
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from crosswheel.choices import Choice
 from crosswheel.distributions import Distribution
 from crosswheel.errors import VerifyFailed
-from crosswheel.published import PublishedFile
-from crosswheel.repositories import Repository
+from crosswheel.formats.wheels import read_wheel
+from crosswheel.release.choices import Choice
+from crosswheel.release.published import PublishedFile
+from crosswheel.release.repositories import Repository
 from crosswheel.sdist import requires_python
-from crosswheel.wheels import read_wheel
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
-from crosswheel.docker_host import DockerHost, engine_errors
+from crosswheel.containers.docker_host import DockerHost, engine_errors
+from crosswheel.containers.references import Reference, is_image_id, parse_reference
 from crosswheel.errors import DiskFull, EngineUnavailable, ImageUnavailable
 from crosswheel.model import Listener, Note, Transfer, chore
-from crosswheel.references import Reference, is_image_id, parse_reference
 from crosswheel.targets import Architecture, Policy, Target, architectures, load_table, parse_platform
 
 Family: TypeAlias = Literal["pypa", "dockcross"]
