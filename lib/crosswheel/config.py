@@ -87,6 +87,8 @@ class Config:
     download_python: str
     fail_fast: bool
     offline: bool
+    fresh: bool
+    twice: bool
     debug_info: bool
     strip: bool
     sysroots: Mapping[str, Path]
@@ -318,6 +320,8 @@ def _parse(values: Mapping[str, Any], project: Path, mistakes: list[str]) -> Con
         download_python=values["download-python"],
         fail_fast=values["fail-fast"],
         offline=values["offline"],
+        fresh=values["fresh"],
+        twice=values["twice"],
         debug_info=values["debug-info"],
         strip=values["strip"],
         sysroots=MappingProxyType(sysroots),

@@ -121,6 +121,15 @@ class StepTime:
 
 
 @dataclass(frozen=True)
+class Usage:
+    """What a job took: `memory` in bytes at its highest (0: unknown), compiles that a cache served, and the others."""
+
+    memory: int = 0
+    hits: int = 0
+    misses: int = 0
+
+
+@dataclass(frozen=True)
 class Failure:
     """An error as data: the class name and exit code of `errors`, and the last lines of the job's log."""
 
@@ -153,6 +162,7 @@ class Outcome:
     note: str = ""
     untested: str = ""
     """Why the wheel was not tried on its architecture; empty where it was."""
+    usage: Usage = Usage()
 
     @property
     def ok(self) -> bool:

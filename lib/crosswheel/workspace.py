@@ -12,7 +12,7 @@ from typing import Protocol
 
 from crosswheel.containers.container import Container
 from crosswheel.hosts import LocalHost
-from crosswheel.model import Interpreter
+from crosswheel.model import Interpreter, Usage
 from crosswheel.toolchains.toolbox import UV
 
 
@@ -64,6 +64,10 @@ class Workspace(Protocol):
         """A folder of this machine with those of the shared libraries that the place has; None where it has none."""
         ...
 
+    def usage(self) -> Usage:
+        """What the commands that ran here took so far."""
+        ...
+
 
 @dataclass(frozen=True)
 class HostWorkspace:
@@ -108,6 +112,9 @@ class HostWorkspace:
 
     def libraries(self, names: Iterable[str]) -> Path | None:  # noqa: ARG002 - a sysroot is named in the configuration
         return None
+
+    def usage(self) -> Usage:
+        return Usage()
 
 
 # Where the loader looks (ld.so(8)): LD_LIBRARY_PATH, its cache's folders, the default ones.
@@ -204,6 +211,9 @@ class ContainerWorkspace:
                 shutil.rmtree(folder / name)
                 (folder / f"{name}.found").replace(folder / name)
         return folder if folder.is_dir() else None
+
+    def usage(self) -> Usage:
+        return Usage()
 
 
 def plain_workspace(
