@@ -97,6 +97,7 @@ class TinyEngine:
     prepared: list[str] = field(default_factory=list)
     opened: list[str] = field(default_factory=list)
     opened_bare: list[str] = field(default_factory=list)
+    toolchain: dict[str, str] = field(default_factory=dict)
 
     def offer(self, target: Target, site: Site) -> Interpreter | str:
         return site.host.interpreters.get(target.python, "no interpreter")

@@ -19,10 +19,15 @@ from crosswheel.workspace import Workspace
 
 
 class Engine(Protocol):
-    """What every rung of the ladder offers. `family` says whose images it builds in, if in any."""
+    """What every rung of the ladder offers. `family` says whose images it builds in, if in any.
+
+    `toolchain` has the versions of what it brings to a build besides: a wheel of others is another wheel.
+    """
 
     @property
     def family(self) -> Family | None: ...
+    @property
+    def toolchain(self) -> Mapping[str, str]: ...
 
     def offer(self, target: Target, site: Site) -> Interpreter | str:
         """The interpreter that would run the build backend, or why this engine cannot serve the target."""

@@ -20,12 +20,18 @@ from crosswheel.errors import MissingTool
 from crosswheel.model import Interpreter, Job, Listener
 from crosswheel.process import CommandFailed
 from crosswheel.targets import Target
+from crosswheel.toolchains.pinned import version_of
 from crosswheel.toolchains.toolbox import CLANG_BIN, CLANG_CONFIGURATION, MOUNT, RESOURCES
+from crosswheel.toolchains.zig import source_version
 from crosswheel.workspace import Workspace
 
 
 class Accelerated:
     family: Family | None = "pypa"
+
+    @property
+    def toolchain(self) -> dict[str, str]:
+        return {"zig": version_of("zig"), "driver": source_version("clang.c")}
 
     def offer(self, target: Target, site: Site) -> Interpreter | str:
         return containers.offer(target, site, natively=False)

@@ -19,13 +19,18 @@ from crosswheel.model import Interpreter, Job, Listener, deaf
 from crosswheel.targets import Target
 from crosswheel.toolchains.configuration import configure, environ_of
 from crosswheel.toolchains.description import derivable, describe, find_real
+from crosswheel.toolchains.pinned import version_of
 from crosswheel.toolchains.startup import install_startup
-from crosswheel.toolchains.zig import Zig, ensure_zig, warm_up
+from crosswheel.toolchains.zig import Zig, ensure_zig, source_version, warm_up
 from crosswheel.workspace import HostWorkspace
 
 
 class Cross:
     family: Family | None = None
+
+    @property
+    def toolchain(self) -> dict[str, str]:
+        return {"zig": version_of("zig"), "driver": source_version("zigcc.c")}
 
     def offer(self, target: Target, site: Site) -> Interpreter | str:
         interpreter = site.host.interpreters.get(target.python)

@@ -27,6 +27,10 @@ from crosswheel.workspace import ContainerWorkspace, Workspace
 class Dockcross:
     family: Family | None = "dockcross"
 
+    @property
+    def toolchain(self) -> dict[str, str]:
+        return {}  # all of it is the image's
+
     def offer(self, target: Target, site: Site) -> Interpreter | str:
         if reason := _refusal(target):
             return reason

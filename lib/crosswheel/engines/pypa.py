@@ -26,6 +26,10 @@ class Pypa:
     natively: bool
     family: Family | None = "pypa"
 
+    @property
+    def toolchain(self) -> dict[str, str]:
+        return {}  # all of it is the image's
+
     def offer(self, target: Target, site: Site) -> Interpreter | str:
         return containers.offer(target, site, natively=self.natively)
 

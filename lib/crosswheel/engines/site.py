@@ -55,7 +55,10 @@ class Site:
 
         Raises ImageUnavailable: it was looked for in vain, or it is not what it should be.
         """
-        reference, arch = self.reference(target, family), image_arch(target, family)
+        return self.found(self.reference(target, family), image_arch(target, family))
+
+    def found(self, reference: str, arch: Architecture) -> Image | None:
+        """Likewise, of any reference."""
         return self._once(("image", reference, arch), lambda: self._find(reference, arch))
 
     def pull(self, reference: str, arch: Architecture, listener: Listener) -> Image:
