@@ -24,13 +24,19 @@ class Interpreter:
 
 @dataclass(frozen=True)
 class Sdist:
-    """The one source archive that every job of a run builds from."""
+    """The one source archive that every job of a run builds from.
+
+    `epoch` is the time of its content, in seconds since 1970, which wheels are dated to. `content` is a sha256 of what
+    unpacking it gives: the same for two archives of the same files.
+    """
 
     path: Path
     name: str
     version: str
     sha256: str
     requires_python: str = ""
+    epoch: int = 315_532_800  # the first that a ZIP archive can name
+    content: str = ""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import calendar
+import hashlib
 import lzma
 import re
 import sys
@@ -10,8 +12,10 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from email.parser import HeaderParser
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from crosswheel.errors import SourceError
 from crosswheel.index import sha256_of
@@ -24,6 +28,9 @@ _COMPILED = (*_CXX, ".c", ".pyx", ".f", ".f90", ".rs", ".s", ".S", ".asm", ".cu"
 # CMake; and the macro Py_LIMITED_API itself.
 _SINCE = re.compile(r"""(?:(?:limited[-_]api|py-api)["']?\s*[=:]\s*["'](?:cp3|3\.)|SABI\s+3\.)(\d+)""")
 _SINCE_IN_HEXADECIMAL = re.compile(r"\b0x03([0-9A-Fa-f]{2})0000\b")
+
+# 1980 to 2107: all that a ZIP archive, which a wheel is, can name.
+_FIRST, _LAST = 315_532_800, 4_354_819_198
 
 
 def read_sdist(path: Path) -> Sdist:
@@ -41,7 +48,26 @@ def read_sdist(path: Path) -> Sdist:
                 f"{path.name} is no sdist: it has no PKG-INFO, and its name is not NAME-VERSION.tar.gz",
                 hint="python -m build --sdist, in the project's folder",
             ) from None
-    return Sdist(path, canonicalize_name(name), version, sha256_of(path), info.get("Requires-Python", ""))
+    members = _members(path)
+    return Sdist(
+        path,
+        canonicalize_name(name),
+        version,
+        sha256_of(path),
+        info.get("Requires-Python", ""),
+        as_epoch(max((member.time for member in members), default=0)),
+        _content_of(members),
+    )
+
+
+def content_hash(path: Path) -> str:
+    """A sha256 of what unpacking it gives: not of times, owners, and how or in what order it was packed."""
+    return _content_of(_members(path))
+
+
+def as_epoch(seconds: float) -> int:
+    """The nearest time that a wheel can be dated to."""
+    return min(_LAST, max(_FIRST, int(seconds)))
 
 
 def requires_python(archive: Path) -> str:
@@ -115,6 +141,60 @@ def member_names(archive: Path) -> list[str]:
             return tarred.getnames()
 
 
+@dataclass(frozen=True)
+class _Member:
+    """What stands in an archive; `data` is the sha256 of a file's bytes, `time` in seconds since 1970."""
+
+    name: str
+    kind: str
+    runs: bool
+    link: str
+    data: str
+    time: float
+
+
+def _members(archive: Path) -> list[_Member]:
+    """In the order of the archive: a compressed one can only be read from front to back."""
+    with _readable(archive):
+        if zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as zipped:
+                return [_zip_member(zipped, info) for info in zipped.infolist()]
+        with tarfile.open(archive) as tarred:
+            return [_tar_member(tarred, info) for info in tarred]
+
+
+def _zip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Member:
+    """Without links and permissions, which ZipFile does not unpack."""
+    with archive.open(info) as file:
+        digest = _digest(file)
+    # Without a zone, and sometimes in a month that there is not.
+    year, month, *rest = info.date_time
+    moment = calendar.timegm((year, min(max(month, 1), 12), *rest, 0, 0, 0))
+    return _Member(info.filename.rstrip("/"), "folder" if info.is_dir() else "file", False, "", digest, moment)
+
+
+def _tar_member(archive: tarfile.TarFile, info: tarfile.TarInfo) -> _Member:
+    file = archive.extractfile(info) if info.isfile() else None
+    kind = "file" if file else "folder" if info.isdir() else info.type.decode("ascii", "replace")
+    runs = bool(file and info.mode & 0o100)
+    return _Member(info.name, kind, runs, info.linkname, _digest(file) if file else "", info.mtime)
+
+
+def _digest(file: IO[bytes]) -> str:
+    digest = hashlib.sha256()
+    while block := file.read(1 << 20):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def _content_of(members: Iterable[_Member]) -> str:
+    last = {member.name: member for member in members}  # of two under one name, which the other overwrites
+    rows = ((name, it.kind, str(it.runs), it.link, it.data) for name, it in sorted(last.items()))
+    # No name holds a zero byte.
+    text = "".join("\0".join([*row, ""]) for row in rows)
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
 def _extract_tar(archive: tarfile.TarFile, folder: Path, name: str) -> None:
     """PEP 706's data filter: no devices, no links or names that leave the folder, no odd permissions."""
     if not hasattr(tarfile, "data_filter"):  # pragma: no cover - CPython before 3.10.12 and 3.11.4
@@ -132,7 +212,7 @@ def _extract_tar(archive: tarfile.TarFile, folder: Path, name: str) -> None:
 def _readable(archive: Path) -> Iterator[None]:
     try:
         yield
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, OSError) as error:
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, OSError, RuntimeError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the disk's own trouble; gzip and bz2 raise OSError for damaged data too, without a number
         raise SourceError(

@@ -5,11 +5,13 @@ import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from crosswheel.errors import SourceError
 from crosswheel.sdist import (
+    content_hash,
     looks_compiled,
     looks_cxx,
     member_names,
@@ -50,6 +52,73 @@ def test_an_sdist_says_who_it_is_in_pkg_info(tmp_path: Path) -> None:
 def test_an_sdist_without_pkg_info_goes_by_its_file_name(tmp_path: Path) -> None:
     sdist = read_sdist(tar_of({"setup.py": b""}, tmp_path))
     assert (sdist.name, sdist.version, sdist.requires_python) == ("tiny", "1.0", "")
+
+
+def packed(folder: Path, order: int = 1, **changes: object) -> Path:
+    """An sdist of a few files; `changes` are what the header of fast.c differs in."""
+    folder.mkdir(exist_ok=True)
+    with tarfile.open(folder / "tiny-1.0.tar.gz", "w:gz") as archive:
+        for name in ("fast.c", "setup.py", "link")[::order]:
+            entry = tarfile.TarInfo(f"tiny-1.0/{name}")
+            entry.mtime, entry.mode = 1_700_000_000, 0o644
+            if name == "link":
+                entry.type, entry.linkname = tarfile.SYMTYPE, "fast.c"
+            for field, value in changes.items() if name == "fast.c" else ():
+                setattr(entry, field, value)
+            archive.addfile(entry, io.BytesIO(b"\0" * entry.size))
+    return folder / "tiny-1.0.tar.gz"
+
+
+@pytest.mark.parametrize(
+    ("changes", "same"),
+    [
+        ({"mtime": 1_800_000_000}, True),
+        ({"uid": 1000, "gname": "users"}, True),
+        ({"mode": 0o664}, True),
+        ({"order": -1}, True),
+        ({"mode": 0o755}, False),
+        ({"size": 1}, False),
+        ({"name": "tiny-1.0/slow.c"}, False),
+        ({"type": tarfile.SYMTYPE, "linkname": "setup.py"}, False),
+        ({"type": tarfile.DIRTYPE}, False),
+    ],
+)
+def test_content_is_what_unpacking_gives(changes: dict[str, Any], same: bool, tmp_path: Path) -> None:
+    first, second = packed(tmp_path / "first"), packed(tmp_path / "second", **changes)
+    assert (content_hash(first) == content_hash(second)) is same
+    assert read_sdist(first).content == content_hash(first)
+
+
+def test_content_of_two_links_is_where_they_lead(tmp_path: Path) -> None:
+    first, second = tar_with_link(tmp_path, target="a"), tmp_path / "first.tar.gz"
+    first.rename(second)
+    assert content_hash(second) != content_hash(tar_with_link(tmp_path, target="b"))
+
+
+@pytest.mark.parametrize(
+    ("time", "epoch"),
+    [
+        (1_800_000_000, 1_800_000_000),
+        (1_800_000_000.75, 1_800_000_000),
+        (1_600_000_000, 1_700_000_000),  # the other members are newer
+        (1 << 33, 4_354_819_198),
+    ],
+)
+def test_an_sdist_is_as_old_as_its_newest_member(time: float, epoch: int, tmp_path: Path) -> None:
+    assert read_sdist(packed(tmp_path, mtime=time)).epoch == epoch
+
+
+def test_no_sdist_is_older_than_a_zip_archive_can_say(tmp_path: Path) -> None:
+    assert read_sdist(tar_of({"setup.py": b""}, tmp_path)).epoch == 315_532_800
+
+
+@pytest.mark.parametrize(
+    ("moment", "epoch"), [((2024, 2, 29, 12, 0, 30), 1_709_208_030), ((1980, 0, 0, 0, 0, 0), 315_532_800)]
+)
+def test_a_zipped_sdist_has_times_too(moment: tuple[int, int, int, int, int, int], epoch: int, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "tiny-1.0.zip", "w") as archive:
+        archive.writestr(zipfile.ZipInfo("tiny-1.0/setup.py", moment), "")
+    assert read_sdist(tmp_path / "tiny-1.0.zip").epoch == epoch
 
 
 def test_an_archive_with_neither_is_no_sdist(tmp_path: Path) -> None:
