@@ -55,6 +55,10 @@ class LocalHost:
         offline = {"UV_OFFLINE": "1"} if self.index.offline else {}
         return {**_only(self.environ, (*_SHARED, *_INSTALLER)), **self.index.settings.uv_environ, **own, **offline}
 
+    def dated(self, epoch: int) -> LocalHost:
+        """The same, where whatever is made is dated to then (reproducible-builds.org/specs/source-date-epoch)."""
+        return replace(self, environ={**self.environ, "SOURCE_DATE_EPOCH": str(epoch)})
+
     def with_interpreters(self, more: Mapping[PythonTag, Interpreter]) -> LocalHost:
         return replace(self, interpreters={**self.interpreters, **more})
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import configparser
 import sys
 import tempfile
-from pathlib import Path
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from crosswheel.backend import make_distribution
@@ -14,8 +17,9 @@ from crosswheel.errors import BuildFailed, SourceError, UsageError
 from crosswheel.hosts import LocalHost
 from crosswheel.model import Interpreter, Listener, Sdist, chore
 from crosswheel.process import log_tail
-from crosswheel.sdist import read_sdist, requires_python
+from crosswheel.sdist import as_epoch, member_names, read_sdist, requires_python
 from crosswheel.targets import PythonTag
+from crosswheel.version_control import last_commit
 from crosswheel.workspace import plain_workspace
 
 if TYPE_CHECKING:
@@ -23,16 +27,26 @@ if TYPE_CHECKING:
     from pypi_simple import DistributionPackage
 
 _SDIST_ENDINGS = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
+_BUILD_FILES = ("pyproject.toml", "setup.py", "setup.cfg")
 
 
 def fetch(source: str, host: LocalHost, folder: Path, listener: Listener, *, timeout: float = 3600) -> Sdist:
-    """The sdist of a source: built from a folder into `folder`, taken as it is, or downloaded and checked by hash."""
+    """The sdist of a source: built from a folder into `folder`, taken as it is, or downloaded and checked by hash.
+
+    Its epoch is what the caller's SOURCE_DATE_EPOCH says, or that of its content.
+    """
+    said = _epoch_of(host.environ)
+    sdist = _fetch(source, host, folder, listener, timeout)
+    return sdist if said is None else replace(sdist, epoch=said)
+
+
+def _fetch(source: str, host: LocalHost, folder: Path, listener: Listener, timeout: float) -> Sdist:
     path = Path(source)
     if path.is_dir():
         project = path.resolve()
         _check_project(project)
         with chore(f"making the sdist of {project.name}", listener):
-            return read_sdist(_build_sdist(project, host, folder, timeout))
+            return _from_folder(project, host, folder, timeout)
     if source.endswith(_SDIST_ENDINGS):
         if not path.is_file():
             raise SourceError(f"there is no file {source}", hint="ls, or give NAME==VERSION to take it from the index")
@@ -80,6 +94,37 @@ def _check_project(folder: Path) -> None:
             f"{folder} is no Python project: it has neither pyproject.toml nor setup.py",
             hint="give a project's folder, an sdist file, or NAME==VERSION",
         )
+
+
+def _epoch_of(environ: Mapping[str, str]) -> int | None:
+    """SOURCE_DATE_EPOCH, which wins over whatever we would find out; None where it is not set."""
+    text = environ.get("SOURCE_DATE_EPOCH", "")
+    try:
+        return as_epoch(int(text)) if text else None
+    except ValueError:
+        raise UsageError(
+            f"SOURCE_DATE_EPOCH must be a whole number of seconds, and is {text!r}", hint="date +%s"
+        ) from None
+
+
+def _from_folder(project: Path, host: LocalHost, folder: Path, timeout: float) -> Sdist:
+    """The sdist of a project's folder, made and dated as of the last commit, or of the newest file that is in it."""
+    epoch = _epoch_of(host.environ) or last_commit(project, host.processes, host.environ)
+    began = time.time()
+    first = epoch or _newest((project / name for name in _BUILD_FILES), began)
+    sdist = read_sdist(_build_sdist(project, host.dated(as_epoch(first)), folder, timeout))
+    if epoch is None:
+        inside = (PurePosixPath(name).parts[1:] for name in member_names(sdist.path))
+        # What backends write beside the sources is as old as the last sdist.
+        kept = (parts for parts in inside if not any(part.endswith((".egg-info", "PKG-INFO")) for part in parts))
+        epoch = _newest((project.joinpath(*parts) for parts in kept), began) or first
+    return replace(sdist, epoch=as_epoch(epoch))
+
+
+def _newest(paths: Iterable[Path], before: float) -> int:
+    """The time of the newest file that is older than `before`; 0 where there is none."""
+    times = (path.stat().st_mtime for path in paths if path.is_file())
+    return int(max((moment for moment in times if moment < before), default=0))
 
 
 def _build_sdist(project: Path, host: LocalHost, folder: Path, timeout: float) -> Path:

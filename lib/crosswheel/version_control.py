@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,11 +45,7 @@ def read_checkout(
 
     Raises NotReleasable where there is no repository, no commit or no git.
     """
-    env = {name: value for name, value in environ.items() if name in _SHARED or name.startswith("GIT_CONFIG")} | _CALM
-
-    def git(*words: str) -> str:
-        return processes.run(["git", *words], env=env, cwd=folder)
-
+    git = _git(folder, processes, environ)
     try:
         root = Path(git("rev-parse", "--show-toplevel").rstrip("\n")).resolve()
         commit, committed = git("log", "-1", "--format=%H%n%ct").splitlines()
@@ -62,6 +58,16 @@ def read_checkout(
     except CommandFailed as error:
         raise _refused(folder, error) from error
     return Checkout(commit, int(committed), tuple(sorted(tags)), tuple(changes))
+
+
+def last_commit(folder: Path, processes: Processes, environ: Mapping[str, str]) -> int | None:
+    """When it was made, in seconds since the epoch; None where git does not know the folder, or is not there."""
+    git = _git(folder, processes, environ)
+    try:
+        git("rev-parse", "--verify", "--quiet", "HEAD:./")
+        return int(git("log", "-1", "--format=%ct"))
+    except (FileNotFoundError, CommandFailed):
+        return None
 
 
 def releasable_tag(checkout: Checkout, version: Version, tag_format: str) -> str:
@@ -85,6 +91,11 @@ def releasable_tag(checkout: Checkout, version: Version, tag_format: str) -> str
         messages, hints = zip(*complaints, strict=True)
         raise NotReleasable("\n".join(messages), hint="; ".join(hints))
     return tag
+
+
+def _git(folder: Path, processes: Processes, environ: Mapping[str, str]) -> Callable[..., str]:
+    env = {name: value for name, value in environ.items() if name in _SHARED or name.startswith("GIT_CONFIG")} | _CALM
+    return lambda *words: processes.run(["git", *words], env=env, cwd=folder)
 
 
 def _version_in(tag: str, tag_format: str) -> Version | None:

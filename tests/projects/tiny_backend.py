@@ -63,7 +63,7 @@ class Platform:
             entry = tarfile.TarInfo(f"{name}/PKG-INFO")
             entry.size = len(PKG_INFO)
             archive.addfile(entry, io.BytesIO(PKG_INFO.encode()))
-            for path in sorted(Path.cwd().iterdir()):
+            for path in sorted(filter(Path.is_file, Path.cwd().iterdir())):
                 archive.add(path, f"{name}/{path.name}")
         return f"{name}.tar.gz"
 

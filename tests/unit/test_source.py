@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import os
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from crosswheel.errors import SourceError, TimeLimit, UsageError
-from crosswheel.model import Chore, Event
+from crosswheel.model import Chore, Event, Sdist
 from crosswheel.sdist import member_names
 from crosswheel.source import _parse_name, fetch, requires_python_of
-from tiny_projects import tiny_host, tiny_project
+from tiny_projects import PKG_INFO, tiny_host, tiny_project
 
 
 def deaf(_event: Event) -> None:
@@ -28,6 +31,59 @@ def test_a_folder_becomes_the_sdist_that_its_backend_makes(tmp_path: Path) -> No
     assert (sdist.name, sdist.version, sdist.requires_python) == ("tiny", "1.0", ">=3.10")
     assert sdist.path == tmp_path / "made" / "tiny-1.0.tar.gz"
     assert "tiny-1.0/fast.c" in member_names(sdist.path)
+
+
+def dated_project(folder: Path, **times: float) -> Path:
+    """A project of 2023, but for some files."""
+    project = tiny_project("platform", folder)
+    for path in project.iterdir():
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+    for name, moment in times.items():
+        path = project / name
+        path.touch()
+        os.utime(path, (moment, moment))
+    return project
+
+
+def sdist_of(project: Path, folder: Path, **environ: str) -> Sdist:
+    folder.mkdir()
+    host = tiny_host(folder)
+    return fetch(str(project), replace(host, environ={**host.environ, **environ}), folder, deaf)
+
+
+def test_a_folder_without_git_is_as_old_as_the_newest_file_of_its_sdist(tmp_path: Path) -> None:
+    project = dated_project(tmp_path, LICENSE=1_710_000_000)
+    # As the last sdist left it, and as this one does.
+    (project / "PKG-INFO").write_bytes(PKG_INFO)
+    first = sdist_of(project, tmp_path / "first")
+    (project / "PKG-INFO").write_bytes(PKG_INFO)
+    second = sdist_of(project, tmp_path / "second")
+    assert (first.epoch, second.epoch) == (1_710_000_000, 1_710_000_000)
+    assert first.content == second.content
+
+
+def test_a_checkout_is_as_old_as_its_last_commit(tmp_path: Path) -> None:
+    project = dated_project(tmp_path)
+    date = "1650000000 +0000"
+    environ = {"PATH": os.environ["PATH"], "GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date}
+    for words in (["init"], ["add", "."], ["-c", "user.name=x", "-c", "user.email=x", "commit", "-m", "x"]):
+        subprocess.run(["/usr/bin/env", "git", *words], cwd=project, env=environ, check=True, capture_output=True)
+    assert sdist_of(project, tmp_path / "made").epoch == 1_650_000_000
+
+
+@pytest.mark.parametrize(("text", "epoch"), [("1600000000", 1_600_000_000), ("0", 315_532_800), ("-1", 315_532_800)])
+def test_the_callers_time_wins(text: str, epoch: int, tmp_path: Path) -> None:
+    project = dated_project(tmp_path)
+    made = sdist_of(project, tmp_path / "made", SOURCE_DATE_EPOCH=text)
+    assert made.epoch == epoch
+    host = tiny_host(tmp_path)
+    host = replace(host, environ={**host.environ, "SOURCE_DATE_EPOCH": text})
+    assert fetch(str(made.path), host, tmp_path, deaf).epoch == epoch
+
+
+def test_a_time_that_is_no_number_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="SOURCE_DATE_EPOCH must be a whole number of seconds, and is 'today'"):
+        sdist_of(dated_project(tmp_path), tmp_path / "made", SOURCE_DATE_EPOCH="today")
 
 
 def test_a_folder_that_is_no_project_is_refused(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from packaging.version import Version
 
 from crosswheel.errors import NotReleasable
 from crosswheel.process import Processes
-from crosswheel.version_control import Checkout, read_checkout, releasable_tag
+from crosswheel.version_control import Checkout, last_commit, read_checkout, releasable_tag
 
 GIT = {
     "PATH": "/usr/bin:/bin",
@@ -46,6 +46,21 @@ def test_commit_time_and_tags(tmp_path: Path, git: Git) -> None:
     assert (len(checkout.commit), checkout.committed) == (40, 1_700_000_000)
     assert (checkout.tags, checkout.changes) == (("nightly", "v1.0"), ())
     assert releasable_tag(checkout, Version("1.0.0"), "v{version}") == "v1.0"
+
+
+def test_the_last_commit_is_of_what_has_something_of_the_folder(tmp_path: Path, git: Git) -> None:
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "b.txt").touch()
+    assert last_commit(tmp_path, Processes(), GIT) == 1_700_000_000
+    assert last_commit(tmp_path / "new", Processes(), GIT) is None
+    git("add", "new")
+    git("commit", "-m", "second")
+    assert last_commit(tmp_path / "new", Processes(), GIT) == 1_700_000_000
+
+
+@pytest.mark.parametrize("environ", [GIT, {}, {"PATH": "/nowhere"}])
+def test_without_a_repository_or_git_there_is_no_commit(environ: dict[str, str], tmp_path: Path) -> None:
+    assert last_commit(tmp_path, Processes(), environ) is None
 
 
 def test_tags_of_other_commits_do_not_count(tmp_path: Path, git: Git) -> None:

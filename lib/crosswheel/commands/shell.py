@@ -95,7 +95,7 @@ def _prepare(config: Config, target: Target, folder: Path, stack: ExitStack, lis
     """As the pipeline does it, up to the hook that would make the wheel."""
     site = look_around(_for_one(config, target), listener)
     sdist = source.fetch(config.source, site.host, folder, listener, timeout=config.timeout)
-    site, job = _plan(site, target, listener)
+    site, job = _plan(site.dated(sdist.epoch), target, listener)
     engine, log = ENGINES[job.engine], folder / "log"
     engine.prepare(target, site, listener, cxx=looks_cxx(sdist))
     with _with_its_log(log, site.config, target), chore(f"preparing {target} ({job.engine})", listener):

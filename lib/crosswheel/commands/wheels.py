@@ -45,7 +45,7 @@ def wheels(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
         started, clock = time.time(), time.monotonic()
         site = look_around(config, listener)
         sdist = source.fetch(config.source, site.host, Path(folder), listener, timeout=config.timeout)
-        site = site.with_interpreters(_interpreters(site, listener))
+        site = site.dated(sdist.epoch).with_interpreters(_interpreters(site, listener))
         _pull_images(site, sdist.requires_python, listener)
         made = plan_for(site, sdist.requires_python)
         if not made.jobs:

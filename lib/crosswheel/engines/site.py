@@ -40,6 +40,9 @@ class Site:
     def with_interpreters(self, more: Mapping[PythonTag, Interpreter]) -> Site:
         return replace(self, host=self.host.with_interpreters(more))
 
+    def dated(self, epoch: int) -> Site:
+        return replace(self, host=self.host.dated(epoch))
+
     def running(self, arch: Architecture) -> Running:
         """How the Docker host runs an architecture; raises CannotRun, EngineUnavailable."""
         return self._once(("running", arch), lambda: probe(self._docker, arch))

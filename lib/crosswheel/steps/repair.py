@@ -24,7 +24,7 @@ from crosswheel.formats.stripping import stripped
 from crosswheel.formats.wheels import Wheel, read_wheel
 from crosswheel.process import CommandFailed
 from crosswheel.steps.libraries import gather_libraries
-from crosswheel.steps.seal import Moment, moment_of, seal
+from crosswheel.steps.seal import seal
 from crosswheel.steps.work import Work
 from crosswheel.targets import Target, parse_target
 
@@ -47,7 +47,7 @@ def repair(work: Work) -> Work:
     libraries = gather_libraries(work)
     strip = "strip" if work.config.strip else ""
     command = [sys.executable, "-m", "crosswheel.steps.repair", str(work.made), str(target), str(folder), strip]
-    answer = _ask(work, [*command, str(libraries.folder)])
+    answer = _ask(work, [*command, str(libraries.folder), str(work.sdist.epoch)])
     if missing := answer.get("missing"):
         reason = libraries.refused.get(missing, f"no library of that name was found for {target.arch}")
         raise RepairFailed(f"the wheel needs {missing}: {reason}", hint=_LIBRARY.format(arch=target.arch))
@@ -89,16 +89,10 @@ def _ask(work: Work, command: list[str]) -> dict[str, str]:
 
 def main(arguments: list[str]) -> None:
     """Repair one wheel; print ``{"wheel": PATH}``, ``{"missing": LIBRARY}`` or ``{"error": TEXT, "hint": TEXT}``."""
-    wheel, target, folder, strip, libraries = arguments
+    wheel, target, folder, strip, libraries, epoch = arguments
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
-    # auditwheel would name this time too, and end with a traceback where it is no number.
-    epoch = os.environ.pop("SOURCE_DATE_EPOCH", "")
-    try:
-        moment = moment_of(Path(wheel), epoch)
-    except ValueError:
-        answer = _error(f"SOURCE_DATE_EPOCH must be a whole number of seconds, and is {epoch!r}", "date +%s")
-    else:
-        answer = _Repair(Path(wheel), parse_target(target), Path(folder), Path(libraries), bool(strip)).result(moment)
+    repair = _Repair(Path(wheel), parse_target(target), Path(folder), Path(libraries), bool(strip))
+    answer = repair.result(int(epoch))
     sys.stdout.write(json.dumps(answer) + "\n")
 
 
@@ -124,7 +118,7 @@ class _Repair:
     libraries: Path
     strip: bool
 
-    def result(self, moment: Moment) -> dict[str, str]:
+    def result(self, epoch: int) -> dict[str, str]:
         from auditwheel.error import NonPlatformWheelError
 
         try:
@@ -133,7 +127,7 @@ class _Repair:
             return {"wheel": str(self.given)}  # no ELF of this architecture in it: the audit has the words for that
         except _Refused as refused:
             return refused.answer
-        return {"wheel": str(seal(made, self.given.name, self._platforms, moment, self.folder))}
+        return {"wheel": str(seal(made, self.given.name, self._platforms, epoch, self.folder))}
 
     @property
     def _platforms(self) -> list[str]:

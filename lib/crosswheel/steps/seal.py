@@ -15,28 +15,16 @@ import time
 import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TypeAlias
 
-Moment: TypeAlias = tuple[int, int, int, int, int, int]
-
-# All that a zip archive can name, in steps of two seconds.
-_FIRST, _LAST = (1980, 1, 1, 0, 0, 0), (2107, 12, 31, 23, 59, 58)
 _SIGNATURES = ("RECORD.jws", "RECORD.p7s")  # of a RECORD that is no more
 
 
-def moment_of(wheel: Path, epoch: str = "") -> Moment:
-    """When its content was made: what SOURCE_DATE_EPOCH says, or else the time of its newest member.
+def seal(made: Path, name: str, platforms: Sequence[str], epoch: int, folder: Path) -> Path:
+    """The wheel `made`, which is called `name`, for these platforms and no others; in `folder`, under its new name.
 
-    Raises ValueError for an `epoch` that is no whole number.
+    All of it is dated to `epoch`, seconds since 1970 that a ZIP archive can name.
     """
-    if epoch:
-        return _named(min(int(epoch), 1 << 32))
-    with zipfile.ZipFile(wheel) as archive:
-        return max([_FIRST, *(info.date_time for info in archive.infolist())])
-
-
-def seal(made: Path, name: str, platforms: Sequence[str], moment: Moment, folder: Path) -> Path:
-    """The wheel `made`, which is called `name`, for these platforms and no others; in `folder`, under its new name."""
+    moment = time.gmtime(epoch)[:6]
     *project, pythons, abis, _ = name.removesuffix(".whl").split("-")
     path = folder / f"{'-'.join([*project, pythons, abis, '.'.join(sorted(platforms))])}.whl"
     tags = sorted(
@@ -56,12 +44,6 @@ def seal(made: Path, name: str, platforms: Sequence[str], moment: Moment, folder
     return path
 
 
-def _named(epoch: int) -> Moment:
-    at = time.gmtime(max(epoch, 0))
-    moment = at.tm_year, at.tm_mon, at.tm_mday, at.tm_hour, at.tm_min, at.tm_sec
-    return min(_LAST, max(_FIRST, moment))
-
-
 def _ordered(members: Iterable[zipfile.ZipInfo]) -> list[zipfile.ZipInfo]:
     """Metadata last, as the wheel format advises, and RECORD behind all that it lists."""
 
@@ -74,7 +56,7 @@ def _ordered(members: Iterable[zipfile.ZipInfo]) -> list[zipfile.ZipInfo]:
     return sorted(files, key=key)
 
 
-def _header(given: zipfile.ZipInfo, moment: Moment) -> zipfile.ZipInfo:
+def _header(given: zipfile.ZipInfo, moment: tuple[int, int, int, int, int, int]) -> zipfile.ZipInfo:
     """Of all permissions an installer heeds whether a file may be run."""
     info = zipfile.ZipInfo(given.filename, moment)
     info.create_system = 3  # Unix, whose permissions these are
