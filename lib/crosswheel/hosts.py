@@ -39,6 +39,11 @@ class LocalHost:
     cpus: int
 
     @property
+    def memory(self) -> int:
+        """Bytes that are installed."""
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+    @property
     def build_environ(self) -> dict[str, str]:
         """The part of the caller's environment that builds may see."""
         return _only(self.environ, _SHARED)

@@ -62,6 +62,8 @@ class Job:
     """What its container is made of, where the engine has one."""
     untested: str = ""
     """Why its wheel will not be tried on its architecture, as far as the plan can know."""
+    processors: int = 0
+    """How many it may use at a time, where others run beside it; 0: all."""
 
 
 @dataclass(frozen=True)
@@ -147,15 +149,16 @@ class Failure:
     log_tail: tuple[str, ...] = ()
 
 
-Status: TypeAlias = Literal["built", "reused", "pure", "failed", "cancelled"]
+Status: TypeAlias = Literal["built", "kept", "reused", "pure", "failed", "cancelled"]
 
 
 @dataclass(frozen=True)
 class Outcome:
     """How one job ended.
 
-    ``built`` made `wheel`; ``reused`` and ``pure`` are served by a wheel of another job (`note` says which);
-    ``failed`` has a `failure`; ``cancelled`` was never finished because the run was stopped.
+    ``built`` made `wheel`; ``kept`` is one that an earlier run built of the very same; ``reused`` and ``pure`` are
+    served by a wheel of another job (`note` says which); ``failed`` has a `failure`; ``cancelled`` was never finished
+    because the run was stopped.
     """
 
     job: Job
@@ -168,11 +171,13 @@ class Outcome:
     note: str = ""
     untested: str = ""
     """Why the wheel was not tried on its architecture; empty where it was."""
+    tested_before: bool = False
+    """Whether an earlier run tried this very wheel in the same way."""
     usage: Usage = Usage()
 
     @property
     def ok(self) -> bool:
-        return self.status in {"built", "reused", "pure"}
+        return self.status in {"built", "kept", "reused", "pure"}
 
     @property
     def seconds(self) -> float:

@@ -37,12 +37,12 @@ from crosswheel.errors import (
     OutOfMemory,
     TimeLimit,
 )
+from crosswheel.journal import journal_of
 from crosswheel.model import Event, Job, JobFinished, Note, Outcome, Plan, Refusal, Report, deaf
 from crosswheel.pipeline import Run
 from crosswheel.process import CommandFailed
 from crosswheel.report.tally import tally
 from crosswheel.rules import ALL_RULES
-from crosswheel.steps import MAKE
 from crosswheel.steps.work import Work
 from crosswheel.targets import Target, parse_architecture, parse_policy
 from stray import runs_still
@@ -81,7 +81,9 @@ class Yard:
         for target in TARGETS[:pythons]:
             first, *others = (Job(target, engine, host.interpreters[target.python]) for engine in engines)
             jobs.append(replace(first, fallbacks=tuple(others)))
-        return Run(Plan("tiny", tuple(jobs)), sdist, tiny_site(config, host, docker), react or deaf)
+        listener = react or deaf
+        journal = journal_of(sdist.name, host, listener)
+        return Run(Plan("tiny", tuple(jobs)), sdist, tiny_site(config, host, docker), listener, journal)
 
     def files(self, folder: str = "wheelhouse") -> list[str]:
         """Every file there, hidden ones too, but for logs."""
@@ -422,7 +424,7 @@ def tested(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         seen.append(str(work.job.target.python))
         return work
 
-    monkeypatch.setattr("crosswheel.pipeline.MAKE", (*MAKE[:-1], test))
+    monkeypatch.setattr("crosswheel.making._TEST", (test,))
     return seen
 
 
@@ -470,7 +472,7 @@ def test_a_wheel_that_fails_its_test_is_not_built_again_by_a_slower_engine(
     def test(_work: Work) -> Work:
         raise errors.TestFailed("import tiny failed")
 
-    monkeypatch.setattr("crosswheel.pipeline.MAKE", (*MAKE[:-1], test))
+    monkeypatch.setattr("crosswheel.making._TEST", (test,))
     outcome = only_outcome(on_docker(yard, "platform", monkeypatch, engines=("accelerated", "emulated")))
     assert outcome.failure
     assert (outcome.failure.kind, outcome.failure.step) == ("TestFailed", "test")

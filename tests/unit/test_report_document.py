@@ -127,6 +127,7 @@ def test_report_document(sample_report: Report) -> None:
     assert document["totals"] == {
         "jobs": 4,
         "built": 1,
+        "kept": 0,
         "reused": 1,
         "pure": 1,
         "failed": 1,
@@ -135,6 +136,8 @@ def test_report_document(sample_report: Report) -> None:
         "untested": 3,
         "wheels": 2,
         "bytes": 1_260_339,
+        "hits": 0,
+        "misses": 0,
         "left_out": 3,
     }
     built, _, failed, _ = document["jobs"]

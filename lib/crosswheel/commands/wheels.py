@@ -21,8 +21,10 @@ from crosswheel.engines import ENGINES
 from crosswheel.engines.site import Site, look_around
 from crosswheel.errors import INTERRUPTED, CrosswheelError, MissingTool, NothingToDo, UsageError, explaining
 from crosswheel.interpreters import fetch_interpreter
+from crosswheel.journal import journal_of
 from crosswheel.model import Interpreter, Listener, Note, Planned, Report, chore
-from crosswheel.pipeline import Run, keep
+from crosswheel.output import keep
+from crosswheel.pipeline import Run
 from crosswheel.report.console import console_for
 from crosswheel.report.document import report_document, write_json
 from crosswheel.report.markdown import report_markdown
@@ -54,7 +56,7 @@ def wheels(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
         if sdist.path.resolve().is_relative_to(Path(folder).resolve()):
             keep(sdist.path, config.output)  # made here and now: a release is to have the one that wheels came from
         listener(Planned(made))
-        run = Run(made, sdist, site, listener)
+        run = Run(made, sdist, site, listener, journal_of(sdist.name, site.host, listener))
         interrupted = False
         try:
             run.execute()

@@ -19,11 +19,12 @@ from crosswheel.index import redact
 from crosswheel.model import Interpreter, Job, Listener, deaf
 from crosswheel.process import CommandFailed
 from crosswheel.targets import Target
+from crosswheel.toolchains.build_systems import parallel_environ
 from crosswheel.toolchains.bytecode import put_bytecode
 from crosswheel.toolchains.toolbox import MOUNT, UV
 from crosswheel.workspace import ContainerWorkspace
 
-_MEMORY_SHARE = 0.9  # of the Docker host's; what runs the host stays out of a build's reach
+MEMORY_SHARE = 0.9  # of the Docker host's; what runs the host stays out of a build's reach
 _CERTIFICATES = PurePosixPath("/etc/crosswheel/certificates.pem")
 _NETWORK = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -133,6 +134,7 @@ def open_workspace(
                 "PATH": ":".join(words),
                 "VIRTUAL_ENV": str(python.parent.parent),
                 **({"SOURCE_DATE_EPOCH": epoch} if (epoch := site.host.environ.get("SOURCE_DATE_EPOCH")) else {}),
+                **parallel_environ(job.processors or container.docker.cpus),
                 **config.environment,
             }
             yield ContainerWorkspace(
@@ -217,4 +219,4 @@ def _certificates(site: Site) -> Path | None:
 
 
 def _memory(docker: DockerHost) -> int:
-    return int(docker.memory * _MEMORY_SHARE)
+    return int(docker.memory * MEMORY_SHARE)

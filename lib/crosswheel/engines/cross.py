@@ -17,6 +17,7 @@ from crosswheel.containers.images import Family
 from crosswheel.engines.site import Site
 from crosswheel.model import Interpreter, Job, Listener, deaf
 from crosswheel.targets import Target
+from crosswheel.toolchains.build_systems import parallel_environ
 from crosswheel.toolchains.configuration import configure, environ_of
 from crosswheel.toolchains.description import derivable, describe, find_real
 from crosswheel.toolchains.pinned import version_of
@@ -67,6 +68,7 @@ class Cross:
                 **host.build_environ,
                 "HOME": str(folder / "home"),
                 **environ_of(made, target, sysroot),
+                **parallel_environ(job.processors or host.cpus),
                 "CROSSWHEEL_TARGET": str(description.path),
                 **config.environment,
             }

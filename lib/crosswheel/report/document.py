@@ -105,6 +105,8 @@ def _outcome(outcome: Outcome) -> Document:
         "note": outcome.note,
         "tested": tested(outcome),
         "untested": outcome.untested,
+        "tested_before": outcome.tested_before,
+        "usage": asdict(outcome.usage),
         "wheel": _wheel(outcome.wheel) if outcome.wheel else None,
         "seconds": _seconds(outcome.seconds),
         "steps": [{"step": step.step, "seconds": _seconds(step.seconds)} for step in outcome.steps],
@@ -153,6 +155,7 @@ def _totals(report: Report) -> Document:
     return {
         "jobs": count.jobs,
         "built": count.built,
+        "kept": count.kept,
         "reused": count.reused,
         "pure": count.pure,
         "failed": count.failed,
@@ -161,6 +164,8 @@ def _totals(report: Report) -> Document:
         "untested": len(count.untested),
         "wheels": len(count.wheels),
         "bytes": sum(wheel.size for wheel in count.wheels),
+        "hits": count.hits,
+        "misses": count.misses,
         "left_out": len(report.plan.left_out),
     }
 

@@ -12,10 +12,14 @@ TEST_STEP = "test"
 
 @dataclass(frozen=True)
 class Tally:
-    """A report in numbers; `unfinished` are jobs of the plan without an outcome, `wheels` has each file once."""
+    """A report in numbers; `unfinished` are jobs of the plan without an outcome, `wheels` has each file once.
+
+    `hits` are compiles that a compiler cache served, `misses` the others.
+    """
 
     jobs: int
     built: int
+    kept: int
     reused: int
     pure: int
     failed: int
@@ -23,16 +27,18 @@ class Tally:
     unfinished: tuple[Job, ...]
     wheels: tuple[Artifact, ...]
     untested: tuple[Outcome, ...]
+    hits: int
+    misses: int
 
     @property
     def served(self) -> int:
         """How many targets have a wheel, their own or another's."""
-        return self.built + self.reused + self.pure
+        return self.built + self.kept + self.reused + self.pure
 
 
 def tested(outcome: Outcome) -> bool:
-    """Whether the wheel ran on its architecture."""
-    return any(step.step == TEST_STEP for step in outcome.steps)
+    """Whether the wheel ran on its architecture, in this run or an earlier one."""
+    return outcome.tested_before or any(step.step == TEST_STEP for step in outcome.steps)
 
 
 def tally(report: Report) -> Tally:
@@ -44,6 +50,7 @@ def tally(report: Report) -> Tally:
     return Tally(
         jobs=len(report.outcomes) + len(unfinished),
         built=count["built"],
+        kept=count["kept"],
         reused=count["reused"],
         pure=count["pure"],
         failed=count["failed"],
@@ -51,4 +58,6 @@ def tally(report: Report) -> Tally:
         unfinished=unfinished,
         wheels=tuple({outcome.wheel.path: outcome.wheel for outcome in served if outcome.wheel}.values()),
         untested=tuple(outcome for outcome in served if not tested(outcome)),
+        hits=sum(outcome.usage.hits for outcome in report.outcomes),
+        misses=sum(outcome.usage.misses for outcome in report.outcomes),
     )

@@ -18,9 +18,16 @@ Line: TypeAlias = tuple[str, str]
 # Commands to type are never wrapped: a line break in what one copies would run half of it.
 COMMAND = "bold"
 
-MARKS: dict[Status, str] = {"built": "✔", "reused": "↺", "pure": "↺", "failed": "✘", "cancelled": "-"}
+MARKS: dict[Status, str] = {"built": "✔", "kept": "✔", "reused": "↺", "pure": "↺", "failed": "✘", "cancelled": "-"}
 FINDING_STYLES: dict[Level, str] = {"error": "red", "warning": "yellow", "note": "cyan"}
-STYLES: dict[Status, str] = {"built": "green", "reused": "cyan", "pure": "cyan", "failed": "red", "cancelled": "yellow"}
+STYLES: dict[Status, str] = {
+    "built": "green",
+    "kept": "green",
+    "reused": "cyan",
+    "pure": "cyan",
+    "failed": "red",
+    "cancelled": "yellow",
+}
 
 # Wide enough for cp313t-manylinux_2_28_aarch64, so that the words after most targets stand in one column.
 _TARGET_WIDTH = 29
@@ -56,6 +63,10 @@ def running_text(running: Running) -> str:
     return f"under QEMU, fastest with {CPU}={running.cpu}" if running.cpu else "under QEMU"
 
 
+def hit_rate_text(hits: int, misses: int) -> str:
+    return f"{hits} of {count_text(hits + misses, 'compile')} from the cache"
+
+
 def count_text(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
@@ -78,7 +89,9 @@ def headline(outcome: Outcome) -> str:
 def _ending(outcome: Outcome) -> str:
     if outcome.status == "built":
         size = f" ({size_text(outcome.wheel.size)})" if outcome.wheel else ""
-        return f"built in {seconds_text(outcome.seconds)}{size}"
+        usage = outcome.usage
+        cached = f", {hit_rate_text(usage.hits, usage.misses)}" if usage.hits else ""
+        return f"built in {seconds_text(outcome.seconds)}{size}{cached}"
     if outcome.failure:
         return f"failed in {outcome.failure.step} after {seconds_text(outcome.seconds)}"
     return f"{outcome.status}: {one_line(outcome.note)}" if outcome.note else outcome.status
@@ -192,6 +205,7 @@ def closing_lines(report: Report) -> Iterator[Line]:
     parts = [
         _wheels_text(count),
         *(f"{number} {word}" for word, number in others.items() if number),
+        *([hit_rate_text(count.hits, count.misses)] if count.hits else []),
         seconds_text(report.seconds),
     ]
     yield "bold red" if any(others.values()) else "bold green", " · ".join(parts)
@@ -201,8 +215,9 @@ def closing_lines(report: Report) -> Iterator[Line]:
 def _wheels_text(count: Tally) -> str:
     folders = {one_line(str(wheel.path.parent)) for wheel in count.wheels}
     place = f" in {folders.pop()}/" if len(folders) == 1 else ""
-    if count.served == count.built:
-        return f"{count.built} of {count_text(count.jobs, 'wheel')}{place}"
+    if count.served == count.built + count.kept:
+        kept = f", {count.kept} of them from earlier runs" if count.kept else ""
+        return f"{count.served} of {count_text(count.jobs, 'wheel')}{place}{kept}"
     files = count_text(len(count.wheels), "wheel")
     return f"{count.served} of {count_text(count.jobs, 'target')} served by {files}{place}"
 

@@ -8,6 +8,7 @@ release  once per release   check -> upload -> verify
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 from crosswheel.steps.audit import audit
 from crosswheel.steps.build import build
@@ -15,4 +16,6 @@ from crosswheel.steps.repair import repair
 from crosswheel.steps.test import test
 from crosswheel.steps.work import Work
 
-MAKE: tuple[Callable[[Work], Work], ...] = (build, repair, audit, test)
+Step: TypeAlias = Callable[[Work], Work]
+
+MAKE: tuple[Step, ...] = (build, repair, audit, test)

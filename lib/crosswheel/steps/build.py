@@ -18,17 +18,17 @@ from crosswheel.workspace import Workspace
 
 def build(work: Work) -> Work:
     """Make the wheel inside the workspace; raises BuildFailed, WheelCount, DiskFull or TimeLimit."""
-    return replace(work, wheel=build_wheel(work.workspace, work.sdist, work.config))
+    return replace(work, wheel=build_wheel(work.workspace, work.sdist, work.config, work.job.processors))
 
 
-def build_wheel(workspace: Workspace, sdist: Sdist, config: Config) -> Path:
-    """The wheel as the backend made it."""
+def build_wheel(workspace: Workspace, sdist: Sdist, config: Config, processors: int = 0) -> Path:
+    """The wheel as the backend made it, by as many compilers at a time (0: as its build system thinks best)."""
     source = put_source(workspace, sdist)
     run_before(workspace, source, config)
     made = workspace.root / "made"
     made.mkdir()
     workspace.put(made)
-    make_distribution("wheel", source, workspace, made, settings_for(workspace, config))
+    make_distribution("wheel", source, workspace, made, settings_for(workspace, config, processors))
     workspace.get(made)
     wheels = sorted(made.glob("*.whl"))
     if len(wheels) != 1:
@@ -58,14 +58,19 @@ def _run_before(command: str, workspace: Workspace, source: Path) -> None:
         raise BuildFailed(f"{first!r} ended with {error.ending}", hint=f"less {workspace.log}") from error
 
 
-def settings_for(workspace: Workspace, config: Config) -> Callable[[set[str]], Settings]:
-    """The project's own config-settings (PEP 517), and the cross file for Meson, which takes it no other way."""
+def settings_for(workspace: Workspace, config: Config, processors: int = 0) -> Callable[[set[str]], Settings]:
+    """The project's own config-settings (PEP 517), and for Meson what it takes no other way.
+
+    That is the cross file, and how many compilers may run at a time.
+    """
 
     def settings(requires: set[str]) -> Settings:
         chosen = dict(config.config_settings)
-        if workspace.meson_options and "meson-python" in requirement_names(requires):
+        if "meson-python" in requirement_names(requires):
             given = chosen.get("setup-args", [])
             chosen["setup-args"] = [*([given] if isinstance(given, str) else given), *workspace.meson_options]
+            if processors:
+                chosen.setdefault("compile-args", [f"-j{processors}"])
         return chosen
 
     return settings

@@ -12,6 +12,15 @@ from crosswheel.toolchains.description import Description
 _MESON_FAMILIES = {"i686": "x86", "armv7l": "arm", "ppc64le": "ppc64"}
 
 
+def parallel_environ(processors: int) -> dict[str, str]:
+    """How many compilers a build may run at a time, in the words of those who would otherwise take them all, or one.
+
+    CMake (cmake-env-variables(7)), Cargo, and what setup.py files that call ninja have come to ask. Meson is told
+    another way. make is not: not every Makefile bears it.
+    """
+    return dict.fromkeys(("CMAKE_BUILD_PARALLEL_LEVEL", "CARGO_BUILD_JOBS", "MAX_JOBS"), str(processors))
+
+
 @dataclass(frozen=True)
 class Configuration:
     """The files of one target for one interpreter, in `folder`."""

