@@ -85,6 +85,19 @@ class Plan:
     left_out: tuple[LeftOut, ...] = ()
 
 
+DifferenceKind: TypeAlias = Literal["name", "missing", "bytes", "time", "mode", "order", "compression"]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What two wheels of one job differ in: a member, or without one the archive; `cause` as far as it is known."""
+
+    member: str
+    kind: DifferenceKind
+    where: str = ""
+    cause: str = ""
+
+
 Level: TypeAlias = Literal["error", "warning", "note"]
 
 
@@ -174,6 +187,9 @@ class Outcome:
     tested_before: bool = False
     """Whether an earlier run tried this very wheel in the same way."""
     usage: Usage = Usage()
+    reproducible: bool | None = None
+    """Whether a second build came out the same; None where there was none."""
+    differences: tuple[Difference, ...] = ()
 
     @property
     def ok(self) -> bool:
