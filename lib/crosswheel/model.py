@@ -64,6 +64,8 @@ class Job:
     """Why its wheel will not be tried on its architecture, as far as the plan can know."""
     processors: int = 0
     """How many it may use at a time, where others run beside it; 0: all."""
+    seconds: float | None = None
+    """What it may take, by what earlier runs took; None where nobody knows."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,8 @@ class Plan:
     source: str
     jobs: tuple[Job, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    seconds: float | None = None
+    """What all of it may take on this machine, by what earlier runs took."""
 
 
 DifferenceKind: TypeAlias = Literal["name", "missing", "bytes", "time", "mode", "order", "compression"]

@@ -10,9 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from crosswheel.config import Config
-from crosswheel.containers.docker_host import DockerHost
 from crosswheel.engines import ENGINES
-from crosswheel.engines.containers import MEMORY_SHARE
 from crosswheel.engines.site import Site
 from crosswheel.errors import (
     CrosswheelError,
@@ -29,7 +27,7 @@ from crosswheel.journal import Journal
 from crosswheel.making import Maker, failure
 from crosswheel.model import Failure, Job, JobFinished, Listener, Note, Outcome, Plan, Refusal, Sdist, Usage
 from crosswheel.output import Output
-from crosswheel.schedule import Past, at_a_time, expected_memory, expected_seconds, longest_first, past_of
+from crosswheel.schedule import expected_seconds, history_of, longest_first, processors, workers
 from crosswheel.sdist import looks_compiled, looks_cxx, stable_abi_since
 from crosswheel.steps.test import prepare_test, untested
 from crosswheel.targets import Architecture, Policy, Target
@@ -169,14 +167,14 @@ class Run:
     def _run_together(self, jobs: Sequence[Job]) -> None:
         if not jobs:
             return
-        history = [past_of(made) for made in self.journal.history()]
-        workers = self._workers(jobs, history)
-        processors = math.ceil(self._processors(jobs) / min(workers, len(jobs)))
+        history = history_of(self.journal)
+        together = min(workers(jobs, history, self.site), len(jobs))
+        share = math.ceil(processors(jobs, self.site) / together)
         seconds = {job.target: expected_seconds(job, history) for job in jobs}
         done: queue.SimpleQueue[Future[Outcome]] = queue.SimpleQueue()
-        with ThreadPoolExecutor(max_workers=workers) as pool:
+        with ThreadPoolExecutor(max_workers=together) as pool:
             for job in longest_first(jobs, seconds):
-                pool.submit(self._run_job, replace(job, processors=processors)).add_done_callback(done.put)
+                pool.submit(self._run_job, replace(job, processors=share)).add_done_callback(done.put)
             left = len(jobs)
             try:
                 while left:
@@ -189,20 +187,6 @@ class Run:
                 self.host.processes.stop()
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
-
-    def _workers(self, jobs: Sequence[Job], history: Sequence[Past]) -> int:
-        """How many jobs at a time: what was asked for, or what there is room for."""
-        if self.config.jobs:
-            return self.config.jobs
-        docker = self.site.docker
-        memory = docker.memory if isinstance(docker, DockerHost) and _in_containers(jobs) else self.host.memory
-        needs = [expected_memory(job, history) for job in jobs]
-        return at_a_time(needs, self._processors(jobs), int(memory * MEMORY_SHARE))
-
-    def _processors(self, jobs: Sequence[Job]) -> int:
-        """Of the machine where most of the work is done."""
-        docker = self.site.docker
-        return docker.cpus if isinstance(docker, DockerHost) and _in_containers(jobs) else self.host.cpus
 
     def _finish(self, outcome: Outcome) -> None:
         self.outcomes[outcome.job.target] = outcome
@@ -224,10 +208,6 @@ class Run:
                 outcome.log.replace(outcome.log.with_suffix(f".{job.engine}.log"))
             return self._maker.make(replace(another, processors=planned.processors))
         return outcome
-
-
-def _in_containers(jobs: Iterable[Job]) -> bool:
-    return any(ENGINES[job.engine].family for job in jobs)
 
 
 # A wheel that fails its test has a compiler's fault less often than its project's; who doubts it has --engine emulated.

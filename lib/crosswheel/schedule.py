@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
-from crosswheel.journal import Made
-from crosswheel.model import Job
+from crosswheel.containers.docker_host import DockerHost
+from crosswheel.engines import ENGINES
+from crosswheel.engines.containers import MEMORY_SHARE
+from crosswheel.engines.site import Site
+from crosswheel.journal import Journal, Made
+from crosswheel.model import Job, Plan
 from crosswheel.targets import Target, parse_target
 
 # Of a job that nobody has seen yet: a compiler at work on large C++ templates takes about as much.
@@ -26,7 +30,12 @@ class Past:
     memory: int
 
 
-def past_of(made: Made) -> Past:
+def history_of(journal: Journal) -> list[Past]:
+    """What is known of the project's earlier jobs."""
+    return [_past(made) for made in journal.history()]
+
+
+def _past(made: Made) -> Past:
     return Past(parse_target(made.target), made.engine, made.when, made.seconds + made.tested_seconds, made.memory)
 
 
@@ -57,12 +66,32 @@ def _or_forever(seconds: float | None) -> float:
     return float("inf") if seconds is None else seconds
 
 
+def workers(jobs: Sequence[Job], history: Collection[Past], site: Site) -> int:
+    """How many jobs go at a time: as many as were asked for, or as there is room for where most of them work."""
+    if site.config.jobs:
+        return site.config.jobs
+    docker = site.docker if isinstance(site.docker, DockerHost) and _in_containers(jobs) else None
+    memory = docker.memory if docker else site.host.memory
+    needs = [expected_memory(job, history) for job in jobs]
+    return at_a_time(needs, processors(jobs, site), int(memory * MEMORY_SHARE))
+
+
+def processors(jobs: Iterable[Job], site: Site) -> int:
+    """Those of the machine where most of the work is done."""
+    docker = site.docker
+    return docker.cpus if isinstance(docker, DockerHost) and _in_containers(jobs) else site.host.cpus
+
+
+def _in_containers(jobs: Iterable[Job]) -> bool:
+    return any(ENGINES[job.engine].family for job in jobs)
+
+
 def at_a_time(needs: Sequence[int], processors: int, memory: int) -> int:
-    """How many jobs, whichever of them meet, processors and memory allow; `memory` 0 is memory that nobody knows."""
+    """How many jobs processors and `memory` (bytes) allow, whichever of them meet."""
     fitting, total = 0, 0
     for need in sorted(needs, reverse=True)[: max(1, processors)]:
         total += need
-        if memory and total > memory:
+        if total > memory:
             break
         fitting += 1
     return max(1, fitting)
@@ -74,3 +103,11 @@ def duration(seconds: Iterable[float], workers: int) -> float:
     for took in seconds:
         heapq.heapreplace(free, free[0] + took)
     return max(free)
+
+
+def expected_plan(made: Plan, history: Collection[Past], site: Site) -> Plan:
+    """The plan with what each job and all of them may take; None where there is a job that nobody has seen yet."""
+    jobs = tuple(replace(job, seconds=expected_seconds(job, history)) for job in made.jobs)
+    known = [job.seconds for job in longest_first(jobs, {job.target: job.seconds for job in jobs}) if job.seconds]
+    complete = jobs and len(known) == len(jobs)
+    return replace(made, jobs=jobs, seconds=duration(known, workers(jobs, history, site)) if complete else None)

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from crosswheel.backend import make_distribution
-from crosswheel.config import read_toml
+from crosswheel.config import declared_name, read_toml
 from crosswheel.errors import BuildFailed, SourceError, UsageError
 from crosswheel.hosts import LocalHost
 from crosswheel.model import Interpreter, Listener, Sdist, chore
@@ -64,6 +64,21 @@ def requires_python_of(source: str, host: LocalHost) -> str:
     if kept := _kept(source, host):
         return requires_python(kept)
     return _choose(source, host).requires_python or ""
+
+
+def name_of(source: str) -> str:
+    """The normalised name of its project, as far as it can be known without building anything; empty if it cannot."""
+    from packaging.utils import InvalidSdistFilename, canonicalize_name, parse_sdist_filename
+
+    path = Path(source)
+    if path.is_dir():
+        return declared_name(path)
+    if not source.endswith(_SDIST_ENDINGS):
+        return canonicalize_name(source.partition("==")[0].strip())
+    try:
+        return parse_sdist_filename(path.name)[0]
+    except InvalidSdistFilename:
+        return ""
 
 
 def _static_requires_python(folder: Path) -> str:

@@ -87,8 +87,10 @@ def test_plan_document(sample_plan: Plan) -> None:
                 "refused": [{"engine": "native", "reason": "this machine is x86_64"}],
                 "interpreter": {"tag": "cp312", "version": "3.12.9", "path": "/opt/python/bin/python3"},
                 "untested": "",
+                "expected_seconds": None,
             }
         ],
+        "expected_seconds": None,
         "left_out": [
             {
                 "what": "cp310-manylinux2014_aarch64",

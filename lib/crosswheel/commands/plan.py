@@ -13,11 +13,13 @@ from crosswheel.config import load_config
 from crosswheel.engines import ENGINES, LADDER, offers
 from crosswheel.engines.site import Site, look_around
 from crosswheel.errors import NothingToDo, explaining
+from crosswheel.journal import journal_of
 from crosswheel.model import Job, Plan, deaf
 from crosswheel.plan import make_plan
 from crosswheel.report.console import console_for
 from crosswheel.report.document import plan_document, write_json
 from crosswheel.report.terminal import plan_text
+from crosswheel.schedule import expected_plan, history_of
 from crosswheel.steps.test import untested
 
 
@@ -26,7 +28,7 @@ def plan(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
     """Show what `wheels` would do, and why; builds nothing and downloads no file."""
     config = load_config(project, options)
     site = look_around(config, deaf)
-    made = plan_for(site, source.requires_python_of(config.source, site.host))
+    made = expected(plan_for(site, source.requires_python_of(config.source, site.host)), site)
     stream.write(plan_text(made, console_for(stream, os.environ)))
     if config.json:
         write_json(config.json, plan_document(made))
@@ -38,6 +40,12 @@ def plan_for(site: Site, requires_python: str) -> Plan:
     given = (site.config, requires_python, site.host.interpreters)
     made = make_plan(*given, LADDER, offers(site), site.pythons_elsewhere)
     return replace(made, jobs=tuple(_on_site(job, site) for job in made.jobs))
+
+
+def expected(made: Plan, site: Site) -> Plan:
+    """The plan with what it may take, where the journal knows the project."""
+    name = source.name_of(made.source)
+    return expected_plan(made, history_of(journal_of(name, site.host, deaf)), site) if name else made
 
 
 def _on_site(job: Job, site: Site) -> Job:

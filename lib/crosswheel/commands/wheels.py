@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 from crosswheel import source
 from crosswheel.backend import quieten_backends
-from crosswheel.commands.plan import exit_code_of, plan, plan_for
+from crosswheel.commands.plan import exit_code_of, expected, plan, plan_for
 from crosswheel.config import Config, load_config
 from crosswheel.containers.container import remove_stale
 from crosswheel.containers.docker_host import DockerHost
@@ -49,7 +49,7 @@ def wheels(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
         sdist = source.fetch(config.source, site.host, Path(folder), listener, timeout=config.timeout)
         site = site.dated(sdist.epoch).with_interpreters(_interpreters(site, listener))
         _pull_images(site, sdist.requires_python, listener)
-        made = plan_for(site, sdist.requires_python)
+        made = expected(plan_for(site, sdist.requires_python), site)
         if not made.jobs:
             raise NothingToDo(plan_text(made).strip(), hint="crosswheel plan, with other --python, --arch or --policy")
         config.output.mkdir(parents=True, exist_ok=True)

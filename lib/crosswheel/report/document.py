@@ -24,7 +24,8 @@ def plan_document(plan: Plan) -> Document:
     """What would be built, and on what; the same jobs stand in the report, with their outcomes."""
     return {
         **_heading("plan", plan),
-        "jobs": [{**_job(job), "untested": job.untested} for job in plan.jobs],
+        "jobs": [{**_job(job), "untested": job.untested, "expected_seconds": job.seconds} for job in plan.jobs],
+        "expected_seconds": plan.seconds,
         "left_out": _left_out(plan),
         "totals": {"jobs": len(plan.jobs), "left_out": len(plan.left_out)},
     }

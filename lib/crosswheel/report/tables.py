@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from crosswheel.model import Job, Outcome
 from crosswheel.report.console import UNWRAPPED
 from crosswheel.report.untrusted import one_line
-from crosswheel.report.wording import MARKS, STYLES, reason_text, seconds_text, size_text
+from crosswheel.report.wording import MARKS, STYLES, about_text, reason_text, seconds_text, size_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -56,14 +56,20 @@ def drawn(columns: Iterable[Column[Row]], rows: Iterable[Row]) -> Table:
 REFUSED = "refused"
 
 
-def plan_columns() -> list[Column[Job]]:
+def plan_columns(jobs: Iterable[Job]) -> list[Column[Job]]:
+    about = Column[Job]("about", _about, number=True)
     return [
         Column("target", lambda job: str(job.target)),
         Column("engine", lambda job: one_line(job.engine), lambda _job: "cyan"),
         Column("python", lambda job: job.interpreter.version if job.interpreter else ""),
+        *([about] if any(job.seconds for job in jobs) else []),
         Column("reason", lambda job: reason_text(job.reason), prose=True),
         Column(REFUSED, _refused, lambda _job: "dim", prose=True, spare=1),
     ]
+
+
+def _about(job: Job) -> str:
+    return about_text(job.seconds) if job.seconds else "?"
 
 
 def _refused(job: Job) -> str:

@@ -16,6 +16,7 @@ from crosswheel.report.wording import (
     STYLES,
     Line,
     closing_lines,
+    estimate_lines,
     failure_lines,
     finding_lines,
     headline,
@@ -43,11 +44,12 @@ def plan_text(plan: Plan, console: Console | None = None) -> str:
     console = console or plain_console()
     if not plan.jobs:
         return shown(console, [*styled([("", "nothing to build")]), *_block(left_out_lines(plan))])
-    columns = fitting(console, plan_columns(), plan.jobs)
+    columns = fitting(console, plan_columns(plan.jobs), plan.jobs)
     parts: list[RenderableType] = [drawn(columns, plan.jobs)]
     if all(column.name != REFUSED for column in columns):
         parts += _block(refusal_lines(plan))
     parts += _block(plan_untested_lines(plan))
+    parts += _block(estimate_lines(plan))
     return shown(console, [*parts, *_block(left_out_lines(plan))])
 
 

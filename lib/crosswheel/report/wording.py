@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -49,6 +50,14 @@ def size_text(size: float) -> str:
 
 def seconds_text(seconds: float) -> str:
     return f"{seconds:.1f} s"
+
+
+def about_text(seconds: float) -> str:
+    """As exact as an estimate is: ``8 s``, ``3 min``, ``2.5 h``."""
+    if seconds < 90:  # noqa: PLR2004 - nobody counts further in seconds
+        return f"{math.ceil(seconds)} s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"  # noqa: PLR2004 - nor in minutes
 
 
 def chore_text(chore: Chore) -> str:
@@ -111,7 +120,7 @@ def failure_lines(outcome: Outcome) -> Iterator[Line]:
 
 def note_lines(outcome: Outcome) -> Iterator[Line]:
     """Which wheel serves a target that has none of its own."""
-    if outcome.note:
+    if outcome.note and outcome.status != "kept":
         yield STYLES[outcome.status], f"{MARKS[outcome.status]} {outcome.job.target}: {one_line(outcome.note)}"
 
 
@@ -230,6 +239,12 @@ def _untested_texts(count: Tally) -> Iterator[str]:
     for reason, names in targets.items():
         wheels = "these wheels" if len(names) == count.served else f"the wheels of {names_text(names)}"
         yield f"NOT TESTED: no step ran {wheels} on their targets{f': {reason}' if reason else ''}"
+
+
+def estimate_lines(plan: Plan) -> Iterator[Line]:
+    """How long it may take, where earlier runs tell; what is still there from them takes next to nothing."""
+    if plan.seconds is not None:
+        yield "", f"about {about_text(plan.seconds)}, by what earlier runs took; less for what has not changed since"
 
 
 def plan_untested_lines(plan: Plan) -> Iterator[Line]:
