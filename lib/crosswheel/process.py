@@ -20,6 +20,7 @@ _POLL = 0.05
 # The variable by which whatever a command started can be told from everything else.
 _MARK = "CROSSWHEEL_COMMAND"
 _GRACE = 3.0
+_LOOK = 0.5  # seconds between two looks at how much memory a command takes
 
 
 class CommandFailed(CrosswheelError):  # noqa: N818
@@ -48,6 +49,33 @@ def describe_returncode(returncode: int) -> str:
 
 
 @dataclass
+class Meter:
+    """Memory of commands that run one after another, in bytes at its highest; looked at twice a second."""
+
+    peak: int = 0
+    _looked: float = 0.0
+
+    def look(self, session: int) -> None:
+        """At all processes of a session; what a command starts in sessions of its own is not seen."""
+        now = time.monotonic()
+        if now - self._looked >= _LOOK:
+            self._looked = now
+            self.peak = max(self.peak, _resident(session))
+
+
+def _resident(session: int) -> int:
+    """Bytes of all its processes; pages that they share count for each (proc(5), fields 6 and 24 of stat)."""
+    pages, wanted = 0, str(session)
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        # It may have ended in the meantime.
+        with contextlib.suppress(OSError, IndexError):
+            fields = path.read_text("ascii", "replace").rpartition(")")[2].split()
+            if fields[3] == wanted:
+                pages += int(fields[21])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass
 class Processes:
     """Starts commands, each in a session of its own, so that stopping one stops whatever it started."""
 
@@ -69,11 +97,12 @@ class Processes:
         cwd: Path | None = None,
         log: Path | None = None,
         deadline: float | None = None,
+        meter: Meter | None = None,
     ) -> str:
         """Run to the end; output goes to the end of `log`, or is returned where there is none.
 
-        `deadline` is a moment of `time.monotonic`. Raises CommandFailed, TimeLimit, Stopped, and MissingTool's
-        cousin FileNotFoundError where the program is not there.
+        `deadline` is a moment of `time.monotonic`; `meter` learns what the command takes, where there is a log. Raises
+        CommandFailed, TimeLimit, Stopped, and MissingTool's cousin FileNotFoundError where the program is not there.
         """
         if self.stopped:
             raise Stopped(f"not started: {argv[0]}")
@@ -84,7 +113,7 @@ class Processes:
             sink.write(f"$ {' '.join(argv)}\n".encode())
             sink.flush()
             process = self._start(argv, env, cwd, sink.fileno())
-            self._wait(process, env[_MARK], argv, deadline)
+            self._wait(process, env[_MARK], argv, deadline, meter)
         if process.returncode:
             raise CommandFailed(argv, process.returncode, "")
         return ""
@@ -142,10 +171,19 @@ class Processes:
             start_new_session=True,
         )
 
-    def _wait(self, process: subprocess.Popen[bytes], mark: str, argv: Sequence[str], deadline: float | None) -> None:
+    def _wait(
+        self,
+        process: subprocess.Popen[bytes],
+        mark: str,
+        argv: Sequence[str],
+        deadline: float | None,
+        meter: Meter | None = None,
+    ) -> None:
         try:
             while process.poll() is None:
                 self._check(argv, deadline)
+                if meter:
+                    meter.look(process.pid)
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(_POLL)
         except BaseException:

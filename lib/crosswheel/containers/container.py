@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path, PurePath, PurePosixPath
 from typing import IO, TYPE_CHECKING, TypeAlias
@@ -25,6 +25,7 @@ from crosswheel.containers.archives import anonymous, archive_of, unpack_files
 from crosswheel.containers.docker_host import DockerHost, engine_errors
 from crosswheel.containers.images import Image
 from crosswheel.containers.interaction import Channel, converse
+from crosswheel.containers.memory import Watch, watch
 from crosswheel.containers.ownership import LABEL, is_stale, labels
 from crosswheel.errors import BuildFailed, ContainerLost, CrosswheelError, EmulatorCrashed, OutOfMemory, TimeLimit
 from crosswheel.process import CommandFailed, Processes, Stopped, log_tail
@@ -58,6 +59,12 @@ class Container:
     processes: Processes
     emulated: bool
     _container: DockerContainer = field(compare=False)
+    _memory: Watch = field(default_factory=Watch, compare=False)
+
+    @property
+    def memory(self) -> int:
+        """Bytes that it has taken so far, at its highest; 0 where the engine has not told yet."""
+        return self._memory.peak
 
     def run(
         self,
@@ -344,7 +351,7 @@ def running(
     try:
         with engine_errors(f"starting a container of {image.reference}", ContainerLost):
             created.start()
-        yield container
+        yield replace(container, _memory=watch(docker, str(created.id)))
     finally:
         container.remove()
 
