@@ -13,6 +13,7 @@ from typing import Protocol
 from crosswheel.containers.container import Container
 from crosswheel.hosts import LocalHost
 from crosswheel.model import Interpreter, Usage
+from crosswheel.process import Meter
 from crosswheel.toolchains.toolbox import UV
 
 
@@ -81,6 +82,7 @@ class HostWorkspace:
     environ: Mapping[str, str] = field(default_factory=dict)
     meson_options: tuple[str, ...] = ()
     tripwire: Path | None = None
+    meter: Meter = field(default_factory=Meter, compare=False)
 
     @property
     def asked_for_compiler(self) -> bool:
@@ -105,6 +107,7 @@ class HostWorkspace:
             cwd=Path(cwd) if cwd else self.root,
             log=self.log,
             deadline=self.deadline,
+            meter=self.meter,
         )
 
     def interact(self, cmd: Sequence[str], cwd: Path) -> int:
@@ -114,7 +117,7 @@ class HostWorkspace:
         return None
 
     def usage(self) -> Usage:
-        return Usage()
+        return Usage(memory=self.meter.peak)
 
 
 # Where the loader looks (ld.so(8)): LD_LIBRARY_PATH, its cache's folders, the default ones.
@@ -213,7 +216,7 @@ class ContainerWorkspace:
         return folder if folder.is_dir() else None
 
     def usage(self) -> Usage:
-        return Usage()
+        return Usage(memory=self.container.memory)
 
 
 def plain_workspace(
