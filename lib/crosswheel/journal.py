@@ -13,7 +13,6 @@ time do not see each other's halves. The wheel's sha256 tells what has been dama
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 import time
@@ -25,6 +24,7 @@ from typing import Any
 
 from crosswheel.hosts import LocalHost
 from crosswheel.index import sha256_of
+from crosswheel.keeping import mark_used, remove
 from crosswheel.model import Job, Listener, Note, Usage
 
 _SCHEMA = 1
@@ -82,13 +82,12 @@ class Journal:
         place = self.folder / key
         if not place.is_dir():
             return None
+        mark_used(place)
         made = _read(place)
         if made and made.is_whole:
-            with suppress(OSError):
-                os.utime(place)  # what is used is trimmed last
             return made
         self.listener(Note(f"a journal entry is damaged, and its wheel is built again: {place.name[:12]}"))
-        _remove(place)
+        remove(place)
         return None
 
     def keep(self, key: str, job: Job, wheel: Path, log: Path, seconds: float, usage: Usage) -> Made | None:
@@ -117,7 +116,7 @@ class Journal:
                 "memory": usage.memory,
             }
             (draft / "entry.json").write_text(json.dumps(entry, indent=1) + "\n")
-            _remove(place)
+            remove(place)
             # Another run's, of the same, may be there again: either will do.
             with suppress(OSError):
                 draft.rename(place)
@@ -146,14 +145,6 @@ def _read(place: Path) -> Made | None:
         return Made(folder=place, **entry)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-
-
-def _remove(place: Path) -> None:
-    """Out of the way first: nobody is to find half an entry."""
-    with suppress(OSError):
-        gone = place.with_name(f".gone-{place.name}-{os.getpid()}-{time.monotonic_ns()}")
-        place.rename(gone)
-        shutil.rmtree(gone, ignore_errors=True)
 
 
 def _seconds(path: Path) -> float:

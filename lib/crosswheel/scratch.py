@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import stat
@@ -12,6 +11,8 @@ from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 
+from crosswheel.keeping import take
+
 
 @contextmanager
 def scratch_folder(name: str) -> Iterator[Path]:
@@ -19,7 +20,8 @@ def scratch_folder(name: str) -> Iterator[Path]:
 
     Where somebody else works under that name at the same time, it is another one: ``NAME-2`` and so on.
     """
-    root = Path(tempfile.gettempdir(), f"crosswheel-{os.getuid()}")
+    root = _root()
+    root.mkdir(mode=0o700, exist_ok=True)
     if not _is_own(root):
         with tempfile.TemporaryDirectory(prefix="crosswheel-") as unnamed:
             yield Path(unnamed, name, "job")
@@ -29,9 +31,24 @@ def scratch_folder(name: str) -> Iterator[Path]:
         yield folder / "job"
 
 
+def abandoned_folders() -> list[Path]:
+    """What killed runs have left: nobody works there."""
+    root = _root()
+    return [folder for folder in sorted(root.iterdir()) if _is_free(folder)] if root.exists() and _is_own(root) else []
+
+
+def remove_abandoned(folder: Path) -> None:
+    """Unless somebody works there again."""
+    with ExitStack() as stack:
+        _lock(folder, stack)
+
+
+def _root() -> Path:
+    return Path(tempfile.gettempdir(), f"crosswheel-{os.getuid()}")
+
+
 def _is_own(root: Path) -> bool:
     """Whether nobody else can put anything there: names in a folder that all share can be guessed."""
-    root.mkdir(mode=0o700, exist_ok=True)
     found = root.lstat()
     return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o022
 
@@ -41,29 +58,29 @@ def _numbered(name: str, number: int) -> str:
 
 
 def _taken(folder: Path, stack: ExitStack) -> Path | None:
-    """The folder, empty and locked until the stack unwinds; None while another has it.
+    """The folder, empty and ours until the stack unwinds; None while another has it.
 
     The kernel lets go of the lock of a process that dies; what that left is removed here.
     """
     folder.mkdir(exist_ok=True)
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
+    if not _lock(folder, stack):
         return None
-    if not _is_still(handle, folder):
-        os.close(handle)
-        return _taken(folder, stack)
     shutil.rmtree(folder / "job", ignore_errors=True)
-    stack.callback(os.close, handle)
-    stack.callback(shutil.rmtree, folder, ignore_errors=True)
     return folder
 
 
-def _is_still(handle: int, folder: Path) -> bool:
-    """Whether what was locked is what stands there: its owner may have removed it in between."""
-    try:
-        return os.path.samestat(os.fstat(handle), folder.stat())
-    except FileNotFoundError:
+def _lock(folder: Path, stack: ExitStack) -> bool:
+    """Whether it is ours from now on, to be removed when the stack unwinds."""
+    handle = take(folder)
+    if handle is None:
         return False
+    stack.callback(os.close, handle)
+    stack.callback(shutil.rmtree, folder, ignore_errors=True)
+    return True
+
+
+def _is_free(folder: Path) -> bool:
+    handle = take(folder)
+    if handle is not None:
+        os.close(handle)
+    return handle is not None

@@ -1,0 +1,93 @@
+"""What is kept between runs: when a thing was last used, which runs are at work, and how a thing goes at once.
+
+The time of a file or folder says when it was last used. A run holds a lock as long as it lasts, which the kernel lets
+go of when it dies: what was used since the first of them began, nobody may remove.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import math
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+def mark_used(place: Path) -> None:
+    """Now. Who may not write there trims nothing there either."""
+    with suppress(OSError):
+        os.utime(place)
+
+
+def mark_volume(name: str, cache: Path) -> None:
+    """Likewise of a volume or an image of ours, of which an engine keeps no such time."""
+    mark = volume_mark(name, cache)
+    with suppress(OSError):
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+
+
+def volume_mark(name: str, cache: Path) -> Path:
+    return cache / "volumes" / name
+
+
+@contextmanager
+def at_work(cache: Path) -> Iterator[None]:
+    """A run: whatever anybody uses from now on stays until it ends."""
+    path = cache / "runs" / f"{os.getpid()}-{time.monotonic_ns()}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = None
+    # Who looks for what the dead have left may take it first.
+    while handle is None:
+        path.touch()
+        handle = take(path)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def oldest_run(cache: Path) -> float:
+    """When the first of the runs at work began; infinity where there is none."""
+    began = math.inf
+    for path in (cache / "runs").glob("*"):
+        handle = take(path)
+        if handle is None:
+            with suppress(FileNotFoundError):
+                began = min(began, path.stat().st_mtime)
+        else:
+            path.unlink(missing_ok=True)
+            os.close(handle)
+    return began
+
+
+def take(path: Path) -> int | None:
+    """The lock of a file or folder until the handle is closed; None while another has it, or where nothing is."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Its owner may have removed what stood there, and another put something else in its place.
+        if os.path.samestat(os.fstat(handle), path.stat()):
+            return handle
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    os.close(handle)
+    return None
+
+
+def remove(place: Path) -> None:
+    """Out of the way first: nobody is to find half of it."""
+    with suppress(OSError):
+        gone = place.with_name(f".gone-{place.name.lstrip('.')}-{os.getpid()}-{time.monotonic_ns()}")
+        place.rename(gone)
+        if gone.is_dir():
+            shutil.rmtree(gone, ignore_errors=True)
+        else:
+            gone.unlink()
