@@ -20,12 +20,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from crosswheel.errors import UsageError
 from crosswheel.hosts import LocalHost
 from crosswheel.index import sha256_of
 from crosswheel.keeping import mark_used, remove
 from crosswheel.model import Job, Listener, Note, Usage
+from crosswheel.targets import parse_target
 
 _SCHEMA = 1
 
@@ -53,7 +54,10 @@ class Made:
 
     @property
     def is_whole(self) -> bool:
-        return self.path.is_file() and sha256_of(self.path) == self.sha256
+        try:
+            return self.log.is_file() and sha256_of(self.path) == self.sha256
+        except OSError:
+            return False
 
     def passed(self, test: str) -> bool:
         """Whether it has passed that very test."""
@@ -139,11 +143,21 @@ def journal_of(project: str, host: LocalHost, listener: Listener) -> Journal:
 
 def _read(place: Path) -> Made | None:
     try:
-        entry: dict[str, Any] = json.loads((place / "entry.json").read_text("utf-8"))
-        if entry.pop("schema") != _SCHEMA or Path(entry["wheel"]).name != entry["wheel"]:
+        entry = json.loads((place / "entry.json").read_text("utf-8"))
+        wheel = str(entry["wheel"])
+        if entry["schema"] != _SCHEMA or Path(wheel).name != wheel:
             return None
-        return Made(folder=place, **entry)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return Made(
+            folder=place,
+            target=str(parse_target(entry["target"])),
+            engine=str(entry["engine"]),
+            wheel=wheel,
+            sha256=str(entry["sha256"]),
+            when=float(entry["when"]),
+            seconds=float(entry["seconds"]),
+            memory=int(entry["memory"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, UsageError):
         return None
 
 
