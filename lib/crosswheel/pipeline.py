@@ -185,8 +185,16 @@ class Run:
             except BaseException:
                 # Leaving the pool waits for its threads, and they for their commands.
                 self.host.processes.stop()
-                pool.shutdown(wait=False, cancel_futures=True)
+                pool.shutdown(cancel_futures=True)
+                self._keep_finished(done)
                 raise
+
+    def _keep_finished(self, done: queue.SimpleQueue[Future[Outcome]]) -> None:
+        """What had ended before the run was stopped, though nobody had heard of it yet."""
+        while not done.empty():
+            future = done.get()
+            if not future.cancelled() and (outcome := future.result()).ok:
+                self.outcomes[outcome.job.target] = outcome
 
     def _finish(self, outcome: Outcome) -> None:
         self.outcomes[outcome.job.target] = outcome
