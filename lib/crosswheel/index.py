@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from crosswheel.errors import IndexUnreachable, SourceError
+from crosswheel.keeping import mark_used
 from crosswheel.model import Listener, Transfer, deaf
 from crosswheel.process import CommandFailed, Processes
 
@@ -167,6 +168,7 @@ class Index:
             )
         final = self.cache / "files" / promised / package.filename
         if final.is_file():
+            mark_used(final.parent)
             return final
         final.parent.mkdir(parents=True, exist_ok=True)
         partial = final.with_name(f".{final.name}.{os.getpid()}.partial")

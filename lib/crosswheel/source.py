@@ -15,6 +15,7 @@ from crosswheel.backend import make_distribution
 from crosswheel.config import declared_name, read_toml
 from crosswheel.errors import BuildFailed, SourceError, UsageError
 from crosswheel.hosts import LocalHost
+from crosswheel.keeping import mark_used
 from crosswheel.model import Interpreter, Listener, Sdist, chore
 from crosswheel.process import log_tail
 from crosswheel.sdist import as_epoch, member_names, read_sdist, requires_python
@@ -162,6 +163,7 @@ def _from_index(source: str, host: LocalHost) -> Path:
     """The sdist of NAME or NAME==VERSION: the newest final release that has one; kept files serve again by version."""
     kept = _kept(source, host)
     if kept:
+        mark_used(kept.parent)
         return kept
     return host.index.fetch(_choose(source, host))
 

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from crosswheel.containers.container import Container
 from crosswheel.hosts import LocalHost
+from crosswheel.keeping import mark_used
 from crosswheel.model import Interpreter, Listener, chore
 from crosswheel.process import CommandFailed
 from crosswheel.toolchains.zig import locked
@@ -33,6 +34,7 @@ def put_bytecode(container: Container, there: Interpreter, host: LocalHost, list
         if not kept.is_file():
             with chore(f"compiling the standard library of {there.tag} for {container.image.arch}", listener):
                 _compile(container, there, here, host, kept)
+        mark_used(kept)
     with kept.open("rb") as file:
         container.put_archive(file)
 

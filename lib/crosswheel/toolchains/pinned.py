@@ -9,6 +9,7 @@ from pathlib import Path
 
 from crosswheel.errors import IndexUnreachable, MissingTool
 from crosswheel.index import Index
+from crosswheel.keeping import mark_used
 from crosswheel.model import Listener, Note
 from crosswheel.targets import load_table
 
@@ -28,6 +29,7 @@ def fetch_pinned(tool: str, machine: str, index: Index, listener: Listener) -> P
         )
     for kept in index.kept(f"{project}-{version}-*.whl"):
         if kept.parent.name == sha256:
+            mark_used(kept.parent)
             return kept
     try:
         files = index.files_of(project)

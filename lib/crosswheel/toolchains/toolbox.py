@@ -19,6 +19,7 @@ from crosswheel.containers.docker_host import DockerHost, engine_errors
 from crosswheel.containers.images import Image
 from crosswheel.errors import EngineUnavailable
 from crosswheel.hosts import LocalHost
+from crosswheel.keeping import mark_volume
 from crosswheel.model import Listener, chore
 from crosswheel.toolchains.pinned import fetch_pinned, unpack_wheel, version_of
 from crosswheel.toolchains.zig import compile_program, ensure_zig, locked, source_version
@@ -52,9 +53,8 @@ def ensure_toolbox(
     docker: DockerHost, image: Image, host: LocalHost, listener: Listener, *, compilers: bool
 ) -> Toolbox:
     """The volume on that Docker host, filled if need be. `image` is any that the host has: none of it is run."""
-    machine = docker.arch.name if docker.arch else docker.machine
-    kind = "tools" if compilers else "uv"
-    volume = f"crosswheel-{kind}-{machine}-{_version(compilers=compilers)}"
+    machine, kind, volume = _machine(docker), _kind(compilers=compilers), volume_name(docker, compilers=compilers)
+    mark_volume(volume, host.cache)
     with locked(host.cache / f"{volume}.lock"), engine_errors(f"filling the volume {volume}"):
         docker.client.volumes.create(volume, labels={"io.crosswheel": "toolbox"})
         with unstarted(docker, image, {volume: str(MOUNT)}) as holder:
@@ -64,8 +64,21 @@ def ensure_toolbox(
     return Toolbox(volume)
 
 
+def volume_name(docker: DockerHost, *, compilers: bool) -> str:
+    """Another release of ours, with other programs, fills a volume of its own."""
+    return f"crosswheel-{_kind(compilers=compilers)}-{_machine(docker)}-{_version(compilers=compilers)}"
+
+
+def _machine(docker: DockerHost) -> str:
+    return docker.arch.name if docker.arch else docker.machine
+
+
+def _kind(*, compilers: bool) -> str:
+    return "tools" if compilers else "uv"
+
+
 def _version(*, compilers: bool) -> str:
-    """Of everything that is put in: another release of ours fills a volume of its own."""
+    """Of everything that is put in."""
     parts = [version_of("uv"), *([version_of("zig"), source_version("clang.c")] if compilers else [])]
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:12]
 
