@@ -25,7 +25,8 @@ CrosswheelError
 ├── NoCredentials        23   no token, and nobody who would give one
 ├── VerifyFailed         24   the index does not serve, or installers do not choose, what was built
 ├── NotReleasable        25   changes without a commit, no tag, another version, no changelog entry
-└── Incomplete           26   users do not get all that was planned, exactly as it was built
+├── Incomplete           26   users do not get all that was planned, exactly as it was built
+└── NotReproducible      27   a second build made another wheel
 """
 
 from __future__ import annotations
@@ -161,6 +162,10 @@ class NotReleasable(CrosswheelError):  # noqa: N818
 
 class Incomplete(CrosswheelError):  # noqa: N818
     exit_code = 26
+
+
+class NotReproducible(CrosswheelError):  # noqa: N818
+    exit_code = 27
 
 
 def explained(error: OSError) -> CrosswheelError:

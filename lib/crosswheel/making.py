@@ -20,6 +20,7 @@ from crosswheel.process import Stopped, log_tail
 from crosswheel.recipe import build_key, test_key
 from crosswheel.scratch import scratch_folder
 from crosswheel.steps import MAKE, Step
+from crosswheel.steps.again import again
 from crosswheel.steps.test import untested
 from crosswheel.steps.work import Work
 from crosswheel.workspace import idle_workspace
@@ -40,8 +41,8 @@ class Maker:
     listener: Listener
 
     def known(self, job: Job) -> Made | None:
-        """What an earlier run made of the very same; nothing with `--fresh`."""
-        if self.site.config.fresh:
+        """What an earlier run made of the very same; nothing with `--fresh`, and where it is to be built twice."""
+        if self.site.config.fresh or self.site.config.twice:
             return None
         key = build_key(job, self.sdist, self.site)
         return self.journal.find(key) if key else None
@@ -63,19 +64,22 @@ class Maker:
             if ready is None or (bare and not pure):
                 return Outcome(job, "cancelled")
             reason, before = self._test(ready, times)
-            wheel, note = self.output.save(ready.work.made, job.target)
+            work = self._steps(ready.work, [again], times) if self.site.config.twice else ready.work
+            wheel, note = self.output.save(work.made, job.target)
         status: Status = "reused" if note else "pure" if pure else "kept" if ready.kept else "built"
         return Outcome(
             job=job,
             status=status,
             wheel=wheel,
             steps=tuple(times),
-            findings=ready.work.findings,
+            findings=work.findings,
             log=log,
             note=note or (_PURE if pure else ready.kept),
             untested=reason,
             tested_before=before,
             usage=ready.usage,
+            reproducible=None if work.differences is None else not work.differences,
+            differences=work.differences or (),
         )
 
     def _found(self, made: Made, job: Job, folder: Path, log: Path, times: list[StepTime]) -> _Ready:

@@ -94,6 +94,31 @@ class Pure(Platform):
         return {"fast.py": b""}
 
 
+class Dated(Platform):
+    """Each of these makes a file beside the extension that is never the same: this one by __TIME__, as a compiler."""
+
+    def made(self) -> str:
+        return f"built = '{time.strftime('%H:%M:%S')}.{time.time_ns() % 10**9:09}'"
+
+    def members(self) -> dict[str, bytes]:
+        return {**super().members(), "built.py": self.made().encode()}
+
+
+class Placed(Dated):
+    def made(self) -> str:
+        return f"folder = {str(Path.cwd())!r}"
+
+
+class Random(Dated):
+    def made(self) -> str:
+        return f"key = {os.urandom(16).hex()!r}"
+
+
+class Unordered(Dated):
+    def made(self) -> str:
+        return f"names = {list({chr(97 + number) * 3 for number in range(20)})!r}"
+
+
 class WithoutElf(Pure):
     """What PyYAML does without libyaml: the extension was optional, the name of the wheel is not."""
 
@@ -151,5 +176,6 @@ class HangsOnce(Platform):
 platform, stable_abi, pure, without_elf = Platform(), StableAbi(), Pure(), WithoutElf()
 raises, raises_once, no_wheel, two_wheels = Raises(), RaisesOnce(), NoWheel(), TwoWheels()
 hangs, hangs_once = Hangs(), HangsOnce()
+dated, placed, random, unordered = Dated(), Placed(), Random(), Unordered()
 stable_abi_since_312, for_any_python = StableAbiSince312(), ForAnyPython()
 without_elf_for_any_python = WithoutElfForAnyPython()

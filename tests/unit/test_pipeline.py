@@ -20,6 +20,7 @@ import pytest
 
 from crosswheel import errors
 from crosswheel.commands import run_verb
+from crosswheel.commands.wheels import _exit_code as exit_code_of
 from crosswheel.config import load_config
 from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.emulation import Running
@@ -557,3 +558,56 @@ def test_after_ctrl_c_the_report_says_what_was_cancelled(
     assert report["totals"]["cancelled"] == 1
     assert "1 of 2 wheels" in stream.getvalue()
     assert "1 cancelled" in stream.getvalue()
+
+
+# ---- built twice ----------------------------------------------------------------------------------------------
+
+
+def test_a_reproducible_wheel_is_said_to_be_one(yard: Yard) -> None:
+    outcome = only_outcome(yard.run("platform", twice=True))
+    assert (outcome.status, outcome.reproducible, outcome.differences) == ("built", True, ())
+    assert [step.step for step in outcome.steps] == ["build", "repair", "audit", "again"]
+    assert yard.engine.opened == ["cp311", "cp311"]
+    assert [name for name in yard.files() if "again" in name] == []
+
+
+def test_a_wheel_that_is_built_once_is_not_compared(yard: Yard) -> None:
+    assert only_outcome(yard.run("dated")).reproducible is None
+
+
+@pytest.mark.parametrize(
+    ("project", "cause"),
+    [
+        ("dated", "a time stamp as of __DATE__ and __TIME__"),
+        ("placed", "the build folder's path is in it"),
+        ("random", "a hexadecimal number, likely random"),
+        ("unordered", "the same words in another order: likely a set's (PYTHONHASHSEED)"),
+    ],
+)
+def test_what_a_second_build_makes_otherwise_is_named_with_its_cause(project: str, cause: str, yard: Yard) -> None:
+    outcome = only_outcome(yard.run(project, twice=True))
+    assert (outcome.status, outcome.reproducible) == ("built", False)
+    built, record = outcome.differences
+    assert (built.member, built.kind) == ("built.py", "bytes")
+    assert built.cause.startswith(cause)
+    assert record.cause == "follows from the other members"
+    assert outcome.wheel
+    name = outcome.wheel.path.name
+    assert yard.files() == [f"again/{name}", name]
+
+
+def test_a_run_whose_wheels_differ_ends_with_a_code_of_its_own(yard: Yard) -> None:
+    run = yard.run("random", twice=True)
+    assert exit_code_of(Report(run.plan, run.execute(), run.sdist, 0.0, 0.0)) == 27
+
+
+def test_the_journal_spares_no_build_that_is_to_be_compared(yard: Yard) -> None:
+    for twice, status, opened in ((False, "built", 1), (False, "kept", 1), (True, "built", 3)):
+        assert only_outcome(yard.run("platform", twice=twice)).status == status
+        assert len(yard.engine.opened) == opened
+        shutil.rmtree(yard.folder / "platform")
+
+
+def test_a_pure_wheel_is_compared_without_a_compiler(yard: Yard) -> None:
+    assert only_outcome(yard.run("pure", twice=True)).reproducible
+    assert (yard.engine.opened, len(yard.engine.opened_bare)) == ([], 2)

@@ -125,6 +125,8 @@ def test_report_document(sample_report: Report) -> None:
         "path": "dist/demo-1.0.tar.gz",
         "sha256": "fedcba9876543210" * 4,
         "requires_python": ">=3.10",
+        "epoch": 315_532_800,
+        "content": "",
     }
     assert document["totals"] == {
         "jobs": 4,

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -13,6 +14,7 @@ import pytest
 from crosswheel.model import (
     Artifact,
     Chore,
+    Difference,
     Failure,
     Finding,
     JobFinished,
@@ -259,6 +261,24 @@ def test_summary_says_why_wheels_were_not_tested_each_reason_once() -> None:
     assert summary_text(Report(plan, alike, None, 0.0, 0.0)).splitlines()[-1:] == [
         f"NOT TESTED: no step ran these wheels on their targets: {NO_ENGINE}"
     ]
+
+
+def test_summary_says_what_is_reproducible_and_what_the_others_differ_in() -> None:
+    found = (
+        Difference("fast.so", "bytes", ".rodata at 0x2000", "the build folder's path is in it"),
+        Difference("", "order"),
+        Difference("tiny-1.0.dist-info/RECORD", "bytes", "line 1", "follows from the other members"),
+    )
+    same = Outcome(make_job("cp311-manylinux2014_aarch64"), "built", wheel=make_wheel("cp311"), reproducible=True)
+    other = replace(same, job=make_job("cp312-manylinux2014_aarch64"), reproducible=False, differences=found)
+    jobs = same.job, other.job
+    said = summary_text(Report(Plan("demo", jobs), (same, other), None, 0.0, 1.0))
+    assert re.findall(r"cp31[12].*(yes|no) ", said) == ["yes", "no"]
+    assert "! cp312-manylinux2014_aarch64: not reproducible: fast.so (bytes), .rodata at 0x2000\n" in said
+    assert "    cause: the build folder's path is in it\n" in said
+    assert "not reproducible: the archive (order)\n" in said
+    assert "RECORD" not in said
+    assert "1 not reproducible · 1 reproducible · 1.0 s\n" in said
 
 
 def test_summary_of_nothing() -> None:

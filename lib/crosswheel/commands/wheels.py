@@ -19,7 +19,15 @@ from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.images import image_arch
 from crosswheel.engines import ENGINES
 from crosswheel.engines.site import Site, look_around
-from crosswheel.errors import INTERRUPTED, CrosswheelError, MissingTool, NothingToDo, UsageError, explaining
+from crosswheel.errors import (
+    INTERRUPTED,
+    CrosswheelError,
+    MissingTool,
+    NothingToDo,
+    NotReproducible,
+    UsageError,
+    explaining,
+)
 from crosswheel.interpreters import fetch_interpreter
 from crosswheel.journal import journal_of
 from crosswheel.model import Interpreter, Listener, Note, Planned, Report, chore
@@ -118,10 +126,12 @@ def _publish(done: Report, config: Config, stream: TextIO) -> None:
 
 
 def _exit_code(done: Report) -> int:
-    """That of the first job that failed; a run cut short by --fail-fast failed too."""
+    """That of the first job that failed; a run cut short by --fail-fast failed too, and then what --twice found."""
     for outcome in done.outcomes:
         if outcome.failure:
             return outcome.failure.exit_code
     if any(not outcome.ok for outcome in done.outcomes):
         return CrosswheelError.exit_code
+    if any(outcome.differences for outcome in done.outcomes):
+        return NotReproducible.exit_code
     return exit_code_of(done.plan)

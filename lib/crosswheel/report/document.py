@@ -112,6 +112,8 @@ def _outcome(outcome: Outcome) -> Document:
         "seconds": _seconds(outcome.seconds),
         "steps": [{"step": step.step, "seconds": _seconds(step.seconds)} for step in outcome.steps],
         "findings": [asdict(finding) for finding in outcome.findings],
+        "reproducible": outcome.reproducible,
+        "differences": [asdict(difference) for difference in outcome.differences],
         "failure": _failure(outcome.failure) if outcome.failure else None,
         "log": str(outcome.log) if outcome.log else None,
     }
@@ -140,6 +142,8 @@ def _sdist(sdist: Sdist) -> Document:
         "path": str(sdist.path),
         "sha256": sdist.sha256,
         "requires_python": sdist.requires_python,
+        "epoch": sdist.epoch,
+        "content": sdist.content,
     }
 
 

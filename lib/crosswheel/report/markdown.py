@@ -9,7 +9,7 @@ from itertools import chain
 from crosswheel.model import Failure, Outcome, Report
 from crosswheel.report.tables import summary_columns
 from crosswheel.report.untrusted import lines, one_line
-from crosswheel.report.wording import closing_lines, finding_lines, headline, left_out_lines, note_lines
+from crosswheel.report.wording import closing_lines, headline, left_out_lines, remark_lines
 
 # Whatever means something to Markdown, to its HTML, or to GitHub (mentions, issues, autolinks) becomes an entity.
 # An underscore inside a word means nothing, and every target has some.
@@ -23,7 +23,7 @@ _BACKTICKS = re.compile("`+")
 def report_markdown(report: Report) -> str:
     """What `summary_text` says, with the end of each log folded."""
     outcomes = report.outcomes
-    noted = chain.from_iterable((*note_lines(outcome), *finding_lines(outcome)) for outcome in outcomes)
+    noted = chain.from_iterable(remark_lines(outcome) for outcome in outcomes)
     parts = [
         f"### crosswheel: {escape(one_line(report.plan.source))}",
         *(f"**{escape(line)}**" for _, line in closing_lines(report)),

@@ -76,17 +76,26 @@ def _refused(job: Job) -> str:
     return "; ".join(f"{one_line(refusal.engine)}: {reason_text(refusal.reason)}" for refusal in job.refused)
 
 
-def summary_columns(outcomes: Iterable[Outcome]) -> list[Column[Outcome]]:
+def summary_columns(outcomes: Sequence[Outcome]) -> list[Column[Outcome]]:
     steps = dict.fromkeys(step.step for outcome in outcomes for step in outcome.steps)
+    compared = Column[Outcome]("reproducible", lambda outcome: _COMPARED[outcome.reproducible], _compared_style)
     return [
         Column("target", lambda outcome: f"{MARKS[outcome.status]} {outcome.job.target}", _status_style),
         Column("engine", lambda outcome: one_line(outcome.job.engine), spare=1),
         Column("result", lambda outcome: outcome.status, _status_style),
         *(Column(one_line(step), _step_cell(step), number=True, spare=3) for step in steps),
+        *([compared] if any(outcome.reproducible is not None for outcome in outcomes) else []),
         Column("size", lambda outcome: size_text(outcome.wheel.size) if outcome.wheel else "", number=True),
         Column("sha256", lambda outcome: outcome.wheel.sha256[:12] if outcome.wheel else "", spare=2),
         Column("tag", lambda outcome: one_line(outcome.wheel.tag) if outcome.wheel else "", spare=4),
     ]
+
+
+_COMPARED = {None: "", True: "yes", False: "no"}
+
+
+def _compared_style(outcome: Outcome) -> str:
+    return "red" if outcome.differences else "green"
 
 
 def _status_style(outcome: Outcome) -> str:

@@ -29,6 +29,8 @@ class Tally:
     untested: tuple[Outcome, ...]
     hits: int
     misses: int
+    reproducible: int
+    irreproducible: int
 
     @property
     def served(self) -> int:
@@ -60,4 +62,6 @@ def tally(report: Report) -> Tally:
         untested=tuple(outcome for outcome in served if not tested(outcome)),
         hits=sum(outcome.usage.hits for outcome in report.outcomes),
         misses=sum(outcome.usage.misses for outcome in report.outcomes),
+        reproducible=sum(outcome.reproducible is True for outcome in served),
+        irreproducible=sum(outcome.reproducible is False for outcome in served),
     )

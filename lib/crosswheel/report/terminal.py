@@ -18,12 +18,11 @@ from crosswheel.report.wording import (
     closing_lines,
     estimate_lines,
     failure_lines,
-    finding_lines,
     headline,
     left_out_lines,
-    note_lines,
     plan_untested_lines,
     refusal_lines,
+    remark_lines,
 )
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ def summary_text(report: Report, console: Console | None = None) -> str:
     for outcome in outcomes:
         if outcome.failure:
             parts += _block([(STYLES["failed"], headline(outcome)), *failure_lines(outcome)])
-    parts += _block(line for outcome in outcomes for line in (*note_lines(outcome), *finding_lines(outcome)))
+    parts += _block(line for outcome in outcomes for line in remark_lines(outcome))
     parts += _block(left_out_lines(report.plan))
     parts += _block(closing_lines(report))
     return shown(console, parts)

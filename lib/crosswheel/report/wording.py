@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from crosswheel.containers.emulation import CPU, Running
-from crosswheel.model import Chore, Finding, Job, Level, Outcome, Plan, Report, Status
+from crosswheel.model import Chore, Difference, Finding, Job, Level, Outcome, Plan, Report, Status
 from crosswheel.report.tally import Tally, tally
 from crosswheel.report.untrusted import lines, one_line
 
@@ -95,12 +95,15 @@ def headline(outcome: Outcome) -> str:
     return f"{MARKS[outcome.status]} {job_text(outcome.job, _ending(outcome))}"
 
 
+_COMPARED = {None: "", True: ", reproducible", False: ", not reproducible"}
+
+
 def _ending(outcome: Outcome) -> str:
     if outcome.status == "built":
         size = f" ({size_text(outcome.wheel.size)})" if outcome.wheel else ""
         usage = outcome.usage
         cached = f", {hit_rate_text(usage.hits, usage.misses)}" if usage.hits else ""
-        return f"built in {seconds_text(outcome.seconds)}{size}{cached}"
+        return f"built in {seconds_text(outcome.seconds)}{size}{cached}{_COMPARED[outcome.reproducible]}"
     if outcome.failure:
         return f"failed in {outcome.failure.step} after {seconds_text(outcome.seconds)}"
     return f"{outcome.status}: {one_line(outcome.note)}" if outcome.note else outcome.status
@@ -116,6 +119,13 @@ def failure_lines(outcome: Outcome) -> Iterator[Line]:
     yield from (("dim", f"    | {line}") for tail in failure.log_tail[-_TAIL_LINES:] for line in lines(tail))
     if outcome.log:
         yield "", f"    log: {one_line(str(outcome.log))}"
+
+
+def remark_lines(outcome: Outcome) -> Iterator[Line]:
+    """What is to be said of a job beside its line in the table."""
+    yield from note_lines(outcome)
+    yield from finding_lines(outcome)
+    yield from difference_lines(outcome)
 
 
 def note_lines(outcome: Outcome) -> Iterator[Line]:
@@ -134,6 +144,22 @@ def finding_lines(outcome: Outcome) -> Iterator[Line]:
         yield finding_style(finding), f"! {outcome.job.target}: {text}"
         if finding.fix and not finding.ignored:
             yield "bold", f"    fix: {one_line(finding.fix)}"
+
+
+def difference_lines(outcome: Outcome) -> Iterator[Line]:
+    """What a second build made otherwise, and why; what merely follows from that is in the report only."""
+    told = [difference for difference in outcome.differences if not difference.cause.startswith("follows ")]
+    for difference in told[:_NAMES]:
+        where = f", {one_line(difference.where)}" if difference.where else ""
+        yield "red", f"! {outcome.job.target}: not reproducible: {_differing(difference)}{where}"
+        if difference.cause:
+            yield "bold", f"    cause: {one_line(difference.cause)}"
+    if len(told) > _NAMES:
+        yield "red", f"! {outcome.job.target}: and {count_text(len(told) - _NAMES, 'difference')} more"
+
+
+def _differing(difference: Difference) -> str:
+    return f"{one_line(difference.member) or 'the archive'} ({difference.kind})"
 
 
 def finding_style(finding: Finding) -> str:
@@ -210,10 +236,12 @@ def closing_lines(report: Report) -> Iterator[Line]:
         "cancelled": count.cancelled,
         "unfinished": len(count.unfinished),
         "left out though asked for": asked,
+        "not reproducible": count.irreproducible,
     }
     parts = [
         _wheels_text(count),
         *(f"{number} {word}" for word, number in others.items() if number),
+        *([f"{count.reproducible} reproducible"] if count.reproducible else []),
         *([hit_rate_text(count.hits, count.misses)] if count.hits else []),
         seconds_text(report.seconds),
     ]

@@ -1,7 +1,7 @@
 """The steps of the three phases: each takes and returns values, prints nothing and knows no engine.
 
 prepare  once per machine   register (images are pulled by containers/images.py, as engines ask for them)
-make     once per job       build -> repair -> audit -> test
+make     once per job       build -> repair -> audit -> test (-> again)
 release  once per release   check -> upload -> verify
 """
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from crosswheel.config import Config
 from crosswheel.engines.site import Site
-from crosswheel.model import Finding, Job, Sdist
+from crosswheel.model import Difference, Finding, Job, Sdist
 from crosswheel.workspace import Workspace
 
 
@@ -21,6 +21,8 @@ class Work:
     workspace: Workspace
     wheel: Path | None = None
     findings: tuple[Finding, ...] = ()
+    differences: tuple[Difference, ...] | None = None
+    """From the wheel of a second build; None where there was none."""
 
     @property
     def config(self) -> Config:

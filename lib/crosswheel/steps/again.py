@@ -1,0 +1,38 @@
+"""Build the wheel again, apart from all that the first build has left, and compare the two."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+
+from crosswheel.comparison import compare_wheels
+from crosswheel.engines import ENGINES
+from crosswheel.formats.wheels import read_wheel
+from crosswheel.scratch import scratch_folder
+from crosswheel.steps.build import build
+from crosswheel.steps.repair import repair
+from crosswheel.steps.work import Work
+
+
+def again(work: Work) -> Work:
+    """The same wheel, and what a second one differs in, which is then left in ``again/``.
+
+    Raises as `build` and `repair` do.
+    """
+    job, first = work.job, work.workspace
+    site = replace(work.site, config=replace(work.config, fresh=True))
+    log = first.log.with_suffix(".again.log")
+    log.write_bytes(b"")
+    bare = read_wheel(work.made).is_pure
+    # A name as long as the first one's: nothing in a binary moves for a longer path.
+    with (
+        scratch_folder(f"{work.sdist.name}_{job.target}") as folder,
+        ENGINES[job.engine].open(job, site, folder, log, bare=bare) as workspace,
+    ):
+        second = repair(build(Work(job, work.sdist, site, workspace))).made
+        differences = compare_wheels(work.made, second, first.root, workspace.root)
+        if differences:
+            kept = work.config.output / "again"
+            kept.mkdir(exist_ok=True)
+            shutil.copyfile(second, kept / second.name)
+    return replace(work, differences=differences)
