@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from crosswheel.config import Config
 from crosswheel.containers.docker_host import DockerHost, connect
-from crosswheel.containers.emulation import Running, probe
+from crosswheel.containers.emulation import Running, probe, survey
 from crosswheel.containers.images import Family, Image, ensure_image, find_image, image_arch, pinned_image
 from crosswheel.containers.opt_python import find_pythons
 from crosswheel.errors import CrosswheelError, EngineUnavailable, ImageUnavailable
@@ -156,9 +156,20 @@ class Site:
 def look_around(config: Config, listener: Listener) -> Site:
     """Ask this machine and its Docker host at the same time: a second, for every interpreter is asked who it is."""
     with ThreadPoolExecutor(max_workers=1) as pool:
-        connecting = pool.submit(_connect, config)
+        connecting = pool.submit(_connect_and_probe, config)
         host = local_host(offline=config.offline, listener=listener)
-        return Site(config, host, connecting.result())
+        docker, known = connecting.result()
+        return Site(config, host, docker, _known=known)
+
+
+def _connect_and_probe(config: Config) -> tuple[DockerHost | EngineUnavailable, dict[Hashable, object]]:
+    """The engine, and what every plan asks of it first and takes longest: whether it runs the architectures."""
+    docker = _connect(config)
+    try:
+        answers = survey(docker, config.arch) if isinstance(docker, DockerHost) else {}
+    except EngineUnavailable:
+        answers = {}  # whoever needs the answer asks again, and is told why there is none
+    return docker, {("running", arch): answer for arch, answer in answers.items()}
 
 
 def _connect(config: Config) -> DockerHost | EngineUnavailable:
