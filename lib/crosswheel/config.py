@@ -72,7 +72,7 @@ def options() -> dict[str, Option]:
 class Config:
     """What the caller wants, parsed: `policy` is None where each architecture's widest floor is meant.
 
-    `jobs` 0 means one per processor; `timeout` is in seconds; relative folders are the project's.
+    `jobs` 0 means one per processor; `timeout` is in seconds, `cache_size` in GiB; relative folders are the project's.
     """
 
     source: str
@@ -88,6 +88,8 @@ class Config:
     fail_fast: bool
     offline: bool
     fresh: bool
+    cache_size: int
+    trim: bool
     twice: bool
     debug_info: bool
     strip: bool
@@ -321,6 +323,8 @@ def _parse(values: Mapping[str, Any], project: Path, mistakes: list[str]) -> Con
         fail_fast=values["fail-fast"],
         offline=values["offline"],
         fresh=values["fresh"],
+        cache_size=values["cache-size"],
+        trim=values["trim"],
         twice=values["twice"],
         debug_info=values["debug-info"],
         strip=values["strip"],

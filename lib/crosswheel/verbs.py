@@ -22,6 +22,7 @@ VERBS = {
     "status": Verb("Show how far a release has come, target by target; nothing is run, sent or changed.", "wheels"),
     "release": Verb("From a tagged commit to an index that is proved to serve what was built.", "wheels"),
     "shell": Verb("Open a shell where a target's wheel would be built.", "target"),
+    "cache": Verb("Show what is kept between runs, here and on the Docker host, and trim it."),
     "register": Verb("Make the Docker host run programs of every configured architecture."),
     "pull": Verb("Fetch the images that wheels are built in, and check them."),
     "doctor": Verb("Show what this machine and its Docker hosts can do, and what mends what they cannot."),

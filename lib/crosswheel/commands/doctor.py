@@ -13,6 +13,7 @@ from crosswheel.containers.emulation import probe
 from crosswheel.diagnosis import Problem, diagnose
 from crosswheel.errors import CrosswheelError, explaining
 from crosswheel.hosts import LocalHost, local_host
+from crosswheel.keeping import at_work
 from crosswheel.model import Note, deaf
 from crosswheel.report.console import console_for
 from crosswheel.report.doctor import diagnosis_document, diagnosis_text
@@ -43,7 +44,7 @@ def _mend(
     """Each remedy once; what does not help is told, and seen again afterwards."""
 
     def fetch_zig() -> None:
-        with display(stream, os.environ) as listener:
+        with display(stream, os.environ) as listener, at_work(host.cache):
             ensure_zig(host.index, host.cache, host.processes, listener)
 
     def register_emulators() -> None:

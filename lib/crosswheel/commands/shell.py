@@ -21,6 +21,7 @@ from crosswheel.engines import ENGINES, LADDER, offers
 from crosswheel.engines.site import Site, look_around
 from crosswheel.errors import CrosswheelError, NothingToDo, UsageError, explaining
 from crosswheel.interpreters import fetch_interpreter, uv
+from crosswheel.keeping import at_work
 from crosswheel.model import Job, LeftOut, Listener, Note, chore
 from crosswheel.plan import plan_job
 from crosswheel.process import log_tail
@@ -94,6 +95,7 @@ def _ending_in_order() -> Iterator[None]:
 def _prepare(config: Config, target: Target, folder: Path, stack: ExitStack, listener: Listener) -> _Place:
     """As the pipeline does it, up to the hook that would make the wheel."""
     site = look_around(_for_one(config, target), listener)
+    stack.enter_context(at_work(site.host.cache))
     sdist = source.fetch(config.source, site.host, folder, listener, timeout=config.timeout)
     site, job = _plan(site.dated(sdist.epoch), target, listener)
     engine, log = ENGINES[job.engine], folder / "log"

@@ -6,12 +6,13 @@ import os
 import tempfile
 import time
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
 from crosswheel import source
 from crosswheel.backend import quieten_backends
+from crosswheel.commands.cache import keep_within_limit
 from crosswheel.commands.plan import exit_code_of, expected, plan, plan_for
 from crosswheel.config import Config, load_config
 from crosswheel.containers.container import remove_stale
@@ -30,6 +31,7 @@ from crosswheel.errors import (
 )
 from crosswheel.interpreters import fetch_interpreter
 from crosswheel.journal import journal_of
+from crosswheel.keeping import at_work
 from crosswheel.model import Interpreter, Listener, Note, Planned, Report, chore
 from crosswheel.output import keep
 from crosswheel.pipeline import Run
@@ -51,9 +53,14 @@ def wheels(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
         return plan(project, options, stream)
     _check_output(config.output)
     quieten_backends()
-    with display(stream, os.environ) as listener, tempfile.TemporaryDirectory(prefix="crosswheel-") as folder:
+    with (
+        display(stream, os.environ) as listener,
+        tempfile.TemporaryDirectory(prefix="crosswheel-") as folder,
+        ExitStack() as stack,
+    ):
         started, clock = time.time(), time.monotonic()
         site = look_around(config, listener)
+        stack.enter_context(at_work(site.host.cache))
         sdist = source.fetch(config.source, site.host, Path(folder), listener, timeout=config.timeout)
         site = site.dated(sdist.epoch).with_interpreters(_interpreters(site, listener))
         _pull_images(site, sdist.requires_python, listener)
@@ -71,6 +78,8 @@ def wheels(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
         except KeyboardInterrupt:
             interrupted = True
         done = Report(made, run.results, sdist, started, time.monotonic() - clock)
+        if not interrupted:
+            keep_within_limit(site, listener)
     _publish(done, config, stream)
     return INTERRUPTED if interrupted else _exit_code(done)
 
