@@ -6,33 +6,40 @@ import io
 import shutil
 import sys
 import tarfile
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-from crosswheel.config import Config
+from crosswheel.config import Config, load_config
 from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.images import Family
 from crosswheel.engines.site import Site
 from crosswheel.errors import CrosswheelError, EngineUnavailable
 from crosswheel.hosts import LocalHost
 from crosswheel.index import Index, PipSettings
-from crosswheel.model import Interpreter, Job, Listener, Sdist
+from crosswheel.journal import journal_of
+from crosswheel.model import Event, Interpreter, Job, Listener, Outcome, Plan, Sdist, deaf
+from crosswheel.pipeline import Run
 from crosswheel.process import Processes
 from crosswheel.sdist import read_sdist
-from crosswheel.targets import PythonTag, Target
+from crosswheel.targets import PythonTag, Target, parse_architecture, parse_policy
 from crosswheel.testing import tiny_elf
 from crosswheel.workspace import HostWorkspace, plain_workspace
 
+PATIENCE = 30  # seconds for a hook to begin, on a machine that is busy with other things
 PROJECTS = Path(__file__).parent / "projects"
 PYTHONS = (PythonTag(11), PythonTag(12), PythonTag(13))
+WHEELS = [f"tiny-1.0-cp3{m}-cp3{m}-manylinux2014_aarch64.manylinux_2_17_aarch64.whl" for m in (11, 12, 13)]
+TARGETS = [Target(tag, parse_architecture("aarch64"), parse_policy("manylinux2014")) for tag in PYTHONS]
 PKG_INFO = b"Metadata-Version: 2.2\nName: tiny\nVersion: 1.0\nRequires-Python: >=3.10\n"
 
 
 def tiny_project(name: str, folder: Path) -> Path:
     """A copy of tests/projects/<name>, with the backend that all of them share in its tree."""
-    made = shutil.copytree(PROJECTS / name, folder / name)
+    made = shutil.copytree(PROJECTS / name, folder / name, dirs_exist_ok=True)
     shutil.copy(PROJECTS / "tiny_backend.py", made)
     return made
 
@@ -122,3 +129,59 @@ class TinyEngine:
         }
         workspace = replace(workspace, environ={**workspace.environ, **variables})
         yield _Troubled(**vars(workspace), trouble=self.trouble) if self.trouble else workspace
+
+
+@dataclass
+class Yard:
+    """A folder in which runs happen."""
+
+    folder: Path
+    engine: TinyEngine
+
+    def run(
+        self,
+        project: str,
+        *,
+        pythons: int = 1,
+        engines: Sequence[str] = ("cross",),
+        docker: DockerHost | None = None,
+        react: Callable[[Event], None] | None = None,
+        **options: Any,
+    ) -> Run:
+        """With jobs on the first of the engines, and the others to fall back on."""
+        sdist = tiny_sdist(project, self.folder)
+        options = {name.replace("_", "-"): value for name, value in options.items()}
+        config = load_config(self.folder, {"output": "wheelhouse", **options})
+        host = tiny_host(self.folder)
+        jobs = []
+        for target in TARGETS[:pythons]:
+            first, *others = (Job(target, engine, host.interpreters[target.python]) for engine in engines)
+            jobs.append(replace(first, fallbacks=tuple(others)))
+        listener = react or deaf
+        journal = journal_of(sdist.name, host, listener)
+        return Run(Plan("tiny", tuple(jobs)), sdist, tiny_site(config, host, docker), listener, journal)
+
+    def files(self, folder: str = "wheelhouse") -> list[str]:
+        """Every file there, hidden ones too, but for logs."""
+        root = self.folder / folder
+        return sorted(
+            str(path.relative_to(root)) for path in root.rglob("*") if path.is_file() and path.suffix != ".log"
+        )
+
+    def pids(self, python: str) -> list[int]:
+        """The processes that a project of the hanging kind has left a note of, once it has."""
+        note = self.folder / "notes" / f"{python}.pids"
+        limit = time.monotonic() + PATIENCE
+        while not note.exists():
+            assert time.monotonic() < limit, "the hook never began"
+            time.sleep(0.02)
+        return [int(word) for word in note.read_text().split()]
+
+
+def only_outcome(run: Run) -> Outcome:
+    (outcome,) = run.execute()
+    return outcome
+
+
+def statuses(outcomes: tuple[Outcome, ...]) -> list[str]:
+    return [outcome.status for outcome in outcomes]

@@ -1,4 +1,4 @@
-"""A plan and a report with one of everything, for the tests of crosswheel.report."""
+"""A plan and a report with one of everything, and a folder in which runs happen."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from crosswheel.engines import ENGINES
 from crosswheel.model import (
     Failure,
     Finding,
@@ -17,6 +18,7 @@ from crosswheel.model import (
     StepTime,
 )
 from report_samples import make_job, make_wheel
+from tiny_projects import TinyEngine, Yard
 
 
 @pytest.fixture
@@ -86,3 +88,14 @@ def sample_report(sample_plan: Plan) -> Report:
         started=1_700_000_000.0,
         seconds=41.23,
     )
+
+
+@pytest.fixture
+def yard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Yard:
+    (tmp_path / "notes").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    engine = TinyEngine(tmp_path / "notes")
+    monkeypatch.setitem(ENGINES, "cross", engine)
+    return Yard(tmp_path, engine)

@@ -10,9 +10,7 @@ import json
 import shutil
 import signal
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +19,6 @@ import pytest
 from crosswheel import errors
 from crosswheel.commands import run_verb
 from crosswheel.commands.wheels import _exit_code as exit_code_of
-from crosswheel.config import load_config
 from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.emulation import Running
 from crosswheel.engines import ENGINES
@@ -38,90 +35,26 @@ from crosswheel.errors import (
     OutOfMemory,
     TimeLimit,
 )
-from crosswheel.journal import journal_of
-from crosswheel.model import Event, Job, JobFinished, Note, Outcome, Plan, Refusal, Report, deaf
+from crosswheel.model import Event, JobFinished, Note, Outcome, Refusal, Report
 from crosswheel.pipeline import Run
 from crosswheel.process import CommandFailed
 from crosswheel.report.tally import tally
 from crosswheel.rules import ALL_RULES
 from crosswheel.steps.work import Work
-from crosswheel.targets import Target, parse_architecture, parse_policy
 from stray import runs_still
-from tiny_projects import PYTHONS, TinyEngine, tiny_host, tiny_project, tiny_sdist, tiny_site
-
-WHEELS = [f"tiny-1.0-cp3{m}-cp3{m}-manylinux2014_aarch64.manylinux_2_17_aarch64.whl" for m in (11, 12, 13)]
-TARGETS = [Target(tag, parse_architecture("aarch64"), parse_policy("manylinux2014")) for tag in PYTHONS]
-
-
-_PATIENCE = 30  # seconds for a hook to begin, on a machine that is busy with other things
-
-
-@dataclass
-class Yard:
-    """A folder in which runs happen."""
-
-    folder: Path
-    engine: TinyEngine
-
-    def run(
-        self,
-        project: str,
-        *,
-        pythons: int = 1,
-        engines: Sequence[str] = ("cross",),
-        docker: DockerHost | None = None,
-        react: Callable[[Event], None] | None = None,
-        **options: Any,
-    ) -> Run:
-        """With jobs on the first of the engines, and the others to fall back on."""
-        sdist = tiny_sdist(project, self.folder)
-        options = {name.replace("_", "-"): value for name, value in options.items()}
-        config = load_config(self.folder, {"output": "wheelhouse", **options})
-        host = tiny_host(self.folder)
-        jobs = []
-        for target in TARGETS[:pythons]:
-            first, *others = (Job(target, engine, host.interpreters[target.python]) for engine in engines)
-            jobs.append(replace(first, fallbacks=tuple(others)))
-        listener = react or deaf
-        journal = journal_of(sdist.name, host, listener)
-        return Run(Plan("tiny", tuple(jobs)), sdist, tiny_site(config, host, docker), listener, journal)
-
-    def files(self, folder: str = "wheelhouse") -> list[str]:
-        """Every file there, hidden ones too, but for logs."""
-        root = self.folder / folder
-        return sorted(
-            str(path.relative_to(root)) for path in root.rglob("*") if path.is_file() and path.suffix != ".log"
-        )
-
-    def pids(self, python: str) -> list[int]:
-        """The processes that a project of the hanging kind has left a note of, once it has."""
-        note = self.folder / "notes" / f"{python}.pids"
-        limit = time.monotonic() + _PATIENCE
-        while not note.exists():
-            assert time.monotonic() < limit, "the hook never began"
-            time.sleep(0.02)
-        return [int(word) for word in note.read_text().split()]
-
-
-@pytest.fixture
-def yard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Yard:
-    (tmp_path / "notes").mkdir()
-    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
-    (tmp_path / "tmp").mkdir()
-    engine = TinyEngine(tmp_path / "notes")
-    monkeypatch.setitem(ENGINES, "cross", engine)
-    return Yard(tmp_path, engine)
-
-
-def only_outcome(run: Run) -> Outcome:
-    (outcome,) = run.execute()
-    return outcome
-
-
-def statuses(outcomes: tuple[Outcome, ...]) -> list[str]:
-    return [outcome.status for outcome in outcomes]
-
+from tiny_projects import (
+    PATIENCE,
+    PYTHONS,
+    TARGETS,
+    WHEELS,
+    TinyEngine,
+    Yard,
+    only_outcome,
+    statuses,
+    tiny_host,
+    tiny_project,
+    tiny_site,
+)
 
 # ---- wheels that are right ------------------------------------------------------------------------------------
 
@@ -294,7 +227,7 @@ def test_two_jobs_may_reject_a_wheel_of_one_name_at_the_same_moment(
     def copied_by_both(source: Path, to: Path, **how: Any) -> None:
         copyfile(source, to, **how)
         if str(to).endswith(".partial"):
-            both.wait(_PATIENCE)
+            both.wait(PATIENCE)
 
     monkeypatch.setattr(shutil, "copyfile", copied_by_both)
     outcomes = yard.run("without_elf_for_any_python", pythons=2, jobs=2).execute()
@@ -509,7 +442,7 @@ def interrupt(yard: Yard) -> Iterator[Callable[[Event], None]]:
         # Whatever goes wrong: a test that waits for ever for its Ctrl-C would tell nobody.
         with contextlib.suppress(AssertionError):
             yard.pids("cp313")
-            finished.wait(_PATIENCE)
+            finished.wait(PATIENCE)
         if not over.is_set():
             # The kernel chooses the thread that gets a process's signal, and this is the worst that it can choose.
             signal.pthread_kill(threading.get_ident(), signal.SIGINT)
@@ -605,7 +538,6 @@ def test_the_journal_spares_no_build_that_is_to_be_compared(yard: Yard) -> None:
     for twice, status, opened in ((False, "built", 1), (False, "kept", 1), (True, "built", 3)):
         assert only_outcome(yard.run("platform", twice=twice)).status == status
         assert len(yard.engine.opened) == opened
-        shutil.rmtree(yard.folder / "platform")
 
 
 def test_a_pure_wheel_is_compared_without_a_compiler(yard: Yard) -> None:
