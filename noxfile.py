@@ -105,16 +105,9 @@ def refresh_symbols(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """Cross builds beside native ones, side by side in one run."""
-    session.install("-e", ".", "psutil")
-    session.run("python", "bench/cross.py", *session.posargs)
-
-
-@nox.session(name="bench-containers", default=False)
-def bench_containers(session: nox.Session) -> None:
-    """The engines beside cibuildwheel, on one image, in one run; half an hour of a quiet machine."""
-    session.install("--group", "test", "-e", ".", "psutil")
-    session.run("python", "bench/engines.py", *session.posargs)
+    """The engines beside pip wheel, docker run and cibuildwheel, one table; 40 minutes of a quiet machine."""
+    session.install("--group", "test", "-e", ".")
+    session.run("python", "bench/run.py", *session.posargs)
 
 
 @nox.session(name="bench-audit", default=False)

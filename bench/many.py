@@ -1,0 +1,100 @@
+"""What the pipeline itself takes for many jobs: python bench/many.py COUNT prints seconds and peak memory as JSON.
+
+Its engine and its steps build nothing: each job's wheel lies ready, under a name of its own. All else is as in any run:
+the journal, waiting jobs, threads, saved wheels, outcomes.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import islice, product
+from pathlib import Path
+from unittest.mock import patch
+
+from crosswheel.config import load_config
+from crosswheel.containers.images import Family
+from crosswheel.engines import ENGINES
+from crosswheel.engines.site import Site
+from crosswheel.errors import EngineUnavailable
+from crosswheel.hosts import local_host
+from crosswheel.journal import journal_of
+from crosswheel.model import Interpreter, Job, Listener, Plan, deaf
+from crosswheel.pipeline import Run
+from crosswheel.sdist import read_sdist
+from crosswheel.steps.work import Work
+from crosswheel.targets import Policy, Target, architectures, python_tags
+from crosswheel.testing import tiny_wheel
+from crosswheel.workspace import HostWorkspace, Workspace
+from projects import packed
+
+_GLIBCS = range(17, 400)  # more than there are, so that all targets are different ones
+
+
+class NoOp:
+    """Serves every target with nothing."""
+
+    family: Family | None = None
+    toolchain: Mapping[str, str] = {}
+
+    def offer(self, target: Target, site: Site) -> Interpreter | str:
+        raise NotImplementedError
+
+    def prepare(self, target: Target, site: Site, listener: Listener, *, cxx: bool) -> None:
+        """There is nothing to prepare."""
+
+    @contextmanager
+    def open(
+        self,
+        job: Job,
+        site: Site,
+        folder: Path,
+        log: Path,
+        *,
+        bare: bool = False,  # noqa: ARG002
+    ) -> Iterator[Workspace]:
+        folder.mkdir(parents=True, exist_ok=True)
+        assert job.interpreter
+        yield HostWorkspace(site.host, folder, job.interpreter.path, log, None)
+
+
+def make(work: Work) -> Work:
+    target = work.job.target
+    tag = f"{target.python}-{target.python}-{target.platform}"
+    return replace(work, wheel=tiny_wheel(work.workspace.root, name="noop", tag=tag))
+
+
+def measured(count: int, folder: Path) -> dict[str, float]:
+    sdist = read_sdist(packed(folder, "noop", {"pyproject.toml": "", "noop.c": ""}))
+    policies = [Policy("glibc", 2, minor) for minor in _GLIBCS]
+    targets = [
+        Target(python, arch, policy)
+        for policy, python, arch in product(policies, python_tags(), architectures().values())
+    ]
+    here = {tag: Interpreter(tag, f"{tag.version}.0", Path(sys.executable)) for tag in python_tags()}
+    jobs = tuple(Job(target, "no-op", here[target.python]) for target in islice(targets, count))
+    assert len(jobs) == count
+    config = load_config(folder, {"output": "wheelhouse", "test": "never"})
+    host = replace(local_host(offline=True, listener=deaf), cache=folder / "cache")
+    run = Run(
+        Plan("noop", jobs), sdist, Site(config, host, EngineUnavailable("unused")), deaf, journal_of("noop", host, deaf)
+    )
+    steps = patch.multiple("crosswheel.making", _BUILD=(make,), _REPAIR=(), _AUDIT=())
+    began = time.perf_counter()
+    with patch.dict(ENGINES, {"no-op": NoOp()}), steps:
+        outcomes = run.execute()
+    seconds = time.perf_counter() - began
+    assert all(outcome.ok for outcome in outcomes), next(each for each in outcomes if not each.ok)
+    assert len(outcomes) == count
+    return {"jobs": count, "seconds": seconds, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory(prefix="crosswheel-bench-") as work:
+        print(json.dumps(measured(int(sys.argv[1]), Path(work))))
