@@ -32,6 +32,8 @@ _TEMPORARY = re.compile(rb"/tmp/[\w./+-]+|\btmp[a-z0-9_]{8}\b|\bcc[A-Za-z0-9]{6}
 _IDENTIFIER = re.compile(rb"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 _ADDRESS = re.compile(rb"\bat 0x[0-9a-f]{6,16}\b")
 _HEXADECIMAL = re.compile(rb"(?<![0-9A-Za-z])(?=[0-9a-f]*[a-f])(?=[0-9a-f]*\d)[0-9a-f]{12,}(?![0-9A-Za-z])")
+_LITERAL = re.compile(rb"""\bb(?:'[^'\n]*\\x[0-9a-f]{2}[^'\n]*'|"[^"\n]*\\x[0-9a-f]{2}[^"\n]*")""")
+_NUMBER = re.compile(rb"(?<![\w.])(?:\d{12,}|\d\.\d{9,})(?![\w.])")
 _WORD = re.compile(rb"[^\s,;:(){}\[\]]+")
 
 
@@ -149,8 +151,7 @@ def _of_elves(name: str, first: list[_Section], second: list[_Section], folders:
         if bytes(folders[0]) in ours.data and bytes(folders[1]) in theirs.data and folders[0] != folders[1]
     ]
     ours, theirs = (b"\0".join(section.data for section in side) for side in zip(*told, strict=True))
-    cause = _cause(ours, theirs, folders)
-    return Difference(name, "bytes", where, cause + (f" ({_reason(holders)})" if holders else ""))
+    return Difference(name, "bytes", where, _cause(ours, theirs, folders, _reason(holders)))
 
 
 def _reason(sections: Iterable[str]) -> str:
@@ -169,11 +170,11 @@ def _reason(sections: Iterable[str]) -> str:
 # ---- causes ---------------------------------------------------------------------------------------------------
 
 
-def _cause(first: bytes, second: bytes, folders: tuple[Path, Path]) -> str:
-    """All that is found, one after the other; in the end, what the rest looks like."""
+def _cause(first: bytes, second: bytes, folders: tuple[Path, Path], how: str = "") -> str:
+    """All that is found, one after the other; in the end, what the rest looks like. `how` the folder came in, if so."""
     found: list[str] = []
     if folders[0] != folders[1] and bytes(folders[0]) in first and bytes(folders[1]) in second:
-        found.append("the build folder's path is in it")
+        found.append("the build folder's path is in it" + (f" ({how})" if how else ""))
         first, second = first.replace(bytes(folders[0]), b"\1"), second.replace(bytes(folders[1]), b"\1")
     for text, pattern, told in _TRACES:
         if first == second:
@@ -212,6 +213,8 @@ _TRACES: tuple[tuple[str, re.Pattern[bytes], Callable[[bytes, bytes], bool]], ..
     ("an address in memory, as repr() prints it", _ADDRESS, _any),
     ("a random identifier (UUID)", _IDENTIFIER, _any),
     ("a hexadecimal number, likely random or a hash of something else that differs", _HEXADECIMAL, _any),
+    ("bytes that are no text, likely random or a hash of something else that differs", _LITERAL, _any),
+    ("a long number, likely random or a hash of something else that differs", _NUMBER, _any),
 )
 
 

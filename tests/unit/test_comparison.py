@@ -103,6 +103,8 @@ def test_the_order_of_members_is_compared(tmp_path: Path) -> None:
         (b"x = ['b', 'a', 'c']", b"x = ['a', 'c', 'b']", "the same words in another order: likely a set's"),
         (b"import a\nimport b\n", b"import b\nimport a\n", "the same lines in another order: likely a set's"),
         (b"key = '9f8a7b6c5d4e3f2a'", b"key = '0a1b2c3d4e5f6a7b'", "a hexadecimal number, likely random or a hash"),
+        (rb"key = b'\xfdD\xdd'", rb"key = b'@\xdfv'", "bytes that are no text, likely random"),
+        (b"x = 0.8444218515250481", b"x = 0.7579544029403025", "a long number, likely random"),
         (b"# from /tmp/tmpabcd1234/x.c", b"# from /tmp/tmp5678efgh/x.c", "a temporary name"),
         (b"<F at 0x7f00aa11bb>", b"<F at 0x7f00cc22bb>", "an address in memory"),
         (b"x = 1", b"x = 22", ""),
