@@ -113,7 +113,9 @@ class TinyEngine:
         self.prepared.append(f"{target.platform} {'c++' if cxx else 'c'}")
 
     @contextmanager
-    def open(self, job: Job, site: Site, folder: Path, log: Path, *, bare: bool = False) -> Iterator[HostWorkspace]:
+    def open(
+        self, job: Job, sdist: Sdist, site: Site, folder: Path, log: Path, *, bare: bool = False
+    ) -> Iterator[HostWorkspace]:
         assert job.interpreter
         (self.opened_bare if bare else self.opened).append(str(job.target.python))
         workspace = plain_workspace(site.host, job.interpreter, folder, log, site.config.timeout)

@@ -95,7 +95,7 @@ class Maker:
     ) -> _Ready | None:
         """None where a workspace without compilers did not do."""
         began = time.monotonic()
-        workspace = stack.enter_context(ENGINES[job.engine].open(job, self.site, folder, log, bare=bare))
+        workspace = stack.enter_context(ENGINES[job.engine].open(job, self.sdist, self.site, folder, log, bare=bare))
         work = self._steps(Work(job, self.sdist, self.site, workspace), _BUILD, times)
         if bare and (workspace.asked_for_compiler or not read_wheel(work.made).is_pure):
             return None

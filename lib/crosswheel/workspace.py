@@ -14,6 +14,7 @@ from crosswheel.containers.container import Container
 from crosswheel.hosts import LocalHost
 from crosswheel.model import Interpreter, Usage
 from crosswheel.process import Meter
+from crosswheel.toolchains.ccache import compiles_in
 from crosswheel.toolchains.toolbox import UV
 
 
@@ -216,7 +217,8 @@ class ContainerWorkspace:
         return folder if folder.is_dir() else None
 
     def usage(self) -> Usage:
-        return Usage(memory=self.container.memory)
+        hits, misses = compiles_in(self.container)
+        return Usage(self.container.memory, hits, misses)
 
 
 def plain_workspace(

@@ -22,7 +22,7 @@ from crosswheel.engines.dockcross import Dockcross
 from crosswheel.engines.site import Site, look_around
 from crosswheel.formats.elf import Elf
 from crosswheel.formats.wheels import read_wheel
-from crosswheel.model import Interpreter, Job, deaf
+from crosswheel.model import Interpreter, Job, Sdist, deaf
 from crosswheel.targets import parse_target
 from crosswheel.workspace import Workspace
 from tiny_projects import PROJECTS, tar_of
@@ -31,6 +31,7 @@ pytestmark = pytest.mark.containers
 
 PLATFORM = f"{POLICY}_aarch64"
 TARGET = parse_target(f"cp313-{PLATFORM}")
+SDIST = Sdist(Path("tiny-1.0.tar.gz"), "tiny", "1.0", "")
 SUFFIX = ".cpython-313-aarch64-linux-gnu.so"
 
 # Builds libanswer for the target, with the compiler and in the sysroot that the image names.
@@ -161,7 +162,7 @@ def workspace(site: Callable[..., Site], tmp_path_factory: pytest.TempPathFactor
     Dockcross().prepare(TARGET, here, deaf, cxx=False)
     interpreter = Dockcross().offer(TARGET, here)
     assert isinstance(interpreter, Interpreter), interpreter
-    with Dockcross().open(Job(TARGET, "dockcross", interpreter), here, folder / "job", folder / "log") as opened:
+    with Dockcross().open(Job(TARGET, "dockcross", interpreter), SDIST, here, folder / "job", folder / "log") as opened:
         yield opened
 
 

@@ -61,7 +61,7 @@ def test_commands_run_and_files_go_in_and_out(
     site = Site(load_config(tmp_path, {}), here, far)
     image = site.pull(manylinux_x86_64, parse_architecture("x86_64"), deaf)
     (tmp_path / "given").write_text("given")
-    with container_of(image, site, compilers=False, timeout=60) as container:
+    with container_of(image, site, "tiny", compilers=False, timeout=60) as container:
         container.put(tmp_path / "given")
         command = ["sh", "-c", f"cat {tmp_path}/given; mkdir /made; seq 200000 >/made/numbers"]
         assert container.run(command) == "given"

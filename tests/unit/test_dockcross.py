@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -134,6 +136,31 @@ def test_names_that_builds_call_lead_to_the_cross_tools(made: Configuration) -> 
     assert (made.bin / "gcc").readlink() == (made.bin / "aarch64-linux-gnu-cc").readlink() == Path(f"{PREFIX}gcc")
     plain = (made.bin / "build-c++").read_text().splitlines()
     assert plain == ["#!/bin/sh", f'PATH="{VARIABLES["PATH"]}"', "export PATH", 'exec g++ "$@"']
+
+
+def test_compilers_have_a_program_in_front_that_looks_into_the_cache(
+    tools: CrossTools, description: Description, tmp_path: Path
+) -> None:
+    wrapped = replace(tools, wrappers=tmp_path / "wrapped" / "compilers")
+    made = configure(tmp_path / "wrapped", wrapped, TARGET, description, tmp_path / "python")
+    wrapper = made.folder / "compilers" / f"{TRIPLE}-g++"
+    assert wrapped.compilers["CXX"] == environ_of(made, wrapped, TARGET)["CXX"] == str(wrapper)
+    assert (made.bin / "c++").readlink() == wrapper
+    assert f"cpp = '{wrapper}'" in made.meson.read_text()
+    # What is no compiler has nothing in front.
+    assert (made.bin / "ar").readlink() == Path(wrapped.compilers["AR"]) == Path(f"{PREFIX}ar")
+
+
+def test_a_compiler_is_started_where_no_cache_is(tools: CrossTools, description: Description, tmp_path: Path) -> None:
+    compiler = tmp_path / f"{TRIPLE}-gcc"
+    compiler.write_text('#!/bin/sh\necho compiler "$@"\n')
+    compiler.chmod(0o755)
+    wrapped = replace(tools, prefix=f"{tmp_path}/{TRIPLE}-", wrappers=tmp_path / "wrapped" / "compilers")
+    made = configure(tmp_path / "wrapped", wrapped, TARGET, description, tmp_path / "python")
+    launcher = environ_of(made, wrapped, TARGET)["CMAKE_C_COMPILER_LAUNCHER"]
+    for command in ([str(made.bin / "cc")], [launcher, str(compiler)]):
+        printed = subprocess.run([*command, "-c", "a b.c"], check=True, capture_output=True, text=True).stdout
+        assert printed == "compiler -c a b.c\n"
 
 
 def test_pkg_config_looks_below_the_sysroot(made: Configuration, tools: CrossTools) -> None:

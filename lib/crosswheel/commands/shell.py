@@ -101,7 +101,7 @@ def _prepare(config: Config, target: Target, folder: Path, stack: ExitStack, lis
     engine, log = ENGINES[job.engine], folder / "log"
     engine.prepare(target, site, listener, cxx=looks_cxx(sdist))
     with _with_its_log(log, site.config, target), chore(f"preparing {target} ({job.engine})", listener):
-        workspace = stack.enter_context(engine.open(job, site, folder / str(target), log))
+        workspace = stack.enter_context(engine.open(job, sdist, site, folder / str(target), log))
         source_folder = put_source(workspace, sdist)
         settings = _install(workspace, source_folder, site.config, listener)
     image = site.reference(target, engine.family) if engine.family else ""

@@ -321,14 +321,17 @@ def running(
     timeout: float,
     environ: Mapping[str, str] | None = None,
     volumes: Mapping[str, str] | None = None,
+    caches: Mapping[str, str] | None = None,
     memory: int = 0,
     emulated: bool = False,
 ) -> Iterator[Container]:
     """A container of its own for as long as the block lasts.
 
-    `volumes` maps names of volumes to where they are mounted, for reading only; `memory` is a limit in bytes. Raises
-    ImageUnavailable's kin from the engine as ContainerLost, or EngineUnavailable.
+    `volumes` maps names of volumes to where they are mounted, for reading only, `caches` those for writing too;
+    `memory` is a limit in bytes. Raises ImageUnavailable's kin from the engine as ContainerLost, or EngineUnavailable.
     """
+    mounts = [f"{name}:{path}:ro" for name, path in (volumes or {}).items()]
+    mounts += [f"{name}:{path}" for name, path in (caches or {}).items()]
     with engine_errors(f"starting a container of {image.reference}", ContainerLost):
         created = docker.client.containers.create(
             image.id,
@@ -337,7 +340,7 @@ def running(
             entrypoint=[],
             platform=image.arch.oci,
             environment=dict(environ or {}),
-            volumes=[f"{name}:{path}:ro" for name, path in (volumes or {}).items()],
+            volumes=mounts,
             labels=labels(),
             init=True,
             auto_remove=True,

@@ -13,7 +13,7 @@ from crosswheel.engines.cross import Cross
 from crosswheel.engines.dockcross import Dockcross
 from crosswheel.engines.pypa import Pypa
 from crosswheel.engines.site import Site
-from crosswheel.model import Interpreter, Job, Listener
+from crosswheel.model import Interpreter, Job, Listener, Sdist
 from crosswheel.targets import Target
 from crosswheel.workspace import Workspace
 
@@ -38,7 +38,7 @@ class Engine(Protocol):
         ...
 
     def open(
-        self, job: Job, site: Site, folder: Path, log: Path, *, bare: bool = False
+        self, job: Job, sdist: Sdist, site: Site, folder: Path, log: Path, *, bare: bool = False
     ) -> AbstractContextManager[Workspace]:
         """A workspace for one job, below `folder`; closing it leaves nothing behind.
 

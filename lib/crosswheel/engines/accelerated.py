@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from crosswheel.containers.container import Container
@@ -17,9 +18,10 @@ from crosswheel.containers.images import Family
 from crosswheel.engines import containers
 from crosswheel.engines.site import Site
 from crosswheel.errors import MissingTool
-from crosswheel.model import Interpreter, Job, Listener
+from crosswheel.model import Interpreter, Job, Listener, Sdist
 from crosswheel.process import CommandFailed
 from crosswheel.targets import Target
+from crosswheel.toolchains.ccache import known_as
 from crosswheel.toolchains.pinned import version_of
 from crosswheel.toolchains.toolbox import CLANG_BIN, CLANG_CONFIGURATION, MOUNT, RESOURCES
 from crosswheel.toolchains.zig import source_version
@@ -43,6 +45,7 @@ class Accelerated:
     def open(
         self,
         job: Job,
+        sdist: Sdist,
         site: Site,
         folder: Path,
         log: Path,
@@ -50,11 +53,12 @@ class Accelerated:
         bare: bool = False,  # noqa: ARG002
     ) -> Iterator[Workspace]:
         path = (str(CLANG_BIN),)
-        with containers.open_workspace(job, site, folder, log, compilers=True, path=path) as workspace:
+        with containers.open_workspace(job, sdist, site, folder, log, compilers=True, path=path) as workspace:
             arguments = _arguments(workspace.container, workspace.deadline, debug=site.config.debug_info)
             content = "".join(f"{argument}\n" for argument in arguments)
             workspace.container.write(CLANG_CONFIGURATION, content.encode())
-            yield workspace
+            identity = known_as(f"{self.toolchain} {content}")
+            yield replace(workspace, environ={**workspace.environ, **identity})
 
 
 def _arguments(container: Container, deadline: float | None, *, debug: bool) -> list[str]:

@@ -10,18 +10,21 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit, urlunsplit
 
 from crosswheel.backend import unreachable_index
+from crosswheel.containers.caches import ensure_cache
 from crosswheel.containers.container import Container, running
 from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.images import Family, Image, image_arch
 from crosswheel.engines.site import Site
 from crosswheel.errors import BuildFailed, CrosswheelError, EngineUnavailable
 from crosswheel.index import redact
-from crosswheel.model import Interpreter, Job, Listener, deaf
+from crosswheel.keeping import mark_volume
+from crosswheel.model import Interpreter, Job, Listener, Sdist, deaf
 from crosswheel.process import CommandFailed
 from crosswheel.targets import Target
+from crosswheel.toolchains import ccache
 from crosswheel.toolchains.build_systems import parallel_environ
 from crosswheel.toolchains.bytecode import put_bytecode
-from crosswheel.toolchains.toolbox import MOUNT, UV
+from crosswheel.toolchains.toolbox import CCACHE_BIN, MOUNT, UV
 from crosswheel.workspace import ContainerWorkspace
 
 MEMORY_SHARE = 0.9  # of the Docker host's; what runs the host stays out of a build's reach
@@ -56,8 +59,6 @@ def _refusal(target: Target, site: Site, *, natively: bool | None, family: Famil
     if natively is not None and natively != site.docker.runs_natively(image_arch(target, family)):
         machine = f"the Docker host is a {site.docker.machine} machine"
         return machine if natively else f"{machine} itself: nothing to emulate"
-    if site.config.offline:
-        return "--offline forbids fetching build requirements into a new container"
     index = _index(site)
     if urlsplit(index).hostname in _LOOPBACK:
         return f"containers do not reach the package index {redact(index)}: it is this machine's own"
@@ -77,12 +78,15 @@ def prepare(target: Target, site: Site, listener: Listener, *, compilers: bool, 
 
 
 @contextmanager
-def container_of(image: Image, site: Site, *, compilers: bool, timeout: float) -> Iterator[Container]:
-    """A container with the toolbox and, where QEMU runs it, with the processor that QEMU is quickest at."""
+def container_of(image: Image, site: Site, project: str, *, compilers: bool, timeout: float) -> Iterator[Container]:
+    """A container with the toolbox, the project's cache and, under QEMU, the processor that QEMU is quickest at."""
     docker = site.docker
     if isinstance(docker, EngineUnavailable):
         raise docker
     toolbox, runs = site.toolbox(image, deaf, compilers=compilers), site.running(image.arch)
+    cache = None if site.config.fresh else ensure_cache(docker, project, image)
+    if cache:
+        mark_volume(cache.volume, site.host.cache)
     with ExitStack() as stack:
         container = stack.enter_context(
             running(
@@ -90,8 +94,9 @@ def container_of(image: Image, site: Site, *, compilers: bool, timeout: float) -
                 image,
                 site.host.processes,
                 timeout=timeout,
-                environ=runs.environ,
+                environ={**runs.environ, **(cache.environ if cache else {})},
                 volumes=toolbox.volumes,
+                caches=cache.volumes if cache else {},
                 memory=_memory(docker),
                 emulated=not runs.natively,
             )
@@ -105,6 +110,7 @@ def container_of(image: Image, site: Site, *, compilers: bool, timeout: float) -
 @contextmanager
 def open_workspace(
     job: Job,
+    sdist: Sdist,
     site: Site,
     folder: Path,
     log: Path,
@@ -121,16 +127,18 @@ def open_workspace(
         raise BuildFailed(f"{image.reference} has no {job.target.python}", hint="--image, or other --python")
     folder.mkdir(parents=True)
     try:
-        with container_of(image, site, compilers=compilers, timeout=config.timeout) as container:
+        with container_of(image, site, sdist.name, compilers=compilers, timeout=config.timeout) as container:
             network, installer = enter(container, site)
             python = folder / "environment" / "bin" / "python"
             if container.emulated:
                 put_bytecode(container, interpreter, site.host, deaf)
             seed = bool(config.before_all or config.before_build)
             make_environment(container, interpreter.path, python, installer, log, deadline, seed=seed)
-            words = (*path, str(python.parent), str(MOUNT / "bin"), image.environ.get("PATH", _DEFAULT_PATH))
+            cached = () if config.fresh else (str(CCACHE_BIN),)
+            words = (*cached, *path, str(python.parent), str(MOUNT / "bin"), image.environ.get("PATH", _DEFAULT_PATH))
             environ = {
                 **network,
+                **({} if config.fresh else ccache.ENVIRON),
                 "PATH": ":".join(words),
                 "VIRTUAL_ENV": str(python.parent.parent),
                 **({"SOURCE_DATE_EPOCH": epoch} if (epoch := site.host.environ.get("SOURCE_DATE_EPOCH")) else {}),
@@ -166,7 +174,8 @@ def enter(container: Container, site: Site) -> tuple[dict[str, str], dict[str, s
     urls = {"PIP_INDEX_URL": settings.index_url, "PIP_EXTRA_INDEX_URL": " ".join(settings.extra_index_urls)}
     hooks = {**given, **{name: without_credentials(urls) for name, urls in urls.items() if urls}}
     own = {name: value for name, value in host.environ.items() if name in _UV_OWN}
-    uv = {**settings.uv_environ, **own, **given, "UV_PYTHON_DOWNLOADS": "never", "UV_LINK_MODE": "copy"}
+    offline = {"UV_OFFLINE": "1"} if host.index.offline else {}
+    uv = {**settings.uv_environ, **own, **given, **offline, "UV_PYTHON_DOWNLOADS": "never", "UV_LINK_MODE": "copy"}
     return hooks, uv
 
 
@@ -196,7 +205,7 @@ def make_environment(
     try:
         container.run(command, env=installer, log=log, deadline=deadline)
     except CommandFailed as error:
-        if missing := unreachable_index(error, log):
+        if missing := unreachable_index(error, log, offline="UV_OFFLINE" in installer):
             raise missing from error
         hint = f"less {log}"
         raise BuildFailed(f"no environment of {interpreter} could be made: {error.ending}", hint=hint) from error

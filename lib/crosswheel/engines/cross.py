@@ -15,7 +15,7 @@ from pathlib import Path
 from crosswheel.config import Config
 from crosswheel.containers.images import Family
 from crosswheel.engines.site import Site
-from crosswheel.model import Interpreter, Job, Listener, deaf
+from crosswheel.model import Interpreter, Job, Listener, Sdist, deaf
 from crosswheel.targets import Target
 from crosswheel.toolchains.build_systems import parallel_environ
 from crosswheel.toolchains.configuration import configure, environ_of
@@ -45,7 +45,16 @@ class Cross:
         warm_up(zig, target, cxx=cxx, processes=host.processes, listener=listener)
 
     @contextmanager
-    def open(self, job: Job, site: Site, folder: Path, log: Path, *, bare: bool = False) -> Iterator[HostWorkspace]:
+    def open(
+        self,
+        job: Job,
+        sdist: Sdist,  # noqa: ARG002
+        site: Site,
+        folder: Path,
+        log: Path,
+        *,
+        bare: bool = False,
+    ) -> Iterator[HostWorkspace]:
         assert job.interpreter is not None  # noqa: S101 - the plan has no job without one
         host, config = site.host, site.config
         target, sysroot = job.target, config.sysroot(job.target.arch)

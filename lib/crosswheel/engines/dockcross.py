@@ -16,7 +16,7 @@ from crosswheel.containers.images import Family
 from crosswheel.engines import containers
 from crosswheel.engines.site import Site
 from crosswheel.errors import CrosswheelError, MissingTool
-from crosswheel.model import Interpreter, Job, Listener
+from crosswheel.model import Interpreter, Job, Listener, Sdist
 from crosswheel.targets import Target
 from crosswheel.toolchains.description import ASK, Description, derivable, derive, read_layout
 from crosswheel.toolchains.dockcross import LIBRARY_FOLDERS, CrossTools, configure, environ_of, find_tools
@@ -51,14 +51,17 @@ class Dockcross:
     def open(
         self,
         job: Job,
+        sdist: Sdist,
         site: Site,
         folder: Path,
         log: Path,
         *,
         bare: bool = False,  # noqa: ARG002
     ) -> Iterator[Workspace]:
-        with containers.open_workspace(job, site, folder, log, family="dockcross") as workspace:
+        with containers.open_workspace(job, sdist, site, folder, log, family="dockcross") as workspace:
             tools = find_tools(workspace.container.image, job.target)
+            if not site.config.fresh:
+                tools = replace(tools, wrappers=folder / "toolchain" / "compilers")
             description = _describe(workspace, tools, job.target)
             made = configure(folder / "toolchain", tools, job.target, description, workspace.python)
             packages = folder / "environment" / "lib" / description.include.name / "site-packages"

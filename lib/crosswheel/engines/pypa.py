@@ -14,7 +14,7 @@ from pathlib import Path
 from crosswheel.containers.images import Family
 from crosswheel.engines import containers
 from crosswheel.engines.site import Site
-from crosswheel.model import Interpreter, Job, Listener
+from crosswheel.model import Interpreter, Job, Listener, Sdist
 from crosswheel.targets import Target
 from crosswheel.workspace import Workspace
 
@@ -39,10 +39,11 @@ class Pypa:
     def open(
         self,
         job: Job,
+        sdist: Sdist,
         site: Site,
         folder: Path,
         log: Path,
         *,
         bare: bool = False,  # noqa: ARG002
     ) -> AbstractContextManager[Workspace]:
-        return containers.open_workspace(job, site, folder, log)
+        return containers.open_workspace(job, sdist, site, folder, log)

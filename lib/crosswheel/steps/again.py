@@ -27,7 +27,7 @@ def again(work: Work) -> Work:
     # A name as long as the first one's: nothing in a binary moves for a longer path.
     with (
         scratch_folder(f"{work.sdist.name}_{job.target}") as folder,
-        ENGINES[job.engine].open(job, site, folder, log, bare=bare) as workspace,
+        ENGINES[job.engine].open(job, work.sdist, site, folder, log, bare=bare) as workspace,
     ):
         second = repair(build(Work(job, work.sdist, site, workspace))).made
         differences = compare_wheels(work.made, second, first.root, workspace.root)

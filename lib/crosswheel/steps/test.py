@@ -33,7 +33,7 @@ def test(work: Work) -> Work:
     """The same work, once the wheel has passed in every image; raises TestFailed."""
     deadline = work.workspace.deadline
     for image in _images(work.job.target, work.site):
-        with container_of(image, work.site, compilers=False, timeout=work.config.timeout) as container:
+        with container_of(image, work.site, work.sdist.name, compilers=False, timeout=work.config.timeout) as container:
             _test_in(container, work, deadline if deadline is not None else time.monotonic() + work.config.timeout)
     return work
 
@@ -105,7 +105,7 @@ def _run(
     try:
         container.run(command, env=environ, cwd=cwd, log=log, deadline=deadline)
     except CommandFailed as error:
-        if missing := unreachable_index(error, log):
+        if missing := unreachable_index(error, log, offline=work.site.host.index.offline):
             raise missing from error
         text = f"{what} in {container.image.reference}: {error.ending}"
         raise TestFailed(text, hint=f"less {log}; crosswheel shell {work.job.target}") from error

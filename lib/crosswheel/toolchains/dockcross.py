@@ -11,6 +11,7 @@ from crosswheel.errors import MissingTool
 from crosswheel.targets import Target
 from crosswheel.toolchains.build_systems import Configuration
 from crosswheel.toolchains.description import Description
+from crosswheel.toolchains.toolbox import CCACHE
 
 _VARIABLES = ("CC", "CXX", "CROSS_TRIPLE", "CROSS_ROOT", "CMAKE_TOOLCHAIN_FILE")
 
@@ -38,14 +39,21 @@ class CrossTools:
     prefix: str
     variables: Mapping[str, str]
     """All that the image sets."""
+    wrappers: Path | None = None
+    """Where the compilers have programs in front of them that look into the cache, once `configure` has made them."""
 
     def path(self, name: str) -> str:
         return f"{self.prefix}{name}"
 
+    def compiler(self, name: str) -> str:
+        return str(self.wrappers / Path(self.path(name)).name) if self.wrappers else self.path(name)
+
     @property
     def compilers(self) -> dict[str, str]:
         """As `description` wants them."""
-        return {name: self.path(tool) for name, tool in _DESCRIBED.items()}
+        return {
+            name: self.compiler(tool) if tool in _COMPILERS else self.path(tool) for name, tool in _DESCRIBED.items()
+        }
 
     @property
     def plain(self) -> dict[str, str]:
@@ -55,6 +63,7 @@ class CrossTools:
         return {**plain, "CMAKE_TOOLCHAIN_FILE": "", "PKG_CONFIG_PATH": ""}
 
 
+_COMPILERS = ("gcc", "g++")
 _DESCRIBED = {"CC": "gcc", "CXX": "g++", "AR": "ar", "RANLIB": "ranlib"}
 
 
@@ -94,8 +103,8 @@ def configure(folder: Path, tools: CrossTools, target: Target, description: Desc
             f'list(APPEND CMAKE_FIND_ROOT_PATH "{python.parent.parent}")',
         ),
         programs={
-            "c": tools.path("gcc"),
-            "cpp": tools.path("g++"),
+            "c": tools.compiler("gcc"),
+            "cpp": tools.compiler("g++"),
             "ar": tools.path("ar"),
             "strip": tools.path("strip"),
             **fortran,
@@ -103,12 +112,21 @@ def configure(folder: Path, tools: CrossTools, target: Target, description: Desc
     )
     for prefix in ("", f"{target.multiarch}-"):
         for name, tool in _PROGRAMS.items():
-            (made.bin / f"{prefix}{name}").symlink_to(tools.path(tool))
+            program = tools.compiler(tool) if tool in _COMPILERS else tools.path(tool)
+            (made.bin / f"{prefix}{name}").symlink_to(program)
     for name, tool in {"build-cc": "gcc", "build-c++": "g++"}.items():
-        program = made.bin / name
-        program.write_text(_PLAIN.format(path=tools.variables.get("PATH", "/usr/bin:/bin"), tool=tool))
-        program.chmod(0o755)
+        _script(made.bin / name, _PLAIN.format(path=tools.variables.get("PATH", "/usr/bin:/bin"), tool=tool))
+    if tools.wrappers:
+        tools.wrappers.mkdir()
+        for name in _COMPILERS:
+            _script(Path(tools.compiler(name)), _WRAPPER.format(ccache=CCACHE, compiler=tools.path(name)))
+        _script(tools.wrappers / _LAUNCHER, _WRAPPER.format(ccache=CCACHE, compiler=""))
     return made
+
+
+def _script(path: Path, text: str) -> None:
+    path.write_text(text)
+    path.chmod(0o755)
 
 
 # Under their own names, `bin` hides them.
@@ -119,6 +137,15 @@ export PATH
 exec {tool} "$@"
 """
 
+_LAUNCHER = "launch"
+
+# Not by PATH: the variables of these images name compilers by full paths.
+_WRAPPER = """\
+#!/bin/sh
+if test -x {ccache}; then exec {ccache} {compiler} "$@"; fi
+exec {compiler} "$@"
+"""
+
 
 def environ_of(made: Configuration, tools: CrossTools, target: Target) -> dict[str, str]:
     """The variables that make build systems find all this, over those of the image."""
@@ -127,7 +154,17 @@ def environ_of(made: Configuration, tools: CrossTools, target: Target) -> dict[s
     libraries = (f"{root}/lib", f"{sysroot}/usr/lib64", f"{sysroot}/usr/lib", f"{sysroot}/usr/share")
     return {
         **made.environ(target),
+        **_launched(tools),
         "RANLIB": tools.path("ranlib"),
         # Nothing of the image's own machine. Where the image says that the target's are comes first all the same.
         "PKG_CONFIG_LIBDIR": ":".join([str(made.pkgconfig), *(f"{folder}/pkgconfig" for folder in libraries)]),
     }
+
+
+def _launched(tools: CrossTools) -> dict[str, str]:
+    """The image's own variables with the programs in front; its CMake toolchain file names the compilers themselves."""
+    if not tools.wrappers:
+        return {}
+    programs = {name: tools.compiler(tool) for name, tool in {"CC": "gcc", "CXX": "g++"}.items()}
+    launcher = str(tools.wrappers / _LAUNCHER)
+    return {**programs, "CMAKE_C_COMPILER_LAUNCHER": launcher, "CMAKE_CXX_COMPILER_LAUNCHER": launcher}

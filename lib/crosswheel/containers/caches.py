@@ -1,0 +1,48 @@
+"""What the containers of a project keep for the next ones: packages that uv fetched or built, and compiled objects.
+
+One volume per project and image. Per project, for what builds run is not trusted: whatever one leaves there reaches
+builds of its own project only. Per image, so that nothing made for another C library or processor is in it. Several
+containers may write at once, of one run or of more: uv and ccache lock what they have to.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from crosswheel.containers.docker_host import DockerHost, engine_errors
+from crosswheel.containers.images import Image
+
+CACHE = PurePosixPath("/var/cache/crosswheel")
+OBJECTS = CACHE / "objects"
+KIND, PROJECT = "io.crosswheel", "io.crosswheel.project"  # labels
+
+
+@dataclass(frozen=True)
+class Cache:
+    """A volume that containers of one project and image mount to write."""
+
+    volume: str
+
+    @property
+    def volumes(self) -> dict[str, str]:
+        return {self.volume: str(CACHE)}
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """Where uv looks."""
+        return {"UV_CACHE_DIR": str(CACHE / "packages")}
+
+
+def ensure_cache(docker: DockerHost, project: str, image: Image) -> Cache:
+    """The volume on that Docker host, made if need be: an engine gives the one that it has under a name."""
+    volume = f"crosswheel-cache-{_safe(project)}-{image.id.rpartition(':')[2][:12]}"
+    with engine_errors(f"making the volume {volume}"):
+        docker.client.volumes.create(volume, labels={KIND: "cache", PROJECT: project})
+    return Cache(volume)
+
+
+def _safe(project: str) -> str:
+    """As the name of a volume may be; sdists call themselves whatever they like."""
+    return re.sub(r"[^a-z0-9-]", "-", project)
