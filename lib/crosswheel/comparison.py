@@ -22,6 +22,7 @@ _LONGEST = 60
 _BUILD_ID = ".note.gnu.build-id"
 _PYC_HEADER = 16
 _DAY = 86400
+_MARGIN, _MOST = 1 << 12, 1 << 20
 
 _MONTHS = rb"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 _CLOCK = rb"[0-2]\d:[0-5]\d:[0-5]\d(?:\.\d+)?"
@@ -173,6 +174,7 @@ def _reason(sections: Iterable[str]) -> str:
 def _cause(first: bytes, second: bytes, folders: tuple[Path, Path], how: str = "") -> str:
     """All that is found, one after the other; in the end, what the rest looks like. `how` the folder came in, if so."""
     found: list[str] = []
+    first, second = _around(first, second)
     if folders[0] != folders[1] and bytes(folders[0]) in first and bytes(folders[1]) in second:
         found.append("the build folder's path is in it" + (f" ({how})" if how else ""))
         first, second = first.replace(bytes(folders[0]), b"\1"), second.replace(bytes(folders[1]), b"\1")
@@ -186,6 +188,14 @@ def _cause(first: bytes, second: bytes, folders: tuple[Path, Path], how: str = "
     if first != second:
         found.append(_look(first, second))
     return "; ".join(filter(None, found))
+
+
+def _around(first: bytes, second: bytes) -> tuple[bytes, bytes]:
+    """From a little before the first difference to a little behind the last; of much, the beginning tells enough."""
+    start = max(0, _offset(first, second) - _MARGIN)
+    alike = _offset(first[start:][::-1], second[start:][::-1]) - _MARGIN
+    ours, theirs = (data[start : len(data) - max(0, alike)] for data in (first, second))
+    return ours[:_MOST], theirs[:_MOST]
 
 
 def _told_apart(pattern: re.Pattern[bytes], first: bytes, second: bytes) -> tuple[bytes, bytes] | None:
@@ -227,7 +237,7 @@ def _look(first: bytes, second: bytes) -> str:
     if len(first) != len(second):
         return ""
     bits = [ours ^ theirs for ours, theirs in zip(first, second, strict=True) if ours != theirs]
-    if len(bits) >= _RANDOM and len(set(bits)) > len(bits) // 2:
+    if len(bits) >= _RANDOM and len(set(bits)) > min(len(bits), 255) // 2:
         return f"{len(bits)} bytes without a pattern: likely random, uninitialised, or a hash"
     return ""
 

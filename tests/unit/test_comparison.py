@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 import zipfile
 from collections.abc import Callable
 from itertools import count
@@ -121,6 +122,18 @@ def test_random_bytes_have_no_pattern(tmp_path: Path) -> None:
     first = bytes(range(128, 160))
     second = bytes(byte ^ (number * 7 + 1) for number, byte in enumerate(first))
     assert cause_of(tmp_path, first, second).startswith("32 bytes without a pattern: likely random")
+
+
+def test_a_large_member_is_read_where_it_differs(tmp_path: Path) -> None:
+    data = os.urandom(30_000_000)
+    began = time.process_time()
+    said = cause_of(tmp_path, data + b" /work/first/x " + data, data + b" /work/again/x " + data, "data.bin")
+    assert said == "the build folder's path is in it"
+    assert time.process_time() - began < 10
+
+
+def test_many_random_bytes_have_no_pattern_either(tmp_path: Path) -> None:
+    assert "bytes without a pattern" in cause_of(tmp_path, os.urandom(100_000), os.urandom(100_000), "data.bin")
 
 
 def test_all_causes_are_named(tmp_path: Path) -> None:
