@@ -25,7 +25,7 @@ from crosswheel.engines.site import Site
 from crosswheel.errors import EngineUnavailable
 from crosswheel.hosts import local_host
 from crosswheel.journal import journal_of
-from crosswheel.model import Interpreter, Job, Listener, Plan, deaf
+from crosswheel.model import Interpreter, Job, Listener, Plan, Sdist, deaf
 from crosswheel.pipeline import Run
 from crosswheel.sdist import read_sdist
 from crosswheel.steps.work import Work
@@ -53,6 +53,7 @@ class NoOp:
     def open(
         self,
         job: Job,
+        sdist: Sdist,  # noqa: ARG002
         site: Site,
         folder: Path,
         log: Path,
