@@ -1,0 +1,349 @@
+"""What is built is not built again, whatever happened to the run that built it, and to what it left."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from crosswheel import errors, making
+from crosswheel.caches import goes, local_holdings, remove_local
+from crosswheel.containers.docker_host import DockerHost
+from crosswheel.containers.emulation import Running
+from crosswheel.engines import ENGINES
+from crosswheel.model import Event, Finding, Note, Outcome
+from crosswheel.steps.work import Work
+from killed_run import POINTS
+from tiny_projects import PATIENCE, TARGETS, WHEELS, TinyEngine, Yard, only_outcome, statuses
+
+TESTS = Path(__file__).parents[1]
+
+
+def entries(yard: Yard) -> list[Path]:
+    return sorted((yard.folder / "cache" / "journal" / "tiny").glob("*"))
+
+
+def only_entry(yard: Yard) -> Path:
+    (entry,) = entries(yard)
+    return entry
+
+
+def bytes_of(outcome: Outcome) -> bytes:
+    assert outcome.wheel
+    return outcome.wheel.path.read_bytes()
+
+
+# ---- found again ----------------------------------------------------------------------------------------------
+
+
+def test_what_an_earlier_run_built_is_served_with_the_same_bytes_and_its_log(yard: Yard) -> None:
+    first = only_outcome(yard.run("for_any_python"))
+    made, log = bytes_of(first), (first.log or Path()).read_text()
+    shutil.rmtree(yard.folder / "wheelhouse")
+    again = only_outcome(yard.run("for_any_python"))
+    assert (first.status, again.status) == ("built", "kept")
+    # No two builds of this project are the same to the byte.
+    assert bytes_of(again) == made
+    assert (again.log or Path()).read_text() == log
+    assert "compiling fast" in log
+    assert again.note.startswith("built by an earlier run, in ")
+    assert [step.step for step in again.steps] == ["audit"]
+    assert (len(yard.engine.opened), len(yard.engine.prepared)) == (1, 1)
+
+
+def test_a_pure_wheel_is_found_again_too(yard: Yard) -> None:
+    yard.run("pure", pythons=3).execute()
+    outcomes = yard.run("pure", pythons=3).execute()
+    assert statuses(outcomes) == ["pure"] * 3
+    assert yard.engine.opened_bare == ["cp313"]
+
+
+def test_a_wheel_of_the_stable_abi_is_found_again_and_serves_the_others(yard: Yard) -> None:
+    yard.run("stable_abi", pythons=3).execute()
+    outcomes = yard.run("stable_abi", pythons=3).execute()
+    assert statuses(outcomes) == ["kept", "reused", "reused"]
+    assert yard.engine.opened == ["cp311"]
+
+
+def test_what_failed_is_not_kept(yard: Yard) -> None:
+    for _ in range(2):
+        assert only_outcome(yard.run("without_elf")).status == "failed"
+    assert (len(yard.engine.opened), entries(yard)) == (2, [])
+
+
+def test_fresh_uses_no_entry_and_puts_its_own_in_its_place(yard: Yard) -> None:
+    first = bytes_of(only_outcome(yard.run("for_any_python")))
+    fresh = only_outcome(yard.run("for_any_python", fresh=True))
+    assert fresh.status == "built"
+    assert bytes_of(fresh) != first
+    last = only_outcome(yard.run("for_any_python"))
+    assert last.status == "kept"
+    assert bytes_of(last) == bytes_of(fresh)
+
+
+def test_the_wheel_of_the_engine_that_did_it_in_the_end_is_found(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    engines = {name: TinyEngine(yard.folder / "notes") for name in ("accelerated", "emulated")}
+    for name, engine in engines.items():
+        monkeypatch.setitem(ENGINES, name, engine)
+    engines["accelerated"].trouble = errors.BuildFailed("it broke")
+    assert only_outcome(yard.run("platform", engines=("accelerated", "emulated"))).status == "built"
+    again = only_outcome(yard.run("platform", engines=("accelerated", "emulated")))
+    assert (again.status, again.job.engine) == ("kept", "emulated")
+    assert {name: len(engine.opened) for name, engine in engines.items()} == {"accelerated": 1, "emulated": 1}
+
+
+# ---- damaged --------------------------------------------------------------------------------------------------
+
+
+def flip(entry: Path) -> None:
+    (wheel,) = entry.glob("*.whl")
+    data = bytearray(wheel.read_bytes())
+    data[len(data) // 2] ^= 1
+    wheel.write_bytes(data)
+
+
+def cut(entry: Path) -> None:
+    path = entry / "entry.json"
+    path.write_bytes(path.read_bytes()[:40])
+
+
+def write(content: bytes) -> Callable[[Path], None]:
+    def overwrite(entry: Path) -> None:
+        (entry / "entry.json").write_bytes(content)
+
+    return overwrite
+
+
+def lose(pattern: str) -> Callable[[Path], None]:
+    def remove(entry: Path) -> None:
+        for path in entry.glob(pattern):
+            path.unlink()
+
+    return remove
+
+
+def change(**values: Any) -> Callable[[Path], None]:
+    def rewrite(entry: Path) -> None:
+        path = entry / "entry.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+
+    return rewrite
+
+
+DAMAGES: dict[str, Callable[[Path], None]] = {
+    "a flipped bit": flip,
+    "a missing wheel": lose("*.whl"),
+    "a missing log": lose("log"),
+    "a missing entry.json": lose("entry.json"),
+    "a cut entry.json": cut,
+    "another schema": change(schema=99),
+    "another shape": change(seconds="soon"),
+    "no target": change(target="cp311-vms"),
+    "a list": write(b"[]"),
+    "bytes": write(b"\xff\x00"),
+    "a wheel elsewhere": change(wheel="../../../wheelhouse/" + WHEELS[0]),
+    "an empty folder": lose("*"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_entry_is_noticed_removed_and_made_anew(yard: Yard, damage: Callable[[Path], None]) -> None:
+    yard.run("platform").execute()
+    damage(only_entry(yard))
+    events: list[Event] = []
+    assert only_outcome(yard.run("platform", react=events.append)).status == "built"
+    key = only_entry(yard).name
+    notes = [event.text for event in events if isinstance(event, Note)]
+    assert notes == [f"a journal entry is damaged, and its wheel is built again: {key[:12]}"]
+    assert only_outcome(yard.run("platform")).status == "kept"
+
+
+def test_a_full_disk_costs_the_entry_and_nothing_else(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    copyfile = shutil.copyfile
+
+    def full(source: Path, to: Path, **how: Any) -> Any:
+        if ".making-" in str(to):
+            to.write_bytes(source.read_bytes()[:100])
+            raise OSError(errno.ENOSPC, "No space left on device", str(to))
+        return copyfile(source, to, **how)
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    events: list[Event] = []
+    outcome = only_outcome(yard.run("platform", react=events.append))
+    assert (outcome.status, yard.files()) == ("built", WHEELS[:1])
+    notes = [event.text for event in events if isinstance(event, Note)]
+    assert notes == [f"{WHEELS[0]} is not kept for later runs: No space left on device"]
+    assert entries(yard) == []
+
+
+# ---- killed ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("point", ["build", "repair", "audit", *POINTS])
+def test_a_run_that_was_killed_is_taken_up_where_it_stopped(yard: Yard, point: str) -> None:
+    environ = {**os.environ, "TMPDIR": str(yard.folder / "tmp"), "PYTHONPATH": str(TESTS)}
+    command = [sys.executable, str(TESTS / "killed_run.py"), str(yard.folder), point]
+    with subprocess.Popen(command, env=environ) as killed:
+        limit = time.monotonic() + PATIENCE
+        while not (yard.folder / "notes" / "reached").exists():
+            assert killed.poll() is None, "the run ended by itself"
+            assert time.monotonic() < limit, "the run never came to that point"
+            time.sleep(0.02)
+        killed.kill()
+    events: list[Event] = []
+    outcomes = yard.run("platform", pythons=3, react=events.append).execute()
+    second = "kept" if point == "saving" else "built"
+    assert statuses(outcomes) == ["kept", second, "built"]
+    assert not [event for event in events if isinstance(event, Note)]
+    assert [name for name in yard.files() if not name.startswith(".")] == WHEELS
+    assert yard.files("tmp") == []
+    assert len([entry for entry in entries(yard) if not entry.name.startswith(".")]) == 3
+    # What it left half made is in nobody's way, and goes with the next trim.
+    holdings = local_holdings(yard.folder / "cache")
+    for holding in goes(holdings, sum(holding.size for holding in holdings)):
+        assert (holding.kind, remove_local(holding)) == ("remains", True)
+    assert len(entries(yard)) == 3
+
+
+def test_ctrl_c_is_taken_up_likewise(yard: Yard) -> None:
+    run = yard.run("platform", pythons=3, jobs=1)
+
+    def stop_after_one(_event: Event) -> None:
+        if run.outcomes:
+            run.host.processes.stop()
+
+    object.__setattr__(run, "listener", stop_after_one)
+    assert statuses(run.execute()) == ["built", "cancelled", "cancelled"]
+    assert statuses(yard.run("platform", pythons=3).execute()) == ["kept", "built", "built"]
+
+
+# ---- at once --------------------------------------------------------------------------------------------------
+
+
+def test_two_runs_at_once_share_a_journal_and_leave_it_whole(yard: Yard) -> None:
+    """Each in folders of its own: the second finds the first one's taken."""
+    runs = [yard.run("platform", pythons=3, output=f"wheelhouse-{number}") for number in (1, 2)]
+    outcomes: dict[int, tuple[Outcome, ...]] = {}
+    threads = [
+        threading.Thread(target=lambda at=at, run=run: outcomes.update({at: run.execute()}))
+        for at, run in enumerate(runs)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {outcome.status for ended in outcomes.values() for outcome in ended} <= {"built", "kept"}
+    assert yard.files("wheelhouse-1") == yard.files("wheelhouse-2") == WHEELS
+    assert len(entries(yard)) == 3
+    assert yard.files("tmp") == []
+    assert statuses(yard.run("platform", pythons=3).execute()) == ["kept"] * 3
+
+
+def test_a_wheel_that_was_put_in_meanwhile_is_as_good(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another run is quicker by a moment: its entry stands where ours is to be renamed to."""
+    yard.run("platform").execute()
+    monkeypatch.setattr("crosswheel.journal.remove", lambda _place: None)
+    events: list[Event] = []
+    assert only_outcome(yard.run("platform", fresh=True, react=events.append)).status == "built"
+    assert not [event for event in events if isinstance(event, Note)]
+    assert only_entry(yard).joinpath("entry.json").is_file()
+
+
+# ---- audited again, tested once -------------------------------------------------------------------------------
+
+
+def test_what_the_audit_has_learnt_since_refuses_a_kept_wheel(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    yard.run("platform").execute()
+
+    def audit(work: Work) -> Work:
+        return replace(work, findings=(Finding("W999", "error", "not any more"),))
+
+    monkeypatch.setattr(making, "_AUDIT", (audit,))
+    outcome = only_outcome(yard.run("platform"))
+    assert outcome.failure
+    assert (outcome.status, outcome.failure.kind, outcome.failure.step) == ("failed", "AuditFailed", "audit")
+    assert yard.files() == [f"rejected/{WHEELS[0]}", WHEELS[0]]
+
+
+IMAGES = {"policy": "sha256:1"}
+
+
+@pytest.fixture
+def tested(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Wheels that went through the last step, with a Docker host that has the images in IMAGES."""
+    seen: list[str] = []
+
+    def test(work: Work) -> Work:
+        seen.append(work.made.name)
+        return work
+
+    monkeypatch.setattr(making, "_TEST", (test,))
+    for name in ("ensure_image", "ensure_toolbox"):
+        monkeypatch.setattr(f"crosswheel.engines.site.{name}", lambda *_, **_options: None)
+    monkeypatch.setattr("crosswheel.engines.site.find_image", lambda *_: SimpleNamespace(id=IMAGES["policy"]))
+    return seen
+
+
+def run_tested(yard: Yard, **options: Any) -> Outcome:
+    docker = DockerHost(None, "unix:///nowhere", "29.0", "x86_64", cpus=2, memory=2**30)  # type: ignore[arg-type]
+    run = yard.run("platform", docker=docker, **options)
+    run.site._known["running", TARGETS[0].arch] = Running(TARGETS[0].arch, natively=False)
+    return only_outcome(run)
+
+
+def test_a_test_that_a_wheel_has_passed_is_not_repeated(yard: Yard, tested: list[str]) -> None:
+    outcomes = [run_tested(yard) for _ in range(3)]
+    assert [outcome.status for outcome in outcomes] == ["built", "kept", "kept"]
+    assert [outcome.tested_before for outcome in outcomes] == [False, True, True]
+    assert [outcome.untested for outcome in outcomes] == [""] * 3
+    assert len(tested) == 1
+
+
+def configured(yard: Yard, text: str) -> None:
+    (yard.folder / "pyproject.toml").write_text(f"[tool.crosswheel]\n{text}\n")
+
+
+@pytest.mark.parametrize(
+    "text", ['test-command = "python -m tiny"', 'test-requires = ["pytest"]', 'test-extras = ["fast"]']
+)
+def test_another_test_is_another_matter(yard: Yard, tested: list[str], text: str) -> None:
+    run_tested(yard)
+    configured(yard, text)
+    assert (run_tested(yard).status, len(tested)) == ("kept", 2)
+    assert (run_tested(yard).status, len(tested)) == ("kept", 2)
+
+
+def test_a_wheel_is_tested_again_in_another_image(
+    yard: Yard, tested: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_tested(yard)
+    monkeypatch.setitem(IMAGES, "policy", "sha256:2")
+    assert (run_tested(yard).status, len(tested)) == ("kept", 2)
+
+
+def test_fresh_tests_again(yard: Yard, tested: list[str]) -> None:
+    run_tested(yard)
+    run_tested(yard, fresh=True)
+    assert len(tested) == 2
+
+
+def test_a_test_that_failed_is_repeated(yard: Yard, tested: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_work: Work) -> Work:
+        raise errors.TestFailed("import tiny failed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(making, "_TEST", (fail,))
+        assert run_tested(yard).status == "failed"
+    assert (run_tested(yard).status, len(tested)) == ("kept", 1)
