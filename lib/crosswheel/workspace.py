@@ -84,6 +84,7 @@ class HostWorkspace:
     meson_options: tuple[str, ...] = ()
     tripwire: Path | None = None
     meter: Meter = field(default_factory=Meter, compare=False)
+    compiles: Path | None = None
 
     @property
     def asked_for_compiler(self) -> bool:
@@ -118,7 +119,12 @@ class HostWorkspace:
         return None
 
     def usage(self) -> Usage:
-        return Usage(memory=self.meter.peak)
+        """As in the protocol. Counted are compiles of one source to one object that went well.
+
+        Links are not, nor what a configure script, Meson or CMake compiles to see whether it can be.
+        """
+        letters = self.compiles.read_text("ascii") if self.compiles and self.compiles.exists() else ""
+        return Usage(memory=self.meter.peak, hits=letters.count("h"), misses=letters.count("m"))
 
 
 # Where the loader looks (ld.so(8)): LD_LIBRARY_PATH, its cache's folders, the default ones.

@@ -332,11 +332,11 @@ def test_debug_information_stays_where_it_is_asked_for(driver: Driver) -> None:
     assert done.stdout.splitlines() == ["cc", *head, "-g", "-fdebug-prefix-map=/a=/b", "a.o", "-o", "a"]
 
 
-def test_the_compiler_of_the_building_machine_gets_its_arguments_untouched(driver: Driver) -> None:
-    words = ["-I/usr/include", "-g", "-fopenmp", "-Wl,-rpath,/usr/lib", "a.c", "-o", "generator"]
-    head = ["-target", "x86_64-linux-gnu.2.17", "-fno-sanitize=undefined"]
-    assert driver.start("build-cc", words).stdout.splitlines() == ["cc", *head, *words]
-    assert driver.start("build-c++", words).stdout.splitlines() == ["c++", *head, *words]
+def test_the_compiler_of_the_building_machine_gets_its_arguments_but_for_debug_information(driver: Driver) -> None:
+    words = ["-I/usr/include", "-fopenmp", "-Wl,-rpath,/usr/lib", "a.c", "-o", "generator"]
+    head = ["-target", "x86_64-linux-gnu.2.17", "-fno-sanitize=undefined", "-g0"]
+    assert driver.start("build-cc", ["-g", *words]).stdout.splitlines() == ["cc", *head, *words, "-s"]
+    assert driver.start("build-c++", words).stdout.splitlines() == ["c++", *head, *words, "-s"]
 
 
 @pytest.mark.parametrize("prefix", ["", "aarch64-linux-gnu-"])
@@ -455,3 +455,121 @@ def test_odd_arguments_never_make_it_read_or_write_past_an_end(tmp_path: Path) -
 def test_optimising_at_the_link_is_left_to_the_bitcode(driver: Driver) -> None:
     assert driver("-flto=auto", "-c", "a.c") == ["-flto", "-c", "a.c"]
     assert driver("-flto=auto", "-shared", "a.o") == ["-shared", "a.o", "-s"]
+
+
+def test_where_only_objects_are_linked_no_flag_makes_zig_build_other_runtimes(driver: Driver) -> None:
+    flags = ["-Os", "-march=armv8-a", "-mcpu=cortex-a72", "-fno-asynchronous-unwind-tables", "-fno-unwind-tables"]
+    assert driver("-shared", *flags, "a.o", "-o", "a.so") == ["-shared", "a.o", "-o", "a.so", "-s"]
+    assert driver("-shared", "-Os", "a.c", "-o", "a.so") == ["-shared", "-Os", "a.c", "-o", "a.so", "-s"]
+
+
+def test_code_does_not_carry_the_folder_that_it_was_built_in(driver: Driver) -> None:
+    driver.configure("folder /tmp/job")
+    assert driver("-c", "a.c") == ["-ffile-prefix-map=/tmp/job=.", "-c", "a.c"]
+
+
+# ---- what the cache serves ------------------------------------------------------------------------------------
+
+# It compiles by copying, and includes one header; what it did once, it need not do again.
+STAND_IN = """\
+#!/bin/sh
+echo "$@" >> "{folder}/commands"
+while [ $# -gt 0 ]; do
+  case $1 in -o) object=$2; shift;; -include) source=$2; shift;; esac
+  shift
+done
+[ -e broken ] && exit 1
+test -n "$source" || exit 0
+name=$(cksum < "$source" | cut -d ' ' -f 1)
+if [ ! -e "$ZIG_LOCAL_CACHE_DIR/$name" ]; then
+  cp "$source" "$ZIG_LOCAL_CACHE_DIR/$name"
+  printf '%s\\n' "{folder}/lib/stdio.h" "my header.h" > "$CC_PRINT_HEADERS_FILE"
+fi
+cp "$ZIG_LOCAL_CACHE_DIR/$name" "$object"
+"""
+
+
+@pytest.fixture
+def caching(program: Driver, tmp_path: Path) -> Driver:
+    """The driver before a Zig that keeps objects by what is in their sources."""
+    zig = tmp_path / "zig"
+    zig.write_text(STAND_IN.format(folder=tmp_path))
+    zig.chmod(0o755)
+    (tmp_path / "objects" / "headers").mkdir(parents=True)
+    program.configure(f"objects {tmp_path}/objects", f"compiles {tmp_path}/compiles", f"zig {zig}")
+    (tmp_path / "source").mkdir()
+    return program
+
+
+def compile_in(folder: Path, driver: Driver, *words: str, name: str = "cc") -> int:
+    environ = {key: value for key, value in os.environ.items() if key != "ZIGCC_PRINT"}
+    command = [str(driver.folder / "bin" / name), *words]
+    return subprocess.run(command, env=environ, cwd=folder, timeout=60, check=False).returncode
+
+
+def test_compiles_are_counted_by_whether_the_cache_had_them(caching: Driver, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    for text in ("int x;", "int x;", "int y;"):
+        (source / "a.c").unlink(missing_ok=True)
+        (source / "a.c").write_text(text)
+        assert compile_in(source, caching, "-O2", "-c", "a.c", "-o", "a.o") == 0
+        assert (source / "a.o").read_text() == text
+    assert (tmp_path / "compiles").read_text() == "mhm"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("-c", "conftest.c", "-o", "conftest.o"), ("-c", "meson-private/x.c", "-o", "x.o"), ("a.o", "-o", "a.so"),
+        ("-c", "a.c", "b.c"), ("-E", "a.c", "-o", "a.i"), ("-c", "CMakeFiles/CMakeScratch/x.c", "-o", "x.o"),
+        ("a.c", "-o", "a"),
+    ],
+)  # fmt: skip
+def test_neither_links_nor_what_configures_counts_as_a_compile(
+    caching: Driver, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    source = tmp_path / "source"
+    for name in ("a.c", "b.c", "conftest.c", "meson-private/x.c", "CMakeFiles/CMakeScratch/x.c"):
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).touch()
+    assert compile_in(source, caching, *words) == 0
+    assert not (tmp_path / "compiles").exists()
+
+
+def test_a_compile_that_fails_counts_as_none_and_leaves_nothing(caching: Driver, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    (source / "a.c").touch()
+    (source / "broken").touch()
+    assert compile_in(source, caching, "-c", "a.c", "-o", "a.o") == 1
+    assert not (tmp_path / "compiles").exists()
+    assert {path.suffix for path in (tmp_path / "objects" / "headers").iterdir()} <= {".c"}
+
+
+def test_a_dependency_file_is_written_also_where_the_cache_had_the_object(caching: Driver, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    (source / "a.c").write_text("int x;")
+    for _ in range(2):
+        words = ["-MD", "-MP", "-MT", "some $target", "-MF", "a.d", "-c", "a.c", "-o", "a.o"]
+        assert compile_in(source, caching, *words) == 0
+        assert (source / "a.d").read_text() == "some\\ $$target: a.c \\\n my\\ header.h\n"
+        (source / "a.d").unlink()
+    assert (tmp_path / "compiles").read_text() == "mh"
+    assert " -M" not in (tmp_path / "commands").read_text()
+
+
+def test_one_name_in_two_folders_is_two_compiles(caching: Driver, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.c").write_text("int x;")
+        assert compile_in(tmp_path / name, caching, "-I.", "-c", "a.c", "-o", "a.o") == 0
+    first, second = (tmp_path / "commands").read_text().splitlines()
+    assert first != second
+
+
+def test_a_program_for_this_machine_gets_libcxx_only_where_it_needs_it(caching: Driver, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    assert compile_in(source, caching, "a.o", "-o", "a", name="build-c++") == 0
+    (source / "broken").touch()
+    assert compile_in(source, caching, "a.o", "-o", "a", name="build-c++") == 1
+    commands = (tmp_path / "commands").read_text().splitlines()
+    assert ["-nostdlib++" in command for command in commands] == [True, True, False]

@@ -28,6 +28,7 @@ from crosswheel.process import log_tail
 from crosswheel.report.console import console_for
 from crosswheel.report.terminal import display
 from crosswheel.report.untrusted import clean
+from crosswheel.scratch import scratch_folder
 from crosswheel.sdist import looks_cxx
 from crosswheel.steps.build import put_source, run_before, settings_for
 from crosswheel.targets import Target
@@ -101,7 +102,8 @@ def _prepare(config: Config, target: Target, folder: Path, stack: ExitStack, lis
     engine, log = ENGINES[job.engine], folder / "log"
     engine.prepare(target, site, listener, cxx=looks_cxx(sdist))
     with _with_its_log(log, site.config, target), chore(f"preparing {target} ({job.engine})", listener):
-        workspace = stack.enter_context(engine.open(job, sdist, site, folder / str(target), log))
+        place = stack.enter_context(scratch_folder(f"{sdist.name}-{target}"))
+        workspace = stack.enter_context(engine.open(job, sdist, site, place, log))
         source_folder = put_source(workspace, sdist)
         settings = _install(workspace, source_folder, site.config, listener)
     image = site.reference(target, engine.family) if engine.family else ""

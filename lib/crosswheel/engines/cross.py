@@ -18,11 +18,11 @@ from crosswheel.engines.site import Site
 from crosswheel.model import Interpreter, Job, Listener, Sdist, deaf
 from crosswheel.targets import Target
 from crosswheel.toolchains.build_systems import parallel_environ
-from crosswheel.toolchains.configuration import configure, environ_of
+from crosswheel.toolchains.configuration import compiles_of, configure, environ_of
 from crosswheel.toolchains.description import derivable, describe, find_real
 from crosswheel.toolchains.pinned import version_of
 from crosswheel.toolchains.startup import install_startup
-from crosswheel.toolchains.zig import Zig, ensure_zig, source_version, warm_up
+from crosswheel.toolchains.zig import Zig, ensure_zig, make_objects, source_version, warm_up
 from crosswheel.workspace import HostWorkspace
 
 
@@ -48,7 +48,7 @@ class Cross:
     def open(
         self,
         job: Job,
-        sdist: Sdist,  # noqa: ARG002
+        sdist: Sdist,
         site: Site,
         folder: Path,
         log: Path,
@@ -69,7 +69,9 @@ class Cross:
             description = describe(
                 target, job.interpreter, sysroot, compilers, folder / "python", host.processes, host.build_environ
             )
-            made = configure(toolchain, zig, target, description, sysroot, python, debug=config.debug_info)
+            kept = zig.objects / f"{sdist.name}-{target}"
+            objects = make_objects(folder / "objects" if bare or config.fresh else kept)
+            made = configure(toolchain, zig, objects, target, description, sysroot, python, debug=config.debug_info)
             (packages,) = python.parent.parent.glob("lib/python*/site-packages")
             install_startup(packages)
             (folder / "home").mkdir()
@@ -91,6 +93,7 @@ class Cross:
                 environ={**environ, "PATH": ":".join(path)},
                 meson_options=(f"--cross-file={made.meson}",),
                 tripwire=mark,
+                compiles=compiles_of(toolchain),
             )
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -119,4 +122,4 @@ def _tripwire(folder: Path, mark: Path) -> Zig:
     program = folder / "tripwire"
     program.write_text(f'#!/bin/sh\n: > "{mark}"\necho "no compiler here yet" >&2\nexit 1\n')
     program.chmod(0o755)
-    return Zig(program=program, driver=program, cache=folder)
+    return Zig(program=program, driver=program, cache=folder, objects=folder)

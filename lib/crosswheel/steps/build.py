@@ -61,12 +61,17 @@ def _run_before(command: str, workspace: Workspace, source: Path) -> None:
 def settings_for(workspace: Workspace, config: Config, processors: int = 0) -> Callable[[set[str]], Settings]:
     """The project's own config-settings (PEP 517), and for Meson what it takes no other way.
 
-    That is the cross file, and how many compilers may run at a time.
+    That is the cross file, and how many compilers may run at a time. Backends that would build in a folder of another
+    name each time get one that stays the same, for compiler caches know files by their paths.
     """
 
     def settings(requires: set[str]) -> Settings:
-        chosen = dict(config.config_settings)
-        if "meson-python" in requirement_names(requires):
+        chosen, names = dict(config.config_settings), requirement_names(requires)
+        # meson-python's older name for it, which all its releases know.
+        for backend, name in (("meson-python", "builddir"), ("scikit-build-core", "build-dir")):
+            if backend in names and not chosen.keys() & {"builddir", "build-dir"}:
+                chosen[name] = str(workspace.root / "build")
+        if "meson-python" in names:
             given = chosen.get("setup-args", [])
             chosen["setup-args"] = [*([given] if isinstance(given, str) else given), *workspace.meson_options]
             if processors:

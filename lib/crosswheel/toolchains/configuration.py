@@ -18,9 +18,17 @@ _HOST_FOLDERS = ("/usr/include", "/usr/local/include", "/usr/lib", "/usr/lib64",
 
 
 def configure(
-    folder: Path, zig: Zig, target: Target, description: Description, sysroot: Path | None, python: Path, *, debug: bool
+    folder: Path,
+    zig: Zig,
+    objects: Path,
+    target: Target,
+    description: Description,
+    sysroot: Path | None,
+    python: Path,
+    *,
+    debug: bool,
 ) -> Configuration:
-    """Write every file; `python` is the build environment's interpreter."""
+    """Write every file; `python` is the build environment's interpreter, `objects` where compiled objects are kept."""
     made = Configuration(folder)
     made.write(
         target,
@@ -34,8 +42,13 @@ def configure(
     prefixes = ("", f"{target.multiarch}-")
     for name in (*(prefix + name for prefix in prefixes for name in _PROGRAMS), "build-cc", "build-c++"):
         (made.bin / name).symlink_to("zigcc")
-    (folder / "zigcc.conf").write_text(_zigcc_conf(zig, target, description, sysroot, debug=debug))
+    (folder / "zigcc.conf").write_text(_zigcc_conf(folder, zig, objects, target, description, sysroot, debug=debug))
     return made
+
+
+def compiles_of(folder: Path) -> Path:
+    """The file in which zigcc counts, a letter for each compile: ``h`` where the object was kept, ``m`` otherwise."""
+    return folder / "compiles"
 
 
 def environ_of(made: Configuration, target: Target, sysroot: Path | None) -> dict[str, str]:
@@ -85,10 +98,22 @@ def sysroot_libraries(sysroot: Path, target: Target) -> list[Path]:
     return [sysroot / base for base in bases if (sysroot / base).is_dir()]
 
 
-def _zigcc_conf(zig: Zig, target: Target, description: Description, sysroot: Path | None, *, debug: bool) -> str:
+def _zigcc_conf(
+    folder: Path,
+    zig: Zig,
+    objects: Path,
+    target: Target,
+    description: Description,
+    sysroot: Path | None,
+    *,
+    debug: bool,
+) -> str:
     lines = [
         f"zig {zig.program}",
         f"cache {zig.cache}",
+        f"objects {objects}",
+        f"compiles {compiles_of(folder)}",
+        f"folder {folder.parent}",
         f"target {zig_target(target)}",
         f"build-target {build_target()}",
         f"multiarch {target.multiarch}",

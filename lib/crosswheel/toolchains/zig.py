@@ -1,7 +1,8 @@
 """Zig from the package index, as a C and C++ compiler for every target.
 
 Fetched once per machine into the user's cache, checked by hash. The driver zigcc is compiled by it once, and the
-target's libc and libc++ once per target: later runs start at once.
+target's libc and libc++ once per target: later runs start at once. What a project's builds compile is kept apart from
+them, a folder for each project and target, so that it can be thrown away by itself.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 
 from crosswheel.errors import MissingTool
 from crosswheel.index import Index
+from crosswheel.keeping import mark_used
 from crosswheel.model import Listener, chore
 from crosswheel.process import CommandFailed, Processes
 from crosswheel.targets import Target
@@ -33,11 +35,13 @@ _SAMPLES = {
 
 @dataclass(frozen=True)
 class Zig:
-    """An unpacked Zig of this machine, with our driver beside it and the cache of what it compiles."""
+    """An unpacked Zig of this machine, with our driver beside it, and where it keeps libc and libc++."""
 
     program: Path
     driver: Path
     cache: Path
+    objects: Path
+    """Of the folders with what builds have compiled."""
 
 
 def zig_target(target: Target) -> str:
@@ -67,7 +71,8 @@ def ensure_zig(index: Index, cache: Path, processes: Processes, listener: Listen
     zig = Zig(
         program=program_path(cache),
         driver=root / f"zigcc-{source_version('zigcc.c')}",
-        cache=cache / "zig" / f"{version}-objects",
+        cache=cache / "zig" / f"{version}-libraries",
+        objects=cache / "zig" / f"{version}-objects",
     )
     with locked(cache / "zig.lock"):
         if not zig.program.is_file():
@@ -89,6 +94,13 @@ def warm_up(zig: Zig, target: Target, *, cxx: bool, processes: Processes, listen
                 with chore(f"building {library} for {triple}, once per machine", listener):
                     _compile_sample(zig, triple, library, processes)
                 mark.touch()
+
+
+def make_objects(folder: Path) -> Path:
+    """A cache of compiled objects, for a build to use."""
+    (folder / "headers").mkdir(parents=True, exist_ok=True)
+    mark_used(folder)
+    return folder
 
 
 def _zig_environ(zig: Zig) -> dict[str, str]:
@@ -122,9 +134,11 @@ def _compile_sample(zig: Zig, triple: str, library: str, processes: Processes) -
     with tempfile.TemporaryDirectory(dir=zig.cache) as folder:
         source = Path(folder, f"sample.{ending}")
         source.write_text(_SAMPLES[library])
-        # Zig keeps a runtime per flag: ask for what zigcc will ask for.
-        flags = ["-target", triple, "-fno-sanitize=undefined", "-g0", "-O3", "-fPIC", "-shared", "-s"]
-        _zig_cc(zig, mode, [*flags, str(source), "-o", f"{folder}/sample.so"], processes)
+        # Zig keeps a runtime per flag: ask for what zigcc will ask for. Few links say how to optimise, and without a
+        # word of it there is another libunwind.
+        flags = ["-target", triple, "-fno-sanitize=undefined", "-g0", "-fPIC", "-shared", "-s"]
+        for optimising in (["-O3"], []):
+            _zig_cc(zig, mode, [*flags, *optimising, str(source), "-o", f"{folder}/sample.so"], processes)
 
 
 def _zig_cc(zig: Zig, mode: str, arguments: list[str], processes: Processes) -> None:

@@ -6,7 +6,10 @@
  *
  * Configuration: the file zigcc.conf beside the folder this program lies in, a "key value" a line:
  *   zig PATH            the Zig program
- *   cache FOLDER        where Zig keeps its libc, libc++ and objects
+ *   cache FOLDER        where Zig keeps its libc and libc++
+ *   objects FOLDER      where it keeps what it compiles, and `headers` in it what that was made of; else as above
+ *   compiles FILE       gets a letter for each compile of the project: h for one out of `objects`, m for the others
+ *   folder FOLDER       becomes "." in the paths that compiled code carries
  *   target TRIPLE       what cc builds for, in Zig's spelling: aarch64-linux-gnu.2.17
  *   build-target TRIPLE what build-cc builds for
  *   multiarch TRIPLE    the answer to -print-multiarch
@@ -19,12 +22,15 @@
  * inside containers of another architecture, where a static program of this machine starts at full speed.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 typedef struct { char **items; size_t count, room; } list;
@@ -65,7 +71,7 @@ static bool among(const char *text, const char *const *words) {
 /* ---- configuration ------------------------------------------------------------------------------------------- */
 
 static struct {
-    const char *zig, *cache, *target, *build_target, *multiarch;
+    const char *zig, *cache, *objects, *compiles, *folder, *target, *build_target, *multiarch;
     bool debug;
     list hidden, mapped_from, mapped_to, includes, libs;
 } conf;
@@ -87,6 +93,9 @@ static void read_conf(void) {
         *value++ = 0;
         if (same(line, "zig")) conf.zig = checked(strdup(value));
         else if (same(line, "cache")) conf.cache = checked(strdup(value));
+        else if (same(line, "objects")) conf.objects = checked(strdup(value));
+        else if (same(line, "compiles")) conf.compiles = checked(strdup(value));
+        else if (same(line, "folder")) conf.folder = checked(strdup(value));
         else if (same(line, "target")) conf.target = checked(strdup(value));
         else if (same(line, "build-target")) conf.build_target = checked(strdup(value));
         else if (same(line, "multiarch")) conf.multiarch = checked(strdup(value));
@@ -294,10 +303,19 @@ static void translate_cpu(list *out, const char *flag) {
 
 /* ---- the whole command line ---------------------------------------------------------------------------------- */
 
-static bool is_cxx_source(const char *word) {
-    static const char *const endings[] = {".cc", ".cp", ".cxx", ".cpp", ".CPP", ".c++", ".C", ".ii", NULL};
+static bool ends_among(const char *word, const char *const *endings) {
     const char *dot = strrchr(word, '.');
     return word[0] != '-' && dot && among(dot, endings);
+}
+
+static bool is_cxx_source(const char *word) {
+    static const char *const endings[] = {".cc", ".cp", ".cxx", ".cpp", ".CPP", ".c++", ".C", ".ii", NULL};
+    return ends_among(word, endings);
+}
+
+static bool is_source(const char *word) {
+    static const char *const endings[] = {".c", ".i", ".m", ".s", ".S", NULL};
+    return is_cxx_source(word) || ends_among(word, endings);
 }
 
 static bool wants_cxx(const list *in) {
@@ -315,6 +333,20 @@ static bool links(const list *in) {
     static const char *const stages[] = {"-c", "-S", "-E", "-M", "-MM", "-fsyntax-only", NULL};
     for (size_t i = 0; i < in->count; i++) if (among(in->items[i], stages)) return false;
     return true;
+}
+
+/* Whether there is nothing to compile before the link. */
+static bool links_objects(const list *in) {
+    for (size_t i = 0; i < in->count; i++) if (is_source(in->items[i])) return false;
+    return links(in);
+}
+
+/* Zig builds its runtimes anew for these, libc++ among them: a minute for what code that is compiled has no use for. */
+static bool is_for_compiling(const char *word) {
+    static const char *const flags[] = {
+        "-Os", "-Oz", "-fno-asynchronous-unwind-tables", "-fno-unwind-tables", NULL,
+    };
+    return among(word, flags) || starts(word, "-march=") || starts(word, "-mcpu=");
 }
 
 /* -I dir, -Idir, -isystem dir, -L dir: dropped, replaced or kept. Gives how many words it took, 0 if it is none. */
@@ -349,7 +381,7 @@ static void translate_lto(list *out, const char *word, bool linking) {
 }
 
 static void translate(list *out, const list *in) {
-    bool linking = links(in);
+    bool linking = links(in), only_objects = links_objects(in);
     for (size_t i = 0; i < in->count; i++) {
         const char *word = in->items[i], *next = i + 1 < in->count ? in->items[i + 1] : NULL;
         size_t taken = translate_folder(out, word, next);
@@ -359,6 +391,7 @@ static void translate(list *out, const list *in) {
         else if (starts(word, "-Wp,-D") || starts(word, "-Wp,-U"))
             translate_preprocessor_words(out, word + strlen("-Wp,"));
         else if (!conf.debug && is_debug_flag(word)) continue;
+        else if (only_objects && is_for_compiling(word)) continue;
         else if (starts(word, "-flto")) translate_lto(out, word, linking);
         else if (same(word, "-lgcc_s")) push(out, "-lunwind");
         else if (same(word, "-lstdc++")) continue; /* c++ links its own */
@@ -403,10 +436,25 @@ static int run(const list *command) {
         return 0;
     }
     setenv("ZIG_GLOBAL_CACHE_DIR", conf.cache, 1);
-    setenv("ZIG_LOCAL_CACHE_DIR", conf.cache, 1);
+    setenv("ZIG_LOCAL_CACHE_DIR", conf.objects ? conf.objects : conf.cache, 1);
     execv(conf.zig, command->items);
     fprintf(stderr, "zigcc: %s: %s\n", conf.zig, strerror(errno));
     return 127;
+}
+
+/* Run, and come back: the exit code. */
+static int run_and_wait(const list *command, bool quiet) {
+    fflush(NULL);
+    pid_t child = fork();
+    if (child < 0) { perror("zigcc: fork"); exit(1); }
+    if (!child) {
+        int nowhere = quiet ? open("/dev/null", O_WRONLY) : -1;
+        if (nowhere >= 0) { dup2(nowhere, STDOUT_FILENO); dup2(nowhere, STDERR_FILENO); }
+        _exit(run(command));
+    }
+    int status = 0;
+    while (waitpid(child, &status, 0) < 0) if (errno != EINTR) { perror("zigcc: waitpid"); exit(1); }
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 static int run_tool(const char *tool, int argc, char **argv) {
@@ -426,7 +474,164 @@ static void refuse_openmp(const list *in) {
         }
 }
 
+/* ---- one compile, out of the cache if it was done before ------------------------------------------------------- */
+
+/* One source that becomes one object, and the dependency file that was asked for with it.
+ *
+ * Zig's cache has three peculiarities (0.17.1). It compiles anew whatever asks for a dependency file: `words` are
+ * without it, and we write it, from what the compile that filled the cache had included. That clang tells by
+ * CC_PRINT_HEADERS_FILE; where it has told nothing it was not called, and the cache had the object. It compiles anew
+ * where the source has another inode or time, whatever is in it, but judges headers by what is in them: the source is
+ * included by an empty file that stays. And it knows relative folders by their names alone: that file's name is made
+ * from the folder too. */
+typedef struct { const char *source, *object, *depfile, *target; list words; } unit;
+
+/* False where it is anything else, or is asked for in another way. */
+static bool read_unit(unit *one, const list *in) {
+    static const char *const others[] = {"-E", "-S", "-M", "-MM", "-MG", "-fsyntax-only", NULL};
+    static const char *const others_still[] = {".i", ".ii", ".s", ".m", NULL};
+    bool compiles = false, depends = false;
+    for (size_t i = 0; i < in->count; i++) {
+        const char *word = in->items[i], *next = i + 1 < in->count ? in->items[i + 1] : NULL;
+        if (among(word, others)) return false;
+        if (same(word, "-MD") || same(word, "-MMD")) { depends = true; continue; }
+        if (same(word, "-MP")) continue;
+        if (same(word, "-MF") && next && !one->depfile) { one->depfile = next; i++; continue; }
+        if ((same(word, "-MT") || same(word, "-MQ")) && next && !one->target) { one->target = next; i++; continue; }
+        if (starts(word, "-MF") || starts(word, "-MT") || starts(word, "-MQ") || starts(word, "-Wp,-M")) return false;
+        push(&one->words, word);
+        if (same(word, "-c")) compiles = true;
+        if (same(word, "-o") && next) { one->object = next; push(&one->words, next); i++; continue; }
+        if (!is_source(word)) continue;
+        if (one->source || ends_among(word, others_still)) return false;
+        one->source = word;
+    }
+    if (!compiles || !one->source || !one->object || (depends && !one->depfile)) return false;
+    if (!depends) one->depfile = NULL;
+    if (!one->target) one->target = one->object;
+    return true;
+}
+
+static uint64_t mix(uint64_t sum, const char *text) { /* FNV-1a, of the end of the text too */
+    do sum = (sum ^ (unsigned char)*text) * 1099511628211u; while (*text++);
+    return sum;
+}
+
+/* A name for the compile, the same in every run: of its folder, its source's path, and the command but for the output. */
+static uint64_t name_of(const list *command, const char *source) {
+    char folder[PATH_MAX];
+    uint64_t sum = mix(14695981039346656037u, getcwd(folder, sizeof folder) ? folder : "");
+    sum = mix(sum, source);
+    for (size_t i = 0; i < command->count; i++) {
+        if (same(command->items[i], "-o")) i++;
+        else sum = mix(sum, command->items[i]);
+    }
+    return sum;
+}
+
+/* What configure scripts, Meson and CMake compile to see whether it can be. */
+static bool is_check(const char *source) {
+    static const char *const signs[] = {
+        "/conftest", "/_configtest", "/testfile.", "/meson-private/", "/CMakeScratch/", "/CMakeTmp/", "/CompilerId", NULL,
+    };
+    for (const char *const *sign = signs; *sign; sign++) if (strstr(source, *sign)) return true;
+    return false;
+}
+
+static void count(const char *source, bool hit) {
+    int file = conf.compiles && !is_check(source) ? open(conf.compiles, O_WRONLY | O_APPEND | O_CREAT, 0666) : -1;
+    if (file < 0) return;
+    if (write(file, hit ? "h" : "m", 1) != 1) perror("zigcc: counting a compile");
+    close(file);
+}
+
+/* What clang has told becomes `kept`, without the headers that are Zig's own. */
+static void keep_headers(const char *told, const char *kept) {
+    char line[2 * PATH_MAX], own[PATH_MAX], partial[2 * PATH_MAX];
+    snprintf(own, sizeof own, "%s", conf.zig);
+    dirname(own);
+    snprintf(partial, sizeof partial, "%s.kept", told);
+    FILE *from = fopen(told, "r"), *to = from ? fopen(partial, "w") : NULL;
+    while (to && fgets(line, sizeof line, from)) if (!starts(line, own)) fputs(line, to);
+    if (from) fclose(from);
+    if (to && fclose(to) == 0) rename(partial, kept);
+    unlink(told);
+}
+
+static void write_name(FILE *to, const char *name) {
+    for (; *name && *name != '\n'; name++) {
+        if (strchr(" \\#", *name)) fputc('\\', to);
+        if (*name == '$') fputc('$', to);
+        fputc(*name, to);
+    }
+}
+
+static void write_depfile(const unit *one, const char *headers) {
+    char line[2 * PATH_MAX];
+    FILE *to = fopen(one->depfile, "w"), *from = fopen(headers, "r");
+    if (!to) { fprintf(stderr, "zigcc: %s: %s\n", one->depfile, strerror(errno)); exit(1); }
+    write_name(to, one->target);
+    fputs(": ", to);
+    write_name(to, one->source);
+    while (from && fgets(line, sizeof line, from)) { fputs(" \\\n ", to); write_name(to, line); }
+    fputc('\n', to);
+    if (from) fclose(from);
+    fclose(to);
+}
+
+/* The command with the source included by `stays`. Its ending says which language. */
+static list include_source(const list *command, const unit *one, const char *stays) {
+    list included = {0};
+    for (size_t i = 0; i < command->count; i++) {
+        bool is_it = same(command->items[i], one->source);
+        if (is_it) push(&included, "-include");
+        push(&included, command->items[i]);
+        if (is_it) push(&included, stays);
+    }
+    int file = open(stays, O_WRONLY | O_CREAT, 0666);
+    if (file < 0) { fprintf(stderr, "zigcc: %s: %s\n", stays, strerror(errno)); exit(1); }
+    close(file);
+    return included;
+}
+
+static int compile_unit(const unit *one, const list *command) {
+    char source[PATH_MAX], kept[PATH_MAX + 64], stays[PATH_MAX + 128], told[PATH_MAX + 96];
+    if (getenv("ZIGCC_PRINT") || !realpath(one->source, source)) return run(command); /* Zig has the words for it */
+    snprintf(kept, sizeof kept, "%s/headers/%016llx", conf.objects, (unsigned long long)name_of(command, source));
+    snprintf(stays, sizeof stays, "%s%s", kept, is_cxx_source(one->source) ? ".cpp" : strrchr(one->source, '.'));
+    snprintf(told, sizeof told, "%s.%ld", kept, (long)getpid());
+    setenv("CC_PRINT_HEADERS", "1", 1);
+    setenv("CC_PRINT_HEADERS_FILE", told, 1);
+    list included = conf.debug ? *command : include_source(command, one, stays);
+    int code = run_and_wait(&included, false);
+    bool hit = access(told, F_OK) != 0;
+    if (code) { unlink(told); return code; }
+    if (!hit) keep_headers(told, kept);
+    if (one->depfile) write_depfile(one, kept);
+    count(source, hit);
+    return 0;
+}
+
+/* For the machine that this runs on: generators, and what Meson tries its compiler with. That needs nothing of libc++,
+ * which Zig would build for it, a minute on every machine: it is linked only where it does not go without. */
+static int compile_for_build(list *command, const list *in) {
+    push(command, "-g0");
+    for (size_t i = 0; i < in->count; i++) if (!is_debug_flag(in->items[i])) push(command, in->items[i]);
+    if (!links(in) || !in->count) return run(command);
+    push(command, "-s"); /* as the runtimes are that the driver was compiled with */
+    if (same(command->items[1], "c++") && !getenv("ZIGCC_PRINT")) {
+        list without = {0};
+        for (size_t i = 0; i < command->count; i++) push(&without, command->items[i]);
+        push(&without, "-nostdlib++");
+        if (run_and_wait(&without, true) == 0) return 0;
+    }
+    return run(command);
+}
+
 static int compile(bool cxx, bool for_build, const list *in) {
+    unit one = {0};
+    bool alone = conf.objects && !for_build && read_unit(&one, in);
+    if (alone) in = &one.words;
     list command = {0};
     push(&command, conf.zig);
     push(&command, cxx || wants_cxx(in) ? "c++" : "cc");
@@ -434,12 +639,14 @@ static int compile(bool cxx, bool for_build, const list *in) {
     push(&command, for_build ? conf.build_target : conf.target);
     /* Zig adds the sanitizer where no -O stands, and its calls are undefined in every libc. */
     push(&command, "-fno-sanitize=undefined");
-    if (for_build) {
-        for (size_t i = 0; i < in->count; i++) push(&command, in->items[i]);
-        return run(&command);
-    }
+    if (for_build) return compile_for_build(&command, in);
     refuse_openmp(in);
     if (!conf.debug) push(&command, "-g0");
+    if (conf.folder) {
+        char map[PATH_MAX + 32];
+        snprintf(map, sizeof map, "-ffile-prefix-map=%s=.", conf.folder);
+        push(&command, map);
+    }
     translate(&command, in);
     /* After everything else: the target's libc headers are Zig's, of the policy's version, not the sysroot's. */
     for (size_t i = 0; i < conf.includes.count; i++) { push(&command, "-idirafter"); push(&command, conf.includes.items[i]); }
@@ -447,7 +654,7 @@ static int compile(bool cxx, bool for_build, const list *in) {
         for (size_t i = 0; i < conf.libs.count; i++) push_joined(&command, "-L", conf.libs.items[i]);
         if (!conf.debug) push(&command, "-s");
     }
-    return run(&command);
+    return alone ? compile_unit(&one, &command) : run(&command);
 }
 
 int main(int argc, char **argv) {
