@@ -67,6 +67,7 @@ def _download_requirements(sdist: Path, stage: Stage, shared: State) -> None:
     from crosswheel.sdist import unpack
 
     folder = stage.work / "requirements"
+    folder.mkdir()
     settings = read_toml(unpack(sdist, folder / "source") / "pyproject.toml")
     requires = settings.get("build-system", {}).get("requires", ["setuptools"])
     for cache in ("uv", "pip"):
