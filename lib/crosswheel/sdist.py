@@ -35,7 +35,7 @@ _FIRST, _LAST = 315_532_800, 4_354_819_198
 
 def read_sdist(path: Path) -> Sdist:
     """What an sdist says of itself in PKG-INFO (PEP 643), or in its file name (PEP 625) where it has none."""
-    from packaging.utils import InvalidSdistFilename, canonicalize_name, parse_sdist_filename
+    from packaging.utils import InvalidSdistFilename, canonicalize_name, is_normalized_name, parse_sdist_filename
 
     info = _read_pkg_info(path)
     name, version = info.get("Name", ""), info.get("Version", "")
@@ -48,6 +48,9 @@ def read_sdist(path: Path) -> Sdist:
                 f"{path.name} is no sdist: it has no PKG-INFO, and its name is not NAME-VERSION.tar.gz",
                 hint="python -m build --sdist, in the project's folder",
             ) from None
+    # Folders and files are called after them.
+    if not is_normalized_name(canonicalize_name(name)) or "/" in version:
+        raise SourceError(f"{path.name} calls itself {name} {version}", hint="correct its PKG-INFO")
     members = _members(path)
     return Sdist(
         path,

@@ -121,6 +121,14 @@ def test_a_zipped_sdist_has_times_too(moment: tuple[int, int, int, int, int, int
     assert read_sdist(tmp_path / "tiny-1.0.zip").epoch == epoch
 
 
+@pytest.mark.parametrize(("name", "version"), [("/etc/tiny", "1.0"), ("../tiny", "1.0"), ("tiny", "../1.0")])
+def test_a_name_that_leads_elsewhere_is_refused(name: str, version: str, tmp_path: Path) -> None:
+    """Folders of caches and logs are called after it."""
+    info = f"Metadata-Version: 2.2\nName: {name}\nVersion: {version}\n".encode()
+    with pytest.raises(SourceError, match=r"^tiny-1\.0\.tar\.gz calls itself "):
+        read_sdist(tar_of({"PKG-INFO": info}, tmp_path))
+
+
 def test_an_archive_with_neither_is_no_sdist(tmp_path: Path) -> None:
     with pytest.raises(SourceError) as caught:
         read_sdist(tar_of({"setup.py": b""}, tmp_path, name="master.tar.gz"))
