@@ -104,30 +104,32 @@ class Journal:
 
     def _put(self, key: str, job: Job, wheel: Path, log: Path, seconds: float, usage: Usage) -> Made:
         self.folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self.folder, prefix=".making-", ignore_cleanup_errors=True) as folder:
-            draft, place = Path(folder, key), self.folder / key
-            draft.mkdir()
+        place, draft = self.folder / key, Path(tempfile.mkdtemp(dir=self.folder, prefix=".making-"))
+        entry = {
+            "schema": _SCHEMA,
+            "target": str(job.target),
+            "engine": job.engine,
+            "wheel": wheel.name,
+            "sha256": sha256_of(wheel),
+            "when": time.time(),
+            "seconds": round(seconds, 3),
+            "memory": usage.memory,
+        }
+        try:
             shutil.copyfile(wheel, draft / wheel.name)
             shutil.copyfile(log, draft / "log")
-            entry = {
-                "schema": _SCHEMA,
-                "target": str(job.target),
-                "engine": job.engine,
-                "wheel": wheel.name,
-                "sha256": sha256_of(wheel),
-                "when": time.time(),
-                "seconds": round(seconds, 3),
-                "memory": usage.memory,
-            }
             (draft / "entry.json").write_text(json.dumps(entry, indent=1) + "\n")
             remove(place)
+            draft.rename(place)
+        except BaseException:
+            shutil.rmtree(draft, ignore_errors=True)
             # Another run's, of the same, may be there again: either will do.
-            with suppress(OSError):
-                draft.rename(place)
-            made = _read(place)
-            if made is None:
-                raise FileNotFoundError(f"{place} was removed at once")
-            return made
+            if not place.is_dir():
+                raise
+        made = _read(place)
+        if made is None:
+            raise FileNotFoundError(f"{place} was removed at once")
+        return made
 
     def history(self) -> Iterator[Made]:
         """Every entry as it says of itself, in no order."""

@@ -8,7 +8,7 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from crosswheel.formats.wheels import artifact, serves
+from crosswheel.formats.wheels import artifact, may_serve_others, serves
 from crosswheel.model import Artifact, Sdist
 from crosswheel.targets import Target
 
@@ -20,6 +20,7 @@ class Output:
     folder: Path
     # By file name, with the target that each was made for. Jobs are threads: only under the lock.
     _saved: dict[str, tuple[Target, Artifact]] = field(default_factory=dict)
+    _shared: list[Artifact] = field(default_factory=list)
     _saving: threading.Lock = field(default_factory=threading.Lock)
 
     def log(self, sdist: Sdist, target: Target) -> Path:
@@ -37,12 +38,14 @@ class Output:
                 return saved, f"the same wheel as {other}'s"
             saved = artifact(keep(wheel, self.folder))
             self._saved[wheel.name] = target, saved
+            if may_serve_others(wheel.name):
+                self._shared.append(saved)
             return saved, ""
 
     def serving(self, target: Target) -> Artifact | None:
         """A wheel of this run that its target takes as well."""
         with self._saving:
-            return next((wheel for name, (_, wheel) in self._saved.items() if serves(name, target)), None)
+            return next((wheel for wheel in self._shared if serves(wheel.path.name, target)), None)
 
     def reject(self, wheel: Path) -> Path:
         """Whoever looks into it wants the wheel; whoever publishes the folder does not."""

@@ -263,6 +263,11 @@ def accepted_tags(target: Target, platforms: Iterable[str] = ()) -> frozenset[Ta
     return frozenset((*own, *compatible_tags(version, target.python.interpreter, names)))
 
 
+def may_serve_others(file_name: str) -> bool:
+    """Whether there can be a target besides its own that `serves` holds for."""
+    return any(tag.abi in {"abi3", "abi3t", "none"} for tag in parse_wheel_filename(file_name)[3])
+
+
 def serves(file_name: str, target: Target) -> bool:
     """Whether a wheel made for another target will do for this one: pure, of the stable ABI, or of no ABI at all."""
     return not accepted_tags(target).isdisjoint(parse_wheel_filename(file_name)[3])
