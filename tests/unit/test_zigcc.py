@@ -536,6 +536,14 @@ def test_neither_links_nor_what_configures_counts_as_a_compile(
     assert not (tmp_path / "compiles").exists()
 
 
+def test_cmake_s_own_files_are_no_compiles_of_the_project(caching: Driver, tmp_path: Path) -> None:
+    trying = tmp_path / "build" / "CMakeFiles" / "CMakeScratch" / "TryCompile-1"
+    trying.mkdir(parents=True)
+    (tmp_path / "CMakeCCompilerABI.c").touch()
+    assert compile_in(trying, caching, "-c", str(tmp_path / "CMakeCCompilerABI.c"), "-o", "x.o") == 0
+    assert not (tmp_path / "compiles").exists()
+
+
 def test_a_compile_that_fails_counts_as_none_and_leaves_nothing(caching: Driver, tmp_path: Path) -> None:
     source = tmp_path / "source"
     (source / "a.c").touch()

@@ -529,17 +529,19 @@ static uint64_t name_of(const list *command, const char *source) {
     return sum;
 }
 
-/* What configure scripts, Meson and CMake compile to see whether it can be. */
-static bool is_check(const char *source) {
+/* What configure scripts, Meson and CMake compile to see whether it can be; CMake has some of it among its own files. */
+static bool is_check(const char *path) {
     static const char *const signs[] = {
         "/conftest", "/_configtest", "/testfile.", "/meson-private/", "/CMakeScratch/", "/CMakeTmp/", "/CompilerId", NULL,
     };
-    for (const char *const *sign = signs; *sign; sign++) if (strstr(source, *sign)) return true;
+    for (const char *const *sign = signs; *sign; sign++) if (strstr(path, *sign)) return true;
     return false;
 }
 
 static void count(const char *source, bool hit) {
-    int file = conf.compiles && !is_check(source) ? open(conf.compiles, O_WRONLY | O_APPEND | O_CREAT, 0666) : -1;
+    char folder[PATH_MAX];
+    bool checks = is_check(source) || (getcwd(folder, sizeof folder) && is_check(folder));
+    int file = conf.compiles && !checks ? open(conf.compiles, O_WRONLY | O_APPEND | O_CREAT, 0666) : -1;
     if (file < 0) return;
     if (write(file, hit ? "h" : "m", 1) != 1) perror("zigcc: counting a compile");
     close(file);
