@@ -81,6 +81,8 @@ def ensure_zig(index: Index, cache: Path, processes: Processes, listener: Listen
         if not zig.driver.is_file():
             with chore("compiling the compiler driver, once per machine", listener):
                 compile_program(zig, "zigcc.c", build_target(), zig.driver, processes)
+        mark_used(root)
+        mark_used(zig.cache)
     return zig
 
 
