@@ -7,18 +7,20 @@ host, and nowhere else.
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import threading
 import time
 from collections.abc import Container, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 _TAIL = 8  # lines of a log that tell why a command failed
-_PATIENCE = 60  # seconds for containers to be removed by a command that was stopped
+_PATIENCE = 30  # seconds for containers to be removed by a command that was stopped
 
 
 @dataclass(frozen=True)
@@ -98,11 +100,12 @@ def _resident(process: psutil.Process, moment: float) -> int:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """As Ctrl-C would, so that it removes its containers; then for good."""
-    for number in (signal.SIGINT, signal.SIGKILL):
+    """As Ctrl-C would, so that it removes its containers; some are deaf to that in the background; then for good."""
+    for number in (signal.SIGINT, signal.SIGTERM):
         if process.poll() is None:
             process.send_signal(number)
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 process.wait(_PATIENCE)
-            except subprocess.TimeoutExpired:
-                continue
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
