@@ -581,3 +581,15 @@ def test_a_program_for_this_machine_gets_libcxx_only_where_it_needs_it(caching: 
     assert compile_in(source, caching, "a.o", "-o", "a", name="build-c++") == 1
     commands = (tmp_path / "commands").read_text().splitlines()
     assert ["-nostdlib++" in command for command in commands] == [True, True, False]
+
+
+def test_a_source_that_speaks_of_its_time_is_dated_by_the_variable_and_cached_by_it(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = driver.folder / "dated.c"
+    source.write_text("const char *when = __DATE__;\n")
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    command = driver.start("cc", ["-c", "dated.c", "-o", "dated.o"]).stdout.splitlines()
+    assert {"-Wno-error=date-time", "-DZIGCC_EPOCH=1700000000"} <= set(command)
+    source.write_text("const char *when = 0;\n")
+    assert "-Wno-error=date-time" not in driver.start("cc", ["-c", "dated.c", "-o", "dated.o"]).stdout

@@ -318,6 +318,31 @@ static bool is_source(const char *word) {
     return is_cxx_source(word) || ends_among(word, endings);
 }
 
+static bool speaks_of_time(const char *path) {
+    static const char *const macros[] = {"__DATE__", "__TIME__", NULL};
+    FILE *file = fopen(path, "r");
+    char *line = NULL;
+    size_t room = 0;
+    bool found = false;
+    while (file && !found && getline(&line, &room, file) >= 0)
+        for (size_t i = 0; macros[i]; i++) found = found || strstr(line, macros[i]);
+    free(line);
+    if (file) fclose(file);
+    return found;
+}
+
+/* Zig takes these macros for an error, for its cache does not know the time. They mean SOURCE_DATE_EPOCH, and with that
+ * among the words an object of another time is another object. */
+static void date(list *command, const list *in) {
+    const char *epoch = getenv("SOURCE_DATE_EPOCH");
+    for (size_t i = 0; i < in->count && epoch; i++)
+        if (is_source(in->items[i]) && speaks_of_time(in->items[i])) {
+            push(command, "-Wno-error=date-time");
+            push_joined(command, "-DZIGCC_EPOCH=", epoch);
+            return;
+        }
+}
+
 static bool wants_cxx(const list *in) {
     for (size_t i = 0; i < in->count; i++) {
         const char *word = in->items[i];
@@ -643,6 +668,7 @@ static int compile(bool cxx, bool for_build, const list *in) {
     push(&command, "-fno-sanitize=undefined");
     if (for_build) return compile_for_build(&command, in);
     refuse_openmp(in);
+    date(&command, in);
     if (!conf.debug) push(&command, "-g0");
     if (conf.folder) {
         char map[PATH_MAX + 32];
