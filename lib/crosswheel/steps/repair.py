@@ -1,36 +1,22 @@
 """Make a wheel keep the promise of exactly the policy that was asked for: graft what it lacks, and name it so.
 
-auditwheel finds out, grafts and patches. It changes the current folder while it does, so it runs in a process of its
-own (`python -m crosswheel.steps.repair`), whose answer is one line of JSON.
+auditwheel finds out, grafts and patches, in a process of its own: grafting.py.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
-import logging
 import os
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from elftools.common.exceptions import ELFError
 
 from crosswheel.errors import RepairFailed
-from crosswheel.formats.elf import BadElf
-from crosswheel.formats.stripping import stripped
 from crosswheel.formats.wheels import Wheel, read_wheel
 from crosswheel.process import CommandFailed
 from crosswheel.steps.libraries import gather_libraries
-from crosswheel.steps.seal import seal
 from crosswheel.steps.work import Work
-from crosswheel.targets import Target, parse_target
-
-if TYPE_CHECKING:
-    from auditwheel.libc import Libc
-    from auditwheel.wheel_abi import WheelAbIInfo
+from crosswheel.targets import Target
 
 _LIBRARY = "put the library into a folder and name that as sysroot.{arch} in [tool.crosswheel]"
 
@@ -46,7 +32,7 @@ def repair(work: Work) -> Work:
     folder.mkdir()
     libraries = gather_libraries(work)
     strip = "strip" if work.config.strip else ""
-    command = [sys.executable, "-m", "crosswheel.steps.repair", str(work.made), str(target), str(folder), strip]
+    command = [sys.executable, "-m", "crosswheel.grafting", str(work.made), str(target), str(folder), strip]
     answer = _ask(work, [*command, str(libraries.folder), str(work.sdist.epoch)])
     if missing := answer.get("missing"):
         reason = libraries.refused.get(missing, f"no library of that name was found for {target.arch}")
@@ -85,204 +71,3 @@ def _ask(work: Work, command: list[str]) -> dict[str, str]:
             f"auditwheel failed:\n{error.output.strip()[-2000:]}", hint=f"less {work.workspace.log}"
         ) from error
     return dict(json.loads(text.splitlines()[-1]))
-
-
-def main(arguments: list[str]) -> None:
-    """Repair one wheel; print ``{"wheel": PATH}``, ``{"missing": LIBRARY}`` or ``{"error": TEXT, "hint": TEXT}``."""
-    wheel, target, folder, strip, libraries, epoch = arguments
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
-    repair = _Repair(Path(wheel), parse_target(target), Path(folder), Path(libraries), bool(strip))
-    answer = repair.result(int(epoch))
-    sys.stdout.write(json.dumps(answer) + "\n")
-
-
-def _error(text: str, hint: str = "") -> dict[str, str]:
-    return {"error": text, "hint": hint}
-
-
-class _Refused(Exception):  # noqa: N818 - an answer, which is not always an error
-    """Ends a repair with this answer."""
-
-    def __init__(self, answer: dict[str, str]) -> None:
-        super().__init__(answer)
-        self.answer = answer
-
-
-@dataclass(frozen=True)
-class _Repair:
-    """Auditwheel's own steps (its main_repair.py), through its API: its command line refuses foreign architectures."""
-
-    given: Path
-    target: Target
-    folder: Path
-    libraries: Path
-    strip: bool
-
-    def result(self, epoch: int) -> dict[str, str]:
-        from auditwheel.error import NonPlatformWheelError
-
-        try:
-            made = self._repaired()
-        except NonPlatformWheelError:
-            return {"wheel": str(self.given)}  # no ELF of this architecture in it: the audit has the words for that
-        except _Refused as refused:
-            return refused.answer
-        return {"wheel": str(seal(made, self.given.name, self._platforms, epoch, self.folder))}
-
-    @property
-    def _platforms(self) -> list[str]:
-        """The perennial name and, where the policy has one, the legacy name; exactly these."""
-        return list(dict.fromkeys([self.target.platform, f"{self.target.policy}_{self.target.arch}"]))
-
-    def _repaired(self) -> Path:
-        from auditwheel.architecture import Architecture
-        from auditwheel.patcher import ElfPatcher
-        from auditwheel.repair import repair_wheel
-        from auditwheel.wheel_abi import analyze_wheel_abi
-
-        wheel = self._prepared()
-        try:
-            abi = analyze_wheel_abi(
-                self._libc,
-                Architecture(str(self.target.arch)),
-                wheel,
-                frozenset(),
-                disable_isa_ext_check=False,
-                allow_graft=True,
-                requested_policy_base_name=self.target.policy.provable.perennial,
-                args_ldpaths=str(self.libraries),
-            )
-        except (ELFError, RuntimeError) as error:  # of a broken file, and of a library in the folder purelib
-            raise _Refused(_error(f"auditwheel cannot analyse the wheel: {error}")) from error
-        proven = f"{self.target.policy.provable.perennial}_{self.target.arch}"
-        if complaint := _complaint(abi, proven, self.target):
-            raise _Refused(complaint)
-        # repair_wheel looks up external libraries by the first name, which has to be one that auditwheel knows.
-        references = {
-            path: {**refs, self.target.platform: replace(refs[proven], libs=dict(self._grafts(refs[proven].libs)))}
-            for path, refs in abi.full_external_refs.items()
-        }
-        (self.folder / "grafted").mkdir()
-        repaired = repair_wheel(
-            replace(abi, full_external_refs=references),
-            wheel,
-            abis=[self.target.platform],
-            lib_sdir=".libs",
-            out_dir=self.folder / "grafted",
-            update_tags=False,
-            patcher=ElfPatcher.get_patcher("patchelf", self.target.platform),
-            strip=False,
-            zip_compression_level=0,
-        )
-        return repaired or wheel
-
-    @property
-    def _libc(self) -> Libc:
-        from auditwheel.libc import Libc
-
-        return Libc.GLIBC if self.target.policy.libc == "glibc" else Libc.MUSL
-
-    def _prepared(self) -> Path:
-        """The wheel as auditwheel should see it; stripped before anything is patched, for that moves sections."""
-        if self._libc.name != "MUSL" and not self.strip:
-            return self.given
-        from auditwheel.wheeltools import InWheelCtx
-
-        prepared = self.folder / "prepared" / self.given.name
-        prepared.parent.mkdir()
-        with InWheelCtx(self.given) as context:
-            context.out_wheel, context.zip_compression_level = prepared, 0
-            if self.strip:
-                for path in filter(Path.is_file, context.path.rglob("*")):
-                    _strip(path)
-            if self._libc.name == "MUSL":
-                self._rename_musl(list(context.iter_files()))
-        return prepared
-
-    def _rename_musl(self, members: list[Path]) -> None:
-        """Musl's libc under the name that distributions and policies know.
-
-        Zig calls it libc.so. musl's loader takes that for itself too, but auditwheel looks for libc.musl-ARCH.so.1.
-        """
-        from auditwheel.architecture import Architecture
-        from auditwheel.elfutils import elf_file_filter
-        from auditwheel.patcher import ElfPatcher
-        from auditwheel.policy import WheelPolicies
-
-        policies = WheelPolicies(libc=self._libc, arch=Architecture(str(self.target.arch)))
-        (known,) = (name for name in policies.highest.whitelist if name.startswith("libc."))
-        patcher = ElfPatcher.get_patcher("patchelf", self.target.platform)
-        for path, elf in elf_file_filter(members):
-            dynamic = elf.get_section_by_name(".dynamic")
-            if dynamic and any(getattr(tag, "needed", "") == "libc.so" for tag in dynamic.iter_tags("DT_NEEDED")):
-                patcher.replace_needed(path, ("libc.so", known))
-        patcher.apply_updates()
-
-    def _grafts(self, libraries: Mapping[str, Path | None]) -> Iterator[tuple[str, Path | None]]:
-        """A copy of each, for auditwheel to graft: it names a library by its content, and keeps its permissions."""
-        from auditwheel.lddtree import LIBPYTHON_RE
-
-        for name, path in libraries.items():
-            if LIBPYTHON_RE.match(name):
-                yield name, None  # which auditwheel takes out of the needed libraries
-                continue
-            source = self._source(name, path)
-            copy = self.folder / "grafts" / name / name
-            data = source.read_bytes()
-            data = stripped(data) if self.strip else data
-            if copy.exists() and copy.read_bytes() != data:
-                text = f"the wheel needs two different libraries that are both called {name}"
-                raise _Refused(_error(text, "give one of them another name, or link it statically"))
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_bytes(data)
-            copy.chmod(0o755)
-            yield name, copy
-
-    def _source(self, name: str, path: Path | None) -> Path:
-        """Where a library comes from: of what run paths lead to only the build's own are taken."""
-        if path and path.resolve().is_relative_to(self.folder.parent.resolve()):
-            return path
-        if not (self.libraries / name).is_file():
-            raise _Refused({"missing": name})
-        return self.libraries / name
-
-
-def _strip(path: Path) -> None:
-    with contextlib.suppress(BadElf):  # no ELF file, or one that the audit has the words for
-        path.write_bytes(stripped(path.read_bytes()))
-
-
-def _complaint(abi: WheelAbIInfo, name: str, target: Target) -> dict[str, str]:
-    """Why the wheel cannot keep the policy's promise, and what to ask for instead; empty if it can."""
-    wanted = abi.policies.get_policy_by_name(name)
-    reasons = []
-    if wanted > abi.sym_policy:
-        reasons.append(
-            "it needs symbol versions that are too new: " + ", ".join(_too_new(abi.versioned_symbols, wanted))
-        )
-    if wanted > abi.blacklist_policy:
-        reasons.append("it uses symbols that the policy forbids")
-    if wanted > abi.machine_policy:
-        reasons.append(f"it needs instructions beyond the baseline of {target.arch}")
-    if not reasons:
-        return {}
-    fits = abi.overall_policy.name.removesuffix(f"_{target.arch}")
-    return {
-        "error": f"the wheel cannot be {target.policy}: {'; '.join(reasons)}",
-        "hint": f"--policy {fits}" if fits != "linux" else "build without the flags or libraries that bring these in",
-    }
-
-
-def _too_new(symbols: dict[str, set[str]], wanted: Any) -> list[str]:
-    """``GLIBC_2.34 (libc.so.6)`` for each version that the policy does not have."""
-    return sorted(
-        f"{version} ({library})"
-        for library, versions in symbols.items()
-        for version in versions
-        if (prefix := version.partition("_")[0]) in wanted.symbol_versions
-        and version.removeprefix(f"{prefix}_") not in wanted.symbol_versions[prefix]
-    )
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
