@@ -24,7 +24,7 @@ from pathlib import Path
 from crosswheel.errors import UsageError
 from crosswheel.hosts import LocalHost
 from crosswheel.index import sha256_of
-from crosswheel.keeping import mark_used, remove
+from crosswheel.keeping import mark_used, put, remove
 from crosswheel.model import Job, Listener, Note, Usage
 from crosswheel.targets import parse_target
 
@@ -105,30 +105,28 @@ class Journal:
     def _put(self, key: str, job: Job, wheel: Path, log: Path, seconds: float, usage: Usage) -> Made:
         self.folder.mkdir(parents=True, exist_ok=True)
         place, draft = self.folder / key, Path(tempfile.mkdtemp(dir=self.folder, prefix=".making-"))
-        entry = {
-            "schema": _SCHEMA,
-            "target": str(job.target),
-            "engine": job.engine,
-            "wheel": wheel.name,
-            "sha256": sha256_of(wheel),
-            "when": time.time(),
-            "seconds": round(seconds, 3),
-            "memory": usage.memory,
-        }
         try:
             shutil.copyfile(wheel, draft / wheel.name)
             shutil.copyfile(log, draft / "log")
+            entry = {
+                "schema": _SCHEMA,
+                "target": str(job.target),
+                "engine": job.engine,
+                "wheel": wheel.name,
+                "sha256": sha256_of(wheel),
+                "when": time.time(),
+                "seconds": round(seconds, 3),
+                "memory": usage.memory,
+            }
             (draft / "entry.json").write_text(json.dumps(entry, indent=1) + "\n")
-            remove(place)
-            draft.rename(place)
+            put(draft, place)
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
-            # Another run's, of the same, may be there again: either will do.
-            if not place.is_dir():
-                raise
+            raise
         made = _read(place)
-        if made is None:
-            raise FileNotFoundError(f"{place} was removed at once")
+        # Another run's, of the same, may stand there by now: what that one passes, this wheel has not.
+        if made is None or made.sha256 != entry["sha256"]:
+            raise FileNotFoundError(f"another run has replaced {place}")
         return made
 
     def history(self) -> Iterator[Made]:

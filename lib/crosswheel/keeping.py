@@ -6,6 +6,7 @@ go of when it dies: what was used since the first of them began, nobody may remo
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import math
 import os
@@ -14,6 +15,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+_ATTEMPTS = 10
 
 
 def mark_used(place: Path) -> None:
@@ -80,6 +83,19 @@ def take(path: Path) -> int | None:
         pass
     os.close(handle)
     return None
+
+
+def put(draft: Path, place: Path) -> None:
+    """A folder in the place of whatever is there, also where others put theirs there at the same time."""
+    for attempt in range(1, _ATTEMPTS + 1):
+        remove(place)
+        try:
+            draft.rename(place)
+        except OSError as error:
+            if error.errno not in {errno.ENOTEMPTY, errno.EEXIST} or attempt == _ATTEMPTS:
+                raise
+        else:
+            return
 
 
 def remove(place: Path) -> None:

@@ -15,7 +15,7 @@ from crosswheel.errors import AuditFailed, CrosswheelError, TestFailed, explaine
 from crosswheel.formats.wheels import read_wheel
 from crosswheel.journal import Journal, Made
 from crosswheel.model import Failure, Job, Listener, Outcome, Sdist, Status, StepStarted, StepTime, Usage
-from crosswheel.output import Output
+from crosswheel.output import Output, keep
 from crosswheel.process import Stopped, log_tail
 from crosswheel.recipe import build_key, test_key
 from crosswheel.scratch import scratch_folder
@@ -58,7 +58,7 @@ class Maker:
     def _make(self, job: Job, times: list[StepTime], log: Path, *, bare: bool = False) -> Outcome:
         with scratch_folder(f"{self.sdist.name}-{job.target}") as folder, ExitStack() as stack:
             made = self.known(job)
-            ready = self._found(made, job, folder, log, times) if made else None
+            ready = self._kept(made, job, folder, log, times) if made else None
             ready = ready or self._built(job, folder, log, times, stack, bare=bare)
             pure = ready is not None and read_wheel(ready.work.made).is_pure
             if ready is None or (bare and not pure):
@@ -82,11 +82,18 @@ class Maker:
             differences=work.differences or (),
         )
 
-    def _found(self, made: Made, job: Job, folder: Path, log: Path, times: list[StepTime]) -> _Ready:
-        """What an earlier run built is audited again: rules change, and wheels are cheap to read."""
-        shutil.copyfile(made.log, log)
+    def _kept(self, made: Made, job: Job, folder: Path, log: Path, times: list[StepTime]) -> _Ready | None:
+        """What an earlier run built is audited again: rules change, and wheels are cheap to read.
+
+        A copy, for a run beside this one may replace the entry at any time; None where one just has.
+        """
+        try:
+            shutil.copyfile(made.log, log)
+            wheel = keep(made.path, folder.with_name("kept"))
+        except FileNotFoundError:
+            return None
         workspace = idle_workspace(self.site.host, folder, log, self.site.config.timeout)
-        work = Work(job, self.sdist, self.site, workspace, wheel=made.path)
+        work = Work(job, self.sdist, self.site, workspace, wheel=wheel)
         kept = f"built by an earlier run, in {made.seconds:.1f} s"
         return _Ready(self._steps(work, _AUDIT, times), made, Usage(), kept)
 

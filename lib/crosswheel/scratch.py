@@ -7,7 +7,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
@@ -62,7 +62,9 @@ def _taken(folder: Path, stack: ExitStack) -> Path | None:
 
     The kernel lets go of the lock of a process that dies; what that left is removed here.
     """
-    folder.mkdir(exist_ok=True)
+    # Not with exist_ok, which looks again: its owner may have removed it by then.
+    with suppress(FileExistsError):
+        folder.mkdir()
     if not _lock(folder, stack):
         return None
     shutil.rmtree(folder / "job", ignore_errors=True)

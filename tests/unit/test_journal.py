@@ -23,7 +23,9 @@ from crosswheel.caches import goes, local_holdings, remove_local
 from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.emulation import Running
 from crosswheel.engines import ENGINES
-from crosswheel.model import Event, Finding, Note, Outcome
+from crosswheel.journal import Made
+from crosswheel.keeping import remove
+from crosswheel.model import Event, Finding, Job, Note, Outcome
 from crosswheel.steps.work import Work
 from killed_run import POINTS
 from tiny_projects import PATIENCE, TARGETS, WHEELS, TinyEngine, Yard, only_outcome, statuses
@@ -188,6 +190,21 @@ def test_a_full_disk_costs_the_entry_and_nothing_else(yard: Yard, monkeypatch: p
     assert entries(yard) == []
 
 
+def test_a_full_disk_leaves_the_entry_of_another_wheel_out_of_it(
+    yard: Yard, tested: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That one has passed its test, and the new one has not."""
+
+    def full(_draft: Path, _place: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    run_tested(yard, "for_any_python")
+    monkeypatch.setattr("crosswheel.journal.put", full)
+    assert run_tested(yard, "for_any_python", fresh=True).tested_before is False
+    assert len(tested) == 2
+    assert len(entries(yard)) == 1
+
+
 # ---- killed ---------------------------------------------------------------------------------------------------
 
 
@@ -251,14 +268,54 @@ def test_two_runs_at_once_share_a_journal_and_leave_it_whole(yard: Yard) -> None
     assert statuses(yard.run("platform", pythons=3).execute()) == ["kept"] * 3
 
 
-def test_a_wheel_that_was_put_in_meanwhile_is_as_good(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another run is quicker by a moment: its entry stands where ours is to be renamed to."""
-    yard.run("platform").execute()
-    monkeypatch.setattr("crosswheel.journal.remove", lambda _place: None)
+def test_an_entry_that_another_run_puts_there_at_the_same_moment_is_replaced(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stands where ours is to be renamed to, though that was cleared a moment ago."""
+    yard.run("for_any_python").execute()
+    removed: list[Path] = []
+
+    def remove_at_last(place: Path) -> None:
+        removed.append(place)
+        if len(removed) > 1:
+            remove(place)
+
+    monkeypatch.setattr("crosswheel.keeping.remove", remove_at_last)
     events: list[Event] = []
-    assert only_outcome(yard.run("platform", fresh=True, react=events.append)).status == "built"
+    ours = bytes_of(only_outcome(yard.run("for_any_python", fresh=True, react=events.append)))
+    assert len(removed) == 2
     assert not [event for event in events if isinstance(event, Note)]
-    assert only_entry(yard).joinpath("entry.json").is_file()
+    assert next(only_entry(yard).glob("*.whl")).read_bytes() == ours
+
+
+def test_an_entry_that_a_run_beside_replaces_is_used_to_the_end(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    yard.run("platform").execute()
+    (audit,) = making._AUDIT
+
+    def gone(work: Work) -> Work:
+        remove(only_entry(yard))
+        return audit(work)
+
+    monkeypatch.setattr(making, "_AUDIT", (gone,))
+    outcome = only_outcome(yard.run("platform"))
+    assert (outcome.status, yard.files()) == ("kept", WHEELS[:1])
+
+
+def test_an_entry_that_is_gone_when_it_is_opened_is_built_again(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    yard.run("platform").execute()
+    real, calls = making.Maker.known, []
+
+    def known(maker: making.Maker, job: Job) -> Made | None:
+        made = real(maker, job)
+        calls.append(made)
+        # The first look is the plan's.
+        if made and len(calls) == 2:
+            remove(made.folder)
+        return made
+
+    monkeypatch.setattr(making.Maker, "known", known)
+    assert only_outcome(yard.run("platform")).status == "built"
+    assert calls[0] == calls[1] is not None
 
 
 # ---- audited again, tested once -------------------------------------------------------------------------------
@@ -296,9 +353,9 @@ def tested(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return seen
 
 
-def run_tested(yard: Yard, **options: Any) -> Outcome:
+def run_tested(yard: Yard, project: str = "platform", **options: Any) -> Outcome:
     docker = DockerHost(None, "unix:///nowhere", "29.0", "x86_64", cpus=2, memory=2**30)  # type: ignore[arg-type]
-    run = yard.run("platform", docker=docker, **options)
+    run = yard.run(project, docker=docker, **options)
     run.site._known["running", TARGETS[0].arch] = Running(TARGETS[0].arch, natively=False)
     return only_outcome(run)
 
