@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from crosswheel.containers.container import Container
@@ -66,6 +66,10 @@ class Workspace(Protocol):
         """A folder of this machine with those of the shared libraries that the place has; None where it has none."""
         ...
 
+    def before_all(self, command: str, source: Path) -> None:
+        """Do to the project's folder what a command of its own does that builds begin with."""
+        ...
+
     def usage(self) -> Usage:
         """What the commands that ran here took so far."""
         ...
@@ -112,6 +116,9 @@ class HostWorkspace:
             meter=self.meter,
         )
 
+    def before_all(self, command: str, source: Path) -> None:
+        self.run_hook(["sh", "-c", command], cwd=str(source))
+
     def interact(self, cmd: Sequence[str], cwd: Path) -> int:
         return self.host.processes.interact(cmd, env=self.environ, cwd=cwd, deadline=self.deadline)
 
@@ -146,6 +153,11 @@ for name do
   done
 done
 """
+
+
+# The folder of a project where `before-all` has run, with what it left there.
+PREPARED = PurePosixPath("/var/lib/crosswheel")
+_COPY = 'if [ -d "$1" ]; then cp -a "$1" "$2"; fi'
 
 
 @dataclass(frozen=True)
@@ -203,6 +215,11 @@ class ContainerWorkspace:
         for path in named:
             if path.is_dir():
                 self.container.get(path, path)
+
+    def before_all(self, command: str, source: Path) -> None:  # noqa: ARG002
+        """The image has it already; what it left in the folder is put there."""
+        left = f"{PREPARED / source.name}/."
+        self.container.run(["sh", "-c", _COPY, "sh", left, str(source)], log=self.log, deadline=self.deadline)
 
     def interact(self, cmd: Sequence[str], cwd: Path) -> int:
         return self.container.interact(cmd, env=self.environ, cwd=str(cwd), deadline=self.deadline)

@@ -168,6 +168,12 @@ class Container:
                     hint="the same command again",
                 ) from error
 
+    def commit(self, repository: str, tag: str, labels: Mapping[str, str]) -> str:
+        """An image of what it holds now, volumes apart; gives its id."""
+        with engine_errors(f"making the image {repository}:{tag}", ContainerLost):
+            made = self._container.commit(repository, tag, conf={"Labels": dict(labels)})
+        return str(made.id)
+
     @property
     def _id(self) -> str:
         return str(self._container.id)
@@ -334,7 +340,7 @@ def running(
     mounts += [f"{name}:{path}" for name, path in (caches or {}).items()]
     with engine_errors(f"starting a container of {image.reference}", ContainerLost):
         created = docker.client.containers.create(
-            image.id,
+            image.layer or image.id,
             # Ends by itself, should nobody be left to remove it.
             ["sleep", str(int(timeout) + _SLACK)],
             entrypoint=[],

@@ -67,7 +67,8 @@ def pinned_image(target: Target, family: Family = "pypa") -> ImagePin:
 class Image:
     """One that an engine has: `id` is what containers are made of, `reference` what was asked for, `size` in bytes.
 
-    `digest` is its manifest's in a registry, empty for one that never was in any.
+    `digest` is its manifest's in a registry, empty for one that never was in any. Where something was added to it,
+    `layer` is the image that containers are made of in its stead.
     """
 
     id: str
@@ -77,6 +78,7 @@ class Image:
     environ: Mapping[str, str]
     entrypoint: tuple[str, ...]
     size: int
+    layer: str = ""
 
 
 def find_image(host: DockerHost, reference: str, arch: Architecture, mirrors: Sequence[str] = ()) -> Image | None:

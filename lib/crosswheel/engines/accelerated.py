@@ -8,8 +8,7 @@ library: so its objects keep the image's ABI, and the wheel the image's promise.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -25,7 +24,7 @@ from crosswheel.toolchains.ccache import known_as
 from crosswheel.toolchains.pinned import version_of
 from crosswheel.toolchains.toolbox import CLANG_BIN, CLANG_CONFIGURATION, MOUNT, RESOURCES
 from crosswheel.toolchains.zig import source_version
-from crosswheel.workspace import Workspace
+from crosswheel.workspace import ContainerWorkspace, Workspace
 
 
 class Accelerated:
@@ -41,7 +40,6 @@ class Accelerated:
     def prepare(self, target: Target, site: Site, listener: Listener, *, cxx: bool) -> None:  # noqa: ARG002
         containers.prepare(target, site, listener, compilers=True)
 
-    @contextmanager
     def open(
         self,
         job: Job,
@@ -51,14 +49,16 @@ class Accelerated:
         log: Path,
         *,
         bare: bool = False,  # noqa: ARG002
-    ) -> Iterator[Workspace]:
-        path = (str(CLANG_BIN),)
-        with containers.open_workspace(job, sdist, site, folder, log, compilers=True, path=path) as workspace:
+    ) -> AbstractContextManager[Workspace]:
+        def equip(workspace: ContainerWorkspace) -> ContainerWorkspace:
             arguments = _arguments(workspace.container, workspace.deadline, debug=site.config.debug_info)
             content = "".join(f"{argument}\n" for argument in arguments)
             workspace.container.write(CLANG_CONFIGURATION, content.encode())
             identity = known_as(f"{self.toolchain} {content}")
-            yield replace(workspace, environ={**workspace.environ, **identity})
+            return replace(workspace, environ={**workspace.environ, **identity})
+
+        path = (str(CLANG_BIN),)
+        return containers.open_workspace(job, sdist, site, folder, log, compilers=True, path=path, equip=equip)
 
 
 def _arguments(container: Container, deadline: float | None, *, debug: bool) -> list[str]:

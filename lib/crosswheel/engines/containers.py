@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit, urlunsplit
@@ -14,6 +14,7 @@ from crosswheel.containers.caches import ensure_cache
 from crosswheel.containers.container import Container, running
 from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.images import Family, Image, image_arch
+from crosswheel.engines.before_all import prepared
 from crosswheel.engines.site import Site
 from crosswheel.errors import BuildFailed, CrosswheelError, EngineUnavailable
 from crosswheel.index import redact
@@ -118,45 +119,63 @@ def open_workspace(
     family: Family = "pypa",
     compilers: bool = False,
     path: tuple[str, ...] = (),
+    equip: Callable[[ContainerWorkspace], ContainerWorkspace] = lambda workspace: workspace,
 ) -> Iterator[ContainerWorkspace]:
-    """A container of the job's image with an environment of the job's Python; `path` stands first in its PATH."""
-    config, deadline = site.config, time.monotonic() + site.config.timeout
+    """A container of the job's image, with `before-all` done, and with an environment of the job's Python.
+
+    `path` stands first in its PATH; `equip` adds what else the engine has to.
+    """
     image = site.pull(site.reference(job.target, family), image_arch(job.target, family), deaf)
     interpreter = site.pythons(job.target, family).get(job.target.python)
     if interpreter is None:
         raise BuildFailed(f"{image.reference} has no {job.target.python}", hint="--image, or other --python")
+
+    @contextmanager
+    def start(image: Image) -> Iterator[ContainerWorkspace]:
+        try:
+            with container_of(image, site, sdist.name, compilers=compilers, timeout=site.config.timeout) as container:
+                yield equip(_workspace(container, interpreter, job, site, folder, log, path))
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    if site.config.before_all:
+        tools = site.toolbox(image, deaf, compilers=compilers).volume
+        image = prepared(image, tools, job, sdist, site, lambda: start(image))
+    with start(image) as workspace:
+        yield workspace
+
+
+def _workspace(
+    container: Container, interpreter: Interpreter, job: Job, site: Site, folder: Path, log: Path, path: Sequence[str]
+) -> ContainerWorkspace:
+    config, deadline = site.config, time.monotonic() + site.config.timeout
     folder.mkdir(parents=True)
-    try:
-        with container_of(image, site, sdist.name, compilers=compilers, timeout=config.timeout) as container:
-            network, installer = enter(container, site)
-            python = folder / "environment" / "bin" / "python"
-            if container.emulated:
-                put_bytecode(container, interpreter, site.host, deaf)
-            seed = bool(config.before_all or config.before_build)
-            make_environment(container, interpreter.path, python, installer, log, deadline, seed=seed)
-            cached = () if config.fresh else (str(CCACHE_BIN),)
-            words = (*cached, *path, str(python.parent), str(MOUNT / "bin"), image.environ.get("PATH", _DEFAULT_PATH))
-            environ = {
-                **network,
-                **({} if config.fresh else ccache.ENVIRON),
-                "PATH": ":".join(words),
-                "VIRTUAL_ENV": str(python.parent.parent),
-                **({"SOURCE_DATE_EPOCH": epoch} if (epoch := site.host.environ.get("SOURCE_DATE_EPOCH")) else {}),
-                **parallel_environ(job.processors or container.docker.cpus),
-                **config.environment,
-            }
-            yield ContainerWorkspace(
-                host=site.host,
-                container=container,
-                root=folder,
-                python=python,
-                log=log,
-                deadline=deadline,
-                environ=environ,
-                installer_environ=installer,
-            )
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    network, installer = enter(container, site)
+    python = folder / "environment" / "bin" / "python"
+    if container.emulated:
+        put_bytecode(container, interpreter, site.host, deaf)
+    make_environment(container, interpreter.path, python, installer, log, deadline, seed=bool(config.before_build))
+    cached = () if config.fresh else (str(CCACHE_BIN),)
+    own = container.image.environ.get("PATH", _DEFAULT_PATH)
+    environ = {
+        **network,
+        **({} if config.fresh else ccache.ENVIRON),
+        "PATH": ":".join((*cached, *path, str(python.parent), str(MOUNT / "bin"), own)),
+        "VIRTUAL_ENV": str(python.parent.parent),
+        **({"SOURCE_DATE_EPOCH": epoch} if (epoch := site.host.environ.get("SOURCE_DATE_EPOCH")) else {}),
+        **parallel_environ(job.processors or container.docker.cpus),
+        **config.environment,
+    }
+    return ContainerWorkspace(
+        host=site.host,
+        container=container,
+        root=folder,
+        python=python,
+        log=log,
+        deadline=deadline,
+        environ=environ,
+        installer_environ=installer,
+    )
 
 
 def enter(container: Container, site: Site) -> tuple[dict[str, str], dict[str, str]]:

@@ -7,8 +7,7 @@ the image's own Python, which then answers as the target's would; what it says i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,7 +46,6 @@ class Dockcross:
     def prepare(self, target: Target, site: Site, listener: Listener, *, cxx: bool) -> None:  # noqa: ARG002
         containers.prepare(target, site, listener, compilers=False, family="dockcross")
 
-    @contextmanager
     def open(
         self,
         job: Job,
@@ -57,8 +55,8 @@ class Dockcross:
         log: Path,
         *,
         bare: bool = False,  # noqa: ARG002
-    ) -> Iterator[Workspace]:
-        with containers.open_workspace(job, sdist, site, folder, log, family="dockcross") as workspace:
+    ) -> AbstractContextManager[Workspace]:
+        def equip(workspace: ContainerWorkspace) -> ContainerWorkspace:
             tools = find_tools(workspace.container.image, job.target)
             if not site.config.fresh:
                 tools = replace(tools, wrappers=folder / "toolchain" / "compilers")
@@ -74,13 +72,15 @@ class Dockcross:
                 "CROSSWHEEL_TARGET": str(description.path),
                 **site.config.environment,
             }
-            yield replace(
+            return replace(
                 workspace,
                 environ={**environ, "PATH": f"{made.bin}:{workspace.environ['PATH']}"},
                 installer_environ={**workspace.installer_environ, **tools.plain},
                 meson_options=(f"--cross-file={made.meson}",),
                 library_folders=LIBRARY_FOLDERS,
             )
+
+        return containers.open_workspace(job, sdist, site, folder, log, family="dockcross", equip=equip)
 
 
 def _refusal(target: Target) -> str:

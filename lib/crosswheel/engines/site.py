@@ -127,6 +127,11 @@ class Site:
             self._leaving.pop().join()
 
     @property
+    def engine(self) -> DockerHost:
+        """Raises EngineUnavailable where there is none."""
+        return self._docker
+
+    @property
     def _docker(self) -> DockerHost:
         if isinstance(self.docker, EngineUnavailable):
             raise self.docker

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,13 +47,18 @@ def put_source(workspace: Workspace, sdist: Sdist) -> Path:
 
 def run_before(workspace: Workspace, source: Path, config: Config) -> None:
     """The commands of the project's own, in its folder."""
-    for command in filter(None, (config.before_all, config.before_build)):
-        _run_before(command, workspace, source)
+    if command := config.before_all:
+        with _explained(command, workspace):
+            workspace.before_all(command, source)
+    if command := config.before_build:
+        with _explained(command, workspace):
+            workspace.run_hook(["sh", "-c", command], cwd=str(source))
 
 
-def _run_before(command: str, workspace: Workspace, source: Path) -> None:
+@contextmanager
+def _explained(command: str, workspace: Workspace) -> Iterator[None]:
     try:
-        workspace.run_hook(["sh", "-c", command], cwd=str(source))
+        yield
     except CommandFailed as error:
         first = command.strip().splitlines()[0]
         raise BuildFailed(f"{first!r} ended with {error.ending}", hint=f"less {workspace.log}") from error

@@ -17,16 +17,18 @@ from crosswheel.containers.container import Container
 from crosswheel.errors import CrosswheelError
 from crosswheel.toolchains.toolbox import CCACHE
 
-_LOG = PurePosixPath("/var/tmp/crosswheel-compiles")  # noqa: S108 - in a container of its own
+COMPILES = PurePosixPath("/var/tmp/crosswheel-compiles")  # noqa: S108 - in a container of its own
 
 ENVIRON = {
     "CCACHE_DIR": str(OBJECTS),
     "CCACHE_MAXSIZE": "2G",
+    # No file of settings: one among the objects could have been left there by any build.
+    "CCACHE_CONFIGPATH": "/dev/null",
     # What a compiler is, its bytes say: packages give them any date.
     "CCACHE_COMPILERCHECK": "content",
     # It goes by numbers of devices, which the next container has again for other files.
     "CCACHE_NOINODECACHE": "1",
-    "CCACHE_STATSLOG": str(_LOG),
+    "CCACHE_STATSLOG": str(COMPILES),
 }
 
 # ccache writes none of these names for what it merely passed on, such as linking and preprocessing.

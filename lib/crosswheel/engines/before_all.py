@@ -1,0 +1,116 @@
+"""An image in which `before-all` is done: made once of an image, the command and the project's content, then reused.
+
+The command runs in a container as builds have it, but for the environment of a Python, which is each job's own. What it
+leaves becomes a layer over the image; the project's sources, and what the caller's network needs, do not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from crosswheel.config import Config
+from crosswheel.containers.caches import KIND, PROJECT
+from crosswheel.containers.container import Container
+from crosswheel.containers.docker_host import engine_errors
+from crosswheel.containers.images import Image
+from crosswheel.containers.ownership import LABEL
+from crosswheel.engines.site import Site
+from crosswheel.errors import BuildFailed
+from crosswheel.keeping import mark_volume
+from crosswheel.model import Job, Sdist
+from crosswheel.process import CommandFailed
+from crosswheel.sdist import unpack
+from crosswheel.toolchains.ccache import COMPILES
+from crosswheel.toolchains.zig import locked
+from crosswheel.workspace import PREPARED, ContainerWorkspace
+
+_REPOSITORY = "crosswheel-before-all"
+_SOURCES = PurePosixPath("/etc/crosswheel/sources")
+
+Open = Callable[[], AbstractContextManager[ContainerWorkspace]]
+
+
+def prepared(image: Image, tools: str, job: Job, sdist: Sdist, site: Site, start: Open) -> Image:
+    """The image with that layer; `tools` says whose compilers stand in it, and `start` starts a container of it.
+
+    Of runs and jobs that want the same at the same time one makes it, and the others wait. Raises BuildFailed.
+    """
+    key = _key(image, tools, job, sdist, site.config)
+    with locked(site.host.cache / "before-all" / f"{key}.lock"):
+        made = _find(f"{_REPOSITORY}:{key}", site) or _make(key, sdist, site, start)
+    mark_volume(made, site.host.cache)
+    return replace(image, layer=made)
+
+
+def _key(image: Image, tools: str, job: Job, sdist: Sdist, config: Config) -> str:
+    ingredients = [image.id, tools, job.engine, config.before_all, sorted(config.environment.items()), sdist.content]
+    # One of this run's own, which the next one removes.
+    own = [os.getpid()] if config.fresh else []
+    return hashlib.sha256(json.dumps([*ingredients, *own]).encode()).hexdigest()[:32]
+
+
+def _find(name: str, site: Site) -> str | None:
+    from docker.errors import ImageNotFound
+
+    with engine_errors(f"looking for the image {name}"):
+        try:
+            return str(site.engine.client.images.get(name).id)
+        except ImageNotFound:
+            return None
+
+
+def _make(key: str, sdist: Sdist, site: Site, start: Open) -> str:
+    command = site.config.before_all
+    with start() as workspace:
+        source = unpack(sdist.path, workspace.root / "before-all")
+        folder = PREPARED / source.name
+        container, log = workspace.container, workspace.log
+        container.put(source, to=PREPARED)
+        try:
+            container.run(
+                ["sh", "-c", command],
+                env=_without_python(workspace),
+                cwd=folder,
+                log=log,
+                deadline=workspace.deadline,
+            )
+        except CommandFailed as error:
+            first = command.strip().splitlines()[0]
+            raise BuildFailed(f"{first!r} ended with {error.ending}", hint=f"less {log}") from error
+        _clear(container, source, folder, workspace.root)
+        labels = {KIND: "before-all", PROJECT: sdist.name}
+        # Without a run's name on it, it outlives the run.
+        return container.commit(_REPOSITORY, key, labels if site.config.fresh else {**labels, LABEL: ""})
+
+
+def _without_python(workspace: ContainerWorkspace) -> dict[str, str]:
+    """The layer serves all Pythons: none of them is in PATH but those that the image has there."""
+    environ = {name: value for name, value in workspace.environ.items() if name != "VIRTUAL_ENV"}
+    own = str(workspace.python.parent)
+    return {**environ, "PATH": ":".join(path for path in environ["PATH"].split(":") if path != own)}
+
+
+def _clear(container: Container, source: Path, folder: PurePosixPath, root: Path) -> None:
+    """Only what the command has made or changed stays in the project's folder."""
+    files = (path for path in sorted(source.rglob("*")) if path.is_file() and not path.is_symlink())
+    sums = (f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(source)}" for path in files)
+    container.write(_SOURCES, "".join(f"{line}\n" for line in sums).encode("utf-8", "surrogateescape"))
+    container.run(
+        ["sh", "-c", _CLEAR, "sh", str(folder), str(_SOURCES), str(root), str(_SOURCES.parent), str(COMPILES)]
+    )
+
+
+_CLEAR = """
+set -eu
+cd "$1"
+sha256sum -c "$2" 2>/dev/null | sed -n 's/: OK$//p' | while IFS= read -r name; do rm -f "./$name"; done
+find . -depth -type d -exec rmdir {} + 2>/dev/null || :
+shift 2
+rm -rf "$@"
+"""

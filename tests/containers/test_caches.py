@@ -1,0 +1,132 @@
+"""What containers keep for the next ones: packages, compiled objects, and an image in which `before-all` is done."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+
+from containers.engine import Engine
+from containers.stand_ins.manylinux import POLICY
+from crosswheel.commands import run_verb
+from tiny_projects import tiny_project
+
+pytestmark = [pytest.mark.containers, pytest.mark.index]
+
+Jobs = list[dict[str, Any]]
+Wheels = Callable[..., Jobs]
+
+
+@pytest.fixture
+def client(docker_engine: Engine) -> Iterator[docker.DockerClient]:
+    with closing(docker.DockerClient(base_url=docker_engine.address)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return tiny_project("compiles", tmp_path)
+
+
+@pytest.fixture
+def wheels(docker_engine: Engine, manylinux_x86_64: str, project: Path) -> Wheels:
+    """Builds the project natively, with options of [tool.crosswheel] and flags; gives the jobs of the report."""
+    written = (project / "pyproject.toml").read_text()
+
+    def build(flags: dict[str, Any] | None = None, **options: Any) -> Jobs:
+        given = {"policy": POLICY, "arch": ["x86_64"], "python": ["cp311", "cp313"], "test": "never", **options}
+        rows = [f"{name.replace('_', '-')} = {json.dumps(value)}" for name, value in given.items()]
+        (project / "pyproject.toml").write_text("\n".join([written, "[tool.crosswheel]", *rows, ""]))
+        shutil.rmtree(project / "wheelhouse", ignore_errors=True)
+        named = {"source": str(project), "engine": "native", "image": manylinux_x86_64, **(flags or {})}
+        printed = io.StringIO()
+        code = run_verb("wheels", project, {**named, "docker-host": docker_engine.address}, printed)
+        jobs: Jobs = json.loads((project / "wheelhouse" / "report.json").read_text())["jobs"]
+        assert code == max((job["failure"]["exit_code"] for job in jobs if job["failure"]), default=0)
+        return jobs
+
+    return build
+
+
+def served(jobs: Jobs) -> list[tuple[int, int]]:
+    return [(job["usage"]["hits"], job["usage"]["misses"]) for job in jobs]
+
+
+def test_what_was_compiled_is_not_compiled_again(wheels: Wheels, project: Path) -> None:
+    # The backend compiles and links at once, which is never kept.
+    compiling = {"before_build": "cc -O2 -c more.c -o more.o", "python": ["cp313"]}
+    (project / "more.c").write_text("int more(void) { return 1; }\n")
+    assert served(wheels(**compiling)) == [(0, 1)]
+    (project / "README").write_text("nothing that a compiler reads")
+    assert served(wheels(**compiling)) == [(1, 0)]
+    (project / "more.c").write_text("int more(void) { return 2; }\n")
+    assert served(wheels(**compiling)) == [(0, 1)]
+    assert served(wheels({"fresh": True}, **compiling)) == [(0, 0)]
+
+
+def test_packages_are_kept_for_runs_without_an_index(wheels: Wheels, project: Path) -> None:
+    tested = {"test": "auto", "test_requires": ["iniconfig==2.1.0"], "python": ["cp313"]}
+    assert [job["status"] for job in wheels(**tested)] == ["built"]
+    (project / "README").write_text("another")
+    assert [job["status"] for job in wheels({"offline": True}, **tested)] == ["built"]
+    (job,) = wheels({"offline": True}, **{**tested, "test_requires": ["iniconfig==2.0.0"]})
+    assert job["failure"]["exit_code"] == 5
+    assert "--offline forbids fetching" in job["failure"]["message"]
+
+
+_ONCE = """
+set -eu
+echo once >>/root/runs
+mkdir made && echo '#define MADE' >made/it.h
+echo '/* changed */' >>fast.c
+"""
+_SEEN = """
+test "$(cat /root/runs)" = once
+test -f made/it.h && tail -n 1 fast.c | grep changed
+test -f /var/lib/crosswheel/tiny-1.0/fast.c && test ! -e /var/lib/crosswheel/tiny-1.0/pyproject.toml
+"""
+
+
+def layers(client: docker.DockerClient) -> set[str]:
+    return {str(image.id) for image in client.images.list(filters={"label": "io.crosswheel=before-all"})}
+
+
+def test_before_all_is_done_once_for_all_pythons_and_runs(
+    wheels: Wheels, project: Path, client: docker.DockerClient
+) -> None:
+    before = layers(client)
+    options = {"before_all": _ONCE, "before_build": _SEEN}
+    assert [job["status"] for job in wheels(**options)] == ["built", "built"]
+    (layer,) = layers(client) - before
+    # Another setting of the build alone: another wheel, and the same layer.
+    assert [job["status"] for job in wheels({"strip": True}, **options)] == ["built", "built"]
+    assert layers(client) - before == {layer}
+    (project / "README").write_text("the command may read it")
+    wheels(**options)
+    assert len(layers(client) - before) == 2
+
+
+def test_the_layer_holds_nothing_of_the_callers(wheels: Wheels, client: docker.DockerClient) -> None:
+    before = layers(client)
+    wheels(before_all=_ONCE)
+    (layer,) = layers(client) - before
+    left = client.containers.run(layer, ["sh", "-c", "find /etc/crosswheel /tmp -type f; env"], remove=True).decode()
+    assert not [
+        line for line in left.splitlines() if line.startswith("/") or "=/etc/crosswheel" in line or "PIP_" in line
+    ]
+
+
+def test_a_before_all_that_fails_leaves_no_layer(wheels: Wheels, client: docker.DockerClient) -> None:
+    before = layers(client)
+    jobs = wheels(before_all="echo some reason; exit 3")
+    assert [job["failure"]["kind"] for job in jobs] == ["BuildFailed", "BuildFailed"]
+    assert all("ended with exit code 3" in job["failure"]["message"] for job in jobs)
+    assert all("some reason" in job["failure"]["log_tail"] for job in jobs)
+    assert layers(client) == before
