@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -60,7 +61,7 @@ def _numbered(name: str, number: int) -> str:
 def _taken(folder: Path, stack: ExitStack) -> Path | None:
     """The folder, empty and ours until the stack unwinds; None while another has it.
 
-    The kernel lets go of the lock of a process that dies; what that left is removed here.
+    The kernel lets go of the lock of a process that dies; what that left is ended and removed here.
     """
     # Not with exist_ok, which looks again: its owner may have removed it by then.
     with suppress(FileExistsError):
@@ -78,7 +79,19 @@ def _lock(folder: Path, stack: ExitStack) -> bool:
         return False
     stack.callback(os.close, handle)
     stack.callback(shutil.rmtree, folder, ignore_errors=True)
+    if (folder / "job").exists():
+        _end_orphans(folder.resolve())
     return True
+
+
+def _end_orphans(folder: Path) -> None:
+    """Compilers that a killed run had started would go on to write there; whoever looks around at a terminal may."""
+    for process in Path("/proc").glob("[0-9]*"):
+        # Processes end, and those of others do not tell.
+        with suppress(OSError, IndexError):
+            terminal = (process / "stat").read_text("ascii", "replace").rpartition(")")[2].split()[4]
+            if terminal == "0" and (process / "cwd").readlink().is_relative_to(folder):
+                os.kill(int(process.name), signal.SIGKILL)
 
 
 def _is_free(folder: Path) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from crosswheel.scratch import abandoned_folders, remove_abandoned, scratch_folder
+from stray import runs_still
 
 
 @pytest.fixture
@@ -20,15 +21,16 @@ def tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / f"crosswheel-{os.getuid()}"
 
 
-def leave_behind(name: str) -> None:
+def leave_behind(name: str, action: str = "") -> None:
     """What a process that is killed at work leaves, with its lock gone."""
     code = f"""
-import os, signal, tempfile
+import os, signal, subprocess
 from pathlib import Path
 from crosswheel.scratch import scratch_folder
 with scratch_folder({name!r}) as folder:
     folder.mkdir()
     (folder / "half.o").touch()
+    {action}
     os.kill(os.getpid(), signal.SIGKILL)
 """
     environ = {**os.environ, "TMPDIR": tempfile.gettempdir()}
@@ -60,6 +62,17 @@ def test_what_a_killed_run_left_is_cleared(tmp: Path) -> None:
     with scratch_folder("tiny") as folder:
         assert (folder, folder.exists()) == (tmp / "tiny" / "job", False)
     assert list(tmp.iterdir()) == []
+
+
+def test_what_a_killed_run_had_started_writes_no_more(tmp: Path) -> None:
+    """Compilers, say, which know the folder by the very path that the next run works in."""
+    child = "subprocess.Popen(['sleep', '600'], cwd=folder, start_new_session=True).pid"
+    leave_behind("tiny", f"(folder.parent / 'pid').write_text(str({child}))")
+    pid = int((tmp / "tiny" / "pid").read_text())
+    with scratch_folder("other"):
+        assert Path(f"/proc/{pid}/cwd").readlink() == tmp / "tiny" / "job"
+    with scratch_folder("tiny"):
+        assert not runs_still(pid)
 
 
 def test_what_killed_runs_left_can_be_found_and_what_is_in_use_is_not_touched(tmp: Path) -> None:
