@@ -75,8 +75,11 @@ def _rank(holding: Holding) -> tuple[bool, bool, bool, float]:
 
 def local_holdings(cache: Path) -> list[Holding]:
     """Everything in our folder of the user's cache, and what killed runs have left in that for temporary files."""
-    oldest = oldest_run(cache)
-    found = [_local(kind, what, place, oldest) for kind, what, place in _places(cache) if place.exists()]
+    oldest, found = oldest_run(cache), []
+    for kind, what, place in _places(cache):
+        # Another run may be at work, and this one a moment too late.
+        with suppress(FileNotFoundError):
+            found.append(_local(kind, what, place, oldest))
     return [*found, *(Holding("remains", folder.name, folder, _size(folder)) for folder in abandoned_folders())]
 
 
@@ -86,7 +89,7 @@ def _places(cache: Path) -> Iterator[tuple[Kind, str, Path]]:
     for place in cache.glob("zig/*"):
         version, _, role = place.name.partition("-")
         if role == "objects":
-            yield from (("objects", objects.name, objects) for objects in place.iterdir())
+            yield from (("objects", objects.name, objects) for objects in place.glob("*"))
         elif role == "libraries":
             yield "libraries", f"libc and libc++ of Zig {version}", place
         else:
@@ -113,22 +116,20 @@ def _is_pinned(place: Path) -> bool:
 
 
 def _size(place: Path) -> int:
-    """Of all files in it, as far as they are still there and anybody may look."""
-    total = 0
-    folders = [place]
+    """Of all files in it, as far as they are still there and anybody may look.
+
+    Of many thousands: paths are texts here, and folders are not asked for their own size.
+    """
+    if not place.is_dir():
+        return place.lstat().st_size if place.exists() else 0
+    total, folders = 0, [str(place)]
     while folders:
-        folder = folders.pop()
-        try:
-            with os.scandir(folder) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        folders.append(Path(entry.path))
-                    else:
-                        total += entry.stat(follow_symlinks=False).st_size
-        except NotADirectoryError:
-            total += folder.lstat().st_size
-        except OSError:
-            continue
+        with suppress(OSError), os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                else:
+                    total += entry.stat(follow_symlinks=False).st_size
     return total
 
 
