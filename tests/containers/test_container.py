@@ -470,7 +470,6 @@ KILLED = """
 import os, sys, time
 from crosswheel.containers.container import running
 from crosswheel.containers.docker_host import connect
-from crosswheel.containers.emulation import image_archive
 from crosswheel.containers.images import find_image
 from crosswheel.containers.ownership import labels
 from crosswheel.process import Processes
@@ -478,7 +477,6 @@ from crosswheel.targets import parse_architecture
 
 arch, host = parse_architecture("x86_64"), connect(sys.argv[1], os.environ)
 image = find_image(host, sys.argv[2], arch)
-host.client.images.load(image_archive(arch, "crosswheel/exit-42:of-a-killed-run"))
 short = host.client.containers.create(image.id, ["true"], labels=labels())
 with running(host, image, Processes(), timeout=600) as container:
     print(container._id, short.id, flush=True)
@@ -506,7 +504,6 @@ def test_the_next_run_removes_what_a_killed_one_left_and_nothing_of_a_living_one
     assert not left & names()
     assert ours._id in names()
     assert ours.is_running
-    assert not host.client.images.list("crosswheel/exit-42", filters={"label": LABEL})
 
 
 def test_whose_a_label_is(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,6 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from crosswheel.containers.emulation import Running, image_archive, program
-from crosswheel.containers.ownership import LABEL
 from crosswheel.targets import Architecture, architectures, load_table
 
 ARCHITECTURES = pytest.mark.parametrize("arch", architectures().values(), ids=str)
@@ -52,7 +51,7 @@ def test_the_image_is_of_the_platform_and_always_the_same(arch: Architecture) ->
         (member,) = layer.getmembers()
         assert [f"/{member.name}"] == configuration["config"]["Entrypoint"]
         assert member.mode & 0o111
-    assert LABEL in configuration["config"]["Labels"]
+    assert configuration["config"]["Labels"] == {"io.crosswheel": "probe"}
 
 
 def test_an_emulator_that_knows_a_faster_processor_is_told_so() -> None:

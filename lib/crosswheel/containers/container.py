@@ -395,10 +395,6 @@ def remove_stale(docker: DockerHost) -> int:
                 with contextlib.suppress(DockerException):
                     found.remove(force=True, v=True)
                     count += 1
-        for image in docker.client.images.list(filters={"label": LABEL}):
-            if is_stale(image.labels):
-                with contextlib.suppress(DockerException):
-                    docker.client.images.remove(str(image.id), force=True)
     return count
 
 

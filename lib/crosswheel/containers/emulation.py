@@ -11,12 +11,12 @@ import contextlib
 import functools
 import hashlib
 import json
-import secrets
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from elftools.elf.enums import ENUM_E_MACHINE
@@ -80,10 +80,15 @@ def probe(host: DockerHost, arch: Architecture) -> Running:
 
     Raises CannotRun, EngineUnavailable.
     """
-    with _image(host, arch) as name:
-        for cpu in (_NO_SUCH_CPU, *_CPUS.get(arch.name, ()), ""):
-            environ = {CPU: cpu} if cpu else {}
-            ending = run_once(host, name, arch.oci, _PATIENCE, environment=environ)
+    cpus = (_NO_SUCH_CPU, *_CPUS.get(arch.name, ()), "")
+    with _asking(host, arch) as name, ThreadPoolExecutor(max_workers=2) as pool:
+
+        def ask(cpu: str) -> Ending:
+            return run_once(host, name, arch.oci, _PATIENCE, environment={CPU: cpu} if cpu else {})
+
+        # Nearly always the answer to one of the first two is all that is wanted: they are asked at the same time.
+        first = pool.map(ask, cpus[:2])
+        for cpu, ending in zip(cpus, chain(first, map(ask, cpus[2:])), strict=True):
             if ending.exit_code == _EXIT_CODE:
                 natively = cpu == _NO_SUCH_CPU
                 return Running(arch, natively=natively, cpu="" if natively else cpu)
@@ -142,7 +147,7 @@ def image_archive(arch: Architecture, name: str) -> bytes:
         "os": system,
         "architecture": architecture,
         **({"variant": variant[0]} if variant else {}),
-        "config": {"Entrypoint": [f"/{_NAME}"], "Labels": labels()},
+        "config": {"Entrypoint": [f"/{_NAME}"], "Labels": {"io.crosswheel": "probe"}},
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]},
     }
     manifest = [{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]
@@ -168,18 +173,17 @@ def _reason(ending: Ending) -> str:
 
 
 @contextmanager
-def _image(host: DockerHost, arch: Architecture) -> Iterator[str]:
-    """Load it for as long as the block lasts, under a name that no other run has."""
-    from docker.errors import DockerException
+def _asking(host: DockerHost, arch: Architecture) -> Iterator[str]:
+    """With the image there, under a name that says what is in it: it stays for the next run, and takes no space."""
+    from docker.errors import ImageNotFound
 
-    name = f"crosswheel/{_NAME}:{arch}-{secrets.token_hex(4)}"
+    name = f"crosswheel/{_NAME}:{arch}-{hashlib.sha256(program(arch)).hexdigest()[:12]}"
     with engine_errors(f"asking the Docker host at {host.address} whether it runs {arch}"):
-        host.client.images.load(image_archive(arch, name))
         try:
-            yield name
-        finally:
-            with contextlib.suppress(DockerException, OSError):
-                host.client.images.remove(name, force=True)
+            host.client.images.get(name)
+        except ImageNotFound:
+            host.client.images.load(image_archive(arch, name))
+        yield name
 
 
 def run_once(host: DockerHost, image: str, platform: str, patience: float, **options: Any) -> Ending:
