@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from crosswheel.containers.caches import KIND, PROJECT
 from crosswheel.containers.docker_host import DockerHost, engine_errors
 from crosswheel.errors import EngineUnavailable
 from crosswheel.keeping import oldest_run, remove, volume_mark
@@ -19,8 +20,6 @@ from crosswheel.toolchains.pinned import version_of
 from crosswheel.toolchains.toolbox import volume_name
 
 GIB = 1024**3
-
-_LABEL = "io.crosswheel"  # of volumes and images: what they are for
 
 Kind: TypeAlias = Literal[
     "journal", "objects", "downloads", "bytecode", "libraries", "toolchain", "caches", "image", "remains"
@@ -174,16 +173,16 @@ def docker_holdings(docker: DockerHost, cache: Path) -> list[Holding]:
 
 
 def _is_ours(found: Mapping[str, Any]) -> bool:
-    return _LABEL in (found.get("Labels") or {})
+    return KIND in (found.get("Labels") or {})
 
 
 def _volume(found: Mapping[str, Any], current: Collection[str], cache: Path, oldest: float) -> Holding:
     name, labels, usage = found["Name"], found["Labels"], found.get("UsageData") or {}
     used = _last_use(name, cache)
-    is_toolbox = labels[_LABEL] == "toolbox"
+    is_toolbox = labels[KIND] == "toolbox"
     return Holding(
         kind="toolchain" if is_toolbox else "caches",
-        what=name if is_toolbox else labels.get(f"{_LABEL}.project", name),
+        what=name if is_toolbox else labels.get(PROJECT, name),
         place=name,
         size=max(0, usage.get("Size", 0)),
         used=used,
@@ -197,7 +196,7 @@ def _image(found: Mapping[str, Any], cache: Path, oldest: float) -> Holding:
     used = _last_use(found["Id"], cache)
     return Holding(
         kind="image",
-        what=found["Labels"].get(f"{_LABEL}.project", "") or ", ".join(found.get("RepoTags") or [found["Id"]]),
+        what=found["Labels"].get(PROJECT, "") or ", ".join(found.get("RepoTags") or [found["Id"]]),
         place=found["Id"],
         size=found["Size"] - max(0, found.get("SharedSize", 0)),
         used=used,
