@@ -71,9 +71,13 @@ class Stage:
 
 @dataclass(frozen=True)
 class State:
-    """A folder with all that one series of runs keeps from one run to the next: caches of its own, empty at first."""
+    """A folder with all that one series of runs keeps from one run to the next: caches of its own, empty at first.
+
+    But for `crosswheel`'s, which has the toolchains. It stays where it is: Zig knows its libraries by their paths.
+    """
 
     folder: Path
+    crosswheel: Path | None = None
 
     @property
     def wheels(self) -> Path:
@@ -82,7 +86,7 @@ class State:
     @property
     def environ(self) -> dict[str, str]:
         return {
-            "CROSSWHEEL_CACHE": str(self.folder / "crosswheel"),
+            "CROSSWHEEL_CACHE": str(self.crosswheel or self.folder / "crosswheel"),
             "UV_CACHE_DIR": str(self.folder / "uv"),
             "PIP_CACHE_DIR": str(self.folder / "pip"),
             # Whatever else lies about: nothing of an earlier series.

