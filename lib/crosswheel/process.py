@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import select
 import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -180,12 +181,12 @@ class Processes:
         meter: Meter | None = None,
     ) -> None:
         try:
-            while process.poll() is None:
-                self._check(argv, deadline)
-                if meter:
-                    meter.look(process.pid)
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(_POLL)
+            with _waiting_for(process) as wait:
+                while process.poll() is None:
+                    self._check(argv, deadline)
+                    if meter:
+                        meter.look(process.pid)
+                    wait()
         except BaseException:
             _end_session(process)
             _end_escaped(mark)
@@ -223,6 +224,30 @@ def start_attached(argv: Sequence[str], log: Path) -> Attached:
     with log.open("wb") as sink:
         process = subprocess.Popen(list(argv), stdin=subprocess.PIPE, stdout=sink, stderr=sink, start_new_session=True)
     return Attached(process)
+
+
+@contextlib.contextmanager
+def _waiting_for(process: subprocess.Popen[bytes]) -> Iterator[Callable[[], object]]:
+    """What waits until a process ends, or until it is time for another look; the kernel tells at once.
+
+    `Popen.wait` looks from time to time only, and a job has a dozen short commands.
+    """
+    try:
+        handle = os.pidfd_open(process.pid)
+    except OSError:  # a kernel before 5.3, or a container's that forbids it
+
+        def sleep() -> None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_POLL)
+
+        yield sleep
+        return
+    try:
+        poll = select.poll()
+        poll.register(handle, select.POLLIN)
+        yield lambda: poll.poll(_POLL * 1000)
+    finally:
+        os.close(handle)
 
 
 def _end_session(process: subprocess.Popen[bytes]) -> None:

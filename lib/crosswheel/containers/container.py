@@ -232,6 +232,7 @@ class Container:
         """Its output has ended, and it will soon, unless it closed its output itself."""
         from docker.errors import NotFound
 
+        pause = _POLL / 20
         while True:
             with engine_errors(f"waiting for {argv[0]} in a container"):
                 try:
@@ -243,7 +244,8 @@ class Container:
             if not self.is_running:
                 raise self._lost(began)
             self._check(argv, deadline)
-            time.sleep(_POLL)
+            time.sleep(pause)
+            pause = min(_POLL, pause * 2)
         if state["ExitCode"] == _SIGKILLED and self._ends():
             raise self._lost(began)
         return int(state["ExitCode"])
