@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,8 @@ from typing import Any
 from crosswheel.commands import run_verb
 
 PYTHONS = ("cp311", "cp313")
-# What a build is must not depend on whether a Docker Engine happens to be there.
-WITHOUT_CONTAINERS = {"engine": "cross", "test": "never"}
+# What a build is must not depend on whether a Docker Engine happens to be there, nor on what earlier ones have left.
+WITHOUT_CONTAINERS: Mapping[str, Any] = {"engine": "cross", "test": "never", "fresh": True}
 # Minutes of compiling: `nox -s tests-slow` has them, `nox -s tests` has not.
 SLOW = ("contourpy==1.3.3", "rapidfuzz==3.14.3")
 

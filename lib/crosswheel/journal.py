@@ -29,6 +29,7 @@ from crosswheel.model import Job, Listener, Note, Usage
 from crosswheel.targets import parse_target
 
 _SCHEMA = 1
+FOLDER = Path("journal")  # of all journals, in the cache
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ class Journal:
 
 def journal_of(project: str, host: LocalHost, listener: Listener) -> Journal:
     """The user's own, of the project of that normalised name."""
-    return Journal(host.cache / "journal" / project, listener)
+    return Journal(host.cache / FOLDER / project, listener)
 
 
 def _read(place: Path) -> Made | None:

@@ -20,6 +20,7 @@ from crosswheel.model import Interpreter, Listener, Sdist, chore
 from crosswheel.process import log_tail
 from crosswheel.sdist import as_epoch, member_names, read_sdist, requires_python
 from crosswheel.targets import PythonTag
+from crosswheel.toolchains.startup import hide_folder
 from crosswheel.version_control import last_commit
 from crosswheel.workspace import plain_workspace
 
@@ -31,23 +32,35 @@ _SDIST_ENDINGS = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")
 _BUILD_FILES = ("pyproject.toml", "setup.py", "setup.cfg")
 
 
-def fetch(source: str, host: LocalHost, folder: Path, listener: Listener, *, timeout: float = 3600) -> Sdist:
+def fetch(
+    source: str,
+    host: LocalHost,
+    folder: Path,
+    listener: Listener,
+    *,
+    timeout: float = 3600,
+    output: Path | None = None,
+) -> Sdist:
     """The sdist of a source: built from a folder into `folder`, taken as it is, or downloaded and checked by hash.
+
+    `output` is where wheels go, in case that is in the source's folder and would be taken for a part of it.
 
     Its epoch is what the caller's SOURCE_DATE_EPOCH says, or that of its content.
     """
     said = _epoch_of(host.environ)
-    sdist = _fetch(source, host, folder, listener, timeout)
+    sdist = _fetch(source, host, folder, listener, timeout, output)
     return sdist if said is None else replace(sdist, epoch=said)
 
 
-def _fetch(source: str, host: LocalHost, folder: Path, listener: Listener, timeout: float) -> Sdist:
+def _fetch(
+    source: str, host: LocalHost, folder: Path, listener: Listener, timeout: float, output: Path | None
+) -> Sdist:
     path = Path(source)
     if path.is_dir():
         project = path.resolve()
         _check_project(project)
         with chore(f"making the sdist of {project.name}", listener):
-            return _from_folder(project, host, folder, timeout)
+            return _from_folder(project, host, folder, timeout, output)
     if source.endswith(_SDIST_ENDINGS):
         if not path.is_file():
             raise SourceError(f"there is no file {source}", hint="ls, or give NAME==VERSION to take it from the index")
@@ -123,12 +136,12 @@ def _epoch_of(environ: Mapping[str, str]) -> int | None:
         ) from None
 
 
-def _from_folder(project: Path, host: LocalHost, folder: Path, timeout: float) -> Sdist:
+def _from_folder(project: Path, host: LocalHost, folder: Path, timeout: float, output: Path | None) -> Sdist:
     """The sdist of a project's folder, made and dated as of the last commit, or of the newest file that is in it."""
     epoch = _epoch_of(host.environ) or last_commit(project, host.processes, host.environ)
     began = time.time()
     first = epoch or _newest((project / name for name in _BUILD_FILES), began)
-    sdist = read_sdist(_build_sdist(project, host.dated(as_epoch(first)), folder, timeout))
+    sdist = read_sdist(_build_sdist(project, host.dated(as_epoch(first)), folder, timeout, output))
     if epoch is None:
         inside = (PurePosixPath(name).parts[1:] for name in member_names(sdist.path))
         # What backends write beside the sources is as old as the last sdist.
@@ -143,11 +156,14 @@ def _newest(paths: Iterable[Path], before: float) -> int:
     return int(max((moment for moment in times if moment < before), default=0))
 
 
-def _build_sdist(project: Path, host: LocalHost, folder: Path, timeout: float) -> Path:
+def _build_sdist(project: Path, host: LocalHost, folder: Path, timeout: float, output: Path | None) -> Path:
     here = Interpreter(PythonTag(sys.version_info[1]), sys.version.split()[0], Path(sys.executable))
     log = folder / "sdist.log"
     with tempfile.TemporaryDirectory(prefix="crosswheel-sdist-") as temporary:
         workspace = plain_workspace(host, here, Path(temporary, "sdist"), log, timeout)
+        if output and output.resolve().parent == project:
+            (packages,) = workspace.python.parent.parent.glob("lib/python*/site-packages")
+            hide_folder(output.name, packages)
         try:
             return make_distribution("sdist", project, workspace, folder)
         except BuildFailed as error:

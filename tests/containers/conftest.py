@@ -38,6 +38,12 @@ def _or_skip(context: AbstractContextManager[_Value]) -> Iterator[_Value]:
         yield value
 
 
+@pytest.fixture(autouse=True)
+def own_journal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Each test builds what it looks at, whatever earlier ones have built."""
+    monkeypatch.setattr("crosswheel.journal.FOLDER", tmp_path / "journal")
+
+
 @pytest.fixture(scope="session")
 def docker_engine(debian_cache: Path) -> Iterator[Engine]:
     """This machine's engine, or one of this session's own; with the address that DOCKER_HOST needs to name it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -62,3 +63,29 @@ def test_an_extension_for_this_machine_only_is_not_made(tmp_path: Path) -> None:
     code, printed, wheels = build(tmp_path, "x86_64")
     assert code == 0, printed
     assert [wheel.name for wheel in wheels] == ["asks-1.0-py3-none-any.whl"]
+
+
+def test_the_folder_of_wheels_is_no_package_of_the_next_build(tmp_path: Path) -> None:
+    """setuptools finds packages of a flat project by itself, and gives up where there are two."""
+    (tmp_path / "flat").mkdir()
+    (tmp_path / "flat" / "__init__.py").write_text("")
+    (tmp_path / "fast.c").write_text(_MODULE)
+    (tmp_path / "setup.py").write_text(_FLAT)
+    options = {"source": str(tmp_path), "python": ["cp311"], **WITHOUT_CONTAINERS}
+    for _ in range(2):
+        printed = io.StringIO()
+        assert run_verb("wheels", tmp_path, options, printed) == 0, printed.getvalue()
+        (wheel,) = (tmp_path / "wheelhouse").glob("*.whl")
+        assert "wheelhouse" not in zipfile.ZipFile(wheel).read("flat-1.0.dist-info/top_level.txt").decode()
+
+
+_FLAT = """\
+from setuptools import Extension, setup
+
+setup(name="flat", version="1.0", ext_modules=[Extension("flat.fast", ["fast.c"])])
+"""
+_MODULE = """\
+#include <Python.h>
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "fast"};
+PyMODINIT_FUNC PyInit_fast(void) { return PyModuleDef_Init(&module); }
+"""

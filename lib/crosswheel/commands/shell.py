@@ -97,7 +97,7 @@ def _prepare(config: Config, target: Target, folder: Path, stack: ExitStack, lis
     """As the pipeline does it, up to the hook that would make the wheel."""
     site = look_around(_for_one(config, target), listener)
     stack.enter_context(at_work(site.host.cache))
-    sdist = source.fetch(config.source, site.host, folder, listener, timeout=config.timeout)
+    sdist = source.fetch(config.source, site.host, folder, listener, timeout=config.timeout, output=config.output)
     site, job = _plan(site.dated(sdist.epoch), target, listener)
     engine, log = ENGINES[job.engine], folder / "log"
     engine.prepare(target, site, listener, cxx=looks_cxx(sdist))

@@ -61,7 +61,9 @@ def wheels(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
         started, clock = time.time(), time.monotonic()
         site = look_around(config, listener)
         stack.enter_context(at_work(site.host.cache))
-        sdist = source.fetch(config.source, site.host, Path(folder), listener, timeout=config.timeout)
+        sdist = source.fetch(
+            config.source, site.host, Path(folder), listener, timeout=config.timeout, output=config.output
+        )
         site = site.dated(sdist.epoch).with_interpreters(_interpreters(site, listener))
         _pull_images(site, sdist.requires_python, listener)
         made = expected(plan_for(site, sdist.requires_python), site)

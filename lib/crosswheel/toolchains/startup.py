@@ -1,15 +1,22 @@
-"""What makes the interpreters of a build environment answer as the target's: impersonate.py, and who starts it."""
+"""What runs at the start of each interpreter of an environment: a .pth line starts it (site in Python's manual)."""
 
 from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
 
-_NAME = "_crosswheel_impersonate"
-
 
 def install_startup(packages: Path) -> None:
-    """Into an environment's site-packages: a .pth line runs in each of its interpreters, however it was started."""
-    source = resources.files("crosswheel.toolchains").joinpath("impersonate.py")
-    (packages / f"{_NAME}.py").write_text(source.read_text("utf-8"))
-    (packages / f"{_NAME}.pth").write_text(f"import {_NAME}; {_NAME}.main()\n")
+    """Into an environment's site-packages: what makes its interpreters answer as the target's would."""
+    _install("impersonate", "", packages)
+
+
+def hide_folder(name: str, packages: Path) -> None:
+    """Likewise: what makes a folder beside pyproject.toml none of the project's packages."""
+    _install("undiscovered", repr(name), packages)
+
+
+def _install(module: str, argument: str, packages: Path) -> None:
+    source, name = resources.files("crosswheel.toolchains").joinpath(f"{module}.py"), f"_crosswheel_{module}"
+    (packages / f"{name}.py").write_text(source.read_text("utf-8"))
+    (packages / f"{name}.pth").write_text(f"import {name}; {name}.main({argument})\n")
