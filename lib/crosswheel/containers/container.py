@@ -387,7 +387,10 @@ def unstarted(docker: DockerHost, image: Image, volumes: Mapping[str, str] | Non
 
 
 def remove_stale(docker: DockerHost) -> int:
-    """Remove what runs of this machine that are over left on a Docker host; how many containers there were."""
+    """Remove what runs of this machine that are over left on a Docker host; how many containers there were.
+
+    Images, too: those that `--fresh` has made with `before-all` in them.
+    """
     from docker.errors import DockerException
 
     count = 0
@@ -397,6 +400,10 @@ def remove_stale(docker: DockerHost) -> int:
                 with contextlib.suppress(DockerException):
                     found.remove(force=True, v=True)
                     count += 1
+        for image in docker.client.images.list(filters={"label": LABEL}):
+            if is_stale(image.labels):
+                with contextlib.suppress(DockerException):
+                    docker.client.images.remove(str(image.id), force=True)
     return count
 
 
