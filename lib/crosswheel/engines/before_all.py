@@ -44,7 +44,7 @@ def prepared(image: Image, tools: str, job: Job, sdist: Sdist, site: Site, start
     key = _key(image, tools, job, sdist, site.config)
     with locked(site.host.cache / "before-all" / f"{key}.lock"):
         made = _find(f"{_REPOSITORY}:{key}", site) or _make(key, sdist, site, start)
-    mark_volume(made, site.host.cache)
+        mark_volume(made, site.host.cache)
     return replace(image, layer=made)
 
 
