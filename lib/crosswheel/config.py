@@ -72,7 +72,8 @@ def options() -> dict[str, Option]:
 class Config:
     """What the caller wants, parsed: `policy` is None where each architecture's widest floor is meant.
 
-    `jobs` 0 means as many as there is room for; `timeout` is in seconds, `cache_size` in GiB; relative folders are the project's.
+    `jobs` 0 means as many as there is room for; `timeout` is in seconds, `cache_size` in GiB; relative folders are the
+    project's.
     """
 
     source: str
