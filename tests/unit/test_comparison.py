@@ -17,7 +17,7 @@ from crosswheel.comparison import compare_wheels
 from crosswheel.model import Difference
 from crosswheel.testing import tiny_elf, tiny_wheel
 
-FIRST, SECOND = Path("/work/first"), Path("/work/again")
+FIRST, SECOND = Path("/made/first"), Path("/made/again")
 Compile = Callable[..., bytes]
 RECORD = "tiny-1.0.dist-info/RECORD"
 
@@ -96,7 +96,7 @@ def test_the_order_of_members_is_compared(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("first", "second", "cause"),
     [
-        (b"HOME = '/work/first/source'", b"HOME = '/work/again/source'", "the build folder's path is in it"),
+        (b"HOME = '/made/first/source'", b"HOME = '/made/again/source'", "the build folder's path is in it"),
         (b"on Nov 22 2026 at 09:00:01", b"on Nov 22 2026 at 09:00:07", "a time stamp as of __DATE__ and __TIME__"),
         (b"built = '2026-11-22'", b"built = '2026-11-23'", "a time stamp (2026-11-22 and 2026-11-23)"),
         (b"built = 1795389220.25", b"built = 1795389225.5", "a time stamp, likely in seconds since 1970"),
@@ -127,7 +127,7 @@ def test_random_bytes_have_no_pattern(tmp_path: Path) -> None:
 def test_a_large_member_is_read_where_it_differs(tmp_path: Path) -> None:
     data = os.urandom(30_000_000)
     began = time.process_time()
-    said = cause_of(tmp_path, data + b" /work/first/x " + data, data + b" /work/again/x " + data, "data.bin")
+    said = cause_of(tmp_path, data + b" /made/first/x " + data, data + b" /made/again/x " + data, "data.bin")
     assert said == "the build folder's path is in it"
     assert time.process_time() - began < 10
 
@@ -137,7 +137,7 @@ def test_many_random_bytes_have_no_pattern_either(tmp_path: Path) -> None:
 
 
 def test_all_causes_are_named(tmp_path: Path) -> None:
-    first, second = b"# /work/first\nat = 1795389220\n", b"# /work/again\nat = 1795389230\n"
+    first, second = b"# /made/first\nat = 1795389220\n", b"# /made/again\nat = 1795389230\n"
     assert cause_of(tmp_path, first, second) == (
         "the build folder's path is in it; a time stamp, likely in seconds since 1970 (1795389220 and 1795389230)"
     )
