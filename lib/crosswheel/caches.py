@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from crosswheel.containers.caches import KIND, PROJECT
 from crosswheel.containers.docker_host import DockerHost, engine_errors
+from crosswheel.containers.ownership import KIND, PROJECT
 from crosswheel.errors import EngineUnavailable
 from crosswheel.keeping import oldest_run, remove, volume_mark
 from crosswheel.scratch import abandoned_folders, remove_abandoned

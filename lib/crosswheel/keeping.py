@@ -68,8 +68,21 @@ def oldest_run(cache: Path) -> float:
     return began
 
 
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """One process at a time makes what is kept; the others wait for its work and find it done."""
+    import filelock
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(path):
+        yield
+
+
 def take(path: Path) -> int | None:
-    """The lock of a file or folder until the handle is closed; None while another has it, or where nothing is."""
+    """The lock of a file or folder until the handle is closed; None while another has it, or where nothing is.
+
+    Of the thing itself, which goes together with its lock; filelock keeps files for nothing else, which stay.
+    """
     try:
         handle = os.open(path, os.O_RDONLY)
     except FileNotFoundError:

@@ -13,10 +13,10 @@ from pathlib import PurePosixPath
 
 from crosswheel.containers.docker_host import DockerHost, engine_errors
 from crosswheel.containers.images import Image
+from crosswheel.containers.ownership import KIND, PROJECT
 
 CACHE = PurePosixPath("/var/cache/crosswheel")
 OBJECTS = CACHE / "objects"
-KIND, PROJECT = "io.crosswheel", "io.crosswheel.project"  # labels
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from elftools.elf.enums import ENUM_E_MACHINE
 
 from crosswheel.containers.archives import archive_of
 from crosswheel.containers.docker_host import DockerHost, engine_errors
-from crosswheel.containers.ownership import labels
+from crosswheel.containers.ownership import KIND, labels
 from crosswheel.errors import CannotRun
 from crosswheel.formats.elf import MAGIC
 from crosswheel.process import describe_returncode
@@ -147,7 +147,7 @@ def image_archive(arch: Architecture, name: str) -> bytes:
         "os": system,
         "architecture": architecture,
         **({"variant": variant[0]} if variant else {}),
-        "config": {"Entrypoint": [f"/{_NAME}"], "Labels": {"io.crosswheel": "probe"}},
+        "config": {"Entrypoint": [f"/{_NAME}"], "Labels": {KIND: "probe"}},
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]},
     }
     manifest = [{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]

@@ -1,4 +1,8 @@
-"""Whose a container is, in a label that all of ours carry: so the next run can remove what a killed one left."""
+"""Labels of what is ours on a Docker host: which run's it is, and what it is kept for.
+
+A run's own carry its label, so that the next run can remove what a killed one left. What outlives runs says its kind,
+and the project whose it is, if it is one's.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 LABEL = "io.crosswheel.run"
+KIND, PROJECT = "io.crosswheel", "io.crosswheel.project"
 
 
 def labels() -> dict[str, str]:

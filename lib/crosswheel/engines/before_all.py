@@ -15,19 +15,17 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from crosswheel.config import Config
-from crosswheel.containers.caches import KIND, PROJECT
 from crosswheel.containers.container import Container
 from crosswheel.containers.docker_host import engine_errors
 from crosswheel.containers.images import Image
-from crosswheel.containers.ownership import LABEL
+from crosswheel.containers.ownership import KIND, LABEL, PROJECT
 from crosswheel.engines.site import Site
 from crosswheel.errors import BuildFailed
-from crosswheel.keeping import mark_volume
+from crosswheel.keeping import locked, mark_volume
 from crosswheel.model import Job, Sdist
 from crosswheel.process import CommandFailed
 from crosswheel.sdist import unpack
 from crosswheel.toolchains.ccache import COMPILES
-from crosswheel.toolchains.zig import locked
 from crosswheel.workspace import PREPARED, ContainerWorkspace
 
 _REPOSITORY = "crosswheel-before-all"

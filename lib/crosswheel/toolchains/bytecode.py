@@ -15,10 +15,9 @@ from pathlib import Path, PurePosixPath
 
 from crosswheel.containers.container import Container
 from crosswheel.hosts import LocalHost
-from crosswheel.keeping import mark_used
+from crosswheel.keeping import locked, mark_used
 from crosswheel.model import Interpreter, Listener, chore
 from crosswheel.process import CommandFailed
-from crosswheel.toolchains.zig import locked
 
 # What no build and no test imports, and is half of it all.
 _LEFT_OUT = r"/(test|tests|idlelib|turtledemo|lib2to3|pydoc_data|site-packages|config-[^/]*)/"

@@ -18,12 +18,13 @@ from crosswheel.containers.archives import anonymous, archive_of
 from crosswheel.containers.container import unstarted
 from crosswheel.containers.docker_host import DockerHost, engine_errors
 from crosswheel.containers.images import Image
+from crosswheel.containers.ownership import KIND
 from crosswheel.errors import EngineUnavailable, MissingTool
 from crosswheel.hosts import LocalHost
-from crosswheel.keeping import mark_volume
+from crosswheel.keeping import locked, mark_volume
 from crosswheel.model import Listener, Note, chore
 from crosswheel.toolchains.pinned import fetch_pinned, unpack_wheel, version_of
-from crosswheel.toolchains.zig import compile_program, ensure_zig, locked, source_version
+from crosswheel.toolchains.zig import compile_program, ensure_zig, source_version
 
 if TYPE_CHECKING:
     from docker.models.containers import Container as DockerContainer
@@ -63,7 +64,7 @@ def ensure_toolbox(
     machine, kind, volume = _machine(docker), _kind(compilers=compilers), volume_name(docker, compilers=compilers)
     mark_volume(volume, host.cache)
     with locked(host.cache / f"{volume}.lock"), engine_errors(f"filling the volume {volume}"):
-        docker.client.volumes.create(volume, labels={"io.crosswheel": "toolbox"})
+        docker.client.volumes.create(volume, labels={KIND: "toolbox"})
         with unstarted(docker, image, {volume: str(MOUNT)}) as holder:
             if not _is_complete(holder):
                 with chore(f"putting {kind} of its own kind ({machine}) into a volume, once per Docker host", listener):

@@ -11,15 +11,13 @@ import hashlib
 import os
 import platform
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
 from crosswheel.errors import MissingTool
 from crosswheel.index import Index
-from crosswheel.keeping import mark_used
+from crosswheel.keeping import locked, mark_used
 from crosswheel.model import Listener, chore
 from crosswheel.process import CommandFailed, Processes
 from crosswheel.targets import Target
@@ -151,13 +149,3 @@ def _zig_cc(zig: Zig, mode: str, arguments: list[str], processes: Processes) -> 
             f"Zig cannot compile a sample program: {error.output.strip() or error.message}",
             hint=f"rm -r {zig.cache} and run the same command again",
         ) from error
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """One process at a time; the others wait for its work and find it done."""
-    import filelock
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(path):
-        yield
