@@ -18,7 +18,7 @@ from typing import Any
 import plan
 import rows
 from measure import Measured
-from rows import NATIVE, Stage, State
+from rows import NATIVE, Stage, State, Task
 from uv import find_uv_bin
 
 from crosswheel.testing import tiny_elf
@@ -55,7 +55,7 @@ def _against_native(requirement: str, stage: Stage, warm: Warm, shared: State) -
         for cache in ("uv", "pip"):
             shutil.rmtree(state.folder / cache, ignore_errors=True)
             (state.folder / cache).symlink_to(shared.folder / cache)
-        runs[name] = rows.run(name, stage, state, project, sdist, [_ONE], test=False)
+        runs[name] = rows.run(name, stage, state, Task(project, sdist, [_ONE], test=False))
         shutil.rmtree(state.folder)
     ratio = runs["cross"].seconds / runs[NATIVE].seconds
     print(f"{requirement}: {ratio:.2f} of native's {runs[NATIVE].seconds:.1f} s", flush=True)
@@ -94,7 +94,8 @@ def overhead(stage: Stage, warm: Warm) -> dict[str, float]:
             for some in (there[:1], there):
                 rows.forget(stage, project)
                 state = warm(engine, "overhead")
-                run = rows.run(engine, stage, state, project, sdist, some, test=False, options=["--jobs", "1"])
+                task = Task(project, sdist, some, test=False, options=["--jobs", "1"])
+                run = rows.run(engine, stage, state, task)
                 seconds.append(run.seconds)
                 shutil.rmtree(state.folder)
             found[engine] = (seconds[1] - seconds[0]) / (len(there) - 1)
@@ -108,7 +109,8 @@ def side_by_side(stage: Stage, warm: Warm) -> dict[str, float]:
     there = [python for python in _FOUR if python in stage.interpreters]
     for jobs in (1, 2):
         state = warm("cross", "side-by-side")
-        run = rows.run("cross", stage, state, project, sdist, there, test=False, options=["--jobs", str(jobs)])
+        task = Task(project, sdist, there, test=False, options=["--jobs", str(jobs)])
+        run = rows.run("cross", stage, state, task)
         found[str(jobs)] = run.seconds
         shutil.rmtree(state.folder)
     return {**found, "targets": len(there)}

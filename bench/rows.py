@@ -94,27 +94,27 @@ class State:
         }
 
 
-def run(
-    name: str,
-    stage: Stage,
-    state: State,
-    project: Project,
-    sdist: Path,
-    pythons: Sequence[str],
-    *,
-    test: bool = True,
-    budget: float | None = None,
-    options: Sequence[str] = (),
-) -> Measured:
-    """Make a wheel for each Python, repaired and tried where the row does that; raises RunFailed, OverBudget.
+@dataclass(frozen=True)
+class Task:
+    """A wheel for each Python, of that sdist, repaired, and with `test` tried, where the row does that.
 
     `options` are crosswheel's.
     """
+
+    project: Project
+    sdist: Path
+    pythons: Sequence[str]
+    test: bool = True
+    options: Sequence[str] = ()
+
+
+def run(name: str, stage: Stage, state: State, task: Task, *, budget: float | None = None) -> Measured:
+    """Do it as a row does; raises RunFailed, OverBudget."""
     shutil.rmtree(state.wheels, ignore_errors=True)
     for folder in (state.wheels, state.folder / "tmp"):
         folder.mkdir(parents=True, exist_ok=True)
     log = state.folder / "log"
-    argv, environ = _command(name, stage, state, project, sdist, pythons, test=test, options=options)
+    argv, environ = _command(name, stage, state, task)
     try:
         measured = measure(
             argv, env={**stage.environ, **state.environ, **environ}, cwd=state.folder, log=log, budget=budget
@@ -122,68 +122,48 @@ def run(
     finally:
         _remove_containers(stage)
     wheels = list(state.wheels.glob("*.whl"))
-    if len(wheels) != len(pythons):
-        raise RunFailed(f"made {len(wheels)} wheels, not {len(pythons)}", log)
+    if len(wheels) != len(task.pythons):
+        raise RunFailed(f"made {len(wheels)} wheels, not {len(task.pythons)}", log)
     report = state.wheels / "report.json"
-    if test and report.is_file() and not all(job["tested"] for job in json.loads(report.read_text())["jobs"]):
+    if task.test and report.is_file() and not all(job["tested"] for job in json.loads(report.read_text())["jobs"]):
         raise RunFailed("a wheel was not tested: rows would not be alike", log)
     return measured
 
 
-def _command(
-    name: str,
-    stage: Stage,
-    state: State,
-    project: Project,
-    sdist: Path,
-    pythons: Sequence[str],
-    *,
-    test: bool,
-    options: Sequence[str],
-) -> tuple[list[str], dict[str, str]]:
+def _command(name: str, stage: Stage, state: State, task: Task) -> tuple[list[str], dict[str, str]]:
     """The words, and what is added to the environment."""
     if name == NATIVE:
-        return ["sh", "-ec", _native(stage, state, project, sdist, pythons)], {}
+        return ["sh", "-ec", _native(stage, state, task)], {}
     if name == "docker-run":
-        return _docker_run(stage, state, project, sdist, pythons), {}
+        return _docker_run(stage, state, task), {}
     if name == BASELINE:
-        return _cibuildwheel(stage, state, project, sdist, pythons)
-    return _crosswheel(name, stage, state, project, sdist, pythons, test=test, options=options), {}
+        return _cibuildwheel(stage, state, task)
+    return _crosswheel(name, stage, state, task), {}
 
 
-def _native(stage: Stage, state: State, project: Project, sdist: Path, pythons: Sequence[str]) -> str:
+def _native(stage: Stage, state: State, task: Task) -> str:
     """One after another, as pip does it."""
-    settings = " ".join(f"-Csetup-args={setting}" for setting in project.settings)
+    settings = " ".join(f"-Csetup-args={setting}" for setting in task.project.settings)
     return "\n".join(
-        f"'{stage.interpreters[python]}' -m pip wheel --no-deps {settings} --wheel-dir '{state.wheels}' '{sdist}'"
-        for python in pythons
+        f"'{stage.interpreters[python]}' -m pip wheel --no-deps {settings} --wheel-dir '{state.wheels}' '{task.sdist}'"
+        for python in task.pythons
     )
 
 
-def _crosswheel(
-    engine: str,
-    stage: Stage,
-    state: State,
-    project: Project,
-    sdist: Path,
-    pythons: Sequence[str],
-    *,
-    test: bool,
-    options: Sequence[str],
-) -> list[str]:
-    settings, before = list(project.settings), ""
-    if project.cross_file and engine in {"cross", "dockcross"}:
+def _crosswheel(engine: str, stage: Stage, state: State, task: Task) -> list[str]:
+    settings, before = list(task.project.settings), ""
+    if task.project.cross_file and engine in {"cross", "dockcross"}:
         path = state.folder / "cross.ini"
-        path.write_text(project.cross_file)
+        path.write_text(task.project.cross_file)
         settings.append(f"--cross-file={path}")
         # A container does not see this machine's files.
-        write = f"mkdir -p {path.parent} && printf %s {shlex.quote(project.cross_file)} > {path}"
+        write = f"mkdir -p {path.parent} && printf %s {shlex.quote(task.project.cross_file)} > {path}"
         before = write if engine == "dockcross" else ""
     (state.folder / "pyproject.toml").write_text(_configuration(stage, settings, before))
-    command = [sys.executable, "-m", "crosswheel", "wheels", str(sdist), "--arch", ARCH, "--engine", engine]
-    command += ["--python", ",".join(pythons), "--policy", stage.policy, "--output", str(state.wheels)]
-    command += [] if test else ["--test", "never"]
-    return [*command, *options]
+    command = [sys.executable, "-m", "crosswheel", "wheels", str(task.sdist), "--arch", ARCH, "--engine", engine]
+    command += ["--python", ",".join(task.pythons), "--policy", stage.policy, "--output", str(state.wheels)]
+    command += [] if task.test else ["--test", "never"]
+    return [*command, *task.options]
 
 
 def _configuration(stage: Stage, settings: Sequence[str], before: str) -> str:
@@ -209,32 +189,30 @@ chown -R {owner} /io/wheels
 """
 
 
-def _docker_run(stage: Stage, state: State, project: Project, sdist: Path, pythons: Sequence[str]) -> list[str]:
-    shutil.copy(sdist, state.folder)
+def _docker_run(stage: Stage, state: State, task: Task) -> list[str]:
+    shutil.copy(task.sdist, state.folder)
     script = _BY_HAND.format(
-        pythons=" ".join(pythons),
-        settings=" ".join(f"-Csetup-args={setting}" for setting in project.settings),
-        sdist=sdist.name,
-        module=project.module,
+        pythons=" ".join(task.pythons),
+        settings=" ".join(f"-Csetup-args={setting}" for setting in task.project.settings),
+        sdist=task.sdist.name,
+        module=task.project.module,
         owner=f"{os.getuid()}:{os.getgid()}",
     )
     command = ["docker", "run", "--rm", f"--label={_LABEL}", "--platform=linux/arm64", f"--volume={state.folder}:/io"]
     return [*command, stage.images["pypa"], "sh", "-c", script]
 
 
-def _cibuildwheel(
-    stage: Stage, state: State, project: Project, sdist: Path, pythons: Sequence[str]
-) -> tuple[list[str], dict[str, str]]:
+def _cibuildwheel(stage: Stage, state: State, task: Task) -> tuple[list[str], dict[str, str]]:
     program = install_cibuildwheel(stage.work / "cibuildwheel")
     environ = {
         "CIBW_ARCHS": ARCH,
-        "CIBW_BUILD": " ".join(f"{python}-manylinux_{ARCH}" for python in pythons),
+        "CIBW_BUILD": " ".join(f"{python}-manylinux_{ARCH}" for python in task.pythons),
         f"CIBW_MANYLINUX_{ARCH.upper()}_IMAGE": stage.images["pypa"],
-        "CIBW_TEST_COMMAND": f"python -c 'import {project.module}'",
+        "CIBW_TEST_COMMAND": f"python -c 'import {task.project.module}'",
     }
-    if project.settings:
-        environ["CIBW_CONFIG_SETTINGS"] = " ".join(f"setup-args={setting}" for setting in project.settings)
-    return [str(program), str(sdist), "--platform=linux", f"--output-dir={state.wheels}"], environ
+    if task.project.settings:
+        environ["CIBW_CONFIG_SETTINGS"] = " ".join(f"setup-args={setting}" for setting in task.project.settings)
+    return [str(program), str(task.sdist), "--platform=linux", f"--output-dir={state.wheels}"], environ
 
 
 def install_cibuildwheel(folder: Path) -> Path:

@@ -38,7 +38,7 @@ from choice import PYTHONS, Choice
 from limits import LIMITS
 from measure import OverBudget, RunFailed
 from results import COLUMNS, TAGS, Cell, Result, Results, read
-from rows import ARCH, NATIVE, ROWS, Stage, State, forget, install_cibuildwheel
+from rows import ARCH, NATIVE, ROWS, Stage, State, Task, forget, install_cibuildwheel
 from rows import run as run_row
 
 from projects import PROJECTS, Project, fetched, primer, touched
@@ -98,7 +98,7 @@ class Bench:
         pythons = self.stage.in_images if ROWS[row].in_containers else ["cp311"]
         print(f"preparing {row} ...", flush=True)
         made, test = primer(self.stage.work), bool(self.stage.images)
-        run_row(row, self.stage, state, _PRIMER, made, pythons, test=test, options=["--fresh"])
+        run_row(row, self.stage, state, Task(_PRIMER, made, pythons, test, ["--fresh"]))
 
     def _series(self, series: Sequence[Cell]) -> None:
         first = series[0]
@@ -156,7 +156,7 @@ class Bench:
         budget = None if self.choice.full else self.choice.budget
         try:
             measured = run_row(
-                cell.row, self.stage, state, project, sdists[cell.column], pythons, test=test, budget=budget
+                cell.row, self.stage, state, Task(project, sdists[cell.column], pythons, test), budget=budget
             )
         except OverBudget as error:
             return Result(not_run=f"would take more than {budget:.0f} s: {error}", tail=error.tail)

@@ -33,6 +33,7 @@ from crosswheel.steps.test import prepare_test, untested
 from crosswheel.targets import Architecture, Policy, Target
 
 _REUSED = "only tried on the Python that it was built for"
+_FOUND = "an earlier run built it there"
 _POLL = 0.2  # seconds between two looks whether Ctrl-C was pressed
 
 
@@ -94,7 +95,7 @@ class Run:
                 return
             if known := next(filter(self._maker.known, (job, *job.fallbacks)), None):
                 self._known.add(job.target)
-                self._instead[job.target] = known
+                self._instead[job.target] = known if known == job else replace(known, reason=_FOUND)
 
     # ---- who goes first ---------------------------------------------------------------------------------------
 
@@ -193,7 +194,8 @@ class Run:
         """What had ended before the run was stopped, though nobody had heard of it yet."""
         while not done.empty():
             future = done.get()
-            if not future.cancelled() and (outcome := future.result()).ok:
+            # What broke the run may be among them, and is raised already.
+            if not future.cancelled() and not future.exception() and (outcome := future.result()).ok:
                 self.outcomes[outcome.job.target] = outcome
 
     def _finish(self, outcome: Outcome) -> None:

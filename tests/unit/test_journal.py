@@ -103,6 +103,7 @@ def test_the_wheel_of_the_engine_that_did_it_in_the_end_is_found(yard: Yard, mon
     assert only_outcome(yard.run("platform", engines=("accelerated", "emulated"))).status == "built"
     again = only_outcome(yard.run("platform", engines=("accelerated", "emulated")))
     assert (again.status, again.job.engine) == ("kept", "emulated")
+    assert again.job.reason == "an earlier run built it there"
     assert {name: len(engine.opened) for name, engine in engines.items()} == {"accelerated": 1, "emulated": 1}
 
 
