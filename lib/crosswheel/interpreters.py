@@ -72,7 +72,7 @@ def fetch_interpreter(tag: PythonTag, processes: Processes, environ: Mapping[str
 
 
 def _candidates(processes: Processes, environ: Mapping[str, str]) -> Iterator[Path]:
-    names = [f"python{tag.version}{'t' if tag.free_threaded else ''}" for tag in python_tags()]
+    names = [tag.name for tag in python_tags()]
     root = Path(environ.get("PYENV_ROOT") or Path(environ.get("HOME", "/")) / ".pyenv")
     for folder in sorted(root.glob("versions/*/bin")):
         yield from _existing(folder / name for name in names)

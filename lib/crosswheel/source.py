@@ -20,7 +20,7 @@ from crosswheel.model import Interpreter, Listener, Sdist, chore
 from crosswheel.process import log_tail
 from crosswheel.sdist import as_epoch, member_names, read_sdist, requires_python
 from crosswheel.targets import PythonTag
-from crosswheel.toolchains.startup import hide_folder
+from crosswheel.toolchains.startup import hide_folder, install_startup
 from crosswheel.version_control import last_commit
 from crosswheel.workspace import plain_workspace
 
@@ -163,7 +163,7 @@ def _build_sdist(project: Path, host: LocalHost, folder: Path, timeout: float, o
         workspace = plain_workspace(host, here, Path(temporary, "sdist"), log, timeout)
         if output and output.resolve().parent == project:
             (packages,) = workspace.python.parent.parent.glob("lib/python*/site-packages")
-            hide_folder(output.name, packages)
+            install_startup(packages, hide_folder(output.name))
         try:
             return make_distribution("sdist", project, workspace, folder)
         except BuildFailed as error:

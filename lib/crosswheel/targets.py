@@ -154,6 +154,11 @@ class PythonTag:
         return f"3.{self.minor}"
 
     @property
+    def name(self) -> str:
+        """``python3.13t``: its program, and the folders of its headers and its library."""
+        return f"python{self.version}{'t' if self.free_threaded else ''}"
+
+    @property
     def abi(self) -> str:
         return str(self)
 

@@ -17,8 +17,8 @@ from crosswheel.model import Interpreter
 from crosswheel.process import Processes
 from crosswheel.targets import PythonTag, Target, oldest_policy, parse_architecture
 from crosswheel.testing import tiny_wheel
-from crosswheel.toolchains import impersonate
 from crosswheel.toolchains.description import Description, describe
+from crosswheel.toolchains.inside import impersonate
 from pyconfig import layout, macros
 
 pytestmark = pytest.mark.emulator

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit, urlunsplit
 
 from crosswheel.backend import unreachable_index
+from crosswheel.containers.archives import archive_of
 from crosswheel.containers.caches import ensure_cache
 from crosswheel.containers.container import Container, running
 from crosswheel.containers.docker_host import DockerHost
@@ -25,6 +26,7 @@ from crosswheel.targets import Target
 from crosswheel.toolchains import ccache
 from crosswheel.toolchains.build_systems import parallel_environ
 from crosswheel.toolchains.bytecode import put_bytecode
+from crosswheel.toolchains.startup import SIDE_BY_SIDE, Startup, startup_files
 from crosswheel.toolchains.toolbox import CCACHE_BIN, MOUNT, UV
 from crosswheel.workspace import ContainerWorkspace
 
@@ -119,11 +121,12 @@ def open_workspace(
     family: Family = "pypa",
     compilers: bool = False,
     path: tuple[str, ...] = (),
+    startup: tuple[Startup, ...] = (),
     equip: Callable[[ContainerWorkspace], ContainerWorkspace] = lambda workspace: workspace,
 ) -> Iterator[ContainerWorkspace]:
     """A container of the job's image, with `before-all` done, and with an environment of the job's Python.
 
-    `path` stands first in its PATH; `equip` adds what else the engine has to.
+    `path` stands first in its PATH, `startup` is for its interpreters; `equip` adds what else the engine has to.
     """
     image = site.pull(site.reference(job.target, family), image_arch(job.target, family), deaf)
     interpreter = site.pythons(job.target, family).get(job.target.python)
@@ -134,7 +137,7 @@ def open_workspace(
     def start(image: Image) -> Iterator[ContainerWorkspace]:
         try:
             with container_of(image, site, sdist.name, compilers=compilers, timeout=site.config.timeout) as container:
-                yield equip(_workspace(container, interpreter, job, site, folder, log, path))
+                yield equip(_workspace(container, interpreter, job, site, folder, log, path, startup))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -146,7 +149,14 @@ def open_workspace(
 
 
 def _workspace(
-    container: Container, interpreter: Interpreter, job: Job, site: Site, folder: Path, log: Path, path: Sequence[str]
+    container: Container,
+    interpreter: Interpreter,
+    job: Job,
+    site: Site,
+    folder: Path,
+    log: Path,
+    path: Sequence[str],
+    startup: Sequence[Startup],
 ) -> ContainerWorkspace:
     config, deadline = site.config, time.monotonic() + site.config.timeout
     folder.mkdir(parents=True)
@@ -155,6 +165,9 @@ def _workspace(
     if container.emulated:
         put_bytecode(container, interpreter, site.host, deaf)
     make_environment(container, interpreter.path, python, installer, log, deadline, seed=bool(config.before_build))
+    files = startup_files(*startup, SIDE_BY_SIDE)
+    packages = f"{folder}/environment/lib/{interpreter.tag.name}/site-packages".lstrip("/")
+    container.put_archive(archive_of({f"{packages}/{name}": content for name, content in files.items()}))
     cached = () if config.fresh else (str(CCACHE_BIN),)
     own = container.image.environ.get("PATH", _DEFAULT_PATH)
     environ = {

@@ -21,7 +21,7 @@ from crosswheel.toolchains.build_systems import parallel_environ
 from crosswheel.toolchains.configuration import compiles_of, configure, environ_of
 from crosswheel.toolchains.description import derivable, describe, find_real
 from crosswheel.toolchains.pinned import version_of
-from crosswheel.toolchains.startup import install_startup
+from crosswheel.toolchains.startup import IMPERSONATE, SIDE_BY_SIDE, install_startup
 from crosswheel.toolchains.zig import Zig, ensure_zig, make_objects, source_version, warm_up
 from crosswheel.workspace import HostWorkspace
 
@@ -73,7 +73,7 @@ class Cross:
             objects = make_objects(folder / "objects" if bare or config.fresh else kept)
             made = configure(toolchain, zig, objects, target, description, sysroot, python, debug=config.debug_info)
             (packages,) = python.parent.parent.glob("lib/python*/site-packages")
-            install_startup(packages)
+            install_startup(packages, IMPERSONATE, SIDE_BY_SIDE)
             (folder / "home").mkdir()
             environ = {
                 **host.build_environ,

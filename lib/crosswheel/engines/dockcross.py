@@ -19,7 +19,7 @@ from crosswheel.model import Interpreter, Job, Listener, Sdist
 from crosswheel.targets import Target
 from crosswheel.toolchains.description import ASK, Description, derivable, derive, read_layout
 from crosswheel.toolchains.dockcross import LIBRARY_FOLDERS, CrossTools, configure, environ_of, find_tools
-from crosswheel.toolchains.startup import install_startup
+from crosswheel.toolchains.startup import IMPERSONATE
 from crosswheel.workspace import ContainerWorkspace, Workspace
 
 
@@ -62,10 +62,7 @@ class Dockcross:
                 tools = replace(tools, wrappers=folder / "toolchain" / "compilers")
             description = _describe(workspace, tools, job.target)
             made = configure(folder / "toolchain", tools, job.target, description, workspace.python)
-            packages = folder / "environment" / "lib" / description.include.name / "site-packages"
-            packages.mkdir(parents=True)
-            install_startup(packages)
-            workspace.container.put(made.folder, description.path.parent, packages)
+            workspace.container.put(made.folder, description.path.parent)
             environ = {
                 **workspace.environ,
                 **environ_of(made, tools, job.target),
@@ -80,7 +77,9 @@ class Dockcross:
                 library_folders=LIBRARY_FOLDERS,
             )
 
-        return containers.open_workspace(job, sdist, site, folder, log, family="dockcross", equip=equip)
+        return containers.open_workspace(
+            job, sdist, site, folder, log, family="dockcross", startup=(IMPERSONATE,), equip=equip
+        )
 
 
 def _refusal(target: Target) -> str:

@@ -8,8 +8,10 @@ pinned.py         which versions of tools are fetched, by which hash
 toolbox.py        a volume with the tools that containers need: uv, Zig, the drivers
 bytecode.py       compiled once, so that emulated interpreters need not
 description.py    a target's CPython: its sysconfig and headers
-impersonate.py    makes the interpreters of a build environment answer as that CPython would
-startup.py        what starts it
+startup.py        what is copied into build environments, and starts with each of their interpreters:
+inside/             impersonate.py makes them answer as the target's CPython would
+                    side_by_side.py makes setuptools run as many compilers as it may
+                    undiscovered.py hides a folder from it
 configuration.py  the target in the words of zigcc, and Zig in those of build systems
 build_systems.py  the target in the words of CMake, Meson and autoconf
 """

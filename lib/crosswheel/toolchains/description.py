@@ -70,7 +70,7 @@ def find_real(target: Target, sysroot: Path | None) -> Path | None:
     if sysroot is None:
         return None
     flag = "t" if target.python.free_threaded else ""
-    name = f"lib/python{target.python.version}{flag}/_sysconfigdata_{flag}_*.py"
+    name = f"lib/{target.python.name}/_sysconfigdata_{flag}_*.py"
     for base in ("opt/_internal/cpython-*", "usr", "usr/local", "."):
         for path in sorted(sysroot.glob(f"{base}/{name}")):
             return path
@@ -119,7 +119,7 @@ def _write(
     compilers: Mapping[str, str],
     folder: Path,
 ) -> Description:
-    include = folder / "include" / f"python{target.python.version}{'t' if target.python.free_threaded else ''}"
+    include = folder / "include" / target.python.name
     _write_headers(include, headers, pyconfig, hidden)
     lib = folder / "lib"
     lib.mkdir(parents=True, exist_ok=True)

@@ -2,21 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-
-def install_startup(packages: Path) -> None:
-    """Into an environment's site-packages: what makes its interpreters answer as the target's would."""
-    _install("impersonate", "", packages)
+_FOLDER = "_crosswheel"
 
 
-def hide_folder(name: str, packages: Path) -> None:
-    """Likewise: what makes a folder beside pyproject.toml none of the project's packages."""
-    _install("undiscovered", repr(name), packages)
+@dataclass(frozen=True)
+class Startup:
+    """A module of inside/, and what its `main` is called with."""
+
+    module: str
+    arguments: tuple[str, ...] = ()
+
+    @property
+    def line(self) -> str:
+        name = f"{_FOLDER}.{self.module}"
+        return f"import {name}; {name}.main({', '.join(map(repr, self.arguments))})\n"
 
 
-def _install(module: str, argument: str, packages: Path) -> None:
-    source, name = resources.files("crosswheel.toolchains").joinpath(f"{module}.py"), f"_crosswheel_{module}"
-    (packages / f"{name}.py").write_text(source.read_text("utf-8"))
-    (packages / f"{name}.pth").write_text(f"import {name}; {name}.main({argument})\n")
+IMPERSONATE = Startup("impersonate")
+"""Interpreters answer as the target's would."""
+
+SIDE_BY_SIDE = Startup("side_by_side")
+"""Setuptools runs as many compilers at a time as MAX_JOBS says."""
+
+
+def hide_folder(name: str) -> Startup:
+    """A folder beside pyproject.toml is none of the project's packages."""
+    return Startup("undiscovered", (name,))
+
+
+def startup_files(*starts: Startup) -> Mapping[str, bytes]:
+    """What an environment's site-packages gets for them."""
+    inside = resources.files("crosswheel.toolchains.inside")
+    modules = {each.name: each.read_bytes() for each in inside.iterdir() if each.name.endswith(".py")}
+    files = {f"{_FOLDER}/{name}": content for name, content in modules.items()}
+    return {**files, f"{_FOLDER}.pth": "".join(each.line for each in starts).encode()}
+
+
+def install_startup(packages: Path, *starts: Startup) -> None:
+    """Into the site-packages of an environment on this machine."""
+    for name, content in startup_files(*starts).items():
+        path = packages / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
