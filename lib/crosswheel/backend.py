@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from crosswheel.errors import BuildFailed, CrosswheelError, DiskFull, IndexUnreachable
 from crosswheel.process import CommandFailed, log_tail
@@ -17,6 +21,15 @@ if TYPE_CHECKING:
     from build import ProjectBuilder
 
 Settings = Mapping[str, "str | list[str]"]
+
+
+class Runner(Protocol):
+    """What runs a hook's command (pyproject-hooks' SubprocessRunner)."""
+
+    def __call__(
+        self, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
+    ) -> None: ...
+
 
 # How uv says that it could not reach an index, or that it was told not to.
 _NETWORK = re.compile(r"error sending request|dns error|Failed to fetch|network was disabled|Connection refused")
@@ -33,9 +46,12 @@ def make_distribution(
 
     Raises BuildFailed, DiskFull, TimeLimit.
     """
-    with _explained(workspace):
-        builder = _builder(project, workspace)
-        return Path(builder.build(kind, folder, _install(kind, builder, workspace, settings)))
+    with _explained(workspace), _HooksInOne(workspace, kind, folder) as hooks:
+        builder = _builder(project, workspace, hooks.run)
+        workspace.install(builder.build_system_requires)
+        hooks.settings = chosen = settings(builder.build_system_requires)
+        workspace.install(builder.get_requires_for_build(kind, chosen))
+        return Path(builder.build(kind, folder, chosen))
 
 
 def install_requirements(
@@ -46,7 +62,11 @@ def install_requirements(
     Raises as it does.
     """
     with _explained(workspace):
-        return _install(kind, _builder(project, workspace), workspace, settings)
+        builder = _builder(project, workspace, workspace.run_hook)
+        workspace.install(builder.build_system_requires)
+        chosen = settings(builder.build_system_requires)
+        workspace.install(builder.get_requires_for_build(kind, chosen))
+        return chosen
 
 
 def requirement_names(requirements: Iterable[str]) -> set[str]:
@@ -68,22 +88,65 @@ def quieten_backends() -> None:
         warnings.filterwarnings("ignore", category=category)
 
 
-def _builder(project: Path, workspace: Workspace) -> ProjectBuilder:
+def _builder(project: Path, workspace: Workspace, run: Runner) -> ProjectBuilder:
     from build import ProjectBuilder
 
-    return ProjectBuilder(project, str(workspace.python), runner=workspace.run_hook)
+    return ProjectBuilder(project, str(workspace.python), runner=run)
 
 
-def _install(
-    kind: Literal["sdist", "wheel"],
-    builder: ProjectBuilder,
-    workspace: Workspace,
-    settings: Callable[[set[str]], Settings],
-) -> Settings:
-    workspace.install(builder.build_system_requires)
-    chosen = settings(builder.build_system_requires)
-    workspace.install(builder.get_requires_for_build(kind, chosen))
-    return chosen
+@dataclass
+class _HooksInOne:
+    """Runs the hook that builds together with the one before it, which asks what else has to be installed.
+
+    Most backends answer with nothing, and so need to be started and imported only once (toolchains/inside/hooks.py).
+    The order of the hooks, what each is given and what it answers are those of PEP 517; `settings` have to be there
+    before the first of them.
+    """
+
+    workspace: Workspace
+    kind: Literal["sdist", "wheel"]
+    folder: Path
+    settings: Settings = field(default_factory=dict)
+    _ahead: Path = field(init=False)
+    _failure: CommandFailed | None = None
+
+    def __enter__(self) -> _HooksInOne:  # noqa: PYI034 - Self is not in 3.10
+        self._ahead = Path(tempfile.mkdtemp(prefix="crosswheel-hook-"))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self._ahead, ignore_errors=True)
+
+    def run(self, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
+        """The runner that `build.ProjectBuilder` takes."""
+        python, script, hook, folder = cmd
+        if hook == f"build_{self.kind}" and (self._failure or self._answer.is_file()):
+            if self._failure:
+                raise self._failure
+            shutil.copy(self._answer, folder)
+        elif hook == f"get_requires_for_build_{self.kind}" and (hooks := self.workspace.hooks):
+            self._run_both([python, str(hooks), script, hook, folder], cwd, extra_environ)
+        else:
+            self.workspace.run_hook(cmd, cwd, extra_environ)
+
+    @property
+    def _answer(self) -> Path:
+        return self._ahead / "output.json"
+
+    def _run_both(self, command: Sequence[str], cwd: str | None, extra_environ: Mapping[str, str] | None) -> None:
+        given = {f"{self.kind}_directory": str(self.folder.absolute()), "config_settings": self.settings}
+        more = {"metadata_directory": None} if self.kind == "wheel" else {}
+        (self._ahead / "input.json").write_text(json.dumps({"kwargs": {**given, **more}}))
+        both = [*command, f"build_{self.kind}", str(self._ahead)]
+        try:
+            self.workspace.run_hook(both, cwd, extra_environ)
+        except CommandFailed as error:
+            python, _, script, first, folder = command
+            answered = Path(folder, "output.json").is_file()
+            failed = [python, script, f"build_{self.kind}" if answered else first]
+            self._failure = CommandFailed(failed, error.returncode, error.output)
+            if not answered:
+                raise self._failure from error
 
 
 @contextmanager
@@ -107,9 +170,9 @@ def _explained(workspace: Workspace) -> Iterator[None]:
         raise BuildFailed(str(error), hint=hint) from error
 
 
-def unreachable_index(error: CommandFailed, log: Path, *, offline: bool = False) -> IndexUnreachable | None:
+def unreachable_index(error: CommandFailed, log: Path | None, *, offline: bool = False) -> IndexUnreachable | None:
     """What became of uv, if it was that the package index did not answer."""
-    if Path(error.argv[0]).name != "uv" or not _NETWORK.search("\n".join(log_tail(log))):
+    if Path(error.argv[0]).name != "uv" or not _NETWORK.search("\n".join(log_tail(log)) if log else error.output):
         return None
     if offline:
         text = "requirements are not in uv's cache, and --offline forbids fetching them"

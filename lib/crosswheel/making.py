@@ -21,7 +21,7 @@ from crosswheel.recipe import build_key, test_key
 from crosswheel.scratch import scratch_folder
 from crosswheel.steps import MAKE, Step
 from crosswheel.steps.again import again
-from crosswheel.steps.test import untested
+from crosswheel.steps.test import first_trial, untested
 from crosswheel.steps.work import Work
 from crosswheel.workspace import idle_workspace
 
@@ -103,7 +103,8 @@ class Maker:
         """None where a workspace without compilers did not do."""
         began = time.monotonic()
         workspace = stack.enter_context(ENGINES[job.engine].open(job, self.sdist, self.site, folder, log, bare=bare))
-        work = self._steps(Work(job, self.sdist, self.site, workspace), _BUILD, times)
+        trial = stack.enter_context(first_trial(job, self.sdist, self.site))
+        work = self._steps(Work(job, self.sdist, self.site, workspace, trial=trial), _BUILD, times)
         if bare and (workspace.asked_for_compiler or not read_wheel(work.made).is_pure):
             return None
         work = self._steps(work, _REPAIR + _AUDIT, times)

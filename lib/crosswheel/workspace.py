@@ -11,9 +11,12 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from crosswheel.containers.container import Container
+from crosswheel.containers.environment import site_packages
 from crosswheel.hosts import LocalHost
 from crosswheel.model import Interpreter, Usage
-from crosswheel.process import Meter
+from crosswheel.process import CommandFailed, Meter
+from crosswheel.targets import PythonTag
+from crosswheel.toolchains.bytecode import put_bytecode_of_packages
 from crosswheel.toolchains.ccache import compiles_in
 from crosswheel.toolchains.toolbox import UV
 
@@ -22,7 +25,8 @@ class Workspace(Protocol):
     """Where commands run and files go in and out. Paths are the same on both sides.
 
     `root` is a folder of this machine that the job may fill; `python` the build environment's interpreter, where the
-    hooks run; `meson_options` what `meson setup` must be told of the target.
+    hooks run; `meson_options` what `meson setup` must be told of the target; `hooks` the program in the environment
+    that runs several hooks (toolchains/inside/hooks.py), None where it is not there.
     """
 
     @property
@@ -37,6 +41,8 @@ class Workspace(Protocol):
     def deadline(self) -> float | None: ...
     @property
     def meson_options(self) -> tuple[str, ...]: ...
+    @property
+    def hooks(self) -> Path | None: ...
     @property
     def asked_for_compiler(self) -> bool: ...
 
@@ -87,6 +93,7 @@ class HostWorkspace:
     environ: Mapping[str, str] = field(default_factory=dict)
     meson_options: tuple[str, ...] = ()
     tripwire: Path | None = None
+    hooks: Path | None = None
     meter: Meter = field(default_factory=Meter, compare=False)
     compiles: Path | None = None
 
@@ -172,6 +179,7 @@ class ContainerWorkspace:
     host: LocalHost
     container: Container
     root: Path
+    tag: PythonTag
     python: Path
     log: Path
     deadline: float | None
@@ -179,6 +187,7 @@ class ContainerWorkspace:
     installer_environ: Mapping[str, str]
     meson_options: tuple[str, ...] = ()
     library_folders: str = _LOADER_FOLDERS
+    hooks: Path | None = None
 
     @property
     def asked_for_compiler(self) -> bool:
@@ -198,6 +207,8 @@ class ContainerWorkspace:
             self.container.run(
                 command, env=self.installer_environ, cwd=str(self.root), log=self.log, deadline=self.deadline
             )
+            if self.container.emulated:
+                put_bytecode_of_packages(self.container, site_packages(self.tag), self.tag, self.host)
 
     def run_hook(
         self, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
@@ -205,13 +216,20 @@ class ContainerWorkspace:
         """As in the protocol; what the words of the command name on this machine goes in before, and back after."""
         named = [Path(word) for word in cmd[1:] if word.startswith("/") and Path(word).exists()]
         self.container.put(*named)
-        self.container.run(
-            cmd,
-            env={**self.environ, **(extra_environ or {})},
-            cwd=cwd or str(self.root),
-            log=self.log,
-            deadline=self.deadline,
-        )
+        try:
+            self.container.run(
+                cmd,
+                env={**self.environ, **(extra_environ or {})},
+                cwd=cwd or str(self.root),
+                log=self.log,
+                deadline=self.deadline,
+            )
+        except CommandFailed:
+            self._fetch(named)
+            raise
+        self._fetch(named)
+
+    def _fetch(self, named: Iterable[Path]) -> None:
         for path in named:
             if path.is_dir():
                 self.container.get(path, path)

@@ -46,7 +46,7 @@ esac
 """
 
 
-@pytest.fixture(scope="session", params=_RELEASES.values(), ids=_RELEASES)
+@pytest.fixture(scope="session", params=list(_RELEASES.values()), ids=list(_RELEASES))
 def python(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An interpreter whose setuptools has been taught."""
     found = find_interpreters(Processes(), os.environ).get(parse_python("cp310"))

@@ -48,7 +48,9 @@ def test_processes_are_started_in_one_file() -> None:
     starting = re.compile(
         r"^\s*(?:import|from) (?:subprocess|pty)\b|\bos\.(?:system|popen|exec|spawn|fork)", re.MULTILINE
     )
-    assert [path.name for path in MODULES if starting.search(path.read_text("utf-8"))] == ["process.py"]
+    found = [path for path in MODULES if starting.search(path.read_text("utf-8"))]
+    # What runs inside build environments is no part of this process.
+    assert [path.name for path in found if path.parent.name != "inside"] == ["process.py"]
 
 
 @pytest.mark.parametrize("module", ["crosswheel", "crosswheel.sessions"])

@@ -17,6 +17,10 @@ from crosswheel.containers.ownership import KIND, PROJECT
 
 CACHE = PurePosixPath("/var/cache/crosswheel")
 OBJECTS = CACHE / "objects"
+PACKAGES = CACHE / "packages"
+
+UV_ENVIRON = {"UV_CACHE_DIR": str(PACKAGES)}
+"""Where uv looks; without a volume there, for as long as the container lives."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +32,6 @@ class Cache:
     @property
     def volumes(self) -> dict[str, str]:
         return {self.volume: str(CACHE)}
-
-    @property
-    def environ(self) -> dict[str, str]:
-        """Where uv looks."""
-        return {"UV_CACHE_DIR": str(CACHE / "packages")}
 
 
 def ensure_cache(docker: DockerHost, project: str, image: Image) -> Cache:

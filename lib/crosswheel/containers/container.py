@@ -140,9 +140,9 @@ class Container:
         """One file, with all that is in it."""
         self.put_archive(archive_of({str(name).lstrip("/"): content}))
 
-    def put_archive(self, archive: IO[bytes], to: str = "/") -> None:
+    def put_archive(self, archive: IO[bytes], to: PurePosixPath | str = "/") -> None:
         with engine_errors("copying files into a container", ContainerLost):
-            self._container.put_archive(to, archive)
+            self._container.put_archive(str(to), archive)
 
     def get(self, path: PurePath | str, to: Path) -> None:
         """Copy the regular files in a folder of the container, or the one file at `path`, into the folder `to`.

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from crosswheel.config import Config
 from crosswheel.containers.container import Container
 from crosswheel.containers.docker_host import engine_errors
+from crosswheel.containers.environment import ENVIRONMENT
 from crosswheel.containers.images import Image
 from crosswheel.containers.ownership import KIND, LABEL, PROJECT
 from crosswheel.engines.site import Site
@@ -99,9 +100,8 @@ def _clear(container: Container, source: Path, folder: PurePosixPath, root: Path
     files = (path for path in sorted(source.rglob("*")) if path.is_file() and not path.is_symlink())
     sums = (f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(source)}" for path in files)
     container.write(_SOURCES, "".join(f"{line}\n" for line in sums).encode("utf-8", "surrogateescape"))
-    container.run(
-        ["sh", "-c", _CLEAR, "sh", str(folder), str(_SOURCES), str(root), str(_SOURCES.parent), str(COMPILES)]
-    )
+    rest = (root, _SOURCES.parent, COMPILES, ENVIRONMENT)
+    container.run(["sh", "-c", _CLEAR, "sh", str(folder), str(_SOURCES), *map(str, rest)])
 
 
 _CLEAR = """

@@ -11,9 +11,10 @@ from urllib.parse import urlsplit, urlunsplit
 
 from crosswheel.backend import unreachable_index
 from crosswheel.containers.archives import archive_of
-from crosswheel.containers.caches import ensure_cache
+from crosswheel.containers.caches import UV_ENVIRON, ensure_cache
 from crosswheel.containers.container import Container, running
 from crosswheel.containers.docker_host import DockerHost
+from crosswheel.containers.environment import ENVIRONMENT, PYTHON, site_packages
 from crosswheel.containers.images import Family, Image, image_arch
 from crosswheel.engines.before_all import prepared
 from crosswheel.engines.site import Site
@@ -26,7 +27,7 @@ from crosswheel.targets import Target
 from crosswheel.toolchains import ccache
 from crosswheel.toolchains.build_systems import parallel_environ
 from crosswheel.toolchains.bytecode import put_bytecode
-from crosswheel.toolchains.startup import SIDE_BY_SIDE, Startup, startup_files
+from crosswheel.toolchains.startup import HOOKS, SIDE_BY_SIDE, Startup, startup_files
 from crosswheel.toolchains.toolbox import CCACHE_BIN, MOUNT, UV
 from crosswheel.workspace import ContainerWorkspace
 
@@ -97,7 +98,7 @@ def container_of(image: Image, site: Site, project: str, *, compilers: bool, tim
                 image,
                 site.host.processes,
                 timeout=timeout,
-                environ={**runs.environ, **(cache.environ if cache else {})},
+                environ={**runs.environ, **UV_ENVIRON},
                 volumes=toolbox.volumes,
                 caches=cache.volumes if cache else {},
                 memory=_memory(docker),
@@ -161,20 +162,18 @@ def _workspace(
     config, deadline = site.config, time.monotonic() + site.config.timeout
     folder.mkdir(parents=True)
     network, installer = enter(container, site)
-    python = folder / "environment" / "bin" / "python"
     if container.emulated:
         put_bytecode(container, interpreter, site.host, deaf)
-    make_environment(container, interpreter.path, python, installer, log, deadline, seed=bool(config.before_build))
+    make_environment(container, interpreter.path, installer, log, deadline, seed=bool(config.before_build))
     files = startup_files(*startup, SIDE_BY_SIDE)
-    packages = f"{folder}/environment/lib/{interpreter.tag.name}/site-packages".lstrip("/")
-    container.put_archive(archive_of({f"{packages}/{name}": content for name, content in files.items()}))
+    container.put_archive(archive_of(files), site_packages(interpreter.tag))
     cached = () if config.fresh else (str(CCACHE_BIN),)
     own = container.image.environ.get("PATH", _DEFAULT_PATH)
     environ = {
         **network,
         **({} if config.fresh else ccache.ENVIRON),
-        "PATH": ":".join((*cached, *path, str(python.parent), str(MOUNT / "bin"), own)),
-        "VIRTUAL_ENV": str(python.parent.parent),
+        "PATH": ":".join((*cached, *path, str(PYTHON.parent), str(MOUNT / "bin"), own)),
+        "VIRTUAL_ENV": str(ENVIRONMENT),
         **({"SOURCE_DATE_EPOCH": epoch} if (epoch := site.host.environ.get("SOURCE_DATE_EPOCH")) else {}),
         **parallel_environ(job.processors or container.docker.cpus),
         **config.environment,
@@ -183,7 +182,9 @@ def _workspace(
         host=site.host,
         container=container,
         root=folder,
-        python=python,
+        tag=interpreter.tag,
+        python=PYTHON,
+        hooks=Path(site_packages(interpreter.tag), HOOKS),
         log=log,
         deadline=deadline,
         environ=environ,
@@ -221,26 +222,22 @@ _UV_OWN = (
 def make_environment(
     container: Container,
     interpreter: Path,
-    python: Path,
     installer: Mapping[str, str],
-    log: Path,
+    log: Path | None,
     deadline: float,
     *,
     seed: bool,
 ) -> None:
-    """An empty environment (PEP 405) of an interpreter in the container, so that `python` is its own.
-
-    With pip in it where `seed`: commands of the project's own may call it.
-    """
-    folder, more = python.parent.parent, ["--seed"] if seed else []
-    command = [UV, "venv", "--quiet", "--no-project", *more, "--python", str(interpreter), str(folder)]
+    """An empty one of an interpreter in the container; with pip where `seed`: commands of the project may call it."""
+    more = ["--seed"] if seed else []
+    command = [UV, "venv", "--quiet", "--no-project", *more, "--python", str(interpreter), str(ENVIRONMENT)]
     try:
         container.run(command, env=installer, log=log, deadline=deadline)
     except CommandFailed as error:
         if missing := unreachable_index(error, log, offline="UV_OFFLINE" in installer):
             raise missing from error
-        hint = f"less {log}"
-        raise BuildFailed(f"no environment of {interpreter} could be made: {error.ending}", hint=hint) from error
+        text = f"no environment of {interpreter} could be made: {error.ending}"
+        raise BuildFailed(text, hint=f"less {log}" if log else error.output.strip()) from error
 
 
 def without_credentials(urls: str) -> str:

@@ -21,7 +21,7 @@ from crosswheel.toolchains.build_systems import parallel_environ
 from crosswheel.toolchains.configuration import compiles_of, configure, environ_of
 from crosswheel.toolchains.description import derivable, describe, find_real
 from crosswheel.toolchains.pinned import version_of
-from crosswheel.toolchains.startup import IMPERSONATE, SIDE_BY_SIDE, install_startup
+from crosswheel.toolchains.startup import HOOKS, IMPERSONATE, SIDE_BY_SIDE, install_startup
 from crosswheel.toolchains.zig import Zig, ensure_zig, make_objects, source_version, warm_up
 from crosswheel.workspace import HostWorkspace
 
@@ -93,6 +93,7 @@ class Cross:
                 environ={**environ, "PATH": ":".join(path)},
                 meson_options=(f"--cross-file={made.meson}",),
                 tripwire=mark,
+                hooks=packages / HOOKS,
                 compiles=compiles_of(toolchain),
             )
         finally:

@@ -6,23 +6,24 @@ Whatever engine built it. Where no Docker host runs the architecture, a wheel st
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path, PurePosixPath
 
 from crosswheel.backend import unreachable_index
 from crosswheel.containers.container import Container
 from crosswheel.containers.docker_host import DockerHost
-from crosswheel.containers.images import Image
-from crosswheel.engines.containers import container_of, enter, make_environment
+from crosswheel.containers.environment import ENVIRONMENT, PYTHON, site_packages
 from crosswheel.engines.site import Site
+from crosswheel.engines.trial import Trial, early, trial_of
 from crosswheel.errors import CrosswheelError, EmulatorCrashed, TestFailed
-from crosswheel.formats.wheels import top_level_modules
-from crosswheel.model import Listener, deaf
+from crosswheel.formats.wheels import read_wheel, top_level_modules
+from crosswheel.model import Job, Listener, Sdist
 from crosswheel.process import CommandFailed
 from crosswheel.sdist import unpack
 from crosswheel.steps.work import Work
 from crosswheel.targets import Target
-from crosswheel.toolchains.bytecode import put_bytecode
+from crosswheel.toolchains.bytecode import put_bytecode_of_packages
 from crosswheel.toolchains.toolbox import MOUNT, UV
 
 _FOLDER = PurePosixPath("/crosswheel")
@@ -32,10 +33,25 @@ _IMPORT = "import importlib, sys\nfor name in sys.argv[1:]:\n    importlib.impor
 def test(work: Work) -> Work:
     """The same work, once the wheel has passed in every image; raises TestFailed."""
     deadline = work.workspace.deadline
-    for image in _images(work.job.target, work.site):
-        with container_of(image, work.site, work.sdist.name, compilers=False, timeout=work.config.timeout) as container:
-            _test_in(container, work, deadline if deadline is not None else time.monotonic() + work.config.timeout)
+    deadline = deadline if deadline is not None else time.monotonic() + work.config.timeout
+    first, *others = _references(work.job.target, work.site)
+    if work.trial:
+        _test_in(work.trial(), work, deadline)
+    for reference in others if work.trial else (first, *others):
+        with _trial(reference, work.job, work.sdist, work.site, work.workspace.log, deadline) as trial:
+            _test_in(trial, work, deadline)
     return work
+
+
+@contextmanager
+def first_trial(job: Job, sdist: Sdist, site: Site) -> Iterator[Callable[[], Trial] | None]:
+    """The container that the test needs first, made ready while the wheel is built; None where no test will be."""
+    if untested(job.target, site):
+        yield None
+        return
+    deadline = time.monotonic() + site.config.timeout
+    with early(_trial(site.reference(job.target), job, sdist, site, None, deadline)) as trial:
+        yield trial
 
 
 def untested(target: Target, site: Site) -> str:
@@ -58,38 +74,44 @@ def prepare_test(target: Target, site: Site, listener: Listener) -> None:
         site.toolbox(site.pull(reference, target.arch, listener), listener, compilers=False)
 
 
+def _trial(
+    reference: str, job: Job, sdist: Sdist, site: Site, log: Path | None, deadline: float
+) -> AbstractContextManager[Trial]:
+    return trial_of(reference, job.target, sdist.name, site, log, deadline)
+
+
 def _references(target: Target, site: Site) -> Iterator[str]:
     """The policy's own image first: it has the oldest C library that the wheel promises to work with."""
     yield site.reference(target)
     yield from site.config.test_images
 
 
-def _images(target: Target, site: Site) -> Iterator[Image]:
-    for reference in _references(target, site):
-        yield site.pull(reference, target.arch, deaf)
-
-
-def _test_in(container: Container, work: Work, deadline: float) -> None:
-    log, config, image = work.workspace.log, work.config, container.image
-    hooks, installer = enter(container, work.site)
-    python = Path(_FOLDER, "environment", "bin", "python")
-    found, seed = _interpreter(container, work, deadline), bool(config.test_command)
-    make_environment(container, found, python, installer, log, deadline, seed=seed)
+def _test_in(trial: Trial, work: Work, deadline: float) -> None:
+    container, config = trial.container, work.config
     container.put(work.made, to=_FOLDER)
     extras = f"[{','.join(config.test_extras)}]" if config.test_extras else ""
     wheel = f"{work.sdist.name}{extras} @ file://{_FOLDER / work.made.name}"
-    install = [UV, "pip", "install", "--python", str(python), "--", wheel, *config.test_requires]
-    command, environ = [str(python), "-I", "-c", _IMPORT, *top_level_modules(work.made)], dict(hooks)
+    install = [UV, "pip", "install", "--python", str(PYTHON), "--", wheel, *config.test_requires]
+    command, environ = [str(PYTHON), "-I", "-c", _IMPORT, *top_level_modules(work.made)], dict(trial.environ)
     if config.test_command:
-        path = f"{python.parent}:{MOUNT / 'bin'}:{image.environ.get('PATH', '/usr/bin:/bin')}"
-        environ |= {"PATH": path, "VIRTUAL_ENV": str(python.parent.parent)}
+        path = f"{PYTHON.parent}:{MOUNT / 'bin'}:{container.image.environ.get('PATH', '/usr/bin:/bin')}"
+        environ |= {"PATH": path, "VIRTUAL_ENV": str(ENVIRONMENT)}
         command = ["sh", "-c", config.test_command.replace("{project}", str(_project(container, work)))]
     # An empty folder: what lies beside the tests must not stand in for what was installed.
     nowhere = _FOLDER / "empty"
     container.run(["mkdir", "-p", str(nowhere)], deadline=deadline)
-    _run(container, work, install, installer, nowhere, "the wheel could not be installed", deadline)
+    _run(container, work, install, trial.installer_environ, nowhere, "the wheel could not be installed", deadline)
+    if container.emulated and _brings_more(work):
+        tag = work.job.target.python
+        put_bytecode_of_packages(container, site_packages(tag), tag, work.site.host)
     what = "the test command failed" if config.test_command else "its modules could not be imported"
     _run(container, work, command, environ, nowhere, what, deadline)
+
+
+def _brings_more(work: Work) -> bool:
+    """Whether more than the wheel was installed; of one alone, only what is imported is worth compiling."""
+    requires = read_wheel(work.made).metadata.get_all("Requires-Dist", [])
+    return bool(requires or work.config.test_requires)
 
 
 def _run(
@@ -122,33 +144,3 @@ def _project(container: Container, work: Work) -> PurePosixPath:
         (folder,) = (work.workspace.root / "tested").iterdir()
         return _FOLDER / folder.name
     return _FOLDER
-
-
-def _interpreter(container: Container, work: Work, deadline: float) -> Path:
-    """The image's CPython of the wheel's version: of pypa's folders, or the one that its PATH names."""
-    tag = work.job.target.python
-    found = work.site.pythons_of(container.image).get(tag)
-    if found:
-        if container.emulated:
-            put_bytecode(container, found, work.site.host, deaf)
-        return found.path
-    try:
-        command = ["sh", "-c", _WHICH, "sh", tag.version]
-        return Path(container.run(command, deadline=deadline).strip())
-    except CommandFailed as error:
-        raise TestFailed(
-            f"{container.image.reference} has no CPython {tag.version} to test the wheel with",
-            hint="leave it out of test-images, or take an image of that Python version",
-        ) from error
-
-
-_WHICH = """
-for name in "python$1" python3 python; do
-  path=$(command -v "$name") || continue
-  if [ "$("$path" -c 'import sys; print("%d.%d" % sys.version_info[:2])')" = "$1" ]; then
-    echo "$path"
-    exit 0
-  fi
-done
-exit 1
-"""

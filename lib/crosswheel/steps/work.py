@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from crosswheel.config import Config
 from crosswheel.engines.site import Site
+from crosswheel.engines.trial import Trial
 from crosswheel.model import Difference, Finding, Job, Sdist
 from crosswheel.workspace import Workspace
 
@@ -23,6 +25,8 @@ class Work:
     findings: tuple[Finding, ...] = ()
     differences: tuple[Difference, ...] | None = None
     """From the wheel of a second build; None where there was none."""
+    trial: Callable[[], Trial] | None = None
+    """Waits for the container of the first test and gives it; None where nobody makes one ready."""
 
     @property
     def config(self) -> Config:

@@ -12,6 +12,7 @@ startup.py        what is copied into build environments, and starts with each o
 inside/             impersonate.py makes them answer as the target's CPython would
                     side_by_side.py makes setuptools run as many compilers as it may
                     undiscovered.py hides a folder from it
+                    hooks.py runs a backend's hooks, and imports it once
 configuration.py  the target in the words of zigcc, and Zig in those of build systems
 build_systems.py  the target in the words of CMake, Meson and autoconf
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 _FOLDER = "_crosswheel"
 
@@ -22,6 +22,9 @@ class Startup:
         name = f"{_FOLDER}.{self.module}"
         return f"import {name}; {name}.main({', '.join(map(repr, self.arguments))})\n"
 
+
+HOOKS = PurePosixPath(_FOLDER, "hooks.py")
+"""In site-packages: the program that runs several hooks of a backend."""
 
 IMPERSONATE = Startup("impersonate")
 """Interpreters answer as the target's would."""
