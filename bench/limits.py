@@ -84,34 +84,44 @@ def _download_requirements(sdist: Path, stage: Stage, shared: State) -> None:
 
 
 def overhead(stage: Stage, warm: Warm) -> dict[str, float]:
-    """Seconds per job of a project that compiles nothing and needs nothing, by engine: one more job, that much more."""
+    """Seconds per job of a project that compiles nothing and needs nothing, by engine: one more job, that much more.
+
+    With the commands that it waits for (own.py), and, as ENGINE-own, without them.
+    """
     library = tiny_elf(exports=["PyInit_noop"], needed=["libc.so.6"], versions_needed={"libc.so.6": ["GLIBC_2.17"]})
     sdist, project, found = no_op(stage.work, library), Project("noop==1.0", ""), {}
     for engine, pythons in (("cross", _FOUR), ("accelerated", tuple(stage.in_images))):
         if engine == "cross" or stage.images:
             there = [python for python in pythons if engine != "cross" or python in stage.interpreters]
-            seconds = []
+            seconds, own, counted = [], [], stage.work / "own.json"
             for some in (there[:1], there):
                 rows.forget(stage, project)
                 state = warm(engine, "overhead")
-                task = Task(project, sdist, some, test=False, options=["--jobs", "1"])
+                program = [str(Path(__file__).with_name("own.py")), str(counted)]
+                task = Task(project, sdist, some, test=False, options=["--jobs", "1"], program=program)
                 run = rows.run(engine, stage, state, task)
                 seconds.append(run.seconds)
+                own.append(run.seconds - json.loads(counted.read_text())["commands"])
                 shutil.rmtree(state.folder)
             found[engine] = (seconds[1] - seconds[0]) / (len(there) - 1)
+            found[f"{engine}-own"] = (own[1] - own[0]) / (len(there) - 1)
     return found
 
 
 def side_by_side(stage: Stage, warm: Warm) -> dict[str, float]:
-    """Seconds of four targets of the same project, cold, for one job at a time and for two."""
+    """Seconds of four targets of the same project, cold, for one job at a time and for two.
+
+    `alone` is one at a time with one compiler at a time, as nobody would do it who has a second processor.
+    """
     project = PROJECTS[MAIN]
     sdist, found = fetched(project.requirement, stage.work), {}
     there = [python for python in _FOUR if python in stage.interpreters]
-    for jobs in (1, 2):
+    alone = {"MAX_JOBS": "1", "CMAKE_BUILD_PARALLEL_LEVEL": "1"}
+    for name, jobs, environment in (("alone", 1, alone), ("1", 1, {}), ("2", 2, {})):
         state = warm("cross", "side-by-side")
-        task = Task(project, sdist, there, test=False, options=["--jobs", str(jobs)])
-        run = rows.run("cross", stage, state, task)
-        found[str(jobs)] = run.seconds
+        options = ["--jobs", str(jobs)]
+        task = Task(project, sdist, there, test=False, options=options, environment=environment)
+        found[name] = rows.run("cross", stage, state, task).seconds
         shutil.rmtree(state.folder)
     return {**found, "targets": len(there)}
 

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import docker
@@ -98,7 +98,7 @@ class State:
 class Task:
     """A wheel for each Python, of that sdist, repaired, and with `test` tried, where the row does that.
 
-    `options` are crosswheel's.
+    `options` and `environment` are crosswheel's, and `program` is what Python runs it by.
     """
 
     project: Project
@@ -106,6 +106,8 @@ class Task:
     pythons: Sequence[str]
     test: bool = True
     options: Sequence[str] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    program: Sequence[str] = ("-m", "crosswheel")
 
 
 def run(name: str, stage: Stage, state: State, task: Task, *, budget: float | None = None) -> Measured:
@@ -159,16 +161,20 @@ def _crosswheel(engine: str, stage: Stage, state: State, task: Task) -> list[str
         # A container does not see this machine's files.
         write = f"mkdir -p {path.parent} && printf %s {shlex.quote(task.project.cross_file)} > {path}"
         before = write if engine == "dockcross" else ""
-    (state.folder / "pyproject.toml").write_text(_configuration(stage, settings, before))
-    command = [sys.executable, "-m", "crosswheel", "wheels", str(task.sdist), "--arch", ARCH, "--engine", engine]
+    (state.folder / "pyproject.toml").write_text(_configuration(stage, settings, before, task.environment))
+    command = [sys.executable, *task.program, "wheels", str(task.sdist), "--arch", ARCH, "--engine", engine]
     command += ["--python", ",".join(task.pythons), "--policy", stage.policy, "--output", str(state.wheels)]
     command += [] if task.test else ["--test", "never"]
     return [*command, *task.options]
 
 
-def _configuration(stage: Stage, settings: Sequence[str], before: str) -> str:
+def _configuration(stage: Stage, settings: Sequence[str], before: str, environment: Mapping[str, str]) -> str:
     lines = ["[tool.crosswheel]", f"before-build = {json.dumps(before)}"]
     lines += ["[tool.crosswheel.config-settings]", f"setup-args = {json.dumps(settings)}"] if settings else []
+    lines += [
+        "[tool.crosswheel.environment]",
+        *(f"{name} = {json.dumps(value)}" for name, value in environment.items()),
+    ]
     for family, reference in stage.images.items():
         table = "images" if family == "pypa" else f"images.{family}"
         lines += [f"[tool.crosswheel.{table}]", f"{stage.policy}_{ARCH} = {json.dumps(reference)}"]

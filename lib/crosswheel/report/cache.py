@@ -129,9 +129,8 @@ def _group(holding: Holding) -> str:
 def _what(kind: str, group: str, found: Collection[Holding]) -> str:
     if kind not in _MANY:
         return one_line(group)
-    nouns = {"journal": "wheel", "downloads": "file", "bytecode": "standard library", "remains": "thing"}
-    count = "standard libraries" if kind == "bytecode" and len(found) > 1 else nouns[kind]
-    text = f"{len(found)} {count}" if kind == "bytecode" else count_text(len(found), nouns[kind])
+    nouns = {"journal": "wheel", "downloads": "file", "bytecode": "archive", "remains": "thing"}
+    text = count_text(len(found), nouns[kind])
     return f"{one_line(group)}: {text}" if group else text
 
 

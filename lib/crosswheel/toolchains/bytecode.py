@@ -11,6 +11,7 @@ import hashlib
 import os
 import tarfile
 import tempfile
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
@@ -19,6 +20,7 @@ from crosswheel.containers.archives import anonymous
 from crosswheel.containers.caches import PACKAGES
 from crosswheel.containers.container import Container
 from crosswheel.containers.environment import ENVIRONMENT
+from crosswheel.errors import TimeLimit
 from crosswheel.hosts import LocalHost
 from crosswheel.keeping import locked, mark_used
 from crosswheel.model import Interpreter, Listener, chore
@@ -27,6 +29,7 @@ from crosswheel.targets import PythonTag
 from crosswheel.toolchains.pinned import version_of
 from crosswheel.toolchains.toolbox import UV
 
+_PATIENCE = 120  # seconds; nobody has read what is compiled here
 # What no build and no test imports, and is half of it all.
 _LEFT_OUT = r"/(test|tests|idlelib|turtledemo|lib2to3|pydoc_data|site-packages|config-[^/]*)/"
 
@@ -105,9 +108,10 @@ def _compile(root: Path, where: PurePosixPath, here: Interpreter, host: LocalHos
     command = [str(here.path), "-I", "-m", "compileall", "-q", "-j", "0", "-x", _LEFT_OUT]
     # From there, for what is left out must not be found in the path of this machine's temporary files.
     names = ["--invalidation-mode", validation, "-s", ".", "-p", str(where), "."]
-    # A file of tests that is no Python on purpose makes it end with 1.
-    with suppress(CommandFailed):
-        host.processes.run([*command, *names], env=host.build_environ, cwd=root)
+    # A file of tests that is no Python on purpose makes it end with 1. Nothing is lost but time where there is none.
+    with suppress(CommandFailed, TimeLimit):
+        deadline = time.monotonic() + _PATIENCE
+        host.processes.run([*command, *names], env=host.build_environ, cwd=root, deadline=deadline)
 
 
 def _pack(folders: dict[str, Path], kept: Path) -> None:
