@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from crosswheel.containers.container import Container
 from crosswheel.engines.containers import container_of, enter, make_environment
@@ -17,14 +17,20 @@ from crosswheel.process import CommandFailed
 from crosswheel.targets import PythonTag, Target
 from crosswheel.toolchains.bytecode import put_bytecode
 
+_NOWHERE = PurePosixPath("/crosswheel/empty")
+
 
 @dataclass(frozen=True)
 class Trial:
-    """`environ` is what a wheel's test sees of the caller's network, `installer_environ` what uv does."""
+    """`environ` is what a wheel's test sees of the caller's network, `installer_environ` what uv does.
+
+    `nowhere` is an empty folder: what lies beside a test must not stand in for what was installed.
+    """
 
     container: Container
     environ: Mapping[str, str]
     installer_environ: Mapping[str, str]
+    nowhere: PurePosixPath
 
 
 @contextmanager
@@ -38,7 +44,8 @@ def trial_of(
         interpreter = _interpreter(container, target.python, site, deadline)
         # Commands of the project's own may call pip.
         make_environment(container, interpreter, installer, log, deadline, seed=bool(site.config.test_command))
-        yield Trial(container, environ, installer)
+        container.run(["mkdir", "-p", str(_NOWHERE)], deadline=deadline)
+        yield Trial(container, environ, installer, _NOWHERE)
 
 
 @contextmanager

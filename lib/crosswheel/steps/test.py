@@ -97,10 +97,8 @@ def _test_in(trial: Trial, work: Work, deadline: float) -> None:
         path = f"{PYTHON.parent}:{MOUNT / 'bin'}:{container.image.environ.get('PATH', '/usr/bin:/bin')}"
         environ |= {"PATH": path, "VIRTUAL_ENV": str(ENVIRONMENT)}
         command = ["sh", "-c", config.test_command.replace("{project}", str(_project(container, work)))]
-    # An empty folder: what lies beside the tests must not stand in for what was installed.
-    nowhere = _FOLDER / "empty"
-    container.run(["mkdir", "-p", str(nowhere)], deadline=deadline)
-    _run(container, work, install, trial.installer_environ, nowhere, "the wheel could not be installed", deadline)
+    nowhere, what = trial.nowhere, "the wheel could not be installed"
+    _run(container, work, install, trial.installer_environ, nowhere, what, deadline)
     if container.emulated and _brings_more(work):
         tag = work.job.target.python
         put_bytecode_of_packages(container, site_packages(tag), tag, work.site.host)
