@@ -43,6 +43,14 @@ nox.options.default_venv_backend = "uv|virtualenv"
 sessions.add()
 
 
+def install_for_tests(session: nox.Session) -> None:
+    """What tests need, in an environment where Pythons start fast."""
+    session.install("--group", "test", "-e", ".")
+    # Tests start Pythons by the hundred. uv installs no bytecode, and where none may be written, as in many images of
+    # containers, each of them compiles all that it imports, which takes longer than all it does.
+    session.env["PYTHONDONTWRITEBYTECODE"] = None
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """ruff, mypy --strict and import-linter."""
@@ -56,7 +64,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """Everything that needs no container engine; what cannot run here says why and counts as skipped."""
-    session.install("--group", "test", "-e", ".")
+    install_for_tests(session)
     session.run("coverage", "run", "-m", "pytest", *session.posargs)
     session.run("coverage", "report")
 
@@ -64,21 +72,21 @@ def tests(session: nox.Session) -> None:
 @nox.session(name="tests-slow", default=False)
 def tests_slow(session: nox.Session) -> None:
     """The same for projects that take minutes to compile."""
-    session.install("--group", "test", "-e", ".")
+    install_for_tests(session)
     session.run("pytest", "-m", "slow", *session.posargs)
 
 
 @nox.session(name="tests-indexes", default=False)
 def tests_indexes(session: nox.Session) -> None:
     """Releases to real package indexes on loopback, pypiserver and devpi-server, with faults in between."""
-    session.install("--group", "test", "-e", ".")
+    install_for_tests(session)
     session.run("pytest", "-m", "indexes", "tests/indexes", *session.posargs)
 
 
 @nox.session(name="tests-containers", default=False)
 def tests_containers(session: nox.Session) -> None:
     """On a real Docker Engine with QEMU and a registry; as root it starts one, where there is none."""
-    session.install("--group", "test", "-e", ".")
+    install_for_tests(session)
     session.run("pytest", "-m", "containers", "tests/containers", *session.posargs)
 
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
+from crosswheel.commands import release as command
+from crosswheel.index import PipSettings
+from crosswheel.steps import verify as step
 from indexes.clients import sha256, twine
 from indexes.proxy import (
     Act,
@@ -246,7 +250,10 @@ def test_on_a_terminal_it_asks(plain: Project, tmp_path: Path, answer: str, code
     assert plain.served("real", tmp_path) == (plain.files if answer == "y" else {})
 
 
-def test_staging_comes_first(plain: Project, staging: Served, tmp_path: Path) -> None:
+def test_staging_comes_first(plain: Project, staging: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask = Mock(return_value=PipSettings())
+    for module in (command, step):
+        monkeypatch.setattr(module, "read_pip_settings", ask)
     with proxy(staging.origin) as before:
         both = make_project(
             tmp_path / "both",
@@ -258,8 +265,10 @@ def test_staging_comes_first(plain: Project, staging: Served, tmp_path: Path) ->
         assert code == 21, text
         assert both.served("real", tmp_path) == {}
         before.faults.clear()
+        ask.reset_mock()
         code, text = both.release()
         assert code == 0, text
+        ask.assert_called_once()  # which takes pip a while
         both.assert_released(tmp_path)
 
 

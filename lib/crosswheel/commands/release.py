@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -21,7 +21,7 @@ from crosswheel.commands.verify import release_targets
 from crosswheel.config import Config, load_config
 from crosswheel.distributions import Distribution, files_in, read_distributions
 from crosswheel.errors import CheckFailed, CrosswheelError, NotReleasable, UsageError, explaining
-from crosswheel.index import read_pip_settings
+from crosswheel.index import PipSettings, read_pip_settings
 from crosswheel.model import deaf
 from crosswheel.process import Processes
 from crosswheel.release.changelog import Entry, read_entry
@@ -167,8 +167,12 @@ class _Run:
         return comparison.missing
 
     def _published(self, repository: Repository) -> Callable[[], Mapping[str, PublishedFile]]:
-        settings = read_pip_settings(Processes(), os.environ)
-        return partial(published_files, repository, self.files[0].name, settings)
+        return partial(published_files, repository, self.files[0].name, self._settings)
+
+    @cached_property
+    def _settings(self) -> PipSettings:
+        """Asked of pip once, which takes half a second: an index is read up to eight times."""
+        return read_pip_settings(Processes(), os.environ)
 
     def _ask(self, count: int) -> None:
         """An index never forgets a file name: before the first one is sent somebody has to say so."""
@@ -189,6 +193,7 @@ class _Run:
                 self.files,
                 targets,
                 listener,
+                settings=self._settings,
                 patience=config.patience,
                 jobs=config.jobs,
                 ignore=config.ignore,

@@ -50,6 +50,7 @@ def verify(
     targets: Iterable[Target],
     listener: Listener = deaf,
     *,
+    settings: PipSettings | None = None,
     patience: float = PATIENCE,
     jobs: int = 0,
     ignore: Mapping[str, str] | None = None,
@@ -57,6 +58,7 @@ def verify(
 ) -> Verification:
     """Read a release back from the index, and again for `patience` seconds as long as anything differs.
 
+    `settings` are those of pip, which is asked for them where they are not given;
     `jobs` pips run at a time, 0: one per processor; `ignore` are rules of the audit that are switched off, and why.
     Raises IndexUnreachable; AuditFailed or SourceError for a file of the wheelhouse that cannot be read.
     """
@@ -64,7 +66,7 @@ def verify(
 
     began = time.monotonic()
     processes = Processes()
-    settings = read_pip_settings(processes, environ)
+    settings = settings or read_pip_settings(processes, environ)
     built = tuple(map(read_built, distributions))
     reading = _Reading(repository, built, tuple(targets), settings, processes, environ, listener, jobs, ignore or {})
     # What does not answer at all has a wrong address, which no patience mends.
