@@ -170,9 +170,9 @@ def _explained(workspace: Workspace) -> Iterator[None]:
         raise BuildFailed(str(error), hint=hint) from error
 
 
-def unreachable_index(error: CommandFailed, log: Path | None, *, offline: bool = False) -> IndexUnreachable | None:
+def unreachable_index(error: CommandFailed, log: Path, *, offline: bool = False) -> IndexUnreachable | None:
     """What became of uv, if it was that the package index did not answer."""
-    if Path(error.argv[0]).name != "uv" or not _NETWORK.search("\n".join(log_tail(log)) if log else error.output):
+    if Path(error.argv[0]).name != "uv" or not _NETWORK.search("\n".join(log_tail(log))):
         return None
     if offline:
         text = "requirements are not in uv's cache, and --offline forbids fetching them"

@@ -73,13 +73,13 @@ def test_uv_knows_the_interpreter_and_its_environment(
 
 
 def test_packages_are_compiled_and_changed_ones_are_seen(
-    container: Container, interpreter: Interpreter, site: Site
+    container: Container, interpreter: Interpreter, site: Site, tmp_path: Path
 ) -> None:
     def says() -> str:
         code = "import os, module; print(module.SAYS, os.path.exists(module.__cached__))"
         return container.run([str(PYTHON), "-B", "-c", code]).strip()
 
-    make_environment(container, interpreter.path, {}, None, 1e9, seed=False)
+    make_environment(container, interpreter.path, {}, tmp_path / "log", 1e9, seed=False)
     container.write(MODULE, b"SAYS = 'one'\n")
     assert says() == "one False"
     put_bytecode_of_packages(container, MODULE.parent, TARGET.python, site.host)
@@ -92,9 +92,9 @@ def test_packages_are_compiled_and_changed_ones_are_seen(
 
 
 def test_what_is_no_python_is_left_to_fail_where_it_is_imported(
-    container: Container, interpreter: Interpreter, site: Site
+    container: Container, interpreter: Interpreter, site: Site, tmp_path: Path
 ) -> None:
-    make_environment(container, interpreter.path, {}, None, 1e9, seed=False)
+    make_environment(container, interpreter.path, {}, tmp_path / "log", 1e9, seed=False)
     container.write(MODULE, b"SAYS = (\n")
     container.write(MODULE.with_name("other.py"), b"SAYS = 'other'\n")
     put_bytecode_of_packages(container, MODULE.parent, TARGET.python, site.host)

@@ -122,7 +122,8 @@ def engine_errors(doing: str, kind: type[CrosswheelError] = EngineUnavailable) -
     try:
         yield
     except APIError as error:
-        raise kind(f"{doing}: {error.explanation or error}".strip()) from error
+        text = f"{doing}: {error.explanation or error}".strip()
+        raise kind(text, hint="docker info; the engine's own log says more: journalctl -u docker") from error
     except (DockerException, RequestException, OSError) as error:
         raise _unavailable(doing, error) from error
 

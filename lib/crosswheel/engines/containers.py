@@ -223,7 +223,7 @@ def make_environment(
     container: Container,
     interpreter: Path,
     installer: Mapping[str, str],
-    log: Path | None,
+    log: Path,
     deadline: float,
     *,
     seed: bool,
@@ -236,8 +236,8 @@ def make_environment(
     except CommandFailed as error:
         if missing := unreachable_index(error, log, offline="UV_OFFLINE" in installer):
             raise missing from error
-        text = f"no environment of {interpreter} could be made: {error.ending}"
-        raise BuildFailed(text, hint=f"less {log}" if log else error.output.strip()) from error
+        hint = f"less {log}"
+        raise BuildFailed(f"no environment of {interpreter} could be made: {error.ending}", hint=hint) from error
 
 
 def without_credentials(urls: str) -> str:

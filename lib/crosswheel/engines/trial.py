@@ -24,19 +24,19 @@ _NOWHERE = PurePosixPath("/crosswheel/empty")
 class Trial:
     """`environ` is what a wheel's test sees of the caller's network, `installer_environ` what uv does.
 
-    `nowhere` is an empty folder: what lies beside a test must not stand in for what was installed.
+    `nowhere` is an empty folder: what lies beside a test must not stand in for what was installed. `log` has what was
+    done so far.
     """
 
     container: Container
     environ: Mapping[str, str]
     installer_environ: Mapping[str, str]
     nowhere: PurePosixPath
+    log: Path
 
 
 @contextmanager
-def trial_of(
-    reference: str, target: Target, project: str, site: Site, log: Path | None, deadline: float
-) -> Iterator[Trial]:
+def trial_of(reference: str, target: Target, project: str, site: Site, log: Path, deadline: float) -> Iterator[Trial]:
     """In a container of that image; raises TestFailed where it has no such Python, and what containers raise."""
     image = site.pull(reference, target.arch, deaf)
     with container_of(image, site, project, compilers=False, timeout=site.config.timeout) as container:
@@ -45,7 +45,7 @@ def trial_of(
         # Commands of the project's own may call pip.
         make_environment(container, interpreter, installer, log, deadline, seed=bool(site.config.test_command))
         container.run(["mkdir", "-p", str(_NOWHERE)], deadline=deadline)
-        yield Trial(container, environ, installer, _NOWHERE)
+        yield Trial(container, environ, installer, _NOWHERE, log)
 
 
 @contextmanager

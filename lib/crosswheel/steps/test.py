@@ -36,7 +36,9 @@ def test(work: Work) -> Work:
     deadline = deadline if deadline is not None else time.monotonic() + work.config.timeout
     first, *others = _references(work.job.target, work.site)
     if work.trial:
-        _test_in(work.trial(), work, deadline)
+        trial = work.trial()
+        _append(trial.log, work.workspace.log)
+        _test_in(trial, work, deadline)
     for reference in others if work.trial else (first, *others):
         with _trial(reference, work.job, work.sdist, work.site, work.workspace.log, deadline) as trial:
             _test_in(trial, work, deadline)
@@ -44,14 +46,23 @@ def test(work: Work) -> Work:
 
 
 @contextmanager
-def first_trial(job: Job, sdist: Sdist, site: Site) -> Iterator[Callable[[], Trial] | None]:
-    """The container that the test needs first, made ready while the wheel is built; None where no test will be."""
+def first_trial(job: Job, sdist: Sdist, site: Site, log: Path) -> Iterator[Callable[[], Trial] | None]:
+    """The container that the test needs first, made ready while the wheel is built; None where no test will be.
+
+    The build writes to `log` meanwhile; what is written here is added to that when the test begins.
+    """
     if untested(job.target, site):
         yield None
         return
     deadline = time.monotonic() + site.config.timeout
-    with early(_trial(site.reference(job.target), job, sdist, site, None, deadline)) as trial:
+    with early(_trial(site.reference(job.target), job, sdist, site, log.with_suffix(".test.log"), deadline)) as trial:
         yield trial
+
+
+def _append(more: Path, log: Path) -> None:
+    with log.open("ab") as file:
+        file.write(more.read_bytes())
+    more.unlink()
 
 
 def untested(target: Target, site: Site) -> str:
@@ -75,7 +86,7 @@ def prepare_test(target: Target, site: Site, listener: Listener) -> None:
 
 
 def _trial(
-    reference: str, job: Job, sdist: Sdist, site: Site, log: Path | None, deadline: float
+    reference: str, job: Job, sdist: Sdist, site: Site, log: Path, deadline: float
 ) -> AbstractContextManager[Trial]:
     return trial_of(reference, job.target, sdist.name, site, log, deadline)
 
