@@ -108,11 +108,11 @@ def local_host(*, offline: bool, listener: Listener) -> LocalHost:
 
 def user_cache(environ: Mapping[str, str]) -> Path:
     """CROSSWHEEL_CACHE, or the user's cache folder."""
+    if chosen := environ.get("CROSSWHEEL_CACHE"):
+        return Path(chosen).absolute()
     import platformdirs
 
-    return Path(
-        environ.get("CROSSWHEEL_CACHE") or platformdirs.user_cache_path("crosswheel", appauthor=False)
-    ).absolute()
+    return Path(platformdirs.user_cache_path("crosswheel", appauthor=False)).absolute()
 
 
 def _only(environ: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:
