@@ -18,6 +18,7 @@ from crosswheel.containers.emulation import Running, probe
 from crosswheel.containers.images import Family, Image, ensure_image, find_image, image_arch, pinned_image
 from crosswheel.containers.remembered import known_survey, pythons_of
 from crosswheel.errors import CrosswheelError, EngineUnavailable, ImageUnavailable
+from crosswheel.grafter import Grafter
 from crosswheel.hosts import LocalHost, local_host, user_cache
 from crosswheel.model import Interpreter, Listener
 from crosswheel.targets import Architecture, PythonTag, Target, oldest_policy, usual_pythons
@@ -33,6 +34,7 @@ class Site:
     config: Config
     host: LocalHost
     docker: DockerHost | EngineUnavailable
+    grafter: Grafter = field(default_factory=Grafter, repr=False, compare=False)
     _known: dict[Hashable, object] = field(default_factory=dict, repr=False, compare=False)
     # Jobs are threads: what one asks, the others wait for.
     _asking: threading.RLock = field(default_factory=threading.RLock, repr=False, compare=False)
@@ -123,7 +125,8 @@ class Site:
         thread.start()
 
     def settle(self) -> None:
-        """Wait for what was left for later."""
+        """Wait for what was left for later, and end what served all jobs."""
+        self.grafter.end()
         while self._leaving:
             self._leaving.pop().join()
 
