@@ -35,6 +35,10 @@ print(json.dumps({
     "headers": os.path.exists(sysconfig.get_config_h_filename()),
     "base": os.path.realpath(getattr(sys, "_base_executable", sys.executable) or sys.executable),
     "venv": sys.prefix != sys.base_prefix,
+    "include": sysconfig.get_path("include"),
+    "platinclude": sysconfig.get_path("platinclude"),
+    "stdlib": sysconfig.get_path("stdlib"),
+    "multiarch": sysconfig.get_config_var("MULTIARCH") or "",
     "itself": os.path.realpath(sys.executable),
     "rests_on": [sys.executable, os.__file__, sysconfig.get_config_h_filename(),
         os.path.join(folder, "pyvenv.cfg"), os.path.join(os.path.dirname(folder), "pyvenv.cfg"),
@@ -118,7 +122,7 @@ def _probe(
     path: Path, processes: Processes, environ: Mapping[str, str], answers: Answers
 ) -> tuple[tuple[object, ...], Interpreter] | None:
     try:
-        facts = _facts(path, processes, environ, answers)
+        facts = facts_of(path, processes, environ, answers)
     except (CrosswheelError, OSError, ValueError):
         return None
     tag = PythonTag(facts["minor"], free_threaded=facts["free_threaded"])
@@ -130,8 +134,11 @@ def _probe(
     return (facts["headers"], facts["final"], micro, str(path)), interpreter
 
 
-def _facts(path: Path, processes: Processes, environ: Mapping[str, str], answers: Answers) -> dict[str, Any]:
-    """What it says of itself. A script that starts one or another may say something else the next time."""
+def facts_of(path: Path, processes: Processes, environ: Mapping[str, str], answers: Answers) -> dict[str, Any]:
+    """What it says of itself. A script that starts one or another may say something else the next time.
+
+    Raises CommandFailed, TimeLimit, OSError, and ValueError where it is no Python at all.
+    """
     question = ("interpreter", str(path), _PROBE, environ.get("LD_LIBRARY_PATH", ""))
     if known := answers.recall(*question):
         return dict(known)
