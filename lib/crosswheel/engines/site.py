@@ -14,7 +14,7 @@ from typing import TypeVar
 from crosswheel.answers import answers_in
 from crosswheel.config import Config
 from crosswheel.containers.docker_host import DockerHost, connect
-from crosswheel.containers.emulation import Running, probe
+from crosswheel.containers.emulation import Running
 from crosswheel.containers.images import Family, Image, ensure_image, find_image, image_arch, pinned_image
 from crosswheel.containers.remembered import known_survey, pythons_of
 from crosswheel.errors import CrosswheelError, EngineUnavailable, ImageUnavailable
@@ -48,7 +48,14 @@ class Site:
 
     def running(self, arch: Architecture) -> Running:
         """How the Docker host runs an architecture; raises CannotRun, EngineUnavailable."""
-        return self._once(("running", arch), lambda: probe(self._docker, arch))
+
+        def ask() -> Running:
+            answer = known_survey(self._docker, [arch], answers_in(self.host.cache))[arch]
+            if isinstance(answer, CrosswheelError):
+                raise answer
+            return answer
+
+        return self._once(("running", arch), ask)
 
     def reference(self, target: Target, family: Family = "pypa") -> str:
         """The image of a family for a target; raises ImageUnavailable."""
