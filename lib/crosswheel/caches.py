@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from crosswheel.answers import FOLDER
 from crosswheel.containers.docker_host import DockerHost, engine_errors
 from crosswheel.containers.ownership import KIND, PROJECT
 from crosswheel.errors import EngineUnavailable
@@ -22,7 +23,7 @@ from crosswheel.toolchains.toolbox import volume_name
 GIB = 1024**3
 
 Kind: TypeAlias = Literal[
-    "journal", "objects", "downloads", "bytecode", "libraries", "toolchain", "caches", "image", "remains"
+    "journal", "objects", "downloads", "bytecode", "answers", "libraries", "toolchain", "caches", "image", "remains"
 ]  # fmt: skip
 # What is dear to make goes last; within a row, what was used longest ago goes first.
 _DEAR: tuple[Kind, ...] = ("libraries", "toolchain")
@@ -98,6 +99,8 @@ def _places(cache: Path) -> Iterator[tuple[Kind, str, Path]]:
     for archive in cache.glob("bytecode/*"):
         if archive.suffix != ".lock":
             yield "bytecode", archive.stem, archive
+    for answer in (cache / FOLDER).glob("*/*"):
+        yield "answers", answer.parent.name, answer
 
 
 def _local(kind: Kind, what: str, place: Path, oldest: float) -> Holding:

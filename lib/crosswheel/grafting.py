@@ -1,7 +1,8 @@
 """auditwheel's part of a repair: `python -m crosswheel.grafting`, whose answer is one line of JSON.
 
-It changes the current folder while it works, and jobs are threads: so it has a process of its own. Every job waits for
-that to start: nothing is imported here that it has no use for.
+It changes the current folder while it works, and jobs are threads: so it has a process of its own. Without arguments it
+imports all that repairs need and waits for requests from the socket that is its input, to fork for each. What nobody
+has use for is not imported here: somebody may be waiting for it.
 """
 
 from __future__ import annotations
@@ -9,11 +10,15 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import os
+import signal
+import socket
 import sys
+import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from elftools.common.exceptions import ELFError
 
@@ -224,5 +229,55 @@ def _too_new(symbols: dict[str, set[str]], wanted: Any) -> list[str]:
     )
 
 
+def serve(connection: socket.socket) -> None:
+    """Repair in a fork whatever is asked for, until nobody can ask any more.
+
+    A request comes with three files: a connection for the fork's number and how it ended, its output, its errors.
+    """
+    import auditwheel.patcher
+    import auditwheel.repair
+    import auditwheel.wheel_abi  # noqa: F401 - for the forks
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever asks knows what to end
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them here
+    while True:
+        request, files, _, _ = socket.recv_fds(connection, 1 << 16, 3)
+        if not request:
+            return
+        if os.fork() == 0:
+            _repair_here(request, *files)
+        for file in files:
+            os.close(file)
+
+
+def _repair_here(request: bytes, status: int, out: int, err: int) -> NoReturn:
+    """In a session of its own, so that it can be ended with whatever it has started."""
+    os.setsid()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    os.write(status, f"{os.getpid()} ".encode())
+    code = 1
+    try:
+        # Not the connection to whoever asks.
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(out, 1)
+        os.dup2(err, 2)
+        for file in (status, out, err):
+            os.set_inheritable(file, False)
+        wanted = json.loads(request)
+        os.chdir(wanted["cwd"])
+        main(wanted["arguments"])
+        sys.stdout.flush()
+        code = 0
+    except BaseException:  # noqa: BLE001 - the fork must never come back to the loop
+        traceback.print_exc()
+        sys.stderr.flush()
+    finally:
+        os.write(status, str(code).encode())
+        os._exit(code)
+
+
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    if sys.argv[1:]:
+        main(sys.argv[1:])
+    else:
+        serve(socket.socket(fileno=0))

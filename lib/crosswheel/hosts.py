@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from crosswheel.answers import answers_in
 from crosswheel.index import Index, read_pip_settings
 from crosswheel.interpreters import find_interpreters, uv
 from crosswheel.model import Interpreter, Listener
@@ -85,13 +86,14 @@ class LocalHost:
 
 
 def local_host(*, offline: bool, listener: Listener) -> LocalHost:
-    """Look around on this machine; takes a second, for every interpreter is asked who it is."""
+    """Look around on this machine; takes a second where nobody has, for every interpreter is asked who it is."""
     environ = dict(os.environ)
     processes = Processes()
     cache = user_cache(environ)
+    answers = answers_in(cache)
     with ThreadPoolExecutor(max_workers=2) as pool:
-        asking_pip = pool.submit(read_pip_settings, processes, environ)
-        looking = pool.submit(find_interpreters, processes, environ)
+        asking_pip = pool.submit(read_pip_settings, processes, environ, answers)
+        looking = pool.submit(find_interpreters, processes, environ, answers)
         settings, interpreters = asking_pip.result(), looking.result()
     return LocalHost(
         environ=environ,
@@ -106,11 +108,11 @@ def local_host(*, offline: bool, listener: Listener) -> LocalHost:
 
 def user_cache(environ: Mapping[str, str]) -> Path:
     """CROSSWHEEL_CACHE, or the user's cache folder."""
+    if chosen := environ.get("CROSSWHEEL_CACHE"):
+        return Path(chosen).absolute()
     import platformdirs
 
-    return Path(
-        environ.get("CROSSWHEEL_CACHE") or platformdirs.user_cache_path("crosswheel", appauthor=False)
-    ).absolute()
+    return Path(platformdirs.user_cache_path("crosswheel", appauthor=False)).absolute()
 
 
 def _only(environ: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import json
 import os
 import re
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from crosswheel.answers import Answers
 from crosswheel.errors import IndexUnreachable, SourceError
 from crosswheel.keeping import mark_used
 from crosswheel.model import Listener, Transfer, deaf
@@ -27,11 +30,31 @@ if TYPE_CHECKING:
     from pypi_simple import DistributionPackage
     from urllib3 import BaseHTTPResponse
 
+_FORGETFUL = Answers()
 _ATTEMPTS = 3
 TIMEOUT = (15.0, 60.0)  # seconds to connect, and of silence
 _HINT = "pip config list (is the index right?), or the same command with --offline if it ran before"
 _LONGEST_WAIT = 20.0  # seconds
 _TICK = 2 * 1024 * 1024  # bytes between two progress events
+
+# What decides, besides its own variables, where pip looks for its files.
+_PIP_SEES = ("HOME", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "VIRTUAL_ENV")
+
+# Its settings, the files that it would read, and the file that changes when another pip is installed. A pip that does
+# not know of the second says the first.
+_ASK_PIP = r"""
+import pip, runpy, sys
+for verb in ("list", "debug"):
+    sys.argv[1:] = ["config", verb]
+    try:
+        runpy.run_module("pip", run_name="__main__", alter_sys=True)
+    except SystemExit as ended:
+        if ended.code and verb == "list":
+            raise
+    sys.stdout.write("\0")
+    sys.stdout.flush()
+print(pip.__file__)
+"""
 
 
 def redact(text: str) -> str:
@@ -74,13 +97,9 @@ def _is_remote(address: str) -> bool:
     return address.startswith(("http://", "https://"))
 
 
-def read_pip_settings(processes: Processes, environ: Mapping[str, str]) -> PipSettings:
+def read_pip_settings(processes: Processes, environ: Mapping[str, str], answers: Answers = _FORGETFUL) -> PipSettings:
     """Ask pip itself: it knows its files, their order and its environment variables."""
-    try:
-        # Not with what lies in the current folder, a project of whatever content, in front of the standard library.
-        text = processes.run([sys.executable, "-m", "pip", "config", "list"], env={**environ, "PYTHONSAFEPATH": "1"})
-    except CommandFailed:
-        text = ""
+    text = _ask_pip(processes, environ, answers)
     merged: dict[str, str] = {}
     # pip lets its environment win over `install`, and that over `global`.
     for section in ("global", "install", ":env:"):
@@ -94,6 +113,28 @@ def read_pip_settings(processes: Processes, environ: Mapping[str, str]) -> PipSe
         find_links=tuple(merged.get("find-links", "").split()),
         cert=merged.get("cert", ""),
     )
+
+
+def _ask_pip(processes: Processes, environ: Mapping[str, str], answers: Answers) -> str:
+    """What `pip config list` prints: remembered while pip, its variables and the files that it reads are the same.
+
+    Not where a password is in it: the cache may be carried about.
+    """
+    seen = {name: value for name, value in environ.items() if name in _PIP_SEES or name.startswith(("PIP_", "PYTHON"))}
+    question = ("pip", sys.executable, _ASK_PIP, json.dumps(seen, sort_keys=True))
+    if (known := answers.recall(*question)) is not None:
+        return str(known)
+    asked = time.time()
+    try:
+        # Not with what lies in the current folder, a project of whatever content, in front of the standard library.
+        said = processes.run([sys.executable, "-c", _ASK_PIP], env={**environ, "PYTHONSAFEPATH": "1"})
+    except CommandFailed:
+        return ""
+    settings, told, itself = said.split("\0")
+    files = re.findall(r"^  (/.*), exists: (?:True|False)$", told, re.MULTILINE)
+    if files and redact(settings) == settings:
+        answers.keep(settings, *question, asked=asked, rests_on=[*files, itself.strip()])
+    return settings
 
 
 def sha256_of(path: Path) -> str:

@@ -8,17 +8,23 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+from crosswheel.answers import Answers
 from crosswheel.errors import CrosswheelError, MissingTool
 from crosswheel.model import Interpreter
 from crosswheel.process import CommandFailed, Processes
 from crosswheel.targets import PythonTag, python_tags
 
+_FORGETFUL = Answers()
 _PATIENCE = 30.0  # seconds for an interpreter to say who it is; a name in PATH may be anything
 
-# What an interpreter says of itself; a debug build has another ABI (PEP 3149's d) and serves nobody.
+# What an interpreter says of itself; a debug build has another ABI (PEP 3149's d) and serves nobody. `itself` is the
+# program that answers, which is not the one that was started where that is a script; `rests_on`, what else is part of
+# it, and could be replaced without it.
 _PROBE = """
 import json, os, platform, sys, sysconfig
+folder = os.path.dirname(sys.executable)
 print(json.dumps({
     "implementation": sys.implementation.name,
     "version": platform.python_version(),
@@ -29,6 +35,15 @@ print(json.dumps({
     "headers": os.path.exists(sysconfig.get_config_h_filename()),
     "base": os.path.realpath(getattr(sys, "_base_executable", sys.executable) or sys.executable),
     "venv": sys.prefix != sys.base_prefix,
+    "include": sysconfig.get_path("include"),
+    "platinclude": sysconfig.get_path("platinclude"),
+    "stdlib": sysconfig.get_path("stdlib"),
+    "multiarch": sysconfig.get_config_var("MULTIARCH") or "",
+    "itself": os.path.realpath(sys.executable),
+    "rests_on": [sys.executable, os.__file__, sysconfig.get_config_h_filename(),
+        os.path.join(folder, "pyvenv.cfg"), os.path.join(os.path.dirname(folder), "pyvenv.cfg"),
+        *(module.__file__ for name, module in sys.modules.items() if name.startswith("_sysconfigdata")),
+        *{line.split()[-1] for line in open("/proc/self/maps", errors="replace") if "/libpython" in line}],
 }))
 """
 
@@ -40,11 +55,16 @@ def uv() -> str:
     return str(find_uv_bin())
 
 
-def find_interpreters(processes: Processes, environ: Mapping[str, str]) -> dict[PythonTag, Interpreter]:
-    """The best CPython of each tag: one with headers before one without, then the newest patch release."""
+def find_interpreters(
+    processes: Processes, environ: Mapping[str, str], answers: Answers = _FORGETFUL
+) -> dict[PythonTag, Interpreter]:
+    """The best CPython of each tag: one with headers before one without, then the newest patch release.
+
+    Each is asked once who it is, as long as it stays what it was: `answers` know.
+    """
     candidates = list(dict.fromkeys(_candidates(processes, environ)))
     with ThreadPoolExecutor(max_workers=4) as pool:
-        probed = pool.map(lambda path: _probe(path, processes, environ), candidates)
+        probed = pool.map(lambda path: _probe(path, processes, environ, answers), candidates)
     best: dict[PythonTag, tuple[tuple[object, ...], Interpreter]] = {}
     for rank, interpreter in filter(None, probed):
         if interpreter.tag not in best or rank > best[interpreter.tag][0]:
@@ -99,11 +119,10 @@ def _existing(paths: Iterable[Path]) -> Iterator[Path]:
 
 
 def _probe(
-    path: Path, processes: Processes, environ: Mapping[str, str]
+    path: Path, processes: Processes, environ: Mapping[str, str], answers: Answers
 ) -> tuple[tuple[object, ...], Interpreter] | None:
     try:
-        deadline = time.monotonic() + _PATIENCE
-        facts = json.loads(processes.run([str(path), "-I", "-c", _PROBE], env=environ, deadline=deadline))
+        facts = facts_of(path, processes, environ, answers)
     except (CrosswheelError, OSError, ValueError):
         return None
     tag = PythonTag(facts["minor"], free_threaded=facts["free_threaded"])
@@ -113,3 +132,19 @@ def _probe(
     # A virtual environment's python is its base's: the base itself is what other environments are made from.
     interpreter = Interpreter(tag, facts["version"], Path(facts["base"]) if facts["venv"] else path, facts["headers"])
     return (facts["headers"], facts["final"], micro, str(path)), interpreter
+
+
+def facts_of(path: Path, processes: Processes, environ: Mapping[str, str], answers: Answers) -> dict[str, Any]:
+    """What it says of itself. A script that starts one or another may say something else the next time.
+
+    Raises CommandFailed, TimeLimit, OSError, and ValueError where it is no Python at all.
+    """
+    question = ("interpreter", str(path), _PROBE, environ.get("LD_LIBRARY_PATH", ""))
+    if known := answers.recall(*question):
+        return dict(known)
+    asked = time.time()
+    said = processes.run([str(path), "-I", "-c", _PROBE], env=environ, deadline=time.monotonic() + _PATIENCE)
+    facts: dict[str, Any] = json.loads(said)
+    if facts.get("itself") == str(path):
+        answers.keep(facts, *question, asked=asked, rests_on=facts["rests_on"])
+    return facts

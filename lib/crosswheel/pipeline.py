@@ -71,6 +71,8 @@ class Run:
         try:
             self._look_into_the_journal()
             self._serve_with_pure_wheels()
+            if any(job.target not in self._known and job.target not in self.outcomes for job in self.plan.jobs):
+                self.site.grafter.start(self.host.build_environ)
             for wave in self._waves():
                 self._prepare(wave)
                 self._run_together([job for job in wave if job.target not in self.outcomes])

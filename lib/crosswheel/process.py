@@ -7,6 +7,7 @@ import os
 import secrets
 import select
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -66,13 +67,15 @@ class Meter:
 
 def _resident(session: int) -> int:
     """Bytes of all its processes; pages that they share count for each (proc(5), fields 6 and 24 of stat)."""
-    pages, wanted = 0, str(session)
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        # It may have ended in the meantime.
-        with contextlib.suppress(OSError, IndexError):
-            fields = path.read_text("ascii", "replace").rpartition(")")[2].split()
-            if fields[3] == wanted:
-                pages += int(fields[21])
+    pages, wanted = 0, str(session).encode()
+    # Of hundreds of processes, while a command waits for us to see that it has ended: no Path for each.
+    for name in os.listdir("/proc"):  # noqa: PTH208
+        if name.isdigit():
+            # It may have ended in the meantime.
+            with contextlib.suppress(OSError, IndexError), open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123
+                fields = file.read().rpartition(b")")[2].split()
+                if fields[3] == wanted:
+                    pages += int(fields[21])
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
@@ -132,7 +135,7 @@ class Processes:
             process = subprocess.Popen(list(argv), env=env, cwd=cwd, start_new_session=not terminal)
             try:
                 while process.poll() is None:
-                    self._check(argv, deadline)
+                    self.check(argv, deadline)
                     with contextlib.suppress(subprocess.TimeoutExpired):
                         process.wait(_POLL)
             finally:
@@ -183,7 +186,7 @@ class Processes:
         try:
             with _waiting_for(process) as wait:
                 while process.poll() is None:
-                    self._check(argv, deadline)
+                    self.check(argv, deadline)
                     if meter:
                         meter.look(process.pid)
                     wait()
@@ -193,7 +196,8 @@ class Processes:
             raise
         _end_leftovers(process)
 
-    def _check(self, argv: Sequence[str], deadline: float | None) -> None:
+    def check(self, argv: Sequence[str], deadline: float | None) -> None:
+        """Whether a command may go on; raises Stopped, TimeLimit."""
         if self.stopped:
             raise Stopped(f"stopped: {argv[0]}")
         if deadline is not None and time.monotonic() > deadline:
@@ -224,6 +228,29 @@ def start_attached(argv: Sequence[str], log: Path) -> Attached:
     with log.open("wb") as sink:
         process = subprocess.Popen(list(argv), stdin=subprocess.PIPE, stdout=sink, stderr=sink, start_new_session=True)
     return Attached(process)
+
+
+def start_connected(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path) -> tuple[Attached, socket.socket]:
+    """Start a command whose input is the other end of this connection, on which messages keep their bounds.
+
+    What it prints of itself goes nowhere.
+    """
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with contextlib.closing(theirs):
+        try:
+            process = subprocess.Popen(
+                list(argv),
+                env=dict(env),
+                cwd=cwd,
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        except BaseException:
+            ours.close()
+            raise
+    return Attached(process), ours
 
 
 @contextlib.contextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean
 
 from crosswheel.containers.docker_host import DockerHost
 from crosswheel.engines import ENGINES
@@ -45,7 +44,7 @@ def expected_seconds(job: Job, history: Collection[Past]) -> float | None:
     same = [past for past in alike if past.target == job.target]
     if same:
         return max(same, key=lambda past: past.when).seconds
-    return fmean(past.seconds for past in alike) if alike else None
+    return sum(past.seconds for past in alike) / len(alike) if alike else None
 
 
 def expected_memory(job: Job, history: Collection[Past]) -> int:

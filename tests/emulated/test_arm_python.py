@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from arm import SUITES, ArmPython
+from crosswheel.answers import Answers
 from crosswheel.interpreters import find_interpreters
 from crosswheel.model import Interpreter
 from crosswheel.process import Processes
@@ -38,7 +39,7 @@ def arm_target(minor: int) -> Target:
 
 @pytest.fixture(scope="module")
 def interpreters() -> Mapping[PythonTag, Interpreter]:
-    return find_interpreters(Processes(), os.environ)
+    return find_interpreters(Processes(), os.environ, Answers())
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def interpreter(minor: int, interpreters: Mapping[PythonTag, Interpreter]) -> In
 @pytest.fixture
 def derived(minor: int, interpreter: Interpreter, tmp_path: Path) -> Description:
     compilers = {"CC": "cc", "CXX": "c++", "AR": "ar", "RANLIB": "ranlib"}
-    return describe(arm_target(minor), interpreter, None, compilers, tmp_path, Processes(), os.environ)
+    return describe(arm_target(minor), interpreter, None, compilers, tmp_path, Processes(), os.environ, Answers())
 
 
 @every_python
@@ -114,7 +115,7 @@ def test_debians_own_python_can_be_derived_from(arm_python: ArmPython, minor: in
         pytest.skip(f"this machine has no libpython3.{minor}-dev of its distribution")
     compilers = {"CC": "cc", "CXX": "c++", "AR": "ar", "RANLIB": "ranlib"}
     interpreter = Interpreter(PythonTag(minor), "", system)
-    made = describe(arm_target(minor), interpreter, None, compilers, tmp_path, Processes(), os.environ)
+    made = describe(arm_target(minor), interpreter, None, compilers, tmp_path, Processes(), os.environ, Answers())
     assert macros(made.include / "pyconfig.h")["SIZEOF_VOID_P"] == 8
 
 

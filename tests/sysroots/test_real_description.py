@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from crosswheel.answers import Answers
 from crosswheel.interpreters import find_interpreters
 from crosswheel.model import Interpreter
 from crosswheel.process import Processes
@@ -52,7 +53,7 @@ def sysroot(arch: str, debian_sysroot: Callable[..., Path]) -> Path:
 @pytest.fixture
 def real(target: Target, sysroot: Path, interpreter: Interpreter, tmp_path: Path) -> Description:
     compilers = {"CC": "the-cc", "CXX": "the-c++", "AR": "the-ar", "RANLIB": "the-ranlib"}
-    return describe(target, interpreter, sysroot, compilers, tmp_path, Processes(), os.environ)
+    return describe(target, interpreter, sysroot, compilers, tmp_path, Processes(), os.environ, Answers())
 
 
 def answers(description: Description) -> dict[str, Any]:
@@ -136,7 +137,7 @@ def test_what_can_be_derived_is_the_same_there(
     architecture = parse_architecture(arch)
     target = Target(PythonTag(minor), architecture, oldest_policy(architecture))
     compilers = {"CC": "cc", "CXX": "c++", "AR": "ar", "RANLIB": "ranlib"}
-    derived = describe(target, found, None, compilers, tmp_path, Processes(), os.environ)
+    derived = describe(target, found, None, compilers, tmp_path, Processes(), os.environ, Answers())
     real = debian_sysroot(arch, minor) / "usr" / "include" / target.multiarch / f"python3.{minor}" / "pyconfig.h"
     assert derivable(target)
     assert layout(macros(derived.include / "pyconfig.h")) == layout(macros(real))

@@ -153,14 +153,6 @@ def test_emulators_are_found_in_path_and_where_debian_puts_them(tmp_path: Path) 
     assert find_emulator(architectures()["armv7l"], {"PATH": str(tmp_path)}) == emulator
 
 
-class _Client:
-    def __init__(self, kernel: str) -> None:
-        self.kernel = kernel
-
-    def info(self) -> dict[str, str]:
-        return {"KernelVersion": self.kernel}
-
-
 @pytest.mark.parametrize(
     ("address", "kernel", "ours"),
     [
@@ -170,5 +162,5 @@ class _Client:
     ],
 )
 def test_the_kernel_is_ours_where_no_machine_is_between(address: str, kernel: str, ours: bool) -> None:
-    host = DockerHost(_Client(kernel), address, "28", "x86_64", 2, 1 << 30)  # type: ignore[arg-type]
+    host = DockerHost(None, address, "28", "x86_64", 2, 1 << 30, kernel=kernel)  # type: ignore[arg-type]
     assert shares_kernel(host) is ours

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from crosswheel.answers import answers_in
 from crosswheel.caches import GIB, Holding, docker_holdings, goes, is_due, local_holdings, remove_from, remove_local
 from crosswheel.commands import run_verb
 from crosswheel.commands.cache import keep_within_limit
@@ -68,6 +69,7 @@ def test_everything_is_found_with_its_size_and_last_use(cache: Path) -> None:
     (cache / "bytecode").mkdir()
     (cache / "bytecode" / "image-cp311.tar").write_bytes(b"xx")
     (cache / "bytecode" / "image-cp311.lock").touch()
+    answers_in(cache).keep(True, "pythons", "sha256:123")
     (cache / "zig.lock").touch()
     put(cache, "journal/tiny/.making-x", size=7)
     found = {(holding.kind, holding.what): holding for holding in local_holdings(cache)}
@@ -79,6 +81,7 @@ def test_everything_is_found_with_its_size_and_last_use(cache: Path) -> None:
         ("toolchain", "Zig 0.1.0"): 50,
         ("downloads", "tiny-1.0.tar.gz"): 40,
         ("bytecode", "image-cp311"): 2,
+        ("answers", "pythons"): 111,
         ("remains", ".making-x"): 7,
     }
     assert time.time() - found["journal", "tiny"].used == pytest.approx(2 * 86400, abs=60)

@@ -24,15 +24,18 @@ INFO = {"ServerVersion": "20.10.24", "Architecture": "aarch64", "NCPU": 4, "MemT
 
 
 @contextmanager
-def serving(answers: Mapping[str, Any]) -> Iterator[str]:
+def serving(answers: Mapping[str, Any], asked: list[str]) -> Iterator[str]:
     """An engine that knows how to answer to these endpoints and to nothing else, on loopback."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            asked.append(self.path)
             answer = answers.get(self.path.rpartition("/")[2])
             body = json.dumps({"message": "some trouble"} if answer is None else answer).encode()
             self.send_response(500 if answer is None else 200)
             self.send_header("Content-Type", "application/json")
+            if "_ping" in answers:
+                self.send_header("Api-Version", answers["_ping"])
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -56,9 +59,13 @@ def serving(answers: Mapping[str, Any]) -> Iterator[str]:
 def engine() -> Iterator[Callable[..., str]]:
     with ExitStack() as stack:
 
-        def start(api: str = "1.41", info: Mapping[str, Any] | None = INFO) -> str:
+        def start(
+            api: str = "1.41", info: Mapping[str, Any] | None = INFO, asked: list[str] | None = None, **more: Any
+        ) -> str:
             version = {"ApiVersion": api, "MinAPIVersion": "1.12"}
-            return stack.enter_context(serving({"version": version, "info": info}))
+            return stack.enter_context(
+                serving({"version": version, "info": info, **more}, [] if asked is None else asked)
+            )
 
         yield start
 
@@ -77,6 +84,20 @@ def test_the_oldest_engine_that_serves(engine: Callable[..., str]) -> None:
         assert str(host.arch) == "aarch64"
         assert not host.is_local
         assert not host.rootless
+
+
+def test_the_version_of_the_api_is_asked_without_those_of_all_programs(engine: Callable[..., str]) -> None:
+    asked: list[str] = []
+    host = connect(engine("1.41", asked=asked, _ping="1.47"), os.environ)
+    with closing(host.client):
+        assert asked == ["/_ping", "/v1.47/info"]
+
+
+def test_another_runtime_is_another_engine(engine: Callable[..., str]) -> None:
+    hosts = [connect(engine(info={**INFO, "DefaultRuntime": name}), os.environ) for name in ("runc", "runc", "crun")]
+    for host in hosts:
+        host.client.close()
+    assert hosts[0].identity == hosts[1].identity != hosts[2].identity
 
 
 @pytest.mark.parametrize("api", ["1.40", "1.24"])

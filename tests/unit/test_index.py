@@ -3,18 +3,20 @@ from __future__ import annotations
 import hashlib
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from crosswheel.answers import Answers
 from crosswheel.engines.containers import without_credentials
 from crosswheel.errors import IndexUnreachable, SourceError
 from crosswheel.hosts import LocalHost
 from crosswheel.index import Index, PipSettings, open_session, read_pip_settings, redact, sha256_of
 from crosswheel.model import Event, Transfer
-from crosswheel.process import Processes
+from crosswheel.process import CommandFailed, Processes
 from crosswheel.source import fetch, requires_python_of
 from index_server import IndexServer, index_server
 from tiny_projects import tar_of, tiny_host
@@ -268,6 +270,51 @@ def test_pips_own_settings_hold_the_environment_over_files(tmp_path: Path) -> No
     }
     environ |= {"PIP_INDEX_URL": "http://127.0.0.1:1/b"}
     assert read_pip_settings(Processes(), environ).index_url == "http://127.0.0.1:1/b"
+
+
+def test_pip_is_asked_again_when_its_files_or_its_variables_are_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conf, asked = tmp_path / "pip.conf", list[Sequence[str]]()
+    conf.write_text("[global]\nindex-url = http://127.0.0.1:1/a\n")
+
+    class Counted(Processes):
+        def run(self, argv: Sequence[str], **how: Any) -> str:
+            asked.append(argv)
+            return super().run(argv, **how)
+
+    def index_url(**more: str) -> str:
+        environ = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PIP_CONFIG_FILE": str(conf), **more}
+        return read_pip_settings(Counted(), environ, Answers(tmp_path / "answers")).index_url
+
+    monkeypatch.setattr("crosswheel.answers._SETTLED", -60)  # a file that has just changed is not trusted to stay
+    assert [index_url(), index_url()] == ["http://127.0.0.1:1/a"] * 2
+    assert len(asked) == 1
+    assert index_url(PIP_INDEX_URL="http://127.0.0.1:1/b") == "http://127.0.0.1:1/b"
+    conf.write_text("[global]\nindex-url = http://127.0.0.1:1/c\n")
+    assert index_url() == "http://127.0.0.1:1/c"
+    assert len(asked) == 3
+    # Of files that were not there it knows, too.
+    assert [index_url(PIP_CONFIG_FILE="/nowhere/pip.conf"), len(asked)] == ["", 4]
+    assert [index_url(PIP_CONFIG_FILE="/nowhere/pip.conf"), len(asked)] == ["", 4]
+    (tmp_path / ".pip").mkdir()
+    (tmp_path / ".pip" / "pip.conf").write_text("[global]\nindex-url = http://127.0.0.1:1/d\n")
+    assert index_url(PIP_CONFIG_FILE="/nowhere/pip.conf") == "http://127.0.0.1:1/d"
+
+
+def test_settings_with_a_password_in_them_are_not_written_down(tmp_path: Path) -> None:
+    environ = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PIP_INDEX_URL": "https://user:secret@127.0.0.1/simple"}
+    settings = read_pip_settings(Processes(), environ, Answers(tmp_path / "answers"))
+    assert settings.index_url == "https://user:secret@127.0.0.1/simple"
+    assert not (tmp_path / "answers").exists()
+
+
+def test_without_pip_there_are_no_settings(tmp_path: Path) -> None:
+    class Failing(Processes):
+        def run(self, argv: Sequence[str], **how: Any) -> str:
+            raise CommandFailed(argv, 1, "No module named pip")
+
+    assert read_pip_settings(Failing(), {}, Answers(tmp_path)) == PipSettings()
 
 
 def test_a_certificate_of_the_settings_wins_over_that_of_all_programs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,12 +3,15 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from crosswheel import interpreters
+from crosswheel.answers import Answers
 from crosswheel.errors import MissingTool
 from crosswheel.interpreters import fetch_interpreter, find_interpreters
 from crosswheel.model import Interpreter
@@ -150,3 +153,42 @@ def test_a_python_that_cannot_be_fetched_is_a_missing_tool_with_the_command_to_t
     assert len(caught.value.message) > len(start)
     assert caught.value.hint == "uv python install 3.13t, or install it with pyenv or the system's packages"
     assert not list((tmp_path / "uv").glob("cpython-*"))
+
+
+# ---- what is remembered ---------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Counted(Processes):
+    """How often somebody was asked who it is."""
+
+    asked: int = 0
+
+    def run(self, argv: Sequence[str], **how: Any) -> str:
+        self.asked += "-I" in argv
+        return super().run(argv, **how)
+
+
+def test_an_interpreter_that_stays_what_it_was_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Path(sys.executable).resolve()
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python3").symlink_to(real)
+    processes, answers, where = _Counted(), Answers(tmp_path / "answers"), environ(tmp_path, tmp_path / "bin")
+    first = find_interpreters(processes, where, answers)
+    assert find_interpreters(processes, where, answers) == first
+    assert processes.asked == 1
+    # With another of the same name, or another libpython, it is somebody else.
+    find_interpreters(processes, {**where, "LD_LIBRARY_PATH": str(tmp_path)}, answers)
+    assert processes.asked == 2
+    monkeypatch.setattr("crosswheel.answers._state", lambda path: [1, 2, 3, 4] if path == real else None)
+    assert find_interpreters(processes, where, answers) == first
+    assert processes.asked == 3
+
+
+def test_a_script_that_starts_one_or_another_is_asked_each_time(tmp_path: Path) -> None:
+    script = python(tmp_path / "bin" / "python3.13", version="3.13.1", itself=sys.executable, rests_on=[])
+    processes, answers, where = _Counted(), Answers(tmp_path / "answers"), environ(tmp_path, script.parent)
+    assert find_interpreters(processes, where, answers)[PY313].version == "3.13.1"
+    python(script, version="3.13.2", itself=sys.executable, rests_on=[])
+    assert find_interpreters(processes, where, answers)[PY313].version == "3.13.2"
+    assert processes.asked == 2

@@ -15,14 +15,9 @@ from crosswheel.targets import architectures
 RISCV64, ARMV7L, I686 = (architectures()[name] for name in ("riscv64", "armv7l", "i686"))
 
 
-class _Client:
-    def info(self) -> dict[str, str]:
-        return {"KernelVersion": os.uname().release}
-
-
 def host(address: str = "unix:///run/docker.sock", *, rootless: bool = False) -> DockerHost:
-    client = _Client()
-    return DockerHost(client, address, "28", "x86_64", 2, 1 << 30, rootless)  # type: ignore[arg-type]
+    kernel = os.uname().release
+    return DockerHost(None, address, "28", "x86_64", 2, 1 << 30, rootless, kernel)  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -140,7 +140,7 @@ def complaints(handler: Handler, folder: Path = FOLDER) -> Iterator[Complaint]:
 
 def shares_kernel(host: DockerHost) -> bool:
     """Whether this machine's entries are those of the Docker host: no virtual machine is between."""
-    return host.is_local and str(host.client.info().get("KernelVersion")) == os.uname().release
+    return host.is_local and host.kernel == os.uname().release
 
 
 def _entries(folder: Path) -> list[Path]:

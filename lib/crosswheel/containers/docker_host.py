@@ -6,6 +6,7 @@ Its errors become ours here: what happened, why, and the next command to type.
 from __future__ import annotations
 
 import getpass
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,10 +26,19 @@ OLDEST_ENGINE = "20.10"
 _TIMEOUT = 600  # seconds of silence; loading an image on a slow disk has taken minutes
 _PATIENCE = 5  # seconds to answer the first question
 
+# What `docker info` has of an engine that decides how containers run.
+_IDENTITY = (
+    "ID", "ServerVersion", "DefaultRuntime", "Runtimes", "RuncCommit", "ContainerdCommit", "InitBinary",
+    "CgroupVersion", "SecurityOptions",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class DockerHost:
-    """An engine that answers. `memory` is in bytes; `machine` is what `uname -m` says there."""
+    """An engine that answers. `memory` is in bytes; `machine` is what `uname -m` says there, `kernel` `uname -r`.
+
+    `identity` tells it from others, and from itself once another runtime, or release of it, starts containers.
+    """
 
     client: docker.DockerClient
     address: str
@@ -37,6 +47,8 @@ class DockerHost:
     cpus: int
     memory: int
     rootless: bool = False
+    kernel: str = ""
+    identity: str = ""
 
     @property
     def arch(self) -> Architecture | None:
@@ -62,7 +74,6 @@ def connect(wanted: str, environ: Mapping[str, str]) -> DockerHost:
 
     Raises EngineUnavailable.
     """
-    import docker
     from docker.utils import version_lt
 
     with engine_errors(f"asking the Docker Engine{f' {wanted}' if wanted else ''}"):
@@ -70,9 +81,9 @@ def connect(wanted: str, environ: Mapping[str, str]) -> DockerHost:
         environment = _environment(wanted, environ)
         far = _ssh_address(environment)
         near = {**environment, "DOCKER_HOST": tunnel(far)} if far else environment
-        client = docker.from_env(timeout=_PATIENCE, environment=near)
+        client = _client(near)
         try:
-            api, info = client.version()["ApiVersion"], client.info()
+            api, info = client.api.api_version, client.info()
         except BaseException:
             client.close()
             raise
@@ -92,7 +103,25 @@ def connect(wanted: str, environ: Mapping[str, str]) -> DockerHost:
         cpus=info["NCPU"],
         memory=info["MemTotal"],
         rootless=any("rootless" in option for option in info.get("SecurityOptions") or ()),
+        kernel=info.get("KernelVersion", ""),
+        identity=json.dumps([info.get(name) for name in _IDENTITY], sort_keys=True),
     )
+
+
+def _client(environment: Mapping[str, str]) -> docker.DockerClient:
+    """The library's, for the version of the API that the engine has.
+
+    Asked by itself, the library asks for all versions, and the engine runs programs to learn theirs.
+    """
+    import docker
+
+    asking = docker.from_env(version=".".join(map(str, OLDEST_API)), timeout=_PATIENCE, environment=environment)
+    try:
+        answer = asking.api.get(f"{asking.api.base_url}/_ping", timeout=_PATIENCE)
+    finally:
+        asking.close()
+    api = answer.headers.get("Api-Version") if answer.ok else None
+    return docker.from_env(version=api, timeout=_PATIENCE, environment=environment)
 
 
 def contexts() -> dict[str, str]:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+from crosswheel.answers import answers_in
 from crosswheel.config import Config
 from crosswheel.containers.images import Family
 from crosswheel.engines.site import Site
@@ -63,12 +65,22 @@ class Cross:
         mark = folder / "asked-for-a-compiler"
         zig = _tripwire(folder, mark) if bare else ensure_zig(host.index, host.cache, host.processes, deaf)
         try:
-            python = host.make_environment(job.interpreter.path, folder / "environment", log, deadline)
             toolchain = folder / "toolchain"
             compilers = {name: str(toolchain / "bin" / program) for name, program in _COMPILERS.items()}
-            description = describe(
-                target, job.interpreter, sysroot, compilers, folder / "python", host.processes, host.build_environ
-            )
+            with ThreadPoolExecutor(max_workers=1) as pool:
+                # While another process is at it, headers are copied here.
+                making = pool.submit(host.make_environment, job.interpreter.path, folder / "environment", log, deadline)
+                description = describe(
+                    target,
+                    job.interpreter,
+                    sysroot,
+                    compilers,
+                    folder / "python",
+                    host.processes,
+                    host.build_environ,
+                    answers_in(host.cache),
+                )
+                python = making.result()
             kept = zig.objects / f"{sdist.name}-{target}"
             objects = make_objects(folder / "objects" if bare or config.fresh else kept)
             made = configure(toolchain, zig, objects, target, description, sysroot, python, debug=config.debug_info)

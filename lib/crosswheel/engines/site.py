@@ -11,13 +11,15 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import TypeVar
 
+from crosswheel.answers import answers_in
 from crosswheel.config import Config
 from crosswheel.containers.docker_host import DockerHost, connect
-from crosswheel.containers.emulation import Running, probe, survey
+from crosswheel.containers.emulation import Running
 from crosswheel.containers.images import Family, Image, ensure_image, find_image, image_arch, pinned_image
-from crosswheel.containers.opt_python import find_pythons
+from crosswheel.containers.remembered import known_survey, pythons_of
 from crosswheel.errors import CrosswheelError, EngineUnavailable, ImageUnavailable
-from crosswheel.hosts import LocalHost, local_host
+from crosswheel.grafter import Grafter
+from crosswheel.hosts import LocalHost, local_host, user_cache
 from crosswheel.model import Interpreter, Listener
 from crosswheel.targets import Architecture, PythonTag, Target, oldest_policy, usual_pythons
 from crosswheel.toolchains.toolbox import Toolbox, ensure_toolbox
@@ -32,6 +34,7 @@ class Site:
     config: Config
     host: LocalHost
     docker: DockerHost | EngineUnavailable
+    grafter: Grafter = field(default_factory=Grafter, repr=False, compare=False)
     _known: dict[Hashable, object] = field(default_factory=dict, repr=False, compare=False)
     # Jobs are threads: what one asks, the others wait for.
     _asking: threading.RLock = field(default_factory=threading.RLock, repr=False, compare=False)
@@ -45,7 +48,14 @@ class Site:
 
     def running(self, arch: Architecture) -> Running:
         """How the Docker host runs an architecture; raises CannotRun, EngineUnavailable."""
-        return self._once(("running", arch), lambda: probe(self._docker, arch))
+
+        def ask() -> Running:
+            answer = known_survey(self._docker, [arch], answers_in(self.host.cache))[arch]
+            if isinstance(answer, CrosswheelError):
+                raise answer
+            return answer
+
+        return self._once(("running", arch), ask)
 
     def reference(self, target: Target, family: Family = "pypa") -> str:
         """The image of a family for a target; raises ImageUnavailable."""
@@ -87,7 +97,7 @@ class Site:
         return self.pythons_of(image) if image else dict.fromkeys(usual_pythons())
 
     def pythons_of(self, image: Image) -> Mapping[PythonTag, Interpreter]:
-        return self._once(("pythons", image.id), lambda: find_pythons(self._docker, image))
+        return self._once(("pythons", image.id), lambda: pythons_of(self._docker, image, answers_in(self.host.cache)))
 
     @property
     def pythons_elsewhere(self) -> frozenset[PythonTag]:
@@ -122,7 +132,8 @@ class Site:
         thread.start()
 
     def settle(self) -> None:
-        """Wait for what was left for later."""
+        """Wait for what was left for later, and end what served all jobs."""
+        self.grafter.end()
         while self._leaving:
             self._leaving.pop().join()
 
@@ -159,7 +170,7 @@ class Site:
 
 
 def look_around(config: Config, listener: Listener) -> Site:
-    """Ask this machine and its Docker host at the same time: a second, for every interpreter is asked who it is."""
+    """Ask this machine and its Docker host at the same time, and only what nobody knows yet."""
     with ThreadPoolExecutor(max_workers=1) as pool:
         connecting = pool.submit(_connect_and_probe, config)
         host = local_host(offline=config.offline, listener=listener)
@@ -171,10 +182,11 @@ def _connect_and_probe(config: Config) -> tuple[DockerHost | EngineUnavailable, 
     """The engine, and what every plan asks of it first and takes longest: whether it runs the architectures."""
     docker = _connect(config)
     try:
-        answers = survey(docker, config.arch) if isinstance(docker, DockerHost) else {}
+        kept = answers_in(user_cache(os.environ))
+        found = known_survey(docker, config.arch, kept) if isinstance(docker, DockerHost) else {}
     except EngineUnavailable:
-        answers = {}  # whoever needs the answer asks again, and is told why there is none
-    return docker, {("running", arch): answer for arch, answer in answers.items()}
+        found = {}  # whoever needs the answer asks again, and is told why there is none
+    return docker, {("running", arch): answer for arch, answer in found.items()}
 
 
 def _connect(config: Config) -> DockerHost | EngineUnavailable:

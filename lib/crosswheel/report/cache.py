@@ -21,7 +21,7 @@ from crosswheel.report.wording import COMMAND, Line, count_text, size_text
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-_MANY = ("journal", "downloads", "bytecode", "remains")  # too many to be told one by one
+_MANY = ("journal", "downloads", "bytecode", "answers", "remains")  # too many to be told one by one
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def _group(holding: Holding) -> str:
 def _what(kind: str, group: str, found: Collection[Holding]) -> str:
     if kind not in _MANY:
         return one_line(group)
-    nouns = {"journal": "wheel", "downloads": "file", "bytecode": "archive", "remains": "thing"}
+    nouns = {"journal": "wheel", "downloads": "file", "bytecode": "archive", "answers": "answer", "remains": "thing"}
     text = count_text(len(found), nouns[kind])
     return f"{one_line(group)}: {text}" if group else text
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 
-from crosswheel.comparison import compare_wheels
 from crosswheel.engines import ENGINES
 from crosswheel.formats.wheels import read_wheel
 from crosswheel.scratch import scratch_folder
@@ -19,6 +18,9 @@ def again(work: Work) -> Work:
 
     Raises as `build` and `repair` do.
     """
+    # Every run imports the steps, and hardly any builds twice.
+    from crosswheel.comparison import compare_wheels
+
     job, first = work.job, work.workspace
     site = replace(work.site, config=replace(work.config, fresh=True))
     log = first.log.with_suffix(".again.log")

