@@ -40,7 +40,8 @@ def write_wheel(folder: str, tag: str, members: dict[str, bytes]) -> str:
     files[f"{info}/RECORD"] = "".join([*rows, f"{info}/RECORD,,\n"]).encode()
     with zipfile.ZipFile(Path(folder, name), "w") as archive:
         for member, data in files.items():
-            archive.writestr(member, data)
+            # Of the same time whenever it is made.
+            archive.writestr(zipfile.ZipInfo(member), data)
     return name
 
 

@@ -181,15 +181,21 @@ def _problems(wheel: Wheel) -> list[tuple[str, str]]:
     try:
         metadata = Metadata.from_raw(raw)
     except RecursionError:  # of the parser of markers, by parentheses within parentheses
-        problems.append(("requires-dist", "a marker that is nested too deeply"))
+        problems.append(("requires-dist", _TOO_DEEP))
     except ExceptionGroup as group:
-        problems += [(error.field, str(error)) for error in group.exceptions if isinstance(error, InvalidMetadata)]
+        problems += [(error.field, _told(error)) for error in group.exceptions if isinstance(error, InvalidMetadata)]
     else:
         problems += _refused(metadata)
     # Whether there are a name and a version, and which, another rule says.
     return sorted((field, problem) for field, problem in problems if field not in {"name", "version"})
 
 
+def _told(error: InvalidMetadata) -> str:
+    # From 26.3 on, packaging counts the parentheses, and then repeats them all.
+    return _TOO_DEEP if "nested more than" in str(error.__cause__) else str(error)
+
+
+_TOO_DEEP = "a marker that is nested too deeply"
 _NO_VERSION, _FIRST_WITH_LICENSE_FILES = Version("0"), Version("2.4")
 
 
