@@ -42,8 +42,9 @@ def put_bytecode(container: Container, there: Interpreter, host: LocalHost, list
     here = host.interpreters.get(there.tag)
     if here is None:
         return
-    name = f"{container.image.id.rpartition(':')[2][:16]}-{there.tag}-uv{version_of('uv')}.tar"
-    kept = host.cache / "bytecode" / name
+    # uv compares the time at which an image's files were unpacked, which is another on each Docker host.
+    where = hashlib.sha256(f"{container.docker.identity} {version_of('uv')}".encode()).hexdigest()[:12]
+    kept = host.cache / "bytecode" / f"{container.image.id.rpartition(':')[2][:16]}-{there.tag}-{where}.tar"
     with locked(kept.with_suffix(".lock")):
         if not kept.is_file():
             with chore(f"compiling the standard library of {there.tag} for {container.image.arch}", listener):
