@@ -1,4 +1,4 @@
-"""Which cells a run measures, and why it leaves the others out: a whole default run is to take about 40 minutes."""
+"""Which cells a run measures, and why it leaves the others out: a whole default run is to take about an hour."""
 
 from __future__ import annotations
 

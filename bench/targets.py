@@ -59,16 +59,10 @@ def _of_engines(results: Results) -> Iterator[Target]:
         what = f"{engine}, one file changed, against cibuildwheel emulated"
         yield _target(what, "≥ 20 x", value, " x", 20, at_least=True)
     for engine in ENGINES:
-        kept = {
-            cell.tags: each.seconds for cell, each in results.cells.items() if _is_kept(cell.row, engine, cell.column)
-        }
-        per_target = [seconds / tags for tags, seconds in kept.items() if seconds is not None]
+        kept = ((cell, each.seconds) for cell, each in results.cells.items() if cell.row == engine)
+        per_target = [seconds / cell.tags for cell, seconds in kept if cell.column == "warm" and seconds is not None]
         what = f"{engine}, nothing changed, per target"
         yield _target(what, "< 2 s", max(per_target, default=None), " s", 2)
-
-
-def _is_kept(row: str, engine: str, column: str) -> bool:
-    return row == engine and column == "warm"
 
 
 def _of_limits(results: Results) -> Iterator[Target]:

@@ -56,6 +56,8 @@ def test_nothing_changed_counts_per_target() -> None:
     made = results(cross_warm=1.0)
     made.cells[Cell("kiwisolver", "cross", 4, "warm")] = Result(Measured(12.0, 1.0, 1))
     assert reached(made, "cross, nothing changed, per target") == ("3.00 s", False)
+    made.cells[Cell("markupsafe", "cross", 4, "warm")] = Result(Measured(1.0, 1.0, 1))
+    assert reached(made, "cross, nothing changed, per target") == ("3.00 s", False)
 
 
 def test_a_part_that_failed_counts_as_not_measured() -> None:
