@@ -228,7 +228,10 @@ def make_environment(
     *,
     seed: bool,
 ) -> None:
-    """An empty one of an interpreter in the container; with pip where `seed`: commands of the project may call it."""
+    """An empty environment (PEP 405) of an interpreter in the container, with pip in it where `seed`.
+
+    Commands of the project may call pip. Where it is, containers/environment.py says.
+    """
     more = ["--seed"] if seed else []
     command = [UV, "venv", "--quiet", "--no-project", *more, "--python", str(interpreter), str(ENVIRONMENT)]
     try:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from crosswheel.backend import unreachable_index
@@ -54,9 +54,15 @@ def first_trial(job: Job, sdist: Sdist, site: Site, log: Path) -> Iterator[Calla
     if untested(job.target, site):
         yield None
         return
-    deadline = time.monotonic() + site.config.timeout
-    with early(_trial(site.reference(job.target), job, sdist, site, log.with_suffix(".test.log"), deadline)) as trial:
-        yield trial
+    deadline, apart = time.monotonic() + site.config.timeout, log.with_suffix(".test.log")
+    with early(_trial(site.reference(job.target), job, sdist, site, apart, deadline)) as trial:
+        try:
+            yield trial
+        finally:
+            # Of a build that failed there is no test, and only of a container that could not be had something to read.
+            with suppress(CrosswheelError, OSError):
+                trial()
+                apart.unlink(missing_ok=True)
 
 
 def _append(more: Path, log: Path) -> None:
