@@ -363,7 +363,8 @@ def tested(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def on_docker(yard: Yard, project: str, monkeypatch: pytest.MonkeyPatch, **options: Any) -> Run:
-    """A run with a Docker host that runs the architecture and has its image."""
+    """A run with a Docker host that runs the architecture and has its image, and no containers."""
+    monkeypatch.setattr("crosswheel.making.first_trial", lambda *_: contextlib.nullcontext())
     monkeypatch.setattr("crosswheel.engines.site.find_image", lambda *_: None)
     monkeypatch.setattr("crosswheel.engines.site.ensure_image", lambda *_, **_options: None)
     monkeypatch.setattr("crosswheel.engines.site.ensure_toolbox", lambda *_, **_options: None)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from crosswheel.backend import unreachable_index
@@ -32,15 +32,15 @@ _IMPORT = "import importlib, sys\nfor name in sys.argv[1:]:\n    importlib.impor
 
 def test(work: Work) -> Work:
     """The same work, once the wheel has passed in every image; raises TestFailed."""
-    deadline = work.workspace.deadline
+    deadline, log = work.workspace.deadline, work.workspace.log
     deadline = deadline if deadline is not None else time.monotonic() + work.config.timeout
-    first, *others = _references(work.job.target, work.site)
+    references = list(_references(work.job.target, work.site))
     if work.trial:
-        trial = work.trial()
-        _append(trial.log, work.workspace.log)
+        trial, references = work.trial(), references[1:]
+        _append(trial.log, log)
         _test_in(trial, work, deadline)
-    for reference in others if work.trial else (first, *others):
-        with _trial(reference, work.job, work.sdist, work.site, work.workspace.log, deadline) as trial:
+    for reference in references:
+        with trial_of(reference, work.job.target, work.sdist.name, work.site, log, deadline) as trial:
             _test_in(trial, work, deadline)
     return work
 
@@ -55,7 +55,7 @@ def first_trial(job: Job, sdist: Sdist, site: Site, log: Path) -> Iterator[Calla
         yield None
         return
     deadline, apart = time.monotonic() + site.config.timeout, log.with_suffix(".test.log")
-    with early(_trial(site.reference(job.target), job, sdist, site, apart, deadline)) as trial:
+    with early(trial_of(site.reference(job.target), job.target, sdist.name, site, apart, deadline)) as trial:
         try:
             yield trial
         finally:
@@ -89,12 +89,6 @@ def prepare_test(target: Target, site: Site, listener: Listener) -> None:
     """Pull what the test needs, before the jobs; what goes wrong is told by `untested`, or by the test itself."""
     for reference in _references(target, site):
         site.toolbox(site.pull(reference, target.arch, listener), listener, compilers=False)
-
-
-def _trial(
-    reference: str, job: Job, sdist: Sdist, site: Site, log: Path, deadline: float
-) -> AbstractContextManager[Trial]:
-    return trial_of(reference, job.target, sdist.name, site, log, deadline)
 
 
 def _references(target: Target, site: Site) -> Iterator[str]:
