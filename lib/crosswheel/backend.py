@@ -107,46 +107,58 @@ class _HooksInOne:
     kind: Literal["sdist", "wheel"]
     folder: Path
     settings: Settings = field(default_factory=dict)
-    _ahead: Path = field(init=False)
+    _exchange: Path = field(init=False)
     _failure: CommandFailed | None = None
 
     def __enter__(self) -> _HooksInOne:  # noqa: PYI034 - Self is not in 3.10
-        self._ahead = Path(tempfile.mkdtemp(prefix="crosswheel-hook-"))
+        self._exchange = Path(tempfile.mkdtemp(prefix="crosswheel-hooks-"))
         return self
 
     def __exit__(self, *_: object) -> None:
-        shutil.rmtree(self._ahead, ignore_errors=True)
+        shutil.rmtree(self._exchange, ignore_errors=True)
 
     def run(self, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
         """The runner that `build.ProjectBuilder` takes."""
-        python, script, hook, folder = cmd
-        if hook == f"build_{self.kind}" and (self._failure or self._answer.is_file()):
+        *_, hook, folder = cmd
+        if hook == self._last and (self._failure or self._answer(hook).is_file()):
             if self._failure:
                 raise self._failure
-            shutil.copy(self._answer, folder)
-        elif hook == f"get_requires_for_build_{self.kind}" and (hooks := self.workspace.hooks):
-            self._run_both([python, str(hooks), script, hook, folder], cwd, extra_environ)
+            shutil.copy(self._answer(hook), folder)
+        elif hook == self._first and (hooks := self.workspace.hooks):
+            self._run_both(hooks, cmd, cwd, extra_environ)
         else:
             self.workspace.run_hook(cmd, cwd, extra_environ)
 
     @property
-    def _answer(self) -> Path:
-        return self._ahead / "output.json"
+    def _first(self) -> str:
+        return f"get_requires_for_build_{self.kind}"
 
-    def _run_both(self, command: Sequence[str], cwd: str | None, extra_environ: Mapping[str, str] | None) -> None:
+    @property
+    def _last(self) -> str:
+        return f"build_{self.kind}"
+
+    def _answer(self, hook: str) -> Path:
+        return self._exchange / hook / "output.json"
+
+    def _run_both(
+        self, hooks: Path, cmd: Sequence[str], cwd: str | None, extra_environ: Mapping[str, str] | None
+    ) -> None:
+        python, script, _, folder = cmd
         given = {f"{self.kind}_directory": str(self.folder.absolute()), "config_settings": self.settings}
         more = {"metadata_directory": None} if self.kind == "wheel" else {}
-        (self._ahead / "input.json").write_text(json.dumps({"kwargs": {**given, **more}}))
-        both = [*command, f"build_{self.kind}", str(self._ahead)]
+        inputs = {self._first: Path(folder, "input.json").read_text(), self._last: json.dumps({"kwargs": given | more})}
+        for hook, text in inputs.items():
+            (self._exchange / hook).mkdir()
+            (self._exchange / hook / "input.json").write_text(text)
         try:
-            self.workspace.run_hook(both, cwd, extra_environ)
+            self.workspace.run_hook([python, str(hooks), script, str(self._exchange), *inputs], cwd, extra_environ)
         except CommandFailed as error:
-            python, _, script, first, folder = command
-            answered = Path(folder, "output.json").is_file()
-            failed = [python, script, f"build_{self.kind}" if answered else first]
+            answered = self._answer(self._first).is_file()
+            failed = [python, script, self._last if answered else self._first]
             self._failure = CommandFailed(failed, error.returncode, error.output)
             if not answered:
                 raise self._failure from error
+        shutil.copy(self._answer(self._first), folder)
 
 
 @contextmanager

@@ -195,12 +195,16 @@ def _volume(found: Mapping[str, Any], current: Collection[str], cache: Path, old
 
 
 def _image(found: Mapping[str, Any], cache: Path, oldest: float) -> Holding:
-    """Of its size, what it shares with no other."""
-    used = _last_use(found["Id"], cache)
+    """Of its size, what it shares with no other.
+
+    By its name: an engine that is told to remove one on which another lies takes the name away, and it goes with that.
+    """
+    place = next(iter(found.get("RepoTags") or ()), found["Id"])
+    used = _last_use(place, cache)
     return Holding(
         kind="image",
-        what=found["Labels"].get(PROJECT, "") or ", ".join(found.get("RepoTags") or [found["Id"]]),
-        place=found["Id"],
+        what=found["Labels"].get(PROJECT, place),
+        place=place,
         size=found["Size"] - max(0, found.get("SharedSize", 0)),
         used=used,
         busy=used >= oldest or found.get("Containers", 0) > 0,
@@ -219,7 +223,7 @@ def remove_from(docker: DockerHost, cache: Path, holding: Holding) -> bool:
     name = str(holding.place)
     try:
         with engine_errors(f"removing {name}"):
-            if name.startswith("sha256:"):
+            if holding.kind == "image":
                 docker.client.api.remove_image(name)
             else:
                 docker.client.api.remove_volume(name)

@@ -103,7 +103,7 @@ class Maker:
         """None where a workspace without compilers did not do."""
         began = time.monotonic()
         workspace = stack.enter_context(ENGINES[job.engine].open(job, self.sdist, self.site, folder, log, bare=bare))
-        trial = stack.enter_context(first_trial(job, self.sdist, self.site, log))
+        trial = stack.enter_context(first_trial(job, self.sdist, self.site))
         work = self._steps(Work(job, self.sdist, self.site, workspace, trial=trial), _BUILD, times)
         if bare and (workspace.asked_for_compiler or not read_wheel(work.made).is_pure):
             return None

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import docker
 import pytest
@@ -217,9 +217,17 @@ def test_files_go_in_and_come_out_as_they_are(shared: Container, tmp_path: Path)
 
 def test_a_file_goes_below_a_folder_and_one_comes_out_alone(shared: Container, tmp_path: Path) -> None:
     (tmp_path / "one").write_text("1")
-    shared.put(tmp_path / "one", to="/made/here")
+    shared.put(tmp_path / "one", to=PurePosixPath("/made/here"))
     shared.get("/made/here/one", tmp_path / "out")
     assert [(path.name, path.read_text()) for path in (tmp_path / "out").iterdir()] == [("one", "1")]
+
+
+def test_files_go_in_as_they_were_when_they_were_given(shared: Container, tmp_path: Path) -> None:
+    (tmp_path / "early").write_text("early")
+    shared.put(tmp_path / "early", to=PurePosixPath("/given"))
+    (tmp_path / "early").write_text("late")
+    shared.write({PurePosixPath("/given/other"): b"other"})
+    assert sh(shared, "cat /given/early /given/other") == "earlyother"
 
 
 def test_what_is_not_there_cannot_come_out(shared: Container, tmp_path: Path) -> None:

@@ -276,7 +276,13 @@ def engine() -> Engine:
         ],
         images=[
             {**image, "Id": "sha256:1", "Labels": None},
-            {**image, "Id": "sha256:2", "Labels": {"io.crosswheel": "before-all", "io.crosswheel.project": "tiny"}},
+            {
+                **image,
+                "Id": "sha256:2",
+                "RepoTags": ["crosswheel-before-all:abc"],
+                "Labels": {"io.crosswheel": "before-all", "io.crosswheel.project": "tiny"},
+            },
+            {**image, "Id": "sha256:3", "RepoTags": [], "Labels": {"io.crosswheel": "environment"}},
         ],
     )
 
@@ -290,6 +296,7 @@ def test_only_what_is_ours_is_told_of(engine: Engine, cache: Path) -> None:
         ("caches", "tiny", 50, False, False, True),
         ("caches", "tiny", 0, False, True, False),
         ("image", "tiny", 10, False, False, False),
+        ("image", "sha256:3", 10, False, False, False),
     ]
 
 
@@ -307,7 +314,7 @@ def test_what_the_engine_does_not_give_away_stays(engine: Engine, cache: Path) -
     host = host_of(engine)
     chosen = goes(docker_holdings(host, cache), 0)
     assert [remove_from(host, cache, each) for each in chosen] == [each.place not in engine.in_use for each in chosen]
-    assert "sha256:2" in engine.removed
+    assert {"crosswheel-before-all:abc", "sha256:3"} <= {*engine.removed}
     assert not {"a-database", "sha256:1", "crosswheel-cache-tiny-1", "crosswheel-cache-tiny-2"} & {*engine.removed}
 
 

@@ -48,12 +48,10 @@ def run(folder: Path, requires: str = "[]", build: str = "pass", more: str = "")
     """Both hooks of a backend; `folder` then has its notes, and a folder with the answer of each hook."""
     text = _BACKEND.replace("REQUIRES", requires).replace("BUILD", build)
     (folder / "backend.py").write_text(text + more)
-    words = []
     for name, given in zip(_HOOKS, ({}, {"wheel_directory": "W"}), strict=True):
         (folder / name).mkdir()
         (folder / name / "input.json").write_text(json.dumps({"kwargs": {"config_settings": {"a": "b"}, **given}}))
-        words += [name, str(folder / name)]
-    command = [sys.executable, hooks.__file__, str(_SCRIPT), *words]
+    command = [sys.executable, hooks.__file__, str(_SCRIPT), str(folder), *_HOOKS]
     environ = {**os.environ, "PYTHONPATH": str(folder), "_PYPROJECT_HOOKS_BUILD_BACKEND": "backend"}
     return subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
 

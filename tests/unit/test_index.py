@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from crosswheel.answers import Answers
-from crosswheel.engines.containers import without_credentials
+from crosswheel.engines.network import without_credentials
 from crosswheel.errors import IndexUnreachable, SourceError
 from crosswheel.hosts import LocalHost
 from crosswheel.index import Index, PipSettings, open_session, read_pip_settings, redact, sha256_of

@@ -253,6 +253,15 @@ class _Contained(HostWorkspace):
         return folder if folder.is_dir() else None
 
 
+def test_libraries_that_the_policy_promises_are_not_looked_for(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    work = in_container(bench.work(wheel_of(bench, needed=("libfoo.so.1", "libm.so.6"))), {})
+    asked: set[str] = set()
+    monkeypatch.setattr(_Contained, "libraries", lambda _, names: asked.update(names))
+    with pytest.raises(RepairFailed, match=r"the wheel needs libfoo\.so\.1"):
+        repair(work)
+    assert asked == {"libfoo.so.1"}
+
+
 def test_a_run_path_takes_nothing_from_this_machine(bench: Bench) -> None:
     (bench.folder / "machine").mkdir()
     (bench.folder / "machine/libfoo.so.1").write_bytes(tiny_elf(soname="libfoo.so.1"))

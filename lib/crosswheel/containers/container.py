@@ -21,7 +21,7 @@ from datetime import datetime
 from pathlib import Path, PurePath, PurePosixPath
 from typing import IO, TYPE_CHECKING, TypeAlias
 
-from crosswheel.containers.archives import anonymous, archive_of, unpack_files
+from crosswheel.containers.archives import SPOOL, Parcel, unpack_files
 from crosswheel.containers.docker_host import DockerHost, engine_errors
 from crosswheel.containers.images import Image
 from crosswheel.containers.interaction import Channel, converse
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _POLL = 0.1
 _SLACK = 600  # seconds that a container may live longer than its job
 _PIDS = 8192  # processes and threads; a build that forks without end must not take the host with it
-_SPOOL = 16 * 1024 * 1024  # bytes of an archive that are kept in memory
+_COPYING = "copying files into a container"
 LARGEST = 16 * 1024**3  # bytes that may come out at once; a file with holes is as large as it says it is
 _SECOND_LOOK = 1.0  # seconds in which an engine notices that a container has ended
 _SIGKILLED = 128 + 9
@@ -47,6 +47,7 @@ _MORE_MEMORY = "--jobs 1, or give the Docker host more memory"
 _CRASH = "qemu: uncaught target signal"
 _CRASHES = {132, 134, 135, 139}  # 128 + SIGILL, SIGABRT, SIGBUS, SIGSEGV
 
+Files: TypeAlias = "Mapping[PurePosixPath, bytes]"  # by where they are in a container, with all that is in them
 _Chunk: TypeAlias = "tuple[bytes | None, bytes | None]"  # of what a command prints, and of its errors
 
 
@@ -60,6 +61,7 @@ class Container:
     emulated: bool
     _container: DockerContainer = field(compare=False)
     _memory: Watch = field(default_factory=Watch, compare=False)
+    _parcel: Parcel = field(default_factory=Parcel, compare=False)
 
     @property
     def memory(self) -> int:
@@ -82,6 +84,7 @@ class Container:
         """
         if self.processes.stopped:
             raise Stopped(f"not started: {argv[0]}")
+        self._send()
         api = self.docker.client.api
         # Errors come as a stream of their own, and one log would have them in the wrong places.
         together = ["sh", "-c", 'exec "$@" 2>&1', "sh"] if log else []
@@ -104,6 +107,7 @@ class Container:
         self, argv: Sequence[str], *, env: Mapping[str, str], cwd: PurePosixPath | str, deadline: float | None
     ) -> int:
         """Run with this process's own input and output, on a terminal if they are one; gives the exit code."""
+        self._send()
         api, terminal, words = self.docker.client.api, is_interactive(), [*_entrypoint(self.image), *argv]
         began = time.monotonic()
         with engine_errors(f"running {argv[0]} in a container", ContainerLost):
@@ -126,30 +130,37 @@ class Container:
             )
         return self._exit_code(started, argv, deadline, began)
 
-    def put(self, *paths: Path, to: PurePosixPath | str | None = None) -> None:
-        """Copy files and folders of this machine to the same paths in the container, or below `to`."""
-        with tempfile.SpooledTemporaryFile(max_size=_SPOOL) as spool:
-            with tarfile.open(fileobj=spool, mode="w") as archive:
-                for path in paths:
-                    name = PurePosixPath(to, path.name) if to else PurePosixPath(path)
-                    archive.add(path, str(name).lstrip("/"), filter=anonymous)
-            spool.seek(0)
-            self.put_archive(spool)
+    def put(self, *paths: Path, to: PurePosixPath | None = None) -> None:
+        """Copy files and folders of this machine to the same paths in the container, or below `to`.
 
-    def write(self, name: PurePosixPath, content: bytes) -> None:
-        """One file, with all that is in it."""
-        self.put_archive(archive_of({str(name).lstrip("/"): content}))
+        As they are now; they are there when the next command runs.
+        """
+        for path in paths:
+            self._parcel.add(path, PurePosixPath(to, path.name) if to else PurePosixPath(path))
 
-    def put_archive(self, archive: IO[bytes], to: PurePosixPath | str = "/") -> None:
-        with engine_errors("copying files into a container", ContainerLost):
-            self._container.put_archive(str(to), archive)
+    def write(self, files: Files) -> None:
+        """Likewise, of files that are nowhere else."""
+        for name, content in files.items():
+            self._parcel.write(name, content)
+
+    def put_archive(self, archive: IO[bytes]) -> None:
+        """Unpack it at the root, at once."""
+        self._send()
+        with engine_errors(_COPYING, ContainerLost):
+            self._container.put_archive("/", archive)
+
+    def _send(self) -> None:
+        with self._parcel.sent() as archive, engine_errors(_COPYING, ContainerLost):
+            if archive:
+                self._container.put_archive("/", archive)
 
     def get(self, path: PurePath | str, to: Path) -> None:
         """Copy the regular files in a folder of the container, or the one file at `path`, into the folder `to`.
 
         What runs in there is not trusted: links and devices stay where they are, and no name leads outside `to`.
         """
-        with tempfile.SpooledTemporaryFile(max_size=_SPOOL) as spool:
+        self._send()
+        with tempfile.SpooledTemporaryFile(max_size=SPOOL) as spool:
             with engine_errors(f"copying {path} out of a container", ContainerLost):
                 stream, _ = self._container.get_archive(str(path))
                 for chunk in stream:
@@ -170,6 +181,7 @@ class Container:
 
     def commit(self, repository: str, tag: str, labels: Mapping[str, str]) -> str:
         """An image of what it holds now, volumes apart; gives its id."""
+        self._send()
         with engine_errors(f"making the image {repository}:{tag}", ContainerLost):
             made = self._container.commit(repository, tag, conf={"Labels": dict(labels)})
         return str(made.id)
@@ -316,7 +328,7 @@ class Container:
         from docker.errors import DockerException
         from requests.exceptions import RequestException
 
-        with contextlib.suppress(DockerException, RequestException, OSError):
+        with self._parcel.sent(), contextlib.suppress(DockerException, RequestException, OSError):
             self._container.remove(force=True, v=True)
 
 
@@ -342,7 +354,7 @@ def running(
     mounts += [f"{name}:{path}" for name, path in (caches or {}).items()]
     with engine_errors(f"starting a container of {image.reference}", ContainerLost):
         created = docker.client.containers.create(
-            image.layer or image.id,
+            image.content,
             # Ends by itself, should nobody be left to remove it.
             ["sleep", str(int(timeout) + _SLACK)],
             entrypoint=[],

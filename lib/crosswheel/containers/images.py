@@ -80,6 +80,11 @@ class Image:
     size: int
     layer: str = ""
 
+    @property
+    def content(self) -> str:
+        """The id of what containers are made of."""
+        return self.layer or self.id
+
 
 def find_image(host: DockerHost, reference: str, arch: Architecture, mirrors: Sequence[str] = ()) -> Image | None:
     """What the engine has of that reference for that architecture, under its own name or a mirror's.

@@ -8,10 +8,12 @@ library: so its objects keep the image's ABI, and the wheel the image's promise.
 
 from __future__ import annotations
 
+import time
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+from crosswheel.answers import answers_in
 from crosswheel.containers.container import Container
 from crosswheel.containers.images import Family
 from crosswheel.engines import containers
@@ -51,27 +53,19 @@ class Accelerated:
         bare: bool = False,  # noqa: ARG002
     ) -> AbstractContextManager[Workspace]:
         def equip(workspace: ContainerWorkspace) -> ContainerWorkspace:
-            arguments = _arguments(workspace.container, workspace.deadline, debug=site.config.debug_info)
-            content = "".join(f"{argument}\n" for argument in arguments)
-            workspace.container.write(CLANG_CONFIGURATION, content.encode())
-            identity = known_as(f"{self.toolchain} {content}")
+            configuration = _configuration(workspace.container, site)
+            workspace.container.write({CLANG_CONFIGURATION: configuration.encode()})
+            identity = known_as(f"{self.toolchain} {configuration}")
             return replace(workspace, environ={**workspace.environ, **identity})
 
         path = (str(CLANG_BIN),)
         return containers.open_workspace(job, sdist, site, folder, log, compilers=True, path=path, equip=equip)
 
 
-def _arguments(container: Container, deadline: float | None, *, debug: bool) -> list[str]:
-    """What makes clang the container's own compiler: the answers of the container's gcc, which is asked once."""
-    command = ["sh", "-c", "gcc -dumpmachine && gcc -print-libgcc-file-name"]
-    try:
-        triple, libgcc = container.run(command, deadline=deadline).split()
-    except (CommandFailed, ValueError) as error:
-        raise MissingTool(
-            f"{container.image.reference} has no gcc whose headers and libraries clang could use",
-            hint="--engine emulated, or another --image",
-        ) from error
-    return [
+def _configuration(container: Container, site: Site) -> str:
+    """What makes clang the container's own compiler: a line for each argument."""
+    triple, libgcc = _ask_gcc(container, site)
+    arguments = [
         f"--target={triple}",
         f"--gcc-install-dir={PurePosixPath(libgcc).parent}",
         f"-resource-dir={RESOURCES}",
@@ -80,5 +74,23 @@ def _arguments(container: Container, deadline: float | None, *, debug: bool) -> 
         # Nobody asked for this compiler: what gcc takes without a word must not fail a build.
         "-Qunused-arguments",
         "-Wno-unknown-warning-option",
-        *([] if debug else ["> -g0"]),
+        *([] if site.config.debug_info else ["> -g0"]),
     ]
+    return "".join(f"{argument}\n" for argument in arguments)
+
+
+def _ask_gcc(container: Container, site: Site) -> tuple[str, str]:
+    """Its triple, and where its libgcc is; asked once of what an image holds."""
+    kept, image = answers_in(site.host.cache), container.image
+    if answer := kept.recall("gcc", image.content):
+        return answer["triple"], answer["libgcc"]
+    command = ["sh", "-c", "gcc -dumpmachine && gcc -print-libgcc-file-name"]
+    try:
+        triple, libgcc = container.run(command, deadline=time.monotonic() + site.config.timeout).split()
+    except (CommandFailed, ValueError) as error:
+        raise MissingTool(
+            f"{container.image.reference} has no gcc whose headers and libraries clang could use",
+            hint="--engine emulated, or another --image",
+        ) from error
+    kept.keep({"triple": triple, "libgcc": libgcc}, "gcc", image.content)
+    return triple, libgcc

@@ -7,29 +7,24 @@ leaves becomes a layer over the image; the project's sources, and what the calle
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from crosswheel.config import Config
 from crosswheel.containers.container import Container
-from crosswheel.containers.docker_host import engine_errors
-from crosswheel.containers.environment import ENVIRONMENT
+from crosswheel.containers.environment import FOLDER
 from crosswheel.containers.images import Image
+from crosswheel.containers.layers import ensure_layer
 from crosswheel.containers.ownership import KIND, LABEL, PROJECT
 from crosswheel.engines.site import Site
 from crosswheel.errors import BuildFailed
-from crosswheel.keeping import locked, mark_volume
 from crosswheel.model import Job, Sdist
 from crosswheel.process import CommandFailed
 from crosswheel.sdist import unpack
 from crosswheel.toolchains.ccache import COMPILES
 from crosswheel.workspace import PREPARED, ContainerWorkspace
 
-_REPOSITORY = "crosswheel-before-all"
 _SOURCES = PurePosixPath("/etc/crosswheel/sources")
 
 Open = Callable[[], AbstractContextManager[ContainerWorkspace]]
@@ -38,33 +33,20 @@ Open = Callable[[], AbstractContextManager[ContainerWorkspace]]
 def prepared(image: Image, tools: str, job: Job, sdist: Sdist, site: Site, start: Open) -> Image:
     """The image with that layer; `tools` says whose compilers stand in it, and `start` starts a container of it.
 
-    Of runs and jobs that want the same at the same time one makes it, and the others wait. Raises BuildFailed.
+    Raises BuildFailed.
     """
-    key = _key(image, tools, job, sdist, site.config)
-    with locked(site.host.cache / "before-all" / f"{key}.lock"):
-        made = _find(f"{_REPOSITORY}:{key}", site) or _make(key, sdist, site, start)
-        mark_volume(made, site.host.cache)
-    return replace(image, layer=made)
-
-
-def _key(image: Image, tools: str, job: Job, sdist: Sdist, config: Config) -> str:
-    ingredients = [image.id, tools, job.engine, config.before_all, sorted(config.environment.items()), sdist.content]
-    # One of this run's own, which the next one removes.
+    config = site.config
+    # With --fresh one of this run's own, which the next one removes.
     own = [os.getpid()] if config.fresh else []
-    return hashlib.sha256(json.dumps([*ingredients, *own]).encode()).hexdigest()[:32]
+    given = [tools, job.engine, config.before_all, sorted(config.environment.items()), sdist.content, *own]
+
+    def make(repository: str, tag: str) -> str:
+        return _make(repository, tag, sdist, site, start)
+
+    return ensure_layer(site.engine, image, "before-all", given, site.host.cache, make)
 
 
-def _find(name: str, site: Site) -> str | None:
-    from docker.errors import ImageNotFound
-
-    with engine_errors(f"looking for the image {name}"):
-        try:
-            return str(site.engine.client.images.get(name).id)
-        except ImageNotFound:
-            return None
-
-
-def _make(key: str, sdist: Sdist, site: Site, start: Open) -> str:
+def _make(repository: str, tag: str, sdist: Sdist, site: Site, start: Open) -> str:
     command = site.config.before_all
     with start() as workspace:
         source = unpack(sdist.path, workspace.root / "before-all")
@@ -85,7 +67,7 @@ def _make(key: str, sdist: Sdist, site: Site, start: Open) -> str:
         _clear(container, source, folder, workspace.root)
         labels = {KIND: "before-all", PROJECT: sdist.name}
         # Without a run's name on it, it outlives the run.
-        return container.commit(_REPOSITORY, key, labels if site.config.fresh else {**labels, LABEL: ""})
+        return container.commit(repository, tag, labels if site.config.fresh else {**labels, LABEL: ""})
 
 
 def _without_python(workspace: ContainerWorkspace) -> dict[str, str]:
@@ -99,8 +81,8 @@ def _clear(container: Container, source: Path, folder: PurePosixPath, root: Path
     """Only what the command has made or changed stays in the project's folder."""
     files = (path for path in sorted(source.rglob("*")) if path.is_file() and not path.is_symlink())
     sums = (f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(source)}" for path in files)
-    container.write(_SOURCES, "".join(f"{line}\n" for line in sums).encode("utf-8", "surrogateescape"))
-    rest = (root, _SOURCES.parent, COMPILES, ENVIRONMENT)
+    container.write({_SOURCES: "".join(f"{line}\n" for line in sums).encode("utf-8", "surrogateescape")})
+    rest = (root, _SOURCES.parent, COMPILES, FOLDER)
     container.run(["sh", "-c", _CLEAR, "sh", str(folder), str(_SOURCES), *map(str, rest)])
 
 

@@ -4,36 +4,32 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from pathlib import Path, PurePosixPath
-from urllib.parse import urlsplit, urlunsplit
+from pathlib import Path
+from urllib.parse import urlsplit
 
-from crosswheel.backend import unreachable_index
-from crosswheel.containers.archives import archive_of
 from crosswheel.containers.caches import UV_ENVIRON, ensure_cache
 from crosswheel.containers.container import Container, running
 from crosswheel.containers.docker_host import DockerHost
-from crosswheel.containers.environment import ENVIRONMENT, PYTHON, site_packages
+from crosswheel.containers.environment import environment, python, site_packages
 from crosswheel.containers.images import Family, Image, image_arch
 from crosswheel.engines.before_all import prepared
+from crosswheel.engines.furnished import furnished, seed
+from crosswheel.engines.network import network_of
 from crosswheel.engines.site import Site
 from crosswheel.errors import BuildFailed, CrosswheelError, EngineUnavailable
 from crosswheel.index import redact
 from crosswheel.keeping import mark_volume
 from crosswheel.model import Interpreter, Job, Listener, Sdist, deaf
-from crosswheel.process import CommandFailed
 from crosswheel.targets import Target
 from crosswheel.toolchains import ccache
 from crosswheel.toolchains.build_systems import parallel_environ
-from crosswheel.toolchains.bytecode import put_bytecode
 from crosswheel.toolchains.startup import HOOKS, SIDE_BY_SIDE, Startup, startup_files
-from crosswheel.toolchains.toolbox import CCACHE_BIN, MOUNT, UV
+from crosswheel.toolchains.toolbox import CCACHE_BIN, MOUNT
 from crosswheel.workspace import ContainerWorkspace
 
 MEMORY_SHARE = 0.9  # of the Docker host's; what runs the host stays out of a build's reach
-_CERTIFICATES = PurePosixPath("/etc/crosswheel/certificates.pem")
-_NETWORK = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -142,10 +138,13 @@ def open_workspace(
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
+    def ready(image: Image) -> Image:
+        return furnished(image, interpreter.tag, site, lambda _: interpreter)
+
     if site.config.before_all:
         tools = site.toolbox(image, deaf, compilers=compilers).volume
-        image = prepared(image, tools, job, sdist, site, lambda: start(image))
-    with start(image) as workspace:
+        image = prepared(image, tools, job, sdist, site, lambda: start(ready(image)))
+    with start(ready(image)) as workspace:
         yield workspace
 
 
@@ -161,19 +160,18 @@ def _workspace(
 ) -> ContainerWorkspace:
     config, deadline = site.config, time.monotonic() + site.config.timeout
     folder.mkdir(parents=True)
-    network, installer = enter(container, site)
-    if container.emulated:
-        put_bytecode(container, interpreter, site.host, deaf)
-    make_environment(container, interpreter.path, installer, log, deadline, seed=bool(config.before_build))
-    files = startup_files(*startup, SIDE_BY_SIDE)
-    container.put_archive(archive_of(files), site_packages(interpreter.tag))
+    network, tag, packages = network_of(site), interpreter.tag, site_packages(interpreter.tag)
+    starting = {packages / name: content for name, content in startup_files(*startup, SIDE_BY_SIDE).items()}
+    container.write({**network.files, **starting})
+    if config.before_build:
+        seed(container, tag, network.installer_environ, log, deadline)
     cached = () if config.fresh else (str(CCACHE_BIN),)
     own = container.image.environ.get("PATH", _DEFAULT_PATH)
     environ = {
-        **network,
+        **network.environ,
         **({} if config.fresh else ccache.ENVIRON),
-        "PATH": ":".join((*cached, *path, str(PYTHON.parent), str(MOUNT / "bin"), own)),
-        "VIRTUAL_ENV": str(ENVIRONMENT),
+        "PATH": ":".join((*cached, *path, str(python(tag).parent), str(MOUNT / "bin"), own)),
+        "VIRTUAL_ENV": str(environment(tag)),
         **({"SOURCE_DATE_EPOCH": epoch} if (epoch := site.host.environ.get("SOURCE_DATE_EPOCH")) else {}),
         **parallel_environ(job.processors or container.docker.cpus),
         **config.environment,
@@ -182,81 +180,14 @@ def _workspace(
         host=site.host,
         container=container,
         root=folder,
-        tag=interpreter.tag,
-        python=PYTHON,
-        hooks=Path(site_packages(interpreter.tag), HOOKS),
+        tag=tag,
+        python=python(tag),
+        hooks=Path(packages, HOOKS),
         log=log,
         deadline=deadline,
         environ=environ,
-        installer_environ=installer,
+        installer_environ=network.installer_environ,
     )
-
-
-def enter(container: Container, site: Site) -> tuple[dict[str, str], dict[str, str]]:
-    """What hooks and what uv see of the caller's network: proxies, certificates, and where packages come from.
-
-    Folders of this machine are not passed on. Only uv gets the credentials in an index's address: what a build
-    backend runs is code that nobody here has read.
-    """
-    host, given = site.host, {name: site.host.environ[name] for name in _NETWORK if name in site.host.environ}
-    settings = host.index.settings.remote
-    if (certificates := _certificates(site)) and certificates.is_file():
-        container.write(_CERTIFICATES, certificates.read_bytes())
-        names = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-        given |= dict.fromkeys(names, str(_CERTIFICATES))
-    urls = {"PIP_INDEX_URL": settings.index_url, "PIP_EXTRA_INDEX_URL": " ".join(settings.extra_index_urls)}
-    hooks = {**given, **{name: without_credentials(urls) for name, urls in urls.items() if urls}}
-    own = {name: value for name, value in host.environ.items() if name in _UV_OWN}
-    offline = {"UV_OFFLINE": "1"} if host.index.offline else {}
-    uv = {**settings.uv_environ, **own, **given, **offline, "UV_PYTHON_DOWNLOADS": "never", "UV_LINK_MODE": "copy"}
-    return hooks, uv
-
-
-# The caller's own settings of uv that say where packages come from; its folders are this machine's.
-_UV_OWN = (
-    "UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_INDEX_STRATEGY", "UV_HTTP_TIMEOUT",
-    "UV_PRERELEASE", "UV_EXCLUDE_NEWER", "UV_NATIVE_TLS", "UV_INSECURE_HOST",
-)  # fmt: skip
-
-
-def make_environment(
-    container: Container,
-    interpreter: Path,
-    installer: Mapping[str, str],
-    log: Path,
-    deadline: float,
-    *,
-    seed: bool,
-) -> None:
-    """An empty environment (PEP 405) of an interpreter in the container, with pip in it where `seed`.
-
-    Commands of the project may call pip. Where it is, containers/environment.py says.
-    """
-    more = ["--seed"] if seed else []
-    command = [UV, "venv", "--quiet", "--no-project", *more, "--python", str(interpreter), str(ENVIRONMENT)]
-    try:
-        container.run(command, env=installer, log=log, deadline=deadline)
-    except CommandFailed as error:
-        if missing := unreachable_index(error, log, offline="UV_OFFLINE" in installer):
-            raise missing from error
-        hint = f"less {log}"
-        raise BuildFailed(f"no environment of {interpreter} could be made: {error.ending}", hint=hint) from error
-
-
-def without_credentials(urls: str) -> str:
-    """Addresses without user names and passwords."""
-    return " ".join(_bare(url) for url in urls.split())
-
-
-def _bare(url: str) -> str:
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-
-
-def _certificates(site: Site) -> Path | None:
-    environ, settings = site.host.environ, site.host.index.settings
-    named = settings.cert or environ.get("SSL_CERT_FILE") or environ.get("REQUESTS_CA_BUNDLE")
-    return Path(named) if named else None
 
 
 def _memory(docker: DockerHost) -> int:

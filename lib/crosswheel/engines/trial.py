@@ -6,46 +6,38 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from crosswheel.containers.container import Container
-from crosswheel.engines.containers import container_of, enter, make_environment
+from crosswheel.engines.containers import container_of
+from crosswheel.engines.furnished import furnished
+from crosswheel.engines.network import network_of
 from crosswheel.engines.site import Site
 from crosswheel.errors import TestFailed
-from crosswheel.model import deaf
+from crosswheel.model import Interpreter, deaf
 from crosswheel.process import CommandFailed
 from crosswheel.targets import PythonTag, Target
-from crosswheel.toolchains.bytecode import put_bytecode
-
-_NOWHERE = PurePosixPath("/crosswheel/empty")
 
 
 @dataclass(frozen=True)
 class Trial:
-    """`environ` is what a wheel's test sees of the caller's network, `installer_environ` what uv does.
-
-    `nowhere` is an empty folder: what lies beside a test must not stand in for what was installed. `log` has what was
-    done so far.
-    """
+    """`environ` is what a wheel's test sees of the caller's network, `installer_environ` what uv does."""
 
     container: Container
     environ: Mapping[str, str]
     installer_environ: Mapping[str, str]
-    nowhere: PurePosixPath
-    log: Path
 
 
 @contextmanager
-def trial_of(reference: str, target: Target, project: str, site: Site, log: Path, deadline: float) -> Iterator[Trial]:
+def trial_of(reference: str, target: Target, project: str, site: Site) -> Iterator[Trial]:
     """In a container of that image; raises TestFailed where it has no such Python, and what containers raise."""
     image = site.pull(reference, target.arch, deaf)
+    known = site.pythons_of(image).get(target.python)
+    image = furnished(image, target.python, site, lambda container: known or _find(container, target.python))
     with container_of(image, site, project, compilers=False, timeout=site.config.timeout) as container:
-        environ, installer = enter(container, site)
-        interpreter = _interpreter(container, target.python, site, deadline)
-        # Commands of the project's own may call pip.
-        make_environment(container, interpreter, installer, log, deadline, seed=bool(site.config.test_command))
-        container.run(["mkdir", "-p", str(_NOWHERE)], deadline=deadline)
-        yield Trial(container, environ, installer, _NOWHERE, log)
+        network = network_of(site)
+        container.write(network.files)
+        yield Trial(container, network.environ, network.installer_environ)
 
 
 @contextmanager
@@ -59,21 +51,16 @@ def early(trial: AbstractContextManager[Trial]) -> Iterator[Callable[[], Trial]]
             wait([opening])
 
 
-def _interpreter(container: Container, tag: PythonTag, site: Site, deadline: float) -> Path:
-    """The image's CPython of the wheel's version: of pypa's folders, or the one that its PATH names."""
-    found = site.pythons_of(container.image).get(tag)
-    if found:
-        if container.emulated:
-            put_bytecode(container, found, site.host, deaf)
-        return found.path
+def _find(container: Container, tag: PythonTag) -> Interpreter:
+    """The CPython of the wheel's version that the PATH of an image names which is none of pypa's."""
     try:
-        command = ["sh", "-c", _WHICH, "sh", tag.version]
-        return Path(container.run(command, deadline=deadline).strip())
+        path = container.run(["sh", "-c", _WHICH, "sh", tag.version]).strip()
     except CommandFailed as error:
         raise TestFailed(
             f"{container.image.reference} has no CPython {tag.version} to test the wheel with",
             hint="leave it out of test-images, or take an image of that Python version",
         ) from error
+    return Interpreter(tag, tag.version, Path(path))
 
 
 _WHICH = """

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from crosswheel.formats.elf import BadElf, Elf, read_elf
 from crosswheel.formats.wheels import read_wheel
+from crosswheel.rules.promise import promise_of
 from crosswheel.steps.work import Work
 from crosswheel.targets import Architecture, Target
 from crosswheel.toolchains.configuration import sysroot_libraries
@@ -32,14 +33,18 @@ class Libraries:
 def gather_libraries(work: Work) -> Libraries:
     """What the wheel needs and does not bring, and what that needs in turn, as far as it is to be had.
 
-    Those of the C library and its kin come along; auditwheel knows which of them a policy promises.
+    But for what the policy promises, which is never grafted.
     """
-    wheel = read_wheel(work.made)
+    wheel, promise = read_wheel(work.made), promise_of(work.job.target.policy, work.job.target.arch)
     libraries = Libraries(work.workspace.root / "libraries")
     inside = {PurePosixPath(member).name for member in wheel.members}
     needed = {name for elf in wheel.elves.values() if isinstance(elf, Elf) for name in elf.needed}
     asked = set(inside)
-    while new := {name for name in needed - asked if "/" not in name}:
+
+    def may_be_grafted(name: str) -> bool:
+        return "/" not in name and not (promise and promise.allows_library(name))
+
+    while new := {name for name in needed - asked if may_be_grafted(name)}:
         asked |= new
         _fetch(new, work, libraries)
         needed = {library for name in new for library in _needed(libraries.folder / name)}

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from pathlib import Path, PurePosixPath
+from contextlib import contextmanager
+from pathlib import PurePosixPath
 
 from crosswheel.backend import unreachable_index
 from crosswheel.containers.container import Container
 from crosswheel.containers.docker_host import DockerHost
-from crosswheel.containers.environment import ENVIRONMENT, PYTHON, site_packages
+from crosswheel.containers.environment import EMPTY, FOLDER, environment, python, site_packages
+from crosswheel.engines.furnished import seed
 from crosswheel.engines.site import Site
 from crosswheel.engines.trial import Trial, early, trial_of
 from crosswheel.errors import CrosswheelError, EmulatorCrashed, TestFailed
@@ -26,49 +27,31 @@ from crosswheel.targets import Target
 from crosswheel.toolchains.bytecode import put_bytecode_of_packages
 from crosswheel.toolchains.toolbox import MOUNT, UV
 
-_FOLDER = PurePosixPath("/crosswheel")
 _IMPORT = "import importlib, sys\nfor name in sys.argv[1:]:\n    importlib.import_module(name)\n"
 
 
 def test(work: Work) -> Work:
     """The same work, once the wheel has passed in every image; raises TestFailed."""
-    deadline, log = work.workspace.deadline, work.workspace.log
+    deadline = work.workspace.deadline
     deadline = deadline if deadline is not None else time.monotonic() + work.config.timeout
     references = list(_references(work.job.target, work.site))
     if work.trial:
-        trial, references = work.trial(), references[1:]
-        _append(trial.log, log)
-        _test_in(trial, work, deadline)
+        references = references[1:]
+        _test_in(work.trial(), work, deadline)
     for reference in references:
-        with trial_of(reference, work.job.target, work.sdist.name, work.site, log, deadline) as trial:
+        with trial_of(reference, work.job.target, work.sdist.name, work.site) as trial:
             _test_in(trial, work, deadline)
     return work
 
 
 @contextmanager
-def first_trial(job: Job, sdist: Sdist, site: Site, log: Path) -> Iterator[Callable[[], Trial] | None]:
-    """The container that the test needs first, made ready while the wheel is built; None where no test will be.
-
-    The build writes to `log` meanwhile; what is written here is added to that when the test begins.
-    """
+def first_trial(job: Job, sdist: Sdist, site: Site) -> Iterator[Callable[[], Trial] | None]:
+    """The container that the test needs first, made ready while the wheel is built; None where no test will be."""
     if untested(job.target, site):
         yield None
         return
-    deadline, apart = time.monotonic() + site.config.timeout, log.with_suffix(".test.log")
-    with early(trial_of(site.reference(job.target), job.target, sdist.name, site, apart, deadline)) as trial:
-        try:
-            yield trial
-        finally:
-            # Of a build that failed there is no test, and only of a container that could not be had something to read.
-            with suppress(CrosswheelError, OSError):
-                trial()
-                apart.unlink(missing_ok=True)
-
-
-def _append(more: Path, log: Path) -> None:
-    with log.open("ab") as file:
-        file.write(more.read_bytes())
-    more.unlink()
+    with early(trial_of(site.reference(job.target), job.target, sdist.name, site)) as trial:
+        yield trial
 
 
 def untested(target: Target, site: Site) -> str:
@@ -98,23 +81,22 @@ def _references(target: Target, site: Site) -> Iterator[str]:
 
 
 def _test_in(trial: Trial, work: Work, deadline: float) -> None:
-    container, config = trial.container, work.config
-    container.put(work.made, to=_FOLDER)
+    container, config, tag = trial.container, work.config, work.job.target.python
+    container.put(work.made, to=FOLDER)
     extras = f"[{','.join(config.test_extras)}]" if config.test_extras else ""
-    wheel = f"{work.sdist.name}{extras} @ file://{_FOLDER / work.made.name}"
-    install = [UV, "pip", "install", "--python", str(PYTHON), "--", wheel, *config.test_requires]
-    command, environ = [str(PYTHON), "-I", "-c", _IMPORT, *top_level_modules(work.made)], dict(trial.environ)
+    wheel, its_python = f"{work.sdist.name}{extras} @ file://{FOLDER / work.made.name}", str(python(tag))
+    install = [UV, "pip", "install", "--python", its_python, "--", wheel, *config.test_requires]
+    command, environ = [its_python, "-I", "-c", _IMPORT, *top_level_modules(work.made)], dict(trial.environ)
     if config.test_command:
-        path = f"{PYTHON.parent}:{MOUNT / 'bin'}:{container.image.environ.get('PATH', '/usr/bin:/bin')}"
-        environ |= {"PATH": path, "VIRTUAL_ENV": str(ENVIRONMENT)}
+        seed(container, tag, trial.installer_environ, work.workspace.log, deadline)
+        path = f"{python(tag).parent}:{MOUNT / 'bin'}:{container.image.environ.get('PATH', '/usr/bin:/bin')}"
+        environ |= {"PATH": path, "VIRTUAL_ENV": str(environment(tag))}
         command = ["sh", "-c", config.test_command.replace("{project}", str(_project(container, work)))]
-    nowhere, what = trial.nowhere, "the wheel could not be installed"
-    _run(container, work, install, trial.installer_environ, nowhere, what, deadline)
+    _run(container, work, install, trial.installer_environ, "the wheel could not be installed", deadline)
     if container.emulated and _brings_more(work):
-        tag = work.job.target.python
         put_bytecode_of_packages(container, site_packages(tag), tag, work.site.host)
     what = "the test command failed" if config.test_command else "its modules could not be imported"
-    _run(container, work, command, environ, nowhere, what, deadline)
+    _run(container, work, command, environ, what, deadline)
 
 
 def _brings_more(work: Work) -> bool:
@@ -128,13 +110,12 @@ def _run(
     work: Work,
     command: list[str],
     environ: Mapping[str, str],
-    cwd: PurePosixPath,
     what: str,
     deadline: float,
 ) -> None:
     log = work.workspace.log
     try:
-        container.run(command, env=environ, cwd=cwd, log=log, deadline=deadline)
+        container.run(command, env=environ, cwd=EMPTY, log=log, deadline=deadline)
     except CommandFailed as error:
         if missing := unreachable_index(error, log, offline=work.site.host.index.offline):
             raise missing from error
@@ -149,7 +130,7 @@ def _run(
 def _project(container: Container, work: Work) -> PurePosixPath:
     """A copy of the sources, for the tests in them."""
     if "{project}" in work.config.test_command:
-        container.put(unpack(work.sdist.path, work.workspace.root / "tested"), to=_FOLDER)
+        container.put(unpack(work.sdist.path, work.workspace.root / "tested"), to=FOLDER)
         (folder,) = (work.workspace.root / "tested").iterdir()
-        return _FOLDER / folder.name
-    return _FOLDER
+        return FOLDER / folder.name
+    return FOLDER

@@ -1,10 +1,11 @@
 """Runs hooks of a build backend (PEP 517) one after another, each in a process of its own that has the backend already.
 
-    python hooks.py SCRIPT HOOK FOLDER HOOK FOLDER ...
+    python hooks.py SCRIPT FOLDER HOOK...
 
-SCRIPT is what pyproject-hooks would have started for each. Most of what a short hook takes is the import of its
-backend, under emulation above all: it is imported once here, and each hook goes on in a fork of that. The hooks after
-one that asks for more requirements are left undone: those have to be installed first.
+SCRIPT is what pyproject-hooks would have started for each; in FOLDER, each hook has a folder of its name. Most of what
+a short hook takes is the import of its backend, under emulation above all: it is imported once here, and each hook goes
+on in a fork of that. The hooks after one that asks for more requirements are left undone: those have to be installed
+first.
 """
 
 import importlib
@@ -16,16 +17,16 @@ import sys
 from contextlib import suppress
 
 
-def main(script: str, *words: str) -> None:
+def main(script: str, folder: str, *hooks: str) -> None:
     del sys.path[0]  # this file's folder, which is no place to import from
     alone = _threads()
     _import_backend()
     may_fork = _threads() == alone
-    for hook, folder in zip(words[::2], words[1::2]):  # noqa: B905 - CPython 3.9 has no `strict`
-        status = _run(script, hook, folder, may_fork=may_fork)
+    for hook in hooks:
+        status = _run(script, hook, os.path.join(folder, hook), may_fork=may_fork)
         if status:
             _end(status)
-        if not _needs_nothing(folder):
+        if not _needs_nothing(os.path.join(folder, hook)):
             break
 
 

@@ -1,0 +1,43 @@
+"""A layer over an image: made once in a container of it, kept by the Docker host, found by what it was made from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from crosswheel.containers.docker_host import DockerHost, engine_errors
+from crosswheel.containers.images import Image
+from crosswheel.keeping import locked, mark_volume
+
+Make: TypeAlias = Callable[[str, str], str]
+"""Repository and tag that the layer is to have -> its id."""
+
+
+def ensure_layer(
+    docker: DockerHost, image: Image, kind: str, ingredients: Sequence[Any], cache: Path, make: Make
+) -> Image:
+    """The image with that layer over it, and over what it had before.
+
+    `ingredients`, which JSON can write, are all that it is made from but for the image. Of runs and jobs that want the
+    same at the same time one makes it, and the others wait.
+    """
+    text = json.dumps([image.id, image.layer, *ingredients])
+    repository, tag = f"crosswheel-{kind}", hashlib.sha256(text.encode()).hexdigest()[:32]
+    with locked(cache / "layers" / f"{kind}-{tag}.lock"):
+        made = _find(docker, f"{repository}:{tag}") or make(repository, tag)
+        mark_volume(f"{repository}:{tag}", cache)
+    return replace(image, layer=made)
+
+
+def _find(docker: DockerHost, name: str) -> str | None:
+    from docker.errors import ImageNotFound
+
+    with engine_errors(f"looking for the image {name}"):
+        try:
+            return str(docker.client.images.get(name).id)
+        except ImageNotFound:
+            return None

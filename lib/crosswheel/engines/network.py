@@ -1,0 +1,68 @@
+"""What a container sees of the caller's network: proxies, certificates, and where packages come from.
+
+Folders of this machine are not passed on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit, urlunsplit
+
+from crosswheel.containers.container import Files
+from crosswheel.engines.site import Site
+
+_CERTIFICATES = PurePosixPath("/etc/crosswheel/certificates.pem")
+_NETWORK = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
+
+
+@dataclass(frozen=True)
+class Network:
+    """Variables for what builds and tests run, and those for uv; `files` is what some of them name.
+
+    Only uv gets the credentials in an index's address: what a build backend runs is code that nobody here has read.
+    """
+
+    environ: Mapping[str, str]
+    installer_environ: Mapping[str, str]
+    files: Files
+
+
+def network_of(site: Site) -> Network:
+    host = site.host
+    given = {name: host.environ[name] for name in _NETWORK if name in host.environ}
+    settings, files = host.index.settings.remote, {}
+    if (certificates := _certificates(site)) and certificates.is_file():
+        files[_CERTIFICATES] = certificates.read_bytes()
+        names = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+        given |= dict.fromkeys(names, str(_CERTIFICATES))
+    urls = {"PIP_INDEX_URL": settings.index_url, "PIP_EXTRA_INDEX_URL": " ".join(settings.extra_index_urls)}
+    hooks = {**given, **{name: without_credentials(urls) for name, urls in urls.items() if urls}}
+    own = {name: value for name, value in host.environ.items() if name in _UV_OWN}
+    offline = {"UV_OFFLINE": "1"} if host.index.offline else {}
+    uv = {**settings.uv_environ, **own, **given, **offline, "UV_PYTHON_DOWNLOADS": "never", "UV_LINK_MODE": "copy"}
+    return Network(hooks, uv, files)
+
+
+# The caller's own settings of uv that say where packages come from; its folders are this machine's.
+_UV_OWN = (
+    "UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_INDEX_STRATEGY", "UV_HTTP_TIMEOUT",
+    "UV_PRERELEASE", "UV_EXCLUDE_NEWER", "UV_NATIVE_TLS", "UV_INSECURE_HOST",
+)  # fmt: skip
+
+
+def without_credentials(urls: str) -> str:
+    """Addresses without user names and passwords."""
+    return " ".join(_bare(url) for url in urls.split())
+
+
+def _bare(url: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def _certificates(site: Site) -> Path | None:
+    environ, settings = site.host.environ, site.host.index.settings
+    named = settings.cert or environ.get("SSL_CERT_FILE") or environ.get("REQUESTS_CA_BUNDLE")
+    return Path(named) if named else None

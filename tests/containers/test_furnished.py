@@ -1,0 +1,128 @@
+"""What interpreters under QEMU need not find out themselves, and that none of it stands in the way of the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from containers.engine import Engine
+from containers.stand_ins.manylinux import POLICY
+from crosswheel.config import load_config
+from crosswheel.containers.binfmt import Handler
+from crosswheel.containers.container import Container
+from crosswheel.containers.docker_host import DockerHost
+from crosswheel.containers.environment import EMPTY, environment, python, site_packages
+from crosswheel.containers.images import Image
+from crosswheel.engines.containers import container_of
+from crosswheel.engines.furnished import furnished, seed
+from crosswheel.engines.site import Site, look_around
+from crosswheel.errors import BuildFailed
+from crosswheel.model import Interpreter, deaf
+from crosswheel.targets import parse_target
+from crosswheel.toolchains.bytecode import put_bytecode_of_packages
+from crosswheel.toolchains.toolbox import UV
+
+pytestmark = [pytest.mark.containers, pytest.mark.index]
+
+TARGET = parse_target(f"cp311-{POLICY}_aarch64")
+TAG = TARGET.python
+MODULE = site_packages(TAG) / "module.py"
+
+
+@pytest.fixture
+def site(docker_engine: Engine, qemu: Handler, manylinux_aarch64: str, tmp_path: Path) -> Iterator[Site]:
+    options = {"docker-host": docker_engine.address, "arch": ["aarch64"], "image": manylinux_aarch64, "fresh": True}
+    found = look_around(load_config(tmp_path, options), deaf)
+    assert isinstance(found.docker, DockerHost)
+    if TAG not in found.host.interpreters:
+        pytest.skip("this machine has no CPython 3.11, which could compile for the image's")
+    with closing(found.docker.client):
+        yield found
+
+
+@pytest.fixture
+def image(site: Site) -> Image:
+    return site.pull(site.reference(TARGET), TARGET.arch, deaf)
+
+
+@pytest.fixture
+def interpreter(site: Site, image: Image) -> Interpreter:
+    return site.pythons_of(image)[TAG]
+
+
+@pytest.fixture
+def container(site: Site, image: Image, interpreter: Interpreter) -> Iterator[Container]:
+    ready = furnished(image, TAG, site, lambda _: interpreter)
+    with container_of(ready, site, "tiny", compilers=False, timeout=600) as running:
+        yield running
+    site.settle()
+
+
+def test_it_is_made_once(site: Site, image: Image, container: Container) -> None:
+    def forbidden(_container: Container) -> Interpreter:
+        raise AssertionError("it is there")
+
+    assert container.image.layer
+    assert furnished(image, TAG, site, forbidden) == container.image
+
+
+def test_what_cannot_be_made_is_not_kept(site: Site, image: Image) -> None:
+    missing = Interpreter(parse_target(f"cp39-{POLICY}_aarch64").python, "3.9.1", Path("/opt/python/none/bin/python"))
+    for _ in range(2):
+        with pytest.raises(BuildFailed, match="no environment of /opt/python/none/bin/python could be made"):
+            furnished(image, missing.tag, site, lambda _: missing)
+
+
+def test_nothing_is_installed_in_it_and_pip_comes_on_demand(site: Site, container: Container, tmp_path: Path) -> None:
+    listed = [UV, "pip", "list", "--python", str(environment(TAG))]
+    assert container.run(listed) == ""
+    assert container.run(["ls", "-A", str(EMPTY)]) == ""
+    container.write({MODULE: b"SAYS = 'still here'\n"})
+    seed(container, TAG, {}, tmp_path / "log", 1e9)
+    assert "pip" in container.run(listed)
+    assert container.run([str(python(TAG)), "-c", "import module; print(module.SAYS)"]) == "still here\n"
+
+
+def test_the_standard_library_is_compiled(container: Container, interpreter: Interpreter) -> None:
+    code = "import json, sys; print(json.__cached__); import os; print(os.path.exists(json.__cached__))"
+    cached, exists = container.run([str(interpreter.path), "-B", "-c", code]).split()
+    assert exists == "True", cached
+
+
+def test_uv_knows_the_interpreter_and_its_environment(
+    container: Container, interpreter: Interpreter, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    environ = {"RUST_LOG": "uv=trace"}
+    other = [UV, "venv", "--no-project", "--python", str(interpreter.path), "/tmp/other"]  # noqa: S108 - in a container
+    container.run(other, env=environ, log=log)
+    container.run([UV, "pip", "list", "--python", str(environment(TAG))], env=environ, log=log)
+    told = log.read_text()
+    assert told.count("skipping query of") >= 2, told
+    assert "Querying interpreter" not in told, told
+
+
+def test_packages_are_compiled_and_changed_ones_are_seen(container: Container, site: Site) -> None:
+    def says() -> str:
+        code = "import os, module; print(module.SAYS, os.path.exists(module.__cached__))"
+        return container.run([str(python(TAG)), "-B", "-c", code]).strip()
+
+    container.write({MODULE: b"SAYS = 'one'\n"})
+    assert says() == "one False"
+    put_bytecode_of_packages(container, MODULE.parent, TAG, site.host)
+    assert says() == "one True"
+    # As long as before, and of no other time that matters.
+    container.write({MODULE: b"SAYS = 'two'\n"})
+    assert says() == "two True"
+    container.write({MODULE: b"SAYS = 'one'\n"})
+    assert says() == "one True"
+
+
+def test_what_is_no_python_is_left_to_fail_where_it_is_imported(container: Container, site: Site) -> None:
+    container.write({MODULE: b"SAYS = (\n", MODULE.with_name("other.py"): b"SAYS = 'other'\n"})
+    put_bytecode_of_packages(container, MODULE.parent, TAG, site.host)
+    code = "import os, other; print(other.SAYS, os.path.exists(other.__cached__))"
+    assert container.run([str(python(TAG)), "-B", "-c", code]).strip() == "other True"
