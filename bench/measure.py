@@ -59,13 +59,13 @@ def measure(
 
     `sample` is how many seconds lie between two looks at the memory.
     """
-    moment, worked, began = time.time(), _worked(), time.perf_counter()
+    worked, began = _worked(), time.perf_counter()
     with log.open("wb") as sink:
         process = subprocess.Popen(
             list(argv), env=dict(env), cwd=cwd, stdout=sink, stderr=subprocess.STDOUT, start_new_session=True
         )
         peaks: list[int] = [0]
-        watcher = threading.Thread(target=_watch, args=(process, moment, peaks, sample))
+        watcher = threading.Thread(target=_watch, args=(process, peaks, sample))
         watcher.start()
         try:
             code = process.wait(budget)
@@ -86,7 +86,9 @@ def _worked() -> float:
     return float(sum(times) - times.idle - times.iowait - times.steal - times.guest - times.guest_nice)
 
 
-def _watch(process: subprocess.Popen[bytes], moment: float, peaks: list[int], sample: float) -> None:
+def _watch(process: subprocess.Popen[bytes], peaks: list[int], sample: float) -> None:
+    # As the kernel tells it of all processes: a clock may have been set since it began to count.
+    moment = psutil.Process(process.pid).create_time()
     while process.poll() is None:
         peaks.append(sum(_resident(each, moment) for each in psutil.process_iter()))
         time.sleep(sample)
@@ -94,7 +96,7 @@ def _watch(process: subprocess.Popen[bytes], moment: float, peaks: list[int], sa
 
 def _resident(process: psutil.Process, moment: float) -> int:
     try:
-        return int(process.memory_info().rss) if process.create_time() >= moment - 0.05 else 0
+        return int(process.memory_info().rss) if process.create_time() >= moment else 0
     except psutil.Error:
         return 0
 
