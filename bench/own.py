@@ -26,6 +26,7 @@ _COMMANDS = (
     (HostWorkspace, "run_hook"),
     (Container, "run"),
 )
+_OWN = (Container, "_send")  # copies what waits for a command, before that runs
 
 
 @contextmanager
@@ -35,17 +36,19 @@ def counted() -> Iterator[list[float]]:
     with ExitStack() as stack:
         for owner, name in _COMMANDS:
             stack.enter_context(patch.object(owner, name, _timed(getattr(owner, name), taken)))
+        owner, name = _OWN
+        stack.enter_context(patch.object(owner, name, _timed(getattr(owner, name), taken, -1)))
         yield taken
 
 
-def _timed(run: Callable[..., Any], taken: list[float]) -> Callable[..., Any]:
+def _timed(run: Callable[..., Any], taken: list[float], sign: int = 1) -> Callable[..., Any]:
     @functools.wraps(run)
     def timed(*args: Any, **options: Any) -> Any:
         began = time.perf_counter()
         try:
             return run(*args, **options)
         finally:
-            taken.append(time.perf_counter() - began)
+            taken.append(sign * (time.perf_counter() - began))
 
     return timed
 

@@ -172,7 +172,9 @@ def docker_holdings(docker: DockerHost, cache: Path) -> list[Holding]:
     oldest = oldest_run(cache)
     current = {volume_name(docker, compilers=compilers) for compilers in (True, False)}
     volumes = [_volume(volume, current, cache, oldest) for volume in found["Volumes"] or () if _is_ours(volume)]
-    return [*volumes, *(_image(image, cache, oldest) for image in found["Images"] or () if _is_ours(image))]
+    images = found["Images"] or ()
+    sizes = {image["Id"]: image["Size"] for image in images}
+    return [*volumes, *(_image(image, sizes, cache, oldest) for image in images if _is_ours(image))]
 
 
 def _is_ours(found: Mapping[str, Any]) -> bool:
@@ -194,18 +196,19 @@ def _volume(found: Mapping[str, Any], current: Collection[str], cache: Path, old
     )
 
 
-def _image(found: Mapping[str, Any], cache: Path, oldest: float) -> Holding:
-    """Of its size, what it shares with no other.
+def _image(found: Mapping[str, Any], sizes: Mapping[str, int], cache: Path, oldest: float) -> Holding:
+    """Of its size, what it adds to the image that it lies on; where engines do not say which, what it does not share.
 
     By its name: an engine that is told to remove one on which another lies takes the name away, and it goes with that.
     """
-    place = next(iter(found.get("RepoTags") or ()), found["Id"])
+    place = next((tag for tag in found.get("RepoTags") or () if tag.startswith("crosswheel-")), found["Id"])
+    below = sizes.get(found.get("ParentId", ""), max(0, found.get("SharedSize", 0)))
     used = _last_use(place, cache)
     return Holding(
         kind="image",
         what=found["Labels"].get(PROJECT, place),
         place=place,
-        size=found["Size"] - max(0, found.get("SharedSize", 0)),
+        size=found["Size"] - below,
         used=used,
         busy=used >= oldest or found.get("Containers", 0) > 0,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from containers.engine import Engine
 from containers.stand_ins.manylinux import POLICY
 from crosswheel.config import load_config
 from crosswheel.containers.binfmt import Handler
+from crosswheel.containers.caches import PACKAGES
 from crosswheel.containers.container import Container
 from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.environment import EMPTY, environment, python, site_packages
@@ -55,14 +57,30 @@ def interpreter(site: Site, image: Image) -> Interpreter:
 
 @pytest.fixture
 def container(site: Site, image: Image, interpreter: Interpreter) -> Iterator[Container]:
-    ready = furnished(image, TAG, site, lambda _: interpreter)
+    ready = furnished(image, TAG, site, lambda *_: interpreter)
     with container_of(ready, site, "tiny", compilers=False, timeout=600) as running:
         yield running
     site.settle()
 
 
+def test_uv_knows_it_in_a_volume_that_other_pythons_have_used(
+    site: Site, image: Image, interpreter: Interpreter, tmp_path: Path
+) -> None:
+    kept = replace(site, config=replace(site.config, fresh=False))
+    ready, log = furnished(image, TAG, kept, lambda *_: interpreter), tmp_path / "log"
+    for used in (image, ready):
+        with container_of(used, kept, "tiny", compilers=False, timeout=600) as container:
+            container.run(["mkdir", "-p", str(PACKAGES / "other")])
+            if used == ready:
+                listing = [UV, "pip", "list", "--python", str(environment(TAG))]
+                container.run(listing, env={"RUST_LOG": "uv=trace"}, log=log)
+    kept.settle()
+    assert "skipping query of" in log.read_text()
+    assert "Querying interpreter" not in log.read_text()
+
+
 def test_it_is_made_once(site: Site, image: Image, container: Container) -> None:
-    def forbidden(_container: Container) -> Interpreter:
+    def forbidden(_container: Container, _deadline: float) -> Interpreter:
         raise AssertionError("it is there")
 
     assert container.image.layer
@@ -73,7 +91,7 @@ def test_what_cannot_be_made_is_not_kept(site: Site, image: Image) -> None:
     missing = Interpreter(parse_target(f"cp39-{POLICY}_aarch64").python, "3.9.1", Path("/opt/python/none/bin/python"))
     for _ in range(2):
         with pytest.raises(BuildFailed, match="no environment of /opt/python/none/bin/python could be made"):
-            furnished(image, missing.tag, site, lambda _: missing)
+            furnished(image, missing.tag, site, lambda *_: missing)
 
 
 def test_nothing_is_installed_in_it_and_pip_comes_on_demand(site: Site, container: Container, tmp_path: Path) -> None:

@@ -282,7 +282,14 @@ def engine() -> Engine:
                 "RepoTags": ["crosswheel-before-all:abc"],
                 "Labels": {"io.crosswheel": "before-all", "io.crosswheel.project": "tiny"},
             },
-            {**image, "Id": "sha256:3", "RepoTags": [], "Labels": {"io.crosswheel": "environment"}},
+            {
+                **image,
+                "Id": "sha256:3",
+                "ParentId": "sha256:2",
+                "Size": 907,
+                "RepoTags": ["<none>:<none>"],
+                "Labels": {"io.crosswheel": "environment"},
+            },
         ],
     )
 
@@ -296,7 +303,7 @@ def test_only_what_is_ours_is_told_of(engine: Engine, cache: Path) -> None:
         ("caches", "tiny", 50, False, False, True),
         ("caches", "tiny", 0, False, True, False),
         ("image", "tiny", 10, False, False, False),
-        ("image", "sha256:3", 10, False, False, False),
+        ("image", "sha256:3", 7, False, False, False),
     ]
 
 

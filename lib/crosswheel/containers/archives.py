@@ -7,7 +7,7 @@ import os
 import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -51,6 +51,12 @@ class Parcel:
             archive.close()
             file.seek(0)
             yield file
+
+    def drop(self) -> None:
+        """What nobody wants any more; also where the disk is full."""
+        if self._file:
+            with suppress(OSError):
+                self._file.close()
 
     @property
     def _opened(self) -> tarfile.TarFile:

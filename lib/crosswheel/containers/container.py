@@ -328,8 +328,9 @@ class Container:
         from docker.errors import DockerException
         from requests.exceptions import RequestException
 
-        with self._parcel.sent(), contextlib.suppress(DockerException, RequestException, OSError):
+        with contextlib.suppress(DockerException, RequestException, OSError):
             self._container.remove(force=True, v=True)
+        self._parcel.drop()
 
 
 @contextmanager

@@ -7,7 +7,6 @@ leaves becomes a layer over the image; the project's sources, and what the calle
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
@@ -16,7 +15,7 @@ from crosswheel.containers.container import Container
 from crosswheel.containers.environment import FOLDER
 from crosswheel.containers.images import Image
 from crosswheel.containers.layers import ensure_layer
-from crosswheel.containers.ownership import KIND, LABEL, PROJECT
+from crosswheel.containers.ownership import KIND, LABEL, PROJECT, labels
 from crosswheel.engines.site import Site
 from crosswheel.errors import BuildFailed
 from crosswheel.model import Job, Sdist
@@ -37,7 +36,7 @@ def prepared(image: Image, tools: str, job: Job, sdist: Sdist, site: Site, start
     """
     config = site.config
     # With --fresh one of this run's own, which the next one removes.
-    own = [os.getpid()] if config.fresh else []
+    own = [labels()[LABEL]] if config.fresh else []
     given = [tools, job.engine, config.before_all, sorted(config.environment.items()), sdist.content, *own]
 
     def make(repository: str, tag: str) -> str:
@@ -65,9 +64,9 @@ def _make(repository: str, tag: str, sdist: Sdist, site: Site, start: Open) -> s
             first = command.strip().splitlines()[0]
             raise BuildFailed(f"{first!r} ended with {error.ending}", hint=f"less {log}") from error
         _clear(container, source, folder, workspace.root)
-        labels = {KIND: "before-all", PROJECT: sdist.name}
+        ours = {KIND: "before-all", PROJECT: sdist.name}
         # Without a run's name on it, it outlives the run.
-        return container.commit(repository, tag, labels if site.config.fresh else {**labels, LABEL: ""})
+        return container.commit(repository, tag, ours if site.config.fresh else {**ours, LABEL: ""})
 
 
 def _without_python(workspace: ContainerWorkspace) -> dict[str, str]:

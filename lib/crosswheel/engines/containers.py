@@ -15,7 +15,7 @@ from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.environment import environment, python, site_packages
 from crosswheel.containers.images import Family, Image, image_arch
 from crosswheel.engines.before_all import prepared
-from crosswheel.engines.furnished import furnished, seed
+from crosswheel.engines.furnished import furnished, seed, uv_knows
 from crosswheel.engines.network import network_of
 from crosswheel.engines.site import Site
 from crosswheel.errors import BuildFailed, CrosswheelError, EngineUnavailable
@@ -101,6 +101,7 @@ def container_of(image: Image, site: Site, project: str, *, compilers: bool, tim
                 emulated=not runs.natively,
             )
         )
+        container.write(uv_knows(image, site))
         try:
             yield container
         finally:
@@ -139,7 +140,7 @@ def open_workspace(
             shutil.rmtree(folder, ignore_errors=True)
 
     def ready(image: Image) -> Image:
-        return furnished(image, interpreter.tag, site, lambda _: interpreter)
+        return furnished(image, interpreter.tag, site, lambda *_: interpreter, compilers=compilers)
 
     if site.config.before_all:
         tools = site.toolbox(image, deaf, compilers=compilers).volume

@@ -1,19 +1,24 @@
 """An image with an empty environment (PEP 405) of one of its Pythons: made once, and each container begins with it.
 
-All that interpreters under QEMU find out slowly is in it, and nothing of a project's: bytecode of the standard library,
-and what uv has learnt of both interpreters.
+All that interpreters under QEMU find out slowly comes with it, and nothing of a project's: bytecode of the standard
+library, and what uv has learnt of both interpreters.
 """
 
 from __future__ import annotations
 
+import base64
+import tempfile
+import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from crosswheel import __version__
+from crosswheel.answers import answers_in
 from crosswheel.backend import unreachable_index
-from crosswheel.containers.caches import UV_ENVIRON
-from crosswheel.containers.container import Container, running
-from crosswheel.containers.environment import EMPTY, environment
+from crosswheel.containers.caches import PACKAGES
+from crosswheel.containers.container import Container, Files, running
+from crosswheel.containers.environment import EMPTY, environment, python
 from crosswheel.containers.images import Image
 from crosswheel.containers.layers import ensure_layer
 from crosswheel.containers.ownership import KIND, LABEL
@@ -26,62 +31,92 @@ from crosswheel.toolchains.bytecode import put_bytecode
 from crosswheel.toolchains.pinned import version_of
 from crosswheel.toolchains.toolbox import UV
 
+_ONLY_PIP = 12  # the minor version since which environments have no setuptools (PEP 632)
 _TIMEOUT = 600  # seconds; it takes some ten
-_VENV = (UV, "venv", "--quiet", "--no-project")
+_VENV = (UV, "venv", "--quiet", "--no-project", "--python")
+# Where uv keeps its answers while the layer is made: in no volume, and not in the layer either.
+_ANSWERS = "/crosswheel/answers"
 
 
-def furnished(image: Image, tag: PythonTag, site: Site, find: Callable[[Container], Interpreter]) -> Image:
-    """The image with that environment in a layer; `find` says in a container of it whose it is to be.
+def furnished(
+    image: Image,
+    tag: PythonTag,
+    site: Site,
+    find: Callable[[Container, float], Interpreter],
+    *,
+    compilers: bool = False,
+) -> Image:
+    """The image with that environment in a layer; `find` says in a container of it, by a deadline, whose it is to be.
 
-    Raises BuildFailed, and what `find` and containers raise.
+    `compilers` says which toolbox is there anyway. Raises BuildFailed, and what `find` and containers raise.
     """
+    emulated = not site.running(image.arch).natively
 
     def make(repository: str, name: str) -> str:
-        with _container(image, site) as container:
-            _furnish(container, find(container), site)
+        deadline = time.monotonic() + min(_TIMEOUT, site.config.timeout)
+        with _container(image, site, compilers=compilers) as container:
+            answers = _furnish(container, find(container, deadline), site, deadline)
             # What lies on a layer of this run's own goes with it.
             labels = {KIND: "environment"} if image.layer and site.config.fresh else {KIND: "environment", LABEL: ""}
-            return container.commit(repository, name, labels)
+            made = container.commit(repository, name, labels)
+        answers_in(site.host.cache).keep(answers, "uv", made)
+        return made
 
-    ingredients = [str(environment(tag)), version_of("uv")]
+    has_bytecode = emulated and tag in site.host.interpreters
+    ingredients = [__version__, version_of("uv"), str(environment(tag)), has_bytecode]
     return ensure_layer(site.engine, image, "environment", ingredients, site.host.cache, make)
 
 
-def _container(image: Image, site: Site) -> AbstractContextManager[Container]:
+def uv_knows(image: Image, site: Site) -> Files:
+    """What uv learnt of the interpreters when the layer was made, for the cache of a container of it."""
+    answers: dict[str, str] = answers_in(site.host.cache).recall("uv", image.content) or {}
+    return {PACKAGES / name: base64.b64decode(content) for name, content in answers.items()}
+
+
+def _container(image: Image, site: Site, *, compilers: bool) -> AbstractContextManager[Container]:
     """Without a project's cache, in which anything may lie."""
-    toolbox, runs = site.toolbox(image, deaf, compilers=False), site.running(image.arch)
+    toolbox, runs = site.toolbox(image, deaf, compilers=compilers), site.running(image.arch)
     return running(
         site.engine,
         image,
         site.host.processes,
         timeout=_TIMEOUT,
-        environ={**runs.environ, **UV_ENVIRON},
+        environ=runs.environ,
         volumes=toolbox.volumes,
         emulated=not runs.natively,
     )
 
 
-def _furnish(container: Container, interpreter: Interpreter, site: Site) -> None:
-    home = str(environment(interpreter.tag))
+def _furnish(container: Container, interpreter: Interpreter, site: Site, deadline: float) -> dict[str, str]:
+    """Gives what uv has learnt: files of its cache, in base64, by their names there."""
+    home, environ = str(environment(interpreter.tag)), {"UV_PYTHON_DOWNLOADS": "never", "UV_CACHE_DIR": _ANSWERS}
     try:
         if container.emulated:
-            put_bytecode(container, interpreter, site.host)
-        container.run([*_VENV, "--python", str(interpreter.path), home], env={"UV_PYTHON_DOWNLOADS": "never"})
-        # It asks the environment's own interpreter, and the image has the answer thereafter.
-        container.run([UV, "pip", "list", "--quiet", "--python", home])
+            put_bytecode(container, interpreter, site.host, deadline)
+        container.run([*_VENV, str(interpreter.path), home], env=environ, deadline=deadline)
+        # It asks the environment's own interpreter.
+        container.run([UV, "pip", "list", "--quiet", "--python", home], env=environ, deadline=deadline)
+        with tempfile.TemporaryDirectory(prefix="crosswheel-") as folder:
+            container.get(_ANSWERS, Path(folder))
+            found = {path: path.relative_to(folder) for path in Path(folder).glob("interpreter-*/**/*.msgpack")}
+            answers = {str(name): base64.b64encode(path.read_bytes()).decode() for path, name in found.items()}
+        container.run(["sh", "-c", f"rm -r {_ANSWERS} && mkdir -p {EMPTY}"], deadline=deadline)
     except CommandFailed as error:
         said = " ".join(error.output.split())
         raise BuildFailed(
             f"no environment of {interpreter.path} could be made in {container.image.reference}: {said}",
-            hint="crosswheel doctor; another --image",
+            hint="crosswheel doctor; or another image",
         ) from error
-    container.run(["mkdir", "-p", str(EMPTY)])
+    return answers
 
 
 def seed(container: Container, tag: PythonTag, environ: Mapping[str, str], log: Path, deadline: float) -> None:
-    """Put pip into the environment: commands of a project's own may call it."""
-    home = environment(tag)
-    command = [*_VENV, "--seed", "--allow-existing", "--python", str(home / "bin" / "python"), str(home)]
+    """Put pip into the environment, and what else those of its Python always had: the project's commands may call it.
+
+    As ``uv venv --seed``, which would make the environment anew: of CPython 3.10 and older, out of itself.
+    """
+    packages = ["pip", *(["setuptools", "wheel"] if tag.minor < _ONLY_PIP else [])]
+    command = [UV, "pip", "install", "--quiet", "--python", str(python(tag)), *packages]
     try:
         container.run(command, env=environ, log=log, deadline=deadline)
     except CommandFailed as error:

@@ -33,7 +33,11 @@ def trial_of(reference: str, target: Target, project: str, site: Site) -> Iterat
     """In a container of that image; raises TestFailed where it has no such Python, and what containers raise."""
     image = site.pull(reference, target.arch, deaf)
     known = site.pythons_of(image).get(target.python)
-    image = furnished(image, target.python, site, lambda container: known or _find(container, target.python))
+
+    def find(container: Container, deadline: float) -> Interpreter:
+        return known or _find(container, target.python, deadline)
+
+    image = furnished(image, target.python, site, find)
     with container_of(image, site, project, compilers=False, timeout=site.config.timeout) as container:
         network = network_of(site)
         container.write(network.files)
@@ -51,10 +55,10 @@ def early(trial: AbstractContextManager[Trial]) -> Iterator[Callable[[], Trial]]
             wait([opening])
 
 
-def _find(container: Container, tag: PythonTag) -> Interpreter:
+def _find(container: Container, tag: PythonTag, deadline: float) -> Interpreter:
     """The CPython of the wheel's version that the PATH of an image names which is none of pypa's."""
     try:
-        path = container.run(["sh", "-c", _WHICH, "sh", tag.version]).strip()
+        path = container.run(["sh", "-c", _WHICH, "sh", tag.version], deadline=deadline).strip()
     except CommandFailed as error:
         raise TestFailed(
             f"{container.image.reference} has no CPython {tag.version} to test the wheel with",

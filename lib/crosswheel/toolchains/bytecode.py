@@ -28,7 +28,7 @@ _PATIENCE = 120  # seconds; nobody has read what is compiled here
 _LEFT_OUT = r"/(test|tests|idlelib|turtledemo|lib2to3|pydoc_data|site-packages|config-[^/]*)/"
 
 
-def put_bytecode(container: Container, there: Interpreter, host: LocalHost) -> None:
+def put_bytecode(container: Container, there: Interpreter, host: LocalHost, deadline: float) -> None:
     """Give the container that of an interpreter's standard library; nothing where this machine has no such Python."""
     here = host.interpreters.get(there.tag)
     if here is None:
@@ -36,7 +36,8 @@ def put_bytecode(container: Container, there: Interpreter, host: LocalHost) -> N
     kept = host.cache / "bytecode" / f"{container.image.id.rpartition(':')[2][:16]}-{there.tag}.tar"
     with locked(kept.with_suffix(".lock")):
         if not kept.is_file():
-            _learn(container, there, here, host, kept)
+            stdlib = _stdlib(container, there, deadline)
+            _learn(container, stdlib, here, host, kept)
         mark_used(kept)
     _put(kept, container)
 
@@ -59,9 +60,12 @@ def put_bytecode_of_packages(container: Container, folder: PurePosixPath, tag: P
     _put(kept, container)
 
 
-def _learn(container: Container, there: Interpreter, here: Interpreter, host: LocalHost, kept: Path) -> None:
+def _stdlib(container: Container, there: Interpreter, deadline: float) -> PurePosixPath:
     ask = [str(there.path), "-I", "-S", "-c", "import os; print(os.path.dirname(os.__file__))"]
-    stdlib = PurePosixPath(container.run(ask).strip())
+    return PurePosixPath(container.run(ask, deadline=deadline).strip())
+
+
+def _learn(container: Container, stdlib: PurePosixPath, here: Interpreter, host: LocalHost, kept: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="crosswheel-") as temporary:
         library = Path(temporary, "library")
         container.get(stdlib, library)
