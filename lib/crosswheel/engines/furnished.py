@@ -31,7 +31,7 @@ from crosswheel.toolchains.bytecode import put_bytecode
 from crosswheel.toolchains.pinned import version_of
 from crosswheel.toolchains.toolbox import UV
 
-_ONLY_PIP = 12  # the minor version since which environments have no setuptools (PEP 632)
+_ONLY_PIP = 12  # the minor version since which venv and uv put no setuptools into environments
 _TIMEOUT = 600  # seconds; it takes some ten
 _VENV = (UV, "venv", "--quiet", "--no-project", "--python")
 # Where uv keeps its answers while the layer is made: in no volume, and not in the layer either.
