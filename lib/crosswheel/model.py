@@ -66,6 +66,8 @@ class Job:
     """How many it may use at a time, where others run beside it; 0: all."""
     seconds: float | None = None
     """What it may take, by what earlier runs took; None where nobody knows."""
+    following: Job | None = None
+    """The one that whoever does this one is expected to do next: what it begins with can be made ready already."""
 
 
 @dataclass(frozen=True)

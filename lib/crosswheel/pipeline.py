@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 
 from crosswheel.config import Config
 from crosswheel.engines import ENGINES
@@ -176,8 +177,10 @@ class Run:
         seconds = {job.target: expected_seconds(job, history) for job in jobs}
         done: queue.SimpleQueue[Future[Outcome]] = queue.SimpleQueue()
         with ThreadPoolExecutor(max_workers=together) as pool:
-            for job in longest_first(jobs, seconds):
-                pool.submit(self._run_job, replace(job, processors=share)).add_done_callback(done.put)
+            ordered = longest_first(jobs, seconds)
+            for job, following in zip_longest(ordered, ordered[together:]):
+                planned = replace(job, processors=share, following=self._following(following))
+                pool.submit(self._run_job, planned).add_done_callback(done.put)
             left = len(jobs)
             try:
                 while left:
@@ -191,6 +194,10 @@ class Run:
                 pool.shutdown(cancel_futures=True)
                 self._keep_finished(done)
                 raise
+
+    def _following(self, planned: Job | None) -> Job | None:
+        """Unless nothing will be built for it."""
+        return None if planned is None or planned.target in self._known else self._instead.get(planned.target, planned)
 
     def _keep_finished(self, done: queue.SimpleQueue[Future[Outcome]]) -> None:
         """What had ended before the run was stopped, though nobody had heard of it yet."""
@@ -208,7 +215,7 @@ class Run:
 
     def _run_job(self, planned: Job) -> Outcome:
         job = self._instead.get(planned.target, planned)
-        job = replace(job, processors=planned.processors)
+        job = replace(job, processors=planned.processors, following=planned.following)
         if served := self._served(job):
             return served
         outcome = self._maker.make(job)

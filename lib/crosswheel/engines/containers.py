@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -127,26 +128,52 @@ def open_workspace(
     `path` stands first in its PATH, `startup` is for its interpreters; `equip` adds what else the engine has to.
     """
     image = site.pull(site.reference(job.target, family), image_arch(job.target, family), deaf)
-    interpreter = site.pythons(job.target, family).get(job.target.python)
-    if interpreter is None:
-        raise BuildFailed(f"{image.reference} has no {job.target.python}", hint="--image, or other --python")
+    interpreter = _interpreter(job, image, site, family)
+    furnished_container = partial(_container, site=site, project=sdist.name, family=family, compilers=compilers)
 
     @contextmanager
     def start(image: Image) -> Iterator[ContainerWorkspace]:
         try:
-            with container_of(image, site, sdist.name, compilers=compilers, timeout=site.config.timeout) as container:
+            another = furnished_container(job, image, site.config.timeout)
+            with site.ahead.taken((job.target, image.content), another) as container:
                 yield equip(_workspace(container, interpreter, job, site, folder, log, path, startup))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def ready(image: Image) -> Image:
-        return furnished(image, interpreter.tag, site, lambda *_: interpreter, compilers=compilers)
-
     if site.config.before_all:
         tools = site.toolbox(image, deaf, compilers=compilers).volume
-        image = prepared(image, tools, job, sdist, site, lambda: start(ready(image)))
-    with start(ready(image)) as workspace:
+        image = prepared(image, tools, job, sdist, site, lambda: start(image))
+    with start(image) as workspace:
+        if (following := job.following) and _begins_alike(following, job, site, family):
+            # It waits for this job, and then has as long as any.
+            waiting = furnished_container(following, image, 2 * site.config.timeout)
+            site.ahead.start((following.target, image.content), waiting)
         yield workspace
+
+
+def _begins_alike(job: Job, another: Job, site: Site, family: Family) -> bool:
+    """Whether the same engine builds both, in the same image."""
+    if (job.engine, job.target.arch) != (another.engine, another.target.arch):
+        return False
+    return site.reference(job.target, family) == site.reference(another.target, family)
+
+
+def _interpreter(job: Job, image: Image, site: Site, family: Family) -> Interpreter:
+    found = site.pythons(job.target, family).get(job.target.python)
+    if found is None:
+        raise BuildFailed(f"{image.reference} has no {job.target.python}", hint="--image, or other --python")
+    return found
+
+
+@contextmanager
+def _container(
+    job: Job, image: Image, timeout: float, *, site: Site, project: str, family: Family, compilers: bool
+) -> Iterator[Container]:
+    """In which an environment of the job's Python is, and nothing else of it yet."""
+    interpreter = _interpreter(job, image, site, family)
+    image = furnished(image, interpreter.tag, site, lambda *_: interpreter, compilers=compilers)
+    with container_of(image, site, project, compilers=compilers, timeout=timeout) as container:
+        yield container
 
 
 def _workspace(

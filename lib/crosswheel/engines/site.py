@@ -17,6 +17,7 @@ from crosswheel.containers.docker_host import DockerHost, connect
 from crosswheel.containers.emulation import Running
 from crosswheel.containers.images import Family, Image, ensure_image, find_image, image_arch, pinned_image
 from crosswheel.containers.remembered import known_survey, pythons_of
+from crosswheel.engines.ahead import Ahead
 from crosswheel.errors import CrosswheelError, EngineUnavailable, ImageUnavailable
 from crosswheel.grafter import Grafter
 from crosswheel.hosts import LocalHost, local_host, user_cache
@@ -35,6 +36,7 @@ class Site:
     host: LocalHost
     docker: DockerHost | EngineUnavailable
     grafter: Grafter = field(default_factory=Grafter, repr=False, compare=False)
+    ahead: Ahead = field(default_factory=Ahead, repr=False, compare=False)
     _known: dict[Hashable, object] = field(default_factory=dict, repr=False, compare=False)
     # Jobs are threads: what one asks, the others wait for.
     _asking: threading.RLock = field(default_factory=threading.RLock, repr=False, compare=False)
@@ -134,6 +136,7 @@ class Site:
     def settle(self) -> None:
         """Wait for what was left for later, and end what served all jobs."""
         self.grafter.end()
+        self.ahead.end()
         while self._leaving:
             self._leaving.pop().join()
 

@@ -21,7 +21,7 @@ def again(work: Work) -> Work:
     # Every run imports the steps, and hardly any builds twice.
     from crosswheel.comparison import compare_wheels
 
-    job, first = work.job, work.workspace
+    job, first = replace(work.job, following=None), work.workspace
     site = replace(work.site, config=replace(work.config, fresh=True))
     log = first.log.with_suffix(".again.log")
     log.write_bytes(b"")

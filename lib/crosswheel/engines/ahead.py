@@ -1,0 +1,57 @@
+"""Containers of the jobs that come next, started while others are under way: an engine takes half a second for one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Hashable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+
+from crosswheel.containers.container import Container
+from crosswheel.errors import CrosswheelError
+
+
+@dataclass
+class Ahead:
+    """One for all jobs of a run, which are threads. Containers go by whatever key both sides agree on."""
+
+    _pool: ThreadPoolExecutor = field(default_factory=ThreadPoolExecutor)
+    _starting: dict[Hashable, Future[tuple[Container, ExitStack]]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def start(self, key: Hashable, container: AbstractContextManager[Container]) -> None:
+        """Begin to open it; nobody waits for that. What goes wrong is told to who then opens one himself."""
+
+        def begin() -> tuple[Container, ExitStack]:
+            with ExitStack() as stack:
+                return stack.enter_context(container), stack.pop_all()
+
+        with self._lock:
+            if key not in self._starting:
+                self._starting[key] = self._pool.submit(begin)
+
+    @contextmanager
+    def taken(self, key: Hashable, otherwise: AbstractContextManager[Container]) -> Iterator[Container]:
+        """The container that was started under that key, if it still runs, or another; closed at the end."""
+        with ExitStack() as stack:
+            yield self._take(key, stack) or stack.enter_context(otherwise)
+
+    def end(self) -> None:
+        """Close those that nobody has taken."""
+        for key in list(self._starting):
+            with ExitStack() as stack:
+                self._take(key, stack)
+        self._pool.shutdown()
+
+    def _take(self, key: Hashable, stack: ExitStack) -> Container | None:
+        with self._lock:
+            starting = self._starting.pop(key, None)
+        if starting is None:
+            return None
+        with suppress(CrosswheelError, OSError):
+            container, opened = starting.result()
+            stack.push(opened)
+            if container.is_running:
+                return container
+        return None
