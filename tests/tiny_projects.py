@@ -104,6 +104,7 @@ class TinyEngine:
     prepared: list[str] = field(default_factory=list)
     opened: list[str] = field(default_factory=list)
     opened_bare: list[str] = field(default_factory=list)
+    following: list[str] = field(default_factory=list)
     toolchain: dict[str, str] = field(default_factory=dict)
 
     def offer(self, target: Target, site: Site) -> Interpreter | str:
@@ -118,6 +119,7 @@ class TinyEngine:
     ) -> Iterator[HostWorkspace]:
         assert job.interpreter
         (self.opened_bare if bare else self.opened).append(str(job.target.python))
+        self.following.append(str(job.following.target.python) if job.following else "")
         workspace = plain_workspace(site.host, job.interpreter, folder, log, site.config.timeout)
         library = folder / "library"
         versions = {"libc.so.6": ["GLIBC_2.17"]}

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -44,14 +43,19 @@ def make_distribution(
 ) -> Path:
     """What the backend of `project` makes into `folder`; `settings` gives config-settings for its requirements.
 
-    Raises BuildFailed, DiskFull, TimeLimit.
+    What hooks say to each other may stay beside it. Raises BuildFailed, DiskFull, TimeLimit.
     """
-    with _explained(workspace), _HooksInOne(workspace, kind, folder) as hooks:
+    hooks = _HooksInOne(workspace, kind, folder)
+    with _explained(workspace):
+        workspace.put(folder)
         builder = _builder(project, workspace, hooks.run)
         workspace.install(builder.build_system_requires)
         hooks.settings = chosen = settings(builder.build_system_requires)
         workspace.install(builder.get_requires_for_build(kind, chosen))
-        return Path(builder.build(kind, folder, chosen))
+        made = Path(builder.build(kind, folder, chosen))
+        if not hooks.ended_together:
+            workspace.get(folder)
+        return made
 
 
 def install_requirements(
@@ -100,27 +104,24 @@ class _HooksInOne:
 
     Most backends answer with nothing, and so need to be started and imported only once (toolchains/inside/hooks.py).
     The order of the hooks, what each is given and what it answers are those of PEP 517; `settings` have to be there
-    before the first of them.
+    before the first of them. What they are given and answer lies in the folder of what is made, and comes with it.
     """
 
     workspace: Workspace
     kind: Literal["sdist", "wheel"]
     folder: Path
     settings: Settings = field(default_factory=dict)
-    _exchange: Path = field(init=False)
     _failure: CommandFailed | None = None
 
-    def __enter__(self) -> _HooksInOne:  # noqa: PYI034 - Self is not in 3.10
-        self._exchange = Path(tempfile.mkdtemp(prefix="crosswheel-hooks-"))
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        shutil.rmtree(self._exchange, ignore_errors=True)
+    @property
+    def ended_together(self) -> bool:
+        """Whether the last of them did not have to be run alone."""
+        return self._answer(self._last).is_file()
 
     def run(self, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
         """The runner that `build.ProjectBuilder` takes."""
         *_, hook, folder = cmd
-        if hook == self._last and (self._failure or self._answer(hook).is_file()):
+        if hook == self._last and (self._failure or self.ended_together):
             if self._failure:
                 raise self._failure
             shutil.copy(self._answer(hook), folder)
@@ -138,7 +139,7 @@ class _HooksInOne:
         return f"build_{self.kind}"
 
     def _answer(self, hook: str) -> Path:
-        return self._exchange / hook / "output.json"
+        return self.folder / hook / "output.json"
 
     def _run_both(
         self, hooks: Path, cmd: Sequence[str], cwd: str | None, extra_environ: Mapping[str, str] | None
@@ -148,10 +149,12 @@ class _HooksInOne:
         more = {"metadata_directory": None} if self.kind == "wheel" else {}
         inputs = {self._first: Path(folder, "input.json").read_text(), self._last: json.dumps({"kwargs": given | more})}
         for hook, text in inputs.items():
-            (self._exchange / hook).mkdir()
-            (self._exchange / hook / "input.json").write_text(text)
+            (self.folder / hook).mkdir()
+            (self.folder / hook / "input.json").write_text(text)
         try:
-            self.workspace.run_hook([python, str(hooks), script, str(self._exchange), *inputs], cwd, extra_environ)
+            self.workspace.run_hook(
+                [python, str(hooks), script, str(self.folder.absolute()), *inputs], cwd, extra_environ
+            )
         except CommandFailed as error:
             answered = self._answer(self._first).is_file()
             failed = [python, script, self._last if answered else self._first]

@@ -16,6 +16,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ from tiny_projects import PROJECTS
 pytestmark = [pytest.mark.containers, pytest.mark.index]
 
 ARM, X86 = "aarch64", "x86_64"
+_LONG = 8  # seconds of a job
 ANSWERS = 'python -c "import fast; assert fast.answer() == 42"'
 
 
@@ -474,24 +476,44 @@ def test_credentials_of_the_index_are_for_uv_alone(
     site.docker.client.close()
 
 
+# ---- one job after another --------------------------------------------------------------------------------------
+
+
+def test_the_next_jobs_container_is_started_before_its_job(natively: Make, docker_engine: Engine) -> None:
+    with closing(docker.DockerClient(base_url=docker_engine.address)) as client:
+        began = _seconds(client)
+        built = natively(python=["cp311", "cp313"], jobs=1, fresh=True, before_build=f"sleep {_LONG}")
+        assert [job["status"] for job in built.jobs] == ["built", "built"], built.printed
+        filters = {"type": "container", "event": "start", "label": LABEL}
+        events = list(client.events(since=began, until=_seconds(client) + 1, filters=filters, decode=True))
+    # Before those of the jobs there are others, where the image has not been used yet.
+    first, second = (event["timeNano"] / 1e9 for event in events[-2:])
+    assert second - first < _LONG
+
+
+def _seconds(client: docker.DockerClient) -> int:
+    """The engine's own clock, in whole seconds since the epoch."""
+    return int(datetime.fromisoformat(client.info()["SystemTime"][:19] + "+00:00").timestamp())
+
+
 # ---- Ctrl-C ---------------------------------------------------------------------------------------------------
 
 
 def test_ctrl_c_leaves_no_container(docker_engine: Engine, manylinux_x86_64: str, tmp_path: Path) -> None:
-    options = {"arch": [X86], "python": ["cp313"], "engine": "native", "test": "never"}
+    options = {"arch": [X86], "python": ["cp311", "cp313"], "engine": "native", "test": "never"}
     folder = project(tmp_path, "compiles", {**options, "before-build": "echo begun; sleep 300"}, None)
     # A shell starts what it puts in the background with SIGINT ignored, and this may be one of those.
     heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
     command = [sys.executable, "-c", f"{heard}; from crosswheel.tasks import main; main()", "wheels"]
-    command += ["--docker-host", docker_engine.address, "--image", manylinux_x86_64]
+    command += ["--docker-host", docker_engine.address, "--image", manylinux_x86_64, "--jobs", "1"]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:
-        log = folder / f"wheelhouse/logs/tiny-1.0-cp313-{POLICY}_x86_64.log"
+        log = folder / f"wheelhouse/logs/tiny-1.0-cp311-{POLICY}_x86_64.log"
         deadline = time.monotonic() + 120
-        while not (log.is_file() and "\nbegun\n" in log.read_text()):
+        # The second one waits for the next job.
+        while not (log.is_file() and "\nbegun\n" in log.read_text() and len(ours(docker_engine, run.pid)) > 1):
             assert time.monotonic() < deadline
             assert run.poll() is None, run.communicate()
             time.sleep(0.1)
-        assert ours(docker_engine, run.pid)
         began = time.monotonic()
         run.send_signal(signal.SIGINT)
         printed, _ = run.communicate()

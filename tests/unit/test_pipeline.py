@@ -73,6 +73,23 @@ def test_a_good_project_gives_a_wheel_of_the_policy_for_every_python(yard: Yard)
     assert "compiling fast" in log.read_text()
 
 
+def test_each_job_knows_what_will_be_built_after_it(yard: Yard) -> None:
+    yard.run("platform", pythons=3, jobs=1).execute()
+    assert (yard.engine.opened, yard.engine.following) == (["cp311", "cp312", "cp313"], ["cp312", "cp313", ""])
+
+
+def test_of_jobs_side_by_side_each_knows_which_takes_its_place(yard: Yard) -> None:
+    yard.run("platform", pythons=3, jobs=2).execute()
+    assert sorted(yard.engine.following) == ["", "", "cp313"]
+
+
+def test_what_an_earlier_run_has_built_is_not_waited_for(yard: Yard) -> None:
+    yard.run("platform", pythons=2).execute()
+    yard.engine.following.clear()
+    yard.run("platform", pythons=3, jobs=1).execute()
+    assert yard.engine.following == [""]
+
+
 def test_a_pure_wheel_is_built_once_and_serves_every_python(yard: Yard) -> None:
     outcomes = yard.run("pure", pythons=3).execute()
     assert statuses(outcomes) == ["pure", "pure", "pure"]

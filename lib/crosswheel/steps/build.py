@@ -28,9 +28,7 @@ def build_wheel(workspace: Workspace, sdist: Sdist, config: Config, processors: 
     run_before(workspace, source, config)
     made = workspace.root / "made"
     made.mkdir()
-    workspace.put(made)
     make_distribution("wheel", source, workspace, made, settings_for(workspace, config, processors))
-    workspace.get(made)
     wheels = sorted(made.glob("*.whl"))
     if len(wheels) != 1:
         names = ", ".join(path.name for path in wheels) or "none"
