@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from itertools import zip_longest
 
 from crosswheel.config import Config
 from crosswheel.engines import ENGINES
@@ -178,8 +177,9 @@ class Run:
         done: queue.SimpleQueue[Future[Outcome]] = queue.SimpleQueue()
         with ThreadPoolExecutor(max_workers=together) as pool:
             ordered = longest_first(jobs, seconds)
-            for job, following in zip_longest(ordered, ordered[together:]):
-                planned = replace(job, processors=share, following=self._following(following))
+            following = self._following(ordered, together)
+            for job in ordered:
+                planned = replace(job, processors=share, following=following.get(job.target))
                 pool.submit(self._run_job, planned).add_done_callback(done.put)
             left = len(jobs)
             try:
@@ -195,9 +195,11 @@ class Run:
                 self._keep_finished(done)
                 raise
 
-    def _following(self, planned: Job | None) -> Job | None:
-        """Unless nothing will be built for it."""
-        return None if planned is None or planned.target in self._known else self._instead.get(planned.target, planned)
+    def _following(self, jobs: Sequence[Job], together: int) -> dict[Target, Job]:
+        """By target, what whoever builds that one is expected to build next; what is there already takes no time."""
+        built = [job for job in jobs if job.target not in self._known and not self._served(job)]
+        pairs = zip(built, built[together:])  # noqa: B905 - the last ones have none
+        return {job.target: self._instead.get(later.target, later) for job, later in pairs}
 
     def _keep_finished(self, done: queue.SimpleQueue[Future[Outcome]]) -> None:
         """What had ended before the run was stopped, though nobody had heard of it yet."""
