@@ -28,7 +28,6 @@ from crosswheel.making import Maker, failure
 from crosswheel.model import Failure, Job, JobFinished, Listener, Note, Outcome, Plan, Refusal, Sdist, Usage
 from crosswheel.output import Output
 from crosswheel.schedule import expected_seconds, history_of, longest_first, processors, workers
-from crosswheel.sdist import looks_compiled, looks_cxx, stable_abi_since
 from crosswheel.steps.test import prepare_test, untested
 from crosswheel.targets import Architecture, Policy, Target
 
@@ -104,7 +103,7 @@ class Run:
     def _waves(self) -> Iterable[Sequence[Job]]:
         """First the jobs whose wheels may serve others (the stable ABI), then all the rest together."""
         first: dict[Target, Job] = {}
-        since = stable_abi_since(self.sdist)
+        since = self.sdist.stable_abi
         if since is not None:
             seen = set()
             for job in self.plan.jobs:
@@ -122,7 +121,7 @@ class Run:
         compiler, so that none has to be fetched. If it asks for one, or fails, or its wheel is not pure, every job
         is done in full.
         """
-        if looks_compiled(self.sdist):
+        if self.sdist.compiled:
             return
         for arch in dict.fromkeys(job.target.arch for job in self.plan.jobs):
             *others, job = (job for job in self.plan.jobs if job.target.arch == arch)
@@ -147,9 +146,8 @@ class Run:
             if job.target not in self.outcomes and job.target not in self._known:
                 groups.setdefault((job.engine, job.target.arch, job.target.policy), []).append(job)
         for (engine, _, _), group in groups.items():
-            cxx = looks_cxx(self.sdist)
             try:
-                ENGINES[engine].prepare(group[0].target, self.site, self.listener, cxx=cxx)
+                ENGINES[engine].prepare(group[0].target, self.site, self.listener, cxx=self.sdist.cxx)
             except (CrosswheelError, OSError) as error:
                 self._do_without(group, failure(error, "prepare"))
                 continue
