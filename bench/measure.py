@@ -76,7 +76,7 @@ def measure(
             _end(process)
             watcher.join()
     if code not in codes:
-        raise RunFailed(f"ended with {code}: {' '.join(argv)[:200]}", log)
+        raise RunFailed(f"{Path(argv[0]).name} ended with {code}", log)
     return Measured(seconds, cpu, max(peaks))
 
 

@@ -218,7 +218,11 @@ def _cibuildwheel(stage: Stage, state: State, task: Task) -> tuple[list[str], di
     }
     if task.project.settings:
         environ["CIBW_CONFIG_SETTINGS"] = " ".join(f"setup-args={setting}" for setting in task.project.settings)
-    return [str(program), str(task.sdist), "--platform=linux", f"--output-dir={state.wheels}"], environ
+    # What a project's own settings ask of another release, this one may refuse.
+    nothing = state.folder / "cibuildwheel.toml"
+    nothing.write_text("")
+    settings = [f"--config-file={nothing}", f"--output-dir={state.wheels}"]
+    return [str(program), str(task.sdist), "--platform=linux", *settings], environ
 
 
 def install_cibuildwheel(folder: Path) -> Path:

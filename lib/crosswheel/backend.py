@@ -41,10 +41,12 @@ def make_distribution(
     folder: Path,
     settings: Callable[[set[str]], Settings] = lambda _requires: {},
 ) -> Path:
-    """What the backend of `project` makes into `folder`; `settings` gives config-settings for its requirements.
+    """What the backend of `project` makes, in a new folder in `folder`, beside what hooks are told and answer.
 
-    What hooks say to each other may stay beside it. Raises BuildFailed, DiskFull, TimeLimit.
+    `settings` gives config-settings for its requirements. Raises BuildFailed, DiskFull, TimeLimit.
     """
+    into = folder / kind
+    into.mkdir(parents=True)
     hooks = _HooksInOne(workspace, kind, folder)
     with _explained(workspace):
         workspace.put(folder)
@@ -52,7 +54,7 @@ def make_distribution(
         workspace.install(builder.build_system_requires)
         hooks.settings = chosen = settings(builder.build_system_requires)
         workspace.install(builder.get_requires_for_build(kind, chosen))
-        made = Path(builder.build(kind, folder, chosen))
+        made = Path(builder.build(kind, into, chosen))
         if not hooks.ended_together:
             workspace.get(folder)
         return made
@@ -104,7 +106,8 @@ class _HooksInOne:
 
     Most backends answer with nothing, and so need to be started and imported only once (toolchains/inside/hooks.py).
     The order of the hooks, what each is given and what it answers are those of PEP 517; `settings` have to be there
-    before the first of them. What they are given and answer lies in the folder of what is made, and comes with it.
+    before the first of them. In `folder` is what they are given and answer, and the folder that they make it in, so
+    that all comes out of a container together.
     """
 
     workspace: Workspace
@@ -145,7 +148,8 @@ class _HooksInOne:
         self, hooks: Path, cmd: Sequence[str], cwd: str | None, extra_environ: Mapping[str, str] | None
     ) -> None:
         python, script, _, folder = cmd
-        given = {f"{self.kind}_directory": str(self.folder.absolute()), "config_settings": self.settings}
+        into = self.folder.absolute() / self.kind
+        given = {f"{self.kind}_directory": str(into), "config_settings": self.settings}
         more = {"metadata_directory": None} if self.kind == "wheel" else {}
         inputs = {self._first: Path(folder, "input.json").read_text(), self._last: json.dumps({"kwargs": given | more})}
         for hook, text in inputs.items():

@@ -27,7 +27,11 @@ class Sdist:
     """The one source archive that every job of a run builds from.
 
     `epoch` is the time of its content, in seconds since 1970, which wheels are dated to. `content` is a sha256 of what
-    unpacking it gives: the same for two archives of the same files.
+    unpacking it gives: not of times, owners, and how or in what order it was packed.
+
+    `compiled` says whether it holds anything that a compiler reads, `cxx` whether C++, or Cython that becomes C++;
+    guesses both: what decides is the wheel that comes out. `stable_abi` has the minor versions since which its build
+    files ask for the limited API (PEP 384), as far as they name any; None where they do not speak of it at all.
     """
 
     path: Path
@@ -37,6 +41,9 @@ class Sdist:
     requires_python: str = ""
     epoch: int = 315_532_800  # the first that a ZIP archive can name
     content: str = ""
+    compiled: bool = False
+    cxx: bool = False
+    stable_abi: frozenset[int] | None = None
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from itertools import zip_longest
 
 from crosswheel.config import Config
 from crosswheel.engines import ENGINES
@@ -29,7 +28,6 @@ from crosswheel.making import Maker, failure
 from crosswheel.model import Failure, Job, JobFinished, Listener, Note, Outcome, Plan, Refusal, Sdist, Usage
 from crosswheel.output import Output
 from crosswheel.schedule import expected_seconds, history_of, longest_first, processors, workers
-from crosswheel.sdist import looks_compiled, looks_cxx, stable_abi_since
 from crosswheel.steps.test import prepare_test, untested
 from crosswheel.targets import Architecture, Policy, Target
 
@@ -105,7 +103,7 @@ class Run:
     def _waves(self) -> Iterable[Sequence[Job]]:
         """First the jobs whose wheels may serve others (the stable ABI), then all the rest together."""
         first: dict[Target, Job] = {}
-        since = stable_abi_since(self.sdist)
+        since = self.sdist.stable_abi
         if since is not None:
             seen = set()
             for job in self.plan.jobs:
@@ -123,7 +121,7 @@ class Run:
         compiler, so that none has to be fetched. If it asks for one, or fails, or its wheel is not pure, every job
         is done in full.
         """
-        if looks_compiled(self.sdist):
+        if self.sdist.compiled:
             return
         for arch in dict.fromkeys(job.target.arch for job in self.plan.jobs):
             *others, job = (job for job in self.plan.jobs if job.target.arch == arch)
@@ -148,9 +146,8 @@ class Run:
             if job.target not in self.outcomes and job.target not in self._known:
                 groups.setdefault((job.engine, job.target.arch, job.target.policy), []).append(job)
         for (engine, _, _), group in groups.items():
-            cxx = looks_cxx(self.sdist)
             try:
-                ENGINES[engine].prepare(group[0].target, self.site, self.listener, cxx=cxx)
+                ENGINES[engine].prepare(group[0].target, self.site, self.listener, cxx=self.sdist.cxx)
             except (CrosswheelError, OSError) as error:
                 self._do_without(group, failure(error, "prepare"))
                 continue
@@ -178,8 +175,9 @@ class Run:
         done: queue.SimpleQueue[Future[Outcome]] = queue.SimpleQueue()
         with ThreadPoolExecutor(max_workers=together) as pool:
             ordered = longest_first(jobs, seconds)
-            for job, following in zip_longest(ordered, ordered[together:]):
-                planned = replace(job, processors=share, following=self._following(following))
+            following = self._following(ordered, together)
+            for job in ordered:
+                planned = replace(job, processors=share, following=following.get(job.target))
                 pool.submit(self._run_job, planned).add_done_callback(done.put)
             left = len(jobs)
             try:
@@ -195,9 +193,11 @@ class Run:
                 self._keep_finished(done)
                 raise
 
-    def _following(self, planned: Job | None) -> Job | None:
-        """Unless nothing will be built for it."""
-        return None if planned is None or planned.target in self._known else self._instead.get(planned.target, planned)
+    def _following(self, jobs: Sequence[Job], together: int) -> dict[Target, Job]:
+        """By target, what whoever builds that one is expected to build next; what is there already takes no time."""
+        built = [job for job in jobs if job.target not in self._known and not self._served(job)]
+        pairs = zip(built, built[together:])  # noqa: B905 - the last ones have none
+        return {job.target: self._instead.get(later.target, later) for job, later in pairs}
 
     def _keep_finished(self, done: queue.SimpleQueue[Future[Outcome]]) -> None:
         """What had ended before the run was stopped, though nobody had heard of it yet."""

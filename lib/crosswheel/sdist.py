@@ -10,13 +10,14 @@ import sys
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.parser import HeaderParser
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any
 
+from crosswheel.answers import Answers
 from crosswheel.errors import SourceError
 from crosswheel.index import sha256_of
 from crosswheel.model import Sdist
@@ -28,44 +29,27 @@ _COMPILED = (*_CXX, ".c", ".pyx", ".f", ".f90", ".rs", ".s", ".S", ".asm", ".cu"
 # CMake; and the macro Py_LIMITED_API itself.
 _SINCE = re.compile(r"""(?:(?:limited[-_]api|py-api)["']?\s*[=:]\s*["'](?:cp3|3\.)|SABI\s+3\.)(\d+)""")
 _SINCE_IN_HEXADECIMAL = re.compile(r"\b0x03([0-9A-Fa-f]{2})0000\b")
+_BUILD_FILES = ("setup.py", "setup.cfg", "pyproject.toml", "meson.build", "CMakeLists.txt")
+_MAY_SPEAK_OF_CXX = (".pyx", "/setup.py", "/meson.build")
+_PKG_INFO = re.compile(r"(?:\./)?[^/]+/PKG-INFO")  # in the top folder
 
 # 1980 to 2107: all that a ZIP archive, which a wheel is, can name.
 _FIRST, _LAST = 315_532_800, 4_354_819_198
 
 
-def read_sdist(path: Path) -> Sdist:
-    """What an sdist says of itself in PKG-INFO (PEP 643), or in its file name (PEP 625) where it has none."""
-    from packaging.utils import InvalidSdistFilename, canonicalize_name, is_normalized_name, parse_sdist_filename
+def read_sdist(path: Path, answers: Answers | None = None) -> Sdist:
+    """What an sdist says of itself in PKG-INFO (PEP 643), or in its file name (PEP 625) where it has none.
 
-    info = _read_pkg_info(path)
-    name, version = info.get("Name", ""), info.get("Version", "")
-    if not name or not version:
-        try:
-            parsed, parsed_version = parse_sdist_filename(path.name)
-            name, version = name or parsed, version or str(parsed_version)
-        except InvalidSdistFilename:
-            raise SourceError(
-                f"{path.name} is no sdist: it has no PKG-INFO, and its name is not NAME-VERSION.tar.gz",
-                hint="python -m build --sdist, in the project's folder",
-            ) from None
-    # Folders and files are called after them.
-    if not is_normalized_name(canonicalize_name(name)) or "/" in version:
-        raise SourceError(f"{path.name} calls itself {name} {version}", hint="correct its PKG-INFO")
-    members = _members(path)
-    return Sdist(
-        path,
-        canonicalize_name(name),
-        version,
-        sha256_of(path),
-        info.get("Requires-Python", ""),
-        as_epoch(max((member.time for member in members), default=0)),
-        _content_of(members),
-    )
-
-
-def content_hash(path: Path) -> str:
-    """A sha256 of what unpacking it gives: not of times, owners, and how or in what order it was packed."""
-    return _content_of(_members(path))
+    And what its files tell; it is read from front to back once, and not again where `answers` has what was found.
+    Raises SourceError.
+    """
+    answers, sha256 = answers or Answers(), sha256_of(path)
+    found = answers.recall("sdist", sha256, path.name)
+    if found is None:
+        found = _look_into(path)
+        answers.keep(found, "sdist", sha256, path.name)
+    since = found["stable_abi"]
+    return Sdist(path, sha256=sha256, **{**found, "stable_abi": None if since is None else frozenset(since)})
 
 
 def as_epoch(seconds: float) -> int:
@@ -73,40 +57,65 @@ def as_epoch(seconds: float) -> int:
     return min(_LAST, max(_FIRST, int(seconds)))
 
 
-def requires_python(archive: Path) -> str:
-    """What PKG-INFO says of it; empty where it says nothing."""
-    return _read_pkg_info(archive).get("Requires-Python", "")
+def _look_into(path: Path) -> dict[str, Any]:
+    """The fields of a Sdist that its bytes and its file's name decide, as JSON has them."""
+    members, texts = _read(path)
+    name, version, requires_python = _identity(path.name, texts)
+    names = [member.name for member in members]
+    return {
+        "name": name,
+        "version": version,
+        "requires_python": requires_python,
+        "epoch": as_epoch(max((member.time for member in members), default=0)),
+        "content": _content_of(members),
+        "compiled": any(name.endswith(_COMPILED) for name in names),
+        "cxx": any(name.endswith(_CXX) for name in names) or _speaks_of_cxx(texts),
+        "stable_abi": _stable_abi_since(texts),
+    }
 
 
-def looks_compiled(sdist: Sdist) -> bool:
-    """Whether an sdist holds anything that a compiler reads. A guess: what decides is the wheel that comes out."""
-    return any(name.endswith(_COMPILED) for name in member_names(sdist.path))
+def _identity(file_name: str, texts: Mapping[str, str]) -> tuple[str, str, str]:
+    """Normalised name, version, and Requires-Python."""
+    from packaging.utils import InvalidSdistFilename, canonicalize_name, is_normalized_name, parse_sdist_filename
+
+    own = next((text for name, text in texts.items() if _PKG_INFO.fullmatch(name)), "")
+    info = dict(HeaderParser().parsestr(own, headersonly=True).items())
+    name, version = info.get("Name", ""), info.get("Version", "")
+    if not name or not version:
+        try:
+            parsed, parsed_version = parse_sdist_filename(file_name)
+            name, version = name or parsed, version or str(parsed_version)
+        except InvalidSdistFilename:
+            raise SourceError(
+                f"{file_name} is no sdist: it has no PKG-INFO, and its name is not NAME-VERSION.tar.gz",
+                hint="python -m build --sdist, in the project's folder",
+            ) from None
+    # Folders and files are called after them.
+    if not is_normalized_name(canonicalize_name(name)) or "/" in version:
+        raise SourceError(f"{file_name} calls itself {name} {version}", hint="correct its PKG-INFO")
+    return canonicalize_name(name), version, info.get("Requires-Python", "")
 
 
-def looks_cxx(sdist: Sdist) -> bool:
-    """Whether an sdist holds C++, or Cython that says it becomes C++."""
-    names = member_names(sdist.path)
-    if any(name.endswith(_CXX) for name in names):
-        return True
-    speaks = [name for name in names if name.endswith((".pyx", "/setup.py", "/meson.build"))]
-    return any(
-        re.search(r"""language\s*[=:]\s*["']?c\+\+|cython_language=cpp""", text)
-        for text in _read_members(sdist.path, speaks)
-    )
+def _speaks_of_cxx(texts: Mapping[str, str]) -> bool:
+    said = (text for name, text in texts.items() if name.endswith(_MAY_SPEAK_OF_CXX))
+    return any(re.search(r"""language\s*[=:]\s*["']?c\+\+|cython_language=cpp""", text) for text in said)
 
 
-def stable_abi_since(sdist: Sdist) -> frozenset[int] | None:
-    """The minor versions since which the build files ask for the limited API (PEP 384), as far as they name any.
-
-    None where they do not speak of it at all. Its wheels serve later Pythons too.
-    """
-    names = ("setup.py", "setup.cfg", "pyproject.toml", "meson.build", "CMakeLists.txt")
-    wanted = [name for name in member_names(sdist.path) if name.count("/") == 1 and name.endswith(names)]
-    text = "\n".join(_read_members(sdist.path, wanted))
+def _stable_abi_since(texts: Mapping[str, str]) -> list[int] | None:
+    text = "\n".join(text for name, text in texts.items() if _is_build_file(name))
     if not re.search(r"(?i:limited[-_]api|abi3|py-api)|SABI", text):
         return None
     decimal, hexadecimal = _SINCE.findall(text), _SINCE_IN_HEXADECIMAL.findall(text)
-    return frozenset({*map(int, decimal), *(int(digits, 16) for digits in hexadecimal)})
+    return sorted({*map(int, decimal), *(int(digits, 16) for digits in hexadecimal)})
+
+
+def _is_build_file(name: str) -> bool:
+    return name.count("/") == 1 and name.endswith(_BUILD_FILES)
+
+
+def _is_telling(name: str) -> bool:
+    """Whether there is something to read in it."""
+    return bool(_PKG_INFO.fullmatch(name)) or _is_build_file(name) or name.endswith(_MAY_SPEAK_OF_CXX)
 
 
 def unpack(archive: Path, folder: Path) -> Path:
@@ -156,37 +165,43 @@ class _Member:
     time: float
 
 
-def _members(archive: Path) -> list[_Member]:
-    """In the order of the archive: a compressed one can only be read from front to back."""
+def _read(archive: Path) -> tuple[list[_Member], dict[str, str]]:
+    """All members in their order, and the texts of telling ones: a compressed one can only be read front to back."""
+    texts: dict[str, str] = {}
     with _readable(archive):
         if zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as zipped:
-                return [_zip_member(zipped, info) for info in zipped.infolist()]
+                return [_zip_member(zipped, info, texts) for info in zipped.infolist()], texts
         with tarfile.open(archive) as tarred:
-            return [_tar_member(tarred, info) for info in tarred]
+            return [_tar_member(tarred, info, texts) for info in tarred], texts
 
 
-def _zip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Member:
+def _zip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, texts: dict[str, str]) -> _Member:
     """Without links and permissions, which ZipFile does not unpack."""
     with archive.open(info) as file:
-        digest = _digest(file)
+        digest = _digest(file, info.filename, texts)
     # Without a zone, and sometimes in a month that there is not.
     year, month, *rest = info.date_time
     moment = calendar.timegm((year, min(max(month, 1), 12), *rest, 0, 0, 0))
     return _Member(info.filename.rstrip("/"), "folder" if info.is_dir() else "file", False, "", digest, moment)
 
 
-def _tar_member(archive: tarfile.TarFile, info: tarfile.TarInfo) -> _Member:
+def _tar_member(archive: tarfile.TarFile, info: tarfile.TarInfo, texts: dict[str, str]) -> _Member:
     file = archive.extractfile(info) if info.isfile() else None
     kind = "file" if file else "folder" if info.isdir() else info.type.decode("ascii", "replace")
     runs = bool(file and info.mode & 0o100)
-    return _Member(info.name, kind, runs, info.linkname, _digest(file) if file else "", info.mtime)
+    digest = _digest(file, info.name, texts) if file else ""
+    return _Member(info.name, kind, runs, info.linkname, digest, info.mtime)
 
 
-def _digest(file: IO[bytes]) -> str:
-    digest = hashlib.sha256()
+def _digest(file: IO[bytes], name: str, texts: dict[str, str]) -> str:
+    digest, telling = hashlib.sha256(), bytearray() if _is_telling(name) else None
     while block := file.read(1 << 20):
         digest.update(block)
+        if telling is not None:
+            telling += block
+    if telling is not None:
+        texts[name] = telling.decode("utf-8", "replace")
     return digest.hexdigest()
 
 
@@ -221,21 +236,3 @@ def _readable(archive: Path) -> Iterator[None]:
         raise SourceError(
             f"{archive.name} cannot be read: {error}", hint="fetch or make it anew; it may be cut off"
         ) from error
-
-
-def _read_members(archive: Path, names: Iterable[str]) -> list[str]:
-    """The texts of some members."""
-    with _readable(archive):
-        if zipfile.is_zipfile(archive):
-            with zipfile.ZipFile(archive) as zipped:
-                return [zipped.read(name).decode("utf-8", "replace") for name in names]
-        with tarfile.open(archive) as tarred:
-            files = (tarred.extractfile(name) for name in names if tarred.getmember(name).isfile())
-            return [file.read().decode("utf-8", "replace") for file in files if file]
-
-
-def _read_pkg_info(archive: Path) -> dict[str, str]:
-    """The headers of PKG-INFO in the top folder."""
-    names = [name for name in member_names(archive) if re.fullmatch(r"(?:\./)?[^/]+/PKG-INFO", name)]
-    texts = _read_members(archive, names[:1])
-    return dict(HeaderParser().parsestr(texts[0] if texts else "", headersonly=True).items())

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from crosswheel.answers import answers_in
 from crosswheel.backend import make_distribution
 from crosswheel.config import declared_name, read_toml
 from crosswheel.errors import BuildFailed, SourceError, UsageError
@@ -18,7 +19,7 @@ from crosswheel.hosts import LocalHost
 from crosswheel.keeping import mark_used
 from crosswheel.model import Interpreter, Listener, Sdist, chore
 from crosswheel.process import log_tail
-from crosswheel.sdist import as_epoch, member_names, read_sdist, requires_python
+from crosswheel.sdist import as_epoch, member_names, read_sdist
 from crosswheel.targets import PythonTag
 from crosswheel.toolchains.startup import hide_folder, install_startup
 from crosswheel.version_control import last_commit
@@ -64,8 +65,12 @@ def _fetch(
     if source.endswith(_SDIST_ENDINGS):
         if not path.is_file():
             raise SourceError(f"there is no file {source}", hint="ls, or give NAME==VERSION to take it from the index")
-        return read_sdist(path.resolve())
-    return read_sdist(_from_index(source, host))
+        return _read(path.resolve(), host)
+    return _read(_from_index(source, host), host)
+
+
+def _read(path: Path, host: LocalHost) -> Sdist:
+    return read_sdist(path, answers_in(host.cache))
 
 
 def requires_python_of(source: str, host: LocalHost) -> str:
@@ -74,9 +79,9 @@ def requires_python_of(source: str, host: LocalHost) -> str:
     if path.is_dir():
         return _static_requires_python(path)
     if source.endswith(_SDIST_ENDINGS) and path.is_file():
-        return requires_python(path)
+        return _read(path, host).requires_python
     if kept := _kept(source, host):
-        return requires_python(kept)
+        return _read(kept, host).requires_python
     return _choose(source, host).requires_python or ""
 
 

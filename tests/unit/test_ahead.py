@@ -112,9 +112,18 @@ def test_it_is_started_once_for_all_who_expect_it(ahead: Ahead, dock: Dock) -> N
         assert (name_of(container), dock.open) == ("first", ["first"])
 
 
+def test_what_has_been_asked_for_is_not_started_any_more(ahead: Ahead, dock: Dock) -> None:
+    with ahead.taken("next", dock.container("own")):
+        pass
+    ahead.start("next", dock.container("too late"))
+    with ahead.taken("next", dock.container("again")) as container:
+        assert (name_of(container), dock.open) == ("again", ["again"])
+
+
 def test_what_nobody_has_taken_is_closed_at_the_end(dock: Dock) -> None:
     ahead = Ahead()
     ahead.start("next", dock.container("unneeded"))
     ahead.start("failed", dock.container("failed", ContainerLost("no")))
+    ahead.start("wrong", dock.container("wrong", ValueError("a fault of ours, and nobody met it")))
     ahead.end()
     assert dock.open == []

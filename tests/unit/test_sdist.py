@@ -9,15 +9,11 @@ from typing import Any
 
 import pytest
 
+from crosswheel.answers import Answers
 from crosswheel.errors import SourceError
 from crosswheel.sdist import (
-    content_hash,
-    looks_compiled,
-    looks_cxx,
     member_names,
     read_sdist,
-    requires_python,
-    stable_abi_since,
     unpack,
 )
 from tiny_projects import tar_of
@@ -46,7 +42,6 @@ def test_an_sdist_says_who_it_is_in_pkg_info(tmp_path: Path) -> None:
     path = tar_of({"PKG-INFO": info, "src/x.egg-info/PKG-INFO": b"Name: other\n"}, tmp_path)
     sdist = read_sdist(path)
     assert (sdist.name, sdist.version, sdist.requires_python) == ("tiny-thing", "2.0", ">=3.9")
-    assert requires_python(path) == ">=3.9"
 
 
 def test_an_sdist_without_pkg_info_goes_by_its_file_name(tmp_path: Path) -> None:
@@ -85,14 +80,12 @@ def packed(folder: Path, order: int = 1, **changes: object) -> Path:
 )
 def test_content_is_what_unpacking_gives(changes: dict[str, Any], same: bool, tmp_path: Path) -> None:
     first, second = packed(tmp_path / "first"), packed(tmp_path / "second", **changes)
-    assert (content_hash(first) == content_hash(second)) is same
-    assert read_sdist(first).content == content_hash(first)
+    assert (read_sdist(first).content == read_sdist(second).content) is same
 
 
 def test_content_of_two_links_is_where_they_lead(tmp_path: Path) -> None:
-    first, second = tar_with_link(tmp_path, target="a"), tmp_path / "first.tar.gz"
-    first.rename(second)
-    assert content_hash(second) != content_hash(tar_with_link(tmp_path, target="b"))
+    first = read_sdist(tar_with_link(tmp_path, target="a"))
+    assert first.content != read_sdist(tar_with_link(tmp_path, target="b")).content
 
 
 @pytest.mark.parametrize(
@@ -218,6 +211,28 @@ def test_an_sdist_holds_one_folder(tmp_path: Path, members: dict[str, bytes], co
     assert caught.value.message == f"tiny-1.0.tar.gz should hold one folder, and holds {count}"
 
 
+# ---- what is known of it ---------------------------------------------------------------------------------------
+
+
+def test_what_was_found_in_an_archive_is_not_looked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, answers = tar_of({"a.cpp": b"", "setup.py": b'py_limited_api="cp311"'}, tmp_path), Answers(tmp_path / "kept")
+    first = read_sdist(path, answers)
+    assert (first.cxx, first.stable_abi) == (True, frozenset({11}))
+    with monkeypatch.context() as patched:
+        patched.setattr(tarfile, "open", None)
+        assert read_sdist(path, answers) == first
+    tar_of({"a.c": b""}, tmp_path)
+    second = read_sdist(path, answers)
+    assert (second.compiled, second.cxx, second.stable_abi) == (True, False, None)
+
+
+def test_the_same_bytes_under_another_name_may_be_another_sdist(tmp_path: Path) -> None:
+    answers = Answers(tmp_path / "kept")
+    path = tar_of({"setup.py": b""}, tmp_path)
+    assert read_sdist(path, answers).name == "tiny"
+    assert read_sdist(path.rename(tmp_path / "other-1.0.tar.gz"), answers).name == "other"
+
+
 # ---- what is in it --------------------------------------------------------------------------------------------
 
 
@@ -234,7 +249,7 @@ def test_an_sdist_holds_one_folder(tmp_path: Path, members: dict[str, bytes], co
 )
 def test_the_files_tell_whether_a_compiler_is_needed(tmp_path: Path, member: str, *, compiled: bool, cxx: bool) -> None:
     sdist = read_sdist(tar_of({member: b""}, tmp_path))
-    assert (looks_compiled(sdist), looks_cxx(sdist)) == (compiled, cxx)
+    assert (sdist.compiled, sdist.cxx) == (compiled, cxx)
 
 
 @pytest.mark.parametrize(
@@ -255,4 +270,4 @@ def test_the_files_tell_whether_a_compiler_is_needed(tmp_path: Path, member: str
     ],
 )
 def test_build_files_tell_of_the_stable_abi(tmp_path: Path, member: str, text: bytes, since: set[int] | None) -> None:
-    assert stable_abi_since(read_sdist(tar_of({member: text}, tmp_path))) == since
+    assert read_sdist(tar_of({member: text}, tmp_path)).stable_abi == since

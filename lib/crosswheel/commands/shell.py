@@ -29,7 +29,6 @@ from crosswheel.report.console import console_for
 from crosswheel.report.terminal import display
 from crosswheel.report.untrusted import clean
 from crosswheel.scratch import scratch_folder
-from crosswheel.sdist import looks_cxx
 from crosswheel.steps.build import put_source, run_before, settings_for
 from crosswheel.targets import Target
 from crosswheel.terminal import is_interactive
@@ -100,7 +99,7 @@ def _prepare(config: Config, target: Target, folder: Path, stack: ExitStack, lis
     sdist = source.fetch(config.source, site.host, folder, listener, timeout=config.timeout, output=config.output)
     site, job = _plan(site.dated(sdist.epoch), target, listener)
     engine, log = ENGINES[job.engine], folder / "log"
-    engine.prepare(target, site, listener, cxx=looks_cxx(sdist))
+    engine.prepare(target, site, listener, cxx=sdist.cxx)
     with _with_its_log(log, site.config, target), chore(f"preparing {target} ({job.engine})", listener):
         place = stack.enter_context(scratch_folder(f"{sdist.name}-{target}"))
         workspace = stack.enter_context(engine.open(job, sdist, site, place, log))

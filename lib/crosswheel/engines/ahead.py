@@ -14,21 +14,25 @@ from crosswheel.errors import CrosswheelError
 
 @dataclass
 class Ahead:
-    """One for all jobs of a run, which are threads. Containers go by whatever key both sides agree on."""
+    """One for all jobs of a run, which are threads. Containers go by whatever key both sides agree on, each once."""
 
     _pool: ThreadPoolExecutor = field(default_factory=ThreadPoolExecutor)
     _starting: dict[Hashable, Future[tuple[Container, ExitStack]]] = field(default_factory=dict)
+    _asked_for: set[Hashable] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def start(self, key: Hashable, container: AbstractContextManager[Container]) -> None:
-        """Begin to open it; nobody waits for that. What goes wrong is told to who then opens one himself."""
+        """Begin to open it, unless it has been asked for before; nobody waits for that.
+
+        What goes wrong is told to who then opens one himself.
+        """
 
         def begin() -> tuple[Container, ExitStack]:
             with ExitStack() as stack:
                 return stack.enter_context(container), stack.pop_all()
 
         with self._lock:
-            if key not in self._starting:
+            if key not in self._starting and key not in self._asked_for:
                 self._starting[key] = self._pool.submit(begin)
 
     @contextmanager
@@ -38,14 +42,17 @@ class Ahead:
             yield self._take(key, stack) or stack.enter_context(otherwise)
 
     def end(self) -> None:
-        """Close those that nobody has taken."""
-        for key in list(self._starting):
-            with ExitStack() as stack:
-                self._take(key, stack)
+        """Close those that nobody has taken, also where somebody does not want to wait for that."""
+        with self._lock:
+            unneeded = list(self._starting.values())
+            self._starting.clear()
+        for starting in unneeded:
+            starting.add_done_callback(_close)
         self._pool.shutdown()
 
     def _take(self, key: Hashable, stack: ExitStack) -> Container | None:
         with self._lock:
+            self._asked_for.add(key)
             starting = self._starting.pop(key, None)
         if starting is None:
             return None
@@ -55,3 +62,9 @@ class Ahead:
             if container.is_running:
                 return container
         return None
+
+
+def _close(started: Future[tuple[Container, ExitStack]]) -> None:
+    if not started.exception():
+        _, opened = started.result()
+        opened.close()

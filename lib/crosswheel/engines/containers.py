@@ -145,8 +145,8 @@ def open_workspace(
         image = prepared(image, tools, job, sdist, site, lambda: start(image))
     with start(image) as workspace:
         if (following := job.following) and _begins_alike(following, job, site, family):
-            # It waits for this job, and then has as long as any.
-            waiting = furnished_container(following, image, 2 * site.config.timeout)
+            # It waits for this job, which may be built twice, and then has as long as any.
+            waiting = furnished_container(following, image, 3 * site.config.timeout)
             site.ahead.start((following.target, image.content), waiting)
         yield workspace
 

@@ -14,7 +14,7 @@ from crosswheel.formats.wheels import read_wheel
 from crosswheel.release.choices import Choice
 from crosswheel.release.published import PublishedFile
 from crosswheel.release.repositories import Repository
-from crosswheel.sdist import requires_python
+from crosswheel.sdist import read_sdist
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ HINT = "crosswheel verify, again after a while; if it stays so, yank the release
 def read_built(file: Distribution) -> Built:
     """Raises AuditFailed for what is no wheel, SourceError for what is no sdist."""
     if file.kind == "sdist":
-        return Built(file, requires_python(file.path))
+        return Built(file, read_sdist(file.path).requires_python)
     wheel = read_wheel(file.path)
     python = str(wheel.metadata.get("Requires-Python", ""))  # and a wheel without METADATA is refused here
     member = wheel.archive.files[f"{wheel.dist_info}/METADATA"]

@@ -27,9 +27,9 @@ def build_wheel(workspace: Workspace, sdist: Sdist, config: Config, processors: 
     source = put_source(workspace, sdist)
     run_before(workspace, source, config)
     made = workspace.root / "made"
-    made.mkdir()
+    # Where it says that the wheel is may be anywhere; where it had to be is known.
     make_distribution("wheel", source, workspace, made, settings_for(workspace, config, processors))
-    wheels = sorted(made.glob("*.whl"))
+    wheels = sorted((made / "wheel").glob("*.whl"))
     if len(wheels) != 1:
         names = ", ".join(path.name for path in wheels) or "none"
         raise WheelCount(f"the build backend should make one wheel, and made {names}", hint=f"less {workspace.log}")
