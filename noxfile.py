@@ -113,7 +113,7 @@ def refresh_symbols(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """The engines beside pip wheel, docker run and cibuildwheel, one table; an hour of a quiet machine."""
+    """The engines beside pip wheel, docker run and cibuildwheel, one table; an hour and a half of a quiet machine."""
     install_for_tests(session)
     session.run("python", "bench/run.py", *session.posargs)
 

@@ -1,6 +1,6 @@
 """`nox -s bench`: crosswheel's engines beside pip wheel, docker run and cibuildwheel, and what else is to be reached.
 
-    nox -s bench                                     all, about an hour of a quiet machine
+    nox -s bench                                     all, an hour and a half of a quiet machine
     nox -s bench -- --full                           hours: also what is left out by default
     nox -s bench -- --resume                         goes on with a run that was stopped
     nox -s bench -- markupsafe --rows cross,native   a part, in a minute; pages stay as they are
