@@ -29,7 +29,7 @@ def test_a_folder_becomes_the_sdist_that_its_backend_makes(tmp_path: Path) -> No
     assert said[0] == Chore("making the sdist of platform")
     assert len(said) == 2
     assert (sdist.name, sdist.version, sdist.requires_python) == ("tiny", "1.0", ">=3.10")
-    assert sdist.path == tmp_path / "made" / "tiny-1.0.tar.gz"
+    assert sdist.path == tmp_path / "made" / "sdist" / "tiny-1.0.tar.gz"
     assert "tiny-1.0/fast.c" in member_names(sdist.path)
 
 
@@ -114,7 +114,7 @@ def test_a_backend_that_hangs_over_the_sdist_is_ended(tmp_path: Path) -> None:
     (tmp_path / "made").mkdir()
     with pytest.raises(TimeLimit, match="was still running when the time limit was reached"):
         fetch(str(project), tiny_host(tmp_path), tmp_path / "made", deaf, timeout=3)
-    assert [path.name for path in (tmp_path / "made").iterdir()] == ["sdist.log"]
+    assert [path.name for path in (tmp_path / "made").rglob("*") if path.is_file()] == ["sdist.log"]
 
 
 @pytest.mark.parametrize(
