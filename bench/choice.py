@@ -1,4 +1,4 @@
-"""Which cells a run measures, and why it leaves the others out: a whole default run is to take an hour or so."""
+"""Which cells a run measures, and why it leaves the others out: a whole default run takes an hour and a half."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ TEN = (
 _ONE = "cp311"
 _FOUR = ("cp310", "cp311", "cp312", "cp313")
 _JOBS = (1_000, 10_000)
-_TIMES = 5
+_TIMES = 5  # runs, of which the shortest counts
 _PATIENCE = 900  # seconds for 10,000 jobs, which should take 60
 
 Warm = Callable[[str, str], State]
@@ -87,7 +87,7 @@ def _download_requirements(sdist: Path, stage: Stage, shared: State) -> None:
 def overhead(stage: Stage, warm: Warm) -> dict[str, float]:
     """Seconds per job of a project that compiles nothing and needs nothing, by engine: one more job, that much more.
 
-    With the commands that it waits for (own.py), and, as ENGINE-own, without them. Each is the shortest of five: what
+    With the commands that it waits for (own.py), and, as ENGINE-own, without them. Each is the shortest of some: what
     else a machine does only adds to it.
     """
     library = tiny_elf(exports=["PyInit_noop"], needed=["libc.so.6"], versions_needed={"libc.so.6": ["GLIBC_2.17"]})

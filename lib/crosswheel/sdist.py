@@ -195,6 +195,7 @@ def _tar_member(archive: tarfile.TarFile, info: tarfile.TarInfo, texts: dict[str
 
 
 def _digest(file: IO[bytes], name: str, texts: dict[str, str]) -> str:
+    """The sha256 of a member, whose bytes come by only once: a telling one's text is put into `texts` on the way."""
     digest, telling = hashlib.sha256(), bytearray() if _is_telling(name) else None
     while block := file.read(1 << 20):
         digest.update(block)

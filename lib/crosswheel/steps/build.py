@@ -27,7 +27,7 @@ def build_wheel(workspace: Workspace, sdist: Sdist, config: Config, processors: 
     source = put_source(workspace, sdist)
     run_before(workspace, source, config)
     made = workspace.root / "made"
-    # Where it says that the wheel is may be anywhere; where it had to be is known.
+    # Not the path that it gives: that is the backend's word, and could name any file of this machine.
     make_distribution("wheel", source, workspace, made, settings_for(workspace, config, processors))
     wheels = sorted((made / "wheel").glob("*.whl"))
     if len(wheels) != 1:
