@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import plan
@@ -31,7 +32,7 @@ TEN = (
 _ONE = "cp311"
 _FOUR = ("cp310", "cp311", "cp312", "cp313")
 _JOBS = (1_000, 10_000)
-_TIMES = 5  # runs, of which the shortest counts
+_PAIRS = 9  # of runs, of which the median counts
 _PATIENCE = 900  # seconds for 10,000 jobs, which should take 60
 
 Warm = Callable[[str, str], State]
@@ -84,24 +85,24 @@ def _download_requirements(sdist: Path, stage: Stage, shared: State) -> None:
     shutil.rmtree(folder)
 
 
-def overhead(stage: Stage, warm: Warm) -> dict[str, float]:
+def overhead(stage: Stage, warm: Warm) -> dict[str, Any]:
     """Seconds per job of a project that compiles nothing and needs nothing, by engine: one more job, that much more.
 
-    With the commands that it waits for (own.py), and, as ENGINE-own, without them. Each is the shortest of some: what
-    else a machine does only adds to it.
+    With the commands that it waits for (own.py), and, as ENGINE-own, without them. Runs with and without more jobs take
+    turns, for a machine is now quicker and now slower; counted is the median of what each pair differs by, and all of
+    these are kept.
     """
     library = tiny_elf(exports=["PyInit_noop"], needed=["libc.so.6"], versions_needed={"libc.so.6": ["GLIBC_2.17"]})
-    sdist, project, found = no_op(stage.work, library), Project("noop==1.0", ""), {}
+    sdist, project = no_op(stage.work, library), Project("noop==1.0", "")
+    found: dict[str, Any] = {}
     for engine, pythons in (("cross", _FOUR), ("accelerated", tuple(stage.in_images))):
         if engine == "cross" or stage.images:
             there = [python for python in pythons if engine != "cross" or python in stage.interpreters]
-            runs = [
-                [_counted(engine, stage, warm, Task(project, sdist, some)) for _ in range(_TIMES)]
-                for some in (there[:1], there)
-            ]
-            (one, one_own), (all_, all_own) = ([min(column) for column in zip(*each, strict=True)] for each in runs)
-            found[engine] = (all_ - one) / (len(there) - 1)
-            found[f"{engine}-own"] = (all_own - one_own) / (len(there) - 1)
+            few, many = (Task(project, sdist, some) for some in (there[:1], there))
+            pairs = [(_counted(engine, stage, warm, few), _counted(engine, stage, warm, many)) for _ in range(_PAIRS)]
+            for at, name in enumerate((engine, f"{engine}-own")):
+                each = [(more[at] - one[at]) / (len(there) - 1) for one, more in pairs]
+                found |= {name: median(each), f"{name}-each": sorted(each)}
     return found
 
 

@@ -17,8 +17,12 @@ from crosswheel.model import Interpreter, Usage
 from crosswheel.process import CommandFailed, Meter
 from crosswheel.targets import PythonTag
 from crosswheel.toolchains.bytecode import put_bytecode_of_packages
-from crosswheel.toolchains.ccache import compiles_in
+from crosswheel.toolchains.ccache import hits_and_misses
 from crosswheel.toolchains.toolbox import UV
+
+# In a workspace's root: what comes out of it together, the wheel with it, and what ccache says of the compiles.
+MADE = "made"
+COMPILES = f"{MADE}/compiles"
 
 
 class Workspace(Protocol):
@@ -258,7 +262,7 @@ class ContainerWorkspace:
         return folder if folder.is_dir() else None
 
     def usage(self) -> Usage:
-        hits, misses = compiles_in(self.container)
+        hits, misses = hits_and_misses(self.root / COMPILES)
         return Usage(self.container.memory, hits, misses)
 
 

@@ -98,6 +98,7 @@ def _prepare(config: Config, target: Target, folder: Path, stack: ExitStack, lis
     stack.enter_context(at_work(site.host.cache))
     sdist = source.fetch(config.source, site.host, folder, listener, timeout=config.timeout, output=config.output)
     site, job = _plan(site.dated(sdist.epoch), target, listener)
+    stack.callback(site.settle)
     engine, log = ENGINES[job.engine], folder / "log"
     engine.prepare(target, site, listener, cxx=sdist.cxx)
     with _with_its_log(log, site.config, target), chore(f"preparing {target} ({job.engine})", listener):

@@ -21,7 +21,6 @@ from crosswheel.errors import BuildFailed
 from crosswheel.model import Job, Sdist
 from crosswheel.process import CommandFailed
 from crosswheel.sdist import unpack
-from crosswheel.toolchains.ccache import COMPILES
 from crosswheel.workspace import PREPARED, ContainerWorkspace
 
 _SOURCES = PurePosixPath("/etc/crosswheel/sources")
@@ -81,7 +80,7 @@ def _clear(container: Container, source: Path, folder: PurePosixPath, root: Path
     files = (path for path in sorted(source.rglob("*")) if path.is_file() and not path.is_symlink())
     sums = (f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(source)}" for path in files)
     container.write({_SOURCES: "".join(f"{line}\n" for line in sums).encode("utf-8", "surrogateescape")})
-    rest = (root, _SOURCES.parent, COMPILES, FOLDER)
+    rest = (root, _SOURCES.parent, FOLDER)
     container.run(["sh", "-c", _CLEAR, "sh", str(folder), str(_SOURCES), *map(str, rest)])
 
 

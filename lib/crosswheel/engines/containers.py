@@ -28,7 +28,7 @@ from crosswheel.toolchains import ccache
 from crosswheel.toolchains.build_systems import parallel_environ
 from crosswheel.toolchains.startup import HOOKS, SIDE_BY_SIDE, Startup, startup_files
 from crosswheel.toolchains.toolbox import CCACHE_BIN, MOUNT
-from crosswheel.workspace import ContainerWorkspace
+from crosswheel.workspace import COMPILES, ContainerWorkspace
 
 MEMORY_SHARE = 0.9  # of the Docker host's; what runs the host stays out of a build's reach
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -197,7 +197,7 @@ def _workspace(
     own = container.image.environ.get("PATH", _DEFAULT_PATH)
     environ = {
         **network.environ,
-        **({} if config.fresh else ccache.ENVIRON),
+        **({} if config.fresh else ccache.environ(folder / COMPILES)),
         "PATH": ":".join((*cached, *path, str(python(tag).parent), str(MOUNT / "bin"), own)),
         "VIRTUAL_ENV": str(environment(tag)),
         **({"SOURCE_DATE_EPOCH": epoch} if (epoch := site.host.environ.get("SOURCE_DATE_EPOCH")) else {}),

@@ -27,6 +27,8 @@ from crosswheel.toolchains.toolbox import Toolbox, ensure_toolbox
 
 _Value = TypeVar("_Value")
 
+_PAUSE = 1.0  # seconds, in which a job has begun
+
 
 @dataclass(frozen=True)
 class Site:
@@ -41,6 +43,7 @@ class Site:
     # Jobs are threads: what one asks, the others wait for.
     _asking: threading.RLock = field(default_factory=threading.RLock, repr=False, compare=False)
     _leaving: list[threading.Thread] = field(default_factory=list, repr=False, compare=False)
+    _settling: threading.Event = field(default_factory=threading.Event, repr=False, compare=False)
 
     def with_interpreters(self, more: Mapping[PythonTag, Interpreter]) -> Site:
         return replace(self, host=self.host.with_interpreters(more))
@@ -128,13 +131,22 @@ class Site:
         )
 
     def later(self, action: Callable[[], None]) -> None:
-        """Do what nobody has to wait for, such as removing a container: before `settle` ends, or this process does."""
-        thread = threading.Thread(target=action)
+        """Do what nobody has to wait for, such as removing a container: before `settle` ends, or this process does.
+
+        Not at once, for the next job begins now, and has the engine to itself.
+        """
+
+        def leave() -> None:
+            self._settling.wait(_PAUSE)
+            action()
+
+        thread = threading.Thread(target=leave)
         self._leaving.append(thread)
         thread.start()
 
     def settle(self) -> None:
         """Wait for what was left for later, and end what served all jobs."""
+        self._settling.set()
         self.grafter.end()
         self.ahead.end()
         while self._leaving:

@@ -14,7 +14,7 @@ from crosswheel.model import Sdist
 from crosswheel.process import CommandFailed
 from crosswheel.sdist import unpack
 from crosswheel.steps.work import Work
-from crosswheel.workspace import Workspace
+from crosswheel.workspace import MADE, Workspace
 
 
 def build(work: Work) -> Work:
@@ -26,7 +26,7 @@ def build_wheel(workspace: Workspace, sdist: Sdist, config: Config, processors: 
     """The wheel as the backend made it, by as many compilers at a time (0: as its build system thinks best)."""
     source = put_source(workspace, sdist)
     run_before(workspace, source, config)
-    made = workspace.root / "made"
+    made = workspace.root / MADE
     # Not the path that it gives: that is the backend's word, and could name any file of this machine.
     make_distribution("wheel", source, workspace, made, settings_for(workspace, config, processors))
     wheels = sorted((made / "wheel").glob("*.whl"))

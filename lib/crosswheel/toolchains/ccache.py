@@ -7,19 +7,13 @@ of the source and of all that it includes, at the flags, and at the compiler its
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import json
-from pathlib import PurePosixPath
+from collections import Counter
+from pathlib import Path
 
 from crosswheel.containers.caches import OBJECTS
-from crosswheel.containers.container import Container
-from crosswheel.errors import CrosswheelError
-from crosswheel.toolchains.toolbox import CCACHE
 
-COMPILES = PurePosixPath("/var/tmp/crosswheel-compiles")  # noqa: S108 - in a container of its own
-
-ENVIRON = {
+_ENVIRON = {
     "CCACHE_DIR": str(OBJECTS),
     "CCACHE_MAXSIZE": "2G",
     # No file of settings: one among the objects could have been left there by any build.
@@ -28,11 +22,15 @@ ENVIRON = {
     "CCACHE_COMPILERCHECK": "content",
     # It goes by numbers of devices, which the next container has again for other files.
     "CCACHE_NOINODECACHE": "1",
-    "CCACHE_STATSLOG": str(COMPILES),
 }
 
 # ccache writes none of these names for what it merely passed on, such as linking and preprocessing.
 _HITS, _MISSES = ("direct_cache_hit", "preprocessed_cache_hit"), ("cache_miss",)
+
+
+def environ(compiles: Path) -> dict[str, str]:
+    """What ccache is told; what it did for each compile it writes to a file, if the folder of that is there."""
+    return {**_ENVIRON, "CCACHE_STATSLOG": str(compiles)}
 
 
 def known_as(identity: str) -> dict[str, str]:
@@ -41,10 +39,13 @@ def known_as(identity: str) -> dict[str, str]:
     return {"CCACHE_COMPILERCHECK": f"string:{digest}", "CCACHE_COMPILERTYPE": "clang"}
 
 
-def compiles_in(container: Container) -> tuple[int, int]:
-    """How many a container was served, and how many it had to do; none and none where ccache is not."""
-    with contextlib.suppress(CrosswheelError, ValueError, AttributeError):
-        said = json.loads(container.run([CCACHE, "--print-log-stats", "--format=json"], env=ENVIRON))
-        hits, misses = (sum(int(said.get(name, 0)) for name in names) for names in (_HITS, _MISSES))
-        return hits, misses
-    return 0, 0
+def hits_and_misses(compiles: Path) -> tuple[int, int]:
+    """How many it was served, and how many it had to do; none and none where ccache was not asked.
+
+    The file has a line for each counter that went up (ccache's manual, stats_log); any build may write to it.
+    """
+    if not compiles.is_file():
+        return 0, 0
+    with compiles.open(encoding="ascii", errors="replace") as lines:
+        found = Counter(line.strip() for line in lines)
+    return sum(found[name] for name in _HITS), sum(found[name] for name in _MISSES)

@@ -1,0 +1,31 @@
+"""What a run leaves for later is done all the same, and nobody waits for it longer than need be."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+from crosswheel.config import load_config
+from tiny_projects import tiny_host, tiny_site
+
+
+def test_what_is_left_for_later_is_done_when_a_run_settles_and_not_at_once(tmp_path: Path) -> None:
+    site, done = tiny_site(load_config(tmp_path, {}), tiny_host(tmp_path)), threading.Event()
+
+    site.later(done.set)
+    assert not done.is_set()
+    began = time.monotonic()
+    site.settle()
+
+    assert done.is_set()
+    assert time.monotonic() - began < 0.5, "the pause is for the next job, and there is none"
+
+
+def test_it_is_done_while_a_run_goes_on(tmp_path: Path) -> None:
+    site, done = tiny_site(load_config(tmp_path, {}), tiny_host(tmp_path)), threading.Event()
+
+    site.later(done.set)
+
+    assert done.wait(30)
+    site.settle()
