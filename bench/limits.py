@@ -31,7 +31,7 @@ TEN = (
 )  # fmt: skip
 _ONE = "cp311"
 _FOUR = ("cp310", "cp311", "cp312", "cp313")
-_JOBS = (1_000, 10_000)
+_JOBS = (1_000, 10_000, 1_000)  # the few before and after, for a machine is now quicker and now slower
 _PAIRS = 9  # of runs, of which the median counts
 _PATIENCE = 900  # seconds for 10,000 jobs, which should take 60
 
@@ -135,7 +135,7 @@ def side_by_side(stage: Stage, warm: Warm) -> dict[str, float]:
 
 
 def many(stage: Stage, warm: Warm) -> list[dict[str, float]]:  # noqa: ARG001 - all parts are called alike
-    """Seconds and peak memory of the pipeline alone, for more and more jobs."""
+    """Seconds and peak memory of the pipeline alone, for few jobs and for many."""
     found = []
     program = str(Path(__file__).with_name("many.py"))
     for count in _JOBS:
