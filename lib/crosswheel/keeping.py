@@ -12,11 +12,12 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _ATTEMPTS = 10
+_POLL = 0.2  # seconds between two looks whether to go on waiting
 
 
 def mark_used(place: Path) -> None:
@@ -69,13 +70,24 @@ def oldest_run(cache: Path) -> float:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """One process at a time makes what is kept; the others wait for its work and find it done."""
+def locked(path: Path, look: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """One process at a time makes what is kept; the others wait for its work and find it done.
+
+    `look` is called now and then while this one waits, which may be for minutes, and ends that by what it raises.
+    """
     import filelock
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(path):
+    lock = filelock.FileLock(path, timeout=_POLL)
+    while not lock.is_locked:
+        with suppress(filelock.Timeout):
+            lock.acquire()
+            break
+        look()
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def take(path: Path) -> int | None:

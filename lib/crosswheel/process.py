@@ -93,6 +93,11 @@ class Processes:
     def stopped(self) -> bool:
         return self._stopping.is_set()
 
+    def look(self) -> None:
+        """For who waits for something else than a command; raises Stopped."""
+        if self.stopped:
+            raise Stopped("not waited for: the run was stopped")
+
     def run(
         self,
         argv: Sequence[str],

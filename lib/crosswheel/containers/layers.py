@@ -12,22 +12,29 @@ from typing import Any, TypeAlias
 from crosswheel.containers.docker_host import DockerHost, engine_errors
 from crosswheel.containers.images import Image
 from crosswheel.keeping import locked, mark_volume
+from crosswheel.process import Processes
 
 Make: TypeAlias = Callable[[str, str], str]
 """Repository and tag that the layer is to have -> its id."""
 
 
 def ensure_layer(
-    docker: DockerHost, image: Image, kind: str, ingredients: Sequence[Any], cache: Path, make: Make
+    docker: DockerHost,
+    image: Image,
+    kind: str,
+    ingredients: Sequence[Any],
+    cache: Path,
+    processes: Processes,
+    make: Make,
 ) -> Image:
     """The image with that layer over it, and over what it had before.
 
     `ingredients`, which JSON can write, are all that it is made from but for the image. Of runs and jobs that want the
-    same at the same time one makes it, and the others wait.
+    same at the same time one makes it, and the others wait; raises Stopped where they no longer should.
     """
     text = json.dumps([image.id, image.layer, *ingredients])
     repository, tag = f"crosswheel-{kind}", hashlib.sha256(text.encode()).hexdigest()[:32]
-    with locked(cache / "layers" / f"{kind}-{tag}.lock"):
+    with locked(cache / "layers" / f"{kind}-{tag}.lock", processes.look):
         made = _find(docker, f"{repository}:{tag}") or make(repository, tag)
         mark_volume(f"{repository}:{tag}", cache)
     return replace(image, layer=made)

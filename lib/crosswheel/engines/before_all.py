@@ -41,7 +41,7 @@ def prepared(image: Image, tools: str, job: Job, sdist: Sdist, site: Site, start
     def make(repository: str, tag: str) -> str:
         return _make(repository, tag, sdist, site, start)
 
-    return ensure_layer(site.engine, image, "before-all", given, site.host.cache, make)
+    return ensure_layer(site.engine, image, "before-all", given, site.host.cache, site.host.processes, make)
 
 
 def _make(repository: str, tag: str, sdist: Sdist, site: Site, start: Open) -> str:

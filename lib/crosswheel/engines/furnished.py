@@ -64,7 +64,8 @@ def furnished(
 
     has_bytecode = emulated and tag in site.host.interpreters
     ingredients = [__version__, version_of("uv"), str(environment(tag)), has_bytecode]
-    return ensure_layer(site.engine, image, "environment", ingredients, site.host.cache, make)
+    host = site.host
+    return ensure_layer(site.engine, image, "environment", ingredients, host.cache, host.processes, make)
 
 
 def uv_knows(image: Image, site: Site) -> Files:

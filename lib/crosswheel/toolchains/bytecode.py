@@ -34,7 +34,7 @@ def put_bytecode(container: Container, there: Interpreter, host: LocalHost, dead
     if here is None:
         return
     kept = host.cache / "bytecode" / f"{container.image.id.rpartition(':')[2][:16]}-{there.tag}.tar"
-    with locked(kept.with_suffix(".lock")):
+    with locked(kept.with_suffix(".lock"), host.processes.look):
         if not kept.is_file():
             stdlib = _stdlib(container, there, deadline)
             _learn(container, stdlib, here, host, kept)
@@ -51,7 +51,7 @@ def put_bytecode_of_packages(container: Container, folder: PurePosixPath, tag: P
         root = Path(temporary)
         container.get(folder, root)
         kept = host.cache / "bytecode" / f"packages-{_digest(root, folder)}-{tag}.tar"
-        with locked(kept.with_suffix(".lock")):
+        with locked(kept.with_suffix(".lock"), host.processes.look):
             if not kept.is_file():
                 # Files are new in each container: bytecode is compared with what they hold, not with their times.
                 _compile(root, folder, here, host, "checked-hash")

@@ -63,7 +63,8 @@ def ensure_toolbox(
     """The volume on that Docker host, filled if need be. `image` is any that the host has: none of it is run."""
     machine, kind, volume = _machine(docker), _kind(compilers=compilers), volume_name(docker, compilers=compilers)
     mark_volume(volume, host.cache)
-    with locked(host.cache / f"{volume}.lock"), engine_errors(f"filling the volume {volume}"):
+    lock = host.cache / f"{volume}.lock"
+    with locked(lock, host.processes.look), engine_errors(f"filling the volume {volume}"):
         docker.client.volumes.create(volume, labels={KIND: "toolbox"})
         with unstarted(docker, image, {volume: str(MOUNT)}) as holder:
             if not _is_complete(holder):

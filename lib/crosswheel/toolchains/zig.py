@@ -72,7 +72,7 @@ def ensure_zig(index: Index, cache: Path, processes: Processes, listener: Listen
         cache=cache / "zig" / f"{version}-libraries",
         objects=cache / "zig" / f"{version}-objects",
     )
-    with locked(cache / "zig.lock"):
+    with locked(cache / "zig.lock", processes.look):
         if not zig.program.is_file():
             unpack_wheel(fetch_pinned("zig", platform.machine(), index, listener), root, "ziglang/zig")
         zig.cache.mkdir(parents=True, exist_ok=True)
@@ -87,7 +87,7 @@ def ensure_zig(index: Index, cache: Path, processes: Processes, listener: Listen
 def warm_up(zig: Zig, target: Target, *, cxx: bool, processes: Processes, listener: Listener) -> None:
     """Build the target's libc, and libc++ where `cxx`, before any job needs them: once per machine and target."""
     triple = zig_target(target)
-    with locked(zig.cache / f".{triple}.lock"):
+    with locked(zig.cache / f".{triple}.lock", processes.look):
         for library in _SAMPLES if cxx else ("libc",):
             mark = zig.cache / f".{triple}-{library}"
             if not mark.exists():

@@ -1,0 +1,64 @@
+"""Who makes what is kept, and who waits for that, and how long."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import filelock
+import pytest
+
+from crosswheel.keeping import locked
+from crosswheel.process import Processes, Stopped
+
+
+@pytest.fixture
+def another(tmp_path: Path) -> Iterator[filelock.BaseFileLock]:
+    """Who has the lock."""
+    with filelock.FileLock(tmp_path / "lock") as lock:
+        yield lock
+
+
+def test_who_comes_second_waits_for_the_first(another: filelock.BaseFileLock, tmp_path: Path) -> None:
+    looks: list[int] = []
+
+    def look() -> None:
+        looks.append(1)
+        if len(looks) == 2:
+            another.release()
+
+    with locked(tmp_path / "lock", look):
+        assert len(looks) == 2
+        assert _is_taken(tmp_path / "lock")
+    assert not _is_taken(tmp_path / "lock")
+
+
+def test_the_first_waits_for_nobody(tmp_path: Path) -> None:
+    with locked(tmp_path / "new" / "lock", lambda: pytest.fail("nobody has it")):
+        assert _is_taken(tmp_path / "new" / "lock")
+
+
+def test_a_run_that_is_stopped_does_not_wait_for_another(another: filelock.BaseFileLock, tmp_path: Path) -> None:
+    processes = Processes()
+    threading.Timer(0.3, processes.stop).start()
+
+    with pytest.raises(Stopped), locked(tmp_path / "lock", processes.look):
+        pytest.fail("another has it")
+
+    assert another.is_locked
+    assert _is_taken(tmp_path / "lock")
+
+
+def test_what_goes_wrong_inside_lets_the_next_one_in(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), locked(tmp_path / "lock"):
+        raise ZeroDivisionError
+    assert not _is_taken(tmp_path / "lock")
+
+
+def _is_taken(path: Path) -> bool:
+    try:
+        with filelock.FileLock(path, blocking=False):
+            return False
+    except filelock.Timeout:
+        return True
