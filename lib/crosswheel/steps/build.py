@@ -24,9 +24,10 @@ def build(work: Work) -> Work:
 
 def build_wheel(workspace: Workspace, sdist: Sdist, config: Config, processors: int = 0) -> Path:
     """The wheel as the backend made it, by as many compilers at a time (0: as its build system thinks best)."""
-    source = put_source(workspace, sdist)
+    source, made = put_source(workspace, sdist), workspace.root / MADE
+    made.mkdir()
+    workspace.put(made)  # what the project's own commands compile is counted there, too
     run_before(workspace, source, config)
-    made = workspace.root / MADE
     # Not the path that it gives: that is the backend's word, and could name any file of this machine.
     make_distribution("wheel", source, workspace, made, settings_for(workspace, config, processors))
     wheels = sorted((made / "wheel").glob("*.whl"))
