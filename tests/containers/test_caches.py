@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -48,6 +49,7 @@ def wheels(docker_engine: Engine, manylinux_x86_64: str, project: Path) -> Wheel
         named = {"source": str(project), "engine": "native", "image": manylinux_x86_64, **(flags or {})}
         printed = io.StringIO()
         code = run_verb("wheels", project, {**named, "docker-host": docker_engine.address}, printed)
+        sys.stdout.write(printed.getvalue())
         jobs: Jobs = json.loads((project / "wheelhouse" / "report.json").read_text())["jobs"]
         assert code == max((job["failure"]["exit_code"] for job in jobs if job["failure"]), default=0)
         return jobs
@@ -99,15 +101,19 @@ def layers(client: docker.DockerClient) -> set[str]:
 
 
 def test_before_all_is_done_once_for_all_pythons_and_runs(
-    wheels: Wheels, project: Path, client: docker.DockerClient
+    wheels: Wheels, project: Path, client: docker.DockerClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = layers(client)
     options = {"before_all": _ONCE, "before_build": _SEEN}
     assert [job["status"] for job in wheels(**options)] == ["built", "built"]
     (layer,) = layers(client) - before
+    told = capsys.readouterr().out.splitlines()
+    for long in ("running before-all in", "making an environment of cp311 in", "making an environment of cp313 in"):
+        assert [line.startswith(long) for line in told].count(True) >= 2, "when it begins and when it has ended"
     # Another setting of the build alone: another wheel, and the same layer.
     assert [job["status"] for job in wheels({"strip": True}, **options)] == ["built", "built"]
     assert layers(client) - before == {layer}
+    assert "before-all" not in capsys.readouterr().out
     (project / "README").write_text("the command may read it")
     wheels(**options)
     assert len(layers(client) - before) == 2

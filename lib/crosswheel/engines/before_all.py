@@ -18,7 +18,7 @@ from crosswheel.containers.layers import ensure_layer
 from crosswheel.containers.ownership import KIND, LABEL, PROJECT, labels
 from crosswheel.engines.site import Site
 from crosswheel.errors import BuildFailed
-from crosswheel.model import Job, Sdist
+from crosswheel.model import Job, Sdist, chore
 from crosswheel.process import CommandFailed
 from crosswheel.sdist import unpack
 from crosswheel.workspace import PREPARED, ContainerWorkspace
@@ -39,7 +39,8 @@ def prepared(image: Image, tools: str, job: Job, sdist: Sdist, site: Site, start
     given = [tools, job.engine, config.before_all, sorted(config.environment.items()), sdist.content, *own]
 
     def make(repository: str, tag: str) -> str:
-        return _make(repository, tag, sdist, site, start)
+        with chore(f"running before-all in {image.reference}, once for this sdist", site.listener):
+            return _make(repository, tag, sdist, site, start)
 
     return ensure_layer(site.engine, image, "before-all", given, site.host.cache, site.host.processes, make)
 

@@ -24,7 +24,7 @@ from crosswheel.containers.layers import ensure_layer
 from crosswheel.containers.ownership import KIND, LABEL
 from crosswheel.engines.site import Site
 from crosswheel.errors import BuildFailed
-from crosswheel.model import Interpreter, deaf
+from crosswheel.model import Interpreter, chore, deaf
 from crosswheel.process import CommandFailed
 from crosswheel.targets import PythonTag
 from crosswheel.toolchains.bytecode import put_bytecode
@@ -54,7 +54,8 @@ def furnished(
 
     def make(repository: str, name: str) -> str:
         deadline = time.monotonic() + min(_TIMEOUT, site.config.timeout)
-        with _container(image, site, compilers=compilers) as container:
+        text = f"making an environment of {tag} in {image.reference}, once per image"
+        with chore(text, site.listener), _container(image, site, compilers=compilers) as container:
             answers = _furnish(container, find(container, deadline), site, deadline)
             # What lies on a layer of this run's own goes with it.
             labels = {KIND: "environment"} if image.layer and site.config.fresh else {KIND: "environment", LABEL: ""}

@@ -21,7 +21,7 @@ from crosswheel.engines.ahead import Ahead
 from crosswheel.errors import CrosswheelError, EngineUnavailable, ImageUnavailable
 from crosswheel.grafter import Grafter
 from crosswheel.hosts import LocalHost, local_host, user_cache
-from crosswheel.model import Interpreter, Listener
+from crosswheel.model import Interpreter, Listener, deaf
 from crosswheel.targets import Architecture, PythonTag, Target, oldest_policy, usual_pythons
 from crosswheel.toolchains.toolbox import Toolbox, ensure_toolbox
 
@@ -32,11 +32,15 @@ _PAUSE = 1.0  # seconds, in which a job has begun
 
 @dataclass(frozen=True)
 class Site:
-    """What engines are asked with. `docker` is a Docker host that answers, or why there is none."""
+    """What engines are asked with.
+
+    `docker` is a Docker host that answers, or why there is none; `listener` hears of what takes long.
+    """
 
     config: Config
     host: LocalHost
     docker: DockerHost | EngineUnavailable
+    listener: Listener = field(default=deaf, repr=False, compare=False)
     grafter: Grafter = field(default_factory=Grafter, repr=False, compare=False)
     ahead: Ahead = field(default_factory=Ahead, repr=False, compare=False)
     _known: dict[Hashable, object] = field(default_factory=dict, repr=False, compare=False)
@@ -190,7 +194,7 @@ def look_around(config: Config, listener: Listener) -> Site:
         connecting = pool.submit(_connect_and_probe, config)
         host = local_host(offline=config.offline, listener=listener)
         docker, known = connecting.result()
-        return Site(config, host, docker, _known=known)
+        return Site(config, host, docker, listener, _known=known)
 
 
 def _connect_and_probe(config: Config) -> tuple[DockerHost | EngineUnavailable, dict[Hashable, object]]:
