@@ -14,8 +14,12 @@ from crosswheel.commands import run_verb
 PYTHONS = ("cp311", "cp313")
 # What a build is must not depend on whether a Docker Engine happens to be there, nor on what earlier ones have left.
 WITHOUT_CONTAINERS: Mapping[str, Any] = {"engine": "cross", "test": "never", "fresh": True}
-# Minutes of compiling: `nox -s tests-slow` has them, `nox -s tests` has not.
+# Minutes of compiling, and so for one Python only: `nox -s tests-slow` has them, `nox -s tests` has not.
 SLOW = ("contourpy==1.3.3", "rapidfuzz==3.14.3")
+
+
+def pythons_for(source: str) -> tuple[str, ...]:
+    return PYTHONS[-1:] if source in SLOW else PYTHONS
 
 
 @dataclass(frozen=True)
@@ -40,12 +44,12 @@ Builder = Callable[[str], Build]
 
 
 def build(source: str, folder: Path) -> Build:
-    """Cross-compile for aarch64 and the two CPythons; the project's folder is `folder`."""
+    """Cross-compile for aarch64; the project's folder is `folder`."""
     printed = io.StringIO()
     options = {
         "source": source,
         "arch": ["aarch64"],
-        "python": list(PYTHONS),
+        "python": list(pythons_for(source)),
         "download-python": "never",
         **WITHOUT_CONTAINERS,
     }
