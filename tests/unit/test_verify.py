@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import socket
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from bad_wheels import ARM, FAST, METADATA
 from crosswheel.commands import run_verb
 from crosswheel.distributions import Distribution, read_distributions
 from crosswheel.errors import IndexUnreachable, VerifyFailed
-from crosswheel.index import PipSettings
+from crosswheel.index import PipSettings, sha256_of
 from crosswheel.model import Event, Note, deaf
 from crosswheel.process import Processes
 from crosswheel.release.choices import Pip
@@ -250,26 +251,37 @@ def test_pip_takes_the_best_wheel_of_the_target(release: Release) -> None:
     release.add("cp313-cp313-manylinux_2_31_aarch64")  # too new for the target
     wanted = {
         "cp313-manylinux_2_28_aarch64": "tiny-1.0-cp313-cp313-manylinux_2_27_aarch64.whl",
-        "cp312-manylinux_2_17_aarch64": "tiny-1.0-cp311-abi3-manylinux2014_aarch64.whl",
+        "cp312-manylinux2014_aarch64": "tiny-1.0-cp311-abi3-manylinux2014_aarch64.whl",
         "cp313t-manylinux_2_28_aarch64": "tiny-1.0-py3-none-any.whl",
         "cp310-musllinux_1_2_x86_64": "tiny-1.0-py3-none-any.whl",
         "cp39-manylinux_2_28_aarch64": "",  # requires-python
     }
-    for target, filename in wanted.items():
-        assert pip(release).choice("tiny==1.0", parse_target(target)).filename == filename
+    choices = pip(release).choices("tiny==1.0", [parse_target(target) for target in wanted])
+    assert {str(choice.target): choice.filename for choice in choices} == wanted
+    assert choices[-1].reason == "No matching distribution found for tiny==1.0"
 
 
 def test_a_rival_with_a_higher_build_number_is_what_pip_takes(release: Release) -> None:
     ours = release.add()
     rival = ours.rename(ours.with_name(f"tiny-1.0-1-{ARM}.whl"))
     release.serve(rival)
-    assert pip(release).choice("tiny==1.0", TARGET).filename == rival.name
+    (choice,) = pip(release).choices("tiny==1.0", [TARGET])
+    assert (choice.filename, choice.sha256) == (rival.name, sha256_of(rival))
 
 
 def test_a_pip_that_gets_no_answer_is_not_waited_for(release: Release, monkeypatch: pytest.MonkeyPatch) -> None:
-    release.add()
-    monkeypatch.setattr("crosswheel.release.choices._LONGEST", 0.0)
-    assert pip(release).choice("tiny==1.0", TARGET).reason == "nothing, for pip had no answer after 0 s"
+    monkeypatch.setattr("crosswheel.release.choices._LONGEST", 1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}/simple/"
+        (choice,) = replace(pip(release), address=address).choices("tiny==1.0", [TARGET])
+    assert (choice.filename, choice.reason) == ("", "nothing, for pip had no answer after 1 s")
+
+
+def test_where_there_is_no_pip_that_is_the_reason(release: Release) -> None:
+    broken = replace(pip(release), environ={**ENVIRON, "PYTHONHOME": "/nowhere"})
+    (choice,) = broken.choices("tiny==1.0", [TARGET])
+    assert choice.filename == ""
+    assert choice.reason.startswith("nothing, for it ended with exit code")
 
 
 # ---- who reads ------------------------------------------------------------------------------------------------

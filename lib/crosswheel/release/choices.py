@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import tempfile
-import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from crosswheel.errors import TimeLimit
 from crosswheel.index import redact
-from crosswheel.process import CommandFailed, Processes
+from crosswheel.process import CommandFailed, Processes, describe_returncode
 from crosswheel.targets import Target
 
-_LONGEST = 600.0  # seconds; without core metadata on the index it downloads a wheel
+_LONGEST = 600  # seconds for a target; without core metadata on the index it downloads a wheel
+_PROGRAM = Path(__file__).with_name("pips.py")
 
 
 @dataclass(frozen=True)
@@ -39,24 +40,17 @@ class Pip:
     processes: Processes
     environ: Mapping[str, str] = field(repr=False)
 
-    def choice(self, requirement: str, target: Target) -> Choice:
-        """What it would install on a machine that is just as old as the target's policy; sdists are left aside."""
+    def choices(self, requirement: str, targets: Sequence[Target]) -> list[Choice]:
+        """What it would install on machines that are just as old as the targets' policies; sdists are left aside."""
         with tempfile.TemporaryDirectory() as folder:
-            command = [sys.executable, "-m", "pip", "install", "--dry-run", "--report", "-", "--quiet", "--no-deps"]
-            command += ["--ignore-installed", "--no-cache-dir", "--only-binary", ":all:", "--target", folder]
-            command += ["--implementation", "cp", "--abi", target.python.abi]
-            # Its newest patch release speaks for a Python, as in plans.
-            command += ["--python-version", f"{target.python.version}.99"]
-            command += [word for platform in target.accepted_platforms for word in ("--platform", platform)]
+            questions = [json.dumps(_question(requirement, target, folder)) for target in targets]
+            command = [sys.executable, str(_PROGRAM), str(_LONGEST), folder, *questions]
             try:
-                deadline = time.monotonic() + _LONGEST
-                report = json.loads(self.processes.run([*command, requirement], env=self._environ, deadline=deadline))
+                codes = json.loads(self.processes.run(command, env=self._environ))
             except CommandFailed as error:
-                return Choice(target, "", reason=_reason(error))
-            except TimeLimit:
-                return Choice(target, "", reason=f"nothing, for pip had no answer after {_LONGEST:.0f} s")
-        info = report["install"][0]["download_info"]
-        return Choice(target, unquote(urlsplit(info["url"]).path.rpartition("/")[2]), _sha256(info))
+                return [Choice(target, "", reason=f"nothing, for it ended with {error.ending}") for target in targets]
+            answers = [Path(folder, str(at)) for at, _ in enumerate(targets)]
+            return list(map(_choice, targets, codes, answers))
 
     @property
     def _environ(self) -> dict[str, str]:
@@ -78,10 +72,30 @@ class Pip:
         }
 
 
-def _reason(error: CommandFailed) -> str:
+def _question(requirement: str, target: Target, folder: str) -> list[str]:
+    """Its newest patch release speaks for a Python, as in plans."""
+    return [
+        *("install", "--dry-run", "--report", "-", "--quiet", "--no-deps", "--ignore-installed", "--no-cache-dir"),
+        *("--only-binary", ":all:", "--target", folder),
+        *("--implementation", "cp", "--abi", target.python.abi, "--python-version", f"{target.python.version}.99"),
+        *(word for platform in target.accepted_platforms for word in ("--platform", platform)),
+        requirement,
+    ]
+
+
+def _choice(target: Target, code: int, answer: Path) -> Choice:
+    if code == -signal.SIGALRM:
+        return Choice(target, "", reason=f"nothing, for pip had no answer after {_LONGEST} s")
+    if code:
+        return Choice(target, "", reason=_reason(code, answer.with_suffix(".err").read_text(errors="replace")))
+    info = json.loads(answer.with_suffix(".out").read_text())["install"][0]["download_info"]
+    return Choice(target, unquote(urlsplit(info["url"]).path.rpartition("/")[2]), _sha256(info))
+
+
+def _reason(code: int, output: str) -> str:
     """Its last word."""
-    said = [line.removeprefix("ERROR: ") for line in error.output.splitlines() if line.startswith("ERROR: ")]
-    return redact(said[-1]) if said else f"pip ended with {error.ending}"
+    said = [line.removeprefix("ERROR: ") for line in output.splitlines() if line.startswith("ERROR: ")]
+    return redact(said[-1]) if said else f"pip ended with {describe_returncode(code)}"
 
 
 def _sha256(info: Mapping[str, object]) -> str:

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -166,9 +167,10 @@ class _Reading:
             address = address_for_pip(self.repository, self._project, self.settings)
             certificate = self.repository.certificate or self.settings.cert
             pip = Pip(address, certificate, self.repository.client_certificate, self.processes, self.environ)
-            choose = partial(pip.choice, f"{self._project}=={self.built[0].file.version}")
-            choices = self._in_threads(self.jobs or len(os.sched_getaffinity(0)), choose, targets)
-        for choice in choices:
+            choose = partial(pip.choices, f"{self._project}=={self.built[0].file.version}")
+            jobs = min(self.jobs or len(os.sched_getaffinity(0)), len(targets))
+            choices = chain.from_iterable(self._in_threads(jobs, choose, [targets[at::jobs] for at in range(jobs)]))
+        for choice in sorted(choices, key=lambda choice: targets.index(choice.target)):
             expected = hashes.get(choice.filename, "")
             if not expected:
                 yield Difference(

@@ -1,0 +1,47 @@
+"""Asks pip several questions, each in a fork of a process that has imported it: that is most of what a short one takes.
+
+    python pips.py SECONDS FOLDER QUESTION...
+
+A question is the list of pip's arguments, as JSON. What pip wrote on its two streams is then in FOLDER, as ``0.out``,
+``0.err`` and so on; how each ended is printed as a list, with a signal's number below zero. SIGALRM ends a pip that
+takes more than so many SECONDS.
+"""
+
+import importlib
+import json
+import os
+import runpy
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+# What pip imports itself when it installs something. It promises none of these names: a release that has others imports
+# what it needs in every fork.
+_MODULES = ("cli.main", "commands.install", "resolution.resolvelib.resolver")
+
+
+def main(seconds: str, folder: str, *questions: str) -> None:
+    if Path(sys.path[0]) == Path(__file__).parent:
+        del sys.path[0]  # no place to import from
+    for module in _MODULES:
+        with suppress(ImportError):
+            importlib.import_module(f"pip._internal.{module}")
+    codes = [_ask(json.loads(question), Path(folder, str(at)), seconds) for at, question in enumerate(questions)]
+    sys.stdout.write(json.dumps(codes))
+
+
+def _ask(arguments: list[str], answer: Path, seconds: str) -> int:
+    child = os.fork()
+    if not child:
+        for stream, kind in ((1, ".out"), (2, ".err")):
+            os.dup2(os.open(answer.with_suffix(kind), os.O_WRONLY | os.O_CREAT, 0o600), stream)
+        signal.alarm(int(seconds))
+        sys.argv = ["pip", *arguments]
+        runpy.run_module("pip", run_name="__main__", alter_sys=True)
+        sys.exit()
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
