@@ -9,11 +9,14 @@ from pathlib import Path
 import docker
 import pytest
 
-from containers.binfmt import Handler
+from containers.binfmt import BinfmtUnavailable, Handler, unregistered
 from containers.engine import Engine
+from crosswheel.answers import answers_in
+from crosswheel.containers import remembered
 from crosswheel.containers.docker_host import DockerHost, connect
 from crosswheel.containers.emulation import Running, probe
 from crosswheel.containers.ownership import LABEL
+from crosswheel.containers.remembered import grounds, known_survey
 from crosswheel.errors import CannotRun
 from crosswheel.targets import Architecture, architectures
 
@@ -85,6 +88,30 @@ def test_no_container_is_left_behind_and_one_image_serves_all_runs(
     names = [name for image in engine.images.list() for name in image.tags if name.startswith("crosswheel/exit-42")]
     assert len([name for name in names if f":{host.arch}-" in name]) == 1
     assert not engine.containers.list(all=True, filters={"label": LABEL})
+
+
+def test_what_is_remembered_of_an_emulator_is_forgotten_with_it(
+    host: DockerHost, qemu: Handler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aarch64, answers = architectures()["aarch64"], answers_in(tmp_path)
+
+    def asked() -> Running | CannotRun:
+        probe.cache_clear()
+        return known_survey(host, [aarch64], answers)[aarch64]
+
+    if not grounds(host, aarch64):
+        pytest.skip("what decides is out of sight here, and so nothing is remembered")
+    first = asked()
+    assert isinstance(first, Running)
+    with monkeypatch.context() as patched:
+        patched.setattr(remembered, "survey", lambda _, archs: {arch: pytest.fail("asked again") for arch in archs})
+        assert asked() == first
+    try:
+        with unregistered():
+            assert isinstance(asked(), CannotRun)
+    except BinfmtUnavailable as error:
+        pytest.skip(str(error))
+    assert asked() == first
 
 
 def test_an_answer_is_kept(host: DockerHost) -> None:

@@ -351,6 +351,27 @@ def test_an_engine_that_ends_leaves_the_wheels_that_were_finished(
     assert [job["status"] for job in built.jobs] == ["built", "failed"]
 
 
+# ---- built twice ----------------------------------------------------------------------------------------------
+
+
+def test_a_second_container_makes_the_same_wheel(natively: Make) -> None:
+    built = natively(twice=True)
+    assert built.code == 0, built.printed
+    assert (built.job["status"], built.job["reproducible"]) == ("built", True)
+    (log,) = (built.output / "logs").glob("*.again.log")
+    assert "hooks.py" in log.read_text()
+
+
+def test_what_a_second_container_makes_otherwise_is_named(natively: Make) -> None:
+    built = natively(twice=True, before_build='echo "long when(void) { return 1$(date +%N); }" >> fast.c')
+    assert (built.code, built.job["reproducible"]) == (27, False)
+    extension, record = (difference["member"] for difference in built.job["differences"])
+    assert extension.startswith("fast.cpython-313-")
+    assert record.endswith("/RECORD")
+    (second,) = (built.output / "again").glob("*.whl")
+    assert second.read_bytes() != (built.output / second.name).read_bytes()
+
+
 # ---- what cannot be built -------------------------------------------------------------------------------------
 
 
