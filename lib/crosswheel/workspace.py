@@ -23,6 +23,7 @@ from crosswheel.toolchains.toolbox import UV
 # In a workspace's root: what comes out of it together, the wheel with it, and what ccache says of the compiles.
 MADE = "made"
 COMPILES = f"{MADE}/compiles"
+_MOST = 1024 * 1024  # letters, one for each compile; a build may write there as much as it likes
 
 
 class Workspace(Protocol):
@@ -141,8 +142,11 @@ class HostWorkspace:
 
         Links are not, nor what a configure script, Meson or CMake compiles to see whether it can be.
         """
-        letters = self.compiles.read_text("ascii") if self.compiles and self.compiles.exists() else ""
-        return Usage(memory=self.meter.peak, hits=letters.count("h"), misses=letters.count("m"))
+        letters = b""
+        if self.compiles and self.compiles.is_file():
+            with self.compiles.open("rb") as file:
+                letters = file.read(_MOST)
+        return Usage(memory=self.meter.peak, hits=letters.count(b"h"), misses=letters.count(b"m"))
 
 
 # Where the loader looks (ld.so(8)): LD_LIBRARY_PATH, its cache's folders, the default ones.
@@ -217,8 +221,12 @@ class ContainerWorkspace:
     def run_hook(
         self, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
     ) -> None:
-        """As in the protocol; what the words of the command name on this machine goes in before, and back after."""
-        named = [Path(word) for word in cmd[1:] if word.startswith("/") and Path(word).exists()]
+        """As in the protocol; what the words of a hook name on this machine goes in before, and back after.
+
+        Of the project's own commands, nobody knows what their words are.
+        """
+        words = cmd[1:] if cmd[0] == str(self.python) else ()
+        named = [Path(word) for word in words if word.startswith("/") and Path(word).exists()]
         self.container.put(*named)
         try:
             self.container.run(

@@ -164,6 +164,7 @@ def workspace(site: Callable[..., Site], tmp_path_factory: pytest.TempPathFactor
     assert isinstance(interpreter, Interpreter), interpreter
     with Dockcross().open(Job(TARGET, "dockcross", interpreter), SDIST, here, folder / "job", folder / "log") as opened:
         yield opened
+    here.settle()
 
 
 def printed(workspace: Workspace, command: str) -> list[str]:

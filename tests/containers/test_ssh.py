@@ -66,6 +66,7 @@ def test_commands_run_and_files_go_in_and_out(
         command = ["sh", "-c", f"cat {tmp_path}/given; mkdir /made; seq 200000 >/made/numbers"]
         assert container.run(command) == "given"
         container.get("/made", tmp_path / "got")
+    site.settle()
     assert (tmp_path / "got" / "numbers").read_text().splitlines()[-1] == "200000"
 
 

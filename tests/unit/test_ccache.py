@@ -49,3 +49,11 @@ def test_a_folder_in_its_place_is_no_error(tmp_path: Path) -> None:
 
 def test_each_job_has_a_file_of_its_own(tmp_path: Path) -> None:
     assert environ(tmp_path / "a")["CCACHE_STATSLOG"] != environ(tmp_path / "b")["CCACHE_STATSLOG"]
+
+
+def test_a_file_without_an_end_is_not_read_to_its_end(tmp_path: Path) -> None:
+    with (tmp_path / "compiles").open("wb") as file:
+        file.write(b"cache_miss\n")
+        file.truncate(2**40)  # a hole: nothing is written
+
+    assert hits_and_misses(tmp_path / "compiles") == (0, 1)

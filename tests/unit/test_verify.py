@@ -277,11 +277,13 @@ def test_a_pip_that_gets_no_answer_is_not_waited_for(release: Release, monkeypat
     assert (choice.filename, choice.reason) == ("", "nothing, for pip had no answer after 1 s")
 
 
-def test_where_there_is_no_pip_that_is_the_reason(release: Release) -> None:
-    broken = replace(pip(release), environ={**ENVIRON, "PYTHONHOME": "/nowhere"})
-    (choice,) = broken.choices("tiny==1.0", [TARGET])
-    assert choice.filename == ""
-    assert choice.reason.startswith("nothing, for it ended with exit code")
+def test_what_keeps_pip_from_starting_is_the_reason(
+    release: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken.py").write_text("raise SystemExit('there is none')")
+    monkeypatch.setattr("crosswheel.release.choices._PROGRAM", tmp_path / "broken.py")
+    (choice,) = pip(release).choices("tiny==1.0", [TARGET])
+    assert (choice.filename, choice.reason) == ("", "there is none")
 
 
 # ---- who reads ------------------------------------------------------------------------------------------------

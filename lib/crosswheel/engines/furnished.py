@@ -54,7 +54,8 @@ def furnished(
 
     def make(repository: str, name: str) -> str:
         deadline = time.monotonic() + min(_TIMEOUT, site.config.timeout)
-        text = f"making an environment of {tag} in {image.reference}, once per image"
+        where = f"{image.reference}{' with before-all' if image.layer else ''}"
+        text = f"making an environment of {tag} in {where}, once"
         with chore(text, site.listener), _container(image, site, compilers=compilers) as container:
             answers = _furnish(container, find(container, deadline), site, deadline)
             # What lies on a layer of this run's own goes with it.

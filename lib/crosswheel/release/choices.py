@@ -46,9 +46,10 @@ class Pip:
             questions = [json.dumps(_question(requirement, target, folder)) for target in targets]
             command = [sys.executable, str(_PROGRAM), str(_LONGEST), folder, *questions]
             try:
-                codes = json.loads(self.processes.run(command, env=self._environ))
+                # What a pip leaves that was ended goes with the folder.
+                codes = json.loads(self.processes.run(command, env={**self._environ, "TMPDIR": folder}))
             except CommandFailed as error:
-                return [Choice(target, "", reason=f"nothing, for it ended with {error.ending}") for target in targets]
+                return [Choice(target, "", reason=_reason(error.returncode, error.output)) for target in targets]
             answers = [Path(folder, str(at)) for at, _ in enumerate(targets)]
             return list(map(_choice, targets, codes, answers))
 
@@ -61,6 +62,7 @@ class Pip:
         return {
             **kept,
             "PYTHONSAFEPATH": "1",
+            "PYTHONUTF8": "1",
             "PIP_CONFIG_FILE": os.devnull,  # which may name other indexes
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
             "PIP_INDEX_URL": self.address,
@@ -87,15 +89,16 @@ def _choice(target: Target, code: int, answer: Path) -> Choice:
     if code == -signal.SIGALRM:
         return Choice(target, "", reason=f"nothing, for pip had no answer after {_LONGEST} s")
     if code:
-        return Choice(target, "", reason=_reason(code, answer.with_suffix(".err").read_text(errors="replace")))
-    info = json.loads(answer.with_suffix(".out").read_text())["install"][0]["download_info"]
+        return Choice(target, "", reason=_reason(code, answer.with_suffix(".err").read_text("utf-8", "replace")))
+    info = json.loads(answer.with_suffix(".out").read_bytes())["install"][0]["download_info"]
     return Choice(target, unquote(urlsplit(info["url"]).path.rpartition("/")[2]), _sha256(info))
 
 
 def _reason(code: int, output: str) -> str:
     """Its last word."""
     said = [line.removeprefix("ERROR: ") for line in output.splitlines() if line.startswith("ERROR: ")]
-    return redact(said[-1]) if said else f"pip ended with {describe_returncode(code)}"
+    last = next(reversed(said or output.splitlines()), "")
+    return redact(last) or f"pip ended with {describe_returncode(code)}"
 
 
 def _sha256(info: Mapping[str, object]) -> str:

@@ -25,7 +25,7 @@ def main(seconds: str, folder: str, *questions: str) -> None:
     if Path(sys.path[0]) == Path(__file__).parent:
         del sys.path[0]  # no place to import from
     for module in _MODULES:
-        with suppress(ImportError):
+        with suppress(Exception):
             importlib.import_module(f"pip._internal.{module}")
     codes = [_ask(json.loads(question), Path(folder, str(at)), seconds) for at, question in enumerate(questions)]
     sys.stdout.write(json.dumps(codes))
@@ -36,6 +36,7 @@ def _ask(arguments: list[str], answer: Path, seconds: str) -> int:
     if not child:
         for stream, kind in ((1, ".out"), (2, ".err")):
             os.dup2(os.open(answer.with_suffix(kind), os.O_WRONLY | os.O_CREAT, 0o600), stream)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)  # who started us may have had it ignored
         signal.alarm(int(seconds))
         sys.argv = ["pip", *arguments]
         runpy.run_module("pip", run_name="__main__", alter_sys=True)

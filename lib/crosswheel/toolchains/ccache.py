@@ -8,7 +8,6 @@ of the source and of all that it includes, at the flags, and at the compiler its
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from pathlib import Path
 
 from crosswheel.containers.caches import OBJECTS
@@ -25,7 +24,8 @@ _ENVIRON = {
 }
 
 # ccache writes none of these names for what it merely passed on, such as linking and preprocessing.
-_HITS, _MISSES = ("direct_cache_hit", "preprocessed_cache_hit"), ("cache_miss",)
+_HITS, _MISSES = (b"direct_cache_hit", b"preprocessed_cache_hit"), (b"cache_miss",)
+_MOST = 16 * 1024 * 1024  # bytes that are read of them; any build may write there, and as much as it likes
 
 
 def environ(compiles: Path) -> dict[str, str]:
@@ -42,10 +42,11 @@ def known_as(identity: str) -> dict[str, str]:
 def hits_and_misses(compiles: Path) -> tuple[int, int]:
     """How many it was served, and how many it had to do; none and none where ccache was not asked.
 
-    The file has a line for each counter that went up (ccache's manual, stats_log); any build may write to it.
+    The file has a line for each counter that went up (ccache's manual, stats_log).
     """
     if not compiles.is_file():
         return 0, 0
-    with compiles.open(encoding="ascii", errors="replace") as lines:
-        found = Counter(line.strip() for line in lines)
-    return sum(found[name] for name in _HITS), sum(found[name] for name in _MISSES)
+    with compiles.open("rb") as file:
+        lines = file.read(_MOST).splitlines()
+    hits, misses = (sum(map(lines.count, names)) for names in (_HITS, _MISSES))
+    return hits, misses
