@@ -25,7 +25,7 @@ from crosswheel.engines.site import Site
 from crosswheel.errors import EngineUnavailable
 from crosswheel.hosts import local_host
 from crosswheel.journal import journal_of
-from crosswheel.model import Interpreter, Job, Listener, Plan, Sdist, deaf
+from crosswheel.model import Interpreter, Job, Plan, Sdist, deaf
 from crosswheel.pipeline import Run
 from crosswheel.sdist import read_sdist
 from crosswheel.steps.work import Work
@@ -46,7 +46,7 @@ class NoOp:
     def offer(self, target: Target, site: Site) -> Interpreter | str:
         raise NotImplementedError
 
-    def prepare(self, target: Target, site: Site, listener: Listener, *, cxx: bool) -> None:
+    def prepare(self, target: Target, site: Site, *, cxx: bool) -> None:
         """There is nothing to prepare."""
 
     @contextmanager
@@ -84,7 +84,7 @@ def measured(count: int, folder: Path) -> dict[str, float]:
     config = load_config(folder, {"output": "wheelhouse", "test": "never"})
     host = replace(local_host(offline=True, listener=deaf), cache=folder / "cache")
     run = Run(
-        Plan("noop", jobs), sdist, Site(config, host, EngineUnavailable("unused")), deaf, journal_of("noop", host, deaf)
+        Plan("noop", jobs), sdist, Site(config, host, EngineUnavailable("unused")), journal_of("noop", host, deaf)
     )
     steps = patch.multiple("crosswheel.making", _BUILD=(make,), _REPAIR=(), _AUDIT=())
     began = time.perf_counter()

@@ -21,7 +21,7 @@ from crosswheel.errors import CrosswheelError, EngineUnavailable
 from crosswheel.hosts import LocalHost
 from crosswheel.index import Index, PipSettings
 from crosswheel.journal import journal_of
-from crosswheel.model import Event, Interpreter, Job, Listener, Outcome, Plan, Sdist, deaf
+from crosswheel.model import Event, Interpreter, Job, Outcome, Plan, Sdist, deaf
 from crosswheel.pipeline import Run
 from crosswheel.process import Processes
 from crosswheel.sdist import read_sdist
@@ -110,7 +110,7 @@ class TinyEngine:
     def offer(self, target: Target, site: Site) -> Interpreter | str:
         return site.host.interpreters.get(target.python, "no interpreter")
 
-    def prepare(self, target: Target, site: Site, listener: Listener, *, cxx: bool) -> None:
+    def prepare(self, target: Target, site: Site, *, cxx: bool) -> None:
         self.prepared.append(f"{target.platform} {'c++' if cxx else 'c'}")
 
     @contextmanager
@@ -161,9 +161,8 @@ class Yard:
         for target in TARGETS[:pythons]:
             first, *others = (Job(target, engine, host.interpreters[target.python]) for engine in engines)
             jobs.append(replace(first, fallbacks=tuple(others)))
-        listener = react or deaf
-        journal = journal_of(sdist.name, host, listener)
-        return Run(Plan("tiny", tuple(jobs)), sdist, tiny_site(config, host, docker), listener, journal)
+        site = replace(tiny_site(config, host, docker), listener=react or deaf)
+        return Run(Plan("tiny", tuple(jobs)), sdist, site, journal_of(sdist.name, host, site.listener))
 
     def files(self, folder: str = "wheelhouse") -> list[str]:
         """Every file there, hidden ones too, but for logs."""

@@ -14,7 +14,7 @@ from crosswheel.engines.site import Site
 from crosswheel.errors import AuditFailed, CrosswheelError, TestFailed, explained
 from crosswheel.formats.wheels import read_wheel
 from crosswheel.journal import Journal, Made
-from crosswheel.model import Failure, Job, Listener, Outcome, Sdist, Status, StepStarted, StepTime, Usage
+from crosswheel.model import Failure, Job, Outcome, Sdist, Status, StepStarted, StepTime, Usage
 from crosswheel.output import Output, keep
 from crosswheel.process import Stopped, log_tail
 from crosswheel.recipe import build_key, test_key
@@ -38,7 +38,6 @@ class Maker:
     site: Site
     output: Output
     journal: Journal
-    listener: Listener
 
     def known(self, job: Job) -> Made | None:
         """What an earlier run made of the very same; nothing with `--fresh`, and where it is to be built twice."""
@@ -128,7 +127,7 @@ class Maker:
     def _steps(self, work: Work, steps: Sequence[Step], times: list[StepTime]) -> Work:
         for step in steps:
             name = step.__name__
-            self.listener(StepStarted(work.job, name))
+            self.site.listener(StepStarted(work.job, name))
             began = time.monotonic()
             try:
                 work = step(work)

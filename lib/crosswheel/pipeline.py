@@ -25,7 +25,7 @@ from crosswheel.errors import (
 from crosswheel.hosts import LocalHost
 from crosswheel.journal import Journal
 from crosswheel.making import Maker, failure
-from crosswheel.model import Failure, Job, JobFinished, Listener, Note, Outcome, Plan, Refusal, Sdist, Usage
+from crosswheel.model import Failure, Job, JobFinished, Note, Outcome, Plan, Refusal, Sdist, Usage
 from crosswheel.output import Output
 from crosswheel.schedule import expected_seconds, history_of, longest_first, processors, workers
 from crosswheel.steps.test import prepare_test, untested
@@ -47,7 +47,6 @@ class Run:
     plan: Plan
     sdist: Sdist
     site: Site
-    listener: Listener
     journal: Journal
     outcomes: dict[Target, Outcome] = field(default_factory=dict)
     _instead: dict[Target, Job] = field(default_factory=dict)
@@ -55,7 +54,7 @@ class Run:
     _maker: Maker = field(init=False)
 
     def __post_init__(self) -> None:
-        self._maker = Maker(self.sdist, self.site, Output(self.config.output), self.journal, self.listener)
+        self._maker = Maker(self.sdist, self.site, Output(self.config.output), self.journal)
 
     @property
     def config(self) -> Config:
@@ -147,14 +146,14 @@ class Run:
                 groups.setdefault((job.engine, job.target.arch, job.target.policy), []).append(job)
         for (engine, _, _), group in groups.items():
             try:
-                ENGINES[engine].prepare(group[0].target, self.site, self.listener, cxx=self.sdist.cxx)
+                ENGINES[engine].prepare(group[0].target, self.site, cxx=self.sdist.cxx)
             except (CrosswheelError, OSError) as error:
                 self._do_without(group, failure(error, "prepare"))
                 continue
             if not untested(group[0].target, self.site):
                 # Without the policy's image wheels stay untested, and without another their test fails.
                 with suppress(CrosswheelError):
-                    prepare_test(group[0].target, self.site, self.listener)
+                    prepare_test(group[0].target, self.site)
 
     def _do_without(self, group: Sequence[Job], why: Failure) -> None:
         """Jobs whose engine is not to be had: another one does them, or they have failed."""
@@ -209,7 +208,7 @@ class Run:
 
     def _finish(self, outcome: Outcome) -> None:
         self.outcomes[outcome.job.target] = outcome
-        self.listener(JobFinished(outcome))
+        self.site.listener(JobFinished(outcome))
         if outcome.status == "failed" and self.config.fail_fast:
             self.host.processes.stop()
 
@@ -222,7 +221,7 @@ class Run:
         another = _next_rung(outcome)
         # What was stopped would only end as cancelled, and nobody would learn of the failure.
         if another and not self.host.processes.stopped:
-            self.listener(Note(f"{job.target}: {another.reason}; now with the engine {another.engine}"))
+            self.site.listener(Note(f"{job.target}: {another.reason}; now with the engine {another.engine}"))
             if outcome.log:
                 outcome.log.replace(outcome.log.with_suffix(f".{job.engine}.log"))
             return self._maker.make(replace(another, processors=planned.processors))

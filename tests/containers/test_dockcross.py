@@ -159,7 +159,7 @@ def site(docker_engine: Engine, project: Callable[..., Path]) -> Callable[..., S
 @pytest.fixture(scope="module")
 def workspace(site: Callable[..., Site], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     folder, here = tmp_path_factory.mktemp("workspace"), site(engine="dockcross")
-    Dockcross().prepare(TARGET, here, deaf, cxx=False)
+    Dockcross().prepare(TARGET, here, cxx=False)
     interpreter = Dockcross().offer(TARGET, here)
     assert isinstance(interpreter, Interpreter), interpreter
     with Dockcross().open(Job(TARGET, "dockcross", interpreter), SDIST, here, folder / "job", folder / "log") as opened:
@@ -240,7 +240,7 @@ ext-modules = [{ name = "by_meson", sources = ["by_meson.c"] }]
 )
 def test_why_it_cannot_serve_a_target(site: Callable[..., Site], target: str, reason: str) -> None:
     here = site(engine="dockcross")
-    here.pull(here.reference(TARGET, "dockcross"), image_arch(TARGET, "dockcross"), deaf)
+    here.pull(here.reference(TARGET, "dockcross"), image_arch(TARGET, "dockcross"))
     offered = Dockcross().offer(parse_target(target), here)
     assert isinstance(offered, str)
     assert reason in offered
@@ -248,7 +248,7 @@ def test_why_it_cannot_serve_a_target(site: Callable[..., Site], target: str, re
 
 def test_an_image_without_a_cross_compiler_is_refused(site: Callable[..., Site], manylinux_x86_64: str) -> None:
     here = site(engine="dockcross", image=manylinux_x86_64)
-    here.pull(manylinux_x86_64, image_arch(TARGET, "dockcross"), deaf)
+    here.pull(manylinux_x86_64, image_arch(TARGET, "dockcross"))
     offered = Dockcross().offer(TARGET, here)
     assert isinstance(offered, str)
     assert f"{manylinux_x86_64} is none of dockcross's: it does not set CC, CXX, CROSS_TRIPLE" in offered

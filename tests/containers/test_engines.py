@@ -351,6 +351,14 @@ def test_an_engine_that_ends_leaves_the_wheels_that_were_finished(
     assert [job["status"] for job in built.jobs] == ["built", "failed"]
 
 
+def test_a_command_of_the_projects_own_is_the_containers_and_not_this_machines(natively: Make, tmp_path: Path) -> None:
+    (tmp_path / "here").write_text("#!/bin/sh\n")
+    (tmp_path / "here").chmod(0o755)
+    failure = natively(before_build=str(tmp_path / "here")).failure()
+    assert (failure["kind"], failure["step"]) == ("BuildFailed", "build")
+    assert "exit code 127" in failure["message"]
+
+
 # ---- built twice ----------------------------------------------------------------------------------------------
 
 
@@ -383,7 +391,7 @@ def test_a_python_that_the_image_has_not_is_refused_with_those_that_it_has(
     assert isinstance(site.docker, DockerHost)
     with closing(site.docker.client):
         target = parse_target(f"cp314-{POLICY}_x86_64")
-        site.pull(manylinux_x86_64, target.arch, deaf)
+        site.pull(manylinux_x86_64, target.arch)
         refusal = containers.offer(target, site, natively=True)
         assert isinstance(refusal, str)
         known, _, there = refusal.partition("; it has ")

@@ -47,7 +47,7 @@ def site(docker_engine: Engine, qemu: Handler, manylinux_aarch64: str, tmp_path:
 
 @pytest.fixture
 def image(site: Site) -> Image:
-    return site.pull(site.reference(TARGET), TARGET.arch, deaf)
+    return site.pull(site.reference(TARGET), TARGET.arch)
 
 
 @pytest.fixture

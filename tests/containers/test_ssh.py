@@ -59,7 +59,7 @@ def test_commands_run_and_files_go_in_and_out(
     far: DockerHost, here: LocalHost, manylinux_x86_64: str, tmp_path: Path
 ) -> None:
     site = Site(load_config(tmp_path, {}), here, far)
-    image = site.pull(manylinux_x86_64, parse_architecture("x86_64"), deaf)
+    image = site.pull(manylinux_x86_64, parse_architecture("x86_64"))
     (tmp_path / "given").write_text("given")
     with container_of(image, site, "tiny", compilers=False, timeout=60) as container:
         container.put(tmp_path / "given")

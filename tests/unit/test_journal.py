@@ -236,13 +236,11 @@ def test_a_run_that_was_killed_is_taken_up_where_it_stopped(yard: Yard, point: s
 
 
 def test_ctrl_c_is_taken_up_likewise(yard: Yard) -> None:
-    run = yard.run("platform", pythons=3, jobs=1)
-
     def stop_after_one(_event: Event) -> None:
         if run.outcomes:
             run.host.processes.stop()
 
-    object.__setattr__(run, "listener", stop_after_one)
+    run = yard.run("platform", pythons=3, jobs=1, react=stop_after_one)
     assert statuses(run.execute()) == ["built", "cancelled", "cancelled"]
     assert statuses(yard.run("platform", pythons=3).execute()) == ["kept", "built", "built"]
 

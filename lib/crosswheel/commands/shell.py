@@ -100,7 +100,7 @@ def _prepare(config: Config, target: Target, folder: Path, stack: ExitStack, lis
     site, job = _plan(site.dated(sdist.epoch), target, listener)
     stack.callback(site.settle)
     engine, log = ENGINES[job.engine], folder / "log"
-    engine.prepare(target, site, listener, cxx=sdist.cxx)
+    engine.prepare(target, site, cxx=sdist.cxx)
     with _with_its_log(log, site.config, target), chore(f"preparing {target} ({job.engine})", listener):
         place = stack.enter_context(scratch_folder(f"{sdist.name}-{target}"))
         workspace = stack.enter_context(engine.open(job, sdist, site, place, log))
@@ -134,7 +134,7 @@ def _plan(site: Site, target: Target, listener: Listener) -> tuple[Site, Job]:
     if isinstance(planned, Job) and (family := ENGINES[planned.engine].family):
         # What cannot be had, the plan says of the engine that needs it; and then it knows which Pythons there are.
         with suppress(CrosswheelError):
-            site.pull(site.reference(target, family), image_arch(target, family), listener)
+            site.pull(site.reference(target, family), image_arch(target, family))
         planned = plan_job(target, site.config.engine, LADDER, offers(site))
     if isinstance(planned, LeftOut):
         raise NothingToDo(f"{target}: {planned.reason}", hint=planned.hint or "crosswheel doctor")

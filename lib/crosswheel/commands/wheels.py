@@ -73,7 +73,7 @@ def wheels(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
         if sdist.path.resolve().is_relative_to(Path(folder).resolve()):
             keep(sdist.path, config.output)  # made here and now: a release is to have the one that wheels came from
         listener(Planned(made))
-        run = Run(made, sdist, site, listener, journal_of(sdist.name, site.host, listener))
+        run = Run(made, sdist, site, journal_of(sdist.name, site.host, listener))
         interrupted = False
         try:
             run.execute()
@@ -103,7 +103,7 @@ def _pull_images(site: Site, requires_python: str, listener: Listener) -> None:
         if family := ENGINES[job.engine].family:
             # What cannot be had, the plan says of the engine that needs it.
             with suppress(CrosswheelError):
-                site.pull(site.reference(job.target, family), image_arch(job.target, family), listener)
+                site.pull(site.reference(job.target, family), image_arch(job.target, family))
 
 
 def _interpreters(site: Site, listener: Listener) -> dict[PythonTag, Interpreter]:

@@ -13,7 +13,7 @@ from crosswheel.engines.cross import Cross
 from crosswheel.engines.dockcross import Dockcross
 from crosswheel.engines.pypa import Pypa
 from crosswheel.engines.site import Site
-from crosswheel.model import Interpreter, Job, Listener, Sdist
+from crosswheel.model import Interpreter, Job, Sdist
 from crosswheel.targets import Target
 from crosswheel.workspace import Workspace
 
@@ -33,7 +33,7 @@ class Engine(Protocol):
         """The interpreter that would run the build backend, or why this engine cannot serve the target."""
         ...
 
-    def prepare(self, target: Target, site: Site, listener: Listener, *, cxx: bool) -> None:
+    def prepare(self, target: Target, site: Site, *, cxx: bool) -> None:
         """What is done once per machine and target, before the first job."""
         ...
 

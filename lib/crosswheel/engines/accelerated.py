@@ -19,7 +19,7 @@ from crosswheel.containers.images import Family
 from crosswheel.engines import containers
 from crosswheel.engines.site import Site
 from crosswheel.errors import MissingTool
-from crosswheel.model import Interpreter, Job, Listener, Sdist
+from crosswheel.model import Interpreter, Job, Sdist
 from crosswheel.process import CommandFailed
 from crosswheel.targets import Target
 from crosswheel.toolchains.ccache import known_as
@@ -39,8 +39,8 @@ class Accelerated:
     def offer(self, target: Target, site: Site) -> Interpreter | str:
         return containers.offer(target, site, natively=False)
 
-    def prepare(self, target: Target, site: Site, listener: Listener, *, cxx: bool) -> None:  # noqa: ARG002
-        containers.prepare(target, site, listener, compilers=True)
+    def prepare(self, target: Target, site: Site, *, cxx: bool) -> None:  # noqa: ARG002
+        containers.prepare(target, site, compilers=True)
 
     def open(
         self,

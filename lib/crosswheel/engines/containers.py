@@ -22,7 +22,7 @@ from crosswheel.engines.site import Site
 from crosswheel.errors import BuildFailed, CrosswheelError, EngineUnavailable
 from crosswheel.index import redact
 from crosswheel.keeping import mark_volume
-from crosswheel.model import Interpreter, Job, Listener, Sdist, deaf
+from crosswheel.model import Interpreter, Job, Sdist
 from crosswheel.targets import Target
 from crosswheel.toolchains import ccache
 from crosswheel.toolchains.build_systems import parallel_environ
@@ -72,10 +72,10 @@ def _index(site: Site) -> str:
     return environ.get("UV_DEFAULT_INDEX") or environ.get("UV_INDEX_URL") or site.host.index.settings.index_url
 
 
-def prepare(target: Target, site: Site, listener: Listener, *, compilers: bool, family: Family = "pypa") -> None:
+def prepare(target: Target, site: Site, *, compilers: bool, family: Family = "pypa") -> None:
     """Pull the image and fill the toolbox, before the jobs that would all ask for them at once."""
-    image = site.pull(site.reference(target, family), image_arch(target, family), listener)
-    site.toolbox(image, listener, compilers=compilers)
+    image = site.pull(site.reference(target, family), image_arch(target, family))
+    site.toolbox(image, compilers=compilers)
 
 
 @contextmanager
@@ -84,7 +84,7 @@ def container_of(image: Image, site: Site, project: str, *, compilers: bool, tim
     docker = site.docker
     if isinstance(docker, EngineUnavailable):
         raise docker
-    toolbox, runs = site.toolbox(image, deaf, compilers=compilers), site.running(image.arch)
+    toolbox, runs = site.toolbox(image, compilers=compilers), site.running(image.arch)
     cache = None if site.config.fresh else ensure_cache(docker, project, image)
     if cache:
         mark_volume(cache.volume, site.host.cache)
@@ -127,7 +127,7 @@ def open_workspace(
 
     `path` stands first in its PATH, `startup` is for its interpreters; `equip` adds what else the engine has to.
     """
-    image = site.pull(site.reference(job.target, family), image_arch(job.target, family), deaf)
+    image = site.pull(site.reference(job.target, family), image_arch(job.target, family))
     interpreter = _interpreter(job, image, site, family)
     furnished_container = partial(_container, site=site, project=sdist.name, family=family, compilers=compilers)
 
@@ -141,7 +141,7 @@ def open_workspace(
             shutil.rmtree(folder, ignore_errors=True)
 
     if site.config.before_all:
-        tools = site.toolbox(image, deaf, compilers=compilers).volume
+        tools = site.toolbox(image, compilers=compilers).volume
         image = prepared(image, tools, job, sdist, site, lambda: start(image))
     with start(image) as workspace:
         if (following := job.following) and _begins_alike(following, job, site, family):

@@ -17,7 +17,7 @@ from crosswheel.answers import answers_in
 from crosswheel.config import Config
 from crosswheel.containers.images import Family
 from crosswheel.engines.site import Site
-from crosswheel.model import Interpreter, Job, Listener, Sdist, deaf
+from crosswheel.model import Interpreter, Job, Sdist, deaf
 from crosswheel.targets import Target
 from crosswheel.toolchains.build_systems import parallel_environ
 from crosswheel.toolchains.configuration import compiles_of, configure, environ_of
@@ -41,10 +41,10 @@ class Cross:
             return f"no CPython {target.python.version} on this machine to run the build backend"
         return _refusal(target, interpreter, site.config) or interpreter
 
-    def prepare(self, target: Target, site: Site, listener: Listener, *, cxx: bool) -> None:
+    def prepare(self, target: Target, site: Site, *, cxx: bool) -> None:
         host = site.host
-        zig = ensure_zig(host.index, host.cache, host.processes, listener)
-        warm_up(zig, target, cxx=cxx, processes=host.processes, listener=listener)
+        zig = ensure_zig(host.index, host.cache, host.processes, site.listener)
+        warm_up(zig, target, cxx=cxx, processes=host.processes, listener=site.listener)
 
     @contextmanager
     def open(

@@ -15,7 +15,7 @@ from crosswheel.containers.images import Family
 from crosswheel.engines import containers
 from crosswheel.engines.site import Site
 from crosswheel.errors import CrosswheelError, MissingTool
-from crosswheel.model import Interpreter, Job, Listener, Sdist
+from crosswheel.model import Interpreter, Job, Sdist
 from crosswheel.targets import Target
 from crosswheel.toolchains.description import ASK, Description, derivable, derive, read_layout
 from crosswheel.toolchains.dockcross import LIBRARY_FOLDERS, CrossTools, configure, environ_of, find_tools
@@ -43,8 +43,8 @@ class Dockcross:
             return error.in_a_line
         return offered
 
-    def prepare(self, target: Target, site: Site, listener: Listener, *, cxx: bool) -> None:  # noqa: ARG002
-        containers.prepare(target, site, listener, compilers=False, family="dockcross")
+    def prepare(self, target: Target, site: Site, *, cxx: bool) -> None:  # noqa: ARG002
+        containers.prepare(target, site, compilers=False, family="dockcross")
 
     def open(
         self,

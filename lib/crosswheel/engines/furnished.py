@@ -24,7 +24,7 @@ from crosswheel.containers.layers import ensure_layer
 from crosswheel.containers.ownership import KIND, LABEL
 from crosswheel.engines.site import Site
 from crosswheel.errors import BuildFailed
-from crosswheel.model import Interpreter, chore, deaf
+from crosswheel.model import Interpreter, chore
 from crosswheel.process import CommandFailed
 from crosswheel.targets import PythonTag
 from crosswheel.toolchains.bytecode import put_bytecode
@@ -78,7 +78,7 @@ def uv_knows(image: Image, site: Site) -> Files:
 
 def _container(image: Image, site: Site, *, compilers: bool) -> AbstractContextManager[Container]:
     """Without a project's cache, in which anything may lie."""
-    toolbox, runs = site.toolbox(image, deaf, compilers=compilers), site.running(image.arch)
+    toolbox, runs = site.toolbox(image, compilers=compilers), site.running(image.arch)
     return running(
         site.engine,
         image,

@@ -14,7 +14,7 @@ from pathlib import Path
 from crosswheel.containers.images import Family
 from crosswheel.engines import containers
 from crosswheel.engines.site import Site
-from crosswheel.model import Interpreter, Job, Listener, Sdist
+from crosswheel.model import Interpreter, Job, Sdist
 from crosswheel.targets import Target
 from crosswheel.workspace import Workspace
 
@@ -33,8 +33,8 @@ class Pypa:
     def offer(self, target: Target, site: Site) -> Interpreter | str:
         return containers.offer(target, site, natively=self.natively)
 
-    def prepare(self, target: Target, site: Site, listener: Listener, *, cxx: bool) -> None:  # noqa: ARG002
-        containers.prepare(target, site, listener, compilers=False)
+    def prepare(self, target: Target, site: Site, *, cxx: bool) -> None:  # noqa: ARG002
+        containers.prepare(target, site, compilers=False)
 
     def open(
         self,

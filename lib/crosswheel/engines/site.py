@@ -83,7 +83,7 @@ class Site:
         """Likewise, of any reference."""
         return self._once(("image", reference, arch), lambda: self._find(reference, arch))
 
-    def pull(self, reference: str, arch: Architecture, listener: Listener) -> Image:
+    def pull(self, reference: str, arch: Architecture) -> Image:
         """An image, fetched if need be; raises ImageUnavailable, EngineUnavailable."""
 
         def fetch() -> Image:
@@ -93,7 +93,7 @@ class Site:
                 arch,
                 mirrors=self.config.mirrors,
                 offline=self.config.offline,
-                listener=listener,
+                listener=self.listener,
             )
 
         if self._known.get(("image", reference, arch)) is None:
@@ -127,11 +127,11 @@ class Site:
                 found.update(self.pythons(target, family))
         return frozenset(found)
 
-    def toolbox(self, image: Image, listener: Listener, *, compilers: bool) -> Toolbox:
+    def toolbox(self, image: Image, *, compilers: bool) -> Toolbox:
         """The volume of programs of the Docker host's own machine; raises MissingTool, EngineUnavailable."""
         return self._once(
             ("toolbox", compilers),
-            lambda: ensure_toolbox(self._docker, image, self.host, listener, compilers=compilers),
+            lambda: ensure_toolbox(self._docker, image, self.host, self.listener, compilers=compilers),
         )
 
     def later(self, action: Callable[[], None]) -> None:

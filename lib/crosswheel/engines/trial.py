@@ -14,7 +14,7 @@ from crosswheel.engines.furnished import furnished
 from crosswheel.engines.network import network_of
 from crosswheel.engines.site import Site
 from crosswheel.errors import TestFailed
-from crosswheel.model import Interpreter, deaf
+from crosswheel.model import Interpreter
 from crosswheel.process import CommandFailed
 from crosswheel.targets import PythonTag, Target
 
@@ -31,7 +31,7 @@ class Trial:
 @contextmanager
 def trial_of(reference: str, target: Target, project: str, site: Site) -> Iterator[Trial]:
     """In a container of that image; raises TestFailed where it has no such Python, and what containers raise."""
-    image = site.pull(reference, target.arch, deaf)
+    image = site.pull(reference, target.arch)
     known = site.pythons_of(image).get(target.python)
 
     def find(container: Container, deadline: float) -> Interpreter:

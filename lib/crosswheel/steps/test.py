@@ -19,7 +19,7 @@ from crosswheel.engines.site import Site
 from crosswheel.engines.trial import Trial, early, trial_of
 from crosswheel.errors import CrosswheelError, EmulatorCrashed, TestFailed
 from crosswheel.formats.wheels import read_wheel, top_level_modules
-from crosswheel.model import Job, Listener, Sdist
+from crosswheel.model import Job, Sdist
 from crosswheel.process import CommandFailed
 from crosswheel.sdist import unpack
 from crosswheel.steps.work import Work
@@ -68,10 +68,10 @@ def untested(target: Target, site: Site) -> str:
     return ""
 
 
-def prepare_test(target: Target, site: Site, listener: Listener) -> None:
+def prepare_test(target: Target, site: Site) -> None:
     """Pull what the test needs, before the jobs; what goes wrong is told by `untested`, or by the test itself."""
     for reference in _references(target, site):
-        site.toolbox(site.pull(reference, target.arch, listener), listener, compilers=False)
+        site.toolbox(site.pull(reference, target.arch), compilers=False)
 
 
 def _references(target: Target, site: Site) -> Iterator[str]:
