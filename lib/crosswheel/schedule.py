@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from crosswheel.containers.docker_host import DockerHost
 from crosswheel.engines import ENGINES
-from crosswheel.engines.containers import MEMORY_SHARE
+from crosswheel.engines.in_containers import MEMORY_SHARE
 from crosswheel.engines.site import Site
 from crosswheel.journal import Journal, Made
 from crosswheel.model import Job, Plan

@@ -33,7 +33,7 @@ from crosswheel.config import load_config
 from crosswheel.config import options as options_of
 from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.ownership import LABEL
-from crosswheel.engines import containers
+from crosswheel.engines import in_containers
 from crosswheel.engines.network import network_of
 from crosswheel.engines.site import look_around
 from crosswheel.errors import CrosswheelError
@@ -291,7 +291,7 @@ def only_for_cp311(script: str) -> str:
 def test_what_goes_wrong_in_one_container_leaves_the_others(
     natively: Make, monkeypatch: pytest.MonkeyPatch, script: str, kind: str, code: int, message: str
 ) -> None:
-    monkeypatch.setattr(containers, "_memory", lambda host: 300 * 1024 * 1024)
+    monkeypatch.setattr(in_containers, "_memory", lambda host: 300 * 1024 * 1024)
     timeout = 25 if kind == "TimeLimit" else 600
     built = natively(before_build=only_for_cp311(script), python=["cp311", "cp313"], timeout=timeout)
     assert built.code == code
@@ -392,7 +392,7 @@ def test_a_python_that_the_image_has_not_is_refused_with_those_that_it_has(
     with closing(site.docker.client):
         target = parse_target(f"cp314-{POLICY}_x86_64")
         site.pull(manylinux_x86_64, target.arch)
-        refusal = containers.offer(target, site, natively=True)
+        refusal = in_containers.offer(target, site, natively=True)
         assert isinstance(refusal, str)
         known, _, there = refusal.partition("; it has ")
         assert known == f"{manylinux_x86_64} has no cp314"

@@ -18,8 +18,8 @@ from crosswheel.containers.container import Container
 from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.environment import EMPTY, environment, python, site_packages
 from crosswheel.containers.images import Image
-from crosswheel.engines.containers import container_of
 from crosswheel.engines.furnished import furnished, seed
+from crosswheel.engines.in_containers import container_of
 from crosswheel.engines.site import Site, look_around
 from crosswheel.errors import BuildFailed
 from crosswheel.model import Interpreter, deaf

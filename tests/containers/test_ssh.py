@@ -13,7 +13,7 @@ from containers.engine import Engine
 from containers.sshd import SshUnavailable, running_sshd
 from crosswheel.config import load_config
 from crosswheel.containers.docker_host import DockerHost, connect
-from crosswheel.engines.containers import container_of
+from crosswheel.engines.in_containers import container_of
 from crosswheel.engines.site import Site
 from crosswheel.errors import EngineUnavailable
 from crosswheel.hosts import LocalHost, local_host

@@ -16,7 +16,8 @@ from pathlib import Path, PurePosixPath
 from crosswheel.answers import answers_in
 from crosswheel.containers.container import Container
 from crosswheel.containers.images import Family
-from crosswheel.engines import containers
+from crosswheel.engines import in_containers
+from crosswheel.engines.container_workspace import ContainerWorkspace
 from crosswheel.engines.site import Site
 from crosswheel.errors import MissingTool
 from crosswheel.model import Interpreter, Job, Sdist
@@ -26,7 +27,7 @@ from crosswheel.toolchains.ccache import known_as
 from crosswheel.toolchains.pinned import version_of
 from crosswheel.toolchains.toolbox import CLANG_BIN, CLANG_CONFIGURATION, MOUNT, RESOURCES
 from crosswheel.toolchains.zig import source_version
-from crosswheel.workspace import ContainerWorkspace, Workspace
+from crosswheel.workspace import Workspace
 
 
 class Accelerated:
@@ -37,10 +38,10 @@ class Accelerated:
         return {"zig": version_of("zig"), "driver": source_version("clang.c")}
 
     def offer(self, target: Target, site: Site) -> Interpreter | str:
-        return containers.offer(target, site, natively=False)
+        return in_containers.offer(target, site, natively=False)
 
     def prepare(self, target: Target, site: Site, *, cxx: bool) -> None:  # noqa: ARG002
-        containers.prepare(target, site, compilers=True)
+        in_containers.prepare(target, site, compilers=True)
 
     def open(
         self,
@@ -59,7 +60,7 @@ class Accelerated:
             return replace(workspace, environ={**workspace.environ, **identity})
 
         path = (str(CLANG_BIN),)
-        return containers.open_workspace(job, sdist, site, folder, log, compilers=True, path=path, equip=equip)
+        return in_containers.open_workspace(job, sdist, site, folder, log, compilers=True, path=path, equip=equip)
 
 
 def _configuration(container: Container, site: Site) -> str:

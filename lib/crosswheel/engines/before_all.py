@@ -16,12 +16,12 @@ from crosswheel.containers.environment import FOLDER
 from crosswheel.containers.images import Image
 from crosswheel.containers.layers import ensure_layer
 from crosswheel.containers.ownership import KIND, LABEL, PROJECT, labels
+from crosswheel.engines.container_workspace import PREPARED, ContainerWorkspace
 from crosswheel.engines.site import Site
 from crosswheel.errors import BuildFailed
 from crosswheel.model import Job, Sdist, chore
 from crosswheel.process import CommandFailed
 from crosswheel.sdist import unpack
-from crosswheel.workspace import PREPARED, ContainerWorkspace
 
 _SOURCES = PurePosixPath("/etc/crosswheel/sources")
 

@@ -12,7 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from crosswheel.containers.images import Family
-from crosswheel.engines import containers
+from crosswheel.engines import in_containers
+from crosswheel.engines.container_workspace import ContainerWorkspace
 from crosswheel.engines.site import Site
 from crosswheel.errors import CrosswheelError, MissingTool
 from crosswheel.model import Interpreter, Job, Sdist
@@ -20,7 +21,7 @@ from crosswheel.targets import Target
 from crosswheel.toolchains.description import ASK, Description, derivable, derive, read_layout
 from crosswheel.toolchains.dockcross import LIBRARY_FOLDERS, CrossTools, configure, environ_of, find_tools
 from crosswheel.toolchains.startup import IMPERSONATE
-from crosswheel.workspace import ContainerWorkspace, Workspace
+from crosswheel.workspace import Workspace
 
 
 class Dockcross:
@@ -33,7 +34,7 @@ class Dockcross:
     def offer(self, target: Target, site: Site) -> Interpreter | str:
         if reason := _refusal(target):
             return reason
-        offered = containers.offer(target, site, natively=None, family="dockcross")
+        offered = in_containers.offer(target, site, natively=None, family="dockcross")
         if isinstance(offered, str):
             return offered
         try:
@@ -44,7 +45,7 @@ class Dockcross:
         return offered
 
     def prepare(self, target: Target, site: Site, *, cxx: bool) -> None:  # noqa: ARG002
-        containers.prepare(target, site, compilers=False, family="dockcross")
+        in_containers.prepare(target, site, compilers=False, family="dockcross")
 
     def open(
         self,
@@ -77,7 +78,7 @@ class Dockcross:
                 library_folders=LIBRARY_FOLDERS,
             )
 
-        return containers.open_workspace(
+        return in_containers.open_workspace(
             job, sdist, site, folder, log, family="dockcross", startup=(IMPERSONATE,), equip=equip
         )
 

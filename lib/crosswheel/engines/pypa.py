@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crosswheel.containers.images import Family
-from crosswheel.engines import containers
+from crosswheel.engines import in_containers
 from crosswheel.engines.site import Site
 from crosswheel.model import Interpreter, Job, Sdist
 from crosswheel.targets import Target
@@ -31,10 +31,10 @@ class Pypa:
         return {}  # all of it is the image's
 
     def offer(self, target: Target, site: Site) -> Interpreter | str:
-        return containers.offer(target, site, natively=self.natively)
+        return in_containers.offer(target, site, natively=self.natively)
 
     def prepare(self, target: Target, site: Site, *, cxx: bool) -> None:  # noqa: ARG002
-        containers.prepare(target, site, compilers=False)
+        in_containers.prepare(target, site, compilers=False)
 
     def open(
         self,
@@ -46,4 +46,4 @@ class Pypa:
         *,
         bare: bool = False,  # noqa: ARG002
     ) -> AbstractContextManager[Workspace]:
-        return containers.open_workspace(job, sdist, site, folder, log)
+        return in_containers.open_workspace(job, sdist, site, folder, log)

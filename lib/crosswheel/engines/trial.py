@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crosswheel.containers.container import Container
-from crosswheel.engines.containers import container_of
 from crosswheel.engines.furnished import furnished
+from crosswheel.engines.in_containers import container_of
 from crosswheel.engines.network import network_of
 from crosswheel.engines.site import Site
 from crosswheel.errors import TestFailed

@@ -1,0 +1,146 @@
+"""A workspace in a container: commands run there, files go in before and come out after."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from crosswheel.containers.container import Container
+from crosswheel.containers.environment import site_packages
+from crosswheel.hosts import LocalHost
+from crosswheel.model import Usage
+from crosswheel.process import CommandFailed
+from crosswheel.targets import PythonTag
+from crosswheel.toolchains.bytecode import put_bytecode_of_packages
+from crosswheel.toolchains.ccache import hits_and_misses
+from crosswheel.toolchains.toolbox import UV
+from crosswheel.workspace import MADE
+
+COMPILES = f"{MADE}/compiles"
+"""What ccache says of the compiles, which comes out with all else."""
+
+# Where the loader looks (ld.so(8)): LD_LIBRARY_PATH, its cache's folders, the default ones.
+_LOADER_FOLDERS = """
+echo "$LD_LIBRARY_PATH" | tr : '\\n'
+ldconfig -p 2>/dev/null | sed -n 's,.* => \\(/.*\\)/[^/]*$,\\1,p' | sort -u
+echo /usr/local/lib64 /usr/local/lib /lib64 /usr/lib64 /lib /usr/lib
+"""
+
+# Links are followed, for the engine copies a link as a link.
+_FIND_LIBRARIES = """
+folders=$({folders})
+for name do
+  for folder in $folders; do
+    if [ -e "$folder/$name" ]; then
+      echo "$name $(readlink -f "$folder/$name")"
+      break
+    fi
+  done
+done
+"""
+
+
+# The folder of a project where `before-all` has run, with what it left there.
+PREPARED = PurePosixPath("/var/lib/crosswheel")
+_COPY = 'if [ -d "$1" ]; then cp -a "$1" "$2"; fi'
+
+
+@dataclass(frozen=True)
+class ContainerWorkspace:
+    """A container with a build environment of one of its interpreters, and a folder here that files pass through.
+
+    `environ` is what the hooks see over the container's own variables, `installer_environ` what uv sees: the
+    caller's index with its credentials, which the hooks do not get. `library_folders` is shell that prints where the
+    target's libraries are.
+    """
+
+    host: LocalHost
+    container: Container
+    root: Path
+    tag: PythonTag
+    python: Path
+    log: Path
+    deadline: float | None
+    environ: Mapping[str, str]
+    installer_environ: Mapping[str, str]
+    meson_options: tuple[str, ...] = ()
+    library_folders: str = _LOADER_FOLDERS
+    hooks: Path | None = None
+
+    @property
+    def asked_for_compiler(self) -> bool:
+        """Never in vain: its image has one."""
+        return False
+
+    def put(self, path: Path) -> None:
+        self.container.put(path)
+
+    def get(self, folder: Path) -> None:
+        self.container.get(folder, folder)
+
+    def install(self, requirements: Iterable[str]) -> None:
+        listed = sorted(requirements)
+        if listed:
+            command = [UV, "pip", "install", "--python", str(self.python), "--", *listed]
+            self.container.run(
+                command, env=self.installer_environ, cwd=str(self.root), log=self.log, deadline=self.deadline
+            )
+            if self.container.emulated:
+                put_bytecode_of_packages(self.container, site_packages(self.tag), self.tag, self.host)
+
+    def run_hook(
+        self, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
+    ) -> None:
+        """As in the protocol; what the words of a hook name on this machine goes in before, and back after.
+
+        Of the project's own commands, nobody knows what their words are.
+        """
+        words = cmd[1:] if cmd[0] == str(self.python) else ()
+        named = [Path(word) for word in words if word.startswith("/") and Path(word).exists()]
+        self.container.put(*named)
+        try:
+            self.container.run(
+                cmd,
+                env={**self.environ, **(extra_environ or {})},
+                cwd=cwd or str(self.root),
+                log=self.log,
+                deadline=self.deadline,
+            )
+        except CommandFailed:
+            self._fetch(named)
+            raise
+        self._fetch(named)
+
+    def _fetch(self, named: Iterable[Path]) -> None:
+        for path in named:
+            if path.is_dir():
+                self.container.get(path, path)
+
+    def before_all(self, command: str, source: Path) -> None:  # noqa: ARG002
+        """The image has it already; what it left in the folder is put there."""
+        left = f"{PREPARED / source.name}/."
+        self.container.run(["sh", "-c", _COPY, "sh", left, str(source)], log=self.log, deadline=self.deadline)
+
+    def interact(self, cmd: Sequence[str], cwd: Path) -> int:
+        return self.container.interact(cmd, env=self.environ, cwd=str(cwd), deadline=self.deadline)
+
+    def libraries(self, names: Iterable[str]) -> Path | None:
+        # They come from a wheel that anybody may have made: a name is no way out of a folder.
+        wanted = {name for name in names if "/" not in name}
+        folder = self.root / "libraries"
+        command = ["sh", "-c", _FIND_LIBRARIES.format(folders=self.library_folders), "sh", *sorted(wanted)]
+        for line in self.container.run(command, deadline=self.deadline).splitlines():
+            name, _, path = line.partition(" ")
+            if name in wanted:
+                self.container.get(path, folder / name / "found")
+                (found,) = (folder / name / "found").iterdir()
+                found.replace(folder / f"{name}.found")
+                shutil.rmtree(folder / name)
+                (folder / f"{name}.found").replace(folder / name)
+        return folder if folder.is_dir() else None
+
+    def usage(self) -> Usage:
+        hits, misses = hits_and_misses(self.root / COMPILES)
+        return Usage(self.container.memory, hits, misses)
