@@ -33,6 +33,7 @@ _ONE = "cp311"
 _FOUR = ("cp310", "cp311", "cp312", "cp313")
 _JOBS = (1_000, 10_000, 1_000)  # the few before and after, for a machine is now quicker and now slower
 _PAIRS = 9  # of runs, of which the median counts
+_ROUNDS = 3  # likewise
 _PATIENCE = 900  # seconds for 10,000 jobs, which should take 60
 
 Warm = Callable[[str, str], State]
@@ -116,22 +117,28 @@ def _counted(engine: str, stage: Stage, warm: Warm, task: Task) -> tuple[float, 
     return run.seconds, run.seconds - json.loads(counted.read_text())["commands"]
 
 
-def side_by_side(stage: Stage, warm: Warm) -> dict[str, float]:
-    """Seconds of four targets of the same project, cold, for one job at a time and for two.
+def side_by_side(stage: Stage, warm: Warm) -> dict[str, Any]:
+    """Seconds of four targets of the same project, cold, for one job at a time and for two; the median of some rounds.
 
     `alone` is one at a time with one compiler at a time, as nobody would do it who has a second processor.
     """
     project = PROJECTS[MAIN]
-    sdist, found = fetched(project.requirement, stage.work), {}
+    sdist = fetched(project.requirement, stage.work)
     there = [python for python in _FOUR if python in stage.interpreters]
     alone = {"MAX_JOBS": "1", "CMAKE_BUILD_PARALLEL_LEVEL": "1"}
-    for name, jobs, environment in (("alone", 1, alone), ("1", 1, {}), ("2", 2, {})):
-        state = warm("cross", "side-by-side")
-        options = ["--jobs", str(jobs)]
-        task = Task(project, sdist, there, test=False, options=options, environment=environment)
-        found[name] = rows.run("cross", stage, state, task).seconds
-        shutil.rmtree(state.folder)
-    return {**found, "targets": len(there)}
+    ways = {"alone": (1, alone), "1": (1, {}), "2": (2, {})}
+    rounds = []
+    for _ in range(_ROUNDS):
+        seconds = {}
+        for name, (jobs, environment) in ways.items():
+            state = warm("cross", "side-by-side")
+            options = ["--jobs", str(jobs)]
+            task = Task(project, sdist, there, test=False, options=options, environment=environment)
+            seconds[name] = rows.run("cross", stage, state, task).seconds
+            shutil.rmtree(state.folder)
+        rounds.append(seconds)
+    found = {name: median(seconds[name] for seconds in rounds) for name in ways}
+    return {**found, "rounds": rounds, "targets": len(there)}
 
 
 def many(stage: Stage, warm: Warm) -> list[dict[str, float]]:  # noqa: ARG001 - all parts are called alike
