@@ -79,7 +79,7 @@ def locked(path: Path, look: Callable[[], None] = lambda: None) -> Iterator[None
 
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(path, timeout=_POLL)
-    while not lock.is_locked:
+    while True:
         with suppress(filelock.Timeout):
             lock.acquire()
             break

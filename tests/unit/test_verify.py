@@ -286,6 +286,16 @@ def test_what_keeps_pip_from_starting_is_the_reason(
     assert (choice.filename, choice.reason) == ("", "there is none")
 
 
+def test_what_never_comes_to_ask_pip_is_not_waited_for(
+    release: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hangs.py").write_text("import time; time.sleep(600)")
+    monkeypatch.setattr("crosswheel.release.choices._PROGRAM", tmp_path / "hangs.py")
+    monkeypatch.setattr("crosswheel.release.choices._LONGEST", 1)
+    (choice,) = pip(release).choices("tiny==1.0", [TARGET])
+    assert (choice.filename, choice.reason) == ("", "nothing, for pip had no answer after 1 s")
+
+
 # ---- who reads ------------------------------------------------------------------------------------------------
 
 

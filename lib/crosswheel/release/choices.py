@@ -7,16 +7,19 @@ import os
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from crosswheel.errors import TimeLimit
 from crosswheel.index import redact
 from crosswheel.process import CommandFailed, Processes, describe_returncode
 from crosswheel.targets import Target
 
 _LONGEST = 600  # seconds for a target; without core metadata on the index it downloads a wheel
+_SILENT = "nothing, for pip had no answer after {} s"
 _PROGRAM = Path(__file__).with_name("pips.py")
 
 
@@ -45,11 +48,14 @@ class Pip:
         with tempfile.TemporaryDirectory() as folder:
             questions = [json.dumps(_question(requirement, target, folder)) for target in targets]
             command = [sys.executable, str(_PROGRAM), str(_LONGEST), folder, *questions]
+            # What a pip leaves that was ended goes with the folder.
+            environ, deadline = {**self._environ, "TMPDIR": folder}, time.monotonic() + _LONGEST * (len(targets) + 1)
             try:
-                # What a pip leaves that was ended goes with the folder.
-                codes = json.loads(self.processes.run(command, env={**self._environ, "TMPDIR": folder}))
+                codes = json.loads(self.processes.run(command, env=environ, deadline=deadline))
             except CommandFailed as error:
                 return [Choice(target, "", reason=_reason(error.returncode, error.output)) for target in targets]
+            except TimeLimit:
+                return [Choice(target, "", reason=_SILENT.format(_LONGEST)) for target in targets]
             answers = [Path(folder, str(at)) for at, _ in enumerate(targets)]
             return list(map(_choice, targets, codes, answers))
 
@@ -75,7 +81,7 @@ class Pip:
 
 
 def _question(requirement: str, target: Target, folder: str) -> list[str]:
-    """Its newest patch release speaks for a Python, as in plans."""
+    """What pip is called with. The newest patch release speaks for a Python, as in plans."""
     return [
         *("install", "--dry-run", "--report", "-", "--quiet", "--no-deps", "--ignore-installed", "--no-cache-dir"),
         *("--only-binary", ":all:", "--target", folder),
@@ -87,7 +93,7 @@ def _question(requirement: str, target: Target, folder: str) -> list[str]:
 
 def _choice(target: Target, code: int, answer: Path) -> Choice:
     if code == -signal.SIGALRM:
-        return Choice(target, "", reason=f"nothing, for pip had no answer after {_LONGEST} s")
+        return Choice(target, "", reason=_SILENT.format(_LONGEST))
     if code:
         return Choice(target, "", reason=_reason(code, answer.with_suffix(".err").read_text("utf-8", "replace")))
     info = json.loads(answer.with_suffix(".out").read_bytes())["install"][0]["download_info"]
