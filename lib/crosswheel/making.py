@@ -12,7 +12,7 @@ from pathlib import Path
 from crosswheel.engines import ENGINES
 from crosswheel.engines.site import Site
 from crosswheel.errors import AuditFailed, CrosswheelError, TestFailed, explained
-from crosswheel.formats.wheels import read_wheel
+from crosswheel.formats.wheels import named_wheel, read_wheel
 from crosswheel.journal import Journal, Made
 from crosswheel.model import Failure, Job, Outcome, Sdist, Status, StepStarted, StepTime, Usage
 from crosswheel.output import Output, keep
@@ -59,7 +59,7 @@ class Maker:
             made = self.known(job)
             ready = self._kept(made, job, folder, log, times) if made else None
             ready = ready or self._built(job, folder, log, times, stack, bare=bare)
-            pure = ready is not None and read_wheel(ready.work.made).is_pure
+            pure = ready is not None and named_wheel(ready.work.made).is_pure
             if ready is None or (bare and not pure):
                 return Outcome(job, "cancelled")
             reason, before = self._test(ready, times)

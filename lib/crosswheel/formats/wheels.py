@@ -247,13 +247,19 @@ class Wheel:
 
 
 def read_wheel(path: Path) -> Wheel:
+    """Raises AuditFailed for a file that is no wheel at all, and not half way through an audit."""
+    wheel = named_wheel(path)
+    _ = wheel.dist_info
+    return wheel
+
+
+def named_wheel(path: Path) -> Wheel:
+    """As its name has it, without a look into it: for one that was read before. Raises AuditFailed."""
     try:
         name, version, build, tags = parse_wheel_filename(path.name)
     except InvalidWheelFilename as error:
         raise AuditFailed(f"{path.name} is not the name of a wheel: {error}") from error
-    wheel = Wheel(path, name, version, build, tags, "-".join(path.stem.rsplit("-", 3)[1:]))
-    _ = wheel.dist_info  # a file that is no wheel at all is found out here and not half way through an audit
-    return wheel
+    return Wheel(path, name, version, build, tags, "-".join(path.stem.rsplit("-", 3)[1:]))
 
 
 def accepted_tags(target: Target, platforms: Iterable[str] = ()) -> frozenset[Tag]:
@@ -274,7 +280,8 @@ def serves(file_name: str, target: Target) -> bool:
 
 
 def artifact(path: Path) -> Artifact:
-    wheel = read_wheel(path)
+    """Of a wheel that has passed its audit."""
+    wheel = named_wheel(path)
     return Artifact(path=path, size=wheel.size, sha256=wheel.sha256, tag=wheel.tag)
 
 
