@@ -431,12 +431,19 @@ def test_a_symbol_that_is_nowhere_is_found_without_running_anything(natively: Ma
     assert (finding["rule"], finding["found"]) == ("W405", "defined_nowhere")
 
 
-def test_a_test_command_runs_with_what_it_requires_and_the_projects_files(natively: Make) -> None:
+def test_a_test_command_runs_in_each_image_with_what_it_requires_and_the_projects_files(
+    natively: Make, slim_x86_64: str
+) -> None:
     built = natively(
-        test="auto", test_requires=["iniconfig"], test_extras=["tests"], test_command="python {project}/check.py"
+        test="auto",
+        test_requires=["iniconfig"],
+        test_extras=["tests"],
+        test_command="python {project}/check.py",
+        test_images=[slim_x86_64],
     )
     assert built.code == 0, built.log()
     assert built.job["tested"]
+    assert built.log().count("checked with iniconfig packaging") == 2
     assert built.log().rstrip().endswith("checked with iniconfig packaging")
 
 

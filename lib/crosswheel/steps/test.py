@@ -128,9 +128,10 @@ def _run(
 
 
 def _project(container: Container, work: Work) -> PurePosixPath:
-    """A copy of the sources, for the tests in them."""
-    if "{project}" in work.config.test_command:
-        container.put(unpack(work.sdist.path, work.workspace.root / "tested"), to=FOLDER)
-        (folder,) = (work.workspace.root / "tested").iterdir()
-        return FOLDER / folder.name
-    return FOLDER
+    """A copy of the sources, for the tests in them: unpacked for the first image, and put into each."""
+    if "{project}" not in work.config.test_command:
+        return FOLDER
+    root = work.workspace.root / "tested"
+    source = next(root.iterdir()) if root.is_dir() else unpack(work.sdist.path, root)
+    container.put(source, to=FOLDER)
+    return FOLDER / source.name
