@@ -262,6 +262,17 @@ def test_libraries_that_the_policy_promises_are_not_looked_for(bench: Bench, mon
     assert asked == {"libfoo.so.1"}
 
 
+@pytest.mark.parametrize("name", ["", ".", "..", "../libfoo.so.1"])
+def test_what_names_no_file_is_not_looked_for(bench: Bench, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """A wheel may ask for anything, and a folder would come out of the container with all that is in it."""
+    work = in_container(bench.work(wheel_of(bench, needed=("libfoo.so.1", name))), {})
+    asked: set[str] = set()
+    monkeypatch.setattr(_Contained, "libraries", lambda _, names: asked.update(names))
+    with pytest.raises(RepairFailed, match="the wheel needs "):
+        repair(work)
+    assert asked == {"libfoo.so.1"}
+
+
 def test_a_run_path_takes_nothing_from_this_machine(bench: Bench) -> None:
     (bench.folder / "machine").mkdir()
     (bench.folder / "machine/libfoo.so.1").write_bytes(tiny_elf(soname="libfoo.so.1"))

@@ -33,7 +33,7 @@ _FIND_LIBRARIES = """
 folders=$({folders})
 for name do
   for folder in $folders; do
-    if [ -e "$folder/$name" ]; then
+    if [ -f "$folder/$name" ]; then
       echo "$name $(readlink -f "$folder/$name")"
       break
     fi
@@ -127,9 +127,7 @@ class ContainerWorkspace:
         return self.container.interact(cmd, env=self.environ, cwd=str(cwd), deadline=self.deadline)
 
     def libraries(self, names: Iterable[str]) -> Path | None:
-        # They come from a wheel that anybody may have made: a name is no way out of a folder.
-        wanted = {name for name in names if "/" not in name}
-        folder = self.root / "libraries"
+        wanted, folder = set(names), self.root / "libraries"
         command = ["sh", "-c", _FIND_LIBRARIES.format(folders=self.library_folders), "sh", *sorted(wanted)]
         for line in self.container.run(command, deadline=self.deadline).splitlines():
             name, _, path = line.partition(" ")

@@ -42,7 +42,9 @@ def gather_libraries(work: Work) -> Libraries:
     asked = set(inside)
 
     def may_be_grafted(name: str) -> bool:
-        return "/" not in name and not (promise and promise.allows_library(name))
+        # Anybody may have made the wheel: a name is no way out of a folder.
+        names_a_file = "/" not in name and name not in {"", ".", ".."}
+        return names_a_file and not (promise and promise.allows_library(name))
 
     while new := {name for name in needed - asked if may_be_grafted(name)}:
         asked |= new

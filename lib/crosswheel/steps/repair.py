@@ -32,9 +32,11 @@ def repair(work: Work) -> Work:
     strip = "strip" if work.config.strip else ""
     arguments = [str(work.made), str(target), str(folder), strip, str(libraries.folder), str(work.sdist.epoch)]
     answer = _ask(work, arguments)
-    if missing := answer.get("missing"):
-        reason = libraries.refused.get(missing, f"no library of that name was found for {target.arch}")
-        raise RepairFailed(f"the wheel needs {missing}: {reason}", hint=_LIBRARY.format(arch=target.arch))
+    if "missing" in answer:
+        name = answer["missing"]
+        reason = libraries.refused.get(name, f"no library of that name was found for {target.arch}")
+        text = f"the wheel needs {name or 'a library without a name'}: {reason}"
+        raise RepairFailed(text, hint=_LIBRARY.format(arch=target.arch))
     if "error" in answer:
         raise RepairFailed(answer["error"], hint=answer["hint"] or f"less {work.workspace.log}")
     return replace(work, wheel=Path(answer["wheel"]))
