@@ -10,6 +10,7 @@ from crosswheel.containers.docker_host import DockerHost
 from crosswheel.engines import ENGINES
 from crosswheel.engines.in_containers import MEMORY_SHARE
 from crosswheel.engines.site import Site
+from crosswheel.hosts import LocalHost
 from crosswheel.journal import Journal, Made
 from crosswheel.model import Job, Plan
 from crosswheel.targets import Target, parse_target
@@ -66,23 +67,24 @@ def _or_forever(seconds: float | None) -> float:
 
 
 def workers(jobs: Sequence[Job], history: Collection[Past], site: Site) -> int:
-    """How many jobs go at a time: as many as were asked for, or as there is room for where most of them work."""
+    """How many jobs go at a time: as many as were asked for, or as there is room for where they work."""
     if site.config.jobs:
         return site.config.jobs
-    docker = site.docker if isinstance(site.docker, DockerHost) and _in_containers(jobs) else None
-    memory = docker.memory if docker else site.host.memory
+    memory = min(machine.memory for machine in _machines(jobs, site))
     needs = [expected_memory(job, history) for job in jobs]
     return at_a_time(needs, processors(jobs, site), int(memory * MEMORY_SHARE))
 
 
 def processors(jobs: Iterable[Job], site: Site) -> int:
-    """Those of the machine where most of the work is done."""
-    docker = site.docker
-    return docker.cpus if isinstance(docker, DockerHost) and _in_containers(jobs) else site.host.cpus
+    """Those of the machine where the work is done; of the smaller one, where two share it."""
+    return min(machine.cpus for machine in _machines(jobs, site))
 
 
-def _in_containers(jobs: Iterable[Job]) -> bool:
-    return any(ENGINES[job.engine].family for job in jobs)
+def _machines(jobs: Iterable[Job], site: Site) -> list[DockerHost | LocalHost]:
+    """Where jobs, of which there is one at least, work."""
+    docker = site.docker if isinstance(site.docker, DockerHost) else site.host
+    kinds = {bool(ENGINES[job.engine].family) for job in jobs}
+    return [docker if in_container else site.host for in_container in kinds]
 
 
 def at_a_time(needs: Sequence[int], processors: int, memory: int) -> int:

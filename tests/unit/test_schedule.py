@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from crosswheel.config import load_config
+from crosswheel.containers.docker_host import DockerHost
 from crosswheel.model import Job, Plan
 from crosswheel.schedule import (
     Past,
@@ -16,6 +18,8 @@ from crosswheel.schedule import (
     expected_plan,
     expected_seconds,
     longest_first,
+    processors,
+    workers,
 )
 from crosswheel.targets import parse_target
 from tiny_projects import tiny_host, tiny_site
@@ -87,3 +91,14 @@ def test_a_plan_says_how_long_it_may_take_only_where_every_job_is_known(tmp_path
     assert expected_plan(known, history, site).seconds == 30
     assert [each.seconds for each in expected_plan(known, history, site).jobs] == [30, 20]
     assert expected_plan(Plan("tiny", (*known.jobs, job("cp313", arch="s390x"))), history, site).seconds is None
+
+
+def test_where_two_machines_share_the_work_the_smaller_one_sets_the_pace(tmp_path: Path) -> None:
+    """An Arm server's engine, and cross builds on a laptop."""
+    host = replace(tiny_host(tmp_path), cpus=2)
+    server = DockerHost(None, "ssh://arm", "29.0", "aarch64", cpus=64, memory=512 * GIB)  # type: ignore[arg-type]
+    site = replace(tiny_site(load_config(tmp_path, {}), host), docker=server)
+    there, here = ([job(python, engine=engine) for python in ("cp312", "cp313")] for engine in ("native", "cross"))
+    assert (processors(there, site), processors(here, site), processors([*there, *here], site)) == (64, 2, 2)
+    assert workers([*there, *here] * 40, [], site) <= 2
+    assert workers(there * 40, [], site) == 64
