@@ -222,8 +222,11 @@ def _last_use(name: str, cache: Path) -> float:
 
 
 def remove_from(docker: DockerHost, cache: Path, holding: Holding) -> bool:
-    """Whether it went: what a container has, the engine keeps."""
+    """Whether it went: what a container has, the engine keeps, and what a run has begun to use since stays as well."""
     name = str(holding.place)
+    used = _last_use(name, cache)
+    if used != holding.used and not math.isnan(used):
+        return False
     try:
         with engine_errors(f"removing {name}"):
             if holding.kind == "image":

@@ -325,6 +325,16 @@ def test_what_the_engine_does_not_give_away_stays(engine: Engine, cache: Path) -
     assert not {"a-database", "sha256:1", "crosswheel-cache-tiny-1", "crosswheel-cache-tiny-2"} & {*engine.removed}
 
 
+def test_what_a_run_has_begun_to_use_since_it_was_looked_at_stays_there_too(engine: Engine, cache: Path) -> None:
+    """The toolbox of a run that is about to start its first container: no container has it yet."""
+    host = host_of(engine)
+    chosen = [each for each in docker_holdings(host, cache) if each.what == "tiny"]
+    mark_volume("crosswheel-cache-tiny-1", cache)
+    for each in chosen:
+        assert remove_from(host, cache, each) == (each.place != "crosswheel-cache-tiny-1")
+    assert "crosswheel-cache-tiny-1" not in engine.removed
+
+
 # ---- the verb -------------------------------------------------------------------------------------------------
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from crosswheel.containers.docker_host import DockerHost, engine_errors
 from crosswheel.containers.images import Image
 from crosswheel.containers.ownership import KIND, PROJECT
+from crosswheel.keeping import mark_volume
 
 CACHE = PurePosixPath("/var/cache/crosswheel")
 OBJECTS = CACHE / "objects"
@@ -34,9 +35,13 @@ class Cache:
         return {self.volume: str(CACHE)}
 
 
-def ensure_cache(docker: DockerHost, project: str, image: Image) -> Cache:
-    """The volume on that Docker host, made if need be: an engine gives the one that it has under a name."""
+def ensure_cache(docker: DockerHost, project: str, image: Image, kept: Path) -> Cache:
+    """The volume on that Docker host, made if need be: an engine gives the one that it has under a name.
+
+    `kept`, this machine's own cache, knows first: who trims that is not to remove the volume before anybody has it.
+    """
     volume = f"crosswheel-cache-{_safe(project)}-{image.id.rpartition(':')[2][:12]}"
+    mark_volume(volume, kept)
     with engine_errors(f"making the volume {volume}"):
         docker.client.volumes.create(volume, labels={KIND: "cache", PROJECT: project})
     return Cache(volume)

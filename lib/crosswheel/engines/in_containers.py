@@ -22,7 +22,6 @@ from crosswheel.engines.network import network_of
 from crosswheel.engines.site import Site
 from crosswheel.errors import BuildFailed, CrosswheelError, EngineUnavailable
 from crosswheel.index import redact
-from crosswheel.keeping import mark_volume
 from crosswheel.model import Interpreter, Job, Sdist
 from crosswheel.targets import Target
 from crosswheel.toolchains import ccache
@@ -85,9 +84,7 @@ def container_of(image: Image, site: Site, project: str, *, compilers: bool, tim
     if isinstance(docker, EngineUnavailable):
         raise docker
     toolbox, runs = site.toolbox(image, compilers=compilers), site.running(image.arch)
-    cache = None if site.config.fresh else ensure_cache(docker, project, image)
-    if cache:
-        mark_volume(cache.volume, site.host.cache)
+    cache = None if site.config.fresh else ensure_cache(docker, project, image, site.host.cache)
     with ExitStack() as stack:
         container = stack.enter_context(
             running(
