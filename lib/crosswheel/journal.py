@@ -13,6 +13,7 @@ time do not see each other's halves. The wheel's sha256 tells what has been dama
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 import time
@@ -85,12 +86,16 @@ class Journal:
     def find(self, key: str) -> Made | None:
         """What was made of all that; a damaged entry is removed, so that it is made anew."""
         place = self.folder / key
-        if not place.is_dir():
+        try:
+            seen = place.stat()
+        except FileNotFoundError:
             return None
         mark_used(place)
         made = _read(place)
         if made and made.is_whole:
             return made
+        if not _is_still(place, seen):
+            return None  # another run has just put its own there, or takes this one away
         self.listener(Note(f"a journal entry is damaged, and its wheel is built again: {place.name[:12]}"))
         remove(place)
         return None
@@ -160,6 +165,13 @@ def _read(place: Path) -> Made | None:
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, UsageError):
         return None
+
+
+def _is_still(place: Path, seen: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(place.stat(), seen)
+    except FileNotFoundError:
+        return False
 
 
 def _seconds(path: Path) -> float:

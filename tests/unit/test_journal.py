@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from crosswheel import errors, making
+from crosswheel import errors, journal, making
 from crosswheel.caches import goes, local_holdings, remove_local
 from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.emulation import Running
@@ -285,6 +285,29 @@ def test_an_entry_that_another_run_puts_there_at_the_same_moment_is_replaced(
     assert len(removed) == 2
     assert not [event for event in events if isinstance(event, Note)]
     assert next(only_entry(yard).glob("*.whl")).read_bytes() == ours
+
+
+def test_an_entry_that_another_run_puts_there_while_this_one_looks_is_not_taken_for_damaged(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    yard.run("platform").execute()
+    place = only_entry(yard)
+    read, seen = journal._read, []
+
+    def replaced(folder: Path) -> Made | None:
+        if not seen:
+            seen.append(folder)
+            shutil.copytree(folder, folder.with_name("theirs"))
+            remove(folder)
+            made = read(folder)
+            folder.with_name("theirs").rename(folder)
+            return made
+        return read(folder)
+
+    monkeypatch.setattr(journal, "_read", replaced)
+    assert yard.run("platform").journal.find(place.name) is None
+    assert seen == [place]
+    assert yard.run("platform").journal.find(place.name) is not None
 
 
 def test_an_entry_that_a_run_beside_replaces_is_used_to_the_end(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
