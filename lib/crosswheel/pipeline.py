@@ -27,6 +27,7 @@ from crosswheel.journal import Journal
 from crosswheel.making import Maker, failure
 from crosswheel.model import Failure, Job, JobFinished, Note, Outcome, Plan, Refusal, Sdist, Usage
 from crosswheel.output import Output
+from crosswheel.process import Stopped
 from crosswheel.schedule import expected_seconds, history_of, longest_first, processors, workers
 from crosswheel.steps.test import prepare_test, untested
 from crosswheel.targets import Architecture, Policy, Target
@@ -145,8 +146,12 @@ class Run:
             if job.target not in self.outcomes and job.target not in self._known:
                 groups.setdefault((job.engine, job.target.arch, job.target.policy), []).append(job)
         for (engine, _, _), group in groups.items():
+            if self.host.processes.stopped:
+                return
             try:
                 ENGINES[engine].prepare(group[0].target, self.site, cxx=self.sdist.cxx)
+            except Stopped:
+                return
             except (CrosswheelError, OSError) as error:
                 self._do_without(group, failure(error, "prepare"))
                 continue

@@ -11,6 +11,7 @@ import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from crosswheel.commands.wheels import _exit_code as exit_code_of
 from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.emulation import Running
 from crosswheel.engines import ENGINES
+from crosswheel.engines.site import Site
 from crosswheel.errors import (
     BuildFailed,
     CannotRun,
@@ -32,6 +34,7 @@ from crosswheel.errors import (
     EngineUnavailable,
     ImageUnavailable,
     IndexUnreachable,
+    MissingTool,
     OutOfMemory,
     TimeLimit,
 )
@@ -41,6 +44,7 @@ from crosswheel.process import CommandFailed
 from crosswheel.report.tally import tally
 from crosswheel.rules import ALL_RULES
 from crosswheel.steps.work import Work
+from crosswheel.targets import Target, parse_policy
 from stray import runs_still
 from tiny_projects import (
     PATIENCE,
@@ -219,6 +223,24 @@ def test_with_fail_fast_the_first_failure_stops_the_rest_and_keeps_what_is_done(
     outcomes = yard.run("raises_once", pythons=3, jobs=1, fail_fast=True).execute()
     assert statuses(outcomes) == ["built", "failed", "cancelled"]
     assert yard.files() == [WHEELS[0]]
+
+
+def test_with_fail_fast_nothing_is_prepared_after_what_could_not_be(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = yard.run("platform", pythons=2, fail_fast=True)
+    first, second = run.plan.jobs
+    newer = replace(second, target=replace(second.target, policy=parse_policy("manylinux_2_28")))
+    run.plan = replace(run.plan, jobs=(first, newer))
+    asked: list[str] = []
+
+    def prepare(target: Target, site: Site, *, cxx: bool) -> None:
+        asked.append(str(target.policy))
+        raise MissingTool("there is no compiler", hint="get one")
+
+    monkeypatch.setattr(yard.engine, "prepare", prepare)
+    assert statuses(run.execute()) == ["failed", "cancelled"]
+    assert asked == [str(first.target.policy)]
 
 
 def test_a_full_disk_is_named_and_leaves_no_half_wheel(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
