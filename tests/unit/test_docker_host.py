@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -16,8 +17,8 @@ from typing import Any
 import pytest
 
 from crosswheel.containers import docker_host
-from crosswheel.containers.docker_host import connect
-from crosswheel.errors import EngineUnavailable
+from crosswheel.containers.docker_host import connect, engine_errors
+from crosswheel.errors import DiskFull, EngineUnavailable
 
 NOBODY = 65534
 INFO = {"ServerVersion": "20.10.24", "Architecture": "aarch64", "NCPU": 4, "MemTotal": 2**30}
@@ -168,3 +169,9 @@ def test_no_such_context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     text = refusal("faraway")
     assert "there is no docker context 'faraway'; there are: default" in text
     assert text.endswith("\n  try: docker context ls")
+
+
+def test_a_full_disk_here_is_not_an_engine_that_is_not_there() -> None:
+    """Files go through this machine on their way into containers."""
+    with pytest.raises(DiskFull, match="no space left: spool"), engine_errors("copying"):
+        raise OSError(errno.ENOSPC, "No space left on device", "spool")

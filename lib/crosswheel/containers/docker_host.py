@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from crosswheel.containers.ssh import tunnel
-from crosswheel.errors import CrosswheelError, EngineUnavailable
+from crosswheel.errors import CrosswheelError, DiskFull, EngineUnavailable, explained
 from crosswheel.targets import Architecture, architectures
 
 if TYPE_CHECKING:
@@ -143,7 +143,8 @@ def address_of(client: docker.DockerClient) -> str:
 def engine_errors(doing: str, kind: type[CrosswheelError] = EngineUnavailable) -> Iterator[None]:
     """What the library and the network raise, as one error of ours; `doing` says what was tried.
 
-    An engine's refusal becomes a `kind`; an engine that is not there, always EngineUnavailable.
+    An engine's refusal becomes a `kind`; an engine that is not there, always EngineUnavailable. A disk of this machine
+    that is full, for files pass through it, is DiskFull.
     """
     from docker.errors import APIError, DockerException
     from requests.exceptions import RequestException
@@ -154,7 +155,8 @@ def engine_errors(doing: str, kind: type[CrosswheelError] = EngineUnavailable) -
         text = f"{doing}: {error.explanation or error}".strip()
         raise kind(text, hint="docker info; the engine's own log says more: journalctl -u docker") from error
     except (DockerException, RequestException, OSError) as error:
-        raise _unavailable(doing, error) from error
+        ours = explained(error) if isinstance(error, OSError) else None
+        raise ours if isinstance(ours, DiskFull) else _unavailable(doing, error) from error
 
 
 def _unavailable(doing: str, error: Exception) -> EngineUnavailable:
