@@ -96,9 +96,10 @@ class Site:
                 listener=self.listener,
             )
 
-        if self._known.get(("image", reference, arch)) is None:
-            self._known.pop(("image", reference, arch), None)
-        return self._once(("image", reference, arch), fetch)
+        with self._asking:
+            if self._known.get(("image", reference, arch)) is None:
+                self._known.pop(("image", reference, arch), None)
+            return self._once(("image", reference, arch), fetch)
 
     def pythons(self, target: Target, family: Family = "pypa") -> Mapping[PythonTag, Interpreter | None]:
         """What the image has, or what pypa's images usually have while it is not there to be asked."""
@@ -182,7 +183,7 @@ class Site:
                     self._known[key] = ask()
                 except CrosswheelError as error:
                     self._known[key] = error
-        answer = self._known[key]
+            answer = self._known[key]
         if isinstance(answer, CrosswheelError):
             raise answer
         return answer  # type: ignore[return-value]
