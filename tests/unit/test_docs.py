@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 from types import ModuleType
 
@@ -34,3 +35,13 @@ def test_every_exit_code_is_documented() -> None:
     for name, kind in vars(errors).items():
         if isinstance(kind, type) and issubclass(kind, errors.CrosswheelError):
             assert f"| {kind.exit_code} | `{name}` |" in page
+
+
+def test_what_pages_import_is_there() -> None:
+    pages = [*DOCS.glob("*.md"), DOCS.parent / "README.md"]
+    found = {
+        line for page in pages for line in re.findall(r"^from crosswheel.* import .+$", page.read_text(), re.MULTILINE)
+    }
+    assert len(found) > 5
+    for line in found:
+        exec(line, {})  # noqa: S102 - as its reader would

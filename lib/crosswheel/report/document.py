@@ -32,7 +32,7 @@ def plan_document(plan: Plan) -> Document:
 
 
 def report_document(report: Report) -> Document:
-    """How every job ended, in the order in which they ended; jobs that never ended come last."""
+    """How every job ended, in the order of the plan; jobs that never ended come last."""
     unfinished = tally(report).unfinished
     return {
         **_heading("report", report.plan),

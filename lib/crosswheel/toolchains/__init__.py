@@ -5,7 +5,8 @@ zigcc.c           the compiler driver that build systems see, where Zig has head
 clang.c           the same inside a container: Zig's clang, with the image's own headers and libraries
 dockcross.py      the compilers of dockcross's images
 pinned.py         which versions of tools are fetched, by which hash
-toolbox.py        a volume with the tools that containers need: uv, Zig, the drivers
+ccache.py         what it is told, and what it says of each compile
+toolbox.py        a volume with the tools that containers need: uv, ccache, Zig, the drivers
 bytecode.py       compiled once, so that emulated interpreters need not
 description.py    a target's CPython: its sysconfig and headers
 startup.py        what is copied into build environments, and starts with each of their interpreters:
