@@ -172,7 +172,8 @@ class _Repair:
                 yield name, None  # which auditwheel takes out of the needed libraries
                 continue
             source = self._source(name, path)
-            copy = self.folder / "grafts" / name / name
+            file = Path(name).name  # a library without a soname is asked for by the path that it was linked by
+            copy = self.folder / "grafts" / file / file
             data = source.read_bytes()
             data = stripped(data) if self.strip else data
             if copy.exists() and copy.read_bytes() != data:
@@ -187,7 +188,8 @@ class _Repair:
         """Where a library comes from: of what run paths lead to only the build's own are taken."""
         if path and path.resolve().is_relative_to(self.folder.parent.resolve()):
             return path
-        if not (self.libraries / name).is_file():
+        # A path leads past that folder, to what this machine has there.
+        if "/" in name or not (self.libraries / name).is_file():
             raise _Refused({"missing": name})
         return self.libraries / name
 

@@ -273,6 +273,21 @@ def test_what_names_no_file_is_not_looked_for(bench: Bench, monkeypatch: pytest.
     assert asked == {"libfoo.so.1"}
 
 
+def test_a_library_that_is_asked_for_by_a_path_is_not_this_machines(bench: Bench) -> None:
+    """As one without a soname is that was linked by its path."""
+    here = bench.folder / "machine/libfoo.so"
+    here.parent.mkdir()
+    here.write_bytes(data := tiny_elf(soname="libfoo.so"))
+    before = here.stat()
+    with pytest.raises(RepairFailed, match=f"the wheel needs {here}: no library of that name was found"):
+        bench.repaired(wheel_of(bench, needed=(str(here),)))
+    assert (here.read_bytes(), here.stat().st_mtime_ns, here.stat().st_mode) == (
+        data,
+        before.st_mtime_ns,
+        before.st_mode,
+    )
+
+
 def test_a_run_path_takes_nothing_from_this_machine(bench: Bench) -> None:
     (bench.folder / "machine").mkdir()
     (bench.folder / "machine/libfoo.so.1").write_bytes(tiny_elf(soname="libfoo.so.1"))
