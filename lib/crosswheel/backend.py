@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from crosswheel.errors import BuildFailed, CrosswheelError, DiskFull, IndexUnreachable
-from crosswheel.process import CommandFailed, log_tail
+from crosswheel.errors import BuildFailed, CrosswheelError, DiskFull, IndexUnreachable, explained
+from crosswheel.process import CommandFailed
 from crosswheel.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -182,16 +182,21 @@ def _explained(workspace: Workspace) -> Iterator[None]:
             raise _failure(workspace, cause) from error
         if isinstance(cause, CrosswheelError):
             raise cause from error
+        if isinstance(cause, OSError) and isinstance(full := explained(cause), DiskFull):
+            raise full from error
         raise BuildFailed(f"the build backend failed: {error}", hint=hint) from error
     except CommandFailed as error:
         raise _failure(workspace, error) from error
     except BuildException as error:
         raise BuildFailed(str(error), hint=hint) from error
+    except (TypeError, ValueError) as error:  # that it answered at all, the library takes for granted
+        text = f"what its [build-system] says, or its backend answered, cannot be used: {error}"
+        raise BuildFailed(text, hint=hint) from error
 
 
-def unreachable_index(error: CommandFailed, log: Path, *, offline: bool = False) -> IndexUnreachable | None:
+def unreachable_index(error: CommandFailed, *, offline: bool = False) -> IndexUnreachable | None:
     """What became of uv, if it was that the package index did not answer."""
-    if Path(error.argv[0]).name != "uv" or not _NETWORK.search("\n".join(log_tail(log))):
+    if Path(error.argv[0]).name != "uv" or not _NETWORK.search(error.output):
         return None
     if offline:
         text = "requirements are not in uv's cache, and --offline forbids fetching them"
@@ -202,8 +207,8 @@ def unreachable_index(error: CommandFailed, log: Path, *, offline: bool = False)
 
 def _failure(workspace: Workspace, error: CommandFailed) -> CrosswheelError:
     command = " ".join(Path(word).name if os.sep in word else word for word in error.argv[:3])
-    if missing := unreachable_index(error, workspace.log, offline=workspace.host.index.offline):
+    if missing := unreachable_index(error, offline=workspace.host.index.offline):
         return missing
-    if any("No space left on device" in line for line in log_tail(workspace.log)):
+    if "No space left on device" in error.output:
         return DiskFull(f"{command} ran out of disk space", hint="df -h; then free some, or set TMPDIR to another disk")
     return BuildFailed(f"{command} failed with {error.ending}", hint=f"less {workspace.log}")

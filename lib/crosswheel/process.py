@@ -26,7 +26,7 @@ _LOOK = 0.5  # seconds between two looks at how much memory a command takes
 
 
 class CommandFailed(CrosswheelError):  # noqa: N818
-    """A command ended with a code that is not 0; `output` is what it printed, where no log took it."""
+    """A command ended with a code that is not 0; `output` is what it printed, or where a log has that, its end."""
 
     def __init__(self, argv: Sequence[str], returncode: int, output: str) -> None:
         self.ending = describe_returncode(returncode)
@@ -121,10 +121,11 @@ class Processes:
         with log.open("ab") as sink:
             sink.write(f"$ {' '.join(argv)}\n".encode())
             sink.flush()
+            since = sink.tell()
             process = self._start(argv, env, cwd, sink.fileno())
             self._wait(process, env[_MARK], argv, deadline, meter)
         if process.returncode:
-            raise CommandFailed(argv, process.returncode, "")
+            raise CommandFailed(argv, process.returncode, "\n".join(log_tail(log, since=since)))
         return ""
 
     def interact(self, argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, deadline: float | None = None) -> int:
@@ -313,10 +314,10 @@ def _end_leftovers(process: subprocess.Popen[bytes]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def log_tail(log: Path, lines: int = 30) -> tuple[str, ...]:
-    """The last lines of a log, without reading all of a large one."""
+def log_tail(log: Path, lines: int = 30, *, since: int = 0) -> tuple[str, ...]:
+    """The last lines of a log behind its byte `since`, without reading all of a large one."""
     if not log.is_file():
         return ()
     with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - 64 * 1024))
+        file.seek(max(since, log.stat().st_size - 64 * 1024))
         return tuple(file.read().decode(errors="replace").splitlines()[-lines:])

@@ -23,7 +23,7 @@ from containers import dockerd
 from containers.engine import Engine
 from containers.program import find_program
 from crosswheel.containers import container as module
-from crosswheel.containers.container import Container, remove_stale, running
+from crosswheel.containers.container import Container, remove_stale, running, unstarted
 from crosswheel.containers.docker_host import DockerHost, connect
 from crosswheel.containers.images import Image, ensure_image
 from crosswheel.containers.opt_python import find_pythons
@@ -530,6 +530,16 @@ def test_looking_for_pythons_leaves_no_container(
     before = {each.id for each in engine.containers.list(all=True, ignore_removed=True)}
     assert {str(tag) for tag in find_pythons(host, manylinux)} >= {"cp311", "cp313"}
     assert {each.id for each in engine.containers.list(all=True, ignore_removed=True)} <= before
+
+
+def test_what_an_image_has_gets_into_no_volume(host: DockerHost, busybox: Image) -> None:
+    """Programs of all projects lie in one, and an empty one takes what is in its place."""
+    volume = host.client.volumes.create("crosswheel-tests-empty")
+    try:
+        with unstarted(host, busybox, {str(volume.name): "/bin"}) as holder, pytest.raises(docker.errors.NotFound):
+            holder.get_archive("/bin/sh")
+    finally:
+        volume.remove(force=True)
 
 
 def test_an_image_without_pypas_folders_has_none(host: DockerHost, busybox: Image) -> None:

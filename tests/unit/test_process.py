@@ -83,7 +83,14 @@ def test_a_command_that_fails_gives_all_that_it_printed_or_leaves_it_in_the_log(
     assert (caught.value.returncode, caught.value.output) == (1, "out\nerr\n")
     with pytest.raises(CommandFailed) as caught:
         Processes().run(command, env=ENVIRON, log=tmp_path / "log")
-    assert (caught.value.output, log_tail(tmp_path / "log", 2)) == ("", ("out", "err"))
+    assert (caught.value.output, log_tail(tmp_path / "log", 2)) == ("out\nerr", ("out", "err"))
+
+
+def test_a_command_is_not_judged_by_what_others_have_left_in_its_log(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("No space left on device\n")
+    with pytest.raises(CommandFailed) as caught:
+        Processes().run(["sh", "-c", "echo so; exit 1"], env=ENVIRON, log=tmp_path / "log")
+    assert caught.value.output == "so"
 
 
 def test_a_program_that_is_not_there_is_a_file_not_found() -> None:

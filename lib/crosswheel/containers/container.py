@@ -96,10 +96,11 @@ class Container:
         except ContainerLost as error:
             raise (error if self.is_running else self._lost(began)) from error
         with _outputs(log, argv) as (out, err):
+            since = out.tell()
             self._follow(chunks, out, err, argv, deadline)
             code = self._exit_code(started["Id"], argv, deadline, began)
             if code:
-                output = "\n".join(log_tail(log)) if log else _text(out) + _text(err)
+                output = "\n".join(log_tail(log, since=since)) if log else _text(out) + _text(err)
                 raise self._failure(argv, code, output, began)
             return "" if log else _text(out)
 
@@ -304,9 +305,8 @@ class Container:
 
     def _ran_out_of_memory(self, began: float) -> bool:
         """Whether the kernel has killed a process of it since then: the engine sets no flag for that of a command."""
-        from docker.errors import DockerException
-
-        with contextlib.suppress(DockerException, OSError):
+        # What comes past requests may break off with any error of urllib3's, and only this question is lost.
+        with contextlib.suppress(Exception):
             client = self.docker.client
             # In whole seconds of the engine's own clock, and until the next one, for events come late.
             now = int(_moment(client.info()["SystemTime"]))
@@ -384,13 +384,15 @@ def running(
 def unstarted(docker: DockerHost, image: Image, volumes: Mapping[str, str] | None = None) -> Iterator[DockerContainer]:
     """A container that never runs: through it, files of an image are read, and files reach a volume.
 
-    `volumes` maps names of volumes to where they are mounted, for writing too.
+    `volumes` maps names of volumes to where they are mounted, for writing too. What the image has there does not get
+    into them, as it otherwise would into one that is empty.
     """
     from docker.errors import DockerException
+    from docker.types import Mount
 
-    mounts = [f"{name}:{path}" for name, path in (volumes or {}).items()]
+    mounts = [Mount(path, name, type="volume", no_copy=True) for name, path in (volumes or {}).items()]
     created = docker.client.containers.create(
-        image.id, ["true"], platform=image.arch.oci, volumes=mounts, labels=labels(), network_mode="none"
+        image.id, ["true"], platform=image.arch.oci, mounts=mounts, labels=labels(), network_mode="none"
     )
     try:
         yield created

@@ -123,6 +123,6 @@ def seed(container: Container, tag: PythonTag, environ: Mapping[str, str], log: 
     try:
         container.run(command, env=environ, log=log, deadline=deadline)
     except CommandFailed as error:
-        if missing := unreachable_index(error, log, offline="UV_OFFLINE" in environ):
+        if missing := unreachable_index(error, offline="UV_OFFLINE" in environ):
             raise missing from error
         raise BuildFailed(f"pip could not be installed: {error.ending}", hint=f"less {log}") from error

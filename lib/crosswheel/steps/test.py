@@ -117,7 +117,7 @@ def _run(
     try:
         container.run(command, env=environ, cwd=EMPTY, log=log, deadline=deadline)
     except CommandFailed as error:
-        if missing := unreachable_index(error, log, offline=work.site.host.index.offline):
+        if missing := unreachable_index(error, offline=work.site.host.index.offline):
             raise missing from error
         text = f"{what} in {container.image.reference}: {error.ending}"
         raise TestFailed(text, hint=f"less {log}; crosswheel shell {work.job.target}") from error
