@@ -14,6 +14,9 @@ from crosswheel.process import CommandFailed, Processes
 # How git finds itself and its settings. No tokens: a repository's own settings name programs that git starts.
 _SHARED = ("PATH", "HOME", "XDG_CONFIG_HOME", "TMPDIR")
 _CALM = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
+# Whatever the user's settings add to an answer, or leave out of it.
+_AS_ASKED = ("-c", "log.showSignature=false")
+_ALL_CHANGES = ("--porcelain", "--untracked-files=normal", "--ignore-submodules=none")
 _SHOWN = 5
 
 
@@ -50,7 +53,7 @@ def read_checkout(
         root = Path(git("rev-parse", "--show-toplevel").rstrip("\n")).resolve()
         commit, committed = git("log", "-1", "--format=%H%n%ct").splitlines()
         tags = git("tag", "--points-at", "HEAD").splitlines()
-        changes = git("status", "--porcelain", "--", ":/", *_but(apart, root)).splitlines()
+        changes = git("status", *_ALL_CHANGES, "--", ":/", *_but(apart, root)).splitlines()
     except FileNotFoundError as error:
         raise NotReleasable(
             "there is no git on this machine", hint="install git with your system's packages"
@@ -95,7 +98,7 @@ def releasable_tag(checkout: Checkout, version: Version, tag_format: str) -> str
 
 def _git(folder: Path, processes: Processes, environ: Mapping[str, str]) -> Callable[..., str]:
     env = {name: value for name, value in environ.items() if name in _SHARED or name.startswith("GIT_CONFIG")} | _CALM
-    return lambda *words: processes.run(["git", *words], env=env, cwd=folder)
+    return lambda *words: processes.run(["git", *_AS_ASKED, *words], env=env, cwd=folder)
 
 
 def _version_in(tag: str, tag_format: str) -> Version | None:

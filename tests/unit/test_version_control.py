@@ -135,3 +135,11 @@ def test_what_stands_against_a_release_is_said_at_once(checkout: Checkout, compl
 )
 def test_tags_of_another_form(tag: str, tag_format: str) -> None:
     assert releasable_tag(Checkout("c" * 40, 0, ("x", tag)), Version("1.0"), tag_format) == tag
+
+
+def test_what_a_users_settings_change_of_gits_answers_is_not_heard_of(tmp_path: Path, git: Git) -> None:
+    git("config", "log.showSignature", "true")
+    git("config", "status.showUntrackedFiles", "no")
+    (tmp_path / "new.txt").touch()
+    assert last_commit(tmp_path, Processes(), GIT) == 1_700_000_000
+    assert read(tmp_path).changes == ("?? new.txt",)
