@@ -33,7 +33,10 @@ _TEMPORARY = re.compile(rb"/tmp/[\w./+-]+|\btmp[a-z0-9_]{8}\b|\bcc[A-Za-z0-9]{6}
 _IDENTIFIER = re.compile(rb"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 _ADDRESS = re.compile(rb"\bat 0x[0-9a-f]{6,16}\b")
 _HEXADECIMAL = re.compile(rb"(?<![0-9A-Za-z])(?=[0-9a-f]*[a-f])(?=[0-9a-f]*\d)[0-9a-f]{12,}(?![0-9A-Za-z])")
-_LITERAL = re.compile(rb"""\bb(?:'[^'\n]*\\x[0-9a-f]{2}[^'\n]*'|"[^"\n]*\\x[0-9a-f]{2}[^"\n]*")""")
+# Each place is looked at once, also where the quote at the end is missing.
+_LITERAL = re.compile(
+    rb"""\bb(?:'(?:[^'\n\\]|\\[^x\n'])*\\x[0-9a-f]{2}[^'\n]*'|"(?:[^"\n\\]|\\[^x\n"])*\\x[0-9a-f]{2}[^"\n]*")"""
+)
 _NUMBER = re.compile(rb"(?<![\w.])(?:\d{12,}|\d\.\d{9,})(?![\w.])")
 _WORD = re.compile(rb"[^\s,;:(){}\[\]]+")
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 import time
+import traceback
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,7 +104,7 @@ class Maker:
         began = time.monotonic()
         workspace = stack.enter_context(ENGINES[job.engine].open(job, self.sdist, self.site, folder, log, bare=bare))
         trial = stack.enter_context(first_trial(job, self.sdist, self.site))
-        work = self._steps(Work(job, self.sdist, self.site, workspace, trial=trial), _BUILD, times)
+        work = self._steps(Work(job, self.sdist, self.site, workspace, bare=bare, trial=trial), _BUILD, times)
         if bare and (workspace.asked_for_compiler or not read_wheel(work.made).is_pure):
             return None
         work = self._steps(work, _REPAIR + _AUDIT, times)
@@ -162,6 +163,9 @@ class Maker:
             findings = error.work.findings if isinstance(error, _Rejected) else ()
             failed = failure(error, times[-1].step if times else "open", log)
             return Outcome(job, "failed", None, tuple(times), findings, failed, log)
+        except Exception as error:  # noqa: BLE001 - a fault of ours costs its own job, and none of those beside it
+            failed = failure(_unforeseen(error, log), times[-1].step if times else "open", log)
+            return Outcome(job, "failed", None, tuple(times), (), failed, log)
 
 
 @dataclass(frozen=True)
@@ -180,6 +184,15 @@ class _Rejected(AuditFailed):
     def __init__(self, work: Work, message: str, *, hint: str) -> None:
         super().__init__(message, hint=hint)
         self.work = work
+
+
+def _unforeseen(error: Exception, log: Path | None) -> CrosswheelError:
+    """With all that is needed to mend it at the end of the log."""
+    if log:
+        with suppress(OSError), log.open("a", encoding="utf-8", errors="backslashreplace") as file:
+            file.writelines(traceback.format_exception(error))
+    text = f"{type(error).__name__}: {error}".removesuffix(": ")
+    return CrosswheelError(f"{text}, which is a fault of crosswheel's own", hint=f"less {log}, and tell its authors")
 
 
 def failure(error: CrosswheelError | OSError, step: str, log: Path | None = None) -> Failure:

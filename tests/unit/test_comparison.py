@@ -230,3 +230,10 @@ def test_an_elf_file_that_is_broken_is_compared_as_bytes(tmp_path: Path) -> None
     broken = tiny_elf()[:100]
     said = said_of(tmp_path, broken + b"\0\1", broken + b"\0\2", (FIRST, SECOND))
     assert said.where == f"at {len(broken) + 1:#x}"
+
+
+def test_a_literal_that_never_ends_is_searched_in_no_time(tmp_path: Path) -> None:
+    endless = b"data = b'" + rb"\x00" * 100_000
+    began = time.monotonic()
+    cause_of(tmp_path, endless + b"1", endless + b"2")
+    assert time.monotonic() - began < 10

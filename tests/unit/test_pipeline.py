@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from crosswheel import errors
+from crosswheel import errors, making
 from crosswheel.commands import run_verb
 from crosswheel.commands.wheels import _exit_code as exit_code_of
 from crosswheel.containers.docker_host import DockerHost
@@ -217,6 +217,25 @@ def test_one_failure_does_not_stop_the_others(yard: Yard) -> None:
     outcomes = yard.run("raises_once", pythons=3).execute()
     assert statuses(outcomes) == ["built", "failed", "built"]
     assert yard.files() == [WHEELS[0], WHEELS[2]]
+
+
+def test_a_fault_of_ours_costs_its_own_job_and_none_beside_it(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = yard.run("platform", pythons=2, jobs=1)
+    (audit,) = making._AUDIT
+
+    def faulty(work: Work) -> Work:
+        if work.job.target == TARGETS[0]:
+            raise ZeroDivisionError("by nobody")
+        return audit(work)
+
+    monkeypatch.setattr(making, "_AUDIT", (faulty,))
+    outcomes = run.execute()
+    assert statuses(outcomes) == ["failed", "built"]
+    failure = outcomes[0].failure
+    assert failure
+    assert (failure.kind, failure.exit_code, failure.step) == ("CrosswheelError", 1, "faulty")
+    assert failure.message == "ZeroDivisionError: by nobody, which is a fault of crosswheel's own"
+    assert failure.log_tail[-1] == "ZeroDivisionError: by nobody"
 
 
 def test_with_fail_fast_the_first_failure_stops_the_rest_and_keeps_what_is_done(yard: Yard) -> None:

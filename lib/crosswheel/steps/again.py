@@ -6,7 +6,8 @@ import shutil
 from dataclasses import replace
 
 from crosswheel.engines import ENGINES
-from crosswheel.formats.wheels import read_wheel
+from crosswheel.errors import AuditFailed
+from crosswheel.formats.zips import Unreadable
 from crosswheel.scratch import scratch_folder
 from crosswheel.steps.build import build
 from crosswheel.steps.repair import repair
@@ -25,14 +26,16 @@ def again(work: Work) -> Work:
     site = replace(work.site, config=replace(work.config, fresh=True))
     log = first.log.with_suffix(".again.log")
     log.write_bytes(b"")
-    bare = read_wheel(work.made).is_pure
     # A name as long as the first one's: nothing in a binary moves for a longer path.
     with (
         scratch_folder(f"{work.sdist.name}_{job.target}") as folder,
-        ENGINES[job.engine].open(job, work.sdist, site, folder, log, bare=bare) as workspace,
+        ENGINES[job.engine].open(job, work.sdist, site, folder, log, bare=work.bare) as workspace,
     ):
         second = repair(build(Work(job, work.sdist, site, workspace))).made
-        differences = compare_wheels(work.made, second, first.root, workspace.root)
+        try:
+            differences = compare_wheels(work.made, second, first.root, workspace.root)
+        except Unreadable as error:  # the second one passed no audit
+            raise AuditFailed(f"a second {second.name} cannot be read: {error}", hint=f"less {log}") from error
         if differences:
             kept = work.config.output / "again"
             kept.mkdir(exist_ok=True)

@@ -25,6 +25,8 @@ class Work:
     findings: tuple[Finding, ...] = ()
     differences: tuple[Difference, ...] | None = None
     """From the wheel of a second build; None where there was none."""
+    bare: bool = False
+    """Whether it is built without compilers."""
     trial: Callable[[], Trial] | None = None
     """Waits for the container of the first test and gives it; None where nobody makes one ready."""
 
