@@ -15,23 +15,28 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from email.parser import HeaderParser
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from crosswheel.answers import Answers
 from crosswheel.errors import SourceError
+from crosswheel.formats.zips import RATIO, UNPACKED
 from crosswheel.index import sha256_of
 from crosswheel.model import Sdist
+
+_Info = TypeVar("_Info", tarfile.TarInfo, zipfile.ZipInfo)
 
 _CXX = (".cc", ".cpp", ".cxx", ".c++", ".C", ".hpp", ".hh", ".mm")
 _COMPILED = (*_CXX, ".c", ".pyx", ".f", ".f90", ".rs", ".s", ".S", ".asm", ".cu", ".go", ".zig", ".i")
 
 # py_limited_api = "cp311" of setuptools, py-api of scikit-build-core, limited_api: '3.11' of Meson, USE_SABI 3.11 of
 # CMake; and the macro Py_LIMITED_API itself.
-_SINCE = re.compile(r"""(?:(?:limited[-_]api|py-api)["']?\s*[=:]\s*["'](?:cp3|3\.)|SABI\s+3\.)(\d+)""")
+_SINCE = re.compile(r"""(?:(?:limited[-_]api|py-api)["']?\s*[=:]\s*["'](?:cp3|3\.)|SABI\s+3\.)(\d{1,3})""")
 _SINCE_IN_HEXADECIMAL = re.compile(r"\b0x03([0-9A-Fa-f]{2})0000\b")
 _BUILD_FILES = ("setup.py", "setup.cfg", "pyproject.toml", "meson.build", "CMakeLists.txt")
 _MAY_SPEAK_OF_CXX = (".pyx", "/setup.py", "/meson.build")
 _PKG_INFO = re.compile(r"(?:\./)?[^/]+/PKG-INFO")  # in the top folder
+
+_LARGEST_TEXT = 1 << 24  # bytes that are looked at of one member
 
 # 1980 to 2107: all that a ZIP archive, which a wheel is, can name.
 _FIRST, _LAST = 315_532_800, 4_354_819_198
@@ -54,7 +59,7 @@ def read_sdist(path: Path, answers: Answers | None = None) -> Sdist:
 
 def as_epoch(seconds: float) -> int:
     """The nearest time that a wheel can be dated to."""
-    return min(_LAST, max(_FIRST, int(seconds)))
+    return int(min(_LAST, max(_FIRST, seconds))) if seconds == seconds else _FIRST  # noqa: PLR0124 - NaN is not
 
 
 def _look_into(path: Path) -> dict[str, Any]:
@@ -91,7 +96,7 @@ def _identity(file_name: str, texts: Mapping[str, str]) -> tuple[str, str, str]:
                 hint="python -m build --sdist, in the project's folder",
             ) from None
     # Folders and files are called after them.
-    if not is_normalized_name(canonicalize_name(name)) or "/" in version:
+    if not is_normalized_name(canonicalize_name(name)) or not re.fullmatch(r"[\w.!+-]+", version, re.ASCII):
         raise SourceError(f"{file_name} calls itself {name} {version}", hint="correct its PKG-INFO")
     return canonicalize_name(name), version, info.get("Requires-Python", "")
 
@@ -171,9 +176,24 @@ def _read(archive: Path) -> tuple[list[_Member], dict[str, str]]:
     with _readable(archive):
         if zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as zipped:
-                return [_zip_member(zipped, info, texts) for info in zipped.infolist()], texts
+                sized = ((info, info.file_size) for info in zipped.infolist())
+                return [_zip_member(zipped, info, texts) for info in _bounded(sized, archive)], texts
         with tarfile.open(archive) as tarred:
-            return [_tar_member(tarred, info, texts) for info in tarred], texts
+            sized_too = ((info, info.size) for info in tarred)
+            return [_tar_member(tarred, info, texts) for info in _bounded(sized_too, archive)], texts
+
+
+def _bounded(members: Iterable[tuple[_Info, int]], archive: Path) -> Iterator[_Info]:
+    """The members, with their sizes, as long as they do not become more than an sdist ever does."""
+    packed, total = archive.stat().st_size, 0
+    for member, size in members:
+        total += size
+        if total > max(UNPACKED, RATIO * packed):
+            raise SourceError(
+                f"{archive.name} is not unpacked: {packed} bytes would become more than {total}, which is a bomb",
+                hint="do not build it; tell its authors",
+            )
+        yield member
 
 
 def _zip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, texts: dict[str, str]) -> _Member:
@@ -199,7 +219,7 @@ def _digest(file: IO[bytes], name: str, texts: dict[str, str]) -> str:
     digest, telling = hashlib.sha256(), bytearray() if _is_telling(name) else None
     while block := file.read(1 << 20):
         digest.update(block)
-        if telling is not None:
+        if telling is not None and len(telling) < _LARGEST_TEXT:
             telling += block
     if telling is not None:
         texts[name] = telling.decode("utf-8", "replace")
@@ -227,11 +247,15 @@ def _extract_tar(archive: tarfile.TarFile, folder: Path, name: str) -> None:
         raise SourceError(f"{name} has an unsafe member: {error}", hint="do not build it; tell its authors") from error
 
 
+# What libraries raise for content that nobody would write.
+_BROKEN = (EOFError, OSError, RuntimeError, ValueError, LookupError, ArithmeticError)
+
+
 @contextmanager
 def _readable(archive: Path) -> Iterator[None]:
     try:
         yield
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, OSError, RuntimeError) as error:
+    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, *_BROKEN) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the disk's own trouble; gzip and bz2 raise OSError for damaged data too, without a number
         raise SourceError(

@@ -271,3 +271,30 @@ def test_the_files_tell_whether_a_compiler_is_needed(tmp_path: Path, member: str
 )
 def test_build_files_tell_of_the_stable_abi(tmp_path: Path, member: str, text: bytes, since: set[int] | None) -> None:
     assert read_sdist(tar_of({member: text}, tmp_path)).stable_abi == since
+
+
+@pytest.mark.parametrize("moment", ["inf", "nan", "-inf"])
+def test_a_time_that_is_none_is_one_that_a_wheel_can_be_dated_to(tmp_path: Path, moment: str) -> None:
+    with tarfile.open(tmp_path / "tiny-1.0.tar.gz", "w:gz", format=tarfile.PAX_FORMAT) as archive:
+        entry = tarfile.TarInfo("tiny-1.0/setup.py")
+        entry.pax_headers = {"mtime": moment}
+        archive.addfile(entry)
+    assert read_sdist(tmp_path / "tiny-1.0.tar.gz").epoch in {315_532_800, 4_354_819_198}
+
+
+@pytest.mark.parametrize("version", ["1.0\0", "1 0", "1/0", "../1"])
+def test_a_version_that_is_none_is_refused(tmp_path: Path, version: str) -> None:
+    with pytest.raises(SourceError, match="calls itself tiny"):
+        read_sdist(tar_of({"PKG-INFO": f"Name: tiny\nVersion: {version}\n".encode()}, tmp_path))
+
+
+def test_a_number_of_thousands_of_digits_is_no_version_of_python(tmp_path: Path) -> None:
+    digits = b"1" * 5000
+    read_sdist(tar_of({"setup.py": b'py_limited_api = "cp3' + digits + b'"'}, tmp_path))
+
+
+def test_an_archive_that_becomes_too_much_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crosswheel.sdist.UNPACKED", 1 << 20)
+    path = tar_of({"zeros": bytes(4 << 20)}, tmp_path)
+    with pytest.raises(SourceError, match="which is a bomb"):
+        read_sdist(path)
