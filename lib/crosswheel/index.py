@@ -182,7 +182,7 @@ class Index:
 
     def files_of(self, project: str) -> list[DistributionPackage]:
         """Every file of a project; raises SourceError for an unknown one, IndexUnreachable when offline or cut off."""
-        from pypi_simple import NoSuchProjectError, PyPISimple
+        from pypi_simple import NoSuchProjectError, PyPISimple, UnsupportedContentTypeError, UnsupportedRepoVersionError
 
         if self.offline:
             raise IndexUnreachable(
@@ -198,11 +198,14 @@ class Index:
                     f"the index has no project called {project!r}",
                     hint="check the spelling, or give a folder or an sdist file",
                 ) from None
+            except (UnsupportedContentTypeError, UnsupportedRepoVersionError, ValueError) as error:
+                said = redact(str(error)).splitlines()[0]
+                raise IndexUnreachable(f"what answers is no package index: {said}", hint=_HINT) from error
 
     def fetch(self, package: DistributionPackage, sha256: str = "") -> Path:
         """Download one file into the cache unless it is there; its bytes match `sha256`, or what the index says."""
-        promised = sha256 or (package.digests or {}).get("sha256", "")
-        if not promised:
+        promised = (sha256 or (package.digests or {}).get("sha256", "")).lower()
+        if not re.fullmatch(r"[0-9a-f]{64}", promised):  # it becomes the name of a folder
             raise SourceError(
                 f"the index gives no sha256 for {package.filename}, so it cannot be checked",
                 hint="download it yourself and give the file",
@@ -304,10 +307,11 @@ def open_session(settings: PipSettings) -> Iterator[requests.Session]:
 
 @contextmanager
 def network(doing: str, hint: str = _HINT) -> Iterator[None]:
-    """What requests raises, as one error of ours."""
+    """What requests raises, as one error of ours; of a host that can have no such name, it lets urllib3 tell."""
     import requests
+    import urllib3.exceptions
 
     try:
         yield
-    except requests.RequestException as error:
+    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
         raise IndexUnreachable(f"{doing} failed: {redact(str(error))}", hint=hint) from error

@@ -100,6 +100,15 @@ def test_a_file_without_a_hash_is_refused(server: IndexServer, tmp_path: Path) -
         take(index_of(server, tmp_path))
 
 
+@pytest.mark.parametrize("sha256", ["../../../elsewhere", "", "0" * 63])
+def test_what_is_no_hash_becomes_no_folder(server: IndexServer, tmp_path: Path, sha256: str) -> None:
+    index = index_of(server, tmp_path / "cache")
+    (package,) = index.files_of("tiny")
+    with pytest.raises(SourceError, match=r"the index gives no sha256 for tiny-1\.0\.tar\.gz"):
+        index.fetch(replace(package, digests={"sha256": sha256}))
+    assert [path.name for path in tmp_path.iterdir()] == []
+
+
 def test_a_connection_that_is_cut_half_way_is_tried_again(server: IndexServer, tmp_path: Path) -> None:
     server.cuts = 2
     assert take(index_of(server, tmp_path)).read_bytes() == DATA
