@@ -223,7 +223,7 @@ def _places(config: Config, environ: Mapping[str, str]) -> tuple[Place, ...]:
         with engine_errors(f"asking the Docker Engine {wanted}".strip()):
             return _look(connect(wanted, environ), config.arch)
 
-    known = contexts()
+    known = _known_contexts()
     name = config.docker_host or environ.get("DOCKER_HOST") or environ.get("DOCKER_CONTEXT") or _current_context()
     address = known.get(name, name)
     chosen = _Question(lambda: look(config.docker_host))
@@ -238,10 +238,18 @@ def _places(config: Config, environ: Mapping[str, str]) -> tuple[Place, ...]:
     )
 
 
-def _current_context() -> str:
-    from docker.context import ContextAPI
+def _known_contexts() -> dict[str, str]:
+    """None, where one of them is damaged: whoever needs it says so."""
+    try:
+        return contexts()
+    except Exception:  # noqa: BLE001 - the library raises bare ones, too
+        return {}
 
-    return str(ContextAPI.get_current_context().name)
+
+def _current_context() -> str:
+    from docker.context.config import get_current_context_name
+
+    return str(get_current_context_name())  # also of one that is gone: that is what is to be told
 
 
 def _look(host: DockerHost, wanted: Sequence[Architecture]) -> Engine:

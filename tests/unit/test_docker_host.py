@@ -171,6 +171,12 @@ def test_no_such_context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert text.endswith("\n  try: docker context ls")
 
 
+@pytest.mark.parametrize("address", ["ssh://me@machine:port", "tcp://machine:port"])
+def test_a_port_that_is_none(address: str) -> None:
+    with pytest.raises(EngineUnavailable, match="the address of the Docker Engine cannot be read: Port could not be"):
+        connect(address, {})
+
+
 def test_a_full_disk_here_is_not_an_engine_that_is_not_there() -> None:
     """Files go through this machine on their way into containers."""
     with pytest.raises(DiskFull, match="no space left: spool"), engine_errors("copying"):

@@ -229,3 +229,22 @@ def test_whatever_goes_wrong_is_an_answer() -> None:
     answer = diagnosis._Question(ask).answer(5)
     assert isinstance(answer, EngineUnavailable)
     assert answer.message == "by nobody"
+
+
+# The library leaves the damaged file open.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("meta", [None, "{"])
+def test_a_current_context_that_is_gone_and_a_damaged_one_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, meta: str | None
+) -> None:
+    for name in ("DOCKER_HOST", "DOCKER_CONTEXT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    monkeypatch.setenv("CROSSWHEEL_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "config.json").write_text('{"currentContext": "desktop"}')
+    if meta:
+        (tmp_path / "contexts/meta/abc").mkdir(parents=True)
+        (tmp_path / "contexts/meta/abc/meta.json").write_text(meta)
+    stream = io.StringIO()
+    assert verb.doctor(tmp_path, {"json": "found.json"}, stream) == EngineUnavailable.exit_code
+    assert json.loads((tmp_path / "found.json").read_text())["docker_hosts"][0]["name"] == "desktop"

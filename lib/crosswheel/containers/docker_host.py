@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from crosswheel.containers.ssh import tunnel
 from crosswheel.errors import CrosswheelError, DiskFull, EngineUnavailable, explained
@@ -79,6 +80,7 @@ def connect(wanted: str, environ: Mapping[str, str]) -> DockerHost:
     with engine_errors(f"asking the Docker Engine{f' {wanted}' if wanted else ''}"):
         # A remote host that is gone must not hold the plan up for minutes.
         environment = _environment(wanted, environ)
+        _refuse_no_address(environment.get("DOCKER_HOST", ""))
         far = _ssh_address(environment)
         near = {**environment, "DOCKER_HOST": tunnel(far)} if far else environment
         client = _client(near)
@@ -184,6 +186,14 @@ def _environment(wanted: str, environ: Mapping[str, str]) -> dict[str, str]:
         environment.pop("DOCKER_HOST", None)
         environment["DOCKER_CONTEXT"] = _known_context(wanted)
     return environment
+
+
+def _refuse_no_address(address: str) -> None:
+    try:
+        _ = urlsplit(address).port
+    except ValueError as error:
+        text = f"the address of the Docker Engine cannot be read: {error}"
+        raise EngineUnavailable(text, hint="ssh://USER@MACHINE:PORT, tcp://MACHINE:PORT or unix:///PATH") from error
 
 
 def _known_context(name: str) -> str:
