@@ -39,11 +39,13 @@ class Distribution:
 def read_distributions(paths: Iterable[Path]) -> tuple[Distribution, ...]:
     """The files named, and the wheels and sdists in the folders named; wheels first, each kind by its name.
 
-    Raises NothingToDo where there is none; UsageError for a file that is not there; CheckFailed for one that is neither
+    Raises NothingToDo where there is none; UsageError for what is not there; CheckFailed for one that is neither
     wheel nor sdist by its name, for two of one name, and where they are of several projects or versions.
     """
     named = tuple(paths)
-    if missing := [path for path in named if not path.exists() and path.name.endswith((".whl", ".gz"))]:
+    # Of one folder that is not there nothing can be taken; beside others it may be mistyped.
+    absent = [path for path in named if not path.exists()]
+    if missing := [path for path in absent if len(named) > 1 or path.name.endswith((".whl", ".gz", ".zip"))]:
         raise UsageError([f"there is no file {path}" for path in missing], hint="ls the folder it should be in")
     files = files_in(path for path in named if path.exists())
     if not files:

@@ -156,6 +156,14 @@ def test_files_that_cannot_be_read_are_findings(tmp_path: Path) -> None:
     assert text.count("error W001: ") == 2
 
 
+@pytest.mark.parametrize("line", ["Requires-Dist: large; " + "(" * 3000, "Content-Type: message/rfc822"])
+def test_metadata_that_was_made_to_harm_are_findings(tmp_path: Path, line: str) -> None:
+    release(tmp_path)
+    sdist(tmp_path / "wheelhouse", metadata().replace(b"\n\n", f"\n{line}\n\n".encode(), 1))
+    code, _ = check(tmp_path)
+    assert code in {0, 20}
+
+
 def test_the_index_takes_normalised_names_of_sdists_only(tmp_path: Path) -> None:
     wheel(tmp_path / "wheelhouse")
     sdist(tmp_path / "wheelhouse", name="Tiny-1.0")

@@ -77,6 +77,12 @@ def test_every_file_that_is_not_there_is_named_at_once(tmp_path: Path) -> None:
     assert caught.value.mistakes == [f"there is no file {tmp_path / name}" for name in (WHEEL, SDIST)]
 
 
+def test_a_folder_that_is_mistyped_beside_others_is_not_left_out(tmp_path: Path) -> None:
+    files(tmp_path, WHEEL)
+    with pytest.raises(UsageError, match=f"there is no file {tmp_path / 'dits'}"):
+        read_distributions([tmp_path, tmp_path / "dits"])
+
+
 def test_an_unpacked_wheel_is_no_file(tmp_path: Path) -> None:
     (tmp_path / WHEEL).mkdir()
     with pytest.raises(CheckFailed, match="is no file"):

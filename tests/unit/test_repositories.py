@@ -107,6 +107,11 @@ def test_a_broken_pypirc_is_said_so_and_not_shown(home: Path) -> None:
     assert TOKEN not in text
 
 
+def test_a_pypirc_that_is_no_utf_8_is_said_so(home: Path) -> None:
+    (home / ".pypirc").write_bytes("[pypi]\npassword = ä\n".encode("latin-1"))
+    assert refused(home, "pypi").startswith("cannot read ~/.pypirc: ")
+
+
 @pytest.mark.parametrize("text", ["ftp://index.example/", "https://", "https://[oops/", "https://index.example:port/"])
 def test_an_address_that_is_none_is_said_so(home: Path, text: str) -> None:
     assert "has no address that begins with https://" in refused(home, text)
@@ -151,6 +156,16 @@ def test_a_password_in_pyproject_is_refused(home: Path) -> None:
     said = refused(home, "pypi")
     assert said.startswith("index.pypi: names and passwords have no place in pyproject.toml")
     assert "secret" not in said
+
+
+def test_a_password_without_a_name_is_refused_there_too(home: Path) -> None:
+    index(home, {"pypi": "https://:secret@index.example/simple/"})
+    assert refused(home, "pypi").startswith("index.pypi: names and passwords have no place in pyproject.toml")
+
+
+def test_a_host_that_can_have_no_such_name_is_an_index_out_of_reach(home: Path) -> None:
+    with pytest.raises(IndexUnreachable):
+        found(home, "https://index..example/up/")
 
 
 # ---- where it is read -----------------------------------------------------------------------------------------

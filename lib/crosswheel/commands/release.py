@@ -127,7 +127,9 @@ class _Run:
         yield Stage("manifest", f"release.json and release.md in {self._folder}", after_sending=True), self._manifest
 
     def _commit(self) -> None:
-        self.checkout = read_checkout(self.project, Processes(), os.environ, apart=[self.config.output, self._folder])
+        folders = {file.path.parent for file in self.files}
+        apart = [self.config.output, *folders, *(folder / _LOCK for folder in folders)]
+        self.checkout = read_checkout(self.project, Processes(), os.environ, apart)
         self.tag = releasable_tag(self.checkout, self.files[0].version, self.config.tag_format)
         self._say(fact_text(f"{self.tag} is {self.checkout.commit[:12]}", self._console))
 

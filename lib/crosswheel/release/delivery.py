@@ -54,6 +54,7 @@ class Server:
     def send(self, distribution: Distribution, package: PackageFile) -> None:
         """Send one file, once. Raises Trouble; UploadFailed where the server wants none of it; NoCredentials."""
         import requests
+        import urllib3.exceptions
         from twine.exceptions import TwineException
 
         doing = f"sending {distribution.filename} to {self.repository.name}"
@@ -62,7 +63,7 @@ class Server:
         try:
             with redirect_stdout(io.StringIO()):  # where twine says what we say ourselves
                 response = self.connection.upload(package, max_redirects=1)
-        except requests.RequestException as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             failed = IndexUnreachable(f"{doing} failed: {redact(str(error))}", hint=_AGAIN)
             if isinstance(error, requests.exceptions.SSLError):
                 raise failed from None
@@ -135,17 +136,16 @@ def connect(repository: Repository, listener: Listener) -> Iterator[Server]:
 
 def read_package(distribution: Distribution) -> PackageFile:
     """What the index is told of a file. Raises CheckFailed for one that twine cannot read, or that has changed."""
-    import tarfile
-    import zipfile
-
-    from twine.exceptions import TwineException
     from twine.package import PackageFile
 
     hint = f"crosswheel check {distribution.path}"
     try:
         package = PackageFile.from_filename(str(distribution.path), comment=None)
-    except (TwineException, zipfile.BadZipFile, tarfile.TarError, ValueError) as error:
-        raise CheckFailed(f"{distribution.filename} cannot be sent: {error}", hint=hint) from error
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # trouble with this machine's disk, and not with what is in the file
+        said = str(error) or type(error).__name__
+        raise CheckFailed(f"{distribution.filename} cannot be sent: {said}", hint=hint) from error
     if package.sha2_digest != distribution.sha256:
         raise CheckFailed(f"{distribution.filename} changed while it was looked at", hint=hint)
     return package
@@ -179,6 +179,8 @@ def _reason(response: requests.Response) -> str:
     usual = status is None or line.lower() in {"", status.phrase.lower()}
     # Many a page begins with the status line, once more.
     page = _without_markup(response.text).removeprefix(f"{response.status_code} {line}").strip() if usual else ""
+    # Before it is cut: half a token is one too many.
+    page = _shortened(_concealed(page, response.request))
     text = " ".join(filter(None, (line, page and f"({page})")))
     # It goes to terminals, and servers may write what they like.
     visible = "".join(char for char in text if char.isprintable())
@@ -187,7 +189,10 @@ def _reason(response: requests.Response) -> str:
 
 def _without_markup(text: str) -> str:
     bare = re.sub(r"<(style|script|title)\b.*?</\1>|<[^>]*>", " ", text, flags=re.DOTALL | re.IGNORECASE)
-    words = " ".join(html.unescape(bare).split())
+    return " ".join(html.unescape(bare).split())
+
+
+def _shortened(words: str) -> str:
     return words if len(words) <= _LONGEST_REASON else f"{words[:_LONGEST_REASON]}..."
 
 

@@ -207,7 +207,7 @@ def _with_simple_url(repository: Repository, config: Config) -> Repository:
     written = config.index.get(repository.name) or config.index.get(url)
     if written:
         _refuse_address(f"index.{repository.name}", written, allow_http=config.allow_http)
-        if urlsplit(written).username:
+        if "@" in urlsplit(written).netloc:
             raise UsageError(
                 f"index.{repository.name}: names and passwords have no place in pyproject.toml",
                 hint=f"export {repository.variable}=...",

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import tarfile
-import zipfile
-import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -34,7 +31,6 @@ def graver(findings: Iterable[Finding], repository: str) -> tuple[Finding, ...]:
 def describe(path: Path) -> Described:
     """What twine's strict check says of a file that is known to be a wheel or an sdist."""
     from twine.commands import check as twine
-    from twine.exceptions import TwineException
     from twine.package import PackageFile
 
     complaints = twine._WarningStream()  # noqa: SLF001 - what is public prints its reasons, and gives a bool
@@ -42,15 +38,7 @@ def describe(path: Path) -> Described:
         missing, rendered = twine._check_file(str(path), complaints)  # noqa: SLF001
         # Of wheels the audit compares names and versions.
         told = {} if path.suffix == ".whl" else PackageFile.from_filename(str(path), comment=None).metadata
-    except (
-        TwineException,
-        ValueError,
-        LookupError,
-        OSError,
-        tarfile.TarError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
+    except Exception as error:  # noqa: BLE001 - twine and what it reads with raise whatever a file was made to hit
         return Described(refused=str(error).replace(str(path), path.name) or type(error).__name__)
     said = tuple(str(complaints).splitlines()) or ("it does not render",)
     return Described(
