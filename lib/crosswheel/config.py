@@ -137,9 +137,10 @@ class Config:
         return self.sysroots.get(arch.name)
 
     def engine_for(self, target: Target) -> str:
-        """What was asked for: for this target, or for all."""
+        """What was asked for: for this target, by either name of its platform, or for all."""
+        names = (str(target), f"{target.python}-{target.platform}")
         for pattern, engine in self.engines.items():
-            if fnmatchcase(str(target), pattern):
+            if any(fnmatchcase(name, pattern) for name in names):
                 return engine
         return self.engine
 

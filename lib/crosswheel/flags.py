@@ -47,7 +47,7 @@ def parse_flags(arguments: Sequence[str], verb: str, session: str = "") -> dict[
         count = "*" if takes_many(verb) else "?"
         parser.add_argument("positional", nargs=count, help=options()[positional].help, metavar=positional.upper())
     for option in known:
-        action = "store_true" if option.type == "flag" else "store"
+        action: Any = "store_true" if option.type == "flag" else _Once
         parser.add_argument(f"--{option.name}", action=action, dest=option.name, help=option.help.replace("%", "%%"))
     parsed, unknown = parser.parse_known_intermixed_args(list(arguments))
     if unknown:
@@ -56,8 +56,25 @@ def parse_flags(arguments: Sequence[str], verb: str, session: str = "") -> dict[
         parser.error(f"unrecognized arguments: {' '.join(words)}")
     given = vars(parsed)
     words = given.pop("positional", None)
+    if words and positional in given:
+        parser.error(f"--{positional} stands there, and words that mean the same")
     values = {name: parse_value(options()[name], value) for name, value in given.items()}
     return {**values, positional: words} if words else values
+
+
+class _Once(argparse.Action):
+    """Not as argparse has it, where the last one wins: the first would be lost without a word."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        if hasattr(namespace, self.dest):
+            parser.error(f"{option_string} stands there twice")
+        setattr(namespace, self.dest, values)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -36,7 +36,9 @@ def _task(verb: str, text: str) -> Task[Any]:
         from crosswheel.commands import run_verb
 
         try:
-            values = {options[name].name: parse_value(options[name], value) for name, value in given.items() if value}
+            # An empty text is an answer, too: it takes back what pyproject.toml says.
+            said = {name: value for name, value in given.items() if value not in {None, False}}
+            values = {options[name].name: parse_value(options[name], value) for name, value in said.items()}
             code = run_verb(verb, Path(), values, sys.stdout)
         except CrosswheelError as error:
             raise Exit(f"crosswheel: {error}", error.exit_code) from error

@@ -160,6 +160,9 @@ def test_the_options_of_containers_and_tests_are_read(tmp_path: Path) -> None:
 def test_a_platform_may_be_written_in_both_of_its_ways(tmp_path: Path) -> None:
     folder = project(tmp_path, '[tool.crosswheel.images]\nmanylinux_2_17_aarch64 = "perennial:1"\n')
     assert load_config(folder, {}).image_for(parse_target("cp313-manylinux2014_aarch64")) == "perennial:1"
+    for name in ("manylinux_2_17_aarch64", "manylinux2014_aarch64"):
+        folder = project(tmp_path, f'[tool.crosswheel.engines]\n"*-{name}" = "emulated"\n')
+        assert load_config(folder, {}).engine_for(parse_target("cp313-manylinux2014_aarch64")) == "emulated"
 
 
 def test_images_of_dockcross_are_named_apart_and_a_flag_names_that_of_the_engine(tmp_path: Path) -> None:

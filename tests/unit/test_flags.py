@@ -61,6 +61,8 @@ def test_a_mistaken_flag_among_many_words_is_told() -> None:
         (["--policy"], "argument --policy: expected one argument"),
         (["--jobs", "many"], "--jobs: must be a number, and is 'many'"),
         (["--sysroot", "x"], "unrecognized arguments: --sysroot"),
+        (["--arch", "aarch64", "--arch=s390x"], "--arch stands there twice"),
+        (["kiwisolver", "--source", "."], "--source stands there, and words that mean the same"),
     ],
 )
 def test_what_cannot_be_a_flag_is_an_error_of_ours_and_not_the_end_of_nox(arguments: list[str], message: str) -> None:

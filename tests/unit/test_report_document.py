@@ -231,3 +231,12 @@ def test_interrupted_write_leaves_everything_as_it_was(tmp_path: Path, monkeypat
     with pytest.raises(KeyboardInterrupt):
         write_json(tmp_path / "report.json", {})
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("path", [".", "/"])
+def test_a_folder_is_no_place_for_a_document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    (tmp_path / "inside").mkdir()
+    monkeypatch.chdir(tmp_path / "inside")
+    with pytest.raises(UsageError, match="cannot write"):
+        write_json(Path(path), {})
+    assert not [*tmp_path.iterdir()][1:]

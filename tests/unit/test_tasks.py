@@ -85,6 +85,11 @@ def test_flags_reach_the_verb_under_the_names_of_options(given: list[dict[str, A
     assert given == [{"python": ["cp312", "cp313"], "jobs": 2, "fail-fast": True}]
 
 
+def test_an_empty_text_takes_back_what_the_file_says(given: list[dict[str, Any]]) -> None:
+    namespace["wheels"](Context(), policy="", python="", offline=False)
+    assert given == [{"policy": "", "python": []}]
+
+
 @pytest.mark.parametrize(
     ("ending", "code", "message"),
     [

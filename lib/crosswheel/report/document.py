@@ -54,7 +54,7 @@ def write_text(path: Path, text: str) -> None:
     """Likewise, of any text."""
     # What UTF-8 cannot hold (a file name that was not text) becomes \udcXX, which is JSON's own escape.
     content = text.encode("utf-8", "backslashreplace")
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    draft = path.parent / f".{path.name}.{secrets.token_hex(4)}"
     try:
         try:
             draft.write_bytes(content)
