@@ -292,7 +292,8 @@ def test_an_entry_that_another_run_puts_there_while_this_one_looks_is_not_taken_
 ) -> None:
     yard.run("platform").execute()
     place = only_entry(yard)
-    read, seen = journal._read, []
+    read = journal._read
+    seen: list[Path] = []
 
     def replaced(folder: Path) -> Made | None:
         if not seen:

@@ -32,9 +32,13 @@ def find_pythons(docker: DockerHost, image: Image) -> Mapping[PythonTag, Interpr
             archive = b"".join(stream)
         except NotFound:
             return MappingProxyType({})
-    with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
-        found = (_interpreter(PurePosixPath(member.name).name, member.linkname) for member in opened)
-        return MappingProxyType({each.tag: each for each in sorted(filter(None, found), key=lambda each: each.tag)})
+    try:
+        with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
+            found = [_interpreter(PurePosixPath(member.name).name, member.linkname) for member in opened]
+    except tarfile.TarError as error:
+        text = f"what {image.reference} has in {_FOLDER} came out of it in part"
+        raise ContainerLost(text, hint="the same command again; was the Docker Engine restarted?") from error
+    return MappingProxyType({each.tag: each for each in sorted(filter(None, found), key=lambda each: each.tag)})
 
 
 def _interpreter(name: str, link: str) -> Interpreter | None:

@@ -17,7 +17,7 @@ KIND, PROJECT = "io.crosswheel", "io.crosswheel.project"
 
 def labels() -> dict[str, str]:
     """For what this process creates: machine, process, and when that process began (numbers are used again)."""
-    return {LABEL: f"{socket.gethostname()} {os.getpid()} {_began(os.getpid())}"}
+    return {LABEL: f"{_machine()} {os.getpid()} {_began(os.getpid())}"}
 
 
 def is_stale(found: Mapping[str, str]) -> bool:
@@ -25,7 +25,12 @@ def is_stale(found: Mapping[str, str]) -> bool:
     machine, _, process = found.get(LABEL, "").partition(" ")
     number, _, began = process.partition(" ")
     # Another machine's: only that one knows.
-    return machine == socket.gethostname() and not (number.isdigit() and _began(int(number)) == began)
+    return machine == _machine() and not (number.isdigit() and _began(int(number)) == began)
+
+
+def _machine() -> str:
+    """And which of its processes are seen from here: containers may share its name, and not its numbers."""
+    return f"{socket.gethostname()}/{Path('/proc/self/ns/pid').readlink()}"
 
 
 def _began(process: int) -> str:

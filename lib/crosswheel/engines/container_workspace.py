@@ -42,6 +42,8 @@ done
 """
 
 
+_LARGEST = 1 << 30  # bytes of a library, which is read into memory
+
 # The folder of a project where `before-all` has run, with what it left there.
 PREPARED = PurePosixPath("/var/lib/crosswheel")
 _COPY = 'if [ -d "$1" ]; then cp -a "$1" "$2"; fi'
@@ -133,10 +135,14 @@ class ContainerWorkspace:
             name, _, path = line.partition(" ")
             if name in wanted:
                 self.container.get(path, folder / name / "found")
-                (found,) = (folder / name / "found").iterdir()
-                found.replace(folder / f"{name}.found")
-                shutil.rmtree(folder / name)
-                (folder / f"{name}.found").replace(folder / name)
+                found = list((folder / name / "found").iterdir())
+                # The build was root there, and may have put anything in the place of what finds them.
+                if len(found) == 1 and found[0].is_file() and found[0].stat().st_size <= _LARGEST:
+                    found[0].replace(folder / f"{name}.found")
+                    shutil.rmtree(folder / name)
+                    (folder / f"{name}.found").replace(folder / name)
+                else:
+                    shutil.rmtree(folder / name)
         return folder if folder.is_dir() else None
 
     def usage(self) -> Usage:

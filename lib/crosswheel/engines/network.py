@@ -21,7 +21,8 @@ _NETWORK = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy"
 class Network:
     """Variables for what builds and tests run, and those for uv; `files` is what some of them name.
 
-    Only uv gets the credentials in an index's address: what a build backend runs is code that nobody here has read.
+    uv gets the credentials in an index's address, and hooks do not: what a build backend runs is code that nobody here
+    has read. It is no wall: what uv builds, or a hook has left running, can look at uv.
     """
 
     environ: Mapping[str, str]

@@ -77,7 +77,8 @@ def _digest(root: Path, where: PurePosixPath) -> str:
     """Of all sources, with their names; bytecode has them, too."""
     sha256 = hashlib.sha256(f"{where}\n".encode())
     for path in sorted(root.rglob("*.py")):
-        sha256.update(f"{path.relative_to(root)}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+        row = f"{path.relative_to(root)}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n"
+        sha256.update(row.encode("utf-8", "surrogateescape"))
     return sha256.hexdigest()[:32]
 
 
