@@ -32,7 +32,7 @@ from crosswheel.commands import run_verb
 from crosswheel.config import load_config
 from crosswheel.config import options as options_of
 from crosswheel.containers.docker_host import DockerHost
-from crosswheel.containers.ownership import LABEL
+from crosswheel.containers.ownership import KIND, LABEL
 from crosswheel.engines import in_containers
 from crosswheel.engines.network import network_of
 from crosswheel.engines.site import look_around
@@ -527,7 +527,9 @@ def test_the_next_jobs_container_is_started_before_its_job(natively: Make, docke
         assert [job["status"] for job in built.jobs] == ["built", "built"], built.printed
         filters = {"type": "container", "event": "start", "label": LABEL}
         events = client.events(since=began, until=_seconds(client) + 1, filters=filters, decode=True)
-        first_job, second_job = (event["timeNano"] / 1e9 for event in events)
+        # A host that has only just begun to run programs is asked once more whether it does.
+        jobs = [event for event in events if event["Actor"]["Attributes"].get(KIND) != "probe"]
+    first_job, second_job = (event["timeNano"] / 1e9 for event in jobs)
     assert second_job - first_job < _LONG
 
 
