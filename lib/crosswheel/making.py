@@ -192,7 +192,8 @@ def _unforeseen(error: Exception, log: Path | None) -> CrosswheelError:
         with suppress(OSError), log.open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.writelines(traceback.format_exception(error))
     text = f"{type(error).__name__}: {error}".removesuffix(": ")
-    return CrosswheelError(f"{text}, which is a fault of crosswheel's own", hint=f"less {log}, and tell its authors")
+    hint = f"less {log}, and tell its authors" if log else "tell its authors"
+    return CrosswheelError(f"{text}, which is a fault of crosswheel's own", hint=hint)
 
 
 def failure(error: CrosswheelError | OSError, step: str, log: Path | None = None) -> Failure:

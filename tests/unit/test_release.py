@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from crosswheel.commands import release as command
 from crosswheel.commands import run_verb
 from crosswheel.errors import NothingToDo, NotReleasable, UsageError
 from crosswheel.testing import tiny_wheel
+from tiny_projects import tar_of
 
 
 @pytest.fixture
@@ -63,3 +65,19 @@ def test_a_release_begins_with_the_commit(project: Path) -> None:
         run_verb("release", project, {"dry-run": True}, stream)
     assert stream.getvalue() == "1/6 commit: no change that is in no commit, and v1.0 on this one\n"
     assert [path.name for path in (project / "wheelhouse").iterdir()] == ["tiny-1.0-py3-none-any.whl"]
+
+
+def test_what_is_released_and_the_locks_beside_it_are_no_changes(project: Path) -> None:
+    """In a second folder, of which everything else is the commit's."""
+    (project / "dist").mkdir()
+    tar_of({"PKG-INFO": b"Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n"}, project / "dist")
+    (project / ".gitignore").write_text("/wheelhouse/\n")
+    git = ["git", "-c", "user.name=tester", "-c", "user.email=tester"]
+    for words in (["init"], ["add", ".gitignore"], ["commit", "-m", "first"], ["tag", "v1.0"]):
+        subprocess.run([*git, *words], cwd=project, check=True, capture_output=True)
+    named = [str(project / "wheelhouse"), str(project / "dist")]
+    with pytest.raises(NotReleasable, match="changelog"):  # which is the next stage
+        release(project, yes=True, wheels=named)
+    (project / "dist" / "more.txt").touch()
+    with pytest.raises(NotReleasable, match="changes that are in no commit: dist/"):
+        release(project, yes=True, wheels=named)

@@ -127,8 +127,9 @@ class _Run:
         yield Stage("manifest", f"release.json and release.md in {self._folder}", after_sending=True), self._manifest
 
     def _commit(self) -> None:
-        folders = {file.path.parent for file in self.files}
-        apart = [self.config.output, *folders, *(folder / _LOCK for folder in folders)]
+        # What is released, and the locks beside it, belong to no commit; what else lies there may.
+        released = [path for file in self.files for path in (file.path, file.path.with_name(_LOCK))]
+        apart = [self.config.output, self._folder, *released]
         self.checkout = read_checkout(self.project, Processes(), os.environ, apart)
         self.tag = releasable_tag(self.checkout, self.files[0].version, self.config.tag_format)
         self._say(fact_text(f"{self.tag} is {self.checkout.commit[:12]}", self._console))
