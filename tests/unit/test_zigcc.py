@@ -8,13 +8,13 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 import pytest
 
 from crosswheel.hosts import user_cache
 from crosswheel.targets import load_table
+from crosswheel.toolchains.zig import sources
 
 TARGET = "aarch64-linux-gnu.2.17"
 HEAD = ["-target", TARGET, "-fno-sanitize=undefined", "-g0"]
@@ -67,15 +67,15 @@ def compiler() -> list[str]:
     zig = user_cache(os.environ) / "zig" / load_table("toolchains.toml")["zig"]["version"] / "ziglang" / "zig"
     if zig.is_file():
         return [str(zig), "cc"]
-    pytest.skip("no C compiler here, and no Zig in the cache: nothing can compile zigcc.c")
+    pytest.skip("no C compiler here, and no Zig in the cache: nothing can compile zigcc")
 
 
 def compiled(folder: Path, *flags: str) -> subprocess.CompletedProcess[str]:
     bin_folder = folder / "bin"
     bin_folder.mkdir(parents=True)
-    with resources.as_file(resources.files("crosswheel.toolchains").joinpath("zigcc.c")) as source:
-        command = [*compiler(), *flags, str(source), "-o", str(bin_folder / "zigcc")]
-        done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=300, check=False)
+    files = [str(source) for source in sources("zigcc") if source.suffix == ".c"]
+    command = [*compiler(), *flags, *files, "-o", str(bin_folder / "zigcc")]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=300, check=False)
     for name in (*NAMES, *(f"aarch64-linux-gnu-{name}" for name in NAMES)):
         (bin_folder / name).symlink_to("zigcc")
     return done

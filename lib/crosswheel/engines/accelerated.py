@@ -35,7 +35,7 @@ class Accelerated:
 
     @property
     def toolchain(self) -> dict[str, str]:
-        return {"zig": version_of("zig"), "driver": source_version("clang.c")}
+        return {"zig": version_of("zig"), "driver": source_version("clang")}
 
     def offer(self, target: Target, site: Site) -> Interpreter | str:
         return in_containers.offer(target, site, natively=False)

@@ -33,7 +33,7 @@ class Cross:
 
     @property
     def toolchain(self) -> dict[str, str]:
-        return {"zig": version_of("zig"), "driver": source_version("zigcc.c")}
+        return {"zig": version_of("zig"), "driver": source_version("zigcc")}
 
     def offer(self, target: Target, site: Site) -> Interpreter | str:
         interpreter = site.host.interpreters.get(target.python)

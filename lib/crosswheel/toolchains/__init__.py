@@ -1,8 +1,8 @@
 """Compilers that an engine can call, and what build systems must be told to use them for another machine.
 
 zig.py            Zig from the package index: fetched once, checked by hash, its libc and libc++ built once per target
-zigcc.c           the compiler driver that build systems see, where Zig has headers and C library too
-clang.c           the same inside a container: Zig's clang, with the image's own headers and libraries
+driver/zigcc/     the compiler driver that build systems see, where Zig has headers and C library too
+driver/clang/     the same inside a container: Zig's clang, with the image's own headers and libraries
 dockcross.py      the compilers of dockcross's images
 pinned.py         which versions of tools are fetched, by which hash
 ccache.py         what it is told, and what it says of each compile

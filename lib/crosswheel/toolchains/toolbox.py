@@ -91,7 +91,7 @@ def _version(*, compilers: bool) -> str:
     parts = [
         version_of("uv"),
         version_of("ccache"),
-        *([version_of("zig"), source_version("clang.c")] if compilers else []),
+        *([version_of("zig"), source_version("clang")] if compilers else []),
     ]
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:12]
 
@@ -143,7 +143,7 @@ def _add_compilers(archive: tarfile.TarFile, host: LocalHost, machine: str, fold
         unpack_wheel(fetch_pinned("zig", machine, host.index, listener), root)
         program = root / "ziglang" / "zig"
     driver = folder / "driver"
-    compile_program(local, "clang.c", f"{machine}-linux-musl", driver, host.processes, "-static")
+    compile_program(local, "clang", f"{machine}-linux-musl", driver, host.processes, "-static")
     _add(archive, program, "zig")
     _add(archive, driver, "driver")
     _add(archive, program.parent / "lib" / "include", "clang/resources/include")

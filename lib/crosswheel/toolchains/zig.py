@@ -12,7 +12,6 @@ import os
 import platform
 import tempfile
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 from crosswheel.errors import MissingTool
@@ -68,7 +67,7 @@ def ensure_zig(index: Index, cache: Path, processes: Processes, listener: Listen
     root = cache / "zig" / version
     zig = Zig(
         program=program_path(cache),
-        driver=root / f"zigcc-{source_version('zigcc.c')}",
+        driver=root / f"zigcc-{source_version('zigcc')}",
         cache=cache / "zig" / f"{version}-libraries",
         objects=cache / "zig" / f"{version}-objects",
     )
@@ -78,7 +77,7 @@ def ensure_zig(index: Index, cache: Path, processes: Processes, listener: Listen
         zig.cache.mkdir(parents=True, exist_ok=True)
         if not zig.driver.is_file():
             with chore("compiling the compiler driver, once per machine", listener):
-                compile_program(zig, "zigcc.c", build_target(), zig.driver, processes)
+                compile_program(zig, "zigcc", build_target(), zig.driver, processes)
         mark_used(root)
         mark_used(zig.cache)
     return zig
@@ -112,20 +111,24 @@ def _zig_environ(zig: Zig) -> dict[str, str]:
     }
 
 
-def source_version(source: str) -> str:
+def sources(program: str) -> list[Path]:
+    """The C files of a program of ours, and the headers beside them; ``zigcc`` and ``clang`` are the programs."""
+    return sorted(Path(__file__).with_name("driver").joinpath(program).iterdir())
+
+
+def source_version(program: str) -> str:
     """Of a C program of ours: the cache outlives upgrades, and another release's must not serve this one."""
-    return hashlib.sha256(resources.files("crosswheel.toolchains").joinpath(source).read_bytes()).hexdigest()[:12]
+    text = b"".join(source.read_bytes() for source in sources(program))
+    return hashlib.sha256(text).hexdigest()[:12]
 
 
-def compile_program(zig: Zig, source: str, target: str, program: Path, processes: Processes, *flags: str) -> None:
+def compile_program(zig: Zig, name: str, target: str, program: Path, processes: Processes, *flags: str) -> None:
     """Make one of our own small C programs, there or not at all."""
-    with (
-        resources.as_file(resources.files("crosswheel.toolchains").joinpath(source)) as path,
-        tempfile.TemporaryDirectory(dir=program.parent) as folder,
-    ):
+    with tempfile.TemporaryDirectory(dir=program.parent) as folder:
         built = Path(folder, program.name)
         words = ["-target", target, "-O2", "-s", "-fno-sanitize=undefined", *flags]
-        _zig_cc(zig, "cc", [*words, str(path), "-o", str(built)], processes)
+        files = [str(source) for source in sources(name) if source.suffix == ".c"]
+        _zig_cc(zig, "cc", [*words, *files, "-o", str(built)], processes)
         built.replace(program)
 
 

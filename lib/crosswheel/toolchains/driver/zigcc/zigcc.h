@@ -1,0 +1,65 @@
+#ifndef ZIGCC_H
+#define ZIGCC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* ---- words.c ---- */
+
+typedef struct { char **items; size_t count, room; } list;
+
+void *checked(void *memory);
+void push(list *to, const char *text);
+void push_joined(list *to, const char *head, const char *tail);
+void split(list *to, const char *words);
+void expand(list *out, const char *word, int depth);
+bool starts(const char *text, const char *prefix);
+bool same(const char *a, const char *b);
+bool starts_any(const char *text, const char *const *prefixes);
+bool among(const char *text, const char *const *words);
+bool ends_among(const char *word, const char *const *endings);
+
+/* ---- conf.c ---- */
+
+struct configuration {
+    const char *zig, *cache, *objects, *compiles, *folder, *target, *build_target, *multiarch;
+    bool debug;
+    list hidden, mapped_from, mapped_to, includes, libs;
+};
+extern struct configuration conf;
+
+void read_conf(void);
+
+/* ---- folders.c ---- */
+
+bool under(const char *path, const char *folder);
+const char *folder_for_target(const char *asked);
+size_t translate_folder(list *out, const char *word, const char *next);
+
+/* ---- linker.c, processors.c, flags.c ---- */
+
+size_t translate_linker_words(list *out, const list *in, size_t at);
+void translate_cpu(list *out, const char *flag);
+bool is_debug_flag(const char *flag);
+bool is_cxx_source(const char *word);
+bool is_source(const char *word);
+bool wants_cxx(const list *in);
+bool links(const list *in);
+void date(list *command, const list *in);
+void translate(list *out, const list *in);
+
+/* ---- run.c ---- */
+
+int run(const list *command);
+int run_and_wait(const list *command, bool quiet);
+int run_tool(const char *tool, int argc, char **argv);
+
+/* ---- objects.c, build.c ---- */
+
+typedef struct { const char *source, *object, *depfile, *target; list words; } unit;
+
+bool read_unit(unit *one, const list *in);
+int compile_unit(const unit *one, const list *command);
+int compile_for_build(list *command, const list *in);
+
+#endif
