@@ -83,7 +83,7 @@ class Bench:
         state = State(self.stage.work / f"{series}-{row}", _READY / row / "crosswheel")
         shutil.rmtree(state.folder, ignore_errors=True)
         state.folder.mkdir(parents=True)
-        for of_projects in ("journal", "zig/*-objects", "bytecode/packages-*"):
+        for of_projects in ("journal", "zig/*-objects-*", "bytecode/packages-*"):
             for place in (_READY / row / "crosswheel").glob(of_projects):
                 shutil.rmtree(place) if place.is_dir() else place.unlink()
         return state

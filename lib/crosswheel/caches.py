@@ -17,8 +17,8 @@ from crosswheel.containers.ownership import KIND, PROJECT
 from crosswheel.errors import EngineUnavailable
 from crosswheel.keeping import oldest_run, remove, volume_mark
 from crosswheel.scratch import abandoned_folders, remove_abandoned
-from crosswheel.toolchains.pinned import version_of
 from crosswheel.toolchains.toolbox import volume_name
+from crosswheel.toolchains.zig import libraries_of, objects_of, root_of
 
 GIB = 1024**3
 
@@ -87,7 +87,8 @@ def _places(cache: Path) -> Iterator[tuple[Kind, str, Path]]:
     for entry in cache.glob("journal/*/*"):
         yield "journal", entry.parent.name, entry
     for place in cache.glob("zig/*"):
-        version, _, role = place.name.partition("-")
+        version, _, rest = place.name.partition("-")
+        role = rest.partition("-")[0]
         if role == "objects":
             yield from (("objects", objects.name, objects) for objects in place.glob("*"))
         elif role == "libraries":
@@ -112,9 +113,10 @@ def _local(kind: Kind, what: str, place: Path, oldest: float) -> Holding:
 
 
 def _is_pinned(place: Path) -> bool:
-    """Whether it belongs to the Zig that this release uses."""
+    """Whether this release would use it: it belongs to its Zig, and to its libc++."""
     folder = place if place.parent.name == "zig" else place.parent
-    return folder.name.partition("-")[0] == version_of("zig")
+    cache = folder.parent.parent
+    return folder in {root_of(cache), libraries_of(cache), objects_of(cache)}
 
 
 def _size(place: Path) -> int:

@@ -19,6 +19,7 @@ from crosswheel.containers.images import Family
 from crosswheel.engines.site import Site
 from crosswheel.model import Interpreter, Job, Sdist, deaf
 from crosswheel.targets import Target
+from crosswheel.toolchains import libcxx
 from crosswheel.toolchains.build_systems import parallel_environ
 from crosswheel.toolchains.configuration import compiles_of, configure, environ_of
 from crosswheel.toolchains.description import derivable, describe, find_real
@@ -33,7 +34,7 @@ class Cross:
 
     @property
     def toolchain(self) -> dict[str, str]:
-        return {"zig": version_of("zig"), "driver": source_version("zigcc")}
+        return {"zig": version_of("zig"), "driver": source_version("zigcc"), "libc++": libcxx.VERSION}
 
     def offer(self, target: Target, site: Site) -> Interpreter | str:
         interpreter = site.host.interpreters.get(target.python)
@@ -135,4 +136,4 @@ def _tripwire(folder: Path, mark: Path) -> Zig:
     program = folder / "tripwire"
     program.write_text(f'#!/bin/sh\n: > "{mark}"\necho "no compiler here yet" >&2\nexit 1\n')
     program.chmod(0o755)
-    return Zig(program=program, driver=program, cache=folder, objects=folder)
+    return Zig(program=program, library=folder, driver=program, cache=folder, objects=folder)

@@ -110,6 +110,7 @@ def _zigcc_conf(
 ) -> str:
     lines = [
         f"zig {zig.program}",
+        f"library {zig.library}",
         f"cache {zig.cache}",
         f"objects {objects}",
         f"compiles {compiles_of(folder)}",

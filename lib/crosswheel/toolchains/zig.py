@@ -20,6 +20,7 @@ from crosswheel.keeping import locked, mark_used
 from crosswheel.model import Listener, chore
 from crosswheel.process import CommandFailed, Processes
 from crosswheel.targets import Target
+from crosswheel.toolchains import libcxx
 from crosswheel.toolchains.pinned import fetch_pinned, unpack_wheel, version_of
 
 # Compiling these makes Zig build what every job of a target needs first: start files, libc's stubs, runtimes, libc++.
@@ -35,6 +36,8 @@ class Zig:
     """An unpacked Zig of this machine, with our driver beside it, and where it keeps libc and libc++."""
 
     program: Path
+    library: Path
+    """What Zig compiles its runtimes from: its own folder, with our libc++."""
     driver: Path
     cache: Path
     objects: Path
@@ -56,24 +59,40 @@ def build_target() -> str:
     return f"{machine}-linux-{libc}" + (".2.17" if libc == "gnu" else "")
 
 
+def root_of(cache: Path) -> Path:
+    """Where the pinned Zig is unpacked, once it was fetched."""
+    return cache / "zig" / version_of("zig")
+
+
 def program_path(cache: Path) -> Path:
-    """Where the pinned Zig is, once it was fetched."""
-    return cache / "zig" / version_of("zig") / "ziglang" / "zig"
+    return root_of(cache) / "ziglang" / "zig"
+
+
+def libraries_of(cache: Path) -> Path:
+    """Where libc and libc++ are kept, once they were compiled."""
+    return cache / "zig" / f"{version_of('zig')}-libraries-{libcxx.VERSION}"
+
+
+def objects_of(cache: Path) -> Path:
+    """Where the folders are with what builds have compiled."""
+    return cache / "zig" / f"{version_of('zig')}-objects-{libcxx.VERSION}"
 
 
 def ensure_zig(index: Index, cache: Path, processes: Processes, listener: Listener) -> Zig:
     """The pinned Zig, fetched and unpacked if this machine has not got it yet."""
-    version = version_of("zig")
-    root = cache / "zig" / version
+    root = root_of(cache)
     zig = Zig(
         program=program_path(cache),
+        library=root / f"lib-{libcxx.VERSION}",
         driver=root / f"zigcc-{source_version('zigcc')}",
-        cache=cache / "zig" / f"{version}-libraries",
-        objects=cache / "zig" / f"{version}-objects",
+        cache=libraries_of(cache),
+        objects=objects_of(cache),
     )
     with locked(cache / "zig.lock", processes.look):
         if not zig.program.is_file():
             unpack_wheel(fetch_pinned("zig", platform.machine(), index, listener), root, "ziglang/zig")
+        if not zig.library.is_dir():
+            libcxx.make_library_folder(zig.program.with_name("lib"), zig.library)
         zig.cache.mkdir(parents=True, exist_ok=True)
         if not zig.driver.is_file():
             with chore("compiling the compiler driver, once per machine", listener):
@@ -106,6 +125,7 @@ def _zig_environ(zig: Zig) -> dict[str, str]:
     return {
         "PATH": os.defpath,
         "HOME": str(zig.cache),
+        "ZIG_LIB_DIR": str(zig.library),
         "ZIG_GLOBAL_CACHE_DIR": str(zig.cache),
         "ZIG_LOCAL_CACHE_DIR": str(zig.cache),
     }

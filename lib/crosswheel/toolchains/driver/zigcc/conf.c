@@ -27,6 +27,7 @@ void read_conf(void) {
         if (!value) continue;
         *value++ = 0;
         if (same(line, "zig")) conf.zig = checked(strdup(value));
+        else if (same(line, "library")) conf.library = checked(strdup(value));
         else if (same(line, "cache")) conf.cache = checked(strdup(value));
         else if (same(line, "objects")) conf.objects = checked(strdup(value));
         else if (same(line, "compiles")) conf.compiles = checked(strdup(value));

@@ -6,6 +6,7 @@
  *
  * Configuration: the file zigcc.conf beside the folder this program lies in, a "key value" a line:
  *   zig PATH            the Zig program
+ *   library FOLDER      what it compiles its libc, libc++ and so on from; else its own
  *   cache FOLDER        where Zig keeps its libc and libc++
  *   objects FOLDER      where it keeps what it compiles, and `headers` in it what that was made of; else as above
  *   compiles FILE       gets a letter for each compile of the project: h for one out of `objects`, m for the others

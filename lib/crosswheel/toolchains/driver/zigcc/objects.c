@@ -87,7 +87,8 @@ static void keep_headers(const char *told, const char *kept) {
     dirname(own);
     snprintf(partial, sizeof partial, "%s.kept", told);
     FILE *from = fopen(told, "r"), *to = from ? fopen(partial, "w") : NULL;
-    while (to && fgets(line, sizeof line, from)) if (!starts(line, own)) fputs(line, to);
+    while (to && fgets(line, sizeof line, from))
+        if (!starts(line, own) && !(conf.library && starts(line, conf.library))) fputs(line, to);
     if (from) fclose(from);
     if (to && fclose(to) == 0) rename(partial, kept);
     unlink(told);

@@ -14,6 +14,7 @@ int run(const list *command) {
         for (size_t i = 1; i < command->count; i++) puts(command->items[i]);
         return 0;
     }
+    if (conf.library) setenv("ZIG_LIB_DIR", conf.library, 1);
     setenv("ZIG_GLOBAL_CACHE_DIR", conf.cache, 1);
     setenv("ZIG_LOCAL_CACHE_DIR", conf.objects ? conf.objects : conf.cache, 1);
     execv(conf.zig, command->items);

@@ -22,7 +22,7 @@ bool ends_among(const char *word, const char *const *endings);
 /* ---- conf.c ---- */
 
 struct configuration {
-    const char *zig, *cache, *objects, *compiles, *folder, *target, *build_target, *multiarch;
+    const char *zig, *library, *cache, *objects, *compiles, *folder, *target, *build_target, *multiarch;
     bool debug;
     list hidden, mapped_from, mapped_to, includes, libs;
 };
