@@ -10,7 +10,6 @@ sessions.add()
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,21 +44,33 @@ def _add(verb: str, text: str, arch: str = "") -> None:
 
 def _run(session: nox.Session, verb: str, fixed: dict[str, Any]) -> None:
     from crosswheel.commands import run_verb
-    from crosswheel.errors import INTERRUPTED, CrosswheelError, UsageError
-    from crosswheel.flags import parse_flags
+    from crosswheel.errors import INTERRUPTED, CrosswheelError, explaining
+    from crosswheel.report.streams import standard_output
+    from crosswheel.report.untrusted import error_text
 
     _quieten_libraries()
     try:
-        given = parse_flags(session.posargs, verb, session.name)
-        if twice := sorted(given.keys() & fixed):
-            raise UsageError(f"the session's name says --{twice[0]} already", hint=f"nox -s {verb} -- --{twice[0]} ...")
-        code = run_verb(verb, Path(), {**given, **fixed}, sys.stdout)
-    except CrosswheelError as error:
-        session.error(f"{error} (exit code {error.exit_code})")
+        options = _options(session, verb, fixed)
+        with explaining(), standard_output() as stream:
+            code = run_verb(verb, Path(), options, stream)
+    except Exception as error:  # noqa: BLE001 - nox would show what others wrote in it as it stands
+        exit_code = error.exit_code if isinstance(error, CrosswheelError) else CrosswheelError.exit_code
+        session.error(f"{error_text(error)} (exit code {exit_code})")
     if code == INTERRUPTED:
         raise KeyboardInterrupt  # which stops nox too
     if code:
         session.error(f"exit code {code}")
+
+
+def _options(session: nox.Session, verb: str, fixed: dict[str, Any]) -> dict[str, Any]:
+    """What was given after the dashes, and what the session's name says."""
+    from crosswheel.errors import UsageError
+    from crosswheel.flags import parse_flags
+
+    given = parse_flags(session.posargs, verb, session.name)
+    if twice := sorted(given.keys() & fixed):
+        raise UsageError(f"the session's name says --{twice[0]} already", hint=f"nox -s {verb} -- --{twice[0]} ...")
+    return {**given, **fixed}
 
 
 def _quieten_libraries() -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import inspect
 import re
 import signal
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,8 +21,10 @@ from invoke.tasks import Task
 
 from crosswheel import __version__
 from crosswheel.config import Option
-from crosswheel.errors import INTERRUPTED, CrosswheelError, UsageError
+from crosswheel.errors import INTERRUPTED, CrosswheelError, UsageError, explaining
 from crosswheel.flags import flag_options, parse_value, takes_many
+from crosswheel.report.streams import guarded_streams, standard_output
+from crosswheel.report.untrusted import error_text
 from crosswheel.targets import did_you_mean
 from crosswheel.verbs import VERBS
 
@@ -39,11 +40,13 @@ def _task(verb: str, text: str) -> Task[Any]:
             # An empty text is an answer, too: it takes back what pyproject.toml says.
             said = {name: value for name, value in given.items() if value not in {None, False}}
             values = {options[name].name: parse_value(options[name], value) for name, value in said.items()}
-            code = run_verb(verb, Path(), values, sys.stdout)
-        except CrosswheelError as error:
-            raise Exit(f"crosswheel: {error}", error.exit_code) from error
+            with explaining(), standard_output() as stream:
+                code = run_verb(verb, Path(), values, stream)
         except KeyboardInterrupt:
             raise Exit("crosswheel: interrupted", INTERRUPTED) from None
+        except Exception as error:
+            exit_code = error.exit_code if isinstance(error, CrosswheelError) else CrosswheelError.exit_code
+            raise Exit(f"crosswheel: {error_text(error)}", exit_code) from error
         if code:
             raise Exit(code=code)
 
@@ -79,6 +82,10 @@ class _Console(Program):
         with _usage_errors():
             super().parse_tasks()
 
+    def parse_cleanup(self) -> None:
+        with _usage_errors():
+            super().parse_cleanup()
+
 
 @contextmanager
 def _usage_errors() -> Iterator[None]:
@@ -93,7 +100,7 @@ def _usage_errors() -> Iterator[None]:
         verb = error.context.name if error.context else None
         hint = f"crosswheel --help {verb}" if verb in VERBS else "crosswheel --list"
         usage = UsageError(f"{text}{near}", hint=hint)
-        raise Exit(f"crosswheel: {usage}", usage.exit_code) from error
+        raise Exit(f"crosswheel: {error_text(usage)}", usage.exit_code) from error
 
 
 def with_positional_flag(argv: Sequence[str]) -> list[str]:
@@ -127,4 +134,5 @@ def main(argv: list[str] | None = None) -> None:
     """The console command `crosswheel`."""
     # A CI system that cancels a job sends SIGTERM: end as Ctrl-C would, with finished wheels and no stray process.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    _Console(name="crosswheel", binary="crosswheel", version=__version__, namespace=namespace).run(argv)
+    with guarded_streams():
+        _Console(name="crosswheel", binary="crosswheel", version=__version__, namespace=namespace).run(argv)

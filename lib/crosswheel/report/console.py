@@ -1,4 +1,7 @@
-"""A rich console for a stream: colours where they are wanted, and never a wrapped line in a file or a CI log."""
+"""A rich console for a stream: colours where they are wanted, and never a wrapped line in a file or a CI log.
+
+It is the border where text leaves: what it draws passes a Guard, whether or not somebody has cleaned it before.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +9,30 @@ import io
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, TextIO
 
+from crosswheel.report.streams import GuardedErrors
+from crosswheel.report.untrusted import Guard
 from crosswheel.report.wording import COMMAND, Line
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderableType, RenderResult
 
 UNWRAPPED = 10_000
 
 
 def console_for(stream: TextIO, environ: Mapping[str, str]) -> Console:
     """The stream's own width and colours; `environ` may hold NO_COLOR, FORCE_COLOR, TERM and COLUMNS."""
-    from rich.console import Console
+    from rich.console import Console, RenderHook
 
+    class Border(RenderHook):
+        def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+            return [Guarded(*renderables)]
+
+    if isinstance(stream, GuardedErrors):
+        stream = stream.stream
     if isinstance(stream, io.TextIOWrapper):
         # A build log in another language must not end the run on a terminal that cannot show it.
         stream.reconfigure(errors="backslashreplace")
-    return Console(
+    console = Console(
         file=stream,
         width=None if stream.isatty() else UNWRAPPED,
         markup=False,
@@ -29,6 +40,24 @@ def console_for(stream: TextIO, environ: Mapping[str, str]) -> Console:
         highlight=False,
         _environ=environ,
     )
+    console.push_render_hook(Border())
+    return console
+
+
+class Guarded:
+    """Things to draw whose text may come from anywhere."""
+
+    def __init__(self, *parts: RenderableType) -> None:
+        self._parts = parts
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from rich.segment import Segment
+
+        guard = Guard()
+        for part in self._parts:
+            for segment in console.render(part, options):
+                # Control codes are rich's own: texts have none.
+                yield segment if segment.control else Segment(guard(segment.text), segment.style)
 
 
 def plain_console() -> Console:

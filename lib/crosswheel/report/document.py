@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import secrets
 from dataclasses import asdict
 from datetime import datetime, timezone
@@ -46,12 +47,23 @@ def report_document(report: Report) -> Document:
 
 
 def write_json(path: Path, document: Document) -> None:
-    """Put the whole document at `path`, or leave everything as it was."""
-    write_text(path, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    """Put the whole document at `path`, or leave everything as it was.
+
+    Whoever prints the file sees no control character and no `##[command]`; whoever parses it gets every text as it was.
+    """
+    text = json.dumps(document, indent=2, ensure_ascii=False).replace("##", r"#\u0023")
+    write_text(path, _NOT_ASCII.sub(_escaped, text) + "\n")
+
+
+_NOT_ASCII = re.compile(r"[^\n -~]")
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return match[0] if match[0].isprintable() else json.dumps(match[0])[1:-1]
 
 
 def write_text(path: Path, text: str) -> None:
-    """Likewise, of any text."""
+    """Put any text at `path` in the same way."""
     # What UTF-8 cannot hold (a file name that was not text) becomes \udcXX, which is JSON's own escape.
     content = text.encode("utf-8", "backslashreplace")
     draft = path.parent / f".{path.name}.{secrets.token_hex(4)}"

@@ -22,7 +22,7 @@ class GitHubFold:
     token: str = field(default_factory=lambda: secrets.token_hex(16))
 
     def opening(self, _job: Job, title: str, _seconds: float) -> str:
-        return f"::group::{title}\n::stop-commands::{self.token}"
+        return f"::group::{_data(title)}\n::stop-commands::{self.token}"
 
     def closing(self, _job: Job) -> str:
         return f"::{self.token}::\n::endgroup::"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
 from crosswheel.model import Chore, Event, Job, JobFinished, Note, Planned, StepStarted, Transfer
-from crosswheel.report.console import styled
+from crosswheel.report.console import Guarded, styled
 from crosswheel.report.untrusted import one_line
 from crosswheel.report.wording import (
     STYLES,
@@ -139,7 +139,7 @@ class LiveDisplay:
 
         with self._lock:
             now = self._clock()
-            return Group(*self._tables(now))
+            return Guarded(Group(*self._tables(now)))
 
     def _tables(self, now: float) -> Iterator[Table | Text]:
         """Empty tables are left out: each would be an empty line."""

@@ -61,6 +61,7 @@ def _placed(report: AuditReport, folders: Sequence[Path]) -> Iterator[tuple[Path
 def _result(finding: Finding, path: Path, number: int) -> Document:
     evidence = evidence_text(finding)
     text = f"{one_line(finding.message)} ({evidence})" if evidence else one_line(finding.message)
+    text = text.replace("](", "] (")  # [words](address) is a link (3.11.6)
     place: Document = {
         # No line is meant, but GitHub shows nothing that has none.
         "physicalLocation": {"artifactLocation": {"uri": _uri(path)}, "region": {"startLine": 1}}

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+import traceback
 from collections.abc import Iterator
+from dataclasses import dataclass
+
+from crosswheel.errors import CrosswheelError
 
 # ECMA-48 control sequences: CSI; OSC, DCS, SOS, PM and APC with their payload; the short escapes.
 _ESCAPE_SEQUENCE = re.compile(
@@ -21,9 +25,7 @@ _LONGEST = 2000
 
 def clean(line: str) -> str:
     """One line as a terminal would finally show it: no escapes, no invisible characters, no `##[command]`."""
-    shown = _ESCAPE_SEQUENCE.sub("", line).rstrip("\r\n").rpartition("\r")[2].expandtabs()
-    visible = "".join(char for char in shown if char.isprintable())
-    return _HASH_COMMAND.sub("# #", visible)
+    return _visible(_ESCAPE_SEQUENCE.sub("", line).rstrip("\r\n").rpartition("\r")[2].expandtabs())
 
 
 def one_line(text: str) -> str:
@@ -38,3 +40,38 @@ def lines(text: str) -> Iterator[str]:
     for part in text.splitlines():
         shown = clean(part)
         yield " " * (len(shown) - len(shown.lstrip())) + one_line(shown)
+
+
+def error_text(error: BaseException) -> str:
+    """What is shown of an error that ends a run: its own words, or the traceback of a fault that nobody foresaw."""
+    if isinstance(error, CrosswheelError):
+        return "\n".join(lines(str(error)))
+    told = lines("".join(traceback.format_exception(type(error), error, error.__traceback__)))
+    return "\n".join(["this is a fault of crosswheel itself: please report it, with these lines", *told])
+
+
+@dataclass
+class Guard:
+    """Makes a stream of text harmless, piece by piece: the last border, for text that nobody has cleaned before it.
+
+    Where a line begins has to be remembered: only there does a `::workflow command::` count.
+    """
+
+    _fresh: bool = True
+
+    def __call__(self, text: str) -> str:
+        return "\n".join(self._guarded(line, first=not number) for number, line in enumerate(text.split("\n")))
+
+    def _guarded(self, part: str, *, first: bool) -> str:
+        fresh = self._fresh or not first
+        shown = _visible(_ESCAPE_SEQUENCE.sub("", part.expandtabs() if fresh else part.replace("\t", " ")))
+        begun = shown.lstrip()
+        self._fresh = fresh and not begun
+        if fresh and begun.startswith("::"):
+            return f"{shown[: len(shown) - len(begun)]}: {begun[1:]}"
+        return shown
+
+
+def _visible(text: str) -> str:
+    """Without characters that show nothing, and with `##[command]` broken."""
+    return _HASH_COMMAND.sub("# #", text if text.isprintable() else "".join(filter(str.isprintable, text)))
