@@ -14,13 +14,14 @@ from crosswheel.engines import ENGINES
 from crosswheel.engines.site import Site
 from crosswheel.errors import AuditFailed, CrosswheelError, TestFailed, explained
 from crosswheel.formats.wheels import named_wheel, read_wheel
+from crosswheel.index import sha256_of
 from crosswheel.journal import Journal, Made
 from crosswheel.model import Failure, Job, Outcome, Sdist, Status, StepStarted, StepTime, Usage
 from crosswheel.output import Output, keep
 from crosswheel.process import Stopped, log_tail
 from crosswheel.recipe import build_key, test_key
 from crosswheel.scratch import scratch_folder
-from crosswheel.steps import MAKE, Step
+from crosswheel.steps import Step, audit, build, repair, test
 from crosswheel.steps.again import again
 from crosswheel.steps.test import first_trial, untested
 from crosswheel.steps.work import Work
@@ -28,7 +29,6 @@ from crosswheel.workspace import idle_workspace
 
 _TAIL = 30  # lines of a log that a failure shows
 _PURE = "a pure wheel: no cross build needed"
-_BUILD, _REPAIR, _AUDIT, _TEST = (MAKE[at : at + 1] for at in range(4))
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Maker:
                 return Outcome(job, "cancelled")
             reason, before = self._test(ready, times)
             work = self._steps(ready.work, [again], times) if self.site.config.twice else ready.work
-            wheel, note = self.output.save(work.made, job.target)
+            wheel, note = self.output.save(work.made, job.target, work.passed)
         status: Status = "reused" if note else "pure" if pure else "kept" if ready.kept else "built"
         return Outcome(
             job=job,
@@ -85,17 +85,19 @@ class Maker:
     def _kept(self, made: Made, job: Job, folder: Path, log: Path, times: list[StepTime]) -> _Ready | None:
         """What an earlier run built is audited again: rules change, and wheels are cheap to read.
 
-        A copy, for a run beside this one may replace the entry at any time; None where one just has.
+        A copy, for a run beside this one may replace the entry at any time; None where that just happened.
         """
         try:
             shutil.copyfile(made.log, log)
             wheel = keep(made.path, folder.with_name("kept"))
         except FileNotFoundError:
             return None
+        if sha256_of(wheel) != made.sha256:
+            return None
         workspace = idle_workspace(self.site.host, folder, log, self.site.config.timeout)
         work = Work(job, self.sdist, self.site, workspace, wheel=wheel)
         kept = f"built by an earlier run, in {made.seconds:.1f} s"
-        return _Ready(self._steps(work, _AUDIT, times), made, Usage(), kept)
+        return _Ready(self._steps(work, [audit], times), made, Usage(), kept)
 
     def _built(
         self, job: Job, folder: Path, log: Path, times: list[StepTime], stack: ExitStack, *, bare: bool
@@ -104,10 +106,10 @@ class Maker:
         began = time.monotonic()
         workspace = stack.enter_context(ENGINES[job.engine].open(job, self.sdist, self.site, folder, log, bare=bare))
         trial = stack.enter_context(first_trial(job, self.sdist, self.site))
-        work = self._steps(Work(job, self.sdist, self.site, workspace, bare=bare, trial=trial), _BUILD, times)
+        work = self._steps(Work(job, self.sdist, self.site, workspace, bare=bare, trial=trial), [build], times)
         if bare and (workspace.asked_for_compiler or not read_wheel(work.made).is_pure):
             return None
-        work = self._steps(work, _REPAIR + _AUDIT, times)
+        work = self._steps(work, [repair, audit], times)
         usage, key = workspace.usage(), build_key(job, self.sdist, self.site)
         seconds = time.monotonic() - began
         return _Ready(work, self.journal.keep(key, job, work.made, log, seconds, usage) if key else None, usage)
@@ -117,12 +119,12 @@ class Maker:
         work, made = ready.work, ready.entry
         if reason := untested(work.job.target, self.site):
             return reason, False
-        test = test_key(work.job, made.sha256, self.sdist, self.site) if made else ""
-        if made and made.passed(test):
+        key = test_key(work.job, made.sha256, self.sdist, self.site) if made else ""
+        if made and made.passed(key):
             return "", True
-        self._steps(work, _TEST, times)
-        if made and test:
-            made.remember_test(test, times[-1].seconds)
+        self._steps(work, [test], times)
+        if made and key:
+            made.remember_test(key, times[-1].seconds)
         return "", False
 
     def _steps(self, work: Work, steps: Sequence[Step], times: list[StepTime]) -> Work:

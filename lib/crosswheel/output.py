@@ -8,7 +8,9 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from crosswheel.errors import AuditFailed
 from crosswheel.formats.wheels import artifact, may_serve_others, serves
+from crosswheel.index import sha256_of
 from crosswheel.model import Artifact, Sdist
 from crosswheel.targets import Target
 
@@ -30,13 +32,17 @@ class Output:
         log.write_bytes(b"")
         return log
 
-    def save(self, wheel: Path, target: Target) -> tuple[Artifact, str]:
-        """The wheel as it lies there; of two under one name the first stays, and a note says whose it is."""
+    def save(self, wheel: Path, target: Target, passed: str) -> tuple[Artifact, str]:
+        """The wheel as it lies there; of two under one name the first stays, and a note says whose it is.
+
+        `passed` is the sha256 of the bytes that passed the audit. Raises AuditFailed for any other bytes.
+        """
         with self._saving:
+            _refuse_unaudited(wheel, passed)
             if first := self._saved.get(wheel.name):
                 other, saved = first
                 return saved, f"the same wheel as {other}'s"
-            saved = artifact(keep(wheel, self.folder))
+            saved = artifact(keep(wheel, self.folder, sha256=passed))
             self._saved[wheel.name] = target, saved
             if may_serve_others(wheel.name):
                 self._shared.append(saved)
@@ -52,15 +58,28 @@ class Output:
         return keep(wheel, self.folder / "rejected")
 
 
-def keep(path: Path, folder: Path) -> Path:
-    """Copy under a name that nobody takes for a wheel or an sdist, then rename: a full disk leaves no half file."""
+def keep(path: Path, folder: Path, *, sha256: str = "") -> Path:
+    """Copy under a name that nobody takes for a wheel or an sdist, then rename: a full disk leaves no half file.
+
+    With a `sha256`, what is copied has it; raises AuditFailed where it has not.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     final = folder / path.name
     # Two jobs may make, and two may have rejected, a wheel of one name.
     partial = folder / f".{path.name}.{os.getpid()}-{threading.get_ident()}.partial"
     try:
         shutil.copyfile(path, partial)
+        if sha256:
+            _refuse_unaudited(partial, sha256, path.name)
         partial.replace(final)
     finally:
         partial.unlink(missing_ok=True)
     return final
+
+
+def _refuse_unaudited(wheel: Path, passed: str, name: str = "") -> None:
+    """Nothing is saved but the very bytes that the audit looked at, whatever came between it and now."""
+    if sha256_of(wheel) != passed:
+        what = "was changed after its audit" if passed else "has not passed an audit"
+        text = f"{name or wheel.name} is not saved: it {what}"
+        raise AuditFailed(text, hint="crosswheel wheels --fresh; if it happens again, see what still writes there")

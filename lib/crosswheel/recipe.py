@@ -6,10 +6,8 @@ the audit, which is never skipped. `--fresh` is for the first.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
-import os
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -97,7 +95,6 @@ def _found(reference: str, job: Job, site: Site) -> Image | None:
         return None
 
 
-@functools.cache
 def _version(name: str) -> str:
     try:
         return version(name)
@@ -124,17 +121,5 @@ def _content(path: str) -> str:
 
 
 def _sysroot(arch: Architecture, site: Site) -> str:
-    """What is in it, by names, sizes and times: reading gigabytes would take longer than many a build."""
     folder = site.config.sysroot(arch)
-    return _listing(folder) if folder else ""
-
-
-@functools.cache
-def _listing(folder: Path) -> str:
-    sha256 = hashlib.sha256(str(folder).encode())
-    for root, folders, files in os.walk(folder):
-        folders.sort()
-        for name in sorted(files):
-            found = os.lstat(os.path.join(root, name))  # noqa: PTH118 - many thousands of them
-            sha256.update(f"{root}/{name} {found.st_size} {found.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
-    return sha256.hexdigest()
+    return site.listing(folder) if folder else ""

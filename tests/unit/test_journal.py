@@ -313,13 +313,14 @@ def test_an_entry_that_another_run_puts_there_while_this_one_looks_is_not_taken_
 
 def test_an_entry_that_a_run_beside_replaces_is_used_to_the_end(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
     yard.run("platform").execute()
-    (audit,) = making._AUDIT
+    audit = vars(making)["audit"]
 
     def gone(work: Work) -> Work:
         remove(only_entry(yard))
-        return audit(work)
+        done: Work = audit(work)
+        return done
 
-    monkeypatch.setattr(making, "_AUDIT", (gone,))
+    monkeypatch.setattr(making, "audit", gone)
     outcome = only_outcome(yard.run("platform"))
     assert (outcome.status, yard.files()) == ("kept", WHEELS[:1])
 
@@ -350,7 +351,7 @@ def test_what_the_audit_has_learnt_since_refuses_a_kept_wheel(yard: Yard, monkey
     def audit(work: Work) -> Work:
         return replace(work, findings=(Finding("W999", "error", "not any more"),))
 
-    monkeypatch.setattr(making, "_AUDIT", (audit,))
+    monkeypatch.setattr(making, "audit", audit)
     outcome = only_outcome(yard.run("platform"))
     assert outcome.failure
     assert (outcome.status, outcome.failure.kind, outcome.failure.step) == ("failed", "AuditFailed", "audit")
@@ -369,7 +370,7 @@ def tested(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         seen.append(work.made.name)
         return work
 
-    monkeypatch.setattr(making, "_TEST", (test,))
+    monkeypatch.setattr(making, "test", test)
     for name in ("ensure_image", "ensure_toolbox"):
         monkeypatch.setattr(f"crosswheel.engines.site.{name}", lambda *_, **_options: None)
     monkeypatch.setattr("crosswheel.engines.site.find_image", lambda *_: SimpleNamespace(id=IMAGES["policy"]))
@@ -424,6 +425,6 @@ def test_a_test_that_failed_is_repeated(yard: Yard, tested: list[str], monkeypat
         raise errors.TestFailed("import tiny failed")
 
     with monkeypatch.context() as patched:
-        patched.setattr(making, "_TEST", (fail,))
+        patched.setattr(making, "test", fail)
         assert run_tested(yard).status == "failed"
     assert (run_tested(yard).status, len(tested)) == ("kept", 1)

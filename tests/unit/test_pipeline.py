@@ -10,6 +10,7 @@ import json
 import shutil
 import signal
 import threading
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -221,14 +222,14 @@ def test_one_failure_does_not_stop_the_others(yard: Yard) -> None:
 
 def test_a_fault_of_ours_costs_its_own_job_and_none_beside_it(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
     run = yard.run("platform", pythons=2, jobs=1)
-    (audit,) = making._AUDIT
+    audit: Callable[[Work], Work] = vars(making)["audit"]
 
     def faulty(work: Work) -> Work:
         if work.job.target == TARGETS[0]:
             raise ZeroDivisionError("by nobody")
         return audit(work)
 
-    monkeypatch.setattr(making, "_AUDIT", (faulty,))
+    monkeypatch.setattr(making, "audit", faulty)
     outcomes = run.execute()
     assert statuses(outcomes) == ["failed", "built"]
     failure = outcomes[0].failure
@@ -416,7 +417,7 @@ def tested(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         seen.append(str(work.job.target.python))
         return work
 
-    monkeypatch.setattr("crosswheel.making._TEST", (test,))
+    monkeypatch.setattr("crosswheel.making.test", test)
     return seen
 
 
@@ -465,7 +466,7 @@ def test_a_wheel_that_fails_its_test_is_not_built_again_by_a_slower_engine(
     def test(_work: Work) -> Work:
         raise errors.TestFailed("import tiny failed")
 
-    monkeypatch.setattr("crosswheel.making._TEST", (test,))
+    monkeypatch.setattr("crosswheel.making.test", test)
     outcome = only_outcome(on_docker(yard, "platform", monkeypatch, engines=("accelerated", "emulated")))
     assert outcome.failure
     assert (outcome.failure.kind, outcome.failure.step) == ("TestFailed", "test")
@@ -550,6 +551,53 @@ def test_after_ctrl_c_the_report_says_what_was_cancelled(
     assert report["totals"]["cancelled"] == 1
     assert "1 of 2 wheels" in stream.getvalue()
     assert "1 cancelled" in stream.getvalue()
+
+
+# ---- nothing gets past the audit ------------------------------------------------------------------------------
+
+
+def tampered(work: Work) -> Work:
+    """As what an earlier build has left running might do it."""
+    with zipfile.ZipFile(work.made, "a") as archive:
+        archive.writestr("tiny/more.py", "import os\n")
+    return work
+
+
+def test_a_wheel_that_is_changed_after_its_audit_is_not_saved(
+    yard: Yard, tested: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crosswheel.making.test", tampered)
+    failure = only_outcome(on_docker(yard, "platform", monkeypatch)).failure
+    assert failure
+    assert (failure.kind, failure.message) == (
+        "AuditFailed",
+        f"{WHEELS[0]} is not saved: it was changed after its audit",
+    )
+    assert yard.files() == []
+
+
+def test_a_wheel_without_an_audit_is_not_saved(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_audit(work: Work) -> Work:
+        return work
+
+    monkeypatch.setattr("crosswheel.making.audit", no_audit)
+    failure = only_outcome(yard.run("platform")).failure
+    assert failure
+    assert failure.message == f"{WHEELS[0]} is not saved: it has not passed an audit"
+    assert yard.files() == []
+
+
+def test_a_wheel_whose_findings_got_lost_is_not_saved(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    audit: Callable[[Work], Work] = vars(making)["audit"]
+
+    def forgetful(work: Work) -> Work:
+        return replace(audit(work), findings=())
+
+    monkeypatch.setattr("crosswheel.making.audit", forgetful)
+    failure = only_outcome(yard.run("without_elf")).failure
+    assert failure
+    assert failure.message.endswith("is not saved: it has not passed an audit")
+    assert yard.files() == []
 
 
 # ---- built twice ----------------------------------------------------------------------------------------------

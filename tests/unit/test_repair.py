@@ -22,8 +22,6 @@ from crosswheel.errors import RepairFailed
 from crosswheel.formats.elf import Elf
 from crosswheel.formats.wheels import read_wheel
 from crosswheel.model import Job, Sdist
-from crosswheel.steps import MAKE
-from crosswheel.steps.audit import audit
 from crosswheel.steps.repair import repair
 from crosswheel.steps.work import Work
 from crosswheel.testing import tiny_elf, tiny_wheel
@@ -150,10 +148,6 @@ def test_what_the_policy_does_not_promise_is_refused_with_the_policy_that_does(b
 def test_a_pure_wheel_is_left_alone(bench: Bench) -> None:
     work = bench.work(tiny_wheel(bench.folder))
     assert repair(work) == work
-
-
-def test_what_was_repaired_is_audited_again() -> None:
-    assert MAKE.index(audit) == MAKE.index(repair) + 1
 
 
 # ---- libraries --------------------------------------------------------------------------------------------------

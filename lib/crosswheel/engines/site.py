@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import threading
 from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import product
+from pathlib import Path
 from typing import TypeVar
 
 from crosswheel.answers import answers_in
@@ -135,6 +137,10 @@ class Site:
             lambda: ensure_toolbox(self._docker, image, self.host, self.listener, compilers=compilers),
         )
 
+    def listing(self, folder: Path) -> str:
+        """A sha256 of what is in a folder, as this run has first found it: the next run looks again."""
+        return self._once(("listing", folder), lambda: _listing(folder))
+
     def later(self, action: Callable[[], None]) -> None:
         """Do what nobody has to wait for, such as removing a container: before `settle` ends, or this process does.
 
@@ -216,3 +222,14 @@ def _connect(config: Config) -> DockerHost | EngineUnavailable:
         return connect(config.docker_host, os.environ)
     except EngineUnavailable as error:
         return error
+
+
+def _listing(folder: Path) -> str:
+    """By names, sizes and times: reading gigabytes would take longer than many a build."""
+    sha256 = hashlib.sha256(str(folder).encode())
+    for root, folders, files in os.walk(folder):
+        folders.sort()
+        for name in sorted(files):
+            found = os.lstat(os.path.join(root, name))  # noqa: PTH118 - many thousands of them
+            sha256.update(f"{root}/{name} {found.st_size} {found.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
+    return sha256.hexdigest()

@@ -16,6 +16,6 @@ from crosswheel.steps.repair import repair
 from crosswheel.steps.test import test
 from crosswheel.steps.work import Work
 
-Step: TypeAlias = Callable[[Work], Work]
+__all__ = ["Step", "audit", "build", "repair", "test"]
 
-MAKE: tuple[Step, ...] = (build, repair, audit, test)
+Step: TypeAlias = Callable[[Work], Work]

@@ -23,6 +23,8 @@ class Work:
     workspace: Workspace
     wheel: Path | None = None
     findings: tuple[Finding, ...] = ()
+    passed: str = ""
+    """The sha256 of the wheel that passed the audit; empty where none did."""
     differences: tuple[Difference, ...] | None = None
     """From the wheel of a second build; None where there was none."""
     bare: bool = False
