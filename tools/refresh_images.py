@@ -16,8 +16,8 @@ from packaging.version import Version
 from crosswheel.containers.images import ImagePin, pinned_images
 from crosswheel.containers.references import parse_reference
 from crosswheel.errors import CrosswheelError, UsageError
-from crosswheel.hosts import user_cache
 from crosswheel.index import Index, read_pip_settings
+from crosswheel.keeping import user_cache
 from crosswheel.process import Processes
 from crosswheel.targets import Architecture, Policy, architectures, parse_policy
 

@@ -22,9 +22,9 @@ from pathlib import Path
 
 from crosswheel.errors import MissingTool
 from crosswheel.formats.elf import read_elf
-from crosswheel.hosts import user_cache
 from crosswheel.index import Index, read_pip_settings
 from crosswheel.interpreters import fetch_interpreter, find_interpreters
+from crosswheel.keeping import user_cache
 from crosswheel.model import Event
 from crosswheel.process import Processes
 from crosswheel.targets import PythonTag, architectures, python_tags

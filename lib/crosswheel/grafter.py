@@ -15,11 +15,12 @@ import sys
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from crosswheel.process import Attached, CommandFailed, Processes, start_connected
+from crosswheel.scratch import temporary_folder
 
 _POLL = 0.05  # seconds between two looks whether the run was stopped
 _MODULE = "crosswheel.grafting"
@@ -30,6 +31,7 @@ class Grafter:
     """One for all jobs of a run, which are threads."""
 
     _server: tuple[Attached, socket.socket] | None = None
+    _stack: ExitStack = field(default_factory=ExitStack)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def start(self, environ: Mapping[str, str]) -> None:
@@ -38,7 +40,9 @@ class Grafter:
             if self._server is None:
                 # Not in a folder that anybody fills: `python -m` imports from there first.
                 command = [sys.executable, "-m", _MODULE]
-                self._server = start_connected(command, env=_environ(environ), cwd=Path("/"))
+                # What a repair leaves that was killed goes with the folder.
+                temporary = {"TMPDIR": str(self._stack.enter_context(temporary_folder()))}
+                self._server = start_connected(command, env={**_environ(environ), **temporary}, cwd=Path("/"))
 
     def end(self) -> None:
         with self._lock:
@@ -47,6 +51,7 @@ class Grafter:
                 self._server = None
                 connection.close()
                 process.end()
+                self._stack.close()
 
     def run(
         self,

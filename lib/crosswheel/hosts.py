@@ -12,6 +12,7 @@ from pathlib import Path
 from crosswheel.answers import answers_in
 from crosswheel.index import Index, read_pip_settings
 from crosswheel.interpreters import find_interpreters, uv
+from crosswheel.keeping import own_cache, user_cache
 from crosswheel.model import Interpreter, Listener
 from crosswheel.process import Processes
 from crosswheel.targets import PythonTag
@@ -89,7 +90,7 @@ def local_host(*, offline: bool, listener: Listener) -> LocalHost:
     """Look around on this machine; takes a second where nobody has, for every interpreter is asked who it is."""
     environ = dict(os.environ)
     processes = Processes()
-    cache = user_cache(environ)
+    cache = own_cache(user_cache(environ))
     answers = answers_in(cache)
     with ThreadPoolExecutor(max_workers=2) as pool:
         asking_pip = pool.submit(read_pip_settings, processes, environ, answers)
@@ -104,15 +105,6 @@ def local_host(*, offline: bool, listener: Listener) -> LocalHost:
         machine=platform.machine(),
         cpus=len(os.sched_getaffinity(0)),
     )
-
-
-def user_cache(environ: Mapping[str, str]) -> Path:
-    """CROSSWHEEL_CACHE, or the user's cache folder."""
-    if chosen := environ.get("CROSSWHEEL_CACHE"):
-        return Path(chosen).absolute()
-    import platformdirs
-
-    return Path(platformdirs.user_cache_path("crosswheel", appauthor=False)).absolute()
 
 
 def _only(environ: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:

@@ -10,14 +10,45 @@ import errno
 import fcntl
 import math
 import os
+import shlex
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from crosswheel.errors import UsageError
+
 _ATTEMPTS = 10
+_NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES, errno.ENXIO}  # or nothing that could be ours
 _POLL = 0.2  # seconds between two looks whether to go on waiting
+
+
+def user_cache(environ: Mapping[str, str]) -> Path:
+    """CROSSWHEEL_CACHE, or the user's cache folder."""
+    if chosen := environ.get("CROSSWHEEL_CACHE"):
+        return Path(chosen).absolute()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_path("crosswheel", appauthor=False)).absolute()
+
+
+def own_cache(folder: Path) -> Path:
+    """The cache's folder, there, and open to this user alone; raises UsageError where others could write to it."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = folder.stat()
+    if found.st_uid != os.getuid():
+        raise UsageError(
+            f"the cache {folder} belongs to another user, whose files would get into your wheels",
+            hint=f"sudo chown -R {os.getuid()} {shlex.quote(str(folder))}, or set CROSSWHEEL_CACHE to another folder",
+        )
+    if found.st_mode & 0o022:
+        raise UsageError(
+            f"other users may write to the cache {folder}, and so into your wheels",
+            hint=f"rm -r {shlex.quote(str(folder))}; or, if you trust its content, chmod -R go-w on it",
+        )
+    folder.chmod(0o700)
+    return folder
 
 
 def mark_used(place: Path) -> None:
@@ -96,13 +127,16 @@ def take(path: Path) -> int | None:
     Of the thing itself, which goes together with its lock; filelock keeps files for nothing else, which stay.
     """
     try:
-        handle = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:
-        return None
+        # Neither where a link leads, nor until somebody writes into a pipe that was put there.
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno in _NOT_THERE:
+            return None
+        raise
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # Its owner may have removed what stood there, and another put something else in its place.
-        if os.path.samestat(os.fstat(handle), path.stat()):
+        if os.path.samestat(os.fstat(handle), path.lstat()):
             return handle
     except (BlockingIOError, FileNotFoundError):
         pass

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import configparser
 import sys
-import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -19,6 +18,7 @@ from crosswheel.hosts import LocalHost
 from crosswheel.keeping import mark_used
 from crosswheel.model import Interpreter, Listener, Sdist, chore
 from crosswheel.process import log_tail
+from crosswheel.scratch import temporary_folder
 from crosswheel.sdist import as_epoch, member_names, read_sdist
 from crosswheel.targets import PythonTag
 from crosswheel.toolchains.startup import hide_folder, install_startup
@@ -164,7 +164,7 @@ def _newest(paths: Iterable[Path], before: float) -> int:
 def _build_sdist(project: Path, host: LocalHost, folder: Path, timeout: float, output: Path | None) -> Path:
     here = Interpreter(PythonTag(sys.version_info[1]), sys.version.split()[0], Path(sys.executable))
     log = folder / "sdist.log"
-    with tempfile.TemporaryDirectory(prefix="crosswheel-sdist-") as temporary:
+    with temporary_folder() as temporary:
         workspace = plain_workspace(host, here, Path(temporary, "sdist"), log, timeout)
         if output and output.resolve().parent == project:
             (packages,) = workspace.python.parent.parent.glob("lib/python*/site-packages")

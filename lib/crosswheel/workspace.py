@@ -142,6 +142,14 @@ class HostWorkspace:
         return Usage(memory=self.meter.peak, hits=letters.count(b"h"), misses=letters.count(b"m"))
 
 
+def private_environ(folder: Path) -> dict[str, str]:
+    """For what a build starts: folders of its own for HOME and temporary files, and no repository above `folder`."""
+    own = {"HOME": folder / "home", "TMPDIR": folder / "tmp"}
+    for place in own.values():
+        place.mkdir(mode=0o700)
+    return {**{name: str(place) for name, place in own.items()}, "GIT_CEILING_DIRECTORIES": str(folder)}
+
+
 def plain_workspace(
     host: LocalHost, interpreter: Interpreter, folder: Path, log: Path, timeout: float
 ) -> HostWorkspace:
@@ -149,8 +157,7 @@ def plain_workspace(
     deadline = time.monotonic() + timeout
     folder.mkdir(parents=True)
     python = host.make_environment(interpreter.path, folder / "environment", log, deadline)
-    (folder / "home").mkdir()
-    environ = {**host.build_environ, "HOME": str(folder / "home")}
+    environ = {**host.build_environ, **private_environ(folder)}
     environ["PATH"] = f"{python.parent}:{environ.get('PATH', os.defpath)}"
     return HostWorkspace(host, folder, python, log, deadline, environ)
 

@@ -7,11 +7,19 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from crosswheel.scratch import abandoned_folders, remove_abandoned, scratch_folder
+from crosswheel.errors import CrosswheelError
+from crosswheel.scratch import (
+    abandoned_folders,
+    clear_abandoned,
+    remove_abandoned,
+    scratch_folder,
+    temporary_folder,
+)
 from stray import runs_still
 
 
@@ -26,7 +34,7 @@ def leave_behind(name: str, action: str = "") -> None:
     code = f"""
 import os, signal, subprocess
 from pathlib import Path
-from crosswheel.scratch import scratch_folder
+from crosswheel.scratch import scratch_folder, temporary_folder
 with scratch_folder({name!r}) as folder:
     folder.mkdir()
     (folder / "half.o").touch()
@@ -86,22 +94,94 @@ def test_what_killed_runs_left_can_be_found_and_what_is_in_use_is_not_touched(tm
         assert [folder.name for folder in tmp.iterdir()] == ["busy"]
 
 
-def test_a_folder_that_others_could_have_put_there_is_not_used(tmp: Path) -> None:
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's cache, which stands in where the folder for temporary files cannot be used."""
+    monkeypatch.setenv("CROSSWHEEL_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / f"crosswheel-{os.getuid()}"
+
+
+def make_writable(tmp: Path) -> None:
     tmp.mkdir()
     tmp.chmod(0o777)
-    with scratch_folder("tiny") as folder:
-        assert not folder.is_relative_to(tmp)
-        root = folder.parents[1]
-        assert root.stat().st_mode & 0o077 == 0
-    assert not root.exists()
-    assert (list(tmp.iterdir()), abandoned_folders()) == ([], [])
 
 
-def test_a_link_in_its_place_leads_nowhere(tmp: Path, tmp_path: Path) -> None:
-    (tmp_path / "elsewhere").mkdir(mode=0o700)
-    tmp.symlink_to(tmp_path / "elsewhere")
+def make_link(tmp: Path) -> None:
+    (tmp.parent / "elsewhere").mkdir(mode=0o700)
+    tmp.symlink_to(tmp.parent / "elsewhere")
+
+
+@pytest.mark.parametrize(
+    "put",
+    [make_writable, make_link, Path.touch, lambda tmp: tmp.symlink_to("nowhere"), os.mkfifo],
+    ids=["writable", "link", "file", "dangling", "fifo"],
+)
+def test_what_others_have_put_under_its_name_neither_stops_nor_steers_a_run(
+    tmp: Path, cache: Path, put: Callable[[Path], None]
+) -> None:
+    put(tmp)
+    with scratch_folder("tiny") as folder, temporary_folder() as temporary:
+        assert folder == cache / "tiny" / "job"
+        assert temporary.is_relative_to(cache)
+        assert cache.stat().st_mode & 0o077 == 0
+    assert (list(cache.iterdir()), abandoned_folders()) == ([], [])
+    assert not (tmp.parent / "elsewhere" / "tiny").exists()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file to another user")
+@pytest.mark.parametrize("name", [".cargo", ".git", "uv.toml", "pyproject.toml", "node_modules"])
+def test_what_another_user_has_put_above_it_steers_no_build(tmp: Path, cache: Path, tmp_path: Path, name: str) -> None:
+    tempfile.tempdir = str(tmp_path / "shared")
+    Path(tempfile.tempdir).mkdir()
+    planted = Path(tempfile.tempdir, name)
+    planted.touch()
+    os.chown(planted, 65534, -1)
     with scratch_folder("tiny") as folder:
-        assert not folder.resolve().is_relative_to(tmp_path / "elsewhere")
+        assert folder.is_relative_to(cache)
+    os.chown(planted, os.getuid(), -1)
+    with scratch_folder("tiny") as folder:
+        assert not folder.is_relative_to(cache)
+
+
+def test_where_no_folder_is_safe_the_error_says_which_ones_and_what_to_do(tmp: Path, cache: Path) -> None:
+    make_writable(tmp)
+    cache.parent.mkdir()
+    cache.touch()
+    with pytest.raises(CrosswheelError) as caught, scratch_folder("tiny"):
+        pass
+    assert caught.value.message.splitlines() == [
+        f"{tmp} belongs to another user, or others may write to it",
+        f"{cache} is no folder",
+    ]
+    assert caught.value.hint == "remove these, or set TMPDIR to a folder that only you may write to"
+
+
+@pytest.mark.parametrize(
+    "put",
+    [
+        Path.touch,
+        lambda name: name.symlink_to(".."),
+        lambda name: name.symlink_to("nowhere"),
+        os.mkfifo,
+    ],
+    ids=["file", "link", "dangling", "fifo"],
+)
+def test_what_a_build_has_put_in_the_place_of_a_jobs_folder_is_passed_over(
+    tmp: Path, put: Callable[[Path], None]
+) -> None:
+    tmp.mkdir(mode=0o700)
+    put(tmp / "tiny")
+    with scratch_folder("tiny") as folder:
+        assert folder == tmp / "tiny-2" / "job"
+
+
+def test_a_killed_run_leaves_nothing_that_the_next_does_not_remove(tmp: Path) -> None:
+    leave_behind("tiny", "other = temporary_folder(); Path(other.__enter__(), 'sdist').touch()")
+    assert len(list(tmp.iterdir())) == 2
+    with temporary_folder() as busy:
+        clear_abandoned()
+        assert list(tmp.iterdir()) == [busy.parent]
+    assert list(tmp.iterdir()) == []
 
 
 def test_many_at_once_under_one_name_never_meet(tmp: Path) -> None:

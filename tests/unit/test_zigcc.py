@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from crosswheel.hosts import user_cache
+from crosswheel.keeping import user_cache
 from crosswheel.targets import load_table
 from crosswheel.toolchains.zig import sources
 

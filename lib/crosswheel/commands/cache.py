@@ -16,7 +16,7 @@ from crosswheel.config import Config, load_config
 from crosswheel.containers.docker_host import DockerHost, connect
 from crosswheel.engines.site import Site
 from crosswheel.errors import EngineUnavailable, explaining
-from crosswheel.hosts import user_cache
+from crosswheel.keeping import user_cache
 from crosswheel.model import Listener, Note
 from crosswheel.report.cache import Place, cache_document, cache_text, removed_text
 from crosswheel.report.console import console_for

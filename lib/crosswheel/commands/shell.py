@@ -6,7 +6,6 @@ import os
 import shlex
 import signal
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -28,7 +27,7 @@ from crosswheel.process import log_tail
 from crosswheel.report.console import console_for
 from crosswheel.report.terminal import display
 from crosswheel.report.untrusted import clean
-from crosswheel.scratch import scratch_folder
+from crosswheel.scratch import clear_abandoned, scratch_folder, temporary_folder
 from crosswheel.steps.build import put_source, run_before, settings_for
 from crosswheel.targets import Target
 from crosswheel.terminal import is_interactive
@@ -59,7 +58,7 @@ def shell(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
     quieten_backends()
     # What piped commands print must not be mixed with what we have to say.
     words = stream if is_interactive() else sys.stderr
-    with _ending_in_order(), tempfile.TemporaryDirectory(prefix="crosswheel-") as folder, ExitStack() as stack:
+    with _ending_in_order(), temporary_folder() as folder, ExitStack() as stack:
         with display(words, os.environ) as listener:
             place = _prepare(config, config.target, Path(folder), stack, listener)
         console = console_for(words, os.environ)
@@ -96,6 +95,7 @@ def _prepare(config: Config, target: Target, folder: Path, stack: ExitStack, lis
     """As the pipeline does it, up to the hook that would make the wheel."""
     site = look_around(_for_one(config, target), listener)
     stack.enter_context(at_work(site.host.cache))
+    clear_abandoned()
     sdist = source.fetch(config.source, site.host, folder, listener, timeout=config.timeout, output=config.output)
     site, job = _plan(site.dated(sdist.epoch), target, listener)
     stack.callback(site.settle)

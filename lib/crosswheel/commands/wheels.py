@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
@@ -39,6 +38,7 @@ from crosswheel.report.console import console_for
 from crosswheel.report.document import report_document, write_json
 from crosswheel.report.markdown import report_markdown
 from crosswheel.report.terminal import display, plan_text, summary_text
+from crosswheel.scratch import clear_abandoned, temporary_folder
 from crosswheel.targets import PythonTag
 
 
@@ -55,12 +55,13 @@ def wheels(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
     quieten_backends()
     with (
         display(stream, os.environ) as listener,
-        tempfile.TemporaryDirectory(prefix="crosswheel-") as folder,
+        temporary_folder() as folder,
         ExitStack() as stack,
     ):
         started, clock = time.time(), time.monotonic()
         site = look_around(config, listener)
         stack.enter_context(at_work(site.host.cache))
+        clear_abandoned()
         sdist = source.fetch(
             config.source, site.host, Path(folder), listener, timeout=config.timeout, output=config.output
         )

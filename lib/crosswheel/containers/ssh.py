@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import atexit
 import functools
-import shutil
 import socket
-import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from crosswheel.errors import EngineUnavailable
 from crosswheel.process import start_attached
+from crosswheel.scratch import temporary_folder
 
 _REMOTE_SOCKET = "/var/run/docker.sock"
 _PATIENCE = 20.0  # seconds to log in
@@ -28,17 +28,18 @@ def tunnel(address: str) -> str:
 
     Raises EngineUnavailable.
     """
-    folder = tempfile.mkdtemp(prefix="crosswheel-ssh-")
-    here, log = Path(folder, "docker.sock"), Path(folder, "log")
+    stack = ExitStack()
+    folder = stack.enter_context(temporary_folder())
+    here, log = folder / "docker.sock", folder / "log"
     try:
         ssh = start_attached(_command(address, here), log)
     except FileNotFoundError as error:
-        shutil.rmtree(folder)
+        stack.close()
         raise EngineUnavailable(f"{address}: ssh is not installed here", hint="install an OpenSSH client") from error
 
     def close() -> None:
         ssh.end()
-        shutil.rmtree(folder, ignore_errors=True)
+        stack.close()
 
     atexit.register(close)
     deadline = time.monotonic() + _PATIENCE

@@ -26,7 +26,7 @@ from crosswheel.toolchains.description import derivable, describe, find_real
 from crosswheel.toolchains.pinned import version_of
 from crosswheel.toolchains.startup import HOOKS, IMPERSONATE, SIDE_BY_SIDE, install_startup
 from crosswheel.toolchains.zig import Zig, ensure_zig, make_objects, source_version, warm_up
-from crosswheel.workspace import HostWorkspace
+from crosswheel.workspace import HostWorkspace, private_environ
 
 
 class Cross:
@@ -87,10 +87,9 @@ class Cross:
             made = configure(toolchain, zig, objects, target, description, sysroot, python, debug=config.debug_info)
             (packages,) = python.parent.parent.glob("lib/python*/site-packages")
             install_startup(packages, IMPERSONATE, SIDE_BY_SIDE)
-            (folder / "home").mkdir()
             environ = {
                 **host.build_environ,
-                "HOME": str(folder / "home"),
+                **private_environ(folder),
                 **environ_of(made, target, sysroot),
                 **parallel_environ(job.processors or host.cpus),
                 "CROSSWHEEL_TARGET": str(description.path),

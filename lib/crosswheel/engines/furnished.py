@@ -7,7 +7,6 @@ library, and what uv has learnt of both interpreters.
 from __future__ import annotations
 
 import base64
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -26,6 +25,7 @@ from crosswheel.engines.site import Site
 from crosswheel.errors import BuildFailed
 from crosswheel.model import Interpreter, chore
 from crosswheel.process import CommandFailed
+from crosswheel.scratch import temporary_folder
 from crosswheel.targets import PythonTag
 from crosswheel.toolchains.bytecode import put_bytecode
 from crosswheel.toolchains.pinned import version_of
@@ -99,7 +99,7 @@ def _furnish(container: Container, interpreter: Interpreter, site: Site, deadlin
         container.run([*_VENV, str(interpreter.path), home], env=environ, deadline=deadline)
         # It asks the environment's own interpreter.
         container.run([UV, "pip", "list", "--quiet", "--python", home], env=environ, deadline=deadline)
-        with tempfile.TemporaryDirectory(prefix="crosswheel-") as folder:
+        with temporary_folder() as folder:
             container.get(_ANSWERS, Path(folder))
             found = {path: path.relative_to(folder) for path in Path(folder).glob("interpreter-*/**/*.msgpack")}
             answers = {str(name): base64.b64encode(path.read_bytes()).decode() for path, name in found.items()}

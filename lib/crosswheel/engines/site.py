@@ -22,7 +22,8 @@ from crosswheel.containers.remembered import known_survey, pythons_of
 from crosswheel.engines.ahead import Ahead
 from crosswheel.errors import CrosswheelError, EngineUnavailable, ImageUnavailable
 from crosswheel.grafter import Grafter
-from crosswheel.hosts import LocalHost, local_host, user_cache
+from crosswheel.hosts import LocalHost, local_host
+from crosswheel.keeping import user_cache
 from crosswheel.model import Interpreter, Listener, deaf
 from crosswheel.targets import Architecture, PythonTag, Target, oldest_policy, usual_pythons
 from crosswheel.toolchains.toolbox import Toolbox, ensure_toolbox

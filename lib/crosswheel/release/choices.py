@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 from crosswheel.errors import TimeLimit
 from crosswheel.index import redact
 from crosswheel.process import CommandFailed, Processes, describe_returncode
+from crosswheel.scratch import temporary_folder
 from crosswheel.targets import Target
 
 _LONGEST = 600  # seconds for a target; without core metadata on the index it downloads a wheel
@@ -45,7 +45,8 @@ class Pip:
 
     def choices(self, requirement: str, targets: Sequence[Target]) -> list[Choice]:
         """What it would install on machines that are just as old as the targets' policies; sdists are left aside."""
-        with tempfile.TemporaryDirectory() as folder:
+        with temporary_folder() as place:
+            folder = str(place)
             questions = [json.dumps(_question(requirement, target, folder)) for target in targets]
             command = [sys.executable, str(_PROGRAM), str(_LONGEST), folder, *questions]
             # What a pip leaves that was ended goes with the folder.

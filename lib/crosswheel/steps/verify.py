@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -32,6 +31,7 @@ from crosswheel.release.published import (
 )
 from crosswheel.release.repositories import Repository
 from crosswheel.release.verification import Built, Difference, Verification, compare, read_built
+from crosswheel.scratch import temporary_folder
 from crosswheel.targets import Target
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ class _Reading:
 
     @contextmanager
     def _fetched(self, file: PublishedFile) -> Iterator[Path]:
-        with tempfile.TemporaryDirectory() as folder:
+        with temporary_folder() as folder:
             yield fetch_published(self.repository, file, Path(folder), self.settings, self.listener)
 
     def _in_threads(self, count: int, ask: Callable[[_In], _Out], about: Iterable[_In]) -> list[_Out]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 import tarfile
-import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
@@ -21,6 +20,7 @@ from crosswheel.hosts import LocalHost
 from crosswheel.keeping import locked, mark_used
 from crosswheel.model import Interpreter
 from crosswheel.process import CommandFailed
+from crosswheel.scratch import temporary_folder
 from crosswheel.targets import PythonTag
 
 _PATIENCE = 120  # seconds; nobody has read what is compiled here
@@ -47,7 +47,7 @@ def put_bytecode_of_packages(container: Container, folder: PurePosixPath, tag: P
     here = host.interpreters.get(tag)
     if here is None:
         return
-    with tempfile.TemporaryDirectory(prefix="crosswheel-") as temporary:
+    with temporary_folder() as temporary:
         root = Path(temporary)
         container.get(folder, root)
         kept = host.cache / "bytecode" / f"packages-{_digest(root, folder)}-{tag}.tar"
@@ -66,7 +66,7 @@ def _stdlib(container: Container, there: Interpreter, deadline: float) -> PurePo
 
 
 def _learn(container: Container, stdlib: PurePosixPath, here: Interpreter, host: LocalHost, kept: Path) -> None:
-    with tempfile.TemporaryDirectory(prefix="crosswheel-") as temporary:
+    with temporary_folder() as temporary:
         library = Path(temporary, "library")
         container.get(stdlib, library)
         _compile(library, stdlib, here, host, "timestamp")

@@ -23,6 +23,7 @@ from crosswheel.errors import EngineUnavailable, MissingTool
 from crosswheel.hosts import LocalHost
 from crosswheel.keeping import locked, mark_volume
 from crosswheel.model import Listener, Note, chore
+from crosswheel.scratch import temporary_folder
 from crosswheel.toolchains.pinned import fetch_pinned, unpack_wheel, version_of
 from crosswheel.toolchains.zig import compile_program, ensure_zig, source_version
 
@@ -108,7 +109,7 @@ def _is_complete(holder: DockerContainer) -> bool:
 
 def _fill(holder: DockerContainer, host: LocalHost, machine: str, listener: Listener, *, compilers: bool) -> None:
     """Everything, and only then the mark that it is all there."""
-    with tempfile.TemporaryDirectory(prefix="crosswheel-") as folder, tempfile.TemporaryFile() as file:
+    with temporary_folder() as folder, tempfile.TemporaryFile() as file:
         root = Path(folder, "uv")
         unpack_wheel(fetch_pinned("uv", machine, host.index, listener), root)
         (uv,) = root.glob("uv-*.data/scripts/uv")
