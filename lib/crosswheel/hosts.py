@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from crosswheel.answers import answers_in
 from crosswheel.index import Index, read_pip_settings
+from crosswheel.installer import install, uv_home, without_secrets
 from crosswheel.interpreters import find_interpreters, uv
 from crosswheel.keeping import own_cache, user_cache
 from crosswheel.model import Interpreter, Listener
@@ -24,8 +25,8 @@ _SHARED = (
     "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
     "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",
 )  # fmt: skip
-# What installing build requirements may see besides: the caller's own settings of uv, and where its files are.
-_INSTALLER = ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "NETRC")
+# Where an index may find out who the caller is.
+_OWN = ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "NETRC")
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,24 @@ class LocalHost:
 
     @property
     def installer_environ(self) -> dict[str, str]:
-        """The environment of uv: the caller's network and index settings."""
+        """The environment of uv: the caller's network and index settings, and a HOME without anything else."""
+        return without_secrets({**self._uv_environ, "HOME": str(self._uv_home)})
+
+    @property
+    def _installer_environ_with_secrets(self) -> dict[str, str]:
+        """For what builds nothing: also who the caller is to an index. The same as without where that is nobody."""
+        environ, home = self._uv_environ, self.environ.get("HOME", "")
+        has_secrets = environ != without_secrets(environ)
+        if has_secrets or Path(home, ".netrc").is_file() or "NETRC" in self.environ:
+            return {**environ, **_only(self.environ, _OWN)}
+        return self.installer_environ
+
+    @property
+    def _uv_home(self) -> Path:
+        return uv_home(self.cache, self.environ)
+
+    @property
+    def _uv_environ(self) -> dict[str, str]:
         own = {
             name: value
             for name, value in self.environ.items()
@@ -60,7 +78,7 @@ class LocalHost:
             if name.startswith("UV_") and not name.startswith("UV_PUBLISH_")
         }
         offline = {"UV_OFFLINE": "1"} if self.index.offline else {}
-        return {**_only(self.environ, (*_SHARED, *_INSTALLER)), **self.index.settings.uv_environ, **own, **offline}
+        return {**_only(self.environ, _SHARED), **self.index.settings.uv_environ, **own, **offline}
 
     def dated(self, epoch: int) -> LocalHost:
         """The same, where whatever is made is dated to then (reproducible-builds.org/specs/source-date-epoch)."""
@@ -72,7 +90,7 @@ class LocalHost:
     def make_environment(self, python: Path, folder: Path, log: Path | None, deadline: float | None = None) -> Path:
         """An empty virtual environment of `python` in `folder`; gives its interpreter."""
         command = [uv(), "venv", "--quiet", "--no-project", "--python", str(python), str(folder)]
-        self.processes.run(command, env=self.installer_environ, cwd=folder.parent, log=log, deadline=deadline)
+        self.processes.run(command, env=self.installer_environ, cwd=self._uv_home, log=log, deadline=deadline)
         return folder / "bin" / "python"
 
     def install(
@@ -81,9 +99,12 @@ class LocalHost:
         """Install into the environment of `python`, for this machine."""
         listed = sorted(requirements)
         if listed:
+
+            def run(command: Sequence[str], environ: Mapping[str, str]) -> None:
+                self.processes.run(command, env=environ, cwd=self._uv_home, log=log, deadline=deadline)
+
             command = [uv(), "pip", "install", "--python", str(python), "--", *listed]
-            cwd = python.parent.parent
-            self.processes.run(command, env=self.installer_environ, cwd=cwd, log=log, deadline=deadline)
+            install(run, command, self._installer_environ_with_secrets, self.installer_environ)
 
 
 def local_host(*, offline: bool, listener: Listener) -> LocalHost:

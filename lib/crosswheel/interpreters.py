@@ -73,10 +73,13 @@ def find_interpreters(
 
 
 def fetch_interpreter(tag: PythonTag, processes: Processes, environ: Mapping[str, str]) -> Interpreter:
-    """Have uv download a CPython, as nox's --download-python does; raises MissingTool when it cannot."""
+    """Have uv download a CPython, as nox's --download-python does; raises MissingTool when it cannot.
+
+    `environ` is uv's, and its HOME a folder whose settings uv may go by.
+    """
     command = [uv(), "python", "install", f"{tag.version}{'t' if tag.free_threaded else ''}"]
     try:
-        processes.run(command, env=environ)
+        processes.run(command, env=environ, cwd=Path(environ["HOME"]))
     except CommandFailed as error:
         last = error.output.strip().splitlines()[-1:] or [""]
         raise MissingTool(
@@ -106,7 +109,8 @@ def _candidates(processes: Processes, environ: Mapping[str, str]) -> Iterator[Pa
 def _managed_by_uv(processes: Processes, environ: Mapping[str, str]) -> Iterator[Path]:
     # `uv python list` would start every interpreter that it finds, which is what we do ourselves.
     try:
-        folder = Path(processes.run([uv(), "python", "dir"], env=environ).strip())
+        # Without the settings of the current folder, a project of whatever content, and of those above.
+        folder = Path(processes.run([uv(), "python", "dir"], env={**environ, "UV_NO_CONFIG": "1"}).strip())
     except CommandFailed:  # an old uv: PATH and pyenv remain
         return
     yield from folder.glob("cpython-*/bin/python3*")

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from crosswheel.containers.container import Container
-from crosswheel.containers.environment import site_packages
+from crosswheel.containers.environment import EMPTY, site_packages
 from crosswheel.hosts import LocalHost
+from crosswheel.installer import install, without_secrets
 from crosswheel.model import Usage
 from crosswheel.process import CommandFailed
 from crosswheel.targets import PythonTag
@@ -85,10 +86,12 @@ class ContainerWorkspace:
     def install(self, requirements: Iterable[str]) -> None:
         listed = sorted(requirements)
         if listed:
+
+            def run(command: Sequence[str], environ: Mapping[str, str]) -> None:
+                self.container.run(command, env=environ, cwd=str(EMPTY), log=self.log, deadline=self.deadline)
+
             command = [UV, "pip", "install", "--python", str(self.python), "--", *listed]
-            self.container.run(
-                command, env=self.installer_environ, cwd=str(self.root), log=self.log, deadline=self.deadline
-            )
+            install(run, command, self.installer_environ, without_secrets(self.installer_environ))
             if self.container.emulated:
                 put_bytecode_of_packages(self.container, site_packages(self.tag), self.tag, self.host)
 

@@ -1,0 +1,91 @@
+"""How uv installs build requirements: with the user's own settings, and nobody else's.
+
+uv reads uv.toml and pyproject.toml of its working folder and of every folder above, which may be anybody's. So it works
+in a folder of ours with an empty uv.toml, where it stops to look. A requirement that is only an sdist is built, which
+runs code that nobody here has read: that gets a HOME with nothing in it but uv's own folders, and no password.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+from crosswheel.process import CommandFailed
+
+_SETTINGS = "uv.toml"
+# Where uv looks for what is its own: the variable that may name the place, and the place below HOME.
+_PLACES = {"XDG_CONFIG_HOME": ".config", "XDG_CACHE_HOME": ".cache", "XDG_DATA_HOME": ".local/share"}
+# What has a password in it, or leads to one. Addresses are told apart by themselves.
+_SECRET = re.compile(r"NETRC|UV_CREDENTIALS_DIR|UV_.*(USERNAME|PASSWORD|TOKEN|SECRET|KEY).*")
+# How uv says that what it needs has no wheel, and was not to be built.
+_ONLY_SDIST = re.compile(r"no usable wheels|no wheels|building from source is disabled")
+
+
+def uv_home(cache: Path, environ: Mapping[str, str]) -> Path:
+    """A folder for uv to work in and to take for HOME: in it, links to the user's own settings and caches of uv."""
+    home = cache / "uv"
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    settings = home / _SETTINGS
+    if settings.is_symlink() or not settings.is_file() or settings.stat().st_size:
+        settings.unlink(missing_ok=True)
+        settings.touch()
+    for variable, below in _PLACES.items():
+        theirs = Path(environ.get(variable) or Path(environ.get("HOME", "/nonexistent"), below), "uv")
+        ours = home / below / "uv"
+        if ours.is_symlink() and ours.readlink() == theirs:
+            continue
+        ours.parent.mkdir(parents=True, exist_ok=True)
+        # Other runs do the same at the same time.
+        with suppress(FileNotFoundError):
+            ours.unlink()
+        with suppress(OSError):
+            if below != ".config":
+                theirs.mkdir(parents=True, exist_ok=True)
+            ours.symlink_to(theirs)
+    return home
+
+
+def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
+    """Uv's variables without passwords, also without those in the addresses of indexes."""
+    return {name: _bare(name, value) for name, value in environ.items() if not _SECRET.fullmatch(name)}
+
+
+def install(
+    run: Callable[[Sequence[str], Mapping[str, str]], object],
+    command: Sequence[str],
+    environ: Mapping[str, str],
+    bare: Mapping[str, str],
+) -> None:
+    """Run a ``uv pip install``. Where `environ` has secrets, only wheels are installed with it.
+
+    If some requirements are only sdists, all are installed with `bare`, which builds them. Raises what `run` raises.
+    """
+    if environ == bare:
+        run(command, environ)
+        return
+    *uv_pip, verb = command[:3]
+    try:
+        run([*uv_pip, verb, "--only-binary", ":all:", *command[3:]], environ)
+    except CommandFailed as error:
+        if not _ONLY_SDIST.search(error.output):
+            raise
+        run(command, bare)
+
+
+def _bare(name: str, value: str) -> str:
+    if not (name.startswith("UV_") and "@" in value):
+        return value
+    # Several addresses have a space or a comma between them; UV_INDEX may say NAME=ADDRESS.
+    return "".join(part if part in {" ", ","} else _bare_address(part) for part in re.split(r"([ ,])", value))
+
+
+def _bare_address(text: str) -> str:
+    name, found, address = text.partition("=") if re.match(r"[\w.-]+=\w+://", text) else ("", "", text)
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return ""
+    return name + found + urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
