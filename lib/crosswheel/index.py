@@ -12,33 +12,44 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
 
+from crosswheel.addresses import Address, is_remote, origin_of, parse_address, redact
 from crosswheel.answers import Answers
-from crosswheel.errors import IndexUnreachable, SourceError
+from crosswheel.errors import CrosswheelError, IndexUnreachable, NoCredentials, SourceError, UsageError
 from crosswheel.keeping import mark_used
 from crosswheel.model import Listener, Transfer, deaf
 from crosswheel.process import CommandFailed, Processes
+from crosswheel.trust import Trust, named_authorities
 
 if TYPE_CHECKING:
     import requests
-    from pypi_simple import DistributionPackage
+    from pypi_simple import DistributionPackage, PyPISimple
     from urllib3 import BaseHTTPResponse
 
 _FORGETFUL = Answers()
 _ATTEMPTS = 3
 TIMEOUT = (15.0, 60.0)  # seconds to connect, and of silence
 _HINT = "pip config list (is the index right?), or the same command with --offline if it ran before"
+REFUSED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+_OF_AN_INDEX = re.compile(rb"pypi:repository-version|<(?:title|h1)>[^<]*(?:links for|simple index)")
+_OF_A_WEB_PAGE = re.compile(rb"<(?:form|input|script|iframe)\b|http-equiv=[\"']?refresh")
 _LONGEST_WAIT = 20.0  # seconds
 _TICK = 2 * 1024 * 1024  # bytes between two progress events
 
 # What decides, besides its own variables, where pip looks for its files.
 _PIP_SEES = ("HOME", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "VIRTUAL_ENV")
+
+# What else has addresses in it, which uv and requests read by themselves.
+_UV_ADDRESSES = ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS")
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
 
 # Its settings, the files that it would read, and the file that changes when another pip is installed. A pip that does
 # not know of the second says the first.
@@ -57,11 +68,6 @@ print(pip.__file__)
 """
 
 
-def redact(text: str) -> str:
-    """The text without user names and passwords in its addresses."""
-    return re.sub(r"//[^/\s]+@", "//***@", text)
-
-
 @dataclass(frozen=True)
 class PipSettings:
     """What pip.conf and PIP_* variables say about where packages come from."""
@@ -70,14 +76,19 @@ class PipSettings:
     extra_index_urls: tuple[str, ...] = ()
     find_links: tuple[str, ...] = ()
     cert: str = ""
+    client_cert: str = ""
+
+    @property
+    def trust(self) -> Trust:
+        return Trust(self.cert, self.client_cert)
 
     @property
     def remote(self) -> PipSettings:
         """What of it holds on another machine, or in a container, too: no folders and no files."""
         return PipSettings(
-            index_url=" ".join(filter(_is_remote, (self.index_url,))),
-            extra_index_urls=tuple(filter(_is_remote, self.extra_index_urls)),
-            find_links=tuple(filter(_is_remote, self.find_links)),
+            index_url=" ".join(filter(is_remote, (self.index_url,))),
+            extra_index_urls=tuple(filter(is_remote, self.extra_index_urls)),
+            find_links=tuple(filter(is_remote, self.find_links)),
         )
 
     @property
@@ -88,17 +99,22 @@ class PipSettings:
             "UV_INDEX": " ".join(self.extra_index_urls),
             "UV_FIND_LINKS": ",".join(self.find_links),
             "SSL_CERT_FILE": self.cert,
+            "SSL_CLIENT_CERT": self.client_cert,
             "UV_INDEX_STRATEGY": "unsafe-best-match" if self.extra_index_urls else "",
         }
         return {name: value for name, value in words.items() if value}
 
 
-def _is_remote(address: str) -> bool:
-    return address.startswith(("http://", "https://"))
-
-
 def read_pip_settings(processes: Processes, environ: Mapping[str, str], answers: Answers = _FORGETFUL) -> PipSettings:
-    """Ask pip itself: it knows its files, their order and its environment variables."""
+    """Ask pip itself: it knows its files, their order and its environment variables.
+
+    Certificates are also those that all programs of this machine are told to trust. Raises UsageError for an address
+    that programs would read in different ways, in these settings or in the environment.
+    """
+    for name in filter(environ.get, _UV_ADDRESSES):
+        _parsed((re.sub(r"^[\w.-]+=(?=https?://)", "", word) for word in environ[name].split()), name)
+    for name in filter(environ.get, _PROXIES):
+        _parse_proxy(environ[name], name)
     text = _ask_pip(processes, environ, answers)
     merged: dict[str, str] = {}
     # pip lets its environment win over `install`, and that over `global`.
@@ -107,12 +123,32 @@ def read_pip_settings(processes: Processes, environ: Mapping[str, str], answers:
             name, _, value = line.partition("=")
             if name.startswith(f"{section}."):
                 merged[name.removeprefix(f"{section}.")] = str(ast.literal_eval(value))
+    _parse_proxy(merged.get("proxy", ""), "proxy of pip")
     return PipSettings(
-        index_url=merged.get("index-url", ""),
-        extra_index_urls=tuple(merged.get("extra-index-url", "").split()),
-        find_links=tuple(merged.get("find-links", "").split()),
-        cert=merged.get("cert", ""),
+        # An address may have a space in it, a list of them has none.
+        index_url=" ".join(_parsed([merged.get("index-url", "")], "index-url of pip")),
+        extra_index_urls=_parsed(merged.get("extra-index-url", "").split(), "extra-index-url of pip"),
+        find_links=_parsed(merged.get("find-links", "").split(), "find-links of pip"),
+        cert=named_authorities([merged.get("cert", "")], environ),
+        client_cert=merged.get("client-cert", ""),
     )
+
+
+def _parsed(words: Iterable[str], named: str) -> tuple[str, ...]:
+    """Addresses in a way that all programs read alike; folders of this machine as they are."""
+    return tuple(parse_address(word, named).whole if is_remote(word) else _local(word, named) for word in words)
+
+
+def _local(word: str, named: str) -> str:
+    if "@" in word and "://" not in word and not Path(word).exists():
+        # The second half of an address, as a space cuts it.
+        raise UsageError(f"{named} has an @ in what is no address and no folder", hint="write %20 for a space")
+    return word
+
+
+def _parse_proxy(text: str, named: str) -> None:
+    """It may go without a scheme."""
+    parse_address(text if "://" in text else f"http://{text}", named)
 
 
 def _ask_pip(processes: Processes, environ: Mapping[str, str], answers: Answers) -> str:
@@ -132,7 +168,7 @@ def _ask_pip(processes: Processes, environ: Mapping[str, str], answers: Answers)
         return ""
     settings, told, itself = said.split("\0")
     files = re.findall(r"^  (/.*), exists: (?:True|False)$", told, re.MULTILINE)
-    if files and redact(settings) == settings:
+    if files and "@" not in settings:
         answers.keep(settings, *question, asked=asked, rests_on=[*files, itself.strip()])
     return settings
 
@@ -182,25 +218,22 @@ class Index:
 
     def files_of(self, project: str) -> list[DistributionPackage]:
         """Every file of a project; raises SourceError for an unknown one, IndexUnreachable when offline or cut off."""
-        from pypi_simple import NoSuchProjectError, PyPISimple, UnsupportedContentTypeError, UnsupportedRepoVersionError
+        from pypi_simple import NoSuchProjectError, PyPISimple
 
         if self.offline:
             raise IndexUnreachable(
                 f"{project} is not in the cache, and --offline forbids asking the index",
                 hint="the same command without --offline",
             )
-        with open_session(self.settings) as session, network(f"reading the index page of {project}"):
-            client = PyPISimple(self.settings.index_url or _default_endpoint(), session=session)
+        with self._session() as session:
+            client = PyPISimple(self._address.bare, session=session)
             try:
-                return client.get_project_page(project, timeout=TIMEOUT).packages
+                return read_page(client, project, f"reading the index page of {project}", self._help)
             except NoSuchProjectError:
                 raise SourceError(
                     f"the index has no project called {project!r}",
                     hint="check the spelling, or give a folder or an sdist file",
                 ) from None
-            except (UnsupportedContentTypeError, UnsupportedRepoVersionError, ValueError) as error:
-                said = redact(str(error)).splitlines()[0]
-                raise IndexUnreachable(f"what answers is no package index: {said}", hint=_HINT) from error
 
     def fetch(self, package: DistributionPackage, sha256: str = "") -> Path:
         """Download one file into the cache unless it is there; its bytes match `sha256`, or what the index says."""
@@ -234,16 +267,35 @@ class Index:
         return (self.cache / "files").glob(f"*/{pattern}")
 
     def _download(self, package: DistributionPackage, to: Path) -> None:
-        with open_session(self.settings) as session:
-            download(package, to, session, self.listener)
+        with self._session() as session:
+            download(package, to, session, self.listener, self._help)
+
+    @contextmanager
+    def _session(self) -> Iterator[requests.Session]:
+        with open_session(self.settings.trust) as session:
+            session.auth = Login(self._address) if self._address.whole != self._address.bare else None
+            yield session
+
+    @property
+    def _address(self) -> Address:
+        return parse_address(self.settings.index_url or _default_endpoint(), "index-url of pip")
+
+    @property
+    def _help(self) -> Help:
+        host = urlsplit(self._address.bare).netloc
+        return Help(
+            hint=_HINT,
+            login=f"export PIP_INDEX_URL=https://USER:PASSWORD@{host}/...; or a line for {host} in ~/.netrc",
+            certificates="pip config set global.cert FILE; or export REQUESTS_CA_BUNDLE=FILE",
+        )
 
 
 def download(
     package: DistributionPackage,
     to: Path,
     session: requests.Session,
-    listener: Listener = deaf,
-    hint: str = _HINT,
+    listener: Listener,
+    help_: Help,
 ) -> None:
     """Whatever bytes the index has for a file, again from the beginning where the connection is cut.
 
@@ -261,7 +313,7 @@ def download(
         ),
         reraise=True,
     )
-    with network(f"downloading {package.filename}", hint):
+    with network(f"downloading {package.filename}", help_):
         retry(
             PyPISimple(session=session).download_package,
             package,
@@ -279,8 +331,11 @@ def _default_endpoint() -> str:
 
 
 @contextmanager
-def open_session(settings: PipSettings) -> Iterator[requests.Session]:
-    """What an index is asked by: again where it is in trouble, and with the certificates that pip takes."""
+def open_session(trust: Trust) -> Iterator[requests.Session]:
+    """What an index is asked by: again where it is in trouble.
+
+    Raises UsageError for certificates that are not there.
+    """
     import requests
     from requests.adapters import HTTPAdapter
     from urllib3.util import Retry
@@ -293,20 +348,49 @@ def open_session(settings: PipSettings) -> Iterator[requests.Session]:
             return asked and min(asked, _LONGEST_WAIT)
 
     class Adapter(HTTPAdapter):
-        """To requests, REQUESTS_CA_BUNDLE is worth more than what a session was told."""
-
         def send(self, request: requests.PreparedRequest, **how: Any) -> requests.Response:  # type: ignore[override]
-            return super().send(request, **{**how, **({"verify": settings.cert} if settings.cert else {})})
+            return super().send(request, **{**how, **trust.sending})
 
+    trust.check()
     with requests.Session() as session:
+        session.cert = trust.own or None
         retries = Retries(total=_ATTEMPTS, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504))
         for scheme in ("http://", "https://"):
             session.mount(scheme, Adapter(max_retries=retries))
         yield session
 
 
+@dataclass(frozen=True)
+class Login:
+    """Says who reads, to the host of that address alone; to others, what their own address or ~/.netrc says."""
+
+    address: Address
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        from requests.auth import HTTPBasicAuth
+        from requests.utils import get_auth_from_url, get_netrc_auth
+
+        url = request.url or ""
+        user: tuple[str | bytes, str | bytes] | None = get_netrc_auth(url)
+        if any(written := get_auth_from_url(url)):
+            user = written
+        if origin_of(url) == self.address.origin:
+            # As bytes, for requests would take texts for Latin-1.
+            user = (self.address.username.encode(), self.address.password.encode())
+        return cast("requests.PreparedRequest", HTTPBasicAuth(*user)(request)) if user else request
+
+
+@dataclass(frozen=True)
+class Help:
+    """What to do where an index does not answer, where it wants to know who reads, and where it is not believed."""
+
+    hint: str
+    login: str
+    certificates: str
+
+
 @contextmanager
-def network(doing: str, hint: str = _HINT) -> Iterator[None]:
+def network(doing: str, help_: Help) -> Iterator[None]:
     """What requests raises, as one error of ours; of a host that can have no such name, it lets urllib3 tell."""
     import requests
     import urllib3.exceptions
@@ -314,4 +398,57 @@ def network(doing: str, hint: str = _HINT) -> Iterator[None]:
     try:
         yield
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-        raise IndexUnreachable(f"{doing} failed: {redact(str(error))}", hint=hint) from error
+        raise explained(error, doing, help_) from None
+
+
+def explained(error: Exception, doing: str, help_: Help) -> CrosswheelError:
+    """Raises nothing; the error to raise in its place."""
+    import requests
+
+    said = f"{doing} failed: {redact(str(error))}"
+    answer = getattr(error, "response", None)
+    if answer is not None and answer.status_code in REFUSED:
+        return NoCredentials(f"{doing} failed: {_refusal(answer)}", hint=help_.login)
+    if isinstance(error, requests.exceptions.SSLError) and "certificate" in said.lower():
+        return IndexUnreachable(said, hint=help_.certificates)
+    return IndexUnreachable(said, hint=help_.hint)
+
+
+def _refusal(answer: requests.Response) -> str:
+    status = HTTPStatus(answer.status_code)
+    if "Authorization" in answer.request.headers:
+        return f"{status} {status.phrase}: the index does not let this user in, or does not accept the password"
+    return f"{status} {status.phrase}: the index asks who reads, and no user name and password are set for it"
+
+
+def read_page(
+    client: PyPISimple, project: str, doing: str, help_: Help, headers: Mapping[str, str] | None = None
+) -> list[DistributionPackage]:
+    """The files on a project's page; raises pypi-simple's NoSuchProjectError, IndexUnreachable, NoCredentials."""
+    from pypi_simple import NoSuchProjectError, ProjectPage, UnsupportedContentTypeError, UnsupportedRepoVersionError
+
+    url = client.get_project_url(project)
+    with network(doing, help_):
+        answer = client.s.get(url, timeout=TIMEOUT, headers={"Accept": client.accept, **(headers or {})})
+        if answer.status_code == HTTPStatus.NOT_FOUND:
+            raise NoSuchProjectError(project, url)
+        answer.raise_for_status()
+    try:
+        page = ProjectPage.from_response(answer, project)
+    except (UnsupportedContentTypeError, UnsupportedRepoVersionError, ValueError) as error:
+        said = redact(str(error)).splitlines()[0]
+        raise IndexUnreachable(f"{doing} failed: what answers is no package index: {said}", hint=help_.hint) from error
+    if not any(package.package_type for package in page.packages) and is_for_people(answer.headers, answer.content):
+        raise IndexUnreachable(
+            f"{doing} failed: {redact(answer.url)} is a web page for people, such as one to log in on, and no index",
+            hint=f"open it in a browser; if it asks who you are: {help_.login}",
+        )
+    return page.packages
+
+
+def is_for_people(headers: Mapping[str, str], beginning: bytes) -> bool:
+    """Whether a page in HTML has what pages of indexes have not: PEP 503 knows links and nothing else."""
+    text = beginning.lower()
+    if "html" not in headers.get("Content-Type", "html") or _OF_AN_INDEX.search(text):
+        return False
+    return _OF_A_WEB_PAGE.search(text) is not None

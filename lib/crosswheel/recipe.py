@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from crosswheel import __version__
+from crosswheel.addresses import without_users
 from crosswheel.containers.images import Image
 from crosswheel.engines import ENGINES
 from crosswheel.engines.site import Site
 from crosswheel.errors import CrosswheelError
-from crosswheel.index import redact
 from crosswheel.model import Job, Sdist
 from crosswheel.targets import Architecture
 from crosswheel.toolchains.pinned import version_of
@@ -107,8 +107,8 @@ def _resolution(site: Site) -> list[str]:
     environ, settings = site.host.environ, site.host.index.settings
     files = [name for name in _RESOLUTION_FILES if environ.get(name)]
     return [
-        redact(" ".join([settings.index_url, *settings.extra_index_urls, *settings.find_links])),
-        *(f"{name}={redact(environ[name])}" for name in _RESOLUTION if name in environ),
+        without_users(" ".join([settings.index_url, *settings.extra_index_urls, *settings.find_links])),
+        *(f"{name}={without_users(environ[name])}" for name in _RESOLUTION if name in environ),
         *(f"{name}={_content(path)}" for name in files for path in environ[name].split()),
     ]
 

@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 
+from crosswheel.addresses import redact, without_users
 from crosswheel.answers import Answers
-from crosswheel.engines.network import without_credentials
 from crosswheel.errors import IndexUnreachable, SourceError
 from crosswheel.hosts import LocalHost
-from crosswheel.index import Index, PipSettings, open_session, read_pip_settings, redact, sha256_of
+from crosswheel.index import Index, PipSettings, open_session, read_pip_settings, sha256_of
 from crosswheel.model import Event, Transfer
 from crosswheel.process import CommandFailed, Processes
 from crosswheel.source import fetch, requires_python_of
+from crosswheel.trust import Trust
 from index_server import IndexServer, index_server
 from tiny_projects import tar_of, tiny_host
 
@@ -326,11 +327,15 @@ def test_without_pip_there_are_no_settings(tmp_path: Path) -> None:
     assert read_pip_settings(Failing(), {}, Answers(tmp_path)) == PipSettings()
 
 
-def test_a_certificate_of_the_settings_wins_over_that_of_all_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_certificate_of_the_settings_wins_over_that_of_all_programs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    own = tmp_path / "own.pem"
+    own.touch()
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/of-all-programs.pem")
-    with open_session(PipSettings(cert="/own.pem")) as session, pytest.raises(OSError, match=r"/own\.pem"):
+    with open_session(Trust(str(own))) as session, pytest.raises(OSError, match="NO_CERTIFICATE_OR_CRL_FOUND"):
         session.get("https://127.0.0.1:9/")
-    with open_session(PipSettings()) as session, pytest.raises(OSError, match=r"/of-all-programs\.pem"):
+    with open_session(Trust()) as session, pytest.raises(OSError, match=r"/of-all-programs\.pem"):
         session.get("https://127.0.0.1:9/")
 
 
@@ -360,4 +365,4 @@ def test_folders_and_files_of_this_machine_mean_nothing_elsewhere() -> None:
     ],
 )
 def test_what_hooks_see_of_an_address_has_no_credentials(urls: str, bare: str) -> None:
-    assert without_credentials(urls) == bare
+    assert without_users(urls) == bare

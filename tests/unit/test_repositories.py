@@ -15,6 +15,7 @@ from twine.utils import DEFAULT_REPOSITORY, TEST_REPOSITORY
 from crosswheel.config import load_config
 from crosswheel.errors import IndexUnreachable, UsageError
 from crosswheel.release.repositories import Repository, find_repository, variable
+from crosswheel.trust import Trust
 from upload_server import UploadServer, upload_server
 
 TOKEN = "a-token-for-tests"  # noqa: S105
@@ -82,7 +83,7 @@ def test_pypirc_is_read_as_twine_does(home: Path) -> None:
     pypirc(home, mine={"repository": "https://me:p%40ss@index.example/up/", "ca_cert": "/ca.pem"})
     index(home, {"mine": "https://index.example/read"})
     assert found(home, "mine") == Repository(
-        "mine", "https://index.example/up/", "https://index.example/read/", "me", "p@ss", certificate="/ca.pem"
+        "mine", "https://index.example/up/", "https://index.example/read/", "me", "p@ss", Trust("/ca.pem")
     )
 
 
@@ -103,7 +104,7 @@ def test_an_unknown_name_is_said_so_with_those_that_are_known(home: Path) -> Non
 def test_a_broken_pypirc_is_said_so_and_not_shown(home: Path) -> None:
     (home / ".pypirc").write_text(f"password = {TOKEN}\n")
     text = refused(home, "pypi")
-    assert text.startswith("~/.pypirc is not as .pypirc files are written")
+    assert text.startswith("~/.pypirc cannot be read: line 1 comes before the first [section]")
     assert TOKEN not in text
 
 
@@ -181,7 +182,7 @@ def test_an_index_is_looked_for_below_the_address_of_uploads(home: Path, server:
 def test_where_no_index_is_found_one_has_to_say_where(home: Path, server: UploadServer) -> None:
     said = refused(home, f"{server.url}up/")
     assert "nobody knows where" in said
-    assert f"{server.url}up/+simple/ or {server.url}up/simple/" in said
+    assert f"{server.url}up/+simple/ (404) or {server.url}up/simple/ (404)" in said
     assert f'[tool.crosswheel.index] and "{server.url}up/" = ' in said
     index(home, {f"{server.url}up/": f"{server.url}simple"})
     assert found(home, f"{server.url}up/").simple_url == f"{server.url}simple/"

@@ -35,6 +35,7 @@ from crosswheel.release.published import PublishedFile, published_files
 from crosswheel.release.repositories import Repository
 from crosswheel.steps.upload import compare, in_order, upload
 from crosswheel.testing import tiny_elf, tiny_wheel
+from crosswheel.trust import Trust
 from tiny_projects import PKG_INFO, tar_of
 from upload_server import Answer, UploadServer, upload_server
 
@@ -78,9 +79,9 @@ def repository_of(server: UploadServer, password: str = CANARY) -> Repository:
 
 def send(server: UploadServer, release: tuple[Distribution, ...], password: str = CANARY, **how: Any) -> list[str]:
     repository = repository_of(server, password)
-    published = functools.partial(published_files, repository, "tiny", PipSettings())
+    published = functools.partial(published_files, repository, "tiny")
     listener = how.pop("listener", deaf)
-    return [file.filename for file in upload(repository, release, published, listener, **how)]
+    return [file.filename for file in upload(repository, release, published, listener, **how).files]
 
 
 def bytes_of(release: tuple[Distribution, ...]) -> dict[str, bytes]:
@@ -359,7 +360,7 @@ def test_trusted_publishing_provides_the_token(
 ) -> None:
     asked = minting(monkeypatch, {"token": CANARY, "success": True})
     told: list[Event] = []
-    published = functools.partial(published_files, pypi, "tiny", PipSettings())
+    published = functools.partial(published_files, pypi, "tiny")
     upload(pypi, release, published, told.append)
     assert set(server.logins) == {f"__token__:{CANARY}"}
     assert asked == [("/_/oidc/audience", None), ("/_/oidc/mint-token", b'{"token": "identity for pypi"}')]
@@ -517,10 +518,12 @@ def test_plain_http_to_another_machine_is_refused(tmp_path: Path, release: Mappi
 
 
 def test_the_certificate_of_the_index_wins_over_that_of_all_programs(
-    release: tuple[Distribution, ...], monkeypatch: pytest.MonkeyPatch
+    release: tuple[Distribution, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    own = tmp_path / "own.pem"
+    own.touch()
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/of-all-programs.pem")
     url = "https://127.0.0.1:9/"
-    repository = Repository("mine", url, url, "me", "secret", certificate="/own.pem")
-    with connect(repository, deaf) as server, pytest.raises(OSError, match=r"/own\.pem"):
+    repository = Repository("mine", url, url, "me", "secret", trust=Trust(str(own)))
+    with connect(repository, deaf) as server, pytest.raises(OSError, match="NO_CERTIFICATE_OR_CRL_FOUND"):
         server.connection.upload(read_package(release[0]))

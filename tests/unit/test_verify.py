@@ -16,8 +16,8 @@ import pytest
 from bad_wheels import ARM, FAST, METADATA
 from crosswheel.commands import run_verb
 from crosswheel.distributions import Distribution, read_distributions
-from crosswheel.errors import IndexUnreachable, VerifyFailed
-from crosswheel.index import PipSettings, sha256_of
+from crosswheel.errors import IndexUnreachable, NoCredentials, VerifyFailed
+from crosswheel.index import sha256_of
 from crosswheel.model import Event, Note, deaf
 from crosswheel.process import Processes
 from crosswheel.release.choices import Pip
@@ -29,6 +29,7 @@ from crosswheel.steps import verify as step
 from crosswheel.steps.verify import verify
 from crosswheel.targets import Target, parse_target
 from crosswheel.testing import tiny_wheel
+from crosswheel.trust import Trust
 from index_server import IndexServer, index_server
 from tiny_projects import tar_of
 
@@ -157,7 +158,7 @@ def test_a_file_that_never_appears_is_told_when_patience_is_over(release: Releas
 def test_each_thing_is_compared(release: Release) -> None:
     wheel = release.add()
     (built,) = map(read_built, release.files)
-    right = published_files(release.repository, "tiny", PipSettings())[wheel.name]
+    right = published_files(release.repository, "tiny")[wheel.name]
     assert list(compare([built], {wheel.name: right})) == []
     wrong: dict[str, tuple[PublishedFile, str, str]] = {
         "sha256": (replace(right, sha256="0" * 64), "0" * 64, built.file.sha256),
@@ -242,7 +243,7 @@ def test_a_wheel_that_nobody_takes_is_named(release: Release) -> None:
 
 def pip(release: Release) -> Pip:
     environ = {**ENVIRON, "PIP_INDEX_URL": "http://127.0.0.1:1/nowhere", "PIP_NO_BINARY": ":all:"}
-    return Pip(release.server.url, "", "", Processes(), environ)
+    return Pip(release.server.url, Trust(), Processes(), environ)
 
 
 def test_pip_takes_the_best_wheel_of_the_target(release: Release) -> None:
@@ -319,7 +320,7 @@ def test_a_token_is_not_given_to_who_does_not_ask(release: Release, monkeypatch:
 def test_a_wrong_password_is_an_error_that_does_not_show_it(release: Release) -> None:
     release.add()
     release.server.login = "me:right"
-    with pytest.raises(IndexUnreachable, match=r"^reading the page of tiny on ours failed: 401 ") as caught:
+    with pytest.raises(NoCredentials, match=r"^reading the page of tiny on ours failed: 401 Unauthorized: ") as caught:
         release.verify(login=f"me:{SECRET}", patience=60)
     assert "canary" not in str(caught.value)
 
@@ -344,7 +345,7 @@ def test_what_is_no_index_page_is_an_error(release: Release, monkeypatch: pytest
 
 def test_an_unknown_project_has_no_files(release: Release) -> None:
     release.server.files.clear()
-    assert published_files(release.repository, "nobody", PipSettings()) == {}
+    assert published_files(release.repository, "nobody") == {}
 
 
 # ---- the verb -------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from itertools import chain
@@ -47,6 +47,7 @@ def checked(files: Sequence[Distribution], config: Config, project: Path, stream
     wheels, sdists = (tuple(file.path for file in files if file.kind == kind) for kind in ("wheel", "sdist"))
     with closing(audit_files(wheels, config.ignore, config.jobs)) as under_way:
         audits = [*in_progress(under_way, len(wheels), stream, os.environ)]
+    refuse_changed(files, audits)
     audits += _sdist_audits(files, config.ignore)
     release = _release(files, audits, config, project)
     entries = tuple(audit.entry for audit in audits if audit.entry)
@@ -62,6 +63,16 @@ def checked(files: Sequence[Distribution], config: Config, project: Path, stream
         ),
         seconds=time.monotonic() - began,
     )
+
+
+def refuse_changed(files: Iterable[Distribution], audits: Iterable[Audit]) -> None:
+    """What is said of other bytes says nothing of these. Raises CheckFailed."""
+    ours = {file.path: file.sha256 for file in files}
+    for audit in audits:
+        if audit.wheel and audit.wheel.sha256 != ours[audit.path]:
+            raise CheckFailed(
+                f"{audit.path.name} has changed since it was looked at first", hint="the same command again"
+            )
 
 
 def _sdist_audits(files: Sequence[Distribution], ignore: Mapping[str, str]) -> Iterator[Audit]:

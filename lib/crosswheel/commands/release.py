@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -21,7 +21,7 @@ from crosswheel.commands.verify import release_targets
 from crosswheel.config import Config, load_config
 from crosswheel.distributions import Distribution, files_in, read_distributions
 from crosswheel.errors import CheckFailed, CrosswheelError, NotReleasable, UsageError, explaining
-from crosswheel.index import PipSettings, read_pip_settings
+from crosswheel.index import read_pip_settings
 from crosswheel.model import deaf
 from crosswheel.process import Processes
 from crosswheel.release.changelog import Entry, read_entry
@@ -38,7 +38,7 @@ from crosswheel.report.terminal import display
 from crosswheel.report.upload import Sending, upload_text
 from crosswheel.report.verify import verify_text
 from crosswheel.report.wording import count_text
-from crosswheel.steps.upload import compare, in_order, refuse_clashes
+from crosswheel.steps.upload import Sent, compare, in_order, refuse_clashes
 from crosswheel.steps.upload import upload as send
 from crosswheel.steps.verify import verify as read_back
 from crosswheel.terminal import forget_typed, is_interactive
@@ -56,14 +56,18 @@ def release(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
     config = load_config(project, options)
     if not (config.yes or config.dry_run or is_interactive()):
         raise UsageError(
-            "there is no terminal to ask on whether to go on, and nobody said --yes",
+            "there is no terminal to confirm on, and --yes was not given",
             hint="crosswheel release --yes, or --dry-run to see what it would do",
         )
     # A dry run leaves nothing behind, not even a lock.
     with nullcontext() if config.dry_run else _alone(config):
         files = in_order(read_distributions(config.files), sdist_first=config.sdist_first)
-        staging = find_repository(config.staging, config, os.environ) if config.staging else None
-        repository = find_repository(config.repository, config, os.environ)
+        # Asked of pip once, which takes half a second.
+        find = partial(
+            find_repository, config=config, environ=os.environ, settings=read_pip_settings(Processes(), os.environ)
+        )
+        staging = find(config.staging) if config.staging else None
+        repository = find(config.repository)
         if staging and staging.upload_url == repository.upload_url:
             raise UsageError(f"staging: it is {repository.name} itself", hint="another index, or none")
         _Run(config, project, stream, files, staging, repository).execute()
@@ -116,7 +120,7 @@ class _Run:
     def _stages(self) -> Iterator[tuple[Stage, Callable[[], None]]]:
         version, count = self.files[0].version, count_text(len(self.files), "file")
         tag = self.config.tag_format.format(version=version)
-        yield Stage("commit", f"no change that is in no commit, and {tag} on this one"), self._commit
+        yield Stage("commit", f"working tree clean, tagged {tag}"), self._commit
         yield Stage("changelog", f"an entry for {version}"), self._changelog
         yield Stage("check", f"{count} fit to be released"), self._check
         for repository in filter(None, (self.staging, self.repository)):
@@ -142,9 +146,7 @@ class _Run:
         report = checked(self.files, self.config, self.project, self.stream)
         self._say(audit_text(report, self._console))
         if errors := sum(finding.is_error for finding in report.findings):
-            raise CheckFailed(
-                f"there is {count_text(errors, 'error')} in these files", hint="mend them; crosswheel check"
-            )
+            raise CheckFailed(f"{count_text(errors, 'error')} in these files", hint="mend them; crosswheel check")
 
     def _upload(self, repository: Repository) -> None:
         began = time.monotonic()
@@ -152,13 +154,19 @@ class _Run:
         if repository is self.staging and self._missing(self.repository) and not self.config.dry_run:
             with connect(self.repository, deaf):
                 pass
-        sent = self._missing(repository)
+        sent = Sent(self._missing(repository))
         if not self.config.dry_run:
-            if sent and repository is self.repository:
-                self._ask(len(sent))
+            if sent.files and repository is self.repository:
+                self._ask(len(sent.files))
             with display(self.stream, os.environ) as listener:
-                published = self._published(repository)
-                sent = send(repository, self.files, published, listener, sdist_first=self.config.sdist_first)
+                sent = send(
+                    repository,
+                    self.files,
+                    self._published(repository),
+                    listener,
+                    sdist_first=self.config.sdist_first,
+                    patience=self.config.patience,
+                )
         seconds = time.monotonic() - began
         done = Sending(repository, self.files, sent, dry_run=self.config.dry_run, seconds=seconds)
         self._say(upload_text(done, self._console))
@@ -170,12 +178,7 @@ class _Run:
         return comparison.missing
 
     def _published(self, repository: Repository) -> Callable[[], Mapping[str, PublishedFile]]:
-        return partial(published_files, repository, self.files[0].name, self._settings)
-
-    @cached_property
-    def _settings(self) -> PipSettings:
-        """Asked of pip once, which takes half a second: an index is read up to eight times."""
-        return read_pip_settings(Processes(), os.environ)
+        return partial(published_files, repository, self.files[0].name)
 
     def _ask(self, count: int) -> None:
         """An index never forgets a file name: before the first one is sent somebody has to say so."""
@@ -196,7 +199,6 @@ class _Run:
                 self.files,
                 targets,
                 listener,
-                settings=self._settings,
                 patience=config.patience,
                 jobs=config.jobs,
                 ignore=config.ignore,

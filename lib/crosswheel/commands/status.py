@@ -41,8 +41,8 @@ def status(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
 def release_status(files: Sequence[Distribution], config: Config, project: Path, stream: TextIO) -> ReleaseStatus:
     """Of the files here and on the index; on `stream` is the progress. Raises IndexUnreachable."""
     name, version = files[0].name, files[0].version
-    repository = find_repository(config.repository, config, os.environ)
-    published = published_files(repository, name, read_pip_settings(Processes(), os.environ))
+    repository = find_repository(config.repository, config, os.environ, read_pip_settings(Processes(), os.environ))
+    published = published_files(repository, name)
     wheels = [file.path for file in files if file.kind == "wheel"]
     with closing(audit_files(wheels, config.ignore, config.jobs)) as under_way:
         audits = tuple(in_progress(under_way, len(wheels), stream, os.environ))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from crosswheel.audits import audit_files
+from crosswheel.commands.check import refuse_changed
 from crosswheel.config import Config, load_config
 from crosswheel.distributions import Distribution, read_distributions
 from crosswheel.errors import AuditFailed, explaining
@@ -24,7 +25,7 @@ from crosswheel.report.document import write_json
 from crosswheel.report.terminal import display
 from crosswheel.report.untrusted import one_line
 from crosswheel.report.upload import Sending, upload_document, upload_text
-from crosswheel.steps.upload import compare, in_order, refuse_clashes
+from crosswheel.steps.upload import Sent, compare, in_order, refuse_clashes
 from crosswheel.steps.upload import upload as send
 
 
@@ -34,17 +35,23 @@ def upload(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
     config = load_config(project, options)
     began = time.monotonic()
     distributions = in_order(read_distributions(config.wheels or (config.output,)), sdist_first=config.sdist_first)
-    repository = find_repository(config.repository, config, os.environ)
+    repository = find_repository(config.repository, config, os.environ, read_pip_settings(Processes(), os.environ))
     _refuse_bad_wheels(distributions, config, stream)
-    settings = read_pip_settings(Processes(), os.environ)
-    published = functools.partial(published_files, repository, distributions[0].name, settings)
+    published = functools.partial(published_files, repository, distributions[0].name)
     if config.dry_run:
         comparison = compare(distributions, published())
         refuse_clashes(repository, comparison)
-        sent = comparison.missing
+        sent = Sent(comparison.missing)
     else:
         with display(stream, os.environ) as listener:
-            sent = send(repository, distributions, published, listener, sdist_first=config.sdist_first)
+            sent = send(
+                repository,
+                distributions,
+                published,
+                listener,
+                sdist_first=config.sdist_first,
+                patience=config.patience,
+            )
     done = Sending(repository, distributions, sent, dry_run=config.dry_run, seconds=time.monotonic() - began)
     stream.write(upload_text(done, console_for(stream, os.environ)))
     stream.flush()
@@ -54,10 +61,14 @@ def upload(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
 
 
 def _refuse_bad_wheels(distributions: Sequence[Distribution], config: Config, stream: TextIO) -> None:
-    """What the audit would have told before cannot be taken back once it was sent. Raises AuditFailed."""
+    """What the audit would have told before cannot be taken back once it was sent.
+
+    Raises AuditFailed, CheckFailed.
+    """
     wheels = [distribution.path for distribution in distributions if distribution.kind == "wheel"]
     with closing(audit_files(wheels, config.ignore, config.jobs)) as under_way:
         audits = list(in_progress(under_way, len(wheels), stream, os.environ))
+    refuse_changed(distributions, audits)
     bad = [audit.path for audit in audits if any(finding.is_error for finding in audit.findings)]
     if bad:
         names = ", ".join(one_line(path.name) for path in bad)

@@ -12,7 +12,9 @@ from crosswheel.config import Config, load_config
 from crosswheel.distributions import Distribution, read_distributions
 from crosswheel.errors import VerifyFailed, explaining
 from crosswheel.formats.wheels import Wheel, read_wheel
+from crosswheel.index import read_pip_settings
 from crosswheel.plan import served_targets
+from crosswheel.process import Processes
 from crosswheel.release.repositories import find_repository
 from crosswheel.report.console import console_for
 from crosswheel.report.document import write_json
@@ -29,7 +31,7 @@ def verify(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
     config = load_config(project, options)
     distributions = read_distributions(config.files)
     targets = release_targets(distributions, config, project)
-    repository = find_repository(config.repository, config, os.environ)
+    repository = find_repository(config.repository, config, os.environ, read_pip_settings(Processes(), os.environ))
     with display(stream, os.environ) as listener:
         done = read_back(
             repository,

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from crosswheel.addresses import redact
 from crosswheel.containers.caches import UV_ENVIRON, ensure_cache
 from crosswheel.containers.container import Container, running
 from crosswheel.containers.docker_host import DockerHost
@@ -21,7 +22,6 @@ from crosswheel.engines.furnished import furnished, seed, uv_knows
 from crosswheel.engines.network import network_of
 from crosswheel.engines.site import Site
 from crosswheel.errors import BuildFailed, CrosswheelError, EngineUnavailable
-from crosswheel.index import redact
 from crosswheel.model import Interpreter, Job, Sdist
 from crosswheel.targets import Target
 from crosswheel.toolchains import ccache

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from urllib.parse import urlsplit, urlunsplit
 
+from crosswheel.addresses import without_users
 from crosswheel.containers.container import Files
 from crosswheel.engines.site import Site
 
@@ -39,7 +39,7 @@ def network_of(site: Site) -> Network:
         names = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
         given |= dict.fromkeys(names, str(_CERTIFICATES))
     urls = {"PIP_INDEX_URL": settings.index_url, "PIP_EXTRA_INDEX_URL": " ".join(settings.extra_index_urls)}
-    hooks = {**given, **{name: without_credentials(urls) for name, urls in urls.items() if urls}}
+    hooks = {**given, **{name: without_users(urls) for name, urls in urls.items() if urls}}
     own = {name: value for name, value in host.environ.items() if name in _UV_OWN}
     offline = {"UV_OFFLINE": "1"} if host.index.offline else {}
     uv = {**settings.uv_environ, **own, **given, **offline, "UV_PYTHON_DOWNLOADS": "never", "UV_LINK_MODE": "copy"}
@@ -51,16 +51,6 @@ _UV_OWN = (
     "UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_INDEX_STRATEGY", "UV_HTTP_TIMEOUT",
     "UV_PRERELEASE", "UV_EXCLUDE_NEWER", "UV_NATIVE_TLS", "UV_INSECURE_HOST",
 )  # fmt: skip
-
-
-def without_credentials(urls: str) -> str:
-    """Addresses without user names and passwords."""
-    return " ".join(_bare(url) for url in urls.split())
-
-
-def _bare(url: str) -> str:
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def _certificates(site: Site) -> Path | None:

@@ -7,9 +7,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from crosswheel.addresses import redact
 from crosswheel.distributions import Distribution
 from crosswheel.errors import CheckFailed
-from crosswheel.index import redact
 from crosswheel.model import Listener, Note
 from crosswheel.release.repositories import Repository
 

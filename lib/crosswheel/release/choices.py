@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from crosswheel.addresses import redact
 from crosswheel.errors import TimeLimit
-from crosswheel.index import redact
 from crosswheel.process import CommandFailed, Processes, describe_returncode
 from crosswheel.scratch import temporary_folder
 from crosswheel.targets import Target
+from crosswheel.trust import Trust
 
 _LONGEST = 600  # seconds for a target; without core metadata on the index it downloads a wheel
 _SILENT = "nothing, for pip had no answer after {} s"
@@ -38,8 +39,7 @@ class Pip:
     """Our own pip, told to look at one index and nowhere else; `address` may hold who reads it."""
 
     address: str = field(repr=False)
-    cert: str
-    client_cert: str
+    trust: Trust
     processes: Processes
     environ: Mapping[str, str] = field(repr=False)
 
@@ -63,7 +63,7 @@ class Pip:
     @property
     def _environ(self) -> dict[str, str]:
         """The address goes by the environment: everybody on this machine can read command lines."""
-        others = ("PIP_", "TWINE_", *(("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE") if self.cert else ()))
+        others = ("PIP_", "TWINE_")
         kept = {name: value for name, value in self.environ.items() if not name.startswith(others)}
         parts = urlsplit(self.address)
         return {
@@ -75,8 +75,7 @@ class Pip:
             "PIP_INDEX_URL": self.address,
             "PIP_KEYRING_PROVIDER": "disabled",
             "PIP_NO_INPUT": "1",
-            **({"PIP_CERT": self.cert} if self.cert else {}),
-            **({"PIP_CLIENT_CERT": self.client_cert} if self.client_cert else {}),
+            **self.trust.pip_environ,
             **({"PIP_TRUSTED_HOST": parts.netloc.rpartition("@")[2]} if parts.scheme == "http" else {}),
         }
 

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import html
 import io
+import json
 import re
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, quote_plus, urljoin
 
+from crosswheel.addresses import redact
 from crosswheel.distributions import Distribution
-from crosswheel.errors import CheckFailed, CrosswheelError, IndexUnreachable, NoCredentials, UploadFailed, UsageError
-from crosswheel.index import network, redact
+from crosswheel.errors import CheckFailed, CrosswheelError, NoCredentials, UploadFailed, UsageError
+from crosswheel.index import explained, network
 from crosswheel.model import Listener, Transfer
 from crosswheel.release.repositories import Repository, silence_twine
+from crosswheel.trust import Trust
 
 if TYPE_CHECKING:
     import requests
@@ -64,7 +71,7 @@ class Server:
             with redirect_stdout(io.StringIO()):  # where twine says what we say ourselves
                 response = self.connection.upload(package, max_redirects=1)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            failed = IndexUnreachable(f"{doing} failed: {redact(str(error))}", hint=_AGAIN)
+            failed = explained(error, doing, replace(self.repository.help, hint=_AGAIN))
             if isinstance(error, requests.exceptions.SSLError):
                 raise failed from None
             raise Trouble(failed) from None
@@ -76,7 +83,7 @@ class Server:
     def _judge(self, doing: str, response: requests.Response) -> None:
         status = response.status_code
         if response.is_redirect:
-            to = redact(response.headers["Location"])
+            to = redact(urljoin(response.url, response.headers["Location"]))
             hint = "give that address as the repository, if you trust it"
             raise UploadFailed(f"{doing} failed: {status}, it was sent on to {to}", hint=hint)
         if status < HTTPStatus.MULTIPLE_CHOICES:
@@ -104,19 +111,21 @@ def connect(repository: Repository, listener: Listener) -> Iterator[Server]:
     from twine.exceptions import NonInteractive, TrustedPublishingFailure, UploadToDeprecatedPyPIDetected
     from twine.settings import Settings
 
+    repository.trust.check()
     settings = Settings(
         repository_url=repository.upload_url,
         username=repository.username or None,
         password=repository.password or None,
-        cacert=repository.certificate or None,
-        client_cert=repository.client_certificate or None,
+        cacert=repository.trust.authorities or None,
+        client_cert=repository.trust.own or None,
         non_interactive=True,
         disable_progress_bar=True,
     )
     silence_twine()
     try:
         settings.check_repository_url()
-        with network(f"asking {repository.name} for trusted publishing", _AGAIN):
+        doing = f"asking {repository.name} for trusted publishing"
+        with repository.trust.for_all(), network(doing, replace(repository.help, hint=_AGAIN)):
             connection = settings.create_repository()
     except UploadToDeprecatedPyPIDetected as error:
         raise UsageError(str(error), hint="--repository pypi, or --repository testpypi") from None
@@ -125,7 +134,7 @@ def connect(repository: Repository, listener: Listener) -> Iterator[Server]:
     except TrustedPublishingFailure as error:
         raise _no_credentials(repository, str(error)) from None
     connection.session.auth = _authentication(repository, settings)
-    adapter = _telling_adapter(repository.certificate)
+    adapter = _telling_adapter(repository.trust)
     for scheme in ("http://", "https://"):
         connection.session.mount(scheme, adapter)
     try:
@@ -134,21 +143,44 @@ def connect(repository: Repository, listener: Listener) -> Iterator[Server]:
         connection.close()
 
 
-def read_package(distribution: Distribution) -> PackageFile:
-    """What the index is told of a file. Raises CheckFailed for one that twine cannot read, or that has changed."""
+def read_package(distribution: Distribution, copy: Path | None = None) -> PackageFile:
+    """What the index is told of a file, or of its copy.
+
+    Raises CheckFailed for one that twine cannot read, or that has changed.
+    """
     from twine.package import PackageFile
 
     hint = f"crosswheel check {distribution.path}"
     try:
-        package = PackageFile.from_filename(str(distribution.path), comment=None)
+        package = PackageFile.from_filename(str(copy or distribution.path), comment=None)
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # trouble with this machine's disk, and not with what is in the file
         said = str(error) or type(error).__name__
         raise CheckFailed(f"{distribution.filename} cannot be sent: {said}", hint=hint) from error
     if package.sha2_digest != distribution.sha256:
-        raise CheckFailed(f"{distribution.filename} changed while it was looked at", hint=hint)
+        raise CheckFailed(
+            f"{distribution.filename} has changed since it was looked at first, and was not sent", hint=hint
+        )
     return package
+
+
+@contextmanager
+def sealed(distribution: Distribution) -> Iterator[PackageFile]:
+    """The same of a copy that is all ours: a build may write the file anew while it is sent.
+
+    Twine opens it by its name as often as it sends it; name, hashes, metadata and bytes are of this one copy.
+    """
+    with tempfile.TemporaryDirectory(prefix="crosswheel-sending-") as folder:
+        copy = Path(folder, distribution.filename)
+        try:
+            shutil.copyfile(distribution.path, copy)
+        except FileNotFoundError:
+            raise CheckFailed(
+                f"{distribution.path} is gone since it was looked at first, and was not sent",
+                hint=f"ls {distribution.path.parent}",
+            ) from None
+        yield read_package(distribution, copy)
 
 
 def _authentication(repository: Repository, settings: Settings) -> Any:
@@ -202,7 +234,9 @@ def _concealed(text: str, request: requests.PreparedRequest) -> str:
 
     _, _, encoded = (request.headers.get("Authorization") or "").partition(" ")
     secret = base64.b64decode(encoded).decode("utf-8", "replace").partition(":")[2]
-    for word in filter(None, (encoded, secret)):
+    spelled = (quote(secret, safe=""), quote(secret), quote_plus(secret), html.escape(secret), json.dumps(secret)[1:-1])
+    # The longest first: one may be a part of another.
+    for word in sorted(filter(None, {encoded, secret, *spelled}), key=len, reverse=True):
         text = text.replace(word, "***")
     return text
 
@@ -242,11 +276,8 @@ if TYPE_CHECKING:
         progress: _Progress | None
 
 
-def _telling_adapter(certificate: str) -> _Adapter:
-    """Twine's own sends without a time limit, and repeats what we repeat ourselves.
-
-    To requests, REQUESTS_CA_BUNDLE is worth more than what twine told the session of certificates.
-    """
+def _telling_adapter(trust: Trust) -> _Adapter:
+    """Twine's own sends without a time limit, and repeats what we repeat ourselves."""
     from requests.adapters import HTTPAdapter
 
     class Telling(HTTPAdapter):
@@ -255,7 +286,6 @@ def _telling_adapter(certificate: str) -> _Adapter:
         def send(self, request: requests.PreparedRequest, **how: Any) -> requests.Response:  # type: ignore[override]
             form: Any = request.body
             form.callback = self.progress
-            how = {**how, "timeout": _TIMEOUT, **({"verify": certificate} if certificate else {})}
-            return super().send(request, **how)
+            return super().send(request, **{**how, "timeout": _TIMEOUT, **trust.sending})
 
     return Telling()  # type: ignore[return-value]

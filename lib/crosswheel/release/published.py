@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit, urlunsplit
 
 from packaging.version import InvalidVersion, Version
 
+from crosswheel.addresses import Address, origin_of
 from crosswheel.errors import IndexUnreachable
-from crosswheel.index import TIMEOUT, PipSettings, download, network, open_session, redact
+from crosswheel.index import REFUSED, TIMEOUT, download, network, open_session, read_page
 from crosswheel.model import Listener, deaf
 from crosswheel.release.repositories import Repository
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from pypi_simple import DistributionPackage, PyPISimple
 
 _FRESH = {"Cache-Control": "no-cache"}
-_REFUSED = {401, 403}
-_HINT = "try again in a while; if it stays so, see that `index` names the address that pip installs from"
 
 
 @dataclass(frozen=True)
@@ -40,14 +38,15 @@ class PublishedFile:
     url: str
     metadata_sha256: str = ""
     has_metadata: bool = False
+    yanked_reason: str = ""
 
 
-def published_files(repository: Repository, project: str, settings: PipSettings) -> dict[str, PublishedFile]:
+def published_files(repository: Repository, project: str) -> dict[str, PublishedFile]:
     """Every file of a project by its name, fresh from the index; none of a project that it does not know.
 
-    Of `settings` the certificates count. Raises IndexUnreachable.
+    Raises IndexUnreachable, NoCredentials; as all that read do.
     """
-    with _client(repository, settings) as (client, _):
+    with _client(repository) as (client, _):
         return {package.filename: _published(package) for package in _packages(client, repository, project)}
 
 
@@ -56,7 +55,7 @@ def release_files(published: Mapping[str, PublishedFile], project: str, version:
     return {name: file for name, file in published.items() if version_of(name, project) == version}
 
 
-def metadata_of(repository: Repository, file: PublishedFile, settings: PipSettings) -> bytes:
+def metadata_of(repository: Repository, file: PublishedFile) -> bytes:
     """The file METADATA as the index serves it beside the wheel (PEP 658).
 
     Raises IndexUnreachable, also where the index announced the file and has none.
@@ -64,54 +63,44 @@ def metadata_of(repository: Repository, file: PublishedFile, settings: PipSettin
     from pypi_simple import NoMetadataError
 
     with (
-        _client(repository, settings) as (client, _),
-        network(f"reading the metadata of {file.filename} on {repository.name}", _HINT),
+        _client(repository) as (client, _),
+        network(f"reading the metadata of {file.filename} on {repository.name}", repository.help),
     ):
         try:
             return client.get_package_metadata_bytes(_package(file), verify=False, timeout=TIMEOUT, headers=_FRESH)
         except NoMetadataError as error:
             raise IndexUnreachable(
-                f"{repository.name} announces the metadata of {file.filename}, and has none", hint=_HINT
+                f"{repository.name} announces the metadata of {file.filename}, and has none", hint=repository.help.hint
             ) from error
 
 
-def fetch_published(
-    repository: Repository, file: PublishedFile, folder: Path, settings: PipSettings, listener: Listener = deaf
-) -> Path:
+def fetch_published(repository: Repository, file: PublishedFile, folder: Path, listener: Listener = deaf) -> Path:
     """Download a file under its own name; its bytes are compared with nothing. Raises IndexUnreachable."""
     path = folder / Path(file.filename).name
-    with _client(repository, settings) as (client, _):
-        download(_package(file), path, client.s, listener, _HINT)
+    with _client(repository) as (client, _):
+        download(_package(file), path, client.s, listener, repository.help)
     return path
 
 
-def address_for_pip(repository: Repository, project: str, settings: PipSettings) -> str:
+def address_for_pip(repository: Repository, project: str) -> str:
     """Where pip reads the index; with the user's name and password, if the index asks who reads.
 
     It is for the environment of a process, and for no command line and no message. Raises IndexUnreachable.
     """
-    with _client(repository, settings) as (client, login):
+    with _client(repository) as (client, login):
         _packages(client, repository, project)
-    if not login or not login.asked:
-        return repository.simple_url
-    parts = urlsplit(repository.simple_url)
-    user = f"{quote(repository.username, safe='')}:{quote(repository.password, safe='')}"
-    return urlunsplit(parts._replace(netloc=f"{user}@{parts.netloc.rpartition('@')[2]}"))
+    return repository.reader.whole if login and login.asked else repository.simple_url
 
 
 def _packages(client: PyPISimple, repository: Repository, project: str) -> list[DistributionPackage]:
-    from pypi_simple import NoSuchProjectError, UnsupportedContentTypeError, UnsupportedRepoVersionError
+    from pypi_simple import NoSuchProjectError
 
-    doing = f"reading the page of {project} on {repository.name}"
-    with network(doing, _HINT):
-        try:
-            return client.get_project_page(project, timeout=TIMEOUT, headers=_FRESH).packages
-        except NoSuchProjectError:
-            return []
-        except (UnsupportedContentTypeError, UnsupportedRepoVersionError, ValueError) as error:
-            raise IndexUnreachable(
-                f"{doing} failed: what answers is no package index: {redact(str(error)).splitlines()[0]}", hint=_HINT
-            ) from error
+    try:
+        return read_page(
+            client, project, f"reading the page of {project} on {repository.name}", repository.help, _FRESH
+        )
+    except NoSuchProjectError:
+        return []
 
 
 def _published(package: DistributionPackage) -> PublishedFile:
@@ -121,6 +110,7 @@ def _published(package: DistributionPackage) -> PublishedFile:
         size=package.size,
         requires_python=package.requires_python or "",
         yanked=package.is_yanked,
+        yanked_reason=package.yanked_reason or "",
         url=package.url,
         metadata_sha256=(package.metadata_digests or {}).get("sha256", "").lower(),
         has_metadata=bool(package.has_metadata),
@@ -147,13 +137,12 @@ def version_of(filename: str, project: str) -> Version | None:
 
 
 @contextmanager
-def _client(repository: Repository, settings: PipSettings) -> Iterator[tuple[PyPISimple, _Login | None]]:
+def _client(repository: Repository) -> Iterator[tuple[PyPISimple, _Login | None]]:
     from pypi_simple import PyPISimple
 
-    login = _Login(repository) if repository.username and repository.password else None
-    with open_session(replace(settings, cert=repository.certificate or settings.cert)) as session:
+    login = _Login(repository.reader) if repository.username and repository.password else None
+    with open_session(repository.trust) as session:
         session.auth = login
-        session.cert = repository.client_certificate or None
         yield PyPISimple(repository.simple_url, session=session), login
 
 
@@ -161,7 +150,7 @@ def _client(repository: Repository, settings: PipSettings) -> Iterator[tuple[PyP
 class _Login:
     """Says who reads, to the index's own host and only where it asks: a token for uploads is no one else's business."""
 
-    repository: Repository
+    reader: Address
     asked: bool = False
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -173,21 +162,16 @@ class _Login:
 
         request = response.request.copy()
         if (
-            response.status_code not in _REFUSED
+            response.status_code not in REFUSED
             or "Authorization" in request.headers
-            or _host(request.url or "") != _host(self.repository.simple_url)
+            or origin_of(request.url or "") != self.reader.origin
         ):
             return response
         self.asked = True
         _ = response.content  # which gives the connection back
         response.close()
-        user = HTTPBasicAuth(self.repository.username.encode(), self.repository.password.encode())
+        user = HTTPBasicAuth(self.reader.username.encode(), self.reader.password.encode())
         answer: requests.Response = response.connection.send(user(request), **sending)
         answer.history.append(response)
         answer.request = request
         return answer
-
-
-def _host(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port

@@ -13,18 +13,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
+from urllib.parse import urljoin, urlsplit
 
+from crosswheel.addresses import Address, parse_address, redact
 from crosswheel.config import Config
 from crosswheel.errors import UsageError
-from crosswheel.index import TIMEOUT, PipSettings, network, open_session, redact
+from crosswheel.index import TIMEOUT, Help, PipSettings, is_for_people, network, open_session
 from crosswheel.targets import did_you_mean
+from crosswheel.trust import Trust, named_authorities
 
 if TYPE_CHECKING:
+    import requests
     from twine.utils import RepositoryConfig
 
 _BELOW = ("+simple/", "simple/")  # devpi's; everybody else's
+_NO_SETTINGS = PipSettings()
+_PAGES = re.compile(r"/(\+?simple)/?$")
 _HINT = "the same command again after a while; if it stays so, see that the address is right: docs/upload.md"
+_BEGINNING = 64 * 1024  # bytes of a page that may list each project of an index
 _THERE = {200, 401, 403}  # an index that wants to know who reads is one, too
 
 
@@ -32,8 +38,7 @@ _THERE = {200, 401, 403}  # an index that wants to know who reads is one, too
 class Repository:
     """An index by its name: files are sent to `upload_url` and read back below `simple_url` (PEP 503, 691).
 
-    Without a password, trusted publishing may provide one when it is time to send. Certificates are files: that of who
-    signed the server's, and our own.
+    Without a password, trusted publishing may provide one when it is time to send.
     """
 
     name: str
@@ -41,8 +46,7 @@ class Repository:
     simple_url: str
     username: str
     password: str = field(repr=False)
-    certificate: str = ""
-    client_certificate: str = ""
+    trust: Trust = field(default_factory=Trust)
 
     @property
     def is_pypi(self) -> bool:
@@ -54,6 +58,23 @@ class Repository:
         """The environment variable that has this repository's password, and no other's."""
         return variable("PASSWORD", self.name)
 
+    @property
+    def reader(self) -> Address:
+        """Where it is read, and as whom."""
+        return Address(self.simple_url, self.username, self.password)
+
+    @property
+    def help(self) -> Help:
+        """For where it cannot be read."""
+        user, host = variable("USERNAME", self.name), urlsplit(self.simple_url or self.upload_url).netloc
+        return Help(
+            hint=_HINT,
+            login=f"export {user}=... {self.variable}=...; or username and password in .pypirc; or a line for {host} in"
+            " ~/.netrc",
+            certificates="export TWINE_CERT=FILE; or ca_cert = FILE in .pypirc; or pip config set global.cert FILE; or"
+            " export REQUESTS_CA_BUNDLE=FILE",
+        )
+
 
 def variable(word: str, name: str = "") -> str:
     """``TWINE_PASSWORD``; with the name of a repository, ``TWINE_PASSWORD_TESTPYPI``."""
@@ -61,21 +82,24 @@ def variable(word: str, name: str = "") -> str:
     return f"TWINE_{word}_{own}" if own and not _is_address(name) else f"TWINE_{word}"
 
 
-def find_repository(text: str, config: Config, environ: Mapping[str, str]) -> Repository:
-    """``testpypi``, a name in .pypirc, or an address.
+def find_repository(
+    text: str, config: Config, environ: Mapping[str, str], settings: PipSettings = _NO_SETTINGS
+) -> Repository:
+    """``testpypi``, a name in .pypirc, or an address; of `settings` the certificates count where twine has none.
 
     An index whose simple pages nobody named is asked for them. Raises UsageError, IndexUnreachable.
     """
     silence_twine()
     name = _presentable(text) if _is_address(text) else text
     entry = {"repository": text} if _is_address(text) else _entry(text, config.config_file)
-    url, user, password = _told_apart(entry.get("repository") or "")
-    _refuse_address(name, url, allow_http=config.allow_http)
+    address = _address(name, entry.get("repository") or "", allow_http=config.allow_http)
+    url = address.bare
+    _refuse_pages(name, url, config)
     entry = {
         **entry,
         "repository": url,
-        "username": _from_environ("USERNAME", name, environ) or user or entry.get("username"),
-        "password": _from_environ("PASSWORD", name, environ) or password or entry.get("password"),
+        "username": _from_environ("USERNAME", name, environ) or address.username or entry.get("username"),
+        "password": _from_environ("PASSWORD", name, environ) or address.password or entry.get("password"),
     }
     username, password = _login(entry)
     repository = Repository(
@@ -84,8 +108,7 @@ def find_repository(text: str, config: Config, environ: Mapping[str, str]) -> Re
         simple_url="",
         username=username,
         password=password,
-        certificate=environ.get("TWINE_CERT") or entry.get("ca_cert") or "",
-        client_certificate=entry.get("client_cert") or "",
+        trust=_trust(entry, environ, settings),
     )
     return _with_simple_url(repository, config)
 
@@ -124,8 +147,8 @@ def _entry(name: str, config_file: str) -> RepositoryConfig:
         raise UsageError(f"there is no file {path}", hint=f"ls {Path(path).parent}") from None
     except (OSError, TwineException) as error:
         raise UsageError(f"cannot read {path}: {error}", hint=f"ls -l {path}") from None
-    except configparser.Error:  # its message shows the line, and the line may be the password's
-        raise UsageError(f"{path} is not as .pypirc files are written", hint="see docs/upload.md") from None
+    except configparser.Error as error:  # its message shows the line, and the line may be the password's
+        raise UsageError(f"{path} cannot be read: {_mistakes(error)}", hint="see docs/upload.md") from None
     if not known.get(name, {}).get("repository"):
         meant = f"{_presentable(name)!r}{did_you_mean(name, known)}"
         raise UsageError(
@@ -135,35 +158,64 @@ def _entry(name: str, config_file: str) -> RepositoryConfig:
     return known[name]
 
 
-def _told_apart(url: str) -> tuple[str, str, str]:
-    """An address without its user, the user's name, and the password."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "", "", ""
-    bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-    return bare, unquote(parts.username or ""), unquote(parts.password or "")
+def _mistakes(error: configparser.Error) -> str:
+    """By their lines, of which nothing is shown."""
+    if isinstance(error, configparser.MissingSectionHeaderError):
+        return f"line {error.lineno} comes before the first [section]"
+    if isinstance(error, configparser.DuplicateSectionError):
+        return f"line {error.lineno} begins a section that was there before"
+    if isinstance(error, configparser.DuplicateOptionError):
+        return f"line {error.lineno} sets an option for the second time"
+    if isinstance(error, configparser.ParsingError):
+        lines = [str(number) for number, _ in error.errors]
+        return f"no `option = value` in line{'s' * (len(lines) > 1)} {', '.join(lines)}"
+    return type(error).__name__
 
 
-def _refuse_address(name: str, url: str, *, allow_http: bool) -> None:
+def _address(name: str, text: str, *, allow_http: bool) -> Address:
     """Everybody on the way could read a token that goes over plain http, and change what is read."""
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(text)
         host = parts.hostname or ""
         _ = parts.port  # which is where urllib tells that it is none
     except ValueError:
         host = ""
     if not host or parts.scheme not in {"http", "https"}:
         raise UsageError(f"repository: {name} has no address that begins with https://", hint="see docs/upload.md")
+    address = parse_address(text, f"repository: the address of {name}")
     if parts.query or parts.fragment:  # below which there are no pages; and it may be a token
         raise UsageError(
             f"repository: {name} has a ? or a # in its address, and no index is there", hint="see docs/upload.md"
         )
     if parts.scheme == "http" and not _is_loopback(host) and not allow_http:
         raise UsageError(
-            f"repository: {redact(url)} is plain http to another machine, where anybody on the way can read the token",
+            f"repository: {address.bare} is plain http to another machine, where anybody on the way can read the token",
             hint="its https:// address; or, in a network that is all yours, --allow-http",
         )
+    return address
+
+
+def _refuse_pages(name: str, url: str, config: Config) -> None:
+    """Where pip reads is a likely mistake; it is none where somebody says that the index is read elsewhere."""
+    from pypi_simple import PYPI_SIMPLE_ENDPOINT
+
+    pages = _PAGES.search(url)
+    if not pages or config.index.get(name) or config.index.get(url):
+        return
+    public = url.startswith(PYPI_SIMPLE_ENDPOINT.rstrip("/"))
+    raise UsageError(
+        f"repository: {url} is where pip reads an index, and no place to upload to",
+        hint="--repository pypi" if public else f"drop /{pages[1]}/: {url[: pages.start()]}/",
+    )
+
+
+def _trust(entry: RepositoryConfig, environ: Mapping[str, str], settings: PipSettings) -> Trust:
+    """The same for all requests to this index: ours, twine's and pip's."""
+    from requests.utils import DEFAULT_CA_BUNDLE_PATH
+
+    said = (environ.get("TWINE_CERT", ""), entry.get("ca_cert") or "", settings.cert)
+    authorities = named_authorities(said, environ) or str(DEFAULT_CA_BUNDLE_PATH)
+    return Trust(authorities, entry.get("client_cert") or settings.client_cert)
 
 
 def _is_loopback(host: str) -> bool:
@@ -206,7 +258,7 @@ def _with_simple_url(repository: Repository, config: Config) -> Repository:
     url = repository.upload_url
     written = config.index.get(repository.name) or config.index.get(url)
     if written:
-        _refuse_address(f"index.{repository.name}", written, allow_http=config.allow_http)
+        _address(f"index.{repository.name}", written, allow_http=config.allow_http)
         if "@" in urlsplit(written).netloc:
             raise UsageError(
                 f"index.{repository.name}: names and passwords have no place in pyproject.toml",
@@ -228,16 +280,26 @@ def _tried(repository: Repository) -> str:
 
     candidates = [f"{repository.upload_url.rstrip('/')}/{below}" for below in _BELOW]
     login = (repository.username.encode(), repository.password.encode())
-    doing = f"asking for {repository.name}"
-    with open_session(PipSettings(cert=repository.certificate)) as session, network(doing, _HINT):
+    said = []
+    with open_session(repository.trust) as session, network(f"asking for {repository.name}", repository.help):
         session.auth = HTTPBasicAuth(*login) if all(login) else None
-        session.cert = repository.client_certificate or None
         for url in candidates:
             # A server that sends on whom it does not understand may send them to another index.
             with session.get(url, stream=True, allow_redirects=False, timeout=TIMEOUT) as answer:
-                if answer.status_code in _THERE:
+                if answer.status_code in _THERE and not _is_web_page(answer):
                     return url
+                said.append(f"{url} ({_told(answer)})")
     raise UsageError(
-        f"nobody knows where {repository.name} is read: there is no index at {' or '.join(candidates)}",
+        f"nobody knows where {repository.name} is read: there is no index at {' or '.join(said)}",
         hint=f'in pyproject.toml: [tool.crosswheel.index] and "{repository.name}" = "where pip installs from"',
     )
+
+
+def _is_web_page(answer: requests.Response) -> bool:
+    return answer.ok and is_for_people(answer.headers, next(answer.iter_content(_BEGINNING), b""))
+
+
+def _told(answer: requests.Response) -> str:
+    if answer.is_redirect:
+        return f"{answer.status_code}, sent on to {redact(urljoin(answer.url, answer.headers['Location']))}"
+    return "a web page" if answer.ok else str(answer.status_code)

@@ -129,7 +129,7 @@ def _compare(built: Built, file: PublishedFile, silent: frozenset[str]) -> Itera
     if file.metadata_sha256 and built.metadata_sha256 and file.metadata_sha256 != built.metadata_sha256:
         yield Difference(name, "announced core metadata", file.metadata_sha256, built.metadata_sha256)
     if file.yanked:
-        yield Difference(name, "yanked", "yes", "no")
+        yield Difference(name, "yanked", f"yes: {file.yanked_reason}" if file.yanked_reason else "yes", "no")
 
 
 def _specifiers(text: str) -> SpecifierSet | str:

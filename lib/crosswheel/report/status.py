@@ -26,7 +26,7 @@ def status_text(status: ReleaseStatus, console: Console | None = None) -> str:
     """The table, why wheels are untested, what users of the last release would miss, and all of it in a line."""
     console = console or plain_console()
     table = drawn(fitting(console, _columns(), status.standings), status.standings)
-    lines = [*_untested_lines(status), *_lacking_lines(status), _closing(status)]
+    lines = [*_untested_lines(status), *_yanked_lines(status), *_lacking_lines(status), _closing(status)]
     return shown(console, [table, "", *styled(lines)])
 
 
@@ -78,6 +78,11 @@ def _untested_lines(status: ReleaseStatus) -> Iterator[Line]:
             subjects.setdefault(reason_text(standing.untested), []).append(standing.subject)
     for reason, those in subjects.items():
         yield "yellow", f"{count_text(len(those), 'wheel')} not tested: {reason}"
+
+
+def _yanked_lines(status: ReleaseStatus) -> Iterator[Line]:
+    for file, reason in {standing.file: standing.yanked for standing in status.standings if standing.yanked}.items():
+        yield "red", f"{one_line(file)} is yanked on {one_line(status.repository)}: {reason_text(reason)}"
 
 
 def _lacking_lines(status: ReleaseStatus) -> Iterator[Line]:

@@ -13,7 +13,8 @@ from crosswheel.report.console import plain_console, styled
 from crosswheel.report.document import SCHEMA, Document
 from crosswheel.report.terminal import shown
 from crosswheel.report.untrusted import one_line
-from crosswheel.report.wording import Line, count_text, seconds_text, size_text
+from crosswheel.report.wording import Line, count_text, reason_text, seconds_text, size_text
+from crosswheel.steps.upload import Sent
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,16 +22,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sending:
-    """The files of a release, and those of them that were sent: the others were there. In a dry run: would be sent."""
+    """The files of a release, and what was sent of them. In a dry run: what would be sent."""
 
     repository: Repository
     distributions: tuple[Distribution, ...]
-    sent: tuple[Distribution, ...]
+    sent: Sent
     dry_run: bool
     seconds: float
 
     def state(self, distribution: Distribution) -> str:
-        if distribution not in self.sent:
+        if distribution not in self.sent.files:
             return "there"
         return "missing" if self.dry_run else "sent"
 
@@ -41,7 +42,7 @@ _STYLES = {"there": "", "sent": "green", "missing": "yellow"}
 
 def upload_text(sending: Sending, console: Console | None = None) -> str:
     """A line for each file, and the whole in another."""
-    return shown(console or plain_console(), styled([*_file_lines(sending), _closing(sending)]))
+    return shown(console or plain_console(), styled([*_file_lines(sending), *_unseen(sending), _closing(sending)]))
 
 
 def upload_document(sending: Sending) -> Document:
@@ -53,6 +54,7 @@ def upload_document(sending: Sending) -> Document:
         "upload_url": sending.repository.upload_url,
         "simple_url": sending.repository.simple_url,
         "dry_run": sending.dry_run,
+        "unseen": sending.sent.unseen or None,
         "seconds": round(sending.seconds, 3),
         "files": [_file(sending, distribution) for distribution in sending.distributions],
     }
@@ -66,9 +68,15 @@ def _file_lines(sending: Sending) -> Iterator[Line]:
         yield _STYLES[state], f"{_MARKS[state]} {name}  {state:<7}  {size:>10}  {distribution.sha256[:12]}"
 
 
+def _unseen(sending: Sending) -> Iterator[Line]:
+    if sending.sent.unseen:
+        reason = reason_text(sending.sent.unseen)
+        yield "yellow", f"nobody could look whether {one_line(sending.repository.name)} lists what it took: {reason}"
+
+
 def _closing(sending: Sending) -> Line:
     name = one_line(sending.repository.name)
-    sent, there = len(sending.sent), len(sending.distributions) - len(sending.sent)
+    sent, there = len(sending.sent.files), len(sending.distributions) - len(sending.sent.files)
     if sending.dry_run:
         return "bold yellow" if sent else "bold green", f"{count_text(sent, 'file')} to send to {name}, {there} there"
     parts = (f"{count_text(sent, 'file')} sent to {name}, {there} there before", seconds_text(sending.seconds))

@@ -42,6 +42,8 @@ class Standing:
     untested: str
     on_index: bool
     same_bytes: bool | None
+    yanked: str = ""
+    """Why the index offers it to nobody who does not ask for this very version; empty where it does."""
 
     @property
     def complete(self) -> bool:
@@ -132,6 +134,7 @@ def _standing(
         untested=_untested(file, build, ours),
         on_index=there is not None and not there.yanked,
         same_bytes=file.sha256 == there.sha256 and not there.yanked if file and there and there.sha256 else None,
+        yanked=(there.yanked_reason or "no reason is told") if there and there.yanked else "",
     )
 
 

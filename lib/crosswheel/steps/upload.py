@@ -1,6 +1,7 @@
 """Sending a release to an index: what it lacks and nothing else, one file after the other, so that it can be repeated.
 
-Whatever happens on the way, the index is asked again what it has before a file is sent once more.
+Whatever happens on the way, the index is asked again what it has before a file is sent once more; and in the end
+whether it lists what it took.
 """
 
 from __future__ import annotations
@@ -8,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from crosswheel.distributions import Distribution
-from crosswheel.errors import FileClash, IndexUnreachable, UploadFailed
+from crosswheel.errors import FileClash, IndexUnreachable, NoCredentials, UploadFailed, VerifyFailed
 from crosswheel.model import Listener, Note
 from crosswheel.release.attestations import add_attestation, make_attestations
-from crosswheel.release.delivery import Server, Trouble, connect, read_package
+from crosswheel.release.delivery import Server, Trouble, connect, read_package, sealed
 from crosswheel.release.published import PublishedFile
 from crosswheel.release.repositories import Repository
 
@@ -22,7 +24,9 @@ if TYPE_CHECKING:
     import tenacity
     from twine.package import PackageFile
 
+PATIENCE = 300  # seconds: caches in front of an index take a while to see what is new
 _ATTEMPTS = 6
+_LONGEST_PAUSE = 30.0
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,16 @@ class Comparison:
     missing: tuple[Distribution, ...] = ()
     same: tuple[Distribution, ...] = ()
     clashing: tuple[tuple[Distribution, PublishedFile], ...] = ()
+
+
+@dataclass(frozen=True)
+class Sent:
+    """The files that were sent: the others were there. `unseen` is why nobody could look whether the index lists them;
+    empty, and it does list every file with our bytes.
+    """
+
+    files: tuple[Distribution, ...] = ()
+    unseen: str = ""
 
 
 def compare(distributions: Iterable[Distribution], published: Mapping[str, PublishedFile]) -> Comparison:
@@ -74,24 +88,71 @@ def upload(
     listener: Listener,
     *,
     sdist_first: bool = False,
-) -> tuple[Distribution, ...]:
-    """Send what the index lacks, and return that; `published` asks the index what it has at that moment.
+    patience: float = PATIENCE,
+) -> Sent:
+    """Send what the index lacks; `published` asks the index what it has at that moment.
 
-    Raises FileClash, NoCredentials and CheckFailed before anything is sent; UploadFailed, IndexUnreachable.
+    An index may take `patience` seconds until it lists what it took. Raises FileClash, NoCredentials and CheckFailed
+    before anything is sent; then UploadFailed, IndexUnreachable, CheckFailed for a file that has changed since; and
+    VerifyFailed where the index does not list what was sent.
     """
-    comparison = compare(distributions, published())
+    files = tuple(distributions)
+    comparison = compare(files, published())
     refuse_clashes(repository, comparison)
     missing = in_order(comparison.missing, sdist_first=sdist_first)
     if not missing:
-        return ()
+        return Sent()
     packages = [read_package(distribution) for distribution in missing]
-    with connect(repository, listener) as server:
+    with connect(repository, listener) as server, repository.trust.for_all():
         make_attestations(repository, missing, listener)
         for distribution, package in zip(missing, packages, strict=True):
             add_attestation(distribution, package)
-        for distribution, package in zip(missing, packages, strict=True):
-            _Parcel(distribution, package, server, published).send()
-    return missing
+        for distribution in missing:
+            with sealed(distribution) as package:
+                add_attestation(distribution, package)
+                _Parcel(distribution, package, server, published).send()
+    return Sent(missing, _look(repository, files, published, listener, patience))
+
+
+def _look(
+    repository: Repository,
+    files: tuple[Distribution, ...],
+    published: Callable[[], Mapping[str, PublishedFile]],
+    listener: Listener,
+    patience: float,
+) -> str:
+    """Until the index lists all files with our hashes; why nobody can look, or empty."""
+    import tenacity
+
+    def lacking() -> tuple[Distribution, ...]:
+        comparison = compare(files, published())
+        refuse_clashes(repository, comparison)
+        return comparison.missing
+
+    look = tenacity.Retrying(
+        retry=tenacity.retry_if_result(bool) | tenacity.retry_if_exception_type(IndexUnreachable),
+        wait=tenacity.wait_exponential(multiplier=0.5, max=_LONGEST_PAUSE),
+        stop=tenacity.stop_after_delay(patience),
+        before_sleep=partial(_tell_listing, repository.name, listener),
+        retry_error_callback=lambda state: state.outcome.result() if state.outcome else (),
+    )
+    try:
+        unlisted = look(lacking)
+    except (IndexUnreachable, NoCredentials) as error:
+        return error.message
+    if unlisted:
+        names = ", ".join(file.filename for file in unlisted)
+        raise VerifyFailed(
+            f"{repository.name} took these files and does not list them after {patience:.0f} s: {names}",
+            hint="crosswheel verify, in a while; if it stays so, see that `index` names where this index is read",
+        )
+    return ""
+
+
+def _tell_listing(name: str, listener: Listener, state: tenacity.RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    said = str(error).partition("\n")[0] if error else f"{name} does not list all files yet"
+    listener(Note(f"{said}; looking again in {state.upcoming_sleep:.0f} s"))
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 from crosswheel.audits import audit_wheel, switched_off
 from crosswheel.distributions import Distribution
 from crosswheel.errors import IndexUnreachable
-from crosswheel.index import PipSettings, read_pip_settings, sha256_of
+from crosswheel.index import sha256_of
 from crosswheel.model import Listener, Note, chore, deaf
 from crosswheel.process import Processes
 from crosswheel.release.choices import Choice, Pip
@@ -51,7 +51,6 @@ def verify(
     targets: Iterable[Target],
     listener: Listener = deaf,
     *,
-    settings: PipSettings | None = None,
     patience: float = PATIENCE,
     jobs: int = 0,
     ignore: Mapping[str, str] | None = None,
@@ -59,19 +58,17 @@ def verify(
 ) -> Verification:
     """Read a release back from the index, and again for `patience` seconds as long as anything differs.
 
-    `settings` are those of pip, which is asked for them where they are not given;
     `jobs` pips run at a time, 0: one per processor; `ignore` are rules of the audit that are switched off, and why.
-    Raises IndexUnreachable; AuditFailed or SourceError for a file of the wheelhouse that cannot be read.
+    Raises IndexUnreachable, NoCredentials; AuditFailed or SourceError for a file of the wheelhouse that cannot be read.
     """
     import tenacity
 
     began = time.monotonic()
     processes = Processes()
-    settings = settings or read_pip_settings(processes, environ)
     built = tuple(map(read_built, distributions))
-    reading = _Reading(repository, built, tuple(targets), settings, processes, environ, listener, jobs, ignore or {})
+    reading = _Reading(repository, built, tuple(targets), processes, environ, listener, jobs, ignore or {})
     # What does not answer at all has a wrong address, which no patience mends.
-    published_files(repository, built[0].file.name, settings)
+    published_files(repository, built[0].file.name)
     look = tenacity.Retrying(
         retry=tenacity.retry_if_result(bool) | tenacity.retry_if_exception_type(IndexUnreachable),
         wait=partial(_pause, patience),
@@ -99,7 +96,6 @@ class _Reading:
     repository: Repository
     built: tuple[Built, ...]
     targets: tuple[Target, ...]
-    settings: PipSettings
     processes: Processes
     environ: Mapping[str, str]
     listener: Listener
@@ -126,7 +122,7 @@ class _Reading:
     def _files(self) -> Iterator[Difference]:
         version = self.built[0].file.version
         with chore(f"reading {self._project} {version} on {self.repository.name}", self.listener):
-            published = published_files(self.repository, self._project, self.settings)
+            published = published_files(self.repository, self._project)
             release = release_files(published, self._project, version)
             self.published = {name: self._with_hash(file) for name, file in release.items()}
         return compare(self.built, self.published)
@@ -156,7 +152,7 @@ class _Reading:
                 yield Difference(name, "core metadata", found, expected)
 
     def _metadata_sha256(self, name: str) -> str:
-        return hashlib.sha256(metadata_of(self.repository, self.published[name], self.settings)).hexdigest()
+        return hashlib.sha256(metadata_of(self.repository, self.published[name])).hexdigest()
 
     def _choices(self) -> Iterator[Difference]:
         hashes = {one.file.filename: one.file.sha256 for one in self.built}
@@ -164,9 +160,8 @@ class _Reading:
         if not targets:
             return
         with chore("asking pip what it takes for each target", self.listener):
-            address = address_for_pip(self.repository, self._project, self.settings)
-            certificate = self.repository.certificate or self.settings.cert
-            pip = Pip(address, certificate, self.repository.client_certificate, self.processes, self.environ)
+            address = address_for_pip(self.repository, self._project)
+            pip = Pip(address, self.repository.trust, self.processes, self.environ)
             choose = partial(pip.choices, f"{self._project}=={self.built[0].file.version}")
             jobs = min(self.jobs or len(os.sched_getaffinity(0)), len(targets))
             choices = chain.from_iterable(self._in_threads(jobs, choose, [targets[at::jobs] for at in range(jobs)]))
@@ -201,7 +196,7 @@ class _Reading:
     @contextmanager
     def _fetched(self, file: PublishedFile) -> Iterator[Path]:
         with temporary_folder() as folder:
-            yield fetch_published(self.repository, file, Path(folder), self.settings, self.listener)
+            yield fetch_published(self.repository, file, Path(folder), self.listener)
 
     def _in_threads(self, count: int, ask: Callable[[_In], _Out], about: Iterable[_In]) -> list[_Out]:
         pool = ThreadPoolExecutor(count)
