@@ -16,6 +16,13 @@ _JSON = "application/vnd.pypi.simple.v1+json"
 _HTML = "text/html; charset=utf-8"
 
 
+@dataclass(frozen=True)
+class Reply:
+    status: int
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
 @dataclass
 class IndexServer:
     """`files` by project; `promised` overrides the sha256 of a file; `cuts` and `errors` say how often to fail.
@@ -27,8 +34,15 @@ class IndexServer:
     files: dict[str, dict[str, bytes]] = field(default_factory=dict)
     promised: dict[str, str] = field(default_factory=dict)
     yanked: set[str] = field(default_factory=set)
+    yanked_reason: str = ""
     metadata: dict[str, bytes] = field(default_factory=dict)
     requires_python: dict[str, str] = field(default_factory=dict)
+    pages: dict[str, str] = field(default_factory=dict)
+    """By project, pages in HTML that are sent in place of its own."""
+    moved: dict[str, str] = field(default_factory=dict)
+    """By project, where whoever asks for its page is sent on to."""
+    refusing: int = 401
+    """What is said to who does not log in."""
     html: bool = False
     """Whether pages are in HTML, as of an index that knows nothing of PEP 691."""
     login: str = ""
@@ -54,7 +68,7 @@ class IndexServer:
                 "url": self.address(project, name),
                 "hashes": self.hashes(name, data),
                 "size": len(data),
-                "yanked": name in self.yanked,
+                "yanked": (self.yanked_reason or True) if name in self.yanked else False,
                 **({"requires-python": self.requires_python[name]} if name in self.requires_python else {}),
                 **(
                     {"core-metadata": self.hashes(f"{name}.metadata", self.metadata[name])}
@@ -75,12 +89,33 @@ class IndexServer:
         return f"{self.url.partition('simple/')[0]}files/{project}/{name}"
 
     def body(self, project: str, name: str) -> bytes | None:
-        files = self.files[project]
+        files = self.files.get(project, {})
         return files[name] if name in files else self.metadata.get(name.removesuffix(".metadata"))
 
     def hashes(self, name: str, data: bytes) -> dict[str, str]:
         promised = self.promised.get(name, hashlib.sha256(data).hexdigest())
         return {"sha256": promised} if promised else {}
+
+    def reply(self, path: str, login: str) -> Reply:
+        kind, project, *rest = path.strip("/").split("/")
+        if self.login and login != f"Basic {base64.b64encode(self.login.encode()).decode()}":
+            return Reply(self.refusing, {"WWW-Authenticate": "Basic"})
+        if self.errors > 0:
+            self.errors -= 1
+            return Reply(503, {"Retry-After": str(self.retry_after)})
+        if kind == "simple":
+            return self.reply_page(project)
+        body = self.body(project, rest[0])
+        return Reply(404) if body is None else Reply(200, {"Content-Type": "application/octet-stream"}, body)
+
+    def reply_page(self, project: str) -> Reply:
+        if project in self.moved:
+            return Reply(302, {"Location": self.moved[project]})
+        if project in self.pages:
+            return Reply(200, {"Content-Type": _HTML}, self.pages[project].encode())
+        if project not in self.files:
+            return Reply(404)
+        return Reply(200, {"Content-Type": _HTML if self.html else _JSON}, self.page(project))
 
 
 @contextmanager
@@ -90,34 +125,13 @@ def index_server() -> Iterator[IndexServer]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             state.asked.append(self.path)
-            kind, project, *rest = self.path.strip("/").split("/")
-            login = f"Basic {base64.b64encode(state.login.encode()).decode()}"
-            if state.login and self.headers["Authorization"] != login:
-                self.send_response(401)
-                self.send_header("WWW-Authenticate", "Basic")
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-            elif state.errors > 0:
-                state.errors -= 1
-                self.send_response(503)
-                self.send_header("Retry-After", str(state.retry_after))
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-            elif project not in state.files:
-                self.send_error(404)
-            elif kind == "simple":
-                self.answer(state.page(project), _HTML if state.html else _JSON)
-            elif (body := state.body(project, rest[0])) is not None:
-                self.answer(body, "application/octet-stream")
-            else:
-                self.send_error(404)
-
-        def answer(self, body: bytes, kind: str) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
+            reply = state.reply(self.path, self.headers["Authorization"])
+            self.send_response(reply.status)
+            for name, value in {**reply.headers, "Content-Length": str(len(reply.body))}.items():
+                self.send_header(name, value)
             self.end_headers()
-            if state.cuts > 0 and kind not in {_JSON, _HTML}:
+            body = reply.body
+            if state.cuts > 0 and reply.headers.get("Content-Type") == "application/octet-stream":
                 state.cuts -= 1
                 body = body[: len(body) // 2]
                 self.close_connection = True

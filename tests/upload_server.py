@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from email.parser import BytesParser
 from email.policy import HTTP
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from typing import Any
 
 from loopback import serving
@@ -70,7 +71,7 @@ class UploadServer:
 
 
 @contextmanager
-def upload_server() -> Iterator[UploadServer]:
+def upload_server(certificate: Path | None = None) -> Iterator[UploadServer]:
     state = UploadServer()
 
     class Handler(BaseHTTPRequestHandler):
@@ -86,6 +87,8 @@ def upload_server() -> Iterator[UploadServer]:
             state.asked.append(self.path)
             if self.path == f"{state.simple}tiny/" and (page := state.page()):
                 self.answer(200, page, {"Content-Type": "application/vnd.pypi.simple.v1+json"})
+            elif (name := self.path.removeprefix("/files/")) in state.files:
+                self.answer(200, state.files[name], {})
             else:
                 self.answer(200 if self.path == state.simple else 404, b"", {})
 
@@ -99,6 +102,6 @@ def upload_server() -> Iterator[UploadServer]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
             pass
 
-    with serving(Handler) as address:
+    with serving(Handler, certificate) as address:
         state.url = address
         yield state

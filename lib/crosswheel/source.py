@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from crosswheel.addresses import redact
 from crosswheel.answers import answers_in
 from crosswheel.backend import make_distribution
 from crosswheel.config import declared_name, read_toml
@@ -64,7 +65,9 @@ def _fetch(
             return _from_folder(project, host, folder, timeout, output)
     if source.endswith(_SDIST_ENDINGS):
         if not path.is_file():
-            raise SourceError(f"there is no file {source}", hint="ls, or give NAME==VERSION to take it from the index")
+            raise SourceError(
+                f"there is no file {redact(source)}", hint="ls, or give NAME==VERSION to take it from the index"
+            )
         return _read(path.resolve(), host)
     return _read(_from_index(source, host), host)
 
@@ -253,6 +256,6 @@ def _parse_name(source: str) -> tuple[str, Version | None]:
     except (InvalidRequirement, InvalidVersion, ValueError):
         pass
     raise UsageError(
-        f"{source!r} is no folder, no sdist file and no NAME or NAME==VERSION",
+        f"{redact(source)!r} is no folder, no sdist file and no NAME or NAME==VERSION",
         hint="crosswheel wheels --source kiwisolver==1.4.9",
     )

@@ -10,15 +10,13 @@ from typing import Any
 
 import pytest
 
-from crosswheel.addresses import redact, without_users
 from crosswheel.answers import Answers
 from crosswheel.errors import IndexUnreachable, SourceError
 from crosswheel.hosts import LocalHost
-from crosswheel.index import Index, PipSettings, open_session, read_pip_settings, sha256_of
+from crosswheel.index import Index, PipSettings, read_pip_settings, sha256_of
 from crosswheel.model import Event, Transfer
 from crosswheel.process import CommandFailed, Processes
 from crosswheel.source import fetch, requires_python_of
-from crosswheel.trust import Trust
 from index_server import IndexServer, index_server
 from tiny_projects import tar_of, tiny_host
 
@@ -170,20 +168,6 @@ def test_credentials_in_the_address_never_reach_an_error(server: IndexServer, tm
     assert "user" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("text", "redacted"),
-    [
-        ("https://me:secret@index.example/simple", "https://***@index.example/simple"),
-        ("https://token@index.example", "https://***@index.example"),
-        ("https://me:p@ss@index.example", "https://***@index.example"),
-        ("https://index.example/a@b", "https://index.example/a@b"),
-        ("two: http://a:b@x and http://c:d@y", "two: http://***@x and http://***@y"),
-    ],
-)
-def test_addresses_are_shown_without_names_and_passwords(text: str, redacted: str) -> None:
-    assert redact(text) == redacted
-
-
 # ---- which file -----------------------------------------------------------------------------------------------
 
 
@@ -327,18 +311,6 @@ def test_without_pip_there_are_no_settings(tmp_path: Path) -> None:
     assert read_pip_settings(Failing(), {}, Answers(tmp_path)) == PipSettings()
 
 
-def test_a_certificate_of_the_settings_wins_over_that_of_all_programs(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    own = tmp_path / "own.pem"
-    own.touch()
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/of-all-programs.pem")
-    with open_session(Trust(str(own))) as session, pytest.raises(OSError, match="NO_CERTIFICATE_OR_CRL_FOUND"):
-        session.get("https://127.0.0.1:9/")
-    with open_session(Trust()) as session, pytest.raises(OSError, match=r"/of-all-programs\.pem"):
-        session.get("https://127.0.0.1:9/")
-
-
 def test_folders_and_files_of_this_machine_mean_nothing_elsewhere() -> None:
     settings = PipSettings(
         index_url="https://index.example/simple",
@@ -352,17 +324,3 @@ def test_folders_and_files_of_this_machine_mean_nothing_elsewhere() -> None:
         find_links=("https://links.example/",),
     )
     assert PipSettings(index_url="file:///srv/index").remote == PipSettings()
-
-
-@pytest.mark.parametrize(
-    ("urls", "bare"),
-    [
-        ("https://user:secret@index.example:8443/simple/?a=b", "https://index.example:8443/simple/?a=b"),
-        ("https://token@one.example/ http://two.example/a@b", "https://one.example/ http://two.example/a@b"),
-        ("https://user:p@ss@index.example/", "https://index.example/"),
-        ("https://user:secret@[::1]:3141/root", "https://[::1]:3141/root"),
-        ("", ""),
-    ],
-)
-def test_what_hooks_see_of_an_address_has_no_credentials(urls: str, bare: str) -> None:
-    assert without_users(urls) == bare
