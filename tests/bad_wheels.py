@@ -34,6 +34,7 @@ INTEL_FAST = "fast.cpython-313-x86_64-linux-gnu.so"
 STALE = ".cpython-312-aarch64-linux-gnu.so"
 DIST_INFO = "tiny-1.0.dist-info"
 METADATA = "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n"
+OF_PYTHON = tiny_elf(exports=["PyInit_fast"], needed=["libc.so.6"], undefined=["PyModuleDef_Init", "PyLong_FromLong"])
 FAST = tiny_elf(exports=["PyInit_fast"], needed=["libc.so.6"], versions_needed={"libc.so.6": ["GLIBC_2.17"]})
 
 
@@ -42,6 +43,7 @@ class Case:
     """A wheel by its tag and members, with all that an audit should find: code, member, found, expected.
 
     `spoil` is done to it when it is finished; `file` is what it is called in the end, where that is another name.
+    `beside` are audited together with it; `ignore` is a rule that is not the case's affair.
     """
 
     tag: str = ARM
@@ -52,6 +54,8 @@ class Case:
     version: str = "1.0"
     file: str = ""
     spoil: Spoil | None = None
+    beside: tuple[Case, ...] = ()
+    ignore: str = ""
 
     def make(self, directory: Path) -> Path:
         path = tiny_wheel(directory, name=self.name, version=self.version, tag=self.tag, members=self.members)
@@ -60,7 +64,8 @@ class Case:
         return path.rename(path.with_name(self.file)) if self.file else path
 
     def audit(self, directory: Path) -> tuple[Finding, ...]:
-        return audit_wheel(self.make(directory), parse_target(self.target) if self.target else None)
+        target = parse_target(self.target) if self.target else None
+        return audit_wheel(self.make(directory), target, tuple(case.make(directory) for case in self.beside))
 
 
 def stating(lines: str = "", version: str = "1.0", purelib: str = "false") -> dict[str, bytes]:
@@ -68,6 +73,17 @@ def stating(lines: str = "", version: str = "1.0", purelib: str = "false") -> di
     fields = {"Wheel-Version": version, "Root-Is-Purelib": purelib}
     head = "".join(f"{field}: {value}\n" for field, value in fields.items() if value)
     return {f"{DIST_INFO}/WHEEL": f"{head}{lines}\n".encode()}
+
+
+def as_object(elf: bytes) -> bytes:
+    """The same as an object file: e_type is ET_REL."""
+    little = elf[5] == 1
+    return elf[:16] + (b"\1\0" if little else b"\0\1") + elf[18:]
+
+
+def requiring(*lines: str) -> dict[str, bytes]:
+    required = "".join(f"Requires-Dist: {line}\n" for line in lines)
+    return {f"{DIST_INFO}/METADATA": f"{METADATA}{required}".encode()}
 
 
 BAD = {
@@ -352,15 +368,44 @@ BAD = {
     ),
     "paths outside": Case(
         members={
-            f"tiny/fast{SUFFIX}": tiny_elf(exports=["PyInit_fast"], rpath="/home/build/lib", runpath="$ORIGIN/../.."),
+            f"tiny/fast{SUFFIX}": tiny_elf(
+                exports=["PyInit_fast"], rpath="/home/build/lib", runpath="$ORIGIN/../../../../.."
+            ),
             f"tiny/slow{SUFFIX}": tiny_elf(exports=["PyInit_slow"], runpath="$ORIGIN/../tiny.libs:"),
             f"tiny/odd{SUFFIX}": tiny_elf(exports=["PyInit_odd"], runpath="$ORIGINAL/lib"),
         },
         finds=(
             ("W401", f"tiny/fast{SUFFIX}", "/home/build/lib", "$ORIGIN/..."),
-            ("W401", f"tiny/fast{SUFFIX}", "$ORIGIN/../..", "$ORIGIN/..."),
+            ("W401", f"tiny/fast{SUFFIX}", "$ORIGIN/../../../../..", "$ORIGIN/..."),
             ("W401", f"tiny/slow{SUFFIX}", "(the current folder)", "$ORIGIN/..."),
             ("W401", f"tiny/odd{SUFFIX}", "$ORIGINAL/lib", "$ORIGIN/..."),
+        ),
+    ),
+    "site-packages of the build machine": Case(
+        members={
+            f"tiny/fast{SUFFIX}": tiny_elf(
+                exports=["PyInit_fast"], rpath="/build/env/lib/python3.13/site-packages/torch/lib"
+            )
+        },
+        finds=(
+            (
+                "W401",
+                f"tiny/fast{SUFFIX}",
+                "/build/env/lib/python3.13/site-packages/torch/lib (site-packages of the machine it was built on)",
+                "$ORIGIN/../torch/lib",
+            ),
+        ),
+    ),
+    "paths into the environment": Case(
+        members={
+            f"tiny/fast{SUFFIX}": tiny_elf(
+                exports=["PyInit_fast"], runpath="$ORIGIN/../..:$ORIGIN/../../..:$ORIGIN/../../site-packages/torch/lib"
+            )
+        },
+        finds=(
+            ("W410", f"tiny/fast{SUFFIX}", "$ORIGIN/../..", "a path into site-packages"),
+            ("W410", f"tiny/fast{SUFFIX}", "$ORIGIN/../../..", "a path into site-packages"),
+            ("W410", f"tiny/fast{SUFFIX}", "$ORIGIN/../../site-packages/torch/lib", "$ORIGIN/../torch/lib"),
         ),
     ),
     "newer symbols than the oldest promise has": Case(
@@ -761,13 +806,118 @@ BAD = {
             ("W202", f"fast{SUFFIX}", "EM_X86_64, 64 bit, little endian", "EM_AARCH64"),
         ),
     ),
-    "a library of another project": Case(
+    "a library of a project that is known to bring it": Case(
         members={
-            f"{DIST_INFO}/METADATA": b"Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\nRequires-Dist: tiny-qt==1.0\n",
+            **requiring("torch>=2"),
+            f"tiny/fast{SUFFIX}": tiny_elf(exports=["PyInit_fast"], needed=["libtorch.so", "libc10.so"]),
+            f"tiny/faster{SUFFIX}": tiny_elf(exports=["PyInit_faster"], needed=["libtorch.so"]),
+        },
+        finds=(("W408", f"tiny/fast{SUFFIX}", "libc10.so, libtorch.so of torch, for 2 binaries", "inside the wheel"),),
+    ),
+    "a library in the lib folder of the environment": Case(
+        members={
+            **requiring("mkl"),
+            f"tiny/fast{SUFFIX}": tiny_elf(
+                exports=["PyInit_fast"], needed=["libmkl_rt.so.2"], runpath="$ORIGIN/../../.."
+            ),
+        },
+        finds=(("W408", f"tiny/fast{SUFFIX}", "libmkl_rt.so.2 of mkl", "inside the wheel"),),
+    ),
+    "a library of another part of the project": Case(
+        members={
+            **requiring("tiny-qt==1.0"),
             f"tiny/fast{SUFFIX}": tiny_elf(
                 exports=["PyInit_fast"], needed=["libQt.so.6"], runpath="$ORIGIN:$ORIGIN/../tiny_qt/lib"
             ),
         },
-        finds=(("W408", f"tiny/fast{SUFFIX}", "libQt.so.6 in tiny_qt/lib", "inside, or promised by"),),
+        finds=(("W408", f"tiny/fast{SUFFIX}", "libQt.so.6 of tiny-qt", "inside the wheel"),),
+    ),
+    "a library in a wheel beside it": Case(
+        members={
+            **requiring("large"),
+            f"tiny/fast{SUFFIX}": tiny_elf(exports=["PyInit_fast"], needed=["liblarge.so.6"]),
+        },
+        beside=(Case(name="large", members={"large/liblarge.so.6": tiny_elf()}),),
+        finds=(("W408", f"tiny/fast{SUFFIX}", "liblarge.so.6 of large", "inside the wheel"),),
+    ),
+    "a library that is not in the wheel beside it": Case(
+        members={
+            **requiring("torch"),
+            f"tiny/fast{SUFFIX}": tiny_elf(exports=["PyInit_fast"], needed=["libtorch.so"]),
+        },
+        beside=(Case(name="torch", members={"torch/lib/libtorch_cpu.so": tiny_elf()}),),
+        finds=(("W403", f"tiny/fast{SUFFIX}", "libtorch.so", "inside the wheel, or promised by"),),
+    ),
+    "a stray path, and a requirement that has no libraries": Case(
+        members={
+            **requiring("numpy"),
+            f"tiny/fast{SUFFIX}": tiny_elf(
+                exports=["PyInit_fast"], needed=["libEGL.so.1"], runpath="$ORIGIN/../numpy/lib"
+            ),
+        },
+        finds=(("W403", f"tiny/fast{SUFFIX}", "libEGL.so.1", "inside the wheel, or promised by"),),
+    ),
+    **{
+        f"an extension without an ABI in the tag: {tag}": Case(
+            tag=f"{tag}-manylinux_2_17_aarch64",
+            members={f"tiny/fast{suffix}": OF_PYTHON},
+            finds=(
+                *((("W302", f"tiny/fast{suffix}", ".so", ""),) if suffix == ".so" else ()),
+                (
+                    "W307",
+                    f"tiny/fast{suffix}",
+                    f"PyLong_FromLong, PyModuleDef_Init, for {stranger} too",
+                    "a tag with the ABI of one Python, or the stable ABI",
+                ),
+            ),
+        )
+        for tag, suffix, stranger in (
+            ("cp314-none", ".so", "free-threaded 3.14"),
+            ("cp313-none", SUFFIX, "free-threaded 3.13"),
+            ("py3-none", ".so", "every Python that takes py3-none"),
+            ("py2.py3-none", ".abi3.so", "every Python that takes py3-none"),
+            ("py39-none", ".so", "every Python that takes py39-none"),
+        )
+    },
+    **{
+        f"a Python that we do not know: {tag}": Case(
+            tag=f"{tag}-manylinux_2_17_aarch64",
+            members={name: elf},
+            finds=(("W308", "", unknown, "cp39 to cp315"),),
+        )
+        for tag, unknown, name, elf in (
+            ("cp38-cp38", "cp38", "fast.cpython-38-aarch64-linux-gnu.so", FAST),
+            ("cp36.cp37-cp36m.cp37m", "cp36m, cp37m", "fast.cpython-37m-aarch64-linux-gnu.so", FAST),
+            (
+                "graalpy312-graalpy250_312_native",
+                "graalpy250_312_native",
+                "fast.graalpy250-312-native-aarch64-linux.so",
+                tiny_elf(exports=["PyInit_fast"], undefined=["PyModuleDef_Init", "GraalPyTuple_GET_ITEM"]),
+            ),
+        )
+    },
+    "a library of glibc that musl does not have": Case(
+        tag="cp313-cp313-musllinux_1_2_aarch64",
+        members={
+            "fast.cpython-313-aarch64-linux-musl.so": tiny_elf(
+                exports=["PyInit_fast"], needed=["libresolv.so.2", "ld-linux-aarch64.so.1"]
+            )
+        },
+        finds=(
+            ("W403", "fast.cpython-313-aarch64-linux-musl.so", "libresolv.so.2", "inside the wheel, or promised by"),
+            ("W403", "fast.cpython-313-aarch64-linux-musl.so", "ld-linux-aarch64.so.1", "inside the wheel"),
+        ),
+    ),
+    "a function of glibc alone, by its version, on musl": Case(
+        tag="cp313-cp313-musllinux_1_2_aarch64",
+        members={
+            "fast.cpython-313-aarch64-linux-musl.so": tiny_elf(
+                exports=["PyInit_fast"],
+                needed=["libc.so.6"],
+                undefined=["__sprintf_chk@GLIBC_2.17"],
+                versions_needed={"libc.so.6": ["GLIBC_2.17"]},
+            )
+        },
+        finds=(("W405", "fast.cpython-313-aarch64-linux-musl.so", "__sprintf_chk", "the C library"),),
     ),
 }

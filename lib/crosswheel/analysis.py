@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from crosswheel.formats.elf import Elf
 from crosswheel.formats.wheels import Wheel
-from crosswheel.rules.promise import is_loader, policies_of, promise_of
-from crosswheel.targets import Architecture, Policy
+from crosswheel.rules.promise import is_loader, is_of_libc, policies_of, promise_of
+from crosswheel.targets import Architecture, Libc, Policy
 
 if TYPE_CHECKING:
     from auditwheel.policy import Policy as TheirPolicy
@@ -61,7 +61,7 @@ def _analysis(wheel: Wheel, policy: Policy, arch: Architecture) -> Analysis:
     binaries = [elf for elf in wheel.elves.values() if isinstance(elf, Elf) and elf.machine == arch.machine]
     policies = policies_of(policy, arch)
     versions = _versioned_symbols(binaries)
-    upgrades = {theirs.name: _upgrade(wheel, binaries, theirs) for theirs in policies}
+    upgrades = {theirs.name: _upgrade(wheel, binaries, theirs, policy.libc) for theirs in policies}
     by_symbols = policies.versioned_symbols_policy({library: set(names) for library, names in versions.items()})
     by_libraries = max(
         (theirs for theirs in policies if theirs == policies.linux or upgrades[theirs.name] == Upgrade((), {})),
@@ -94,8 +94,8 @@ def _versioned_symbols(binaries: list[Elf]) -> dict[str, tuple[str, ...]]:
     return {library: tuple(sorted(found[library])) for library in sorted(found)}
 
 
-def _upgrade(wheel: Wheel, binaries: list[Elf], policy: TheirPolicy) -> Upgrade:
-    needed = {library for elf in binaries for library in elf.needed if not is_loader(library)}
+def _upgrade(wheel: Wheel, binaries: list[Elf], policy: TheirPolicy, libc: Libc) -> Upgrade:
+    needed = {library for elf in binaries for library in elf.needed if not is_of_libc(library, libc)}
     forbidden: dict[str, set[str]] = defaultdict(set)
     for elf in binaries:
         names = {symbol.name for symbol in elf.undefined if not symbol.weak}

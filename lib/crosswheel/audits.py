@@ -57,12 +57,13 @@ class AuditReport:
         return (*(finding for audit in self.audits for finding in audit.findings), *self.together)
 
 
-def audit_wheel(path: Path, target: Target | None = None) -> tuple[Finding, ...]:
+def audit_wheel(path: Path, target: Target | None = None, beside: tuple[Path, ...] = ()) -> tuple[Finding, ...]:
     """What there is to say of a wheel, in the order of the rules; `target` is what it was built for, if that is known.
 
-    Raises AuditFailed for a file that is no wheel at all.
+    `beside` are wheels that are installed with it, whose libraries it may use. Raises AuditFailed for a file that is
+    no wheel at all.
     """
-    return _findings(read_wheel(path), target)
+    return _findings(read_wheel(path, beside), target)
 
 
 def audit_files(
@@ -73,15 +74,15 @@ def audit_files(
     `ignore` are rules that are switched off, and why. `processes` work at a time, 0: one per processor. They import
     the main module: a script that calls this guards its calls by ``if __name__ == "__main__":``.
     """
-    reasons = dict(ignore or {})
+    reasons, beside = dict(ignore or {}), tuple(paths)
     count = min(processes or len(os.sched_getaffinity(0)), len(paths))
     if count < 2:  # noqa: PLR2004 - a process more would only take its time to start
-        yield from (_audit(path, reasons) for path in paths)
+        yield from (_audit(path, reasons, beside) for path in paths)
         return
     with _workers(count) as workers:
-        under_way = [workers.submit(_audit, path, reasons) for path in paths]
+        under_way = [workers.submit(_audit, path, reasons, beside) for path in paths]
         for path, future in zip(paths, under_way, strict=True):
-            yield _result(future) or _alone(path, reasons)
+            yield _result(future) or _alone(path, reasons, beside)
 
 
 def audit_together(wheelhouse: Wheelhouse, ignore: Mapping[str, str] | None = None) -> tuple[Finding, ...]:
@@ -110,13 +111,13 @@ def _places(rule: Rule, wheel: Wheel, target: Target | None) -> Iterator[Finding
         yield rule.finding(found=f"more than {_MOST_PLACES} places, the first of which are told")
 
 
-def _audit(path: Path, ignore: Mapping[str, str]) -> Audit:
+def _audit(path: Path, ignore: Mapping[str, str], beside: tuple[Path, ...]) -> Audit:
     began = time.monotonic()
     findings: tuple[Finding, ...] = ()
     made, told = None, None
     analysed: tuple[Analysis, ...] = ()
     try:
-        wheel = read_wheel(path)
+        wheel = read_wheel(path, beside)
         made = Artifact(path, wheel.size, wheel.sha256, wheel.tag)
         findings = _findings(wheel, None)
         analysed = tuple(analyses(wheel))
@@ -172,10 +173,10 @@ def _result(future: Future[Audit]) -> Audit | None:
         return None
 
 
-def _alone(path: Path, ignore: Mapping[str, str]) -> Audit:
+def _alone(path: Path, ignore: Mapping[str, str], beside: tuple[Path, ...]) -> Audit:
     """In a process that no other file shares."""
     began = time.monotonic()
     with _workers(1) as worker:
-        audit = _result(worker.submit(_audit, path, ignore))
+        audit = _result(worker.submit(_audit, path, ignore, beside))
     reason = "the process that read it died, for want of memory perhaps: `dmesg | tail` may know"
     return audit or Audit(path, switched_off([unreadable(reason)], ignore), time.monotonic() - began)

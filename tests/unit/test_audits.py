@@ -76,7 +76,7 @@ def test_a_file_that_cannot_be_read_is_an_error_of_its_own_and_the_others_are_au
 
 
 def test_a_file_that_may_not_be_read_is_an_error_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(path: Path) -> None:
+    def refused(path: Path, _beside: object) -> None:
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(audits, "read_wheel", refused)  # root, as which tests may run, can read anything
@@ -119,10 +119,10 @@ from crosswheel.formats import wheels
 
 read = audits.read_wheel
 
-def deadly(path):
+def deadly(path, beside):
     if path.name.startswith("n1-"):
         os.kill(os.getpid(), 9)
-    return read(path)
+    return read(path, beside)
 
 audits.read_wheel = deadly
 
@@ -157,7 +157,7 @@ import os, sys, time
 from pathlib import Path
 from crosswheel import audits
 
-def endless(path):
+def endless(path, beside):
     path.with_suffix(".pid").write_text(str(os.getpid()))
     time.sleep(600)
 

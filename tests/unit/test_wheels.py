@@ -100,7 +100,10 @@ def test_an_artifact_is_what_lies_on_disk(tmp_path: Path) -> None:
 def test_where_members_are_installed(tmp_path: Path) -> None:
     wheel = read_wheel(tiny_wheel(tmp_path))
     assert wheel.installed("tiny-1.0.data/platlib/tiny/fast.so") == "tiny/fast.so"
-    assert wheel.installed("tiny-1.0.data/scripts/tiny") == "tiny-1.0.data/scripts/tiny"
+    assert wheel.installed("tiny-1.0.data/scripts/tiny") == "../../../bin/tiny"
+    assert wheel.installed("tiny-1.0.data/data/lib/libtiny.so") == "../../libtiny.so"
+    assert wheel.installed("tiny-1.0.data/data/share/tiny") == "../../../share/tiny"
+    assert wheel.installed("tiny-1.0.data/plotlib/tiny") == "tiny-1.0.data/plotlib/tiny"
     assert wheel.installed("tiny/fast.so") == "tiny/fast.so"
 
 

@@ -84,6 +84,11 @@ class Elf:
         """Whether it is started and not loaded; a library that can be started too, as libc can, is none."""
         return self.type == "ET_EXEC" or bool(self.interpreter and not self.soname)
 
+    @property
+    def is_object(self) -> bool:
+        """Whether only a linker reads it (``crt1.o``): nothing loads it, and it has no program headers."""
+        return self.type == "ET_REL"
+
 
 def read_elf(data: bytes | mmap) -> Elf:
     """Raises BadElf."""

@@ -18,7 +18,8 @@ from crosswheel.targets import Policy, PythonTag, python_tags
 # What every Python has loaded before it loads an extension. CPython is linked with all of these, or was before glibc
 # made them one; the loader itself (ld-linux-aarch64.so.1, ...) stands under one name for all architectures.
 _GLIBC = ("libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.1", "libutil.so.1", "ld.so")
-_LOADER = re.compile(r"ld-linux[\w.-]*|ld64\.so\.[12]|ld-musl-\w+\.so\.1|libc\.musl-\w+\.so\.1|libc\.so")
+# musl's loader takes itself for every library with one of these names, whatever follows (rules/promise.py).
+_LOADER = re.compile(r"ld-linux[\w.-]*|ld64\.so\.[12]|ld-musl-\w+\.so\.1|lib(?:c|pthread|rt|m|dl|util|xnet)\..*")
 
 
 @dataclass(frozen=True)

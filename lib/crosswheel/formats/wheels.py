@@ -16,7 +16,7 @@ import mmap
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from email.message import Message
 from email.parser import HeaderParser
 from functools import cached_property
@@ -39,6 +39,8 @@ _LARGEST_IN_MEMORY = 32 << 20
 _LARGEST_TEXT = {"WHEEL": 1 << 16, "METADATA": 4 << 20, "RECORD": 16 << 20, "entry_points.txt": 1 << 20}
 _MOST_FIELDS = 5 * MEMBERS  # RECORD has two commas and two line ends for each
 _MOST_TAGS_IN_A_LINE = 100
+_UP = "../../../"  # from PREFIX/lib/python3.13/site-packages
+_SCHEMES = {"platlib": "", "purelib": "", "data": _UP, "scripts": f"{_UP}bin/", "headers": f"{_UP}include/"}
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,10 @@ class _Content:
 
 @dataclass(frozen=True)
 class Wheel:
-    """One wheel file; `tag` is spelled as in the file name, `tags` are what it expands to."""
+    """One wheel file; `tag` is spelled as in the file name, `tags` are what it expands to.
+
+    `beside` are the files that are looked at together with it, the wheels that it requires perhaps among them.
+    """
 
     path: Path
     name: NormalizedName
@@ -91,6 +96,7 @@ class Wheel:
     build: tuple[()] | tuple[int, str]
     tags: frozenset[Tag]
     tag: str
+    beside: tuple[Path, ...] = field(default=(), compare=False, repr=False)
 
     @cached_property
     def size(self) -> int:
@@ -214,7 +220,10 @@ class Wheel:
         """Where an installer puts a member, seen from site-packages."""
         top, _, rest = member.partition("/")
         scheme, _, path = rest.partition("/")
-        return path if top.endswith(".data") and scheme in {"platlib", "purelib"} else member
+        if not top.endswith(".data") or scheme not in _SCHEMES:
+            return member
+        # PREFIX/lib is two folders above site-packages; both names for it end as one here.
+        return re.sub(r"^(?:\.\./){3}lib/", "../../", _SCHEMES[scheme] + path)
 
     @property
     def _readable(self) -> Iterator[tuple[str, _Content]]:
@@ -246,9 +255,9 @@ class Wheel:
         return text
 
 
-def read_wheel(path: Path) -> Wheel:
+def read_wheel(path: Path, beside: tuple[Path, ...] = ()) -> Wheel:
     """Raises AuditFailed for a file that is no wheel at all, and not half way through an audit."""
-    wheel = named_wheel(path)
+    wheel = replace(named_wheel(path), beside=beside)
     _ = wheel.dist_info
     return wheel
 
@@ -345,7 +354,8 @@ def _elf(copy: BinaryIO) -> Elf | BadElf:
 def _extension(member: str, elf: Elf | BadElf) -> Extension | None:
     folder, _, file = member.rpartition("/")
     name, dot, rest = file.partition(".")
-    if not rest.endswith("so"):
+    # An import looks for no other suffix than its own, which has one part: mpi4py loads MPI.mpich.cpython-*.so itself.
+    if not re.fullmatch(r"(?:[^.]+\.)?so", rest):
         return None
     if name == "__init__":  # a package that is an extension itself is imported under the name of its folder
         name = folder.rpartition("/")[2]

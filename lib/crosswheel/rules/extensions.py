@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -12,7 +13,10 @@ from crosswheel.formats.wheels import Extension, Wheel
 from crosswheel.model import Finding
 from crosswheel.rules.promise import promises
 from crosswheel.rules.rule import Rule
-from crosswheel.targets import Target
+from crosswheel.targets import PythonTag, Target, python_tags
+
+_FIRST_FREE_THREADED = 13
+_SHOWN = 3  # functions, of the hundreds that an extension may use
 
 
 class WrongSuffix(Rule):
@@ -92,6 +96,44 @@ class NoInit(Rule):
                 )
 
 
+class AbiUnnamed(Rule):
+    """An extension uses CPython's ABI, and the ABI tag `none` lets Pythons with another ABI install it."""
+
+    code = "W307"
+    why = "pip takes the wheel for a Python whose objects are laid out in another way: the import fails, or crashes it."
+    fix = "tag the wheel with the ABI that it was built for (cp314-cp314), or build it for the stable ABI (cp311-abi3)"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        strangers = list(dict.fromkeys(_with_another_abi(wheel)))
+        carried = _carried(wheel)
+        for builds in _modules(wheel).values():
+            first = builds[0]
+            if not strangers or not _fits(first, wheel) or any(_serves_free_threaded(build) for build in builds):
+                continue
+            if isinstance(first.elf, Elf) and (used := sorted(_used_of_python(first.elf, carried))):
+                yield self.finding(
+                    member=first.member,
+                    found=f"{', '.join(used[:_SHOWN])}, for {' and '.join(strangers)} too",
+                    expected="a tag with the ABI of one Python, or the stable ABI",
+                )
+
+
+class PythonUnknown(Rule):
+    """The wheel has an extension for a Python whose ABI is not known here, and is not judged for it."""
+
+    code = "W308"
+    level = "note"
+    why = (
+        "Whether that Python finds the extension by its suffix, and has the functions that it uses, was not looked at."
+    )
+    fix = "import the package with that Python, before users do; the rules know CPython from 3.9 on"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        if wheel.extensions and (unknown := sorted(set(_unknown_pythons(wheel)))):
+            known = python_tags()
+            yield self.finding(found=", ".join(unknown), expected=f"{known[0]} to {max(known, key=_age)}")
+
+
 class OutsideStableAbi(Rule):
     """An extension of a wheel for the stable ABI uses more of CPython than that."""
 
@@ -101,7 +143,7 @@ class OutsideStableAbi(Rule):
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         oldest = _oldest_stable(wheel)
-        carried = {name for elf in wheel.elves.values() if isinstance(elf, Elf) for name in elf.defined}
+        carried = _carried(wheel)
         for extension in wheel.extensions:
             if oldest and isinstance(extension.elf, Elf) and not _has_strange_library(extension.elf, wheel):
                 names = {symbol.name for symbol in extension.elf.undefined if not symbol.weak} - carried
@@ -109,6 +151,53 @@ class OutsideStableAbi(Rule):
                     yield self.finding(
                         member=extension.member, found=", ".join(found), expected=f"the stable ABI of 3.{oldest}"
                     )
+
+
+def _carried(wheel: Wheel) -> frozenset[str]:
+    return frozenset(name for elf in wheel.elves.values() if isinstance(elf, Elf) for name in elf.defined)
+
+
+def _with_another_abi(wheel: Wheel) -> Iterator[str]:
+    """The Pythons that install the wheel by a tag without an ABI, and have another one than the usual CPython.
+
+    Up to 3.12 a CPython had one ABI: cp312-none is as good as cp312-cp312.
+    """
+    for tag in sorted(wheel.tags, key=str):
+        match = re.fullmatch(r"(cp|py)3(\d*)", tag.interpreter)
+        if tag.abi != "none" or not match:
+            continue
+        if match[1] == "py":
+            yield f"every Python that takes {tag.interpreter}-none"
+        elif (minor := int(match[2] or 0)) >= _FIRST_FREE_THREADED:
+            yield f"free-threaded 3.{minor}"
+
+
+def _serves_free_threaded(extension: Extension) -> bool:
+    return bool(re.match(r"\.(?:cpython-3\d+t-|abi3t\.)", extension.suffix))
+
+
+def _used_of_python(elf: Elf, carried: frozenset[str]) -> Iterator[str]:
+    """What an extension that can be imported uses of CPython; of a library that others load, nothing."""
+    if _is_for_import(elf) and any(name.startswith(("PyInit", "PyModExport")) for name in elf.defined):
+        names = (symbol.name for symbol in elf.undefined if not symbol.weak and symbol.name not in carried)
+        yield from (name for name in names if name.startswith(("Py", "_Py")) and is_of_python(name))
+
+
+def _unknown_pythons(wheel: Wheel) -> Iterator[str]:
+    """Interpreters and ABIs in the tags of which nothing is known here; the stable ABI is known whatever the Python."""
+    for tag in wheel.tags:
+        name = tag.interpreter if tag.abi == "none" else tag.abi
+        if not tag.abi.startswith("abi3") and not re.fullmatch(r"(?:py|cp)[23]?", name) and name not in _known_abis():
+            yield name
+
+
+@functools.cache
+def _known_abis() -> frozenset[str]:
+    return frozenset(f"{prefix}{str(tag)[2:]}" for tag in python_tags() for prefix in ("cp", "py"))
+
+
+def _age(tag: PythonTag) -> tuple[int, bool]:
+    return tag.minor, not tag.free_threaded
 
 
 def _has_strange_library(elf: Elf, wheel: Wheel) -> bool:
@@ -162,7 +251,10 @@ def _is_of_c(symbol: str) -> bool:
 def _suffixes(wheel: Wheel) -> tuple[str, ...]:
     """What the extensions of this wheel may be called, besides a bare .so."""
     stable = {f".{abi}.so" for abi in wheel.abis if abi.startswith("abi3")}
-    exact = {Target(python, arch, policy).ext_suffix for python in wheel.pythons for policy, arch in wheel.platforms}
+    # A tag without an ABI is for the free-threaded build, too.
+    twins = {PythonTag(python.minor, free_threaded=True) for python in wheel.pythons if "none" in wheel.abis}
+    pythons = wheel.pythons | (twins & set(python_tags()))
+    exact = {Target(python, arch, policy).ext_suffix for python in pythons for policy, arch in wheel.platforms}
     return tuple(sorted(exact | stable))
 
 

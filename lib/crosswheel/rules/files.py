@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from crosswheel.formats.elf import Elf
 from crosswheel.formats.wheels import Wheel
 from crosswheel.model import Finding
+from crosswheel.rules.machine import DEVICES
 from crosswheel.rules.rule import Rule
 from crosswheel.targets import Target
 
@@ -19,7 +21,10 @@ _FOLDERS = {
     *("CMakeFiles", ".ninja_deps", ".ninja_log", "CMakeCache.txt", "meson-private"),
     *(".DS_Store", "Thumbs.db", "__MACOSX", ".coverage"),
 }
-_SUFFIXES = (".o", ".obj", ".gcda", ".gcno", ".orig", ".rej", ".swp", "~")
+_SUFFIXES = (".gcda", ".gcno", ".orig", ".rej", ".swp", "~")
+_OBJECTS = (".o", ".obj")
+# What a linker is given by name: the start of programs (crt1.o, gcrt1.o, crtbeginS.o), and libraries in one piece.
+_GIVEN_TO_LINKERS = re.compile(r"[A-Za-z]?crt\w*\.o|lib.+\.o")
 _TOP_FOLDERS = {
     *("test", "tests", "testing", "doc", "docs", "example", "examples", "benchmark", "benchmarks"),
     *("build", "dist", "src", "scripts", "tools"),
@@ -41,6 +46,8 @@ class Leftover(Rule):
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         found = {leftover for member in wheel.members if (leftover := _leftover(member))}
+        found |= {member for member in wheel.members if member.endswith(_OBJECTS) and not _is_shipped(member, wheel)}
+        found -= {member for member in found if any(member.startswith(f"{folder}/") for folder in found)}
         for member in sorted(found):
             yield self.finding(member=member, found="left behind", expected="only what is used at run time")
 
@@ -82,6 +89,15 @@ def _leftover(member: str) -> str:
         if part in _FOLDERS:
             return "/".join(parts[:number])
     return member if member.endswith(_SUFFIXES) else ""
+
+
+def _is_shipped(member: str, wheel: Wheel) -> bool:
+    """Whether an object file is there on purpose: to be linked, or to be loaded by a graphics card or the kernel."""
+    folder, _, file = member.rpartition("/")
+    elf = wheel.elves.get(member)
+    is_for_device = isinstance(elf, Elf) and elf.machine in DEVICES
+    beside_archive = any(other.endswith(".a") and other.rpartition("/")[0] == folder for other in wheel.members)
+    return is_for_device or beside_archive or bool(_GIVEN_TO_LINKERS.fullmatch(file))
 
 
 def _says_where(metadata_version: str) -> bool:

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 
 from crosswheel.formats.elf import Elf
 from crosswheel.formats.wheels import Wheel
 from crosswheel.model import Finding
-from crosswheel.rules.loading import folders
+from crosswheel.rules.carriers import carrier_of, fills_environment
+from crosswheel.rules.places import (
+    folder_of,
+    folders,
+    from_origin,
+    goes_by_name,
+    settled,
+    stays_in_environment,
+    stays_in_site_packages,
+)
 from crosswheel.rules.promise import Promise, promises
 from crosswheel.rules.rule import Rule
 from crosswheel.targets import Target
@@ -18,6 +28,8 @@ SANITIZERS = ("__ubsan_", "__asan_", "__tsan_", "__msan_", "__lsan_", "__hwasan_
 
 
 # Only root writes there, on any machine.
+_IN_SITE_PACKAGES = re.compile(r"^/.*/(?:site|dist)-packages(?:/(.*))?$")
+_SHOWN = 5
 _OF_THE_SYSTEM = re.compile(r"(?:/usr(?:/local)?)?/lib(?:64)?(?:/\w+-linux-(?:gnu|musl)\w*)?/*")
 
 
@@ -25,13 +37,46 @@ class PathOutside(Rule):
     """A binary looks for its libraries outside of the wheel."""
 
     code = "W401"
-    why = "That folder is the build machine's; whoever can write to it on another machine has their code loaded."
+    why = "On another machine that folder is another or none: whoever can write to it has their code loaded."
     fix = "link without -rpath, or with one relative to $ORIGIN; auditwheel repair sets its own"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         for member, path in _paths_outside(wheel):
-            if not _OF_THE_SYSTEM.fullmatch(path):
-                yield self.finding(member=member, found=path or "(the current folder)", expected="$ORIGIN/...")
+            if _OF_THE_SYSTEM.fullmatch(path):
+                continue
+            origin = posixpath.dirname(wheel.installed(member))
+            installed = _IN_SITE_PACKAGES.search(path)
+            found = f"{path} (site-packages of the machine it was built on)" if installed else path
+            expected = from_origin(settled(installed[1] or "."), origin) if installed else "$ORIGIN/..."
+            yield self.finding(member=member, found=found or "(the current folder)", expected=expected)
+
+
+class PathInEnvironment(Rule):
+    """A binary looks for its libraries in the Python environment, but outside of site-packages."""
+
+    code = "W410"
+    level = "warning"
+    why = (
+        "What lies there depends on the environment: conda's libraries, a distribution's, another wheel's, or nothing."
+    )
+    fix = "leave the path out; where another wheel installs libraries there (as mkl does), require that one"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        own = {posixpath.dirname(wheel.installed(member)) for member in wheel.elves}
+        filled = fills_environment(wheel)
+        for member, elf in _readable(wheel):
+            origin = posixpath.dirname(wheel.installed(member))
+            for path in (*elf.rpath, *elf.runpath):
+                folder = folder_of(path, origin)
+                if folder is None or folder in own:
+                    continue
+                if goes_by_name(path, origin):
+                    expected = from_origin(folder, origin)
+                elif stays_in_site_packages(folder) or not stays_in_environment(folder) or filled:
+                    continue
+                else:
+                    expected = "a path into site-packages"
+                yield self.finding(member=member, found=path, expected=expected)
 
 
 class PathOfTheSystem(Rule):
@@ -79,14 +124,14 @@ class MissingLibrary(Rule):
     fix = "run auditwheel repair with the library in reach, so that a copy goes into the wheel; or link it statically"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
-        for promise, member, elf, library in _missing(wheel):
-            if not _looks_elsewhere(wheel, member, elf):
+        for promise, member, library, carrier in _missing(wheel):
+            if not carrier:
                 expected = f"inside the wheel, or promised by {promise.name}"
                 yield self.finding(member=member, found=library, expected=expected)
 
 
 class LibraryElsewhere(Rule):
-    """A binary needs a library that it expects in the folder of another project."""
+    """A binary needs a library of another project, which the wheel requires."""
 
     code = "W408"
     level = "warning"
@@ -94,10 +139,20 @@ class LibraryElsewhere(Rule):
     fix = "require the other project by exact versions; switch this rule off if that is done"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
-        for promise, member, elf, library in _missing(wheel):
-            if folders_elsewhere := _looks_elsewhere(wheel, member, elf):
-                found = f"{library} in {' or '.join(folders_elsewhere)}"
-                yield self.finding(member=member, found=found, expected=f"inside, or promised by {promise.name}")
+        """One finding for each project, for all binaries need the same few."""
+        binaries: dict[str, list[str]] = defaultdict(list)
+        libraries: dict[str, list[str]] = defaultdict(list)
+        for _, member, library, carrier in _missing(wheel):
+            binaries[carrier].append(member)
+            libraries[carrier].append(library)
+        for carrier in sorted(binaries.keys() - {""}):
+            count = len(set(binaries[carrier]))
+            yield self.finding(
+                member=binaries[carrier][0],
+                found=f"{_some(sorted(set(libraries[carrier])))} of {carrier}"
+                + (f", for {count} binaries" if count > 1 else ""),
+                expected="inside the wheel, or promised by its tag",
+            )
 
 
 class SanitizerLeft(Rule):
@@ -138,39 +193,38 @@ class ForbiddenSymbol(Rule):
 
 
 def _paths_outside(wheel: Wheel) -> Iterator[tuple[str, str]]:
+    """The paths that lead out of the environment, with the binaries that have them."""
     for member, elf in _readable(wheel):
         for path in (*elf.rpath, *elf.runpath):
-            if not _stays_inside(path, wheel.installed(member)):
+            folder = folder_of(path, posixpath.dirname(wheel.installed(member)))
+            if folder is None or not stays_in_environment(folder):
                 yield member, path
 
 
-def _missing(wheel: Wheel) -> Iterator[tuple[Promise, str, Elf, str]]:
+def _missing(wheel: Wheel) -> Iterator[tuple[Promise, str, str, str]]:
+    """Libraries from outside that no policy promises: promise, binary, library, and the requirement that brings it."""
     inside = wheel.brought_along
+    searched = frozenset(folder for member, elf in _readable(wheel) for folder in _searched(wheel, member, elf))
+    carriers: dict[str, str] = {}
     for promise in promises(wheel):
         for member, elf in _readable(wheel):
             for library in elf.needed:
                 if library not in inside and not promise.allows_library(library):
-                    yield promise, member, elf, library
+                    if library not in carriers:
+                        carriers[library] = carrier_of(wheel, library, searched)
+                    yield promise, member, library, carriers[library]
 
 
-def _looks_elsewhere(wheel: Wheel, member: str, elf: Elf) -> list[str]:
-    """Folders that the loader searches for it in site-packages, where no file of the wheel is, but of a requirement."""
-    if not wheel.metadata.get_all("Requires-Dist"):
-        return []
-    searched = folders(elf.runpath or elf.rpath, posixpath.dirname(wheel.installed(member)))
-    inside = {posixpath.normpath(folder) for folder in searched if not posixpath.normpath(folder).startswith("..")}
-    own = {posixpath.dirname(wheel.installed(other)) for other in wheel.members}
-    return sorted(inside - own - {"."})
+def _searched(wheel: Wheel, member: str, elf: Elf) -> tuple[str, ...]:
+    """What another binary has loaded is not searched for again: the paths of one serve all."""
+    folder = posixpath.dirname(wheel.installed(member))
+    return (folder, *folders((*elf.runpath, *elf.rpath), folder))
 
 
 def _readable(wheel: Wheel) -> Iterator[tuple[str, Elf]]:
     return ((member, elf) for member, elf in wheel.elves.items() if isinstance(elf, Elf))
 
 
-def _stays_inside(path: str, installed: str) -> bool:
-    """Whether a path of the loader, seen from the file it is written in, ends up in site-packages or below."""
-    match = re.fullmatch(r"(?:\$ORIGIN|\$\{ORIGIN\})(/.*)?", path)
-    if not match:
-        return False
-    folder = posixpath.normpath(posixpath.join(posixpath.dirname(installed), "." + (match[1] or "")))
-    return folder.split("/")[0] != ".."
+def _some(names: list[str]) -> str:
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")

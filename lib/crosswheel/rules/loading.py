@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from crosswheel.formats.elf import Elf
 from crosswheel.formats.wheels import Wheel
 from crosswheel.model import Finding
 from crosswheel.rules.machine import judged
+from crosswheel.rules.places import folders, settled
 from crosswheel.rules.rule import Rule
 from crosswheel.targets import Target
 
@@ -105,11 +105,5 @@ class _Loader:
         return _Loaded(member, elf, posixpath.dirname(self.wheel.installed(member)), inherited)
 
     def _find(self, library: str, folders: tuple[str, ...]) -> tuple[str, Elf] | None:
-        places = (posixpath.normpath(posixpath.join(folder, library)) for folder in folders)
+        places = (settled(posixpath.join(folder, library)) for folder in folders)
         return next((self._installed[place] for place in places if place in self._installed), None)
-
-
-def folders(paths: tuple[str, ...], origin: str) -> tuple[str, ...]:
-    """The folders below site-packages that paths of the loader name, seen from there."""
-    matches = (re.fullmatch(r"(?:\$ORIGIN|\$\{ORIGIN\})(/.*)?", path) for path in paths)
-    return tuple(posixpath.join(origin, f".{match[1] or ''}") for match in matches if match)

@@ -12,7 +12,7 @@ from crosswheel.rules.rule import Rule
 from crosswheel.targets import Target
 
 # Programs for a graphics card or for the kernel's own virtual machine: data, as far as the processor is concerned.
-_DEVICES = {"EM_AMDGPU", "EM_CUDA", "EM_BPF"}
+DEVICES = {"EM_AMDGPU", "EM_CUDA", "EM_BPF"}
 
 _LINUX_ABIS = {"ELFOSABI_SYSV", "ELFOSABI_LINUX"}
 
@@ -49,7 +49,7 @@ class WrongMachine(Rule):
         for arch in wheel.architectures:
             expected = _described(arch.machine, arch.bits, arch.byteorder)
             for member, elf in wheel.elves.items():
-                if isinstance(elf, BadElf) or elf.machine in _DEVICES:
+                if isinstance(elf, BadElf) or elf.machine in DEVICES or elf.is_object:
                     continue
                 if (found := _described(elf.machine, elf.bits, elf.byteorder)) != expected:
                     yield self.finding(member=member, found=found, expected=expected)
@@ -100,10 +100,13 @@ class PerhapsNewerProcessor(Rule):
 
 
 def judged(wheel: Wheel) -> Iterator[tuple[str, Elf]]:
-    """Binaries for an architecture in the tag; of any other, that it is another is all there is to say."""
+    """Binaries for an architecture in the tag; of any other, that it is another is all there is to say.
+
+    Object files are left out: whatever they lack, such as PT_GNU_STACK, the linker adds.
+    """
     machines = {arch.machine for arch in wheel.architectures}
     for member, elf in wheel.elves.items():
-        if isinstance(elf, Elf) and elf.machine in machines:
+        if isinstance(elf, Elf) and elf.machine in machines and not elf.is_object:
             yield member, elf
 
 

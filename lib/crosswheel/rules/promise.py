@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from crosswheel.formats.wheels import Wheel
-from crosswheel.targets import Architecture, Policy
+from crosswheel.targets import Architecture, Libc, Policy
 
 if TYPE_CHECKING:
     from auditwheel.policy import WheelPolicies
@@ -23,12 +23,13 @@ class Promise:
     """
 
     name: str
+    libc: Libc
     libraries: frozenset[str]
     versions: Mapping[str, frozenset[str]]
     forbidden: Mapping[str, frozenset[str]]
 
     def allows_library(self, name: str) -> bool:
-        return name in self.libraries or is_loader(name)
+        return name in self.libraries or is_of_libc(name, self.libc)
 
     def allows_version(self, text: str) -> bool:
         """A prefix of which the policy does not speak, such as OPENSSL, belongs to a library that it does not list."""
@@ -56,6 +57,16 @@ def is_loader(library: str) -> bool:
     return library.startswith("ld-linux") or library in {"ld64.so.1", "ld64.so.2"}
 
 
+# musl's loader never looks for a library with such a name, whatever follows the dot: it takes itself for it (`reserved`
+# in load_library, ldso/dynlink.c). libresolv and libcrypt are not among them.
+_MUSL_ITSELF = re.compile(r"lib(?:c|pthread|rt|m|dl|util|xnet)\.|ld-musl-\w+\.so\.1")
+
+
+def is_of_libc(library: str, libc: Libc) -> bool:
+    """Whether the C library answers to this name by itself, so that no policy has to list it."""
+    return bool(_MUSL_ITSELF.match(library)) if libc == "musl" else is_loader(library)
+
+
 @functools.cache
 def promise_of(policy: Policy, arch: Architecture) -> Promise | None:
     """None where auditwheel has no such policy for the architecture."""
@@ -63,10 +74,8 @@ def promise_of(policy: Policy, arch: Architecture) -> Promise | None:
         found = policies_of(policy, arch).get_policy_by_name(f"{policy.provable.perennial}_{arch}")
     except (LookupError, AssertionError):  # the latter for a musllinux policy that the architecture does not have
         return None
-    # musl's loader takes libc.so, the name that Zig's stub of it goes by, for itself (ldso/dynlink.c: load_library).
-    itself = {"libc.so"} if policy.libc == "musl" else set()
-    name = f"{policy.perennial}_{arch}"
-    return Promise(name, found.whitelist | itself, _versions(found.symbol_versions, policy), found.blacklist)
+    versions = _versions(found.symbol_versions, policy)
+    return Promise(f"{policy.perennial}_{arch}", policy.libc, found.whitelist, versions, found.blacklist)
 
 
 @functools.cache

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from crosswheel.formats.elf import BadElf
 from crosswheel.formats.wheels import Wheel
 from crosswheel.model import Finding
+from crosswheel.rules.machine import DEVICES
 from crosswheel.rules.platforms import is_linux
 from crosswheel.rules.rule import Rule
 from crosswheel.targets import Target
@@ -22,7 +24,8 @@ class NothingCompiled(Rule):
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         # Binaries of other systems are no ELF files, and other rules say that such a wheel cannot be judged.
-        if all(is_linux(tag.platform) for tag in wheel.tags) and not wheel.elves and not wheel.unreadable:
+        linux = all(is_linux(tag.platform) for tag in wheel.tags)
+        if linux and not wheel.elves and not wheel.unreadable and not _is_for_compilers(wheel):
             yield self.finding(found="no ELF file", expected=f"at least one for {wheel.tag}")
 
 
@@ -38,7 +41,7 @@ class BinaryInPureWheel(Rule):
             # Who brings libraries for several systems has code that chooses among them; import cannot choose.
             chosen = any(_system(member) for member in wheel.members)
             extensions = {extension.member for extension in wheel.extensions}
-            for member in sorted(extensions) if chosen else wheel.elves:
+            for member in sorted(extensions) if chosen else _run_here(wheel):
                 yield self.finding(member=member, found="an ELF file", expected="no binaries in an any wheel")
 
 
@@ -70,6 +73,18 @@ class OtherSystemsBinary(Rule):
             system = _system(member)
             if system and not any(tag.platform.startswith(system) for tag in wheel.tags):
                 yield self.finding(member=member, found=f"a binary for {system}", expected=f"none in {wheel.tag}")
+
+
+def _is_for_compilers(wheel: Wheel) -> bool:
+    """Whether it is meant to hold no extension, but what others are compiled with: headers, static libraries."""
+    return wheel.abis == {"none"} and any(member.endswith((".h", ".hpp", ".a")) for member in wheel.members)
+
+
+def _run_here(wheel: Wheel) -> Iterator[str]:
+    """Binaries but those that are data on this processor: objects for a linker, programs for a graphics card."""
+    for member, elf in wheel.elves.items():
+        if isinstance(elf, BadElf) or not (elf.is_object or elf.machine in DEVICES):
+            yield member
 
 
 _BINARIES = {"win": (".pyd", ".dll", ".exe"), "macosx": (".dylib",)}

@@ -12,9 +12,10 @@ from crosswheel.formats.elf import Elf, Undefined
 from crosswheel.formats.symbols import is_listed, known_pythons, libc_has, library_has, python_has
 from crosswheel.formats.wheels import Wheel
 from crosswheel.model import Finding
+from crosswheel.rules.carriers import brings_symbol
 from crosswheel.rules.linkage import SANITIZERS
 from crosswheel.rules.machine import judged
-from crosswheel.rules.promise import Promise, promises
+from crosswheel.rules.promise import Promise, is_of_libc, promises
 from crosswheel.rules.rule import Rule
 from crosswheel.targets import Policy, PythonTag, Target, parse_python
 
@@ -50,7 +51,7 @@ class _Scope:
 
     def missing(self, member: str, elf: Elf) -> list[str]:
         wanted = [symbol.name for symbol in elf.undefined if self._is_open(symbol) and symbol.name not in self._carried]
-        outside = self._outside(elf) if wanted else frozenset()
+        outside = [name for name in self._outside(elf) if not is_of_libc(name, self.libc.libc)] if wanted else []
         # A library that is nowhere has a rule of its own; what it would have, nobody knows.
         if not all(is_listed(library) for library in outside):
             return []
@@ -63,11 +64,15 @@ class _Scope:
             and (elf.is_program or not _python_may_have(name, pythons))  # first, as it answers most
             and not libc_has(name, self.libc)
             and not any(library_has(library, name) for library in outside)
+            and not brings_symbol(self.wheel, name)
         ]
 
     def _is_open(self, symbol: Undefined) -> bool:
-        """Other rules ask whether libraries outside have the versions that are wanted of them, and for sanitizers."""
-        bound_outside = symbol.version and symbol.library not in self._libraries
+        """Other rules ask whether libraries outside have the versions that are wanted of them, and for sanitizers.
+
+        musl knows no versions: it looks for the name alone.
+        """
+        bound_outside = self.libc.libc == "glibc" and symbol.version and symbol.library not in self._libraries
         return not (symbol.weak or bound_outside or symbol.name.startswith(SANITIZERS))
 
     def _outside(self, elf: Elf) -> frozenset[str]:

@@ -1,0 +1,115 @@
+"""Libraries of other projects: which of a wheel's requirements brings one (data/carriers.toml)."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_name, parse_wheel_filename
+
+from crosswheel.errors import CrosswheelError
+from crosswheel.formats.wheels import Wheel, named_wheel
+from crosswheel.targets import load_table
+
+
+@dataclass(frozen=True)
+class Carrier:
+    """A row of the table."""
+
+    projects: tuple[str, ...]
+    libraries: tuple[str, ...] = ()
+    symbols: tuple[str, ...] = ()
+    folder: str = ""
+    environment: bool = False
+
+    def is_called(self, project: str) -> bool:
+        return any(fnmatchcase(project, pattern) for pattern in self.projects)
+
+    def brings(self, library: str, searched: frozenset[str]) -> bool:
+        within_reach = not self.folder or self.folder in searched
+        return within_reach and any(fnmatchcase(library, pattern) for pattern in self.libraries)
+
+
+def carrier_of(wheel: Wheel, library: str, searched: frozenset[str]) -> str:
+    """The requirement that brings the library; empty where none is known to. `searched` are the folders that its binaries
+    lie in or look into.
+
+    A wheel of the requirement that lies beside this one knows best. Else the table knows, or it is a part of this very
+    project: of the same name, with more behind it, and pinned to one version.
+    """
+    for requirement in _requirements(wheel):
+        name = canonicalize_name(requirement.name)
+        beside = _libraries_beside(wheel, name)
+        known = any(row.is_called(name) and row.brings(library, searched) for row in _table())
+        part = name.startswith(wheel.name) and any(one.operator == "==" for one in requirement.specifier)
+        if (known or part) if beside is None else library in beside:
+            return name
+    return ""
+
+
+def brings_symbol(wheel: Wheel, symbol: str) -> bool:
+    """Whether a requirement loads a library for everybody that has the symbol."""
+    return any(
+        row.is_called(canonicalize_name(requirement.name))
+        and any(fnmatchcase(symbol, pattern) for pattern in row.symbols)
+        for requirement in _requirements(wheel)
+        for row in _table()
+        if row.symbols
+    )
+
+
+def fills_environment(wheel: Wheel) -> bool:
+    """Whether a requirement puts its libraries into the lib folder of the Python environment."""
+    names = [canonicalize_name(requirement.name) for requirement in _requirements(wheel)]
+    return any(row.environment and any(map(row.is_called, names)) for row in _table())
+
+
+def _requirements(wheel: Wheel) -> Iterator[Requirement]:
+    return filter(None, map(_parsed, map(str, wheel.metadata.get_all("Requires-Dist", []))))
+
+
+def _parsed(line: str) -> Requirement | None:
+    try:
+        return Requirement(line)
+    except (InvalidRequirement, RecursionError):  # another rule says so
+        return None
+
+
+def _libraries_beside(wheel: Wheel, project: NormalizedName) -> frozenset[str] | None:
+    """The file names in the wheels of a project that lie beside this one; None where there is no such wheel."""
+    files = [_file_names(path) for path in wheel.beside if _project_of(path) == project]
+    return frozenset().union(*files) if files else None
+
+
+@functools.cache
+def _project_of(path: Path) -> NormalizedName | None:
+    try:
+        return parse_wheel_filename(path.name)[0]
+    except InvalidWheelFilename:
+        return None
+
+
+@functools.cache
+def _file_names(path: Path) -> frozenset[str]:
+    try:
+        return frozenset(member.rpartition("/")[2] for member in named_wheel(path).members)
+    except (CrosswheelError, OSError):  # it is told of when its own turn comes
+        return frozenset()
+
+
+@functools.cache
+def _table() -> tuple[Carrier, ...]:
+    return tuple(
+        Carrier(
+            projects=tuple(row["projects"]),
+            libraries=tuple(row.get("libraries", ())),
+            symbols=tuple(row.get("symbols", ())),
+            folder=row.get("folder", ""),
+            environment=row.get("environment", False),
+        )
+        for row in load_table("carriers.toml")["carrier"]
+    )
