@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 
 from bad_archives import (
@@ -208,6 +209,31 @@ BAD = {
             "License-Expression: MIT": "license-expression introduced in metadata version 2.4, not 2.1",
             f"Summary: {'tiny' * 129}": "516 characters, and 512 are the limit",
             "Flavour: sweet": "flavour: sweet",
+        }.items()
+    },
+    **{
+        f"METADATA that the index refuses: {line!r}": Case(
+            tag="py3-none-any",
+            members={"tiny.py": b"", f"{DIST_INFO}/METADATA": f"{METADATA}{line}\n".encode()},
+            finds=(("W119", f"{DIST_INFO}/METADATA", found, f"a {line.partition(':')[0].lower()} it takes"),),
+        )
+        for line, found in {
+            "Classifier: Flavour :: Sweet": (
+                f"Flavour :: Sweet is none that trove-classifiers {version('trove-classifiers')} lists"
+            ),
+            "Classifier: Natural Language :: Ukranian": (
+                "Natural Language :: Ukranian is deprecated, in favour of Natural Language :: Ukrainian"
+            ),
+            "Author-email: Tiny <tiny.example.org>": (
+                "tiny.example.org is no e-mail address: An email address must have an @-sign."
+            ),
+            "Home-page: example.org/tiny": "example.org/tiny is no http or https URL",
+            "Download-URL: ftp://example.org/tiny": "ftp://example.org/tiny is no http or https URL",
+            "Project-URL: Home, UNKNOWN": "UNKNOWN under Home is no http or https URL",
+            "Project-URL: , https://example.org": ", https://example.org has no label",
+            f"Project-URL: {'Tiny ' * 7}, https://example.org": (
+                f"a label of 34 characters, and 32 are the limit: {('Tiny ' * 7).strip()}"
+            ),
         }.items()
     },
     "METADATA in Latin-1": Case(

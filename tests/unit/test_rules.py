@@ -198,7 +198,9 @@ GOOD = {
             f"fast{SUFFIX}": FAST,
             f"{DIST_INFO}/METADATA": (
                 f"{METADATA}Summary: Ein Rädchen\nAuthor-Email: A. N. <a@example.org>\nKeywords: tiny,small\n"
-                "Project-URL: Home, https://example.org\nRequires-Dist: large[x]>=1; python_version < '3.12'\n"
+                "Project-URL: Home, https://example.org\nMaintainer-Email: A <a@example.org>, B <b>\n"
+                "Home-page: HTTP://example.org/~tiny?a=b#c\nClassifier: Typing :: Typed\n"
+                "Requires-Dist: large[x]>=1; python_version < '3.12'\n"
                 "Provides-Extra: fast\nClassifier: Private :: Do Not Upload\n"
                 "Description-Content-Type: text/markdown; charset=UTF-8; variant=GFM\n\n# Tiny\n\nName: none\n"
             ).encode(),

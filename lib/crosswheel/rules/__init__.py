@@ -49,6 +49,7 @@ RULES: tuple[Rule, ...] = (
     metadata.FolderDiffers(),
     metadata.NameUnescaped(),
     metadata.BadMetadata(),
+    metadata.RefusedMetadata(),
     metadata.BadEntryPoints(),
     metadata.BuildDiffers(),
     metadata.UnknownFormat(),

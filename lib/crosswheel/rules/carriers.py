@@ -35,9 +35,9 @@ class Carrier:
 
 
 def carrier_of(wheel: Wheel, library: str, searched: frozenset[str]) -> str:
-    """The requirement that brings the library; empty where none is known to. `searched` are the folders that its binaries
-    lie in or look into.
+    """The requirement that brings the library; empty where none is known to.
 
+    `searched` are the folders that the wheel's binaries lie in or look into.
     A wheel of the requirement that lies beside this one knows best. Else the table knows, or it is a part of this very
     project: of the same name, with more behind it, and pinned to one version.
     """

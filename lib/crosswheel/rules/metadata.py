@@ -5,6 +5,8 @@ from __future__ import annotations
 import configparser
 import re
 from collections.abc import Iterator
+from email.utils import getaddresses
+from importlib.metadata import version
 
 from packaging.metadata import ExceptionGroup, InvalidMetadata, Metadata, parse_email
 from packaging.utils import canonicalize_name
@@ -15,6 +17,7 @@ from crosswheel.model import Finding
 from crosswheel.rules.rule import Rule
 from crosswheel.targets import Target
 
+_LONGEST_LABEL = 32
 _LONGEST_SUMMARY = 512  # for PyPI (warehouse/forklift/metadata.py)
 _ENTRY_POINT = re.compile(r"[\w.-]+")
 
@@ -81,6 +84,18 @@ class BadMetadata(Rule):
             yield self.finding(member=member, found=f"{error.reason} at byte {error.start}", expected="UTF-8")
         for field, problem in _problems(wheel):
             yield self.finding(member=member, found=problem, expected=f"a valid {field}")
+
+
+class RefusedMetadata(Rule):
+    """The index refuses a value in METADATA: a classifier, an e-mail address, a URL, or the label of one."""
+
+    code = "W119"
+    why = "The upload fails, although the core metadata are valid; twine does not look at these."
+    fix = "correct the field in pyproject.toml; for a new classifier, update trove-classifiers"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        for field, problem in sorted({*_classifiers(wheel), *_addresses(wheel), *_urls(wheel)}):
+            yield self.finding(member=f"{wheel.dist_info}/METADATA", found=problem, expected=f"a {field} it takes")
 
 
 class BadEntryPoints(Rule):
@@ -159,6 +174,62 @@ class LocalVersion(Rule):
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         if wheel.version.local:
             yield self.finding(found=str(wheel.version), expected=wheel.version.public)
+
+
+# What follows is as PyPI judges it (warehouse/forklift/metadata.py), by the same libraries.
+
+
+def _classifiers(wheel: Wheel) -> Iterator[tuple[str, str]]:
+    from trove_classifiers import classifiers, deprecated_classifiers
+
+    for classifier in map(str, wheel.metadata.get_all("Classifier", [])):
+        if classifier in deprecated_classifiers:
+            instead = " or ".join(deprecated_classifiers[classifier])
+            yield "classifier", f"{classifier} is deprecated" + (f", in favour of {instead}" if instead else "")
+        # A private classifier is there to be refused: nobody can publish the wheel by mistake.
+        elif classifier not in classifiers and not classifier.startswith("Private ::"):
+            yield "classifier", f"{classifier} is none that trove-classifiers {version('trove-classifiers')} lists"
+
+
+def _addresses(wheel: Wheel) -> Iterator[tuple[str, str]]:
+    from email_validator import EmailNotValidError, validate_email
+
+    for field in ("Author-email", "Maintainer-email"):
+        for value in map(str, wheel.metadata.get_all(field, [])):
+            addresses = [address for _, address in getaddresses([value]) if address]
+            # Of several, and of what cannot be told apart, the index judges none.
+            if len(addresses) == 1:
+                try:
+                    validate_email(addresses[0], check_deliverability=False)
+                except EmailNotValidError as error:
+                    yield field.lower(), f"{addresses[0]} is no e-mail address: {error}"
+
+
+def _urls(wheel: Wheel) -> Iterator[tuple[str, str]]:
+    for field in ("Home-page", "Download-URL"):
+        for url in map(str, wheel.metadata.get_all(field, [])):
+            if not _is_url(url.strip()):
+                yield field.lower(), f"{url} is no http or https URL"
+    for line in map(str, wheel.metadata.get_all("Project-URL", [])):
+        label, _, url = (part.strip() for part in line.partition(","))
+        if not label:
+            yield "project-url", f"{line} has no label"
+        elif len(label) > _LONGEST_LABEL:
+            yield "project-url", f"a label of {len(label)} characters, and {_LONGEST_LABEL} are the limit: {label}"
+        elif not _is_url(url):
+            yield "project-url", f"{url or 'nothing'} under {label} is no http or https URL"
+
+
+def _is_url(text: str) -> bool:
+    from rfc3986 import exceptions, uri_reference, validators
+
+    parts = ("scheme", "host", "port", "path", "query")
+    validator = validators.Validator().allow_schemes("http", "https").require_presence_of("scheme")
+    try:
+        validator.check_validity_of(*parts).validate(uri_reference(text).normalize())
+    except (exceptions.RFC3986Exception, ValueError):
+        return False
+    return True
 
 
 def _version(text: str) -> Version | None:
