@@ -102,7 +102,7 @@ def tests_indexes(session: nox.Session) -> None:
 
 @nox.session(name="tests-containers", default=False)
 def tests_containers(session: nox.Session) -> None:
-    """On a real Docker Engine with QEMU and a registry; as root it starts one, where there is none."""
+    """On a real Docker Engine with QEMU and a registry, and on podman; as root it starts what is not there."""
     install_for_tests(session)
     session.run("pytest", "-m", "containers", "tests/containers", *session.posargs)
 

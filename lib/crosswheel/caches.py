@@ -171,20 +171,28 @@ def docker_holdings(docker: DockerHost, cache: Path) -> list[Holding]:
     """
     with engine_errors("asking the Docker Engine how much it keeps"):
         found = docker.client.df()
+        # Podman tells sizes there, and labels and names here.
+        volumes = docker.client.api.volumes(filters={"label": KIND})["Volumes"] or ()
+        images = docker.client.api.images(filters={"label": KIND})
     oldest = oldest_run(cache)
     current = {volume_name(docker, compilers=compilers) for compilers in (True, False)}
-    volumes = [_volume(volume, current, cache, oldest) for volume in found["Volumes"] or () if _is_ours(volume)]
-    images = found["Images"] or ()
-    sizes = {image["Id"]: image["Size"] for image in images}
-    return [*volumes, *(_image(image, sizes, cache, oldest) for image in images if _is_ours(image))]
+    usage = {volume["Name"]: volume.get("UsageData") or {} for volume in found["Volumes"] or ()}
+    sizes = {_hash(image["Id"]): image for image in found["Images"] or ()}
+    return [
+        *(_volume(volume, usage.get(volume["Name"], {}), current, cache, oldest) for volume in volumes),
+        *(_image(image, sizes, cache, oldest) for image in images),
+    ]
 
 
-def _is_ours(found: Mapping[str, Any]) -> bool:
-    return KIND in (found.get("Labels") or {})
+def _hash(image: str) -> str:
+    """Of an image's id, which engines write with the algorithm and without."""
+    return image.rpartition(":")[2]
 
 
-def _volume(found: Mapping[str, Any], current: Collection[str], cache: Path, oldest: float) -> Holding:
-    name, labels, usage = found["Name"], found["Labels"], found.get("UsageData") or {}
+def _volume(
+    found: Mapping[str, Any], usage: Mapping[str, Any], current: Collection[str], cache: Path, oldest: float
+) -> Holding:
+    name, labels = found["Name"], found["Labels"]
     used = _last_use(name, cache)
     is_toolbox = labels[KIND] == "toolbox"
     return Holding(
@@ -198,13 +206,16 @@ def _volume(found: Mapping[str, Any], current: Collection[str], cache: Path, old
     )
 
 
-def _image(found: Mapping[str, Any], sizes: Mapping[str, int], cache: Path, oldest: float) -> Holding:
+def _image(found: Mapping[str, Any], sizes: Mapping[str, Mapping[str, Any]], cache: Path, oldest: float) -> Holding:
     """Of its size, what it adds to the image that it lies on; where engines do not say which, what it does not share.
 
     By its name: an engine that is told to remove one on which another lies takes the name away, and it goes with that.
     """
-    place = next((tag for tag in found.get("RepoTags") or () if tag.startswith("crosswheel-")), found["Id"])
-    below = sizes.get(found.get("ParentId", ""), max(0, found.get("SharedSize", 0)))
+    names = (tag.rpartition("/")[2] for tag in found.get("RepoTags") or ())  # podman's begin with a registry
+    place = next((name for name in names if name.startswith("crosswheel-")), found["Id"])
+    usage = sizes.get(_hash(found["Id"]), {})
+    parent = sizes.get(_hash(found.get("ParentId") or ""))
+    below = parent["Size"] if parent else max(0, usage.get("SharedSize", 0))
     used = _last_use(place, cache)
     return Holding(
         kind="image",
@@ -212,7 +223,7 @@ def _image(found: Mapping[str, Any], sizes: Mapping[str, int], cache: Path, olde
         place=place,
         size=found["Size"] - below,
         used=used,
-        busy=used >= oldest or found.get("Containers", 0) > 0,
+        busy=used >= oldest or usage.get("Containers", 0) > 0,
     )
 
 

@@ -16,7 +16,7 @@ from typing import Generic, Literal, TypeAlias, TypeVar
 from crosswheel.config import Config
 from crosswheel.containers import binfmt
 from crosswheel.containers.docker_host import DockerHost, connect, contexts, engine_errors
-from crosswheel.containers.emulation import Running, survey
+from crosswheel.containers.emulation import Running, ensure_init, survey
 from crosswheel.errors import CannotRun, CrosswheelError, EngineUnavailable, MissingTool
 from crosswheel.hosts import LocalHost
 from crosswheel.interpreters import uv
@@ -71,7 +71,7 @@ class Ability:
 
 @dataclass(frozen=True)
 class Engine:
-    """A Docker Engine that answers; `api` as in ``1.51``, `used` by images in bytes where it tells."""
+    """An engine that answers and starts containers; `api` as in ``1.51``, `used` by images in bytes where it tells."""
 
     host: DockerHost
     api: str
@@ -254,9 +254,10 @@ def _current_context() -> str:
 
 def _look(host: DockerHost, wanted: Sequence[Architecture]) -> Engine:
     ours = binfmt.shares_kernel(host)
-    asking = _Question(lambda: int(host.client.df()["LayersSize"]))
+    asking = _Question(lambda: _used(host))
     answers = survey(host, architectures().values())
     used = asking.answer(_SOON)
+    ensure_init(host)
     root = str(host.client.info().get("DockerRootDir", ""))
     return Engine(
         host=host,
@@ -265,6 +266,11 @@ def _look(host: DockerHost, wanted: Sequence[Architecture]) -> Engine:
         disk=Disk("images", root, _free(Path(root)) if ours and root else None),
         abilities=tuple(_ability(answer, arch, wanted=arch in wanted, ours=ours) for arch, answer in answers.items()),
     )
+
+
+def _used(host: DockerHost) -> int | None:
+    """Podman says 0, whatever its images take."""
+    return int(host.client.df()["LayersSize"]) or None
 
 
 def _ability(answer: Running | CannotRun, arch: Architecture, *, wanted: bool, ours: bool) -> Ability:

@@ -12,8 +12,9 @@ import pytest
 
 from containers.binfmt import BinfmtUnavailable, Handler, registered, unregistered
 from containers.daemon import DaemonFailed
-from containers.engine import Engine, EngineUnavailable, real_engine
+from containers.engine import Engine, EngineUnavailable, podman_engine, podman_started, real_engine
 from containers.images import ImagesUnavailable, Shelf, remove_images
+from containers.podman_service import Settings
 from containers.registry import RegistryUnavailable, running_registry
 from containers.stand_ins import STAND_INS
 from containers.stand_ins.index_packages import IndexUnavailable
@@ -51,6 +52,20 @@ def docker_engine(debian_cache: Path) -> Iterator[Engine]:
         yield engine
         if not engine.own:
             remove_images(engine.client)
+
+
+@pytest.fixture(scope="session")
+def podman(debian_cache: Path, registry: str) -> Iterator[Engine]:
+    """A podman that answers as a Docker Engine does, and pulls the stand-ins from the registry."""
+    with _or_skip(podman_engine(debian_cache, registry)) as engine:
+        yield engine
+
+
+@pytest.fixture
+def podman_set_to(debian_cache: Path) -> Iterator[Callable[[Settings], str]]:
+    """Gives the address of another podman, with these settings."""
+    with ExitStack() as stack:
+        yield lambda settings: stack.enter_context(_or_skip(podman_started(debian_cache, settings)))
 
 
 @pytest.fixture(scope="session")

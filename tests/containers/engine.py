@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 import docker
 from requests.exceptions import RequestException
 
-from containers import dockerd
+from containers import dockerd, podman_service
+from containers.clients import TIMEOUT
 from containers.daemon import DaemonFailed
 from containers.program import ProgramFailed, find_program
 
@@ -52,15 +53,42 @@ def real_engine(cache: Path) -> Iterator[Engine]:
         raise EngineUnavailable(f"no Docker Engine answers at {_DEFAULT}, and only root can start one")
     with (
         _started(program, cache) as address,
-        closing(docker.DockerClient(base_url=address, timeout=dockerd.TIMEOUT)) as client,
+        closing(docker.DockerClient(base_url=address, timeout=TIMEOUT)) as client,
     ):
         yield Engine(client, address, own=True)
 
 
 @contextmanager
+def podman_engine(cache: Path, registry: str) -> Iterator[Engine]:
+    """A podman of the tests' own, that pulls from that registry; raises EngineUnavailable."""
+    settings = podman_service.working()
+    with (
+        podman_started(cache, settings, registry) as address,
+        closing(docker.DockerClient(base_url=address, timeout=TIMEOUT)) as client,
+    ):
+        yield Engine(client, address, own=True)
+
+
+@contextmanager
+def podman_started(cache: Path, settings: podman_service.Settings, registry: str = "") -> Iterator[str]:
+    """Its address; raises EngineUnavailable."""
+    for program in (podman_service.PROGRAM, "runc", "catatonit"):
+        if find_program(program) is None:
+            raise EngineUnavailable(f"{program} is not installed")
+    if os.geteuid() != 0:
+        raise EngineUnavailable("these tests start podman as root")
+    with ExitStack() as stack:
+        try:
+            address = stack.enter_context(podman_service.running_podman(cache, settings, registry))
+        except (DaemonFailed, ProgramFailed, OSError) as error:
+            raise EngineUnavailable(str(error)) from error
+        yield address
+
+
+@contextmanager
 def _connected() -> Iterator[docker.DockerClient]:
     try:
-        client = docker.from_env(timeout=dockerd.TIMEOUT)
+        client = docker.from_env(timeout=TIMEOUT)
         client.ping()
     except (docker.errors.DockerException, RequestException) as error:
         raise EngineUnavailable(f"the Docker Engine does not answer: {error}") from error

@@ -235,14 +235,27 @@ class Engine:
     """What a client of docker's can be asked here."""
 
     def __init__(self, *, volumes: list[dict[str, Any]], images: list[dict[str, Any]]) -> None:
-        self.volumes, self.images = volumes, images
+        self.all_volumes, self.all_images = volumes, images
         self.removed: list[str] = []
         self.api = self
         self.timeout = 600
         self.in_use: set[str] = set()
 
     def df(self) -> dict[str, Any]:
-        return {"Volumes": self.volumes, "Images": self.images}
+        """Sizes, with nothing else that podman leaves out."""
+        volumes = [{**volume, "Labels": {}} for volume in self.all_volumes]
+        bare = {"Labels": {}, "RepoTags": ["abc"]}
+        images = [{**image, **bare, "Id": image["Id"].removeprefix("sha256:")} for image in self.all_images]
+        return {"Volumes": volumes, "Images": images}
+
+    def volumes(self, filters: dict[str, str]) -> dict[str, Any]:
+        return {"Volumes": [volume for volume in self.all_volumes if filters["label"] in (volume["Labels"] or {})]}
+
+    def images(self, filters: dict[str, str]) -> list[dict[str, Any]]:
+        """With the registry that podman puts before names."""
+        ours = [image for image in self.all_images if filters["label"] in (image["Labels"] or {})]
+        names = [[f"docker.io/library/{name}" for name in image["RepoTags"]] for image in ours]
+        return [{**image, "RepoTags": tags, "SharedSize": -1} for image, tags in zip(ours, names, strict=True)]
 
     def remove_volume(self, name: str) -> None:
         if name in self.in_use:
@@ -299,7 +312,7 @@ def test_only_what_is_ours_is_told_of(engine: Engine, cache: Path) -> None:
     mark_volume("crosswheel-cache-tiny-1", cache)
     found = docker_holdings(host_of(engine), cache)
     assert [(each.kind, each.what, each.size, each.stale, each.busy, each.is_known) for each in found] == [
-        ("toolchain", engine.volumes[1]["Name"], 200, False, False, False),
+        ("toolchain", engine.all_volumes[1]["Name"], 200, False, False, False),
         ("toolchain", "crosswheel-tools-x86_64-other", 190, True, False, False),
         ("caches", "tiny", 50, False, False, True),
         ("caches", "tiny", 0, False, True, False),

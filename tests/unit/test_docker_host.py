@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from crosswheel.containers import docker_host
-from crosswheel.containers.docker_host import connect, engine_errors
+from crosswheel.containers.docker_host import DOCKER, PODMAN, connect, engine_errors
 from crosswheel.errors import DiskFull, EngineUnavailable
 
 NOBODY = 65534
@@ -37,6 +37,8 @@ def serving(answers: Mapping[str, Any], asked: list[str]) -> Iterator[str]:
             self.send_header("Content-Type", "application/json")
             if "_ping" in answers:
                 self.send_header("Api-Version", answers["_ping"])
+            if "_libpod" in answers:
+                self.send_header("Libpod-Api-Version", answers["_libpod"])
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -99,6 +101,20 @@ def test_another_runtime_is_another_engine(engine: Callable[..., str]) -> None:
     for host in hosts:
         host.client.close()
     assert hosts[0].identity == hosts[1].identity != hosts[2].identity
+
+
+def test_podman_is_known_by_its_header_and_not_by_an_id_that_is_new_each_time(engine: Callable[..., str]) -> None:
+    hosts = [
+        connect(engine(info={**INFO, "ID": answer}, _ping="1.41", **more), os.environ)
+        for more in ({"_libpod": "4.3.1"}, {})
+        for answer in ("one", "two")
+    ]
+    for host in hosts:
+        host.client.close()
+    assert [host.product for host in hosts] == [PODMAN, PODMAN, DOCKER, DOCKER]
+    podman, again, docker, another = (host.identity for host in hosts)
+    assert podman == again
+    assert len({podman, docker, another}) == 3
 
 
 @pytest.mark.parametrize("api", ["1.40", "1.24"])

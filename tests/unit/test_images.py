@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
+from crosswheel.containers.creation import architecture_of
 from crosswheel.containers.images import (
     Family,
     ImagePin,
-    _architecture,
     _digest,
     _explained,
     _follow,
@@ -197,12 +197,12 @@ def test_every_pin_is_a_reference_and_every_architecture_has_one() -> None:
 )
 def test_the_architecture_of_an_image_is_recognised(machine: str, variant: str, arch: str | None) -> None:
     attributes = {"Os": "linux", "Architecture": machine, **({"Variant": variant} if variant else {})}
-    found = _architecture(attributes)
+    found = architecture_of(attributes)
     assert (found.name if found else None) == arch
 
 
-def test_images_of_other_systems_are_of_no_architecture() -> None:
-    assert _architecture({"Os": "windows", "Architecture": "amd64"}) is None
+def test_images_of_other_systems_are_of_noarchitecture_of() -> None:
+    assert architecture_of({"Os": "windows", "Architecture": "amd64"}) is None
 
 
 def test_the_digest_is_what_was_asked_for_else_that_of_the_place() -> None:

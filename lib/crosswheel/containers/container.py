@@ -22,11 +22,12 @@ from pathlib import Path, PurePath, PurePosixPath
 from typing import IO, TYPE_CHECKING, TypeAlias
 
 from crosswheel.containers.archives import SPOOL, Parcel, unpack_files
+from crosswheel.containers.creation import create
 from crosswheel.containers.docker_host import DockerHost, engine_errors
 from crosswheel.containers.images import Image
 from crosswheel.containers.interaction import Channel, converse
 from crosswheel.containers.memory import Watch, watch
-from crosswheel.containers.ownership import LABEL, is_stale, labels
+from crosswheel.containers.ownership import LABEL, as_instructions, is_stale
 from crosswheel.errors import BuildFailed, ContainerLost, CrosswheelError, EmulatorCrashed, OutOfMemory, TimeLimit
 from crosswheel.process import CommandFailed, Processes, Stopped, log_tail
 from crosswheel.terminal import is_interactive
@@ -184,7 +185,7 @@ class Container:
         """An image of what it holds now, volumes apart; gives its id."""
         self._send()
         with engine_errors(f"making the image {repository}:{tag}", ContainerLost):
-            made = self._container.commit(repository, tag, conf={"Labels": dict(labels)})
+            made = self._container.commit(repository, tag, changes=as_instructions(labels))
         return str(made.id)
 
     @property
@@ -354,15 +355,15 @@ def running(
     mounts = [f"{name}:{path}:ro" for name, path in (volumes or {}).items()]
     mounts += [f"{name}:{path}" for name, path in (caches or {}).items()]
     with engine_errors(f"starting a container of {image.reference}", ContainerLost):
-        created = docker.client.containers.create(
+        created = create(
+            docker,
             image.content,
+            image.arch,
             # Ends by itself, should nobody be left to remove it.
-            ["sleep", str(int(timeout) + _SLACK)],
+            command=["sleep", str(int(timeout) + _SLACK)],
             entrypoint=[],
-            platform=image.arch.oci,
             environment=dict(environ or {}),
             volumes=mounts,
-            labels=labels(),
             init=True,
             auto_remove=True,
             network_mode="bridge",
@@ -391,9 +392,7 @@ def unstarted(docker: DockerHost, image: Image, volumes: Mapping[str, str] | Non
     from docker.types import Mount
 
     mounts = [Mount(path, name, type="volume", no_copy=True) for name, path in (volumes or {}).items()]
-    created = docker.client.containers.create(
-        image.id, ["true"], platform=image.arch.oci, mounts=mounts, labels=labels(), network_mode="none"
-    )
+    created = create(docker, image.id, image.arch, command=["true"], mounts=mounts, network_mode="none")
     try:
         yield created
     finally:

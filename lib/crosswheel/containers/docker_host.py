@@ -1,4 +1,4 @@
-"""A Docker Engine, local or remote: found as the docker command finds it, asked once who it is.
+"""A Docker Engine, or a podman that answers as one, local or remote: found as the docker command finds it.
 
 Its errors become ours here: what happened, why, and the next command to type.
 """
@@ -10,9 +10,10 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from crosswheel.containers.faults import find_fault
 from crosswheel.containers.ssh import tunnel
 from crosswheel.errors import CrosswheelError, DiskFull, EngineUnavailable, explained
 from crosswheel.targets import Architecture, architectures
@@ -27,6 +28,9 @@ OLDEST_ENGINE = "20.10"
 _TIMEOUT = 600  # seconds of silence; loading an image on a slow disk has taken minutes
 _PATIENCE = 5  # seconds to answer the first question
 
+# As engines call themselves, with the first word of Docker's.
+DOCKER, PODMAN = "Docker Engine", "Podman Engine"
+
 # What `docker info` has of an engine that decides how containers run.
 _IDENTITY = (
     "ID", "ServerVersion", "DefaultRuntime", "Runtimes", "RuncCommit", "ContainerdCommit", "InitBinary",
@@ -38,7 +42,8 @@ _IDENTITY = (
 class DockerHost:
     """An engine that answers. `memory` is in bytes; `machine` is what `uname -m` says there, `kernel` `uname -r`.
 
-    `identity` tells it from others, and from itself once another runtime, or release of it, starts containers.
+    `identity` tells it from others, and from itself once another runtime, or release of it, starts containers;
+    `product` is the name of the program.
     """
 
     client: docker.DockerClient
@@ -50,6 +55,7 @@ class DockerHost:
     rootless: bool = False
     kernel: str = ""
     identity: str = ""
+    product: str = DOCKER
 
     @property
     def arch(self) -> Architecture | None:
@@ -83,7 +89,7 @@ def connect(wanted: str, environ: Mapping[str, str]) -> DockerHost:
         _refuse_no_address(environment.get("DOCKER_HOST", ""))
         far = _ssh_address(environment)
         near = {**environment, "DOCKER_HOST": tunnel(far)} if far else environment
-        client = _client(near)
+        client, product = _client(near)
         try:
             api, info = client.api.api_version, client.info()
         except BaseException:
@@ -94,7 +100,7 @@ def connect(wanted: str, environ: Mapping[str, str]) -> DockerHost:
     if version_lt(api, ".".join(map(str, OLDEST_API))):
         client.close()
         raise EngineUnavailable(
-            f"the Docker Engine at {address} is too old: {info['ServerVersion']} with API {api}",
+            f"the {product} at {address} is too old: {info['ServerVersion']} with API {api}",
             hint=f"install Docker Engine {OLDEST_ENGINE} or newer",
         )
     return DockerHost(
@@ -106,12 +112,19 @@ def connect(wanted: str, environ: Mapping[str, str]) -> DockerHost:
         memory=info["MemTotal"],
         rootless=any("rootless" in option for option in info.get("SecurityOptions") or ()),
         kernel=info.get("KernelVersion", ""),
-        identity=json.dumps([info.get(name) for name in _IDENTITY], sort_keys=True),
+        identity=_identity(info, product),
+        product=product,
     )
 
 
-def _client(environment: Mapping[str, str]) -> docker.DockerClient:
-    """The library's, for the version of the API that the engine has.
+def _identity(info: Mapping[str, Any], product: str) -> str:
+    # Podman makes a new ID for each answer.
+    names = [name for name in _IDENTITY if (product, name) != (PODMAN, "ID")]
+    return json.dumps([product, *(info.get(name) for name in names)], sort_keys=True)
+
+
+def _client(environment: Mapping[str, str]) -> tuple[docker.DockerClient, str]:
+    """The library's, for the version of the API that the engine has, and which product that is.
 
     Asked by itself, the library asks for all versions, and the engine runs programs to learn theirs.
     """
@@ -123,7 +136,8 @@ def _client(environment: Mapping[str, str]) -> docker.DockerClient:
     finally:
         asking.close()
     api = answer.headers.get("Api-Version") if answer.ok else None
-    return docker.from_env(version=api, timeout=_PATIENCE, environment=environment)
+    product = PODMAN if "Libpod-Api-Version" in answer.headers else DOCKER
+    return docker.from_env(version=api, timeout=_PATIENCE, environment=environment), product
 
 
 def contexts() -> dict[str, str]:
@@ -145,8 +159,8 @@ def address_of(client: docker.DockerClient) -> str:
 def engine_errors(doing: str, kind: type[CrosswheelError] = EngineUnavailable) -> Iterator[None]:
     """What the library and the network raise, as one error of ours; `doing` says what was tried.
 
-    An engine's refusal becomes a `kind`; an engine that is not there, always EngineUnavailable. A disk of this machine
-    that is full, for files pass through it, is DiskFull.
+    An engine's refusal becomes a `kind`; an engine that is not there, or that starts no container whatever the image,
+    always EngineUnavailable. A disk of this machine that is full, for files pass through it, is DiskFull.
     """
     from docker.errors import APIError, DockerException
     from requests.exceptions import RequestException
@@ -154,11 +168,21 @@ def engine_errors(doing: str, kind: type[CrosswheelError] = EngineUnavailable) -
     try:
         yield
     except APIError as error:
-        text = f"{doing}: {error.explanation or error}".strip()
-        raise kind(text, hint="docker info; the engine's own log says more: journalctl -u docker") from error
+        said = str(error.explanation or error).strip()
+        if fault := known_fault(doing, said):
+            raise fault from error
+        raise kind(
+            f"{doing}: {said}", hint="docker info; the engine's own log says more: journalctl -u docker"
+        ) from error
     except (DockerException, RequestException, OSError) as error:
         ours = explained(error) if isinstance(error, OSError) else None
         raise ours if isinstance(ours, DiskFull) else _unavailable(doing, error) from error
+
+
+def known_fault(doing: str, said: str) -> EngineUnavailable | None:
+    """The error for an engine that starts no container until somebody changes its settings."""
+    fault = find_fault(said)
+    return EngineUnavailable(f"{doing}: {fault.meaning} ({said})", hint=fault.remedy) if fault else None
 
 
 def _unavailable(doing: str, error: Exception) -> EngineUnavailable:

@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, Any
 from elftools.elf.enums import ENUM_E_MACHINE
 
 from crosswheel.containers.archives import archive_of
-from crosswheel.containers.docker_host import DockerHost, engine_errors
-from crosswheel.containers.ownership import KIND, labels
+from crosswheel.containers.creation import create
+from crosswheel.containers.docker_host import DockerHost, engine_errors, known_fault
+from crosswheel.containers.ownership import KIND
 from crosswheel.errors import CannotRun
 from crosswheel.formats.elf import MAGIC
 from crosswheel.process import describe_returncode
@@ -78,13 +79,13 @@ class Ending:
 def probe(host: DockerHost, arch: Architecture) -> Running:
     """Run a program of `arch` there, and find out what runs it; half a second for each question, asked once.
 
-    Raises CannotRun, EngineUnavailable.
+    Raises CannotRun, and EngineUnavailable for an engine that starts no container, whatever the architecture.
     """
     cpus = (_NO_SUCH_CPU, *_CPUS.get(arch.name, ()), "")
     with _asking(host, arch) as name, ThreadPoolExecutor(max_workers=2) as pool:
 
         def ask(cpu: str) -> Ending:
-            return run_once(host, name, arch.oci, _PATIENCE, environment={CPU: cpu} if cpu else {})
+            return run_once(host, name, arch, _PATIENCE, environment={CPU: cpu} if cpu else {})
 
         # Nearly always the answer to one of the first two is all that is wanted: they are asked at the same time.
         first = pool.map(ask, cpus[:2])
@@ -98,6 +99,13 @@ def probe(host: DockerHost, arch: Architecture) -> Running:
         f"the Docker host at {host.address} does not run programs for {arch}: {_reason(ending)}",
         hint=f"crosswheel register --arch {arch}, or nox -s register -- --arch {arch}",
     )
+
+
+def ensure_init(host: DockerHost) -> None:
+    """Raises EngineUnavailable for an engine that has no first process for containers (--init), as builds have it."""
+    if arch := host.arch:
+        with _asking(host, arch) as name:
+            run_once(host, name, arch, _PATIENCE, init=True)
 
 
 def survey(host: DockerHost, archs: Iterable[Architecture]) -> dict[Architecture, Running | CannotRun]:
@@ -186,19 +194,23 @@ def _asking(host: DockerHost, arch: Architecture) -> Iterator[str]:
         yield name
 
 
-def run_once(host: DockerHost, image: str, platform: str, patience: float, **options: Any) -> Ending:
+def run_once(host: DockerHost, image: str, arch: Architecture, patience: float, **options: Any) -> Ending:
     """Run a container's program to its end, and remove the container; `options` are those of its creation.
 
-    It has no network. Raises what the library raises where there is no engine, no image, or no such option.
+    It has no network. Raises ImageUnavailable for an image of another architecture, and what the library raises where
+    there is no engine, no image, or no such option.
     """
     from docker.errors import APIError
 
-    container = host.client.containers.create(image, platform=platform, labels=labels(), network_mode="none", **options)
+    container = create(host, image, arch, network_mode="none", **options)
     try:
         try:
             container.start()
         except APIError as error:
-            return Ending(None, str(error.explanation or error).strip())
+            said = str(error.explanation or error).strip()
+            if fault := known_fault(f"the {host.product} at {host.address} starts no container", said):
+                raise fault from error
+            return Ending(None, said)
         return Ending(_exit_code(container, patience), container.logs().decode(errors="replace").strip())
     finally:
         with contextlib.suppress(APIError):

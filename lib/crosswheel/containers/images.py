@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
+from crosswheel.containers.creation import architecture_of
 from crosswheel.containers.docker_host import DockerHost, engine_errors
 from crosswheel.containers.references import Reference, is_image_id, parse_reference
 from crosswheel.errors import DiskFull, EngineUnavailable, ImageUnavailable
@@ -161,7 +162,7 @@ def _inspected(host: DockerHost, name: str, reference: str, source: Reference | 
         attributes = host.client.images.get(name).attrs
     except ImageNotFound:
         return
-    arch = _architecture(attributes)
+    arch = architecture_of(attributes)
     if arch is None:
         return
     configuration = attributes["Config"] or {}
@@ -191,19 +192,6 @@ def _digest(digests: Sequence[tuple[str, str]], source: Reference | None) -> str
         return source.digest
     there = [digest for repository, digest in digests if source and repository == source.repository]
     return next(iter([*there, *every]), "")
-
-
-# What an image is of that names no variant (containerd's platforms package); arm64 is written with and without it.
-_USUAL_VARIANTS = {"arm64": "v8", "arm": "v7"}
-
-
-def _architecture(attributes: Mapping[str, str]) -> Architecture | None:
-    found = _platform(attributes["Os"], attributes["Architecture"], attributes.get("Variant", ""))
-    return next((arch for arch in architectures().values() if _platform(*arch.oci.split("/")) == found), None)
-
-
-def _platform(system: str, machine: str, variant: str = "") -> tuple[str, str, str]:
-    return system, machine, variant or _USUAL_VARIANTS.get(machine, "")
 
 
 def _absent(

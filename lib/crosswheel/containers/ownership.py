@@ -7,6 +7,7 @@ and the project whose it is, if it is one's.
 from __future__ import annotations
 
 import os
+import re
 import socket
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,16 @@ KIND, PROJECT = "io.crosswheel", "io.crosswheel.project"
 def labels() -> dict[str, str]:
     """For what this process creates: machine, process, and when that process began (numbers are used again)."""
     return {LABEL: f"{_machine()} {os.getpid()} {_began(os.getpid())}"}
+
+
+def as_instructions(given: Mapping[str, str]) -> list[str]:
+    """As a Dockerfile has them, for an image that is committed: podman takes labels in no other way.
+
+    Engines read quotes and backslashes in a label in their own ways, so that no label may have any.
+    """
+    if unsafe := [text for pair in given.items() for text in pair if re.search(r'["\\\\$\n]', text)]:
+        raise ValueError(f"labels that engines read differently: {unsafe}")
+    return [f'LABEL "{name}"="{value}"' for name, value in given.items()]
 
 
 def is_stale(found: Mapping[str, str]) -> bool:

@@ -77,6 +77,7 @@ def _place(place: Place) -> Document:
         "answers": True,
         "reason": "",
         "address": host.address,
+        "product": host.product,
         "version": host.version,
         "api": engine.api,
         "rootless": host.rootless,
@@ -141,7 +142,7 @@ def _place_rows(place: Place) -> Iterator[_Row]:
 def _engine_text(engine: Engine) -> str:
     host = engine.host
     parts = [
-        f"{one_line(host.version)}{', rootless,' if host.rootless else ''} at {one_line(host.address)}",
+        f"{host.product} {one_line(host.version)}{', rootless,' if host.rootless else ''} at {one_line(host.address)}",
         f"API {one_line(engine.api)}",
         f"{one_line(host.machine)}, {count_text(host.cpus, 'processor')}, {size_text(host.memory)} of memory",
         f"{size_text(engine.used)} of images" if engine.used is not None else "",

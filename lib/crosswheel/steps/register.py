@@ -125,9 +125,7 @@ class ImageOfEmulators:
         image = ensure_image(self.host, self.reference, machine, mirrors=self.mirrors, offline=False, listener=listener)
         doing = f"running {self.name} in a privileged container"
         with chore(doing, listener), engine_errors(doing, CannotRun):
-            ending = run_once(
-                self.host, image.id, machine.oci, _PATIENCE, command=self.arguments(archs), privileged=True
-            )
+            ending = run_once(self.host, image.id, machine, _PATIENCE, command=self.arguments(archs), privileged=True)
         late = "" if ending.exit_code is not None else f"it did not end within {_PATIENCE} s"
         return ending.output or late
 

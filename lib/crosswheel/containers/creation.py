@@ -1,0 +1,47 @@
+"""A new container, of an image of the right architecture.
+
+Docker refuses to create a container for another platform than the image's. Podman does not: it warns, and starts it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from crosswheel.containers.docker_host import DockerHost
+from crosswheel.containers.ownership import labels
+from crosswheel.errors import ImageUnavailable
+from crosswheel.targets import Architecture, architectures
+
+if TYPE_CHECKING:
+    from docker.models.containers import Container
+
+
+def create(host: DockerHost, image: str, arch: Architecture, **options: Any) -> Container:
+    """`image` is its id, or a name; `options` are the engine's own. The container carries this run's labels.
+
+    Raises ImageUnavailable for an image of another architecture, and what the library raises.
+    """
+    attributes = host.client.images.get(image).attrs
+    if architecture_of(attributes) != arch:
+        text = f"the image {image} on the engine at {host.address} is for {_name(attributes)}, and not for {arch}"
+        raise ImageUnavailable(text, hint=f"docker pull --platform {arch.oci}, or --image REPOSITORY:TAG")
+    return host.client.containers.create(image, platform=arch.oci, labels=labels(), **options)
+
+
+# What an image is of that names no variant (containerd's platforms package); arm64 is written with and without it.
+_USUAL_VARIANTS = {"arm64": "v8", "arm": "v7"}
+
+
+def architecture_of(attributes: Mapping[str, Any]) -> Architecture | None:
+    """What an engine says of an image, under the name that wheels use; None where they have no name for it."""
+    found = _platform(attributes["Os"], attributes["Architecture"], attributes.get("Variant", ""))
+    return next((arch for arch in architectures().values() if _platform(*arch.oci.split("/")) == found), None)
+
+
+def _platform(system: str, machine: str, variant: str = "") -> tuple[str, str, str]:
+    return system, machine, variant or _USUAL_VARIANTS.get(machine, "")
+
+
+def _name(attributes: Mapping[str, Any]) -> str:
+    return str(architecture_of(attributes) or f"{attributes['Os']}/{attributes['Architecture']}")

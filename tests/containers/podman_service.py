@@ -1,0 +1,104 @@
+"""Debian's podman, started by hand for tests: it answers as a Docker Engine does, on a socket of its own.
+
+Settings, images, volumes and networks are its own too. What it does change of this machine, as any engine does, is the
+packet filter, for as long as a container with a network runs.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from containers import daemon
+from containers.clients import answering, remove_containers
+from containers.leftovers import data_folder, end_processes, remove_folder
+from containers.program import find_program
+
+PROGRAM = "podman"
+
+# Seconds; stopping it takes as long as containers take to end.
+_PATIENCE = 60.0
+# The registry of the tests listens on a port that nobody knows before, and has no certificate.
+_REGISTRIES = """
+[[registry]]
+location = "{registry}"
+insecure = true
+"""
+
+Settings = Mapping[str, Mapping[str, Any]]
+"""Tables of containers.conf."""
+
+
+def working() -> Settings:
+    """With which podman starts containers on machines without systemd, and where root may not raise limits."""
+    # Podman itself goes down to these, and a container must not have more.
+    most = {"nofile": 2**20, "nproc": int(Path("/proc/sys/kernel/pid_max").read_text("ascii"))}
+    own = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
+    hard = {name: min(resource.getrlimit(limit)[1], most[name]) for name, limit in own.items()}
+    return {
+        "containers": {"default_ulimits": [f"{name}={value}:{value}" for name, value in hard.items()]},
+        "engine": {"runtime": "runc", "cgroup_manager": "cgroupfs", "events_logger": "file"},
+    }
+
+
+@contextmanager
+def running_podman(cache: Path, settings: Settings, registry: str = "") -> Iterator[str]:
+    """Gives its address as DOCKER_HOST would; it pulls from `registry` without TLS.
+
+    Images go below `cache`, which is on a disk; the socket to the temporary folder, whose name is short enough.
+    """
+    data = data_folder(cache)
+    with tempfile.TemporaryDirectory(prefix="crosswheel-podman-") as folder:
+        run = Path(folder)
+        files = {
+            "CONTAINERS_CONF": ("containers.conf", _toml(_with_folders(settings, run, data))),
+            "CONTAINERS_STORAGE_CONF": ("storage.conf", _toml(_storage(run, data))),
+            "CONTAINERS_REGISTRIES_CONF": (
+                "registries.conf",
+                _REGISTRIES.format(registry=registry) if registry else "",
+            ),
+        }
+        for name, content in files.values():
+            (run / name).write_text(content)
+        variables = [f"{variable}={run / name}" for variable, (name, _) in files.items()]
+        address = f"unix://{run}/podman.sock"
+        command = ["env", *variables, find_program(PROGRAM) or PROGRAM, "system", "service", "--time=0", address]
+        try:
+            with daemon.running(command, run / "log", lambda: answering(address), patience=_PATIENCE) as client:
+                try:
+                    yield address
+                finally:
+                    remove_containers(client)
+        finally:
+            end_processes(folder)
+            remove_folder(data)
+            remove_folder(run)
+
+
+def _with_folders(settings: Settings, run: Path, data: Path) -> Settings:
+    folders = {"tmp_dir": str(run / "temporary"), "static_dir": f"{data}/static", "volume_path": f"{data}/volumes"}
+    return {
+        **settings,
+        "engine": {**settings.get("engine", {}), **folders},
+        "network": {"network_config_dir": f"{run}/networks"},
+    }
+
+
+def _storage(run: Path, data: Path) -> Settings:
+    overlay = "\toverlay" in Path("/proc/filesystems").read_text("ascii")
+    places = {"graphroot": f"{data}/images", "runroot": f"{run}/storage"}
+    return {"storage": {"driver": "overlay" if overlay else "vfs", **places}}
+
+
+def _toml(tables: Settings) -> str:
+    """Texts and lists of texts are written as in JSON."""
+    return "\n".join(
+        line
+        for table, values in tables.items()
+        for line in (f"[{table}]", *(f"{name} = {json.dumps(value)}" for name, value in values.items()))
+    )
