@@ -101,10 +101,11 @@ def tests_indexes(session: nox.Session) -> None:
 
 
 @nox.session(name="tests-containers", default=False)
-def tests_containers(session: nox.Session) -> None:
+@nox.parametrize("which", [nox.param("not binfmt", id="native"), nox.param("binfmt", id="emulated")])
+def tests_containers(session: nox.Session, which: str) -> None:
     """On a real Docker Engine with QEMU and a registry, and on podman; as root it starts what is not there."""
     install_for_tests(session)
-    session.run("pytest", "-m", "containers", "tests/containers", *session.posargs)
+    session.run("pytest", "-m", f"containers and {which}", "tests/containers", *session.posargs)
 
 
 @nox.session(default=False)

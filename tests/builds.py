@@ -15,7 +15,7 @@ PYTHONS = ("cp311", "cp313")
 # What a build is must not depend on whether a Docker Engine happens to be there, nor on what earlier ones have left.
 WITHOUT_CONTAINERS: Mapping[str, Any] = {"engine": "cross", "test": "never", "fresh": True}
 # Minutes of compiling, and so for one Python only: `nox -s tests-slow` has them, `nox -s tests` has not.
-SLOW = ("contourpy==1.3.3", "rapidfuzz==3.14.3")
+SLOW = ("contourpy==1.3.3", "levenshtein==0.27.1")
 
 
 def pythons_for(source: str) -> tuple[str, ...]:

@@ -29,6 +29,17 @@ _REASONS = (
 _Value = TypeVar("_Value")
 
 
+# Whoever has these needs an emulator in every container, or none.
+_EMULATED = {"qemu", "unserved"}
+
+
+@pytest.hookimpl(tryfirst=True)  # before anybody is chosen by marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if isinstance(item, pytest.Function) and _EMULATED & {*item.fixturenames}:
+            item.add_marker(pytest.mark.binfmt)
+
+
 @contextmanager
 def _or_skip(context: AbstractContextManager[_Value]) -> Iterator[_Value]:
     with ExitStack() as stack:

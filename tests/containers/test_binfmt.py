@@ -47,6 +47,7 @@ def test_no_entry_is_nothing(folder: Path) -> None:
 
 
 @pytest.mark.containers
+@pytest.mark.binfmt
 def test_both_states_can_be_had() -> None:
     before = handler()
     try:

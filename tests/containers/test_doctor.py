@@ -18,7 +18,7 @@ from crosswheel.containers import binfmt
 from crosswheel.targets import architectures
 from crosswheel.toolchains.zig import program_path
 
-pytestmark = pytest.mark.containers
+pytestmark = [pytest.mark.containers, pytest.mark.binfmt]
 
 Looking = Callable[..., tuple[int, str]]
 

@@ -20,7 +20,7 @@ from crosswheel.containers.remembered import grounds, known_survey
 from crosswheel.errors import CannotRun
 from crosswheel.targets import Architecture, architectures
 
-pytestmark = pytest.mark.containers
+pytestmark = [pytest.mark.containers, pytest.mark.binfmt]
 
 # Nobody registers it, whom tests could meet.
 UNUSED = "riscv64"

@@ -27,7 +27,7 @@ from crosswheel.targets import parse_target
 from crosswheel.toolchains.bytecode import put_bytecode_of_packages
 from crosswheel.toolchains.toolbox import UV
 
-pytestmark = [pytest.mark.containers, pytest.mark.index]
+pytestmark = [pytest.mark.containers, pytest.mark.index, pytest.mark.binfmt]
 
 TARGET = parse_target(f"cp311-{POLICY}_aarch64")
 TAG = TARGET.python

@@ -21,7 +21,7 @@ from crosswheel.containers.ownership import LABEL
 from crosswheel.errors import CannotRun
 from crosswheel.targets import Architecture, architectures
 
-pytestmark = pytest.mark.containers
+pytestmark = [pytest.mark.containers, pytest.mark.binfmt]
 
 # Not aarch64's, wherever another will do: whoever builds on this machine at the same time needs that one.
 RISCV64, AARCH64 = architectures()["riscv64"], architectures()["aarch64"]

@@ -11,7 +11,7 @@ import pytest
 
 from containers.binfmt import AARCH64, BinfmtUnavailable, handler, unregistered
 
-pytestmark = pytest.mark.containers
+pytestmark = [pytest.mark.containers, pytest.mark.binfmt]
 
 Said = tuple[Mapping[str, list[str] | None], str]
 

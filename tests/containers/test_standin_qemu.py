@@ -7,7 +7,7 @@ import pytest
 
 from containers.binfmt import handler
 
-pytestmark = pytest.mark.containers
+pytestmark = [pytest.mark.containers, pytest.mark.binfmt]
 
 
 def test_without_it_foreign_programs_do_not_run(engine: docker.DockerClient, unserved: str) -> None:

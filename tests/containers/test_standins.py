@@ -14,7 +14,7 @@ from containers.binfmt import Handler
 from containers.running import Running, running
 from containers.stand_ins.manylinux import POLICY
 
-pytestmark = pytest.mark.containers
+pytestmark = [pytest.mark.containers, pytest.mark.binfmt]
 
 TAGS = ("cp39-cp39", "cp311-cp311", "cp313-cp313")
 ARCHITECTURES = {"x86_64": ("amd64", None), "aarch64": ("arm64", "v8")}

@@ -15,7 +15,7 @@ PROJECTS = [
     ("markupsafe==3.0.3", "markupsafe._speedups", ()),
     ("msgpack==1.1.2", "msgpack._cmsgpack", ()),
     ("contourpy==1.3.3", "contourpy._contourpy", ("numpy==2.3.4",)),
-    ("rapidfuzz==3.14.3", "rapidfuzz.fuzz_cpp", ()),
+    ("levenshtein==0.27.1", "Levenshtein.levenshtein_cpp", ("rapidfuzz==3.14.3",)),
 ]
 CASES = [pytest.param(*row, marks=[pytest.mark.slow] if row[0] in SLOW else [], id=row[0]) for row in PROJECTS]
 

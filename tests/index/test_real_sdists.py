@@ -22,7 +22,7 @@ COMPILED = {
     "markupsafe==3.0.3": "setuptools, C",
     "msgpack==1.1.2": "setuptools, Cython's C",
     "contourpy==1.3.3": "meson-python, pybind11",
-    "rapidfuzz==3.14.3": "scikit-build-core, CMake",
+    "levenshtein==0.27.1": "scikit-build-core, CMake, Cython and C++",
 }
 SOURCES = [pytest.param(source, marks=[pytest.mark.slow] if source in SLOW else [], id=source) for source in COMPILED]
 
