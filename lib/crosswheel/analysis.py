@@ -98,9 +98,9 @@ def _upgrade(wheel: Wheel, binaries: list[Elf], policy: TheirPolicy, libc: Libc)
     needed = {library for elf in binaries for library in elf.needed if not is_of_libc(library, libc)}
     forbidden: dict[str, set[str]] = defaultdict(set)
     for elf in binaries:
-        names = {symbol.name for symbol in elf.undefined if not symbol.weak}
         for library in set(elf.needed) & set(policy.blacklist):
-            forbidden[library] |= names & policy.blacklist[library]
+            names = (symbol.name for symbol in elf.undefined if not symbol.weak)
+            forbidden[library] |= policy.blacklist[library].intersection(names)
     return Upgrade(
         tuple(sorted(needed - wheel.brought_along - policy.whitelist)),
         {library: tuple(sorted(names)) for library, names in sorted(forbidden.items()) if names},

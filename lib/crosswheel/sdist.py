@@ -18,8 +18,9 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, TypeVar
 
 from crosswheel.answers import Answers
-from crosswheel.errors import SourceError
-from crosswheel.formats.zips import RATIO, UNPACKED
+from crosswheel.errors import AuditFailed, SourceError
+from crosswheel.formats.tars import open_tar
+from crosswheel.formats.zips import RATIO, UNPACKED, open_archive
 from crosswheel.index import sha256_of
 from crosswheel.model import Sdist
 
@@ -36,7 +37,7 @@ _BUILD_FILES = ("setup.py", "setup.cfg", "pyproject.toml", "meson.build", "CMake
 _MAY_SPEAK_OF_CXX = (".pyx", "/setup.py", "/meson.build")
 _PKG_INFO = re.compile(r"(?:\./)?[^/]+/PKG-INFO")  # in the top folder
 
-_LARGEST_TEXT = 1 << 24  # bytes that are looked at of one member
+_LARGEST_TEXTS = 1 << 24  # bytes that are looked at of all members together
 
 # 1980 to 2107: all that a ZIP archive, which a wheel is, can name.
 _FIRST, _LAST = 315_532_800, 4_354_819_198
@@ -140,22 +141,40 @@ def unpack(archive: Path, folder: Path) -> Path:
         )
     folder.mkdir(parents=True)
     with _readable(archive):
-        if zipfile.is_zipfile(archive):
+        if _is_zip(archive):
             with zipfile.ZipFile(archive) as zipped:
                 zipped.extractall(folder)  # noqa: S202 - ZipFile drops what leads outside itself
         else:
-            with tarfile.open(archive) as tarred:
+            with open_tar(archive) as tarred:
                 _extract_tar(tarred, folder, archive.name)
     return folder / tops.pop()
 
 
 def member_names(archive: Path) -> list[str]:
     with _readable(archive):
-        if zipfile.is_zipfile(archive):
-            with zipfile.ZipFile(archive) as zipped:
-                return zipped.namelist()
-        with tarfile.open(archive) as tarred:
+        if _is_zip(archive):
+            return [entry.name for entry in open_archive(archive).entries]
+        with open_tar(archive) as tarred:
             return tarred.getnames()
+
+
+def _is_zip(archive: Path) -> bool:
+    """By its name, as installers go by it. Raises ValueError for one that can be read as either, or in two ways."""
+    if archive.name.endswith(".zip"):
+        if doubts := open_archive(archive).odd_end:
+            raise ValueError(f"it can be read in more than one way: {doubts[0].found}")
+        return True
+    if _opens_as_zip(archive):
+        raise ValueError("it can be read as a zip archive too, and would then hold other files")
+    return False
+
+
+def _opens_as_zip(archive: Path) -> bool:
+    """Whether it is one, and not only has four bytes somewhere that begin one's end."""
+    try:
+        return zipfile.is_zipfile(archive) and bool(open_archive(archive).entries)
+    except AuditFailed:
+        return False
 
 
 @dataclass(frozen=True)
@@ -170,15 +189,21 @@ class _Member:
     time: float
 
 
+class _Texts(dict[str, str]):
+    """What is read of members, by their names; there is room for so many bytes more."""
+
+    room = _LARGEST_TEXTS
+
+
 def _read(archive: Path) -> tuple[list[_Member], dict[str, str]]:
     """All members in their order, and the texts of telling ones: a compressed one can only be read front to back."""
-    texts: dict[str, str] = {}
+    texts = _Texts()
     with _readable(archive):
-        if zipfile.is_zipfile(archive):
+        if _is_zip(archive):
             with zipfile.ZipFile(archive) as zipped:
                 sized = ((info, info.file_size) for info in zipped.infolist())
                 return [_zip_member(zipped, info, texts) for info in _bounded(sized, archive)], texts
-        with tarfile.open(archive) as tarred:
+        with open_tar(archive) as tarred:
             sized_too = ((info, info.size) for info in tarred)
             return [_tar_member(tarred, info, texts) for info in _bounded(sized_too, archive)], texts
 
@@ -196,7 +221,7 @@ def _bounded(members: Iterable[tuple[_Info, int]], archive: Path) -> Iterator[_I
         yield member
 
 
-def _zip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, texts: dict[str, str]) -> _Member:
+def _zip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, texts: _Texts) -> _Member:
     """Without links and permissions, which ZipFile does not unpack."""
     with archive.open(info) as file:
         digest = _digest(file, info.filename, texts)
@@ -206,7 +231,7 @@ def _zip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, texts: dict[str
     return _Member(info.filename.rstrip("/"), "folder" if info.is_dir() else "file", False, "", digest, moment)
 
 
-def _tar_member(archive: tarfile.TarFile, info: tarfile.TarInfo, texts: dict[str, str]) -> _Member:
+def _tar_member(archive: tarfile.TarFile, info: tarfile.TarInfo, texts: _Texts) -> _Member:
     file = archive.extractfile(info) if info.isfile() else None
     kind = "file" if file else "folder" if info.isdir() else info.type.decode("ascii", "replace")
     runs = bool(file and info.mode & 0o100)
@@ -214,14 +239,15 @@ def _tar_member(archive: tarfile.TarFile, info: tarfile.TarInfo, texts: dict[str
     return _Member(info.name, kind, runs, info.linkname, digest, info.mtime)
 
 
-def _digest(file: IO[bytes], name: str, texts: dict[str, str]) -> str:
+def _digest(file: IO[bytes], name: str, texts: _Texts) -> str:
     """The sha256 of a member, whose bytes come by only once: a telling one's text is put into `texts` on the way."""
     digest, telling = hashlib.sha256(), bytearray() if _is_telling(name) else None
     while block := file.read(1 << 20):
         digest.update(block)
-        if telling is not None and len(telling) < _LARGEST_TEXT:
+        if telling is not None and len(telling) < texts.room:
             telling += block
     if telling is not None:
+        texts.room -= len(telling)
         texts[name] = telling.decode("utf-8", "replace")
     return digest.hexdigest()
 
@@ -254,7 +280,11 @@ _BROKEN = (EOFError, OSError, RuntimeError, ValueError, LookupError, ArithmeticE
 @contextmanager
 def _readable(archive: Path) -> Iterator[None]:
     try:
+        if archive.exists() and not archive.is_file():
+            raise ValueError("it is no file but a folder, a pipe, a socket or a device")
         yield
+    except AuditFailed as error:
+        raise SourceError(error.message, hint=error.hint) from error
     except (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, *_BROKEN) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the disk's own trouble; gzip and bz2 raise OSError for damaged data too, without a number

@@ -9,6 +9,7 @@ from typing import Literal
 
 from elftools.elf.enums import ENUM_E_MACHINE, ENUM_E_TYPE, ENUM_EI_OSABI
 
+from crosswheel.formats.budget import Budget, OverBudget
 from crosswheel.formats.elf_tables import (
     DT_FLAGS,
     DT_NEEDED,
@@ -22,6 +23,7 @@ from crosswheel.formats.elf_tables import (
     PT_INTERP,
     PT_LOAD,
     BadElf,
+    NeededVersion,
     Segment,
     Tables,
 )
@@ -36,7 +38,7 @@ _DF_TEXTREL = 0x4
 _PF_X = 0x1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Undefined:
     """A symbol that another library has to bring; a weak one may stay missing.
 
@@ -90,12 +92,19 @@ class Elf:
         return self.type == "ET_REL"
 
 
-def read_elf(data: bytes | mmap) -> Elf:
-    """Raises BadElf."""
+def symbols_of_a_wheel() -> Budget:
+    """What the symbols and the names of all its binaries may take in memory."""
+    return Budget(160 << 20, "bytes of symbols and names in its binaries")
+
+
+def read_elf(data: bytes | mmap, budget: Budget | None = None) -> Elf:
+    """Several files may share a budget. Raises BadElf."""
     if data[: len(MAGIC)] != MAGIC:
         raise BadElf("not an ELF file")
     try:
-        return _read(Tables(data))
+        return _read(Tables(data, budget or symbols_of_a_wheel()))
+    except OverBudget as error:
+        raise BadElf(str(error)) from error
     except Exception as error:
         # Numbers that mean nothing end in many ways; and pyelftools, where it is asked, fails in any.
         raise BadElf(f"broken ELF file: {str(error) or type(error).__name__}") from error
@@ -139,10 +148,7 @@ def _with_dynamic(elf: Elf, tables: Tables) -> Elf:
         needed=tables.texts(DT_NEEDED),
         rpath=_paths(tables.texts(DT_RPATH)),
         runpath=_paths(tables.texts(DT_RUNPATH)),
-        versions_needed={
-            row.library: tuple(other.version for other in needed_versions if other.library == row.library)
-            for row in needed_versions
-        },
+        versions_needed=_by_library(needed_versions),
         defined=frozenset(symbol.name for symbol in symbols if symbol.defined),
         undefined=tuple(
             Undefined(symbol.name, symbol.weak, *versions.get(symbol.version, ()))
@@ -150,6 +156,13 @@ def _with_dynamic(elf: Elf, tables: Tables) -> Elf:
             if not symbol.defined
         ),
     )
+
+
+def _by_library(rows: Iterable[NeededVersion]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        found.setdefault(row.library, []).append(row.version)
+    return {library: tuple(versions) for library, versions in found.items()}
 
 
 def _paths(texts: Iterable[str]) -> tuple[str, ...]:

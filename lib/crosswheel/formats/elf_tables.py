@@ -15,6 +15,8 @@ from functools import cached_property
 from mmap import mmap
 from typing import NamedTuple
 
+from crosswheel.formats.budget import Budget
+
 MAGIC = b"\x7fELF"
 
 PT_LOAD, PT_DYNAMIC, PT_INTERP, PT_GNU_STACK, PT_GNU_PROPERTY = 1, 2, 3, 0x6474E551, 0x6474E553
@@ -31,6 +33,8 @@ _LONGEST_CHAIN = 4096
 _MOST_SYMBOLS = 2_000_000
 _MOST_TAGS = 100_000
 _LONGEST_NAMES = 256 << 20
+_IN_MEMORY = 128
+"""Bytes that a symbol takes there beside its name."""
 
 
 class BadElf(ValueError):  # noqa: N818 - reads as what it is
@@ -74,6 +78,7 @@ class Tables:
     """What is in the file's bytes; every access may raise BadElf, or struct.error where they end too early."""
 
     data: bytes | mmap
+    budget: Budget
 
     @cached_property
     def wide(self) -> bool:
@@ -142,6 +147,7 @@ class Tables:
         count = self._symbol_count()
         if count > _MOST_SYMBOLS:
             raise BadElf(f"it has {count} symbols, and {_MOST_SYMBOLS} is the limit")
+        self.budget.spend(_IN_MEMORY * count)
         layout = struct.Struct(self._layout(_SYMBOL[self.wide]))
         rows = layout.iter_unpack(self._table(_DT_SYMTAB, count * layout.size))
         room = min(len(self.data), _LONGEST_NAMES)
@@ -244,6 +250,7 @@ class Tables:
         end = self.data.find(b"\0", start)
         if end < 0:
             raise BadElf("its names run past its end")
+        self.budget.spend(end - start)
         return self.data[start:end].decode("utf-8", "replace")
 
     def _table(self, tag: int, size: int) -> bytes:

@@ -8,6 +8,7 @@ architecture. The section [sources] says where the lists come from.
 from __future__ import annotations
 
 import functools
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -34,8 +35,13 @@ class Exports:
 
 
 def python_has(name: str, python: PythonTag) -> bool:
-    where = _sections("cpython")["python"].names.get(name, "")
-    return any(_covers(span, python) for span in where.split())
+    return name in _names_of(python)
+
+
+@functools.cache
+def _names_of(python: PythonTag) -> frozenset[str]:
+    listed = _sections("cpython")["python"].names
+    return frozenset(name for name, where in listed.items() if any(_covers(span, python) for span in where.split()))
 
 
 def is_of_python(name: str) -> bool:
@@ -56,7 +62,7 @@ def libc_has(name: str, policy: Policy) -> bool:
     """
     if policy.libc == "musl":
         return name in _sections("musl")["libc.so"]
-    return any(_since(library, name) <= policy.minor for library in _GLIBC)
+    return _glibc_since().get(name, math.inf) <= policy.minor
 
 
 def is_listed(library: str) -> bool:
@@ -69,10 +75,15 @@ def library_has(library: str, name: str) -> bool:
     return any(name in _sections(data)[library] for data in ("glibc", "libraries") if library in _sections(data))
 
 
-def _since(library: str, name: str) -> float:
-    """The minor version of the glibc that was first to have it."""
-    version = _sections("glibc")[library].names.get(name)
-    return float("inf") if version is None else int(version.partition(".")[2])
+@functools.cache
+def _glibc_since() -> Mapping[str, int]:
+    """Of each symbol, the minor version of the glibc that was first to have it."""
+    found: dict[str, int] = {}
+    for library in _GLIBC:
+        for name, version in _sections("glibc")[library].names.items():
+            minor = int(version.partition(".")[2])
+            found[name] = min(minor, found.get(name, minor))
+    return found
 
 
 def _covers(span: str, python: PythonTag) -> bool:

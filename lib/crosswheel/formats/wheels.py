@@ -28,8 +28,9 @@ from packaging.utils import InvalidWheelFilename, NormalizedName, parse_wheel_fi
 from packaging.version import Version
 
 from crosswheel.errors import AuditFailed, UsageError
-from crosswheel.formats.elf import MAGIC, BadElf, Elf, read_elf
-from crosswheel.formats.zips import MEMBERS, Archive, Entry, Unreadable, open_archive, unpack
+from crosswheel.formats.budget import Budget, OverBudget
+from crosswheel.formats.elf import MAGIC, BadElf, Elf, read_elf, symbols_of_a_wheel
+from crosswheel.formats.zips import MEMBERS, Archive, Entry, Unreadable, open_archive
 from crosswheel.model import Artifact
 from crosswheel.targets import Architecture, Policy, PythonTag, Target, architecture_of, parse_platform, parse_python
 
@@ -41,6 +42,7 @@ _MOST_FIELDS = 5 * MEMBERS  # RECORD has two commas and two line ends for each
 _MOST_TAGS_IN_A_LINE = 100
 _UP = "../../../"  # from PREFIX/lib/python3.13/site-packages
 _SCHEMES = {"platlib": "", "purelib": "", "data": _UP, "scripts": f"{_UP}bin/", "headers": f"{_UP}include/"}
+_MOST_BINARIES = 10_000
 
 
 @dataclass(frozen=True)
@@ -233,8 +235,12 @@ class Wheel:
     def _contents(self) -> Mapping[str, _Content | Unreadable]:
         """Everything is unpacked once, and here: most of an audit's time goes into it."""
         chosen = {row.path: row.digest.partition("=")[0] for row in self.record}
+        budgets = _Budgets()
         with self.path.open("rb") as stream:
-            return {name: _content(stream, entry, chosen.get(name, "")) for name, entry in self.archive.files.items()}
+            return {
+                name: _content(self.archive.unpack(stream, entry), entry, chosen.get(name, ""), budgets)
+                for name, entry in self.archive.files.items()
+            }
 
     def _text(self, name: str) -> str:
         member = f"{self.dist_info}/{name}"
@@ -316,11 +322,18 @@ def _known_platform(text: str) -> tuple[Policy, Architecture] | None:
     return None
 
 
-def _content(stream: BinaryIO, entry: Entry, algorithm: str) -> _Content | Unreadable:
+@dataclass(frozen=True)
+class _Budgets:
+    """For all binaries of a wheel together; more than the largest wheels that there are have half of it."""
+
+    binaries: Budget = field(default_factory=lambda: Budget(_MOST_BINARIES, "binaries"))
+    symbols: Budget = field(default_factory=symbols_of_a_wheel)
+
+
+def _content(blocks: Iterator[bytes], entry: Entry, algorithm: str, budgets: _Budgets) -> _Content | Unreadable:
     # "The hash algorithm must be sha256 or better": under any other name the digests are meant to differ.
     algorithm = algorithm if algorithm in {"sha256", "sha384", "sha512"} else "sha256"
     digest = hashlib.new(algorithm)
-    blocks = unpack(stream, entry)
     try:
         first = next(blocks, b"")
         is_elf = first.startswith(MAGIC) or _SUFFIX.search(entry.name)
@@ -329,7 +342,7 @@ def _content(stream: BinaryIO, entry: Entry, algorithm: str) -> _Content | Unrea
                 digest.update(block)
                 if copy:
                     copy.write(block)
-            elf = _elf(copy) if copy else None
+            elf = _elf(copy, budgets) if copy else None
     except Unreadable as error:
         return Unreadable(str(error))
     text = base64.urlsafe_b64encode(digest.digest()).rstrip(b"=").decode("ascii")
@@ -341,13 +354,14 @@ def _copy(entry: Entry) -> BinaryIO:
     return io.BytesIO() if entry.size <= _LARGEST_IN_MEMORY else cast("BinaryIO", tempfile.TemporaryFile())
 
 
-def _elf(copy: BinaryIO) -> Elf | BadElf:
+def _elf(copy: BinaryIO, budgets: _Budgets) -> Elf | BadElf:
     copy.flush()
     try:
+        budgets.binaries.spend(1)
         if isinstance(copy, io.BytesIO):
-            return read_elf(copy.getvalue())
-        return read_elf(mmap.mmap(copy.fileno(), 0, access=mmap.ACCESS_READ))
-    except BadElf as error:
+            return read_elf(copy.getvalue(), budgets.symbols)
+        return read_elf(mmap.mmap(copy.fileno(), 0, access=mmap.ACCESS_READ), budgets.symbols)
+    except (BadElf, OverBudget) as error:
         return BadElf(str(error))  # without the traceback, which would keep every byte
 
 

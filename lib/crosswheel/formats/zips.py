@@ -5,8 +5,9 @@ the one or by the other, so an archive in which they differ installs other files
 the directory alone, and which archives it refuses changes from one Python to the next. Here both are read, by every
 Python alike, and what is odd comes back as doubts.
 
-Limits, beyond which AuditFailed is raised before time or memory is spent: a directory of 32 MiB, 100 000 members, and
-unpacked 1 GiB or fifty times the file, whichever is more.
+Limits, beyond which AuditFailed is raised before time or memory is spent: a directory of 32 MiB, 100 000 members with
+8 million letters in their names, and unpacked 256 MiB or fifty times the file, whichever is more. Members that share
+bytes are not unpacked: as many as one likes could be made of few.
 """
 
 from __future__ import annotations
@@ -21,10 +22,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from crosswheel.errors import AuditFailed
+from crosswheel.formats.budget import Budget, Deadline, OverBudget
 
 MEMBERS = 100_000
+NAMES = 8_000_000
 DIRECTORY = 32 << 20
-UNPACKED = 1 << 30
+UNPACKED = 256 << 20
+READING = 600.0
+"""Seconds for all that is read of an archive: an honest one of some gigabytes takes half a minute."""
 RATIO = 50
 """How much smaller than its content an archive may be: what the package index calls a zip bomb is smaller still."""
 
@@ -106,6 +111,7 @@ class Archive:
     directory: int
     shift: int = 0
     odd_end: tuple[Doubt, ...] = field(default=(), repr=False)
+    deadline: Deadline = field(default_factory=lambda: Deadline(READING), repr=False, compare=False)
 
     @cached_property
     def files(self) -> Mapping[str, Entry]:
@@ -116,9 +122,29 @@ class Archive:
     def unpacked(self) -> int:
         return sum(entry.size for entry in self.entries)
 
+    @cached_property
+    def shared(self) -> frozenset[Entry]:
+        """Members some of whose bytes are another member's too; both of them are here."""
+        found = set()
+        last: Entry | None = None
+        for entry in sorted(self.entries, key=lambda entry: (entry.start, entry.packed)):
+            if last and entry.start < last.start + _LOCAL.size + last.packed:
+                found |= {last, entry}
+            if last is None or entry.start + entry.packed > last.start + last.packed:
+                last = entry
+        return frozenset(found)
+
     def read(self, entry: Entry) -> bytes:
         with self.path.open("rb") as stream:
-            return b"".join(unpack(stream, entry))
+            return b"".join(self.unpack(stream, entry))
+
+    def unpack(self, stream: BinaryIO, entry: Entry) -> Iterator[bytes]:
+        """As the function below; a member that is made of another's bytes is Unreadable."""
+        if entry in self.shared:
+            raise Unreadable("not unpacked, for its bytes are another member's too")
+        for block in unpack(stream, entry):
+            self.deadline.check()
+            yield block
 
     @cached_property
     def doubts(self) -> tuple[Doubt, ...]:
@@ -129,9 +155,10 @@ class Archive:
 def open_archive(path: Path) -> Archive:
     """Reads the directory and nothing else. Raises AuditFailed for what is no zip archive, or beyond the limits."""
     try:
+        _check_kind(path)
         with path.open("rb") as stream:
             archive = _open(path, stream)
-    except (_BadZip, OSError) as error:
+    except (_BadZip, OverBudget, OSError) as error:
         raise AuditFailed(f"{path.name} cannot be read as a zip archive: {error}") from error
     size = path.stat().st_size
     if archive.unpacked > max(UNPACKED, RATIO * size):
@@ -140,6 +167,12 @@ def open_archive(path: Path) -> Archive:
             hint="build the wheel without such a file; the package index refuses it too",
         )
     return archive
+
+
+def _check_kind(path: Path) -> None:
+    """A pipe would be waited for, and a device may have no end."""
+    if path.exists() and not path.is_file():
+        raise _BadZip("it is a folder" if path.is_dir() else "it is no file but a pipe, a socket or a device")
 
 
 def unpack(stream: BinaryIO, entry: Entry) -> Iterator[bytes]:
@@ -267,6 +300,7 @@ def _end64(stream: BinaryIO, end: int) -> tuple[int, int, int, int] | None:
 
 def _entries(directory: bytes, shift: int, end: int) -> Iterator[Entry]:
     at = number = 0
+    letters = Budget(NAMES, "letters in the names of its members")
     while at < len(directory):
         if len(directory) - at < _CENTRAL.size or not directory.startswith(_CENTRAL_MAGIC, at):
             raise _BadZip("its directory is damaged")
@@ -279,10 +313,12 @@ def _entries(directory: bytes, shift: int, end: int) -> Iterator[Entry]:
             raise _BadZip("its directory is damaged")
         if number > MEMBERS:
             raise _BadZip(f"it has more than {MEMBERS} members, which is the limit")
+        text = _text(directory[at : at + name], flags)
+        letters.spend(len(text))
         extras = _extras(directory[at + name : at + name + extra])
         size, packed, start = _widened(extras, size, packed, start)
         yield Entry(
-            name=_text(directory[at : at + name], flags),
+            name=text,
             flags=flags,
             method=method,
             crc=crc,

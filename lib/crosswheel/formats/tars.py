@@ -1,0 +1,117 @@
+"""Reading a tar archive that nobody vouches for.
+
+`tarfile` reads a long name or an extended header (pax) at once, however long it says it is, calls itself for each
+header that goes before another, and keeps all of them. Here its input ends where no honest archive goes on: after
+128 KiB of headers for one member, 128 MiB of them in all, folders a hundred deep, and 256 MiB unpacked or fifty times
+the file, whichever is more.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, cast
+
+from crosswheel.formats.budget import Budget, Deadline, OverBudget
+from crosswheel.formats.zips import RATIO, READING, UNPACKED
+
+_HEADERS_OF_ONE = 128 << 10
+_HEADERS_OF_ALL = 128 << 20
+_IN_MEMORY = 512
+"""Bytes that a member takes there beside its extended headers, of which each takes 200 beside its text."""
+_DEEPEST = 100
+_STEP = 1 << 20
+
+
+@contextmanager
+def open_tar(path: Path) -> Iterator[tarfile.TarFile]:
+    """An archive, packed by gzip, bzip2 or LZMA, or not at all.
+
+    What is read of it may raise OverBudget, which is a ValueError, and whatever `tarfile` and decompressors raise.
+    """
+    with path.open("rb") as packed, _decompressed(packed) as stream:
+        bounded = _Bounded(stream, max(UNPACKED, RATIO * path.stat().st_size))
+        with _Archive.open(fileobj=cast("IO[bytes]", bounded), mode="r:") as archive:
+            yield archive
+
+
+class _Archive(tarfile.TarFile):
+    """Whose headers are counted."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        self._kept = Budget(_HEADERS_OF_ALL, "bytes in the headers of its members")
+        super().__init__(*arguments, **named)  # which reads the first of them
+
+    def next(self) -> tarfile.TarInfo | None:
+        stream = cast("_Bounded", self.fileobj)
+        stream.headers = Budget(_HEADERS_OF_ONE, "bytes in the headers of one member")
+        member = super().next()
+        stream.headers = None
+        if member:
+            headers = member.pax_headers.items()
+            self._kept.spend(_IN_MEMORY + sum(200 + len(key) + len(str(value)) for key, value in headers))
+            if member.name.count("/") > _DEEPEST:
+                raise OverBudget(f"it has folders more than {_DEEPEST} deep, which is the limit")
+        return member
+
+
+class _Bounded(io.RawIOBase):
+    """What `tarfile` reads and seeks in; `headers` counts while it looks for the next member."""
+
+    def __init__(self, stream: IO[bytes], most: int) -> None:
+        super().__init__()
+        self.headers: Budget | None = None
+        self._stream, self._furthest = stream, 0
+        self._unpacked = Budget(most, "bytes when it is unpacked")
+        self._deadline = Deadline(READING)
+
+    def read(self, size: int = -1, /) -> bytes:
+        if self.headers:
+            self.headers.spend(size if size >= 0 else _HEADERS_OF_ONE + 1)
+        data = self._stream.read(size)
+        self._count()
+        return data
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """In a compressed stream all that is passed over is read, and counts."""
+        while whence == 0 and offset > self._furthest + _STEP:
+            before = self._furthest
+            self._stream.seek(before + _STEP)
+            self._count()
+            if self._furthest < before + _STEP:
+                break  # it ends
+        place = self._stream.seek(offset, whence)
+        self._count()
+        return place
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def _count(self) -> None:
+        self._deadline.check()
+        if (place := self._stream.tell()) > self._furthest:
+            self._unpacked.spend(place - self._furthest)
+            self._furthest = place
+
+
+def _decompressed(packed: IO[bytes]) -> IO[bytes]:
+    """By its first bytes, as `tarfile` does: the name may say otherwise."""
+    first = packed.read(6)
+    packed.seek(0)
+    if first.startswith(b"\x1f\x8b"):
+        return cast("IO[bytes]", gzip.GzipFile(fileobj=packed, mode="rb"))
+    if first.startswith(b"BZh"):
+        return cast("IO[bytes]", bz2.BZ2File(packed))
+    return cast("IO[bytes]", lzma.LZMAFile(packed)) if first.startswith((b"\xfd7zXZ", b"]\0\0")) else packed

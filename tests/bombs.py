@@ -1,0 +1,307 @@
+"""Inputs made to take all the memory or time of who reads them: each function writes one into a folder."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import struct
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from bad_archives import END
+from crosswheel.testing import tiny_elf, tiny_wheel
+
+CENTRAL = struct.Struct("<4s6H3I5H2I")
+LOCAL = struct.Struct("<4s5H3I2H")
+TAG = "cp313-cp313-manylinux_2_17_aarch64"
+SUFFIX = ".cpython-313-aarch64-linux-gnu.so"
+_BLOCK = 1 << 20
+
+
+# ---- wheels ---------------------------------------------------------------------------------------------------------
+
+
+def many_long_names(folder: Path) -> Path:
+    """A directory of 32 MiB, all of it names; each byte of them is none of UTF-8, and is spelled out in four."""
+    names = [b"%05d" % number + b"\xff" * 60_000 for number in range(500)]
+    return _members(folder, names)
+
+
+def many_wide_names(folder: Path) -> Path:
+    """99 000 names; one letter in each makes Python keep four bytes for all others."""
+    names = ["😀".encode() + b"%06d/" % number + b"a" * 250 for number in range(99_000)]
+    return _members(folder, names)
+
+
+def shared_bytes(folder: Path) -> Path:
+    """Members of one megabyte which are all the same kilobyte of the archive."""
+    zeros = bytes(_BLOCK)
+    packed, crc = zlib.compress(zeros, 9, wbits=-15), zlib.crc32(zeros)
+    return _members(folder, [b"%d" % number for number in range(250)], packed, len(zeros), crc)
+
+
+def zip64_sizes(folder: Path) -> Path:
+    """Members of 8 EiB each, as a field for large sizes says."""
+    extra = struct.pack("<HHQQ", 1, 16, 1 << 63, 1 << 63)
+    return _members(folder, [b"a", b"b"], b"", 0xFFFF_FFFF, 0, extra=extra)
+
+
+def many_symbols(folder: Path) -> Path:
+    """A million of them, in a hundred libraries."""
+    names = [f"{number:x}" for number in range(10_000)]
+    library = tiny_elf(exports=["PyInit_fast"], undefined=names)
+    return _deflated(folder, {f"{number}{SUFFIX}": library for number in range(100)})
+
+
+def long_symbols(folder: Path) -> Path:
+    """Few symbols whose names are as long as the file, again and again."""
+    names = ["a" * 30_000 + str(number) for number in range(100)]
+    library = tiny_elf(exports=["PyInit_fast"], undefined=names)
+    return _deflated(folder, {f"{number}{SUFFIX}": library for number in range(75)})
+
+
+def long_needed_names(folder: Path) -> Path:
+    """10 000 libraries are needed by each, and the name of each is a part of one long name."""
+    library = bytearray(tiny_elf(exports=["PyInit_fast"], needed=["a" * (1 << 20), *["b"] * 10_000]))
+    needed = struct.Struct("<QQ")
+    first = library.index(needed.pack(1, 1))
+    for number in range(10_001):
+        needed.pack_into(library, first + number * needed.size, 1, 1 + number)
+    return _deflated(folder, {f"{number}{SUFFIX}": bytes(library) for number in range(3)})
+
+
+def many_versions(folder: Path) -> Path:
+    """Each library of hundreds wants a version of each library of thousands."""
+    versions = {f"lib{number}.so": ["V"] for number in range(2000)}
+    library = tiny_elf(exports=["PyInit_fast"], needed=["libc.so.6"], versions_needed=versions)
+    return _deflated(folder, {f"{number}{SUFFIX}": library for number in range(200)})
+
+
+def many_libraries(folder: Path) -> Path:
+    library = tiny_elf(exports=["PyInit_fast"], needed=["libc.so.6"], undefined=["malloc"], runpath="$ORIGIN")
+    return _deflated(folder, {f"a{number}{SUFFIX}": library for number in range(50_000)})
+
+
+def many_headers(folder: Path) -> Path:
+    """A METADATA of as many fields as it may have bytes for."""
+    text = b"Name: tiny\nVersion: 1.0\nMetadata-Version: 2.4\n" + b"Classifier: a\n" * 290_000
+    return tiny_wheel(folder, members={"tiny-1.0.dist-info/METADATA": text})
+
+
+def many_rows(folder: Path) -> Path:
+    text = b"".join(b"%d,sha256=a,1\n" % number for number in range(160_000))
+    return tiny_wheel(folder, members={"tiny-1.0.dist-info/RECORD": text})
+
+
+def tags_of_a_name(folder: Path) -> Path:
+    """A file name that stands for tens of thousands of tags."""
+    part = ".".join(map(chr, range(ord("a"), ord("z") + 1)))
+    path = tiny_wheel(folder, name="a", version="1")
+    return path.rename(folder / f"a-1-{part}.{part.upper()[:20]}-{part}.{part[:20]}1-{part}.{part[:20]}2.whl")
+
+
+def deflated_zeros(folder: Path) -> Path:
+    """A gigabyte, all but a few bytes."""
+    path = tiny_wheel(folder, members={"tiny.py": b""})
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive, archive.open("zeros", "w") as member:
+        for _ in range(1000):
+            member.write(bytes(_BLOCK))
+    return path
+
+
+# ---- sdists ---------------------------------------------------------------------------------------------------------
+
+
+def many_members(folder: Path) -> Path:
+    """A million empty files."""
+    return _tar(folder, (_header(b"tiny-1.0/%d" % number) for number in range(1_000_000)))
+
+
+def one_long_pax_header(folder: Path) -> Path:
+    """Of half a gigabyte."""
+    size = 512 << 20
+    return _tar(folder, _with_zeros(_header(b"x", size, b"x"), size))
+
+
+def many_pax_headers(folder: Path) -> Path:
+    """Global ones, each of which holds for every member that follows."""
+    return _tar(folder, (_pax(f"key{number}", "v" * 400, b"g") + _header(b"a%d" % number) for number in range(20_000)))
+
+
+def one_long_name(folder: Path) -> Path:
+    size = 512 << 20
+    return _tar(folder, _with_zeros(_header(b"././@LongLink", size, b"L"), size))
+
+
+def chained_long_names(folder: Path) -> Path:
+    """Each is followed by another, and the last by a file."""
+    link = _header(b"././@LongLink", 512, b"L") + b"a" * 511 + b"\0"
+    return _tar(folder, iter([*[link] * 100_000, _header(b"tiny-1.0/a")]))
+
+
+def sparse_file(folder: Path) -> Path:
+    """A terabyte of which nothing is there."""
+    path = folder / "tiny-1.0.tar.gz"
+    info = tarfile.TarInfo("tiny-1.0/a")
+    info.pax_headers = {"GNU.sparse.size": str(1 << 40), "GNU.sparse.name": "tiny-1.0/a", "GNU.sparse.map": "0,0"}
+    with tarfile.open(path, "w:gz", format=tarfile.PAX_FORMAT) as archive:
+        archive.addfile(info)
+    return path
+
+
+def many_texts(folder: Path) -> Path:
+    """Of files that are read and not only hashed."""
+
+    def members() -> Iterator[bytes]:
+        for number in range(60):
+            yield from _with_zeros(_header(b"tiny-1.0/%d.pyx" % number, 16 << 20), 16 << 20)
+
+    return _tar(folder, members())
+
+
+def deep_folders(folder: Path) -> Path:
+    """Each in the one before it, further than any function may call itself."""
+    names = ("tiny-1.0" + "/a" * depth for depth in range(1900))
+    path = folder / "tiny-1.0.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        for name in names:
+            info = tarfile.TarInfo(name)
+            info.type, info.mode = tarfile.DIRTYPE, 0o755
+            archive.addfile(info)
+    return path
+
+
+# ---- pages and settings ---------------------------------------------------------------------------------------------
+
+
+def long_page() -> Iterator[bytes]:
+    """A gigabyte of JSON, as blocks."""
+    yield b'{"meta": {"api-version": "1.0"}, "name": "tiny", "files": ["'
+    for _ in range(1024):
+        yield b"a" * _BLOCK
+    yield b'"]}'
+
+
+def page_of_lists() -> bytes:
+    return b'{"meta": {"api-version": "1.0"}, "name": "tiny", "files": [' + b"[]," * 8_000_000 + b"[]]}"
+
+
+def page_of_depth() -> bytes:
+    return b"[" * 200_000 + b"]" * 200_000
+
+
+def page_of_tags() -> bytes:
+    return b"<html><body>" + b"<a>" * 3_000_000
+
+
+def nested_toml(folder: Path) -> Path:
+    return _toml(folder, "a = " + "[" * 100_000 + "]" * 100_000)
+
+
+def dotted_toml(folder: Path) -> Path:
+    return _toml(folder, ".".join("a" * 100_000) + " = 1\n")
+
+
+def dotted_table_toml(folder: Path) -> Path:
+    return _toml(folder, "".join(f"[{'.'.join('a' * 5000)}.b{number}]\n" for number in range(50)))
+
+
+def endless_toml(folder: Path) -> Path:
+    return _toml(folder, "# " + "a" * (400 << 20))
+
+
+BOMBS: dict[str, Callable[[Path], Path]] = {
+    bomb.__name__: bomb
+    for bomb in (
+        many_long_names, many_wide_names, shared_bytes, zip64_sizes, many_symbols, long_symbols, long_needed_names,
+        many_versions, many_libraries, many_headers, many_rows, tags_of_a_name, deflated_zeros, many_members,
+        one_long_pax_header, many_pax_headers, one_long_name, chained_long_names, sparse_file, many_texts, deep_folders,
+        nested_toml, dotted_toml, dotted_table_toml, endless_toml,
+    )
+}  # fmt: skip
+
+
+# ---- how they are made ----------------------------------------------------------------------------------------------
+
+
+def _members(
+    folder: Path, names: list[bytes], packed: bytes = b"", size: int = 0, crc: int = 0, extra: bytes = b""
+) -> Path:
+    """A wheel with members besides, every one of which is the same place in the archive."""
+    path = tiny_wheel(folder, members={"tiny.py": b""})
+    data = path.read_bytes()
+    _, _, _, _, count, length, start, _ = END.unpack(data[-END.size :])
+    method = 8 if packed else 0
+    local = LOCAL.pack(b"PK\3\4", 20, 0x800, method, 0, 33, crc, len(packed), min(size, 0xFFFF_FFFF), 1, 0)
+    numbers = (20, 20, 0x800, method, 0, 33, crc, size if extra else len(packed), size)
+    rows = b"".join(
+        CENTRAL.pack(b"PK\1\2", *numbers, len(name), len(extra), *[0] * 4, start) + name + extra for name in names
+    )
+    directory = data[start : start + length] + rows
+    middle = local + b"a" + packed
+    total = min(count + len(names), 0xFFFF)
+    end = END.pack(b"PK\5\6", 0, 0, total, total, len(directory), start + len(middle), 0)
+    path.write_bytes(data[:start] + middle + directory + end)
+    return path
+
+
+def _deflated(folder: Path, members: dict[str, bytes]) -> Path:
+    path = tiny_wheel(folder, tag=TAG, members={})
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for name, data in members.items():
+            archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
+    return path
+
+
+def _tar(folder: Path, blocks: Iterator[bytes]) -> Path:
+    path = folder / "tiny-1.0.tar.gz"
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        _write(file, blocks)
+    return path
+
+
+def _write(file: gzip.GzipFile, blocks: Iterator[bytes]) -> None:
+    together = io.BytesIO()
+    for block in blocks:
+        together.write(block)
+        if together.tell() > _BLOCK:
+            file.write(together.getvalue())
+            together = io.BytesIO()
+    file.write(together.getvalue() + bytes(1024))
+
+
+def _header(name: bytes, size: int = 0, kind: bytes = b"0") -> bytes:
+    """A tar header (POSIX.1-1988, ustar)."""
+    fields = struct.pack(
+        "100s8s8s8s12s12s8s1s100s6s2s247s", name, b"0000644", b"0000000", b"0000000", b"%011o" % size, b"00000000000",
+        b" " * 8, kind, b"", b"ustar\0", b"00", b"",
+    )  # fmt: skip
+    return fields[:148] + b"%06o\0 " % sum(fields) + fields[156:]
+
+
+def _pax(key: str, value: str, kind: bytes) -> bytes:
+    length = len(key) + len(value) + 3
+    length += len(str(length + 3))
+    record = f"{length} {key}={value}\n".encode()
+    return _header(b"pax", len(record), kind) + record + bytes(-len(record) % 512)
+
+
+def _with_zeros(header: bytes, size: int) -> Iterator[bytes]:
+    yield header
+    for _ in range(size // _BLOCK):
+        yield bytes(_BLOCK)
+
+
+def _toml(folder: Path, text: str) -> Path:
+    path = folder / "pyproject.toml"
+    path.write_text(text)
+    return path
+
+
+def json_page(files: int) -> bytes:
+    """An honest one, of many files."""
+    return json.dumps({"meta": {"api-version": "1.0"}, "name": "tiny", "files": [{}] * files}).encode()
