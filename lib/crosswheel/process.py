@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import os
 import secrets
 import select
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from crosswheel import guardian
 from crosswheel.errors import CrosswheelError, TimeLimit
+from crosswheel.guardian import MARK, marked
 from crosswheel.terminal import is_interactive, kept_terminal
 
 _POLL = 0.05
-# The variable by which whatever a command started can be told from everything else.
-_MARK = "CROSSWHEEL_COMMAND"
 _GRACE = 3.0
 _LOOK = 0.5  # seconds between two looks at how much memory a command takes
 
@@ -115,7 +118,7 @@ class Processes:
         """
         if self.stopped:
             raise Stopped(f"not started: {argv[0]}")
-        env = {**env, _MARK: secrets.token_hex(8)}
+        env = {**env, MARK: _new_mark()}
         if log is None:
             return self._capture(argv, env, cwd, deadline)
         with log.open("ab") as sink:
@@ -123,7 +126,7 @@ class Processes:
             sink.flush()
             since = sink.tell()
             process = self._start(argv, env, cwd, sink.fileno())
-            self._wait(process, env[_MARK], argv, deadline, meter)
+            self._wait(process, env[MARK], argv, deadline, meter)
         if process.returncode:
             raise CommandFailed(argv, process.returncode, "\n".join(log_tail(log, since=since)))
         return ""
@@ -135,7 +138,7 @@ class Processes:
         """
         if self.stopped:
             raise Stopped(f"not started: {argv[0]}")
-        env, terminal = {**env, _MARK: secrets.token_hex(8)}, is_interactive()
+        env, terminal = {**env, MARK: _new_mark()}, is_interactive()
         with kept_terminal() if terminal else contextlib.nullcontext():
             # A terminal belongs to one session: the command stays in ours, and is known by its mark alone.
             process = subprocess.Popen(list(argv), env=env, cwd=cwd, start_new_session=not terminal)
@@ -145,7 +148,7 @@ class Processes:
                     with contextlib.suppress(subprocess.TimeoutExpired):
                         process.wait(_POLL)
             finally:
-                _end_escaped(env[_MARK])
+                _end_escaped(env[MARK])
                 process.wait()
         return process.returncode if process.returncode >= 0 else 128 - process.returncode
 
@@ -155,7 +158,7 @@ class Processes:
         # A file, and not a pipe: nobody has to read while the command runs.
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             process = self._start(argv, env, cwd, out.fileno(), err.fileno())
-            self._wait(process, env[_MARK], argv, deadline)
+            self._wait(process, env[MARK], argv, deadline)
             out.seek(0)
             err.seek(0)
             text = out.read().decode(errors="replace")
@@ -229,6 +232,33 @@ class Attached:
             self._process.stdin.close()
 
 
+@functools.cache
+def _guarded() -> str:
+    """The beginning of all marks of this process, which a guardian ends them by should it be killed."""
+    mark = f"{secrets.token_hex(8)}-"
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-S", guardian.__file__, mark],
+        env={},
+        cwd="/",
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    atexit.register(_dismiss, process)
+    return mark
+
+
+def _dismiss(guard: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(OSError):
+        guard.communicate(b".")
+
+
+def _new_mark() -> str:
+    """Of one command."""
+    return f"{_guarded()}{secrets.token_hex(4)}"
+
+
 def start_attached(argv: Sequence[str], log: Path) -> Attached:
     """Start a command in the caller's own environment; raises FileNotFoundError where it is not there."""
     with log.open("wb") as sink:
@@ -246,7 +276,7 @@ def start_connected(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path) -
         try:
             process = subprocess.Popen(
                 list(argv),
-                env=dict(env),
+                env={**env, MARK: _new_mark()},
                 cwd=cwd,
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
@@ -299,13 +329,10 @@ def _end_session(process: subprocess.Popen[bytes]) -> None:
 
 
 def _end_escaped(mark: str) -> None:
-    """End the servers that a command started in sessions of their own: its mark is in their environment (proc(5))."""
-    wanted = f"{_MARK}={mark}".encode()
-    for path in Path("/proc").glob("[0-9]*/environ"):
-        # Another user's, or ended in the meantime.
-        with contextlib.suppress(OSError):
-            if wanted in path.read_bytes().split(b"\0"):
-                os.kill(int(path.parent.name), signal.SIGKILL)
+    """End the servers that a command started in sessions of their own: its mark is in their environment."""
+    for number in marked(mark):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(number, signal.SIGKILL)
 
 
 def _end_leftovers(process: subprocess.Popen[bytes]) -> None:

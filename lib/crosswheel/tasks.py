@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import inspect
 import re
-import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +20,7 @@ from invoke.tasks import Task
 
 from crosswheel import __version__
 from crosswheel.config import Option
+from crosswheel.endings import ending_in_order
 from crosswheel.errors import INTERRUPTED, CrosswheelError, UsageError, explaining
 from crosswheel.flags import flag_options, parse_value, takes_many
 from crosswheel.report.streams import guarded_streams, standard_output
@@ -132,7 +132,6 @@ def _told_apart(words: Sequence[str], verb: str) -> tuple[list[str], list[str]]:
 
 def main(argv: list[str] | None = None) -> None:
     """The console command `crosswheel`."""
-    # A CI system that cancels a job sends SIGTERM: end as Ctrl-C would, with finished wheels and no stray process.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with guarded_streams():
+    # From the first moment on: what verbs import takes a while.
+    with ending_in_order(), guarded_streams():
         _Console(name="crosswheel", binary="crosswheel", version=__version__, namespace=namespace).run(argv)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -146,6 +147,34 @@ def test_stopping_ends_what_is_under_way_and_refuses_what_comes_later(tmp_path: 
     with pytest.raises(Stopped, match="not started: sh"):
         processes.run(["sh", "-c", f"touch {tmp_path}/never"], env=ENVIRON)
     assert not (tmp_path / "never").exists()
+
+
+# A run of its own: what it has started is what STUBBORN starts, and a server in another session.
+RUN = """
+import sys
+from pathlib import Path
+from crosswheel.process import Processes
+server = "import os, pathlib, time; pathlib.Path('server.pid').write_text(str(os.getpid())); time.sleep(600)"
+code = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {server!r}], start_new_session=True)\\n"
+command = [sys.executable, "-c", code + sys.argv[1], "stay"]
+Processes().run(command, env={"PATH": sys.argv[2]}, cwd=Path(sys.argv[3]), log=Path(sys.argv[3], "log"))
+"""
+
+
+def test_what_a_run_that_is_killed_had_started_ends_with_it(tmp_path: Path) -> None:
+    run = subprocess.Popen(python(RUN, STUBBORN, os.defpath, str(tmp_path)))
+    running = pids(tmp_path)
+    limit = time.monotonic() + 60
+    while not (tmp_path / "server.pid").exists() or not (tmp_path / "server.pid").read_text():
+        assert time.monotonic() < limit
+        time.sleep(0.01)
+    running.append(int((tmp_path / "server.pid").read_text()))
+    run.kill()
+    run.wait()
+    limit = time.monotonic() + 30
+    while any(map(runs_still, running)):
+        assert time.monotonic() < limit
+        time.sleep(0.02)
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, TextIO
 
+from crosswheel.endings import ending_in_order
+
 
 def run_verb(verb: str, project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
     """Only the file of that verb is imported, with what it needs."""
-    code: int = getattr(import_module(f"{__name__}.{verb}"), verb)(project, options, stream)
+    with ending_in_order():
+        code: int = getattr(import_module(f"{__name__}.{verb}"), verb)(project, options, stream)
     return code

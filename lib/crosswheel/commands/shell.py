@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -28,6 +27,7 @@ from crosswheel.report.console import console_for
 from crosswheel.report.terminal import display
 from crosswheel.report.untrusted import clean
 from crosswheel.scratch import clear_abandoned, scratch_folder, temporary_folder
+from crosswheel.secrecy import conceal
 from crosswheel.steps.build import put_source, run_before, settings_for
 from crosswheel.targets import Target
 from crosswheel.terminal import is_interactive
@@ -55,10 +55,11 @@ def shell(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
     if config.target is None:
         hint = "crosswheel shell cp313-manylinux_2_28_aarch64; crosswheel plan lists the targets"
         raise UsageError("no target is named: a shell opens for one", hint=hint)
+    conceal()
     quieten_backends()
     # What piped commands print must not be mixed with what we have to say.
     words = stream if is_interactive() else sys.stderr
-    with _ending_in_order(), temporary_folder() as folder, ExitStack() as stack:
+    with temporary_folder() as folder, ExitStack() as stack:
         with display(words, os.environ) as listener:
             place = _prepare(config, config.target, Path(folder), stack, listener)
         console = console_for(words, os.environ)
@@ -77,18 +78,6 @@ if command -v bash >/dev/null 2>&1; then
 fi
 exec sh
 """
-
-
-@contextmanager
-def _ending_in_order() -> Iterator[None]:
-    """A window that is closed, and a job that is cancelled, end as Ctrl-C would: the container goes away."""
-    numbers = (signal.SIGHUP, signal.SIGTERM)
-    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _prepare(config: Config, target: Target, folder: Path, stack: ExitStack, listener: Listener) -> _Place:

@@ -39,6 +39,7 @@ from crosswheel.report.document import report_document, write_json
 from crosswheel.report.markdown import report_markdown
 from crosswheel.report.terminal import display, plan_text, summary_text
 from crosswheel.scratch import clear_abandoned, temporary_folder
+from crosswheel.secrecy import conceal
 from crosswheel.targets import PythonTag
 
 
@@ -52,6 +53,7 @@ def wheels(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
     if config.dry_run:
         return plan(project, options, stream)
     _check_output(config.output)
+    conceal()
     quieten_backends()
     with (
         display(stream, os.environ) as listener,
@@ -127,11 +129,12 @@ def _interpreters(site: Site, listener: Listener) -> dict[PythonTag, Interpreter
 
 
 def _publish(done: Report, config: Config, stream: TextIO) -> None:
-    stream.write(summary_text(done, console_for(stream, os.environ)))
-    stream.flush()  # before whoever called us logs its own last words
     document = report_document(done)
+    # First: the terminal of a run that was ended by SIGHUP is no more.
     for path in filter(None, (config.output / "report.json", config.json)):
         write_json(path, document)
+    stream.write(summary_text(done, console_for(stream, os.environ)))
+    stream.flush()  # before whoever called us logs its own last words
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(summary).open("a", encoding="utf-8") as file:
             file.write(report_markdown(done))
