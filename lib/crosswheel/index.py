@@ -181,6 +181,14 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
+def is_sound(kept: Path) -> bool:
+    """Whether a file that was fetched before still has the sha256 that its folder is called by."""
+    try:
+        return sha256_of(kept) == kept.parent.name
+    except OSError:
+        return False
+
+
 @dataclass
 class _Progress:
     """What pypi-simple reports to; passes on a few events a second's worth of bytes."""
@@ -244,7 +252,7 @@ class Index:
                 hint="download it yourself and give the file",
             )
         final = self.cache / "files" / promised / package.filename
-        if final.is_file():
+        if final.is_file() and is_sound(final):
             mark_used(final.parent)
             return final
         final.parent.mkdir(parents=True, exist_ok=True)

@@ -19,6 +19,7 @@ from typing import IO, Any, TypeVar
 
 from crosswheel.answers import Answers
 from crosswheel.errors import AuditFailed, SourceError
+from crosswheel.formats.tarballs import seal_sdist
 from crosswheel.formats.tars import open_tar
 from crosswheel.formats.zips import RATIO, UNPACKED, open_archive
 from crosswheel.index import sha256_of
@@ -124,6 +125,16 @@ def _is_telling(name: str) -> bool:
     return bool(_PKG_INFO.fullmatch(name)) or _is_build_file(name) or name.endswith(_MAY_SPEAK_OF_CXX)
 
 
+def unpack_sdist(sdist: Sdist, folder: Path) -> Path:
+    """As `unpack`, and only if the file is the one that was read: builds before this one could have changed it."""
+    if sha256_of(sdist.path) != sdist.sha256:
+        raise SourceError(
+            f"{sdist.path} has changed since this run has read it",
+            hint="see what writes there (a build of this run?), then run the same command again",
+        )
+    return unpack(sdist.path, folder)
+
+
 def unpack(archive: Path, folder: Path) -> Path:
     """Unpack an sdist and give its one top folder; members that would land outside are refused beforehand."""
     names = member_names(archive)
@@ -148,6 +159,13 @@ def unpack(archive: Path, folder: Path) -> Path:
             with open_tar(archive) as tarred:
                 _extract_tar(tarred, folder, archive.name)
     return folder / tops.pop()
+
+
+def seal(archive: Path, epoch: int) -> None:
+    """Make the same bytes of the same content, dated to `epoch`; another kind of archive stays as it is. Raises SourceError."""
+    with _readable(archive):
+        if archive.name.endswith((".tar.gz", ".tgz")):
+            seal_sdist(archive, epoch)
 
 
 def member_names(archive: Path) -> list[str]:

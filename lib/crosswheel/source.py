@@ -16,11 +16,12 @@ from crosswheel.backend import make_distribution
 from crosswheel.config import declared_name, read_toml
 from crosswheel.errors import BuildFailed, SourceError, UsageError
 from crosswheel.hosts import LocalHost
+from crosswheel.index import is_sound
 from crosswheel.keeping import mark_used
 from crosswheel.model import Interpreter, Listener, Sdist, chore
 from crosswheel.process import log_tail
 from crosswheel.scratch import temporary_folder
-from crosswheel.sdist import as_epoch, member_names, read_sdist
+from crosswheel.sdist import as_epoch, member_names, read_sdist, seal
 from crosswheel.targets import PythonTag
 from crosswheel.toolchains.startup import hide_folder, install_startup
 from crosswheel.version_control import last_commit
@@ -149,13 +150,15 @@ def _from_folder(project: Path, host: LocalHost, folder: Path, timeout: float, o
     epoch = _epoch_of(host.environ) or last_commit(project, host.processes, host.environ)
     began = time.time()
     first = epoch or _newest((project / name for name in _BUILD_FILES), began)
-    sdist = read_sdist(_build_sdist(project, host.dated(as_epoch(first)), folder, timeout, output))
+    path = _build_sdist(project, host.dated(as_epoch(first)), folder, timeout, output)
     if epoch is None:
-        inside = (PurePosixPath(name).parts[1:] for name in member_names(sdist.path))
+        inside = (PurePosixPath(name).parts[1:] for name in member_names(path))
         # What backends write beside the sources is as old as the last sdist.
         kept = (parts for parts in inside if not any(part.endswith((".egg-info", "PKG-INFO")) for part in parts))
         epoch = _newest((project.joinpath(*parts) for parts in kept), began) or first
-    return replace(sdist, epoch=as_epoch(epoch))
+    # Backends date what they pack to files of a checkout, which are as old as that, or to this moment.
+    seal(path, as_epoch(epoch))
+    return replace(read_sdist(path), epoch=as_epoch(epoch))
 
 
 def _newest(paths: Iterable[Path], before: float) -> int:
@@ -207,7 +210,7 @@ def _kept(source: str, host: LocalHost) -> Path | None:
             continue
         if its_name == canonicalize_name(name) and version in {None, its_version}:
             found.append((its_version, path))
-    return max(found)[1] if found else None
+    return next((path for _, path in sorted(found, reverse=True) if is_sound(path)), None)
 
 
 def _choose(source: str, host: LocalHost) -> DistributionPackage:

@@ -73,6 +73,23 @@ def test_a_file_is_fetched_once_and_kept_by_its_hash(server: IndexServer, tmp_pa
     assert [asked for asked in server.asked if asked.startswith("/files/")] == ["/files/tiny/tiny-1.0.tar.gz"]
 
 
+def test_a_kept_file_that_was_changed_is_fetched_again(server: IndexServer, tmp_path: Path) -> None:
+    index = index_of(server, tmp_path)
+    path = take(index)
+    path.write_bytes(b"something else")
+    assert take(index) == path
+    assert path.read_bytes() == DATA
+
+
+def test_a_kept_sdist_that_was_changed_does_not_serve_offline(server: IndexServer, tmp_path: Path) -> None:
+    server.files["tiny"] = {"tiny-1.0.tar.gz": sdist(tmp_path)}
+    path = fetch("tiny==1.0", host_of(server, tmp_path), tmp_path, deaf).path
+    path.write_bytes(sdist(tmp_path, requires_python=">=3.99"))
+    with pytest.raises(IndexUnreachable):
+        fetch("tiny==1.0", host_of(server, tmp_path, offline=True), tmp_path, deaf)
+    assert fetch("tiny==1.0", host_of(server, tmp_path), tmp_path, deaf).requires_python == ""
+
+
 def test_progress_is_told_to_the_last_byte(server: IndexServer, tmp_path: Path) -> None:
     server.files["tiny"]["tiny-1.0.tar.gz"] = b"x" * 5_000_000
     told: list[Event] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,8 @@ from pathlib import Path
 import filelock
 import pytest
 
-from crosswheel.keeping import locked
+from crosswheel.errors import UsageError
+from crosswheel.keeping import locked, own_cache
 from crosswheel.process import Processes, Stopped
 
 
@@ -62,3 +64,32 @@ def _is_taken(path: Path) -> bool:
             return False
     except filelock.Timeout:
         return True
+
+
+# ---- whose the cache is ---------------------------------------------------------------------------------------
+
+
+def test_a_cache_is_open_to_its_user_alone(tmp_path: Path) -> None:
+    for _ in range(2):
+        assert own_cache(tmp_path / "a" / "cache").stat().st_mode & 0o777 == 0o700
+    (tmp_path / "older").mkdir(mode=0o755)
+    assert own_cache(tmp_path / "older").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_cache_that_others_may_write_to_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    folder = tmp_path / "my cache"
+    folder.mkdir()
+    folder.chmod(0o775)
+    with pytest.raises(UsageError) as caught:
+        own_cache(folder)
+    assert caught.value.message == f"other users may write to the cache {folder}, and so into your wheels"
+    assert caught.value.hint.startswith(f"rm -r '{folder}'")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder to another user")
+def test_a_cache_of_another_user_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    os.chown(tmp_path, 65534, -1)
+    with pytest.raises(UsageError) as caught:
+        own_cache(tmp_path)
+    assert caught.value.message.startswith(f"the cache {tmp_path} belongs to another user")
+    assert caught.value.hint.startswith(f"sudo chown -R 0 {tmp_path}")

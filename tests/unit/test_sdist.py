@@ -15,8 +15,9 @@ from crosswheel.sdist import (
     member_names,
     read_sdist,
     unpack,
+    unpack_sdist,
 )
-from tiny_projects import tar_of
+from tiny_projects import PKG_INFO, tar_of
 
 
 def zip_of(members: dict[str, bytes], folder: Path) -> Path:
@@ -298,3 +299,11 @@ def test_an_archive_that_becomes_too_much_is_not_unpacked(tmp_path: Path, monkey
     path = tar_of({"zeros": bytes(4 << 20)}, tmp_path)
     with pytest.raises(SourceError, match="which is a bomb"):
         read_sdist(path)
+
+
+def test_an_sdist_that_was_changed_since_it_was_read_is_not_unpacked(tmp_path: Path) -> None:
+    sdist = read_sdist(tar_of({"PKG-INFO": PKG_INFO, "a.py": b""}, tmp_path))
+    assert unpack_sdist(sdist, tmp_path / "first").name == "tiny-1.0"
+    tar_of({"PKG-INFO": PKG_INFO, "a.py": b"import os"}, tmp_path)
+    with pytest.raises(SourceError, match="has changed since this run has read it"):
+        unpack_sdist(sdist, tmp_path / "second")

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import io
 import os
 import subprocess
+import tarfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 
 from crosswheel.errors import SourceError, TimeLimit, UsageError
 from crosswheel.model import Chore, Event, Sdist
-from crosswheel.sdist import member_names
+from crosswheel.sdist import member_names, seal, unpack, unpack_sdist
 from crosswheel.source import _parse_name, fetch, requires_python_of
 from tiny_projects import PKG_INFO, tiny_host, tiny_project
 
@@ -69,6 +71,60 @@ def test_a_checkout_is_as_old_as_its_last_commit(tmp_path: Path) -> None:
     for words in (["init"], ["add", "."], ["-c", "user.name=x", "-c", "user.email=x", "commit", "-m", "x"]):
         subprocess.run(["/usr/bin/env", "git", *words], cwd=project, env=environ, check=True, capture_output=True)
     assert sdist_of(project, tmp_path / "made").epoch == 1_650_000_000
+
+
+def test_the_sdist_of_a_commit_is_the_same_bytes_wherever_and_whenever_it_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+    for name, moment, mask in (("first", 1_600_000_000, 0o022), ("second", 1_700_000_000, 0o007)):
+        (tmp_path / name / "temporary").mkdir(parents=True)
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path / name / "temporary"))
+        before = os.umask(mask)
+        try:
+            project = dated_project(tmp_path / name, LICENSE=moment)
+            for path in project.iterdir():
+                path.chmod(0o666 & ~mask)
+            os.link(project / "LICENSE", project / ("A_COPY" if mask else "Z_COPY"))
+            (project / ("A_COPY" if mask else "Z_COPY")).rename(project / "COPYING")
+            made.append(sdist_of(project, tmp_path / name / "made", SOURCE_DATE_EPOCH="1650000000"))
+        finally:
+            os.umask(before)
+    first, second = made
+    assert first.path.read_bytes() == second.path.read_bytes()
+    assert first.sha256 == second.sha256
+    unpacked = unpack_sdist(first, tmp_path / "unpacked")
+    assert {int(path.stat().st_mtime) for path in unpacked.iterdir()} == {1_650_000_000}
+    assert (unpacked / "fast.c").read_bytes() == (tmp_path / "first" / "platform" / "fast.c").read_bytes()
+
+
+def test_links_and_programs_of_an_sdist_stay_what_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "tiny-1.0.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        for name, kind, link, mode in (
+            ("b", tarfile.REGTYPE, "", 0o755),
+            ("a", tarfile.LNKTYPE, "tiny-1.0/b", 0o644),
+            ("c", tarfile.SYMTYPE, "b", 0o777),
+            ("folder", tarfile.DIRTYPE, "", 0o700),
+        ):
+            member = tarfile.TarInfo(f"tiny-1.0/{name}")
+            member.type, member.linkname, member.mode = kind, link, mode
+            member.size = 3 if name == "b" else 0
+            archive.addfile(member, io.BytesIO(b"run"))
+    seal(path, 1_650_000_000)
+    unpacked = unpack(path, tmp_path / "unpacked")
+    assert [(unpacked / name).read_bytes() for name in "abc"] == [b"run"] * 3
+    assert os.access(unpacked / "b", os.X_OK)
+    assert (unpacked / "c").readlink() == Path("b")
+    assert (unpacked / "folder").is_dir()
+
+
+def test_an_sdist_that_cannot_be_read_is_not_sealed(tmp_path: Path) -> None:
+    path = tmp_path / "tiny-1.0.tar.gz"
+    path.write_bytes(b"no archive")
+    with pytest.raises(SourceError, match="cannot be read"):
+        seal(path, 1_650_000_000)
+    assert [found.name for found in tmp_path.iterdir()] == [path.name]
 
 
 @pytest.mark.parametrize(("text", "epoch"), [("1600000000", 1_600_000_000), ("0", 315_532_800), ("-1", 315_532_800)])

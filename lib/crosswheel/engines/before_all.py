@@ -21,7 +21,7 @@ from crosswheel.engines.site import Site
 from crosswheel.errors import BuildFailed
 from crosswheel.model import Job, Sdist, chore
 from crosswheel.process import CommandFailed
-from crosswheel.sdist import unpack
+from crosswheel.sdist import unpack_sdist
 
 _SOURCES = PurePosixPath("/etc/crosswheel/sources")
 
@@ -48,7 +48,7 @@ def prepared(image: Image, tools: str, job: Job, sdist: Sdist, site: Site, start
 def _make(repository: str, tag: str, sdist: Sdist, site: Site, start: Open) -> str:
     command = site.config.before_all
     with start() as workspace:
-        source = unpack(sdist.path, workspace.root / "before-all")
+        source = unpack_sdist(sdist, workspace.root / "before-all")
         folder = PREPARED / source.name
         container, log = workspace.container, workspace.log
         container.put(source, to=PREPARED)

@@ -12,7 +12,7 @@ from crosswheel.config import Config
 from crosswheel.errors import BuildFailed, WheelCount
 from crosswheel.model import Sdist
 from crosswheel.process import CommandFailed
-from crosswheel.sdist import unpack
+from crosswheel.sdist import unpack_sdist
 from crosswheel.steps.work import Work
 from crosswheel.workspace import MADE, Workspace
 
@@ -39,7 +39,7 @@ def build_wheel(workspace: Workspace, sdist: Sdist, config: Config, processors: 
 
 def put_source(workspace: Workspace, sdist: Sdist) -> Path:
     """The project's folder, as its sdist has it."""
-    source = unpack(sdist.path, workspace.root / "source")
+    source = unpack_sdist(sdist, workspace.root / "source")
     workspace.put(source)
     return source
 

