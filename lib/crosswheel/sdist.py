@@ -162,7 +162,7 @@ def unpack(archive: Path, folder: Path) -> Path:
 
 
 def seal(archive: Path, epoch: int) -> None:
-    """Make the same bytes of the same content, dated to `epoch`; another kind of archive stays as it is. Raises SourceError."""
+    """Make the same bytes of the same content, dated to `epoch`, where it is a .tar.gz. Raises SourceError."""
     with _readable(archive):
         if archive.name.endswith((".tar.gz", ".tgz")):
             seal_sdist(archive, epoch)
