@@ -40,18 +40,45 @@ class UploadServer:
     """The names of files in every upload, whatever became of it."""
     forms: list[dict[str, str]] = field(default_factory=list)
     logins: list[str] = field(default_factory=list)
+    late: int = 0
+    """How many more pages show nothing of what was sent."""
+    spoiled: set[str] = field(default_factory=set)
+    """Files that are kept with other bytes than were sent."""
+    unreadable_after: int = 0
+    """The number of uploads after which no page can be read."""
     stale: int = 0
     """How many more pages are of a time when there was no file yet."""
     simple: str = "/simple/"
+    pages: dict[str, str] = field(default_factory=dict)
+    """By path, in HTML."""
+    moved: dict[str, str] = field(default_factory=dict)
+    """By path, where one is sent on to."""
     asked: list[str] = field(default_factory=list)
 
     def page(self) -> bytes:
         self.stale -= 1
+        unseen = self.stale >= 0
+        if self.sent and self.late > 0:
+            self.late -= 1
+            unseen = True
         files = [
             {"filename": name, "url": f"{self.url}files/{name}", "hashes": {"sha256": hashlib.sha256(data).hexdigest()}}
-            for name, data in ({} if self.stale >= 0 else self.files).items()
+            for name, data in ({} if unseen else self.files).items()
         ]
         return json.dumps({"meta": {"api-version": "1.0"}, "name": "tiny", "files": files}).encode()
+
+    def reply(self, path: str) -> tuple[int, bytes, dict[str, str]]:
+        """To who reads."""
+        name = path.removeprefix("/files/")
+        if self.unreadable_after and len(self.sent) >= self.unreadable_after:
+            return 500, b"", {}
+        if path in self.pages:
+            return 200, self.pages[path].encode(), {"Content-Type": "text/html"}
+        if path in self.moved:
+            return 302, b"", {"Location": self.moved[path]}
+        if path == f"{self.simple}tiny/" and (page := self.page()):
+            return 200, page, {"Content-Type": "application/vnd.pypi.simple.v1+json"}
+        return 200 if path == self.simple or name in self.files else 404, self.files.get(name, b""), {}
 
     def take(self, body: bytes, kind: str) -> Answer:
         form = BytesParser(policy=HTTP).parsebytes(f"Content-Type: {kind}\r\n\r\n".encode() + body)
@@ -66,7 +93,7 @@ class UploadServer:
         if answer.status == 200 and not answer.cut and self.files.get(name, data) != data:
             answer = Answer(400, "File already exists")
         if answer.kept or (answer.status == 200 and not answer.cut):
-            self.files.setdefault(name, data)
+            self.files.setdefault(name, data + b"\0" if name in self.spoiled else data)
         return answer
 
 
@@ -85,12 +112,7 @@ def upload_server(certificate: Path | None = None) -> Iterator[UploadServer]:
 
         def do_GET(self) -> None:
             state.asked.append(self.path)
-            if self.path == f"{state.simple}tiny/" and (page := state.page()):
-                self.answer(200, page, {"Content-Type": "application/vnd.pypi.simple.v1+json"})
-            elif (name := self.path.removeprefix("/files/")) in state.files:
-                self.answer(200, state.files[name], {})
-            else:
-                self.answer(200 if self.path == state.simple else 404, b"", {})
+            self.answer(*state.reply(self.path))
 
         def answer(self, status: int, body: bytes, headers: dict[str, str], reason: str = "") -> None:
             self.send_response(status, reason or None)

@@ -6,6 +6,7 @@ import configparser
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from crosswheel.errors import BuildFailed, SourceError, UsageError
 from crosswheel.hosts import LocalHost
 from crosswheel.index import is_sound
 from crosswheel.keeping import mark_used
-from crosswheel.model import Interpreter, Listener, Sdist, chore
+from crosswheel.model import Interpreter, Listener, Note, Sdist, chore
 from crosswheel.process import log_tail
 from crosswheel.scratch import temporary_folder
 from crosswheel.sdist import as_epoch, member_names, read_sdist, seal
@@ -70,7 +71,28 @@ def _fetch(
                 f"there is no file {redact(source)}", hint="ls, or give NAME==VERSION to take it from the index"
             )
         return _read(path.resolve(), host)
-    return _read(_from_index(source, host), host)
+    return _as_asked(source, _read(_from_index(source, host, listener), host))
+
+
+def _as_asked(source: str, sdist: Sdist) -> Sdist:
+    """An index may serve anything under a file's name. Raises SourceError where it says inside that it is another."""
+    from packaging.utils import InvalidSdistFilename, canonicalize_name, parse_sdist_filename
+    from packaging.version import InvalidVersion, Version
+
+    name, version = _parse_name(source)
+    with suppress(InvalidSdistFilename):  # of an ending that nobody uses any more
+        version = version or parse_sdist_filename(sdist.path.name)[1]
+    try:
+        same = version in {None, Version(sdist.version)}
+    except InvalidVersion:
+        same = False
+    if not same or canonicalize_name(sdist.name) != canonicalize_name(name):
+        told = f"{sdist.path.name} says inside that it is {sdist.name} {sdist.version}"
+        raise SourceError(
+            f"{name} {version or ''} was asked for, and {told}",
+            hint=f"rm {sdist.path}, and ask whoever runs the index",
+        )
+    return sdist
 
 
 def _read(path: Path, host: LocalHost) -> Sdist:
@@ -186,13 +208,17 @@ def _build_sdist(project: Path, host: LocalHost, folder: Path, timeout: float, o
             ) from error
 
 
-def _from_index(source: str, host: LocalHost) -> Path:
+def _from_index(source: str, host: LocalHost, listener: Listener) -> Path:
     """The sdist of NAME or NAME==VERSION: the newest final release that has one; kept files serve again by version."""
     kept = _kept(source, host)
     if kept:
         mark_used(kept.parent)
         return kept
-    return host.index.fetch(_choose(source, host))
+    chosen = _choose(source, host)
+    if chosen.is_yanked:
+        reason = f": {chosen.yanked_reason}" if chosen.yanked_reason else ""
+        listener(Note(f"{chosen.filename} is yanked on the index{reason}"))
+    return host.index.fetch(chosen)
 
 
 def _kept(source: str, host: LocalHost) -> Path | None:
@@ -214,22 +240,32 @@ def _kept(source: str, host: LocalHost) -> Path | None:
 
 
 def _choose(source: str, host: LocalHost) -> DistributionPackage:
+    from packaging.utils import canonicalize_name
     from packaging.version import InvalidVersion, Version
 
     name, wanted = _parse_name(source)
     candidates: list[tuple[Version, bool, DistributionPackage]] = []
     versions = set()
+    passed_over = []
     for package in host.index.files_of(name):
+        if canonicalize_name(package.project or "") != canonicalize_name(name):
+            continue
         try:
             version = Version(package.version or "")
         except InvalidVersion:
             continue
         if wanted is None and (version.is_prerelease or package.is_yanked):
+            passed_over.append(version)
             continue
         if wanted in {None, version}:
             versions.add(version)
             if package.package_type == "sdist":
                 candidates.append((version, package.filename.endswith(".tar.gz"), package))
+    if passed_over and not versions:
+        raise SourceError(
+            f"each release of {name} is yanked or a pre-release, and taken only where its version is given",
+            hint=f"{name}=={max(passed_over)}",
+        )
     if not versions:
         raise SourceError(f"the index has no release {source}", hint=f"pip index versions {name}")
     best = max(candidates, key=lambda candidate: candidate[:2], default=None)

@@ -235,7 +235,7 @@ def test_a_dry_run_tells_all_and_leaves_nothing(project: Project, between: Proxy
 def test_without_a_terminal_somebody_has_to_say_yes_beforehand(plain: Project) -> None:
     released = plain.run("release")
     assert released.returncode == 2
-    assert "nobody said --yes" in released.stdout
+    assert "--yes was not given" in released.stdout
     assert "try: crosswheel release --yes" in released.stdout
 
 

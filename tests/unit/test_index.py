@@ -7,14 +7,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from crosswheel.answers import Answers
-from crosswheel.errors import IndexUnreachable, SourceError
+from crosswheel.errors import IndexUnreachable, NoCredentials, SourceError
 from crosswheel.hosts import LocalHost
 from crosswheel.index import Index, PipSettings, read_pip_settings, sha256_of
-from crosswheel.model import Event, Transfer
+from crosswheel.model import Event, Note, Transfer
 from crosswheel.process import CommandFailed, Processes
 from crosswheel.source import fetch, requires_python_of
 from index_server import IndexServer, index_server
@@ -208,6 +209,120 @@ def test_the_newest_final_release_is_taken(server: IndexServer, tmp_path: Path) 
     assert fetch("tiny", host, tmp_path, deaf).version == "1.10"
     assert fetch("tiny==2.0rc1", host, tmp_path, deaf).version == "2.0rc1"
     assert fetch("tiny==3.0", host, tmp_path, deaf).version == "3.0"
+
+
+def test_a_release_that_is_yanked_is_taken_where_it_is_named_and_told(server: IndexServer, tmp_path: Path) -> None:
+    server.files["tiny"] = {"tiny-1.0.tar.gz": sdist(tmp_path)}
+    server.yanked.add("tiny-1.0.tar.gz")
+    server.yanked_reason = "loses data"
+    host = host_of(server, tmp_path)
+    with pytest.raises(SourceError) as caught:
+        fetch("tiny", host, tmp_path, deaf)
+    assert caught.value.message.startswith("each release of tiny is yanked or a pre-release")
+    assert caught.value.hint == "tiny==1.0"
+    told: list[Event] = []
+    assert fetch("tiny==1.0", host, tmp_path, told.append).version == "1.0"
+    assert Note("tiny-1.0.tar.gz is yanked on the index: loses data") in told
+
+
+@pytest.mark.parametrize("info", [b"Name: evil\nVersion: 1.0\n", b"Name: tiny\nVersion: 2.0\n"])
+@pytest.mark.parametrize("source", ["tiny", "tiny==1.0"])
+def test_an_sdist_that_is_another_than_was_asked_for_is_refused(
+    server: IndexServer, tmp_path: Path, info: bytes, source: str
+) -> None:
+    archive = tar_of({"PKG-INFO": info}, tmp_path, top="tiny-1.0/", name="tiny-1.0.tar.gz")
+    server.files["tiny"] = {"tiny-1.0.tar.gz": archive.read_bytes()}
+    for _ in range(2):  # fetched, and kept
+        with pytest.raises(SourceError, match=r"^tiny 1\.0 was asked for, and tiny-1\.0\.tar\.gz says inside "):
+            fetch(source, host_of(server, tmp_path), tmp_path, deaf)
+
+
+def test_files_of_other_projects_on_its_page_are_no_releases(server: IndexServer, tmp_path: Path) -> None:
+    server.files["tiny"] = {"evil-2.0.tar.gz": b"", "tiny-1.0.tar.gz": sdist(tmp_path)}
+    assert fetch("tiny", host_of(server, tmp_path), tmp_path, deaf).version == "1.0"
+
+
+# ---- who reads, and what answers ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("login", ["", "me:wrong@"])
+def test_an_index_that_lets_us_not_read_says_what_to_set(
+    server: IndexServer, tmp_path: Path, status: int, login: str
+) -> None:
+    server.login, server.refusing = "me:right", status
+    settings = PipSettings(index_url=server.url.replace("//", f"//{login}"))
+    with pytest.raises(NoCredentials) as caught:
+        Index(settings, tmp_path).files_of("tiny")
+    assert caught.value.exit_code == 23
+    assert caught.value.message.startswith(f"reading the index page of tiny failed: {status} ")
+    assert ("does not accept the password" in caught.value.message) == bool(login)
+    assert "PIP_INDEX_URL=https://USER:PASSWORD@127.0.0.1:" in caught.value.hint
+    assert "~/.netrc" in caught.value.hint
+    assert "wrong" not in str(caught.value)
+
+
+@pytest.mark.parametrize("place", ["address", "netrc"])
+def test_who_reads_is_told_to_the_index_and_for_its_files(
+    server: IndexServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    server.login = "mé:p@ss/ word" if place == "address" else "me:secret"
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc") if place == "netrc" else "/nowhere")
+    login = f"{quote('mé')}:{quote('p@ss/ word', safe='')}@" if place == "address" else ""
+    index = Index(PipSettings(index_url=server.url.replace("//", f"//{login}")), tmp_path / "cache")
+    assert take(index).read_bytes() == DATA
+
+
+def test_a_password_in_the_address_is_not_told_to_another_server(server: IndexServer, tmp_path: Path) -> None:
+    with index_server() as other:
+        other.files["tiny"] = server.files["tiny"]
+        other.login = "me:secret"
+        server.url, home = other.url, server.url  # where its page says that files are
+        with pytest.raises(NoCredentials, match="no user name and password are set for it"):
+            take(Index(PipSettings(index_url=home.replace("//", "//me:secret@")), tmp_path))
+
+
+LOGIN = (
+    '<html><title>Sign in</title><form action="/go"><input type="password"></form><a href="/lost">Lost it?</a></html>'
+)
+
+
+@pytest.mark.parametrize(
+    "page", [LOGIN, "<div id=root></div><script src=app.js></script>", '<meta http-equiv="refresh" content="0;/login">']
+)
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_page_to_log_in_on_is_no_empty_index(server: IndexServer, tmp_path: Path, page: str, moved: bool) -> None:
+    server.pages["login" if moved else "tiny"] = page
+    if moved:
+        server.moved["tiny"] = "/simple/login/?next=tiny"
+    with pytest.raises(IndexUnreachable) as caught:
+        index_of(server, tmp_path).files_of("tiny")
+    assert "is a web page for people, such as one to log in on, and no index" in caught.value.message
+    assert "PIP_INDEX_URL=" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "",
+        "<!DOCTYPE html><html><body></body></html>",
+        "<html><head><title>Links for tiny</title></head><body><h1>Links for tiny</h1><form></form></body></html>",
+        '<meta name="pypi:repository-version" content="1.0"><script></script>',
+    ],
+)
+def test_an_empty_page_of_an_index_is_one(server: IndexServer, tmp_path: Path, page: str) -> None:
+    server.pages["tiny"] = page
+    assert index_of(server, tmp_path).files_of("tiny") == []
+
+
+def test_a_page_with_files_is_one_whatever_else_is_on_it(server: IndexServer, tmp_path: Path) -> None:
+    server.pages["tiny"] = f'{LOGIN}<a href="/files/tiny/tiny-1.0.tar.gz">tiny-1.0.tar.gz</a>'
+    names = [package.filename for package in index_of(server, tmp_path).files_of("tiny")]
+    assert "tiny-1.0.tar.gz" in names
+
+
+# ---- what is taken --------------------------------------------------------------------------------------------
 
 
 def test_a_project_of_wheels_only_is_said_so(server: IndexServer, tmp_path: Path) -> None:

@@ -6,13 +6,14 @@ import io
 import subprocess
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import filelock
 import pytest
 
 from crosswheel.commands import release as command
 from crosswheel.commands import run_verb
-from crosswheel.errors import NothingToDo, NotReleasable, UsageError
+from crosswheel.errors import CheckFailed, NothingToDo, NotReleasable, UsageError
 from crosswheel.testing import tiny_wheel
 from tiny_projects import tar_of
 
@@ -33,7 +34,7 @@ def release(project: Path, **options: Any) -> str:
 
 
 def test_nobody_is_asked_who_is_not_there(project: Path) -> None:
-    with pytest.raises(UsageError, match="there is no terminal to ask on") as caught:
+    with pytest.raises(UsageError, match="there is no terminal to confirm on") as caught:
         release(project)
     assert caught.value.hint == "crosswheel release --yes, or --dry-run to see what it would do"
 
@@ -63,7 +64,7 @@ def test_a_release_begins_with_the_commit(project: Path) -> None:
     stream = io.StringIO()
     with pytest.raises(NotReleasable, match="is in no git repository"):
         run_verb("release", project, {"dry-run": True}, stream)
-    assert stream.getvalue() == "1/6 commit: no change that is in no commit, and v1.0 on this one\n"
+    assert stream.getvalue() == "1/6 commit: working tree clean, tagged v1.0\n"
     assert [path.name for path in (project / "wheelhouse").iterdir()] == ["tiny-1.0-py3-none-any.whl"]
 
 
@@ -81,3 +82,13 @@ def test_what_is_released_and_the_locks_beside_it_are_no_changes(project: Path) 
     (project / "dist" / "more.txt").touch()
     with pytest.raises(NotReleasable, match="changes that are in no commit: dist/"):
         release(project, yes=True, wheels=named)
+
+
+def test_one_error_and_several_are_told_in_grammar(monkeypatch: pytest.MonkeyPatch) -> None:
+    for count, said in ((1, "1 error in these files"), (2, "2 errors in these files")):
+        findings = [Mock(is_error=True)] * count
+        monkeypatch.setattr(command, "checked", lambda *_, findings=findings: Mock(findings=findings))
+        monkeypatch.setattr(command, "audit_text", lambda *_: "")
+        run = command._Run(Mock(), Path(), io.StringIO(), (), None, Mock())
+        with pytest.raises(CheckFailed, match=f"^{said}\n"):
+            run._check()

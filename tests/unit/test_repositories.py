@@ -108,6 +108,23 @@ def test_a_broken_pypirc_is_said_so_and_not_shown(home: Path) -> None:
     assert TOKEN not in text
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f"\npassword = {TOKEN}\n", "line 2 comes before the first [section]"),
+        (f"[pypi]\nusername = me\npassword {TOKEN}\n[mine]\n{TOKEN}\n", "no `option = value` in lines 3, 5"),
+        (f"[pypi]\n{TOKEN}\n", "no `option = value` in line 2"),
+        (f"[mine]\n[{TOKEN}]\n[{TOKEN}]\n", "line 3 begins a section that was there before"),
+        (f"[mine]\n{TOKEN} = 1\n{TOKEN} = 2\n", "line 3 sets an option for the second time"),
+    ],
+)
+def test_mistakes_in_a_pypirc_are_told_by_their_lines_and_not_shown(home: Path, text: str, said: str) -> None:
+    (home / ".pypirc").write_text(text)
+    told = refused(home, "pypi")
+    assert told.startswith(f"~/.pypirc cannot be read: {said}\n")
+    assert TOKEN not in told
+
+
 def test_a_pypirc_that_is_no_utf_8_is_said_so(home: Path) -> None:
     (home / ".pypirc").write_bytes("[pypi]\npassword = ä\n".encode("latin-1"))
     assert refused(home, "pypi").startswith("cannot read ~/.pypirc: ")
@@ -127,6 +144,8 @@ def test_an_address_that_is_none_is_said_so(home: Path, text: str) -> None:
         f"https://index.example/up/#{TOKEN}",
         f"https:/me:{TOKEN}@index.example/up/",
         f"me:{TOKEN}@index.example/up/",
+        f"https://me:12/{TOKEN}@index.example/up/",
+        f"https://me:p@ss/{TOKEN}@index.example/up/",
     ],
 )
 def test_a_mistyped_address_shows_no_password(home: Path, text: str) -> None:
@@ -177,6 +196,32 @@ def test_an_index_is_looked_for_below_the_address_of_uploads(home: Path, server:
     server.simple = simple
     assert found(home, server.url).simple_url == f"{server.url.rstrip('/')}{simple}"
     assert found(home, server.url.rstrip("/")).simple_url == f"{server.url.rstrip('/')}{simple}"
+
+
+@pytest.mark.parametrize("simple", ["simple", "simple/", "+simple/"])
+@pytest.mark.parametrize("place", ["address", "pypirc"])
+def test_the_address_that_pip_reads_is_no_place_to_upload_to(home: Path, simple: str, place: str) -> None:
+    url = f"https://index.example/up/{simple}"
+    pypirc(home, mine={"repository": url})
+    said = refused(home, "mine" if place == "pypirc" else url)
+    assert f"{url} is where pip reads an index, and no place to upload to" in said
+    assert f"drop /{simple.rstrip('/')}/: https://index.example/up/" in said
+
+
+def test_pypis_own_pages_are_no_place_to_upload_to_either(home: Path) -> None:
+    assert "try: --repository pypi" in refused(home, PYPI_SIMPLE_ENDPOINT)
+
+
+def test_an_index_may_be_called_simple_where_somebody_says_how_it_is_read(home: Path) -> None:
+    index(home, {"https://index.example/me/simple/": "https://index.example/me/simple/+simple/"})
+    assert found(home, "https://index.example/me/simple/").simple_url == "https://index.example/me/simple/+simple/"
+
+
+def test_a_page_to_log_in_on_is_no_index(home: Path, server: UploadServer) -> None:
+    server.pages["/+simple/"] = "<form><input type=password></form>"
+    server.moved["/simple/"] = "/login?next=simple"
+    said = refused(home, server.url)
+    assert f"{server.url}+simple/ (a web page) or {server.url}simple/ (302, sent on to {server.url}login?" in said
 
 
 def test_where_no_index_is_found_one_has_to_say_where(home: Path, server: UploadServer) -> None:

@@ -139,3 +139,14 @@ def test_what_users_of_the_last_release_would_miss() -> None:
     assert "0.9 has these, and 1.0 has not" in text
     assert "tiny 1.0 on real: not complete · 2 of 2 · 1 lost since 0.9" in text
     assert status_document(done)["lacking"] == [{"place": str(lack.place), "file": lack.file}]
+
+
+def test_a_yanked_file_is_told_as_yanked() -> None:
+    published = there(WHEEL, SDIST)
+    published[WHEEL] = replace(published[WHEEL], yanked=True, yanked_reason="loses\ndata")
+    published[SDIST] = replace(published[SDIST], yanked=True)
+    done = status(standings(made(WHEEL, SDIST), [TARGET], published))
+    text = status_text(done)
+    assert f"{WHEEL} is yanked on real: loses data\n" in text
+    assert f"{SDIST} is yanked on real: no reason is told\n" in text
+    assert [row["yanked"] for row in status_document(done)["standings"]] == ["loses\ndata", "no reason is told"]

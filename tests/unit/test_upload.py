@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from crosswheel.audits import audit_files
 from crosswheel.commands import run_verb
 from crosswheel.distributions import Distribution, read_distributions
 from crosswheel.errors import (
@@ -27,15 +28,14 @@ from crosswheel.errors import (
     NoCredentials,
     UploadFailed,
     UsageError,
+    VerifyFailed,
 )
 from crosswheel.index import PipSettings
 from crosswheel.model import Event, Note, Transfer, deaf
-from crosswheel.release.delivery import connect, read_package
 from crosswheel.release.published import PublishedFile, published_files
 from crosswheel.release.repositories import Repository
 from crosswheel.steps.upload import compare, in_order, upload
 from crosswheel.testing import tiny_elf, tiny_wheel
-from crosswheel.trust import Trust
 from tiny_projects import PKG_INFO, tar_of
 from upload_server import Answer, UploadServer, upload_server
 
@@ -138,7 +138,7 @@ def test_other_bytes_under_any_name_stop_everything_before_it_begins(
     with pytest.raises(FileClash) as caught:
         send(server, release)
     assert caught.value.message.splitlines() == [
-        "mine has other bytes under these names, and none of them was sent",
+        "mine has other bytes under the same name, and nothing was sent",
         f"  {WHEELS[1]}: sha256 {release[1].sha256} here, {hashlib.sha256(b'other').hexdigest()} there",
         f"  {SDIST}: sha256 {release[2].sha256} here, {hashlib.sha256(b'older').hexdigest()} there",
     ]
@@ -158,7 +158,7 @@ def test_a_file_that_changed_meanwhile_stops_everything(
     server: UploadServer, release: tuple[Distribution, ...], tmp_path: Path
 ) -> None:
     tar_of({"PKG-INFO": PKG_INFO, "tiny.py": b"new"}, tmp_path / "wheelhouse")
-    with pytest.raises(CheckFailed, match=r"^tiny-1\.0\.tar\.gz changed while it was looked at\n"):
+    with pytest.raises(CheckFailed, match=r"^tiny-1\.0\.tar\.gz has changed since it was looked at first"):
         send(server, release)
     assert server.sent == []
 
@@ -179,6 +179,112 @@ def test_progress_is_told_and_the_last_byte_only_when_the_server_has_it(server: 
     with pytest.raises(UploadFailed):
         send(server, release, listener=told.append)
     assert all(event.done < release[0].size for event in told if isinstance(event, Transfer))
+
+
+# ---- what is hashed is what is sent ---------------------------------------------------------------------------
+
+
+class Meddling:
+    """A build that writes a file anew while the one before it is sent."""
+
+    def __init__(self, path: Path, data: bytes, at: str) -> None:
+        self.path, self.data, self.at = path, data, at
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Transfer) and (event.what, event.done) == (self.at, 0):
+            self.path.write_bytes(self.data)
+
+
+def test_a_file_that_changes_before_it_is_sent_stops_the_run(
+    server: UploadServer, release: tuple[Distribution, ...]
+) -> None:
+    second = release[1]
+    with pytest.raises(CheckFailed) as caught:
+        send(server, release, listener=Meddling(second.path, second.path.read_bytes() + b"\0", WHEELS[0]))
+    assert caught.value.message == f"{WHEELS[1]} has changed since it was looked at first, and was not sent"
+    assert caught.value.hint == f"crosswheel check {second.path}"
+    assert server.sent == [WHEELS[0]]
+
+
+def test_a_file_that_is_gone_before_it_is_sent_stops_the_run(
+    server: UploadServer, release: tuple[Distribution, ...]
+) -> None:
+    def gone(event: Event) -> None:
+        if isinstance(event, Transfer):
+            release[1].path.unlink(missing_ok=True)
+
+    with pytest.raises(CheckFailed, match=f"{WHEELS[1]} is gone since it was looked at first"):
+        send(server, release, listener=gone)
+    assert server.sent == [WHEELS[0]]
+
+
+@pytest.mark.parametrize("answers", [[], [Answer(503)]], ids=["once", "again"])
+def test_a_file_that_changes_while_it_is_sent_arrives_as_it_was_hashed(
+    server: UploadServer, release: tuple[Distribution, ...], answers: list[Answer]
+) -> None:
+    before, first = bytes_of(release), release[0]
+    server.answers = answers
+    send(server, release, listener=Meddling(first.path, b"other", WHEELS[0]))
+    assert server.files == before
+    assert {form["sha256_digest"] for form in server.forms} == {file.sha256 for file in release}
+
+
+def test_copies_are_gone_afterwards(
+    server: UploadServer, release: tuple[Distribution, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    send(server, release)
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.usefixtures("with_token")
+def test_what_was_audited_is_what_is_sent(
+    server: UploadServer, release: tuple[Distribution, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def changed(files: Any, *_: Any) -> Any:
+        tiny_wheel(tmp_path / "wheelhouse", tag=WHEELS[0].removeprefix("tiny-1.0-").removesuffix(".whl"))
+        return audit_files(files, {}, 1)
+
+    monkeypatch.setattr("crosswheel.commands.upload.audit_files", changed)
+    with pytest.raises(CheckFailed, match=f"^{WHEELS[0]} has changed since it was looked at first"):
+        run(tmp_path, server)
+    assert server.sent == []
+
+
+# ---- whether it is there --------------------------------------------------------------------------------------
+
+
+def test_what_was_sent_is_looked_for(server: UploadServer, release: tuple[Distribution, ...]) -> None:
+    told: list[Event] = []
+    server.late = 3
+    assert send(server, release, listener=told.append) == [*WHEELS, SDIST]
+    assert server.late == 0
+    assert Note("mine does not list all files yet; looking again in 0 s") in told
+
+
+def test_what_is_never_listed_is_an_error(server: UploadServer, release: tuple[Distribution, ...]) -> None:
+    server.late = 10**6
+    with pytest.raises(VerifyFailed) as caught:
+        send(server, release, patience=0.2)
+    assert caught.value.message == (
+        f"mine took these files and does not list them after 0 s: {', '.join([*WHEELS, SDIST])}"
+    )
+
+
+def test_other_bytes_in_the_list_are_a_clash(server: UploadServer, release: tuple[Distribution, ...]) -> None:
+    server.spoiled = {SDIST}
+    with pytest.raises(FileClash, match=SDIST):
+        send(server, release)
+
+
+@pytest.mark.usefixtures("with_token", "release")
+def test_that_nobody_could_look_is_said_so(server: UploadServer, tmp_path: Path) -> None:
+    server.unreadable_after = 3
+    text = run(tmp_path, server, patience=0)
+    assert f"nobody could look whether {server.url} lists what it took: reading the page of tiny on " in text
+    assert json.loads((tmp_path / "upload.json").read_text())["unseen"].startswith("reading the page of tiny on ")
 
 
 # ---- trouble --------------------------------------------------------------------------------------------------
@@ -295,6 +401,16 @@ def test_the_servers_own_reason_is_told_and_it_is_not_asked_twice(
     assert said in caught.value.message.replace("Content Too Large", "Request Entity Too Large")
     assert server.sent == [WHEELS[0]]
     assert ("export TWINE_PASSWORD_MINE=" in caught.value.hint) == (answer.status == 403)
+
+
+@pytest.mark.parametrize("place", ["/elsewhere/", "elsewhere/", "//127.0.0.1:1/elsewhere/"])
+def test_where_one_is_sent_on_to_is_a_whole_address(
+    server: UploadServer, release: tuple[Distribution, ...], place: str
+) -> None:
+    server.answers = [Answer(307, headers={"Location": place})]
+    whole = "http://127.0.0.1:1/elsewhere/" if place.startswith("//") else f"{server.url}elsewhere/"
+    with pytest.raises(UploadFailed, match=f"307, it was sent on to {whole}\n"):
+        send(server, release)
 
 
 def test_nobody_is_sent_on_to_another_server(server: UploadServer, release: tuple[Distribution, ...]) -> None:
@@ -452,7 +568,7 @@ def test_the_verb_sends_a_folder_and_says_what_it_sent(
 @pytest.mark.usefixtures("release")
 def test_the_verb_sends_nothing_beside_a_wheel_that_fails_the_audit(server: UploadServer, tmp_path: Path) -> None:
     bad = tiny_wheel(tmp_path / "wheelhouse", tag="cp314-cp314-manylinux_2_17_aarch64")
-    with pytest.raises(AuditFailed, match=f"nothing was sent, for these do not pass the audit: {bad.name}"):
+    with pytest.raises(AuditFailed, match=f"nothing was sent: the audit finds errors in {bad.name}"):
         run(tmp_path, server)
     assert server.sent == []
 
@@ -515,15 +631,3 @@ def test_no_secret_is_ever_seen(
 def test_plain_http_to_another_machine_is_refused(tmp_path: Path, release: Mapping[str, bytes]) -> None:
     with pytest.raises(UsageError, match="is plain http to another machine"):
         run_verb("upload", tmp_path, {"repository": "http://192.0.2.1/"}, io.StringIO())
-
-
-def test_the_certificate_of_the_index_wins_over_that_of_all_programs(
-    release: tuple[Distribution, ...], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    own = tmp_path / "own.pem"
-    own.touch()
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/of-all-programs.pem")
-    url = "https://127.0.0.1:9/"
-    repository = Repository("mine", url, url, "me", "secret", trust=Trust(str(own)))
-    with connect(repository, deaf) as server, pytest.raises(OSError, match="NO_CERTIFICATE_OR_CRL_FOUND"):
-        server.connection.upload(read_package(release[0]))

@@ -165,7 +165,7 @@ def test_each_thing_is_compared(release: Release) -> None:
         "size": (replace(right, size=7), "7", str(built.file.size)),
         "requires-python": (replace(right, requires_python=">=3.9"), ">=3.9", ">=3.10"),
         "announced core metadata": (replace(right, metadata_sha256="1" * 64), "1" * 64, built.metadata_sha256),
-        "yanked": (replace(right, yanked=True), "yes", "no"),
+        "yanked": (replace(right, yanked=True, yanked_reason="loses data"), "yes: loses data", "no"),
     }
     for what, (file, found, expected) in wrong.items():
         assert list(compare([built], {wheel.name: file})) == [Difference(wheel.name, what, found, expected)]
@@ -342,6 +342,32 @@ def test_what_is_no_index_page_is_an_error(release: Release, monkeypatch: pytest
     monkeypatch.setattr(IndexServer, "page", lambda *_: b"{}")
     with pytest.raises(IndexUnreachable, match=r"what answers is no package index: "):
         release.verify(patience=600)
+
+
+def test_a_page_to_log_in_on_is_no_index_without_files(release: Release) -> None:
+    release.add()
+    release.server.moved["tiny"] = "../login/"
+    release.server.pages["login"] = "<form><input type=password></form>"
+    with pytest.raises(IndexUnreachable, match="is a web page for people, such as one to log in on") as caught:
+        release.verify(patience=600)
+    assert f"{release.server.url}login/" in caught.value.message
+    assert "export TWINE_USERNAME_OURS=... TWINE_PASSWORD_OURS=..." in caught.value.hint
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_an_index_that_lets_us_not_read_says_what_to_set(release: Release, status: int) -> None:
+    release.add()
+    release.server.login, release.server.refusing = "me:right", status
+    with pytest.raises(NoCredentials, match="no user name and password are set for it") as caught:
+        release.verify(patience=600)
+    for word in ("TWINE_USERNAME_OURS=", "TWINE_PASSWORD_OURS=", ".pypirc", "~/.netrc"):
+        assert word in caught.value.hint
+
+
+def test_a_yanked_release_is_told_as_yanked(release: Release) -> None:
+    wheel = release.add()
+    release.server.yanked, release.server.yanked_reason = {wheel.name}, "loses data"
+    assert told(release.verify(TARGET)) == [("yanked", "yes: loses data", "no")]
 
 
 def test_an_unknown_project_has_no_files(release: Release) -> None:

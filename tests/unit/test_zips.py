@@ -84,8 +84,10 @@ def test_two_ends_that_differ(tmp_path: Path) -> None:
     ("spoil", "found"),
     [
         (before(b"12345"), "5 bytes before the archive"),
+        (before(b"1"), "1 byte before the archive"),
         (after(b"1"), "1 bytes after the archive"),
         (hidden(b"123"), "3 bytes before the directory that are in no member"),
+        (hidden(b"1"), "1 byte before the directory that is in no member"),
         (header("tiny.py", "local", flags=1), "encryption 1 in its header"),
         (header("tiny.py", "directory", packed=3, size=3), "packed size 2 in its header"),
     ],

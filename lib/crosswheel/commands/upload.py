@@ -73,6 +73,6 @@ def _refuse_bad_wheels(distributions: Sequence[Distribution], config: Config, st
     if bad:
         names = ", ".join(one_line(path.name) for path in bad)
         raise AuditFailed(
-            f"nothing was sent, for these do not pass the audit: {names}",
+            f"nothing was sent: the audit finds errors in {names}",
             hint=f"crosswheel audit {' '.join(map(str, bad))}",
         )

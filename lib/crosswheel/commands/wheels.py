@@ -38,6 +38,7 @@ from crosswheel.report.console import console_for
 from crosswheel.report.document import report_document, write_json
 from crosswheel.report.markdown import report_markdown
 from crosswheel.report.terminal import display, plan_text, summary_text
+from crosswheel.report.wording import count_text
 from crosswheel.scratch import clear_abandoned, temporary_folder
 from crosswheel.secrecy import conceal
 from crosswheel.targets import PythonTag
@@ -101,7 +102,7 @@ def _check_output(folder: Path) -> None:
 def _pull_images(site: Site, requires_python: str, listener: Listener) -> None:
     """Fetch what containers would be made of, so that the plan knows which Pythons there are."""
     if isinstance(site.docker, DockerHost) and (count := remove_stale(site.docker)):
-        listener(Note(f"removed {count} containers that an earlier run had left"))
+        listener(Note(f"removed {count_text(count, 'container')} that an earlier run had left"))
     for job in plan_for(site, requires_python).jobs:
         if family := ENGINES[job.engine].family:
             # What cannot be had, the plan says of the engine that needs it.

@@ -240,9 +240,9 @@ def _open(path: Path, stream: BinaryIO) -> Archive:
     shift = directory - offset
     entries = tuple(_entries(stream.read(size), shift, directory))
     if shift:
-        odd.append(Doubt(f"{shift} bytes before the archive", "nothing but the archive"))
+        odd.append(Doubt(f"{_many(shift, 'byte')} before the archive", "nothing but the archive"))
     if len(entries) != count:
-        odd.append(Doubt(f"a directory of {len(entries)} members", f"{count}, as the end of the archive says"))
+        odd.append(Doubt(f"a directory of {_many(len(entries), 'member')}", f"{count}, as the end of the archive says"))
     return Archive(path, entries, directory, shift, tuple(odd))
 
 
@@ -394,11 +394,18 @@ def _doubts(stream: BinaryIO, archive: Archive) -> Iterator[Doubt]:
             described_late.append(entry.name)
             end += _descriptor(stream, min(end, archive.directory), entry)
     if end != archive.directory:
-        yield Doubt(f"{archive.directory - end} bytes before the directory that are in no member", "only members")
+        gap = archive.directory - end
+        which = f"that {'is' if gap == 1 else 'are'} in no member"
+        yield Doubt(f"{_many(gap, 'byte')} before the directory {which}", "only members")
     if described_late:
         # How long such a member is can be known from its content alone, which may hold what looks like an end.
-        what = f"{len(described_late)} members whose size stands behind them (data descriptors)"
+        behind = "behind it" if len(described_late) == 1 else "behind them"
+        what = f"{_many(len(described_late), 'member')} whose size stands {behind} (data descriptors)"
         yield Doubt(what, "sizes in the header before each member", described_late[0])
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _differences(entry: Entry, header: tuple[int, ...], rest: bytes) -> Iterator[Doubt]:

@@ -71,7 +71,7 @@ def refuse_clashes(repository: Repository, comparison: Comparison) -> None:
         for distribution, there in comparison.clashing
     ]
     raise FileClash(
-        "\n".join([f"{repository.name} has other bytes under these names, and none of them was sent", *rows]),
+        "\n".join([f"{repository.name} has other bytes under the same name, and nothing was sent", *rows]),
         hint="give the release a new version: an index never takes a file name twice",
     )
 
