@@ -49,7 +49,7 @@ class LocalHost:
     @property
     def build_environ(self) -> dict[str, str]:
         """The part of the caller's environment that builds may see."""
-        return _only(self.environ, _SHARED)
+        return {**_only(self.environ, _SHARED), **rust_environ(self.environ)}
 
     @property
     def installer_environ(self) -> dict[str, str]:
@@ -126,6 +126,19 @@ def local_host(*, offline: bool, listener: Listener) -> LocalHost:
         machine=platform.machine(),
         cpus=len(os.sched_getaffinity(0)),
     )
+
+
+def rust_environ(environ: Mapping[str, str]) -> dict[str, str]:
+    """Where rustup's toolchains are, for builds whose HOME is another; nothing where there is no rustup.
+
+    They may use what is installed, and install nothing there. Cargo's own folder, with the user's tokens for registries
+    of crates in it, is not handed on: Cargo makes one in the build's HOME.
+    """
+    folder = Path(environ.get("RUSTUP_HOME") or Path(environ.get("HOME") or "/", ".rustup"))
+    if not folder.is_dir():
+        return {}
+    chosen = {"RUSTUP_TOOLCHAIN": environ["RUSTUP_TOOLCHAIN"]} if environ.get("RUSTUP_TOOLCHAIN") else {}
+    return {"RUSTUP_HOME": str(folder.absolute()), "RUSTUP_AUTO_INSTALL": "0", **chosen}
 
 
 def _only(environ: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:

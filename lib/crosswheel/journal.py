@@ -19,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from crosswheel.errors import UsageError
@@ -28,6 +28,7 @@ from crosswheel.index import sha256_of
 from crosswheel.keeping import mark_used, put, remove
 from crosswheel.model import Job, Listener, Note, Usage
 from crosswheel.targets import parse_target
+from crosswheel.uncompiled import Uncompiled
 
 _SCHEMA = 1
 FOLDER = Path("journal")  # of all journals, in the cache
@@ -45,6 +46,7 @@ class Made:
     when: float
     seconds: float
     memory: int
+    uncompiled: tuple[Uncompiled, ...] = ()
 
     @property
     def path(self) -> Path:
@@ -100,15 +102,33 @@ class Journal:
         remove(place)
         return None
 
-    def keep(self, key: str, job: Job, wheel: Path, log: Path, seconds: float, usage: Usage) -> Made | None:
+    def keep(
+        self,
+        key: str,
+        job: Job,
+        wheel: Path,
+        log: Path,
+        seconds: float,
+        usage: Usage,
+        uncompiled: tuple[Uncompiled, ...] = (),
+    ) -> Made | None:
         """Put a repaired wheel in, over what is there; None, and a word, where that is not possible."""
         try:
-            return self._put(key, job, wheel, log, seconds, usage)
+            return self._put(key, job, wheel, log, seconds, usage, uncompiled)
         except OSError as error:
             self.listener(Note(f"{wheel.name} is not kept for later runs: {error.strerror or error}"))
             return None
 
-    def _put(self, key: str, job: Job, wheel: Path, log: Path, seconds: float, usage: Usage) -> Made:
+    def _put(
+        self,
+        key: str,
+        job: Job,
+        wheel: Path,
+        log: Path,
+        seconds: float,
+        usage: Usage,
+        uncompiled: tuple[Uncompiled, ...],
+    ) -> Made:
         self.folder.mkdir(parents=True, exist_ok=True)
         place, draft = self.folder / key, Path(tempfile.mkdtemp(dir=self.folder, prefix=".making-"))
         try:
@@ -123,6 +143,7 @@ class Journal:
                 "when": time.time(),
                 "seconds": round(seconds, 3),
                 "memory": usage.memory,
+                "uncompiled": [asdict(each) for each in uncompiled],
             }
             (draft / "entry.json").write_text(json.dumps(entry, indent=1) + "\n")
             put(draft, place)
@@ -162,6 +183,7 @@ def _read(place: Path) -> Made | None:
             when=float(entry["when"]),
             seconds=float(entry["seconds"]),
             memory=int(entry["memory"]),
+            uncompiled=tuple(Uncompiled(**each) for each in entry.get("uncompiled", ())),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, UsageError):
         return None

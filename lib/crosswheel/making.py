@@ -29,6 +29,7 @@ from crosswheel.workspace import idle_workspace
 
 _TAIL = 30  # lines of a log that a failure shows
 _PURE = "a pure wheel: no cross build needed"
+_BECAME_PURE = "a pure wheel, because its extensions were not compiled"
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Maker:
             steps=tuple(times),
             findings=work.findings,
             log=log,
-            note=note or (_PURE if pure else ready.kept),
+            note=note or (_pure_note(work) if pure else ready.kept),
             untested=reason,
             tested_before=before,
             usage=ready.usage,
@@ -95,7 +96,7 @@ class Maker:
         if sha256_of(wheel) != made.sha256:
             return None
         workspace = idle_workspace(self.site.host, folder, log, self.site.config.timeout)
-        work = Work(job, self.sdist, self.site, workspace, wheel=wheel)
+        work = Work(job, self.sdist, self.site, workspace, wheel=wheel, uncompiled=made.uncompiled)
         kept = f"built by an earlier run, in {made.seconds:.1f} s"
         return _Ready(self._steps(work, [audit], times), made, Usage(), kept)
 
@@ -112,7 +113,9 @@ class Maker:
         work = self._steps(work, [repair, audit], times)
         usage, key = workspace.usage(), build_key(job, self.sdist, self.site)
         seconds = time.monotonic() - began
-        return _Ready(work, self.journal.keep(key, job, work.made, log, seconds, usage) if key else None, usage)
+        if not key:
+            return _Ready(work, None, usage)
+        return _Ready(work, self.journal.keep(key, job, work.made, log, seconds, usage, work.uncompiled), usage)
 
     def _test(self, ready: _Ready, times: list[StepTime]) -> tuple[str, bool]:
         """Why the wheel stays untested, and whether it has passed this very test before."""
@@ -178,6 +181,10 @@ class _Ready:
     entry: Made | None
     usage: Usage
     kept: str = ""
+
+
+def _pure_note(work: Work) -> str:
+    return _BECAME_PURE if work.uncompiled else _PURE
 
 
 class _Rejected(AuditFailed):

@@ -16,6 +16,7 @@ from crosswheel.answers import answers_in
 from crosswheel.backend import make_distribution
 from crosswheel.config import declared_name, read_toml
 from crosswheel.errors import BuildFailed, SourceError, UsageError
+from crosswheel.explanations import HERE, end_of, explain
 from crosswheel.hosts import LocalHost
 from crosswheel.index import is_sound
 from crosswheel.keeping import mark_used
@@ -201,10 +202,10 @@ def _build_sdist(project: Path, host: LocalHost, folder: Path, timeout: float, o
             return make_distribution("sdist", project, workspace, folder)
         except BuildFailed as error:
             # The log goes away with `folder`: there is no job yet that would keep it.
-            last = "\n".join(log_tail(log, 15))
+            last, found = "\n".join(log_tail(log, 15)), explain(end_of(log), HERE)
             raise SourceError(
-                f"the sdist of {project.name} could not be made:\n{last}",
-                hint=f"python -m build --sdist {project}",
+                f"the sdist of {project.name} could not be made:{f' {found.means}' if found else ''}\n{last}",
+                hint=found.hint if found else f"python -m build --sdist {project}",
             ) from error
 
 

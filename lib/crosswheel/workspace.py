@@ -16,6 +16,9 @@ from crosswheel.process import Meter
 MADE = "made"
 """In a workspace's root: what comes out of it together, the wheel and what hooks answered."""
 
+UNCOMPILED = f"{MADE}/uncompiled"
+"""What setuptools noted of extensions that it did not compile."""
+
 _MOST = 1024 * 1024  # letters, one for each compile; a build may write there as much as it likes
 
 

@@ -24,9 +24,10 @@ from crosswheel.toolchains.build_systems import parallel_environ
 from crosswheel.toolchains.configuration import compiles_of, configure, environ_of
 from crosswheel.toolchains.description import derivable, describe, find_real
 from crosswheel.toolchains.pinned import version_of
-from crosswheel.toolchains.startup import HOOKS, IMPERSONATE, SIDE_BY_SIDE, install_startup
+from crosswheel.toolchains.rust import cargo_environ
+from crosswheel.toolchains.startup import HOOKS, IMPERSONATE, SIDE_BY_SIDE, install_startup, note_uncompiled
 from crosswheel.toolchains.zig import Zig, ensure_zig, make_objects, source_version, warm_up
-from crosswheel.workspace import HostWorkspace, private_environ
+from crosswheel.workspace import UNCOMPILED, HostWorkspace, private_environ
 
 
 class Cross:
@@ -86,11 +87,12 @@ class Cross:
             objects = make_objects(folder / "objects" if bare or config.fresh else kept)
             made = configure(toolchain, zig, objects, target, description, sysroot, python, debug=config.debug_info)
             (packages,) = python.parent.parent.glob("lib/python*/site-packages")
-            install_startup(packages, IMPERSONATE, SIDE_BY_SIDE)
+            install_startup(packages, IMPERSONATE, SIDE_BY_SIDE, note_uncompiled(folder / UNCOMPILED))
             environ = {
                 **host.build_environ,
                 **private_environ(folder),
                 **environ_of(made, target, sysroot),
+                **cargo_environ(target, made.bin),
                 **parallel_environ(job.processors or host.cpus),
                 "CROSSWHEEL_TARGET": str(description.path),
                 **config.environment,

@@ -26,8 +26,9 @@ from crosswheel.model import Interpreter, Job, Sdist
 from crosswheel.targets import Target
 from crosswheel.toolchains import ccache
 from crosswheel.toolchains.build_systems import parallel_environ
-from crosswheel.toolchains.startup import HOOKS, SIDE_BY_SIDE, Startup, startup_files
+from crosswheel.toolchains.startup import HOOKS, SIDE_BY_SIDE, Startup, note_uncompiled, startup_files
 from crosswheel.toolchains.toolbox import CCACHE_BIN, MOUNT
+from crosswheel.workspace import UNCOMPILED
 
 MEMORY_SHARE = 0.9  # of the Docker host's; what runs the host stays out of a build's reach
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -186,7 +187,8 @@ def _workspace(
     config, deadline = site.config, time.monotonic() + site.config.timeout
     folder.mkdir(parents=True)
     network, tag, packages = network_of(site), interpreter.tag, site_packages(interpreter.tag)
-    starting = {packages / name: content for name, content in startup_files(*startup, SIDE_BY_SIDE).items()}
+    startup = (*startup, SIDE_BY_SIDE, note_uncompiled(folder / UNCOMPILED))
+    starting = {packages / name: content for name, content in startup_files(*startup).items()}
     container.write({**network.files, **starting})
     if config.before_build:
         seed(container, tag, network.installer_environ, log, deadline)

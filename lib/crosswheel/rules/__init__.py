@@ -121,7 +121,10 @@ RELEASE_RULES: tuple[ReleaseRule, ...] = (
     release.NotAsBuilt(),
 )
 
-# What can be shown, listed and switched off; a file that cannot be read is found out by whoever reads it.
+# What can be shown, listed and switched off; a file that cannot be read is found out by whoever reads it, and an
+# extension that was not compiled by whoever builds.
 ALL_RULES: tuple[Worded, ...] = tuple(
-    sorted((unreadable.Unreadable(), *RULES, *SET_RULES, *RELEASE_RULES), key=lambda rule: rule.code)
+    sorted(
+        (unreadable.Unreadable(), purity.NotCompiled(), *RULES, *SET_RULES, *RELEASE_RULES), key=lambda rule: rule.code
+    )
 )

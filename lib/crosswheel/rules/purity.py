@@ -9,7 +9,7 @@ from crosswheel.formats.wheels import Wheel
 from crosswheel.model import Finding
 from crosswheel.rules.machine import DEVICES
 from crosswheel.rules.platforms import is_linux
-from crosswheel.rules.rule import Rule
+from crosswheel.rules.rule import Rule, Worded
 from crosswheel.targets import Target
 
 
@@ -23,10 +23,24 @@ class NothingCompiled(Rule):
     fix = "read the build log for the library or compiler that was missed; if the package is pure, tag the wheel any"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
-        # Binaries of other systems are no ELF files, and other rules say that such a wheel cannot be judged.
-        linux = all(is_linux(tag.platform) for tag in wheel.tags)
-        if linux and not wheel.elves and not wheel.unreadable and not _is_for_compilers(wheel):
+        if nothing_compiled(wheel):
             yield self.finding(found="no ELF file", expected=f"at least one for {wheel.tag}")
+
+
+def nothing_compiled(wheel: Wheel) -> bool:
+    """Whether it is for Linux alone, and holds nothing that is."""
+    # Binaries of other systems are no ELF files, and other rules say that such a wheel cannot be judged.
+    return all(is_linux(tag.platform) for tag in wheel.tags) and not wheel.elves and not wheel.unreadable
+
+
+class NotCompiled(Worded):
+    """The wheel lacks an extension that the project declares: it was optional, and was not compiled."""
+
+    # Nothing to check in a wheel alone: whoever built it knows.
+    code = "W605"
+    level = "warning"
+    why = "The build does not fail, and users of this platform get a slower package, or one without a feature."
+    fix = "read in the build log why it failed; another engine may have the compiler or the library"
 
 
 class BinaryInPureWheel(Rule):

@@ -13,6 +13,7 @@ from crosswheel.formats.wheels import Wheel, accepted_tags
 from crosswheel.model import Finding
 from crosswheel.rules.platforms import is_accepted, is_linux
 from crosswheel.rules.promise import promise_of
+from crosswheel.rules.purity import nothing_compiled
 from crosswheel.rules.rule import Rule
 from crosswheel.targets import Target, parse_platform
 
@@ -66,6 +67,8 @@ class RefusedPlatform(Rule):
     fix = "repair the wheel with auditwheel, which gives it the oldest policy that it keeps"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        if nothing_compiled(wheel):
+            return  # nothing that could be repaired; the rule for that says so
         for platform in _platforms(wheel):
             if not is_accepted(platform):
                 yield self.finding(found=platform, expected="manylinux_X_Y_ARCH or musllinux_X_Y_ARCH")
@@ -79,7 +82,9 @@ class NotTheTarget(Rule):
     fix = "see in the build log which Python and which platform the build backend took"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
-        if target and not would_install(wheel.tags, target):
+        if not target or _was_not_repaired(wheel, target):
+            return
+        if not would_install(wheel.tags, target):
             expected = f"{target.python.interpreter}-{target.python.abi}-{target.platform}"
             yield self.finding(found=wheel.tag, expected=expected)
 
@@ -174,6 +179,11 @@ def would_install(tags: frozenset[Tag], target: Target) -> bool:
     """Whether the target's own pip, on a machine that is just as old as its policy, takes a wheel of these tags."""
     platforms = (tag.platform for tag in tags if _keeps(tag.platform, target))
     return not accepted_tags(target, platforms).isdisjoint(tags)
+
+
+def _was_not_repaired(wheel: Wheel, target: Target) -> bool:
+    """Whether it is for the target's architecture, and has no policy only because there is nothing to repair in it."""
+    return nothing_compiled(wheel) and _platforms(wheel) == [f"linux_{target.arch}"]
 
 
 def _listed(tags: Iterable[str]) -> str:

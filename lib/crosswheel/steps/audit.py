@@ -6,7 +6,10 @@ from dataclasses import replace
 
 from crosswheel.audits import audit_wheel, switched_off
 from crosswheel.index import sha256_of
+from crosswheel.model import Finding
+from crosswheel.rules.purity import NotCompiled, NothingCompiled
 from crosswheel.steps.work import Work
+from crosswheel.uncompiled import Uncompiled
 
 __all__ = ["audit", "audit_wheel"]
 
@@ -14,6 +17,18 @@ __all__ = ["audit", "audit_wheel"]
 def audit(work: Work) -> Work:
     """The same work, with everything that the rules have to say of its wheel, and which bytes have passed."""
     sha256 = sha256_of(work.made)
-    findings = switched_off(audit_wheel(work.made, work.job.target), work.config.ignore)
+    lacking = tuple(map(not_compiled, work.uncompiled))
+    found = (_with_advice(finding, lacking) for finding in audit_wheel(work.made, work.job.target))
+    findings = switched_off((*lacking, *found), work.config.ignore)
     passed = "" if any(finding.is_error for finding in findings) else sha256
     return replace(work, findings=findings, passed=passed)
+
+
+def not_compiled(extension: Uncompiled) -> Finding:
+    finding = NotCompiled().finding(member=extension.name, found=extension.reason)
+    return replace(finding, fix=extension.hint or finding.fix)
+
+
+def _with_advice(finding: Finding, lacking: tuple[Finding, ...]) -> Finding:
+    """Of a wheel in which nothing is compiled: what to do is known by the reason why the first extension was not."""
+    return replace(finding, fix=lacking[0].fix) if lacking and finding.rule == NothingCompiled.code else finding

@@ -10,16 +10,37 @@ from pathlib import Path
 from crosswheel.backend import Settings, make_distribution, requirement_names
 from crosswheel.config import Config
 from crosswheel.errors import BuildFailed, WheelCount
+from crosswheel.explanations import end_of, explain
+from crosswheel.formats.wheels import read_wheel
 from crosswheel.model import Sdist
 from crosswheel.process import CommandFailed
 from crosswheel.sdist import unpack_sdist
 from crosswheel.steps.work import Work
-from crosswheel.workspace import MADE, Workspace
+from crosswheel.uncompiled import read_uncompiled
+from crosswheel.workspace import MADE, UNCOMPILED, Workspace
 
 
 def build(work: Work) -> Work:
     """Make the wheel inside the workspace; raises BuildFailed, WheelCount, DiskFull or TimeLimit."""
-    return replace(work, wheel=build_wheel(work.workspace, work.sdist, work.config, work.job.processors))
+    job, workspace = work.job, work.workspace
+    try:
+        wheel = build_wheel(workspace, work.sdist, work.config, job.processors)
+    except BuildFailed as error:
+        raise explained(error, workspace.log, job.engine, str(job.target.arch)) from error
+    noted, members = workspace.root / UNCOMPILED, read_wheel(wheel).members
+    return replace(
+        work,
+        wheel=wheel,
+        uncompiled=read_uncompiled(noted, workspace.log, members, job.engine, str(job.target.arch)),
+    )
+
+
+def explained(error: BuildFailed, log: Path, place: str, arch: str = "") -> BuildFailed:
+    """The same with what its log tells of the reason, where that is one of those that are known."""
+    found = explain(f"{end_of(log)}\n{error.message}", place, arch)
+    if not found:
+        return error
+    return BuildFailed(f"{found.means} ({error.message})\n{found.evidence}", hint=found.hint)
 
 
 def build_wheel(workspace: Workspace, sdist: Sdist, config: Config, processors: int = 0) -> Path:

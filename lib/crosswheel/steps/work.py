@@ -10,6 +10,7 @@ from crosswheel.config import Config
 from crosswheel.engines.site import Site
 from crosswheel.engines.trial import Trial
 from crosswheel.model import Difference, Finding, Job, Sdist
+from crosswheel.uncompiled import Uncompiled
 from crosswheel.workspace import Workspace
 
 
@@ -29,6 +30,8 @@ class Work:
     """From the wheel of a second build; None where there was none."""
     bare: bool = False
     """Whether it is built without compilers."""
+    uncompiled: tuple[Uncompiled, ...] = ()
+    """Extensions that the project declares and the wheel lacks."""
     trial: Callable[[], Trial] | None = None
     """Waits for the container of the first test and gives it; None where nobody makes one ready."""
 

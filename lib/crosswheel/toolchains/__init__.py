@@ -12,8 +12,10 @@ description.py    a target's CPython: its sysconfig and headers
 startup.py        what is copied into build environments, and starts with each of their interpreters:
 inside/             impersonate.py makes them answer as the target's CPython would
                     side_by_side.py makes setuptools run as many compilers as it may
+                    uncompiled.py notes which extensions it was to compile and did not
                     undiscovered.py hides a folder from it
                     hooks.py runs a backend's hooks, and imports it once
 configuration.py  the target in the words of zigcc, and Zig in those of build systems
+rust.py           the target in the words of Cargo
 build_systems.py  the target in the words of CMake, Meson and autoconf
 """

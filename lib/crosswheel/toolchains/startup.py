@@ -33,6 +33,11 @@ SIDE_BY_SIDE = Startup("side_by_side")
 """Setuptools runs as many compilers at a time as MAX_JOBS says."""
 
 
+def note_uncompiled(path: Path) -> Startup:
+    """Setuptools writes down in that file which extensions it was to compile and did not."""
+    return Startup("uncompiled", (str(path),))
+
+
 def hide_folder(name: str) -> Startup:
     """A folder beside pyproject.toml is none of the project's packages."""
     return Startup("undiscovered", (name,))

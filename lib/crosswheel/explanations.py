@@ -1,0 +1,114 @@
+"""Why a build failed, by what its commands printed: data/failures.toml knows the signs, their meaning and what to do.
+
+What was printed is other people's text: `evidence`, and names in the sentences, are shown by report/ alone.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from crosswheel.targets import load_table
+
+HERE = "here"
+"""The place of what is done on this machine and for it: sdists."""
+
+_LARGEST = 512 * 1024  # bytes from the end of a log
+_LONGEST = 1000  # characters of a line; command lines are longer, and are no sign of anything
+_SHOWN = 300
+_ESCAPE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One failure: its `kind` in the table, what it means, the line that says so, and what to do next."""
+
+    kind: str
+    means: str
+    evidence: str
+    hint: str
+
+
+@dataclass(frozen=True)
+class _Signature:
+    """A row of the table."""
+
+    kind: str
+    pattern: re.Pattern[str]
+    also: str
+    means: str
+    next: Mapping[str, str]
+
+    def last(self, output: str) -> re.Match[str] | None:
+        found = [match for match in self.pattern.finditer(output) if self._has_the_other_line(match, output)]
+        return found[-1] if found else None
+
+    def _has_the_other_line(self, match: re.Match[str], output: str) -> bool:
+        if not self.also:
+            return True
+        other = self.also.replace("{name}", re.escape(_name(match)))
+        return re.search(other, output, re.MULTILINE) is not None
+
+    def advice(self, place: str) -> str:
+        """For an engine, or for this machine: its own, or that of all who build in an image."""
+        return next((self.next[name] for name in (place, *_ELSE.get(place, _CONTAINERS)) if name in self.next), "")
+
+
+_CONTAINERS = ("image", "all")
+_ELSE = {"cross": ("all",), HERE: ("all",)}
+
+
+def explain(output: str, place: str, arch: str = "") -> Explanation | None:
+    """By the sign that is the furthest down in `output`; None where there is none.
+
+    `place` is where the build ran: an engine's name, or HERE.
+    """
+    text = "\n".join(line[:_LONGEST] for line in _ESCAPE.sub("", output).splitlines())
+    found = [(_line_start(text, match), -row, match, sign) for row, sign, match in _matches(text)]
+    if not found:
+        return None
+    start, _, match, sign = max(found, key=lambda it: it[:2])
+    words = {"name": _name(match), "arch": arch or "this machine"}
+    line = text[start : text.find("\n", start) if "\n" in text[start:] else None]
+    means, hint = sign.means.format_map(words), sign.advice(place).format_map(words)
+    return Explanation(sign.kind, means, line.strip()[:_SHOWN], hint)
+
+
+def end_of(log: Path) -> str:
+    """As much of a log as signs are looked for in."""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - _LARGEST))
+        return file.read(_LARGEST).decode(errors="replace")
+
+
+def _matches(text: str) -> Iterator[tuple[int, _Signature, re.Match[str]]]:
+    for row, sign in enumerate(_signatures()):
+        if match := sign.last(text):
+            yield row, sign, match
+
+
+def _line_start(text: str, match: re.Match[str]) -> int:
+    return text.rfind("\n", 0, match.start()) + 1
+
+
+def _name(match: re.Match[str]) -> str:
+    """What is missing or refused: each of a row's patterns may have a group for it."""
+    named = (value for key, value in match.groupdict().items() if key.startswith("name") and value)
+    return next(named, "").strip("'\"`")
+
+
+@functools.cache
+def _signatures() -> tuple[_Signature, ...]:
+    return tuple(_signature(row) for row in load_table("failures.toml")["failure"])
+
+
+def _signature(row: Mapping[str, object]) -> _Signature:
+    patterns, advice = row["patterns"], row["next"]
+    assert isinstance(patterns, list)  # noqa: S101 - a test reads every row
+    assert isinstance(advice, dict)  # noqa: S101
+    numbered = (pattern.replace("(?P<name>", f"(?P<name{at}>") for at, pattern in enumerate(patterns))
+    pattern = re.compile("|".join(f"(?:{each})" for each in numbered), re.MULTILINE)
+    return _Signature(str(row["kind"]), pattern, str(row.get("also", "")), str(row["means"]), advice)

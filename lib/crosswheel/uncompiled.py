@@ -1,0 +1,75 @@
+"""Extensions that a project declares and its wheel lacks, as inside/uncompiled.py noted them in the build."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from crosswheel.explanations import end_of, explain
+
+_LARGEST = 256 * 1024  # bytes of the notes; a build may write there as much as it likes
+_MOST = 100
+_SHOWN = 300  # characters of an error's text: compilers' command lines are in it
+_TAKEN_OFF = "the project's own build took it off its list of extensions"
+
+
+@dataclass(frozen=True)
+class Uncompiled:
+    """An extension by its dotted name, why it was not compiled, and what to do about that (may be empty)."""
+
+    name: str
+    reason: str
+    hint: str = ""
+
+
+def read_uncompiled(notes: Path, log: Path, members: Iterable[str], place: str, arch: str) -> tuple[Uncompiled, ...]:
+    """What was noted, but for extensions that the wheel has all the same: a second attempt may have gone well.
+
+    `members` are the wheel's; `place` and `arch` as for `explain`.
+    """
+    if not notes.is_file() or notes.is_symlink():
+        return ()
+    there = {_module(member) for member in members}
+    missing: dict[str, str] = {}
+    for name, why in _rows(notes):
+        if name not in there:
+            missing[name] = why or missing.get(name, "")
+    output = end_of(log) if missing else ""
+    return tuple(
+        _explained(name, why, _part_about(name, output) or (output if len(missing) == 1 else ""), place, arch)
+        for name, why in list(missing.items())[:_MOST]
+    )
+
+
+def _module(member: str) -> str:
+    """``a.b`` of ``a/b.cpython-313-aarch64-linux-gnu.so``; what is no shared library has none."""
+    folder, _, file = member.rpartition("/")
+    name, _, suffix = file.partition(".")
+    return ".".join([*filter(None, folder.split("/")), name]) if suffix.endswith("so") else ""
+
+
+def _rows(notes: Path) -> Iterator[tuple[str, str]]:
+    with notes.open("rb") as file:
+        text = file.read(_LARGEST).decode(errors="replace")
+    for line in text.splitlines():
+        # Whatever ran in the build could write there.
+        with suppress(ValueError, TypeError, KeyError, RecursionError):
+            row = json.loads(line)
+            yield str(row["name"])[:_SHOWN], str(row["why"])
+
+
+def _part_about(name: str, output: str) -> str:
+    """Of a log of setuptools: from where it begins with an extension to where it begins with the next."""
+    _, begun, rest = output.rpartition(f"building '{name}' extension\n")
+    return rest.partition("\nbuilding '")[0] if begun else ""
+
+
+def _explained(name: str, why: str, output: str, place: str, arch: str) -> Uncompiled:
+    found = explain(output, place, arch)
+    if found:
+        return Uncompiled(name, f"{found.means}: {found.evidence}", found.hint)
+    first = why.strip().partition("\n")[0]
+    return Uncompiled(name, first[:_SHOWN] or _TAKEN_OFF)
