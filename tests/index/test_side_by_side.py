@@ -9,17 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from uv import find_uv_bin
 
-from crosswheel.interpreters import find_interpreters
-from crosswheel.process import Processes
-from crosswheel.targets import parse_python
 from crosswheel.toolchains.startup import SIDE_BY_SIDE, install_startup
+from setuptools_releases import RELEASES, environ_for, interpreter_with
 
 pytestmark = pytest.mark.index
-
-# Python's own distutils for one, and each of the layouts that setuptools has had for its copy.
-_RELEASES = {"3.10's own": "setuptools==59.8.0", "65": "setuptools==65.5.1", "newest": "setuptools"}
 
 # A compiler that goes on only once there are two of it, and one that fails where there are.
 _MEETS = """
@@ -46,19 +40,10 @@ esac
 """
 
 
-@pytest.fixture(scope="session", params=list(_RELEASES.values()), ids=list(_RELEASES))
+@pytest.fixture(scope="session", params=list(RELEASES.values()), ids=list(RELEASES))
 def python(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An interpreter whose setuptools has been taught."""
-    found = find_interpreters(Processes(), os.environ).get(parse_python("cp310"))
-    if found is None:
-        pytest.skip("this machine has no CPython 3.10, the last but one with distutils")
-    folder = tmp_path_factory.mktemp("environment")
-    interpreter = folder / "bin" / "python"
-    uv = [find_uv_bin(), "--quiet"]
-    subprocess.run([*uv, "venv", "--python", str(found.path), str(folder), "--clear"], check=True)
-    subprocess.run([*uv, "pip", "install", "--python", str(interpreter), request.param], check=True)
-    install_startup(folder / "lib/python3.10/site-packages", SIDE_BY_SIDE)
-    return interpreter
+    return interpreter_with(request.param, tmp_path_factory.mktemp("environment"), SIDE_BY_SIDE)
 
 
 def build(folder: Path, python: Path, compiler: str, setup: str, jobs: str = "2") -> subprocess.CompletedProcess[str]:
@@ -70,18 +55,11 @@ def build(folder: Path, python: Path, compiler: str, setup: str, jobs: str = "2"
         (folder / name).write_text("")
     text = "from setuptools import Extension, setup\n{}\n"
     (folder / "setup.py").write_text(text.format(setup))
-    environ = {"PATH": os.environ["PATH"], "CC": str(program), "LDSHARED": str(program), "MAX_JOBS": jobs}
-    if "59.8" in _release(python):
-        environ["SETUPTOOLS_USE_DISTUTILS"] = "stdlib"
+    environ = {**environ_for(python, program), "MAX_JOBS": jobs}
     command = [str(python), "setup.py", "build_ext"]
     return subprocess.run(
         command, cwd=folder, env=environ, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
     )
-
-
-def _release(python: Path) -> str:
-    (found,) = python.parent.parent.glob("lib/python*/site-packages/setuptools-*.dist-info")
-    return found.name
 
 
 _ONE_EXTENSION = "setup(name='p', version='1', ext_modules=[Extension('m', ['one.c', 'two.c'])])"
