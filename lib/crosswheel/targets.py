@@ -229,8 +229,12 @@ class Target:
     @property
     def ext_suffix(self) -> str:
         """What the name of an extension module for this target ends in, as its CPython's sysconfig says."""
+        return f".{self.soabi}.so"
+
+    @property
+    def soabi(self) -> str:
         flag = "t" if self.python.free_threaded else ""
-        return f".cpython-3{self.python.minor}{flag}-{self.multiarch}.so"
+        return f"cpython-3{self.python.minor}{flag}-{self.multiarch}"
 
 
 _FIRST_WITH_MUSL_TRIPLET = 11

@@ -144,7 +144,7 @@ def test_compilers_have_a_program_in_front_that_looks_into_the_cache(
     wrapped = replace(tools, wrappers=tmp_path / "wrapped" / "compilers")
     made = configure(tmp_path / "wrapped", wrapped, TARGET, description, tmp_path / "python")
     wrapper = made.folder / "compilers" / f"{TRIPLE}-g++"
-    assert wrapped.compilers["CXX"] == environ_of(made, wrapped, TARGET)["CXX"] == str(wrapper)
+    assert wrapped.compilers["CXX"] == environ_of(made, wrapped)["CXX"] == str(wrapper)
     assert (made.bin / "c++").readlink() == wrapper
     assert f"cpp = '{wrapper}'" in made.meson.read_text()
     # What is no compiler has nothing in front.
@@ -157,20 +157,20 @@ def test_a_compiler_is_started_where_no_cache_is(tools: CrossTools, description:
     compiler.chmod(0o755)
     wrapped = replace(tools, prefix=f"{tmp_path}/{TRIPLE}-", wrappers=tmp_path / "wrapped" / "compilers")
     made = configure(tmp_path / "wrapped", wrapped, TARGET, description, tmp_path / "python")
-    launcher = environ_of(made, wrapped, TARGET)["CMAKE_C_COMPILER_LAUNCHER"]
+    launcher = environ_of(made, wrapped)["CMAKE_C_COMPILER_LAUNCHER"]
     for command in ([str(made.bin / "cc")], [launcher, str(compiler)]):
         printed = subprocess.run([*command, "-c", "a b.c"], check=True, capture_output=True, text=True).stdout
         assert printed == "compiler -c a b.c\n"
 
 
 def test_pkg_config_looks_below_the_sysroot(made: Configuration, tools: CrossTools) -> None:
-    environ = environ_of(made, tools, TARGET)
+    environ = environ_of(made, tools)
     folders = environ["PKG_CONFIG_LIBDIR"].split(":")
     assert folders[0] == str(made.pkgconfig)
     assert all(folder.startswith(f"/usr/xcc/{TRIPLE}/") for folder in folders[1:])
     # The image's own says where the target's are.
     assert "PKG_CONFIG_PATH" not in environ
-    assert environ["SETUPTOOLS_EXT_SUFFIX"] == ".cpython-313-aarch64-linux-gnu.so"
+    assert "SETUPTOOLS_EXT_SUFFIX" not in environ
 
 
 # ---- which image ----------------------------------------------------------------------------------------------

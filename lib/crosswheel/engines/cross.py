@@ -91,7 +91,7 @@ class Cross:
             environ = {
                 **host.build_environ,
                 **private_environ(folder),
-                **environ_of(made, target, sysroot),
+                **environ_of(made, sysroot),
                 **cargo_environ(target, made.bin),
                 **parallel_environ(job.processors or host.cpus),
                 "CROSSWHEEL_TARGET": str(description.path),

@@ -66,7 +66,7 @@ class Dockcross:
             workspace.container.put(made.folder, description.path.parent)
             environ = {
                 **workspace.environ,
-                **environ_of(made, tools, job.target),
+                **environ_of(made, tools),
                 "CROSSWHEEL_TARGET": str(description.path),
                 **site.config.environment,
             }

@@ -6,10 +6,23 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from crosswheel.targets import Target
+from crosswheel.targets import Target, load_table
+from crosswheel.toolchains.commands import COMMANDS_OF_REQUIREMENTS, write_commands
 from crosswheel.toolchains.description import Description
 
 _MESON_FAMILIES = {"i686": "x86", "armv7l": "arm", "ppc64le": "ppc64"}
+
+# numpy's names of formats, which it would find out by a program (numpy/_core/meson.build). musl has no IBM doubles.
+_LONG_DOUBLES = {
+    "aarch64": "IEEE_QUAD_LE",
+    "x86_64": "INTEL_EXTENDED_16_BYTES_LE",
+    "armv7l": "IEEE_DOUBLE_LE",
+    "i686": "INTEL_EXTENDED_12_BYTES_LE",
+    "ppc64le": "IBM_DOUBLE_DOUBLE_LE",
+    "s390x": "IEEE_QUAD_BE",
+    "riscv64": "IEEE_QUAD_LE",
+}
+_MUSL_LONG_DOUBLES = {**_LONG_DOUBLES, "ppc64le": "IEEE_DOUBLE_LE"}
 
 
 def parallel_environ(processors: int) -> dict[str, str]:
@@ -56,14 +69,16 @@ class Configuration:
     def program(self, name: str) -> str:
         return str(self.bin / name)
 
-    def environ(self, target: Target) -> dict[str, str]:
-        """The variables that make build systems find the files; compilers and libraries have their own."""
+    def environ(self) -> dict[str, str]:
+        """The variables that make build systems find the files; compilers and libraries have their own.
+
+        Each is a name that build systems document for this. What a project would ask its interpreter or a command for
+        has no variable here: there are projects that go another way where one is set.
+        """
         return {
             "CC_FOR_BUILD": self.program("build-cc"),
             "CXX_FOR_BUILD": self.program("build-c++"),
             "HOSTCC": self.program("build-cc"),
-            # What setuptools, scikit-build-core and pybind11's CMake files read before they ask an interpreter.
-            "SETUPTOOLS_EXT_SUFFIX": target.ext_suffix,
             "CMAKE_TOOLCHAIN_FILE": str(self.cmake),
             "CONFIG_SITE": str(self.config_site),
         }
@@ -78,18 +93,37 @@ class Configuration:
         programs: Mapping[str, str],
         sysroot: Path | None = None,
     ) -> None:
-        """Every file, with `bin` still empty; `python` is the build environment's interpreter.
+        """Every file, with no compiler in `bin` yet; `python` is the build environment's interpreter.
 
         `cmake` are the lines of the toolchain file that say what compiles and where libraries are found; `programs`
         maps Meson's names of tools to paths.
         """
         self.bin.mkdir(parents=True)
         self.pkgconfig.mkdir()
-        lines = (*cmake, *_find_python(self.cmake_python, description, python))
+        write_commands(self.bin, target, python)
+        lines = (*cmake, *_CMAKE_HOST, *_cmake_answers(target), *_find_python(self.cmake_python, description, python))
         self.cmake.write_text("".join(f"{line}\n" for line in lines))
-        self.cmake_python.write_text(_CMAKE_PYTHON)
-        self.meson.write_text(_meson(target, {**programs, "python": str(python)}, sysroot))
+        self.cmake_python.write_text(_CMAKE_PYTHON.replace("SOABI_OF_TARGET", target.soabi))
+        found = {name: self.program(name) for name in COMMANDS_OF_REQUIREMENTS}
+        self.meson.write_text(_meson(target, {**programs, **found, "python": str(python)}, sysroot))
         self.config_site.write_text(_config_site(target))
+
+
+# CMake asks uname for the machine that it runs on, which is told about the target; what it compiles for stands above.
+_CMAKE_HOST = (
+    "get_property(crosswheel_checks GLOBAL PROPERTY IN_TRY_COMPILE)",
+    "if(NOT crosswheel_checks)",
+    "  execute_process(COMMAND ${CMAKE_COMMAND} -E env --unset=CROSSWHEEL_TARGET uname -m",
+    "    OUTPUT_VARIABLE CMAKE_HOST_SYSTEM_PROCESSOR OUTPUT_STRIP_TRAILING_WHITESPACE)",
+    "endif()",
+)
+
+
+def _cmake_answers(target: Target) -> Iterator[str]:
+    """What a CMake project would learn by running a program, and what pybind11 does not ask when it is crossed."""
+    for name, value in load_table("answers.toml")["cmake"].items():
+        yield f'set({name} "{value}" CACHE STRING "")'
+    yield f'set(PYTHON_MODULE_EXT_SUFFIX "{target.ext_suffix}" CACHE STRING "")'
 
 
 def _find_python(provider: Path, description: Description, python: Path) -> Iterator[str]:
@@ -103,6 +137,7 @@ def _find_python(provider: Path, description: Description, python: Path) -> Iter
 
 # FindPython does not ask an interpreter for its suffix when CMake says that it is cross-compiling, and extensions
 # would be called x.so. Ours answers as the target's: for that one question CMake may believe that it is at home.
+# Where the component Interpreter was not asked for, it asks the python3-config of any Python of this machine instead.
 # A dependency provider (cmake-commands(7), cmake_language) stands before every find_package, also nested ones.
 _CMAKE_PYTHON = """\
 if(CMAKE_VERSION VERSION_GREATER_EQUAL 3.24)
@@ -111,11 +146,20 @@ if(CMAKE_VERSION VERSION_GREATER_EQUAL 3.24)
       set(CMAKE_CROSSCOMPILING FALSE)
       find_package(${name} ${ARGN} BYPASS_PROVIDER)
       set(CMAKE_CROSSCOMPILING TRUE)
+      if(DEFINED ${name}_SOABI)
+        set(${name}_SOABI "SOABI_OF_TARGET")
+      endif()
     endif()
   endmacro()
   cmake_language(SET_DEPENDENCY_PROVIDER crosswheel_find_package SUPPORTED_METHODS FIND_PACKAGE)
 endif()
 """
+
+
+def long_double(target: Target) -> str:
+    """Its format, in numpy's words."""
+    formats = _MUSL_LONG_DOUBLES if target.policy.libc == "musl" else _LONG_DOUBLES
+    return formats[target.arch.name]
 
 
 def _meson(target: Target, programs: Mapping[str, str], sysroot: Path | None) -> str:
@@ -127,6 +171,7 @@ def _meson(target: Target, programs: Mapping[str, str], sysroot: Path | None) ->
         *(f"{name} = '{program}'" for name, program in binaries.items()),
         "[properties]",
         "needs_exe_wrapper = true",
+        f"longdouble_format = '{long_double(target)}'",
         *([f"sys_root = '{sysroot}'"] if sysroot else []),
         "[host_machine]",
         "system = 'linux'",
@@ -137,17 +182,23 @@ def _meson(target: Target, programs: Mapping[str, str], sysroot: Path | None) ->
     return "".join(f"{line}\n" for line in lines)
 
 
+_BIG = {"little": "no", "big": "yes"}
+
+
 def _config_site(target: Target) -> str:
     """Read by every configure script (Autoconf manual, "Site Defaults"): --host for those who did not give it.
 
     A setup.py that runs ./configure knows nothing of the target; this says it in its stead. Configure has already
     looked at its own options here, so what --host would have set is set as well.
     """
+    told = load_table("answers.toml")["autoconf"]
+    answers = {**told["any"], **told[target.policy.libc], "ac_cv_c_bigendian": _BIG[target.arch.byteorder]}
     return (
-        f'test -n "$build_alias" || build_alias=$(uname -m)-build-linux-gnu\n'
+        'test -n "$build_alias" || build_alias=$(CROSSWHEEL_TARGET= uname -m)-build-linux-gnu\n'
         f'if test -z "$host_alias"; then\n'
         f"  host_alias={target.multiarch}\n"
         f"  ac_tool_prefix={target.multiarch}-\n"
         f"fi\n"
         "host=$host_alias build=$build_alias cross_compiling=yes\n"
+        + "".join(f"{name}=${{{name}={value}}}\n" for name, value in answers.items())
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from crosswheel.targets import Target
 from crosswheel.toolchains.build_systems import Configuration
+from crosswheel.toolchains.commands import write_dpkg
 from crosswheel.toolchains.description import Description
 from crosswheel.toolchains.zig import Zig, build_target, zig_target
 
@@ -38,6 +39,8 @@ def configure(
         programs={"c": made.program("cc"), "cpp": made.program("c++"), **{name: made.program(name) for name in _TOOLS}},
         sysroot=sysroot,
     )
+    if shutil.which("dpkg"):
+        write_dpkg(made.bin, target)
     shutil.copy2(zig.driver, made.bin / "zigcc")
     prefixes = ("", f"{target.multiarch}-")
     for name in (*(prefix + name for prefix in prefixes for name in _PROGRAMS), "build-cc", "build-c++"):
@@ -51,11 +54,11 @@ def compiles_of(folder: Path) -> Path:
     return folder / "compiles"
 
 
-def environ_of(made: Configuration, target: Target, sysroot: Path | None) -> dict[str, str]:
+def environ_of(made: Configuration, sysroot: Path | None) -> dict[str, str]:
     """The variables that make build systems find all this."""
     libraries = [made.pkgconfig, *(sysroot_pkgconfig(sysroot) if sysroot else ())]
     return {
-        **made.environ(target),
+        **made.environ(),
         "CC": made.program("cc"),
         "CXX": made.program("c++"),
         "AR": made.program("ar"),
@@ -63,7 +66,6 @@ def environ_of(made: Configuration, target: Target, sysroot: Path | None) -> dic
         "STRIP": made.program("strip"),
         # Nothing of this machine: its libraries are for another processor.
         "PKG_CONFIG_LIBDIR": ":".join(map(str, libraries)),
-        "PKG_CONFIG_PATH": "",
         **({"PKG_CONFIG_SYSROOT_DIR": str(sysroot)} if sysroot else {}),
     }
 

@@ -141,11 +141,12 @@ def _answers(target: Target, compilers: Mapping[str, str], prefix: Path, include
     cc, cxx = compilers["CC"], compilers["CXX"]
     lib = str(prefix / "lib")
     ours = {
-        "SOABI": target.ext_suffix.removeprefix(".").removesuffix(".so"),
+        "SOABI": target.soabi,
         "EXT_SUFFIX": target.ext_suffix,
         "SHLIB_SUFFIX": ".so",
         "MULTIARCH": target.multiarch,
         "HOST_GNU_TYPE": target.multiarch,
+        "BUILD_GNU_TYPE": target.multiarch,
         "MACHDEP": "linux",
         "CC": cc,
         "CXX": cxx,
@@ -163,6 +164,8 @@ def _answers(target: Target, compilers: Mapping[str, str], prefix: Path, include
         "LDCXXSHARED": f"{cxx} -shared",
         "BLDSHARED": f"{cc} -shared",
         "LINKCC": cc,
+        "LIBS": "-lpthread -ldl -lutil",
+        "SYSLIBS": "-lm",
         "CONFIG_ARGS": "",
         "INCLUDEPY": str(include),
         "CONFINCLUDEPY": str(include),

@@ -147,13 +147,13 @@ exec {compiler} "$@"
 """
 
 
-def environ_of(made: Configuration, tools: CrossTools, target: Target) -> dict[str, str]:
+def environ_of(made: Configuration, tools: CrossTools) -> dict[str, str]:
     """The variables that make build systems find all this, over those of the image."""
     root = tools.variables["CROSS_ROOT"]
     sysroot = tools.variables.get("QEMU_LD_PREFIX", f"{root}/{tools.variables['CROSS_TRIPLE']}/sysroot")
     libraries = (f"{root}/lib", f"{sysroot}/usr/lib64", f"{sysroot}/usr/lib", f"{sysroot}/usr/share")
     return {
-        **made.environ(target),
+        **made.environ(),
         **_launched(tools),
         "RANLIB": tools.path("ranlib"),
         # Nothing of the image's own machine. Where the image says that the target's are comes first all the same.

@@ -1,0 +1,115 @@
+"""Commands that tell what machine this is, answering as the target's would; to stand first in a build's PATH.
+
+They do so only where CROSSWHEEL_TARGET is set, as interpreters do (inside/impersonate.py): who needs this machine's own
+answer in a build empties that variable. Whatever else they are asked, this machine's own command answers.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from crosswheel.targets import Target
+
+# Debian's words for our architectures, where they differ.
+_DEBIAN = {"aarch64": "arm64", "x86_64": "amd64", "armv7l": "armhf", "i686": "i386", "ppc64le": "ppc64el"}
+
+# The folder of these commands goes out of PATH: the command of the same name behind it is this machine's.
+_BEGINNING = """\
+#!/bin/sh
+rest=":$PATH:"
+case $rest in
+*:"{bin}":*)
+  PATH="${{rest%%:"{bin}":*}}:${{rest#*:"{bin}":}}"
+  PATH=${{PATH#:}}
+  PATH=${{PATH%:}}
+  ;;
+esac
+test -n "$CROSSWHEEL_TARGET" || exec {name} "$@"
+"""
+
+# uname prints its fields in one order, whatever the order of its options. A Linux that knows no processor or platform
+# leaves both out of -a.
+_UNAME = """\
+flags=
+for word; do
+  case $word in
+  --all) flags=${{flags}}a ;;
+  --kernel-name) flags=${{flags}}s ;;
+  --nodename) flags=${{flags}}n ;;
+  --kernel-release) flags=${{flags}}r ;;
+  --kernel-version) flags=${{flags}}v ;;
+  --machine) flags=${{flags}}m ;;
+  --processor) flags=${{flags}}p ;;
+  --hardware-platform) flags=${{flags}}i ;;
+  --operating-system) flags=${{flags}}o ;;
+  -*[!asnrvmpio]* | [!-]* | '' | -) exec uname "$@" ;;
+  *) flags=$flags${{word#-}} ;;
+  esac
+done
+case $flags in
+*a*) test "$(uname -p)" = unknown && flags=${{flags}}snrvmo || flags=${{flags}}snrvmpio ;;
+*[mpi]*) ;;
+*) exec uname "$@" ;;
+esac
+answer=
+for field in s n r v m p i o; do
+  case $flags in *$field*) ;; *) continue ;; esac
+  case $field in [mpi]) value={machine} ;; *) value=$(uname -$field) ;; esac
+  answer="$answer${{answer:+ }}$value"
+done
+echo "$answer"
+"""
+
+_ARCH = """\
+test $# = 0 || exec arch "$@"
+echo {machine}
+"""
+
+_GETCONF = """\
+test "$*" = LONG_BIT || exec getconf "$@"
+echo {bits}
+"""
+
+_DPKG = """\
+test "$*" = --print-architecture || exec dpkg "$@"
+echo {debian}
+"""
+
+_PYTHON_CONFIG = """\
+#!/bin/sh
+exec "{python}" -I -m _crosswheel.python_config "$@"
+"""
+
+_EVERYWHERE = {"uname": _UNAME, "arch": _ARCH, "getconf": _GETCONF}
+
+# What build requirements bring: of this name, another Python's of this machine might be found.
+COMMANDS_OF_REQUIREMENTS = ("numpy-config", "pybind11-config")
+
+
+def write_commands(folder: Path, target: Target, python: Path) -> None:
+    """`python` is the build environment's interpreter, with startup.py's files among its packages."""
+    for name, text in _EVERYWHERE.items():
+        _write(folder / name, _BEGINNING + text, target)
+    for name in python_config_names(target):
+        _write(folder / name, _PYTHON_CONFIG, target, python)
+    for name in COMMANDS_OF_REQUIREMENTS:
+        (folder / name).symlink_to(python.parent / name)
+
+
+def write_dpkg(folder: Path, target: Target) -> None:
+    """For machines that have it: there, and nowhere else, builds can ask it."""
+    _write(folder / "dpkg", _BEGINNING + _DPKG, target)
+
+
+def python_config_names(target: Target) -> list[str]:
+    """As CPython installs it, and as Debian does for another architecture."""
+    own = {f"python{target.python.version}", target.python.name}
+    names = ("python", "python3", *own, *(f"{target.multiarch}-{name}" for name in own))
+    return [f"{name}-config" for name in names]
+
+
+def _write(path: Path, text: str, target: Target, python: Path | str = "") -> None:
+    arch = target.arch
+    answers = {"machine": arch.name, "bits": arch.bits, "debian": _DEBIAN.get(arch.name, arch.name)}
+    path.write_text(text.format(bin=path.parent, name=path.name, python=python, **answers))
+    path.chmod(0o755)
