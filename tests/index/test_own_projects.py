@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
+import subprocess
 import zipfile
 from pathlib import Path
 
@@ -15,6 +17,8 @@ from crosswheel.formats.wheels import read_wheel
 from crosswheel.index import sha256_of
 
 pytestmark = pytest.mark.index
+
+PROJECTS = Path(__file__).parents[1] / "projects"
 
 # No file of it is C before it is built: it looks as if there were nothing to compile.
 _SETUP = """
@@ -63,6 +67,73 @@ def test_an_extension_for_this_machine_only_is_not_made(tmp_path: Path) -> None:
     code, printed, wheels = build(tmp_path, "x86_64")
     assert code == 0, printed
     assert [wheel.name for wheel in wheels] == ["asks-1.0-py3-none-any.whl"]
+
+
+def test_commands_answer_as_the_targets_do(tmp_path: Path) -> None:
+    """A Makefile asks no interpreter; and the environment has nothing that sends a project down another path."""
+    (tmp_path / "asking").mkdir()
+    (tmp_path / "asking" / "__init__.py").touch()
+    (tmp_path / "MANIFEST.in").write_text("include Makefile fast.c\n")
+    (tmp_path / "Makefile").write_text(_MAKEFILE)
+    (tmp_path / "setup.py").write_text(_ASKING)
+    (tmp_path / "pyproject.toml").write_text('[build-system]\nrequires = ["setuptools", "pybind11"]\n')
+    wheel = built(tmp_path)
+    with zipfile.ZipFile(wheel) as archive:
+        answers = json.loads(archive.read("asking/answers.json"))
+        suffix = ".cpython-311-aarch64-linux-gnu.so"
+        assert answers == {"uname": "aarch64", "arch": "aarch64", "suffix": suffix, "variables": []}
+        assert {f"asking/made{suffix}", f"asking/helped{suffix}"} < set(archive.namelist())
+
+
+def test_cmakes_find_python_takes_no_suffix_of_another_python(tmp_path: Path) -> None:
+    shutil.copytree(PROJECTS / "asks_by_cmake", tmp_path, dirs_exist_ok=True)
+    assert list(read_wheel(built(tmp_path)).elves) == ["asks_by_cmake.cpython-311-aarch64-linux-gnu.so"]
+
+
+def test_meson_finds_numpy_and_pybind11_of_the_build_requirements(tmp_path: Path) -> None:
+    if shutil.which("git") is None:
+        pytest.skip("no git, which meson-python needs for an sdist")
+    shutil.copytree(PROJECTS / "asks_by_meson", tmp_path, dirs_exist_ok=True)
+    git = ["git", "-c", "user.name=test", "-c", "user.email=test@example.org"]
+    for words in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message=all"]):
+        subprocess.run([*git, *words], cwd=tmp_path, check=True, timeout=60)
+    suffix = "cpython-311-aarch64-linux-gnu.so"
+    assert sorted(read_wheel(built(tmp_path)).elves) == [f"asks_numpy.{suffix}", f"asks_pybind11.{suffix}"]
+
+
+def built(folder: Path) -> Path:
+    printed = io.StringIO()
+    options = {"source": str(folder), "python": ["cp311"], **WITHOUT_CONTAINERS}
+    assert run_verb("wheels", folder, options, printed) == 0, printed.getvalue()
+    (wheel,) = (folder / "wheelhouse").glob("*.whl")
+    return wheel
+
+
+_MAKEFILE = """\
+all:
+\tprintf '{"uname": "%s", "arch": "%s", "suffix": "%s", "variables": [%s]}' \\
+\t  $$(uname -m) $$(arch) $$(python3-config --extension-suffix) "$${SETUPTOOLS_EXT_SUFFIX:+1}" > asking/answers.json
+\t$(CC) -shared -fPIC $$(python3-config --includes) fast.c -o asking/made$$(python3-config --extension-suffix) \\
+\t  $$(python3-config --ldflags)
+"""
+_ASKING = """\
+import pathlib, subprocess
+from pybind11.setup_helpers import Pybind11Extension
+from setuptools import setup
+from setuptools.command.build_py import build_py
+
+class Make(build_py):
+    def run(self):
+        subprocess.run(["make"], check=True)
+        super().run()
+
+pathlib.Path("fast.c").write_text("#include <Python.h>\\nPyMODINIT_FUNC PyInit_made(void) { return NULL; }\\n")
+pathlib.Path("helped.cpp").write_text("#include <pybind11/pybind11.h>\\nPYBIND11_MODULE(helped, module) {}\\n")
+setup(
+    name="asking", version="1.0", packages=["asking"], package_data={"asking": ["*.json", "*.so"]},
+    cmdclass={"build_py": Make}, ext_modules=[Pybind11Extension("asking.helped", ["helped.cpp"])],
+)
+"""
 
 
 def test_the_folder_of_wheels_is_no_package_of_the_next_build(tmp_path: Path) -> None:
