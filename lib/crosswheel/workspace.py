@@ -12,14 +12,13 @@ from typing import Protocol
 from crosswheel.hosts import LocalHost
 from crosswheel.model import Interpreter, Usage
 from crosswheel.process import Meter
+from crosswheel.toolchains.ccache import hits_and_misses
 
 MADE = "made"
 """In a workspace's root: what comes out of it together, the wheel and what hooks answered."""
 
 UNCOMPILED = f"{MADE}/uncompiled"
 """What setuptools noted of extensions that it did not compile."""
-
-_MOST = 1024 * 1024  # letters, one for each compile; a build may write there as much as it likes
 
 
 class Workspace(Protocol):
@@ -138,11 +137,8 @@ class HostWorkspace:
 
         Links are not, nor what a configure script, Meson or CMake compiles to see whether it can be.
         """
-        letters = b""
-        if self.compiles and self.compiles.is_file():
-            with self.compiles.open("rb") as file:
-                letters = file.read(_MOST)
-        return Usage(memory=self.meter.peak, hits=letters.count(b"h"), misses=letters.count(b"m"))
+        hits, misses = hits_and_misses(self.compiles) if self.compiles else (0, 0)
+        return Usage(memory=self.meter.peak, hits=hits, misses=misses)
 
 
 def private_environ(folder: Path) -> dict[str, str]:

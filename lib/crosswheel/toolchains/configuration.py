@@ -7,12 +7,16 @@ from pathlib import Path
 
 from crosswheel.targets import Target
 from crosswheel.toolchains.build_systems import Configuration
+from crosswheel.toolchains.ccache import environ, known_as
 from crosswheel.toolchains.commands import write_dpkg
 from crosswheel.toolchains.description import Description
+from crosswheel.toolchains.pinned import version_of
 from crosswheel.toolchains.zig import Zig, build_target, zig_target
 
 _PROGRAMS = ("cc", "c++", "gcc", "g++", "clang", "clang++", "ar", "ranlib", "ld", "strip")
 _TOOLS = ("ar", "strip")
+# The compiler of this machine, and what ccache calls.
+_FOR_US = ("build-cc", "build-c++", "zig-cc", "zig-c++")
 
 # Folders of this machine that hold headers and libraries of this machine.
 _HOST_FOLDERS = ("/usr/include", "/usr/local/include", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/lib", "/lib64")
@@ -41,16 +45,17 @@ def configure(
     )
     if shutil.which("dpkg"):
         write_dpkg(made.bin, target)
+    (folder / "compiled").mkdir()
     shutil.copy2(zig.driver, made.bin / "zigcc")
     prefixes = ("", f"{target.multiarch}-")
-    for name in (*(prefix + name for prefix in prefixes for name in _PROGRAMS), "build-cc", "build-c++"):
+    for name in (*(prefix + name for prefix in prefixes for name in _PROGRAMS), *_FOR_US):
         (made.bin / name).symlink_to("zigcc")
     (folder / "zigcc.conf").write_text(_zigcc_conf(folder, zig, objects, target, description, sysroot, debug=debug))
     return made
 
 
 def compiles_of(folder: Path) -> Path:
-    """The file in which zigcc counts, a letter for each compile: ``h`` where the object was kept, ``m`` otherwise."""
+    """The file in which ccache tells of each compile of the project."""
     return folder / "compiles"
 
 
@@ -114,8 +119,7 @@ def _zigcc_conf(
         f"zig {zig.program}",
         f"library {zig.library}",
         f"cache {zig.cache}",
-        f"objects {objects}",
-        f"compiles {compiles_of(folder)}",
+        f"objects {folder / 'compiled'}",
         f"folder {folder.parent}",
         f"target {zig_target(target)}",
         f"build-target {build_target()}",
@@ -124,6 +128,10 @@ def _zigcc_conf(
         *(f"map {old} {description.include}" for old in description.replaced),
         *(f"hide {host}" for host in _HOST_FOLDERS),
     ]
+    if zig.ccache:
+        identity = known_as(version_of("zig"))
+        settings = {**environ(compiles_of(folder), objects), **identity}
+        lines += [f"ccache {zig.ccache}", *(f"setting {name}={value}" for name, value in settings.items())]
     if sysroot:
         lines += [f"include {path}" for path in sysroot_includes(sysroot, target)]
         lines += [f"lib {path}" for path in sysroot_libraries(sysroot, target)]

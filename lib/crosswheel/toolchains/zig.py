@@ -11,17 +11,18 @@ import hashlib
 import os
 import platform
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from crosswheel.answers import Answers, answers_in
 from crosswheel.errors import MissingTool
 from crosswheel.index import Index, sha256_of
 from crosswheel.keeping import locked, mark_used
-from crosswheel.model import Listener, chore
+from crosswheel.model import Listener, Note, chore
 from crosswheel.process import CommandFailed, Processes
 from crosswheel.targets import Target
 from crosswheel.toolchains import libcxx
+from crosswheel.toolchains.ccache import fetch_ccache, program_in
 from crosswheel.toolchains.pinned import fetch_pinned, is_unchanged, is_whole, unpack_wheel, version_of
 
 # Compiling these makes Zig build what every job of a target needs first: start files, libc's stubs, runtimes, libc++.
@@ -43,6 +44,8 @@ class Zig:
     cache: Path
     objects: Path
     """Of the folders with what builds have compiled."""
+    ccache: Path | None
+    """What keeps them; there is none for some machines."""
 
 
 def zig_target(target: Target) -> str:
@@ -88,6 +91,7 @@ def ensure_zig(index: Index, cache: Path, processes: Processes, listener: Listen
         driver=root / f"zigcc-{source_version('zigcc')}",
         cache=libraries_of(cache),
         objects=objects_of(cache),
+        ccache=None,
     )
     with locked(cache / "zig.lock", processes.look):
         if not is_whole(root, "ziglang/zig", answers_in(cache)):
@@ -101,7 +105,19 @@ def ensure_zig(index: Index, cache: Path, processes: Processes, listener: Listen
             _note_of(zig.driver).write_text(sha256_of(zig.driver))
         mark_used(root)
         mark_used(zig.cache)
-    return zig
+        return replace(zig, ccache=_ensure_ccache(root / "ccache", index, answers_in(cache), listener))
+
+
+def _ensure_ccache(root: Path, index: Index, answers: Answers, listener: Listener) -> Path | None:
+    """Without it everything is compiled each time, and that is all."""
+    program = program_in(root)
+    if program and is_whole(root, str(program.relative_to(root)), answers):
+        return program
+    try:
+        return fetch_ccache(platform.machine(), index, root, listener)
+    except MissingTool as error:
+        listener(Note(f"compiled objects are not kept: {error.message}"))
+        return None
 
 
 def _is_driver(driver: Path, answers: Answers) -> bool:
@@ -130,7 +146,7 @@ def warm_up(zig: Zig, target: Target, *, cxx: bool, processes: Processes, listen
 
 def make_objects(folder: Path) -> Path:
     """A cache of compiled objects, for a build to use."""
-    (folder / "headers").mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     mark_used(folder)
     return folder
 
@@ -146,8 +162,9 @@ def _zig_environ(zig: Zig) -> dict[str, str]:
 
 
 def sources(program: str) -> list[Path]:
-    """The C files of a program of ours, and the headers beside them; ``zigcc`` and ``clang`` are the programs."""
-    return sorted(Path(__file__).with_name("driver").joinpath(program).iterdir())
+    """The C files of a program of ours, ``zigcc`` or ``clang``, what both share, and the headers beside them."""
+    driver = Path(__file__).with_name("driver")
+    return [path for folder in (program, "shared") for path in sorted((driver / folder).iterdir())]
 
 
 def source_version(program: str) -> str:

@@ -16,7 +16,8 @@ void read_conf(void) {
     ssize_t length = readlink("/proc/self/exe", path, PATH_MAX);
     if (length < 0) { perror("zigcc: /proc/self/exe"); exit(1); }
     path[length] = 0;
-    char *folder = dirname(dirname(path));
+    conf.bin = checked(strdup(dirname(path)));
+    char *folder = dirname(path);
     char name[PATH_MAX + 32];
     snprintf(name, sizeof name, "%s/zigcc.conf", folder);
     FILE *file = fopen(name, "r");
@@ -30,13 +31,14 @@ void read_conf(void) {
         else if (same(line, "library")) conf.library = checked(strdup(value));
         else if (same(line, "cache")) conf.cache = checked(strdup(value));
         else if (same(line, "objects")) conf.objects = checked(strdup(value));
-        else if (same(line, "compiles")) conf.compiles = checked(strdup(value));
+        else if (same(line, "ccache")) conf.ccache = checked(strdup(value));
         else if (same(line, "folder")) conf.folder = checked(strdup(value));
         else if (same(line, "target")) conf.target = checked(strdup(value));
         else if (same(line, "build-target")) conf.build_target = checked(strdup(value));
         else if (same(line, "multiarch")) conf.multiarch = checked(strdup(value));
         else if (same(line, "debug")) conf.debug = same(value, "yes");
         else if (same(line, "hide")) push(&conf.hidden, value);
+        else if (same(line, "setting")) push(&conf.settings, value);
         else if (same(line, "include")) push(&conf.includes, value);
         else if (same(line, "lib")) push(&conf.libs, value);
         else if (same(line, "map")) {

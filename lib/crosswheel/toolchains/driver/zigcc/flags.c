@@ -1,23 +1,15 @@
-/* Flags of the compiler. */
+/* Flags of the compiler: one table says what becomes of each. */
 #include "zigcc.h"
+#include "../shared/gcc.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const dropped[] = {
-    "-static-libgcc", "-static-libstdc++", "-latomic", "-lgcc", "-pipe", "-m64", "-ffat-lto-objects",
-    "-fno-fat-lto-objects", "-fuse-linker-plugin", "-fno-semantic-interposition", "-march=native", "-mcpu=native",
-    "-fno-lifetime-dse", "-fvar-tracking", "-fno-var-tracking", "-fvar-tracking-assignments",
-    "-fno-var-tracking-assignments", "-fno-plt", "-fcf-protection", "-mbranch-protection=standard", "-s", NULL,
-};
-/* -g...: debug information; the rest names gcc's own parts, or a target and a linker that are not ours to choose. */
-static const char *const dropped_prefixes[] = {
-    "-mtune=", "-specs=", "--target=", "-fuse-ld=", "--gcc-toolchain=", "-R/", "-lpython3", "-fstack-clash",
-    "-fcf-protection=", NULL,
-};
-/* Only -g flags are debug flags among those that start so; -gcc-... does not exist in one dash. */
-bool is_debug_flag(const char *flag) { return starts(flag, "-g") || starts(flag, "-fdebug-"); }
+/* -gcc-... does not exist in one dash: only flags for debug information start so. */
+bool is_debug_flag(const char *flag) {
+    return starts(flag, "-g") || starts(flag, "-fdebug-") || starts(flag, "-feliminate-unused-debug-");
+}
 
 bool is_cxx_source(const char *word) {
     static const char *const endings[] = {".cc", ".cp", ".cxx", ".cpp", ".CPP", ".c++", ".C", ".ii", NULL};
@@ -27,31 +19,6 @@ bool is_cxx_source(const char *word) {
 bool is_source(const char *word) {
     static const char *const endings[] = {".c", ".i", ".m", ".s", ".S", NULL};
     return is_cxx_source(word) || ends_among(word, endings);
-}
-
-static bool speaks_of_time(const char *path) {
-    static const char *const macros[] = {"__DATE__", "__TIME__", NULL};
-    FILE *file = fopen(path, "r");
-    char *line = NULL;
-    size_t room = 0;
-    bool found = false;
-    while (file && !found && getline(&line, &room, file) >= 0)
-        for (size_t i = 0; macros[i]; i++) found = found || strstr(line, macros[i]);
-    free(line);
-    if (file) fclose(file);
-    return found;
-}
-
-/* Zig takes these macros for an error, for its cache does not know the time. They mean SOURCE_DATE_EPOCH, and with that
- * among the words an object of another time is another object. */
-void date(list *command, const list *in) {
-    const char *epoch = getenv("SOURCE_DATE_EPOCH");
-    for (size_t i = 0; i < in->count && epoch; i++)
-        if (is_source(in->items[i]) && speaks_of_time(in->items[i])) {
-            push(command, "-Wno-error=date-time");
-            push_joined(command, "-DZIGCC_EPOCH=", epoch);
-            return;
-        }
 }
 
 bool wants_cxx(const list *in) {
@@ -65,6 +32,17 @@ bool wants_cxx(const list *in) {
     return false;
 }
 
+/* Words that the word after them belongs to, and so is no source. */
+bool takes_value(const char *word) {
+    static const char *const words[] = {
+        "-o", "-I", "-L", "-D", "-U", "-x", "-include", "-imacros", "-isystem", "-idirafter", "-iquote", "-iprefix",
+        "-iwithprefix", "-iwithprefixbefore", "-isysroot", "--sysroot", "-MF", "-MT", "-MQ", "-Xlinker", "-Xclang",
+        "-Xpreprocessor", "-Xassembler", "-target", "-T", "-u", "-z", "-e", "--param", "-mllvm", "-arch", "-aux-info",
+        NULL,
+    };
+    return among(word, words);
+}
+
 bool links(const list *in) {
     static const char *const stages[] = {"-c", "-S", "-E", "-M", "-MM", "-fsyntax-only", NULL};
     for (size_t i = 0; i < in->count; i++) if (among(in->items[i], stages)) return false;
@@ -72,49 +50,153 @@ bool links(const list *in) {
 }
 
 /* Whether there is nothing to compile before the link. */
-static bool links_objects(const list *in) {
+bool links_objects(const list *in) {
     for (size_t i = 0; i < in->count; i++) if (is_source(in->items[i])) return false;
     return links(in);
 }
 
-/* Zig builds its runtimes anew for these, libc++ among them: a minute for what code that is compiled has no use for. */
-static bool is_for_compiling(const char *word) {
-    static const char *const flags[] = {
-        "-Os", "-Oz", "-fno-asynchronous-unwind-tables", "-fno-unwind-tables", NULL,
-    };
-    return among(word, flags) || starts(word, "-march=") || starts(word, "-mcpu=");
+/* ---- every flag ---------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    list *out;
+    const list *in;
+    size_t at;
+    const char *word, *next;
+    bool linking, only_objects;
+} place;
+
+/* Gives how many words it took; with 0 the next row that matches is asked. */
+typedef size_t action(const place *here);
+
+static size_t drop(const place *here) { (void)here; return 1; }
+static size_t drop_with_value(const place *here) { return here->next ? 2 : 1; }
+static size_t drop_from_link(const place *here) { return here->only_objects; }
+static size_t keep(const place *here) { push(here->out, here->word); return 1; }
+static size_t folder(const place *here) { return translate_folder(here->out, here->word, here->next); }
+static size_t linker(const place *here) { return translate_linker_words(here->out, here->in, here->at); }
+static size_t library_file(const place *here) { return translate_library_file(here->out, here->in, here->word); }
+static size_t processor(const place *here) { translate_cpu(here->out, here->word); return 1; }
+static size_t unwinder(const place *here) { push(here->out, "-lunwind"); return 1; }
+
+static size_t debug(const place *here) { return !conf.debug && is_debug_flag(here->word); }
+
+static size_t optimiser(const place *here) {
+    const char *why = gcc_optimiser(here->word);
+    if (why) explain(here->word, why);
+    return why != NULL;
 }
 
-/* -Wp,-DNAME,-UNAME: what is defined goes to the driver; undefining is distributions' way to change their own flags. */
-static void translate_preprocessor_words(list *out, const char *words) {
+/* -u SYMBOL, -z now: Zig knows them as words of the linker. */
+static size_t linker_option(const place *here) {
+    list words = {0};
+    push_joined(&words, "-Wl,", here->word);
+    if (!here->next || here->word[2]) return translate_linker_words(here->out, &words, 0) ? 1 : 0;
+    push(&words, "-Xlinker");
+    push(&words, here->next);
+    translate_linker_words(here->out, &words, 0);
+    return 2;
+}
+
+/* -Wp,-DNAME,-UNAME: what is defined goes to the driver; undefining is distributions' way to change their own flags.
+ * -Wp,-MD,FILE: as gcc's documentation says, -MD -MF FILE, which Zig and ccache know. */
+static size_t preprocessor(const place *here) {
     list all = {0};
-    split(&all, words);
-    for (size_t i = 0; i < all.count; i++) if (!starts(all.items[i], "-U")) push(out, all.items[i]);
+    split(&all, here->word + strlen("-Wp,"));
+    for (size_t i = 0; i < all.count; i++) {
+        const char *word = all.items[i];
+        if (starts(word, "-U")) continue;
+        if (starts(word, "-D")) { push(here->out, word); continue; }
+        if (!same(word, "-MD") && !same(word, "-MMD")) { push_joined(here->out, "-Wp,", word); continue; }
+        push(here->out, word);
+        if (i + 1 < all.count) { push(here->out, "-MF"); push(here->out, all.items[++i]); }
+    }
+    return 1;
 }
 
-/* -flto=auto and -flto=8 are gcc's. At the link the flag is left out: the linker knows bitcode when it sees it, and Zig
- * would build a second libc++ for the flag, a minute on every machine. */
-static void translate_lto(list *out, const char *word, bool linking) {
-    if (!linking) push(out, same(word, "-flto=thin") ? word : "-flto");
+/* At the link the flag is left out: the linker knows bitcode when it sees it, and Zig would build a second libc++ for
+ * the flag, a minute on every machine. */
+static size_t lto(const place *here) {
+    if (!here->linking) push(here->out, same(here->word, "-flto=thin") ? here->word : "-flto");
+    return 1;
+}
+
+/* A match that ends with * is the beginning of a word. */
+static const struct { const char *match; action *act; const char *why; } rules[] = {
+    {"-isystem*", folder, NULL}, {"-idirafter*", folder, NULL}, {"-iquote*", folder, NULL}, {"-I*", folder, NULL},
+    {"-L*", folder, NULL}, {"-isysroot*", folder, NULL}, {"--sysroot*", folder, NULL},
+    {"-Wl,*", linker, NULL}, {"-Xlinker", linker, NULL}, {"-u", linker_option, NULL}, {"-z*", linker_option, NULL},
+    {"-l:*", library_file, NULL},
+    {"-target", drop_with_value, "the target is not the caller's to choose"},
+    {"--target=*", drop, "the target is not the caller's to choose"},
+    {"-rpath", drop_with_value, "it names a folder of this machine"},
+    {"-R", drop_with_value, "it names a folder of this machine"},
+    {"-R/*", drop, "it names a folder of this machine"},
+    {"-Wp,*", preprocessor, NULL},
+    {"-g*", debug, "debug information was not asked for"},
+    {"-fdebug-*", debug, "debug information was not asked for"},
+    {"-feliminate-unused-debug-*", debug, "debug information was not asked for"},
+    {"-Os", drop_from_link, "Zig would build other runtimes for it"},
+    {"-Oz", drop_from_link, "Zig would build other runtimes for it"},
+    {"-fno-asynchronous-unwind-tables", drop_from_link, "Zig would build other runtimes for it"},
+    {"-fno-unwind-tables", drop_from_link, "Zig would build other runtimes for it"},
+    {"-march=*", drop_from_link, "Zig would build other runtimes for it"},
+    {"-mcpu=*", drop_from_link, "Zig would build other runtimes for it"},
+    {"-fomit-frame-pointer", drop, "main.c says so in other words"},
+    {"-flto", lto, NULL}, {"-flto=*", lto, NULL},
+    {"-lgcc_s", unwinder, NULL},
+    {"-lstdc++", drop, "c++ links its own"},
+    {"-static-libgcc", drop, "Zig's runtimes are static"},
+    {"-static-libstdc++", drop, "Zig's runtimes are static"},
+    {"-latomic", drop, "compiler-rt has what libatomic has"},
+    {"-lgcc", drop, "compiler-rt has what libgcc has"},
+    {"-lpython3*", drop, "extensions do not link Python: the interpreter that loads them has it"},
+    {"-s", drop, "where debug information is not wanted, every link is stripped already"},
+    {"-pipe", drop, "clang has no steps that a pipe could join"},
+    {"-m64", drop, "the target is not the caller's to choose"},
+    {"-march=native", drop, "this machine's processor is not the target's"},
+    {"-mcpu=native", drop, "this machine's processor is not the target's"},
+    {"-mtune=*", drop, "gcc's names for processors"},
+    {"-mbranch-protection=standard", drop, "the policy's baseline knows no more than its default"},
+    {"-march=*", processor, NULL}, {"-mcpu=*", processor, NULL},
+    {"-specs=*", drop, "gcc's own configuration"},
+    {"-fuse-ld=*", drop, "lld is the linker"},
+    {"--gcc-toolchain=*", drop, "there is no gcc"},
+    {"--param", drop_with_value, "numbers of gcc's passes"},
+    {"--param=*", drop, "numbers of gcc's passes"},
+    {"-mlow-precision-*", drop, "AArch64: allows gcc less exact division, and asks for nothing"},
+    {"-mno-low-precision-*", drop, "AArch64: clang divides exactly"},
+    {"-mpc-relative-literal-loads", drop, "AArch64: how gcc loads constants"},
+    {"-moverride=*", drop, "AArch64: for gcc's developers"},
+    {"-mverbose-cost-dump", drop, "AArch64: for gcc's developers"},
+    {"-mfix-cortex-a53-843419", drop, "AArch64: lld does it where --fix-cortex-a53-843419 asks"},
+    {"-mno-fix-cortex-a53-843419", drop, "AArch64: as without"},
+    {"-fno-semantic-interposition", drop, "as clang does without it"},
+    {"-fno-plt", drop, "clang calls functions of other libraries in one way on this target"},
+    {"-ffat-lto-objects", drop, "lld reads bitcode"},
+    {"-fno-fat-lto-objects", drop, "objects have no machine code beside bitcode"},
+    {"-fuse-linker-plugin", drop, "lld reads bitcode without a plugin"},
+    {"-fstack-clash*", drop, "distributions' hardening, which Zig knows for few targets"},
+    {"-fcf-protection*", drop, "for x86"},
+    {"-fno-trapv", drop, "as without"}, {"-fno-signaling-nans", drop, "as without"},
+    {"-fno-single-precision-constant", drop, "as without"}, {"-fno-harden-*", drop, "as without"},
+    {"-f*", optimiser, NULL},
+};
+
+static size_t translate_word(const place *here) {
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
+        if (!gcc_matches(rules[i].match, strlen(rules[i].match), here->word)) continue;
+        size_t taken = rules[i].act(here);
+        if (taken && rules[i].why) explain(here->word, rules[i].why);
+        if (taken) return taken;
+    }
+    return keep(here);
 }
 
 void translate(list *out, const list *in) {
-    bool linking = links(in), only_objects = links_objects(in);
-    for (size_t i = 0; i < in->count; i++) {
-        const char *word = in->items[i], *next = i + 1 < in->count ? in->items[i + 1] : NULL;
-        size_t taken = translate_folder(out, word, next);
-        if (taken) { i += taken - 1; continue; }
-        if (same(word, "-Xlinker") || starts(word, "-Wl,")) i += translate_linker_words(out, in, i) - 1;
-        else if (same(word, "-target") || same(word, "-R") || same(word, "-rpath")) i++;
-        else if (starts(word, "-Wp,-D") || starts(word, "-Wp,-U"))
-            translate_preprocessor_words(out, word + strlen("-Wp,"));
-        else if (!conf.debug && is_debug_flag(word)) continue;
-        else if (only_objects && is_for_compiling(word)) continue;
-        else if (starts(word, "-flto")) translate_lto(out, word, linking);
-        else if (same(word, "-lgcc_s")) push(out, "-lunwind");
-        else if (same(word, "-lstdc++")) continue; /* c++ links its own */
-        else if (among(word, dropped) || starts_any(word, dropped_prefixes)) continue;
-        else if (starts(word, "-march=") || starts(word, "-mcpu=")) translate_cpu(out, word);
-        else push(out, word);
+    place here = {.out = out, .in = in, .linking = links(in), .only_objects = links_objects(in)};
+    while (here.at < in->count) {
+        here.word = in->items[here.at];
+        here.next = here.at + 1 < in->count ? in->items[here.at + 1] : NULL;
+        here.at += translate_word(&here);
     }
 }

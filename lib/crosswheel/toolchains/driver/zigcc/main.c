@@ -8,8 +8,8 @@
  *   zig PATH            the Zig program
  *   library FOLDER      what it compiles its libc, libc++ and so on from; else its own
  *   cache FOLDER        where Zig keeps its libc and libc++
- *   objects FOLDER      where it keeps what it compiles, and `headers` in it what that was made of; else as above
- *   compiles FILE       gets a letter for each compile of the project: h for one out of `objects`, m for the others
+ *   objects FOLDER      where Zig leaves what it compiles; else as above. A folder of this build alone: see objects.c
+ *   ccache PATH         the ccache that keeps objects     setting NAME=VALUE   a variable that it is told
  *   folder FOLDER       becomes "." in the paths that compiled code carries
  *   target TRIPLE       what cc builds for, in Zig's spelling: aarch64-linux-gnu.2.17
  *   build-target TRIPLE what build-cc builds for
@@ -23,12 +23,14 @@
  * inside containers of another architecture, where a static program of this machine starts at full speed.
  */
 #include "zigcc.h"
+#include "../shared/gcc.h"
 
 #include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Zig carries no OpenMP runtime: the pragmas would compile, and leave symbols undefined that no libc has. */
 static void refuse_openmp(const list *in) {
@@ -39,34 +41,86 @@ static void refuse_openmp(const list *in) {
         }
 }
 
+/* gcc is silent about these, or warns. */
+static void push_leniency(list *command, bool cxx, const list *in) {
+    push(command, "-Qunused-arguments"); /* nobody asked for this compiler: what gcc takes must not fail a build */
+    push(command, "-Wno-unknown-warning-option");
+    /* Zig makes an error of __DATE__ and __TIME__. SOURCE_DATE_EPOCH says what they mean, and ccache looks for them. */
+    push(command, "-Wno-date-time");
+    if (cxx) return;
+    for (const char *const *flag = gcc_warnings((int)in->count, in->items); *flag; flag++) push(command, *flag);
+}
+
+static bool is_asked(const list *in, const char *word) {
+    for (size_t i = 0; i < in->count; i++) if (same(in->items[i], word)) return true;
+    return false;
+}
+
+static int compile(bool cxx, bool for_build, const list *in);
+
+/* -c with several sources, which Zig takes without a word and without an object. */
+static int compile_each(bool cxx, const list *in) {
+    int code = 0;
+    for (size_t i = 0; i < in->count && !code; i++) {
+        if (takes_value(in->items[i])) { i++; continue; }
+        if (!is_source(in->items[i])) continue;
+        list one = {0};
+        for (size_t j = 0; j < in->count; j++) {
+            bool other = j != i && is_source(in->items[j]) && !(j && takes_value(in->items[j - 1]));
+            if (!other) push(&one, in->items[j]);
+        }
+        fflush(NULL);
+        pid_t child = fork();
+        if (child < 0) { perror("zigcc: fork"); exit(1); }
+        if (!child) _exit(compile(cxx, false, &one));
+        code = wait_for(child);
+    }
+    return code;
+}
+
+static size_t count_sources(const list *in) {
+    size_t count = 0;
+    for (size_t i = 0; i < in->count; i++) {
+        if (takes_value(in->items[i])) i++;
+        else count += is_source(in->items[i]);
+    }
+    return count;
+}
+
 static int compile(bool cxx, bool for_build, const list *in) {
-    unit one = {0};
-    bool alone = conf.objects && !for_build && read_unit(&one, in);
-    if (alone) in = &one.words;
     list command = {0};
+    bool linking = links(in) && in->count;
+    cxx = cxx || wants_cxx(in);
     push(&command, conf.zig);
-    push(&command, cxx || wants_cxx(in) ? "c++" : "cc");
+    push(&command, cxx ? "c++" : "cc");
     push(&command, "-target");
     push(&command, for_build ? conf.build_target : conf.target);
     /* Zig adds the sanitizer where no -O stands, and its calls are undefined in every libc. */
     push(&command, "-fno-sanitize=undefined");
     if (for_build) return compile_for_build(&command, in);
+    if (is_asked(in, "-c") && count_sources(in) > 1) return compile_each(cxx, in);
     refuse_openmp(in);
-    date(&command, in);
     if (!conf.debug) push(&command, "-g0");
     if (conf.folder) {
         char map[PATH_MAX + 32];
         snprintf(map, sizeof map, "-ffile-prefix-map=%s=.", conf.folder);
         push(&command, map);
     }
+    if (!links_objects(in)) push_leniency(&command, cxx, in);
+    if (!links_objects(in) && gcc_omits_frame_pointer((int)in->count, in->items)) {
+        push(&command, "-Xclang"); /* past Zig, which would build other runtimes for -fomit-frame-pointer */
+        push(&command, "-mframe-pointer=none");
+    }
     translate(&command, in);
     /* After everything else: the target's libc headers are Zig's, of the policy's version, not the sysroot's. */
     for (size_t i = 0; i < conf.includes.count; i++) { push(&command, "-idirafter"); push(&command, conf.includes.items[i]); }
-    if (links(in) && in->count) {
+    if (linking) {
         for (size_t i = 0; i < conf.libs.count; i++) push_joined(&command, "-L", conf.libs.items[i]);
         if (!conf.debug) push(&command, "-s");
     }
-    return alone ? compile_unit(&one, &command) : run(&command);
+    if (getenv("ZIGCC_PRINT")) return print(&command);
+    if (linking) return is_asked(in, "-###") ? show(&command) : for_lld.count ? link_by_lld(&command) : run(&command);
+    return needs_clang(in) ? run_clang(&command) : compile_object(&command, in);
 }
 
 int main(int argc, char **argv) {
@@ -74,6 +128,8 @@ int main(int argc, char **argv) {
     read_conf();
     list in = {0};
     for (int i = 1; i < argc; i++) expand(&in, argv[i], 0);
+    if (same(name, "zig-cc")) return run_tool("cc", argc, argv); /* as ccache calls it */
+    if (same(name, "zig-c++")) return run_tool("c++", argc, argv);
     if (same(name, "build-cc")) return compile(false, true, &in);
     if (same(name, "build-c++")) return compile(true, true, &in);
     char *dash = strrchr(name, '-');
@@ -82,11 +138,7 @@ int main(int argc, char **argv) {
     if (same(name, "ranlib")) return run_tool("ranlib", argc, argv);
     if (same(name, "ld")) return run_tool("ld.lld", argc, argv);
     if (same(name, "strip")) return 0;
-    static const char *const questions[] = {"-print-multiarch", "--print-multiarch", "-dumpmachine", NULL};
-    for (size_t i = 0; i < in.count; i++)
-        if (among(in.items[i], questions)) {
-            puts(conf.multiarch ? conf.multiarch : conf.target);
-            return 0;
-        }
-    return compile(strstr(name, "++") != NULL, false, &in);
+    bool cxx = strstr(name, "++") != NULL;
+    int code = answer(cxx, &in);
+    return code >= 0 ? code : compile(cxx, false, &in);
 }

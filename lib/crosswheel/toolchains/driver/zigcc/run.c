@@ -9,17 +9,29 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* For those who want to know what would be run, tests among them. */
+int print(const list *command) {
+    for (size_t i = 1; i < command->count; i++) puts(command->items[i]);
+    if (for_lld.count) puts("lld:");
+    for (size_t i = 0; i < for_lld.count; i++) puts(for_lld.items[i]);
+    return 0;
+}
+
 int run(const list *command) {
-    if (getenv("ZIGCC_PRINT")) { /* for those who want to know, tests among them */
-        for (size_t i = 1; i < command->count; i++) puts(command->items[i]);
-        return 0;
-    }
+    if (getenv("ZIGCC_PRINT")) return print(command);
     if (conf.library) setenv("ZIG_LIB_DIR", conf.library, 1);
     setenv("ZIG_GLOBAL_CACHE_DIR", conf.cache, 1);
     setenv("ZIG_LOCAL_CACHE_DIR", conf.objects ? conf.objects : conf.cache, 1);
-    execv(conf.zig, command->items);
-    fprintf(stderr, "zigcc: %s: %s\n", conf.zig, strerror(errno));
+    execv(command->items[0], command->items);
+    fprintf(stderr, "zigcc: %s: %s\n", command->items[0], strerror(errno));
     return 127;
+}
+
+/* The exit code, as a shell would give it. */
+int wait_for(pid_t child) {
+    int status = 0;
+    while (waitpid(child, &status, 0) < 0) if (errno != EINTR) { perror("zigcc: waitpid"); exit(1); }
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 /* Run, and come back: the exit code. */
@@ -32,9 +44,7 @@ int run_and_wait(const list *command, bool quiet) {
         if (nowhere >= 0) { dup2(nowhere, STDOUT_FILENO); dup2(nowhere, STDERR_FILENO); }
         _exit(run(command));
     }
-    int status = 0;
-    while (waitpid(child, &status, 0) < 0) if (errno != EINTR) { perror("zigcc: waitpid"); exit(1); }
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    return wait_for(child);
 }
 
 int run_tool(const char *tool, int argc, char **argv) {

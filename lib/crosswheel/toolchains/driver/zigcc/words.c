@@ -38,6 +38,11 @@ bool among(const char *text, const char *const *words) {
     return false;
 }
 
+/* For those who want to know why a word is not handed on. */
+void explain(const char *word, const char *why) {
+    if (getenv("ZIGCC_WHY")) fprintf(stderr, "zigcc: %s is dropped: %s\n", word, why);
+}
+
 void split(list *to, const char *words) {
     char *copy = checked(strdup(words)), *state = NULL;
     for (char *word = strtok_r(copy, ",", &state); word; word = strtok_r(NULL, ",", &state)) push(to, word);

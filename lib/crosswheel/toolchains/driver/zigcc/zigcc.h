@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 /* ---- words.c ---- */
 
@@ -13,6 +14,7 @@ void push(list *to, const char *text);
 void push_joined(list *to, const char *head, const char *tail);
 void split(list *to, const char *words);
 void expand(list *out, const char *word, int depth);
+void explain(const char *word, const char *why);
 bool starts(const char *text, const char *prefix);
 bool same(const char *a, const char *b);
 bool starts_any(const char *text, const char *const *prefixes);
@@ -22,9 +24,9 @@ bool ends_among(const char *word, const char *const *endings);
 /* ---- conf.c ---- */
 
 struct configuration {
-    const char *zig, *library, *cache, *objects, *compiles, *folder, *target, *build_target, *multiarch;
+    const char *bin, *zig, *library, *cache, *objects, *ccache, *folder, *target, *build_target, *multiarch;
     bool debug;
-    list hidden, mapped_from, mapped_to, includes, libs;
+    list hidden, mapped_from, mapped_to, includes, libs, settings;
 };
 extern struct configuration conf;
 
@@ -38,28 +40,37 @@ size_t translate_folder(list *out, const char *word, const char *next);
 
 /* ---- linker.c, processors.c, flags.c ---- */
 
+extern list for_lld;
+
 size_t translate_linker_words(list *out, const list *in, size_t at);
+size_t translate_library_file(list *out, const list *in, const char *word);
 void translate_cpu(list *out, const char *flag);
 bool is_debug_flag(const char *flag);
 bool is_cxx_source(const char *word);
 bool is_source(const char *word);
 bool wants_cxx(const list *in);
 bool links(const list *in);
-void date(list *command, const list *in);
+bool takes_value(const char *word);
+bool links_objects(const list *in);
 void translate(list *out, const list *in);
 
 /* ---- run.c ---- */
 
+int print(const list *command);
 int run(const list *command);
+int wait_for(pid_t child);
 int run_and_wait(const list *command, bool quiet);
 int run_tool(const char *tool, int argc, char **argv);
 
-/* ---- objects.c, build.c ---- */
+/* ---- link.c, probes.c, stages.c, objects.c, build.c ---- */
 
-typedef struct { const char *source, *object, *depfile, *target; list words; } unit;
-
-bool read_unit(unit *one, const list *in);
-int compile_unit(const unit *one, const list *command);
+list what_zig_runs(const list *command, const char *variable, const char *tool, list *rest);
+int link_by_lld(const list *command);
+int answer(bool cxx, const list *in);
+bool needs_clang(const list *in);
+int show(const list *command);
+int run_clang(const list *command);
+int compile_object(list *command, const list *in);
 int compile_for_build(list *command, const list *in);
 
 #endif
