@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from crosswheel.targets import PythonTag, Target, architectures, oldest_policy, parse_architecture, parse_policy
-from crosswheel.toolchains.build_systems import Configuration
+from crosswheel.toolchains.build_systems import Configuration, gcc_long_double
 from crosswheel.toolchains.description import Description
 
 ARCHITECTURES = list(architectures())
@@ -27,7 +27,14 @@ def configured(folder: Path, target: Target) -> Configuration:
     made = Configuration(folder / "toolchain")
     python = folder / "environment" / "bin" / "python"
     description = Description(folder / "target.json", folder / "include", ())
-    made.write(target, description, python, cmake=["set(CMAKE_SYSTEM_NAME Linux)"], programs={"c": "cc"})
+    made.write(
+        target,
+        description,
+        python,
+        cmake=["set(CMAKE_SYSTEM_NAME Linux)"],
+        programs={"c": "cc"},
+        long_double=gcc_long_double(target),
+    )
     return made
 
 

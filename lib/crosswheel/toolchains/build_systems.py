@@ -12,7 +12,8 @@ from crosswheel.toolchains.description import Description
 
 _MESON_FAMILIES = {"i686": "x86", "armv7l": "arm", "ppc64le": "ppc64"}
 
-# numpy's names of formats, which it would find out by a program (numpy/_core/meson.build). musl has no IBM doubles.
+# numpy's names of formats, which it would find out by a program (numpy/_core/meson.build): those that gcc has. musl has
+# no IBM doubles.
 _LONG_DOUBLES = {
     "aarch64": "IEEE_QUAD_LE",
     "x86_64": "INTEL_EXTENDED_16_BYTES_LE",
@@ -91,12 +92,13 @@ class Configuration:
         *,
         cmake: Iterable[str],
         programs: Mapping[str, str],
+        long_double: str,
         sysroot: Path | None = None,
     ) -> None:
         """Every file, with no compiler in `bin` yet; `python` is the build environment's interpreter.
 
         `cmake` are the lines of the toolchain file that say what compiles and where libraries are found; `programs`
-        maps Meson's names of tools to paths.
+        maps Meson's names of tools to paths; `long_double` is the compiler's format of it, in numpy's words.
         """
         self.bin.mkdir(parents=True)
         self.pkgconfig.mkdir()
@@ -105,7 +107,7 @@ class Configuration:
         self.cmake.write_text("".join(f"{line}\n" for line in lines))
         self.cmake_python.write_text(_CMAKE_PYTHON.replace("SOABI_OF_TARGET", target.soabi))
         found = {name: self.program(name) for name in COMMANDS_OF_REQUIREMENTS}
-        self.meson.write_text(_meson(target, {**programs, **found, "python": str(python)}, sysroot))
+        self.meson.write_text(_meson(target, {**programs, **found, "python": str(python)}, long_double, sysroot))
         self.config_site.write_text(_config_site(target))
 
 
@@ -156,13 +158,13 @@ endif()
 """
 
 
-def long_double(target: Target) -> str:
+def gcc_long_double(target: Target) -> str:
     """Its format, in numpy's words."""
     formats = _MUSL_LONG_DOUBLES if target.policy.libc == "musl" else _LONG_DOUBLES
     return formats[target.arch.name]
 
 
-def _meson(target: Target, programs: Mapping[str, str], sysroot: Path | None) -> str:
+def _meson(target: Target, programs: Mapping[str, str], long_double: str, sysroot: Path | None) -> str:
     """A cross file (Meson manual, "Cross compilation")."""
     family = _MESON_FAMILIES.get(target.arch.name, target.arch.name)
     binaries = {**programs, "pkg-config": "pkg-config", "cmake": "cmake"}
@@ -171,7 +173,7 @@ def _meson(target: Target, programs: Mapping[str, str], sysroot: Path | None) ->
         *(f"{name} = '{program}'" for name, program in binaries.items()),
         "[properties]",
         "needs_exe_wrapper = true",
-        f"longdouble_format = '{long_double(target)}'",
+        f"longdouble_format = '{long_double}'",
         *([f"sys_root = '{sysroot}'"] if sysroot else []),
         "[host_machine]",
         "system = 'linux'",

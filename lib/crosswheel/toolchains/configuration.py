@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from crosswheel.targets import Target
-from crosswheel.toolchains.build_systems import Configuration
+from crosswheel.toolchains.build_systems import Configuration, gcc_long_double
 from crosswheel.toolchains.ccache import environ, known_as
 from crosswheel.toolchains.commands import write_dpkg
 from crosswheel.toolchains.description import Description
@@ -41,6 +41,7 @@ def configure(
         python,
         cmake=_cmake(made, target, sysroot, python),
         programs={"c": made.program("cc"), "cpp": made.program("c++"), **{name: made.program(name) for name in _TOOLS}},
+        long_double=zig_long_double(target),
         sysroot=sysroot,
     )
     if shutil.which("dpkg"):
@@ -52,6 +53,12 @@ def configure(
         (made.bin / name).symlink_to("zigcc")
     (folder / "zigcc.conf").write_text(_zigcc_conf(folder, zig, objects, target, description, sysroot, debug=debug))
     return made
+
+
+def zig_long_double(target: Target) -> str:
+    """Its format, in numpy's words: gcc's, but on POWER, where Zig has IEEE's number of 128 bits for glibc."""
+    on_power = (target.arch.name, target.policy.libc) == ("ppc64le", "glibc")
+    return "IEEE_QUAD_LE" if on_power else gcc_long_double(target)
 
 
 def compiles_of(folder: Path) -> Path:

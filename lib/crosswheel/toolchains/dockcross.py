@@ -9,7 +9,7 @@ from pathlib import Path
 from crosswheel.containers.images import Image
 from crosswheel.errors import MissingTool
 from crosswheel.targets import Target
-from crosswheel.toolchains.build_systems import Configuration
+from crosswheel.toolchains.build_systems import Configuration, gcc_long_double
 from crosswheel.toolchains.description import Description
 from crosswheel.toolchains.toolbox import CCACHE
 
@@ -109,6 +109,7 @@ def configure(folder: Path, tools: CrossTools, target: Target, description: Desc
             "strip": tools.path("strip"),
             **fortran,
         },
+        long_double=gcc_long_double(target),
     )
     for prefix in ("", f"{target.multiarch}-"):
         for name, tool in _PROGRAMS.items():
