@@ -17,7 +17,7 @@ from typing import Any
 from containers import daemon
 from containers.clients import answering, remove_containers
 from containers.leftovers import data_folder, end_processes, remove_folder
-from containers.program import find_program
+from containers.program import find_program, run_program
 
 PROGRAM = "podman"
 
@@ -53,7 +53,7 @@ def running_podman(cache: Path, settings: Settings, registry: str = "") -> Itera
     Images go below `cache`, which is on a disk; the socket to the temporary folder, whose name is short enough.
     """
     data = data_folder(cache)
-    with tempfile.TemporaryDirectory(prefix="crosswheel-podman-") as folder:
+    with tempfile.TemporaryDirectory(prefix="crosswheel-podman-") as folder, _without_bridge():
         run = Path(folder)
         files = {
             "CONTAINERS_CONF": ("containers.conf", _toml(_with_folders(settings, run, data))),
@@ -78,6 +78,18 @@ def running_podman(cache: Path, settings: Settings, registry: str = "") -> Itera
             end_processes(folder)
             remove_folder(data)
             remove_folder(run)
+
+
+@contextmanager
+def _without_bridge() -> Iterator[None]:
+    """The plugins that Debian's podman has for networks never take theirs away."""
+    bridge = Path("/sys/class/net/cni-podman0")
+    before = bridge.exists()
+    try:
+        yield
+    finally:
+        if bridge.exists() and not before:
+            run_program("ip", "link", "delete", bridge.name)
 
 
 def _with_folders(settings: Settings, run: Path, data: Path) -> Settings:

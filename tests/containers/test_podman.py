@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from containers import podman_service
-from containers.engine import Engine
+from containers.engine import Engine, podman_started
 from containers.podman_service import Settings
 from containers.stand_ins.manylinux import POLICY
 from crosswheel import diagnosis
@@ -205,3 +205,18 @@ def test_programs_run_natively(podman: Engine) -> None:
         assert host.arch
         assert probe(host, host.arch) == Running(host.arch, natively=True)
         assert not host.client.containers.list(all=True, filters={"label": LABEL})
+
+
+@pytest.mark.usefixtures("podman")  # else it is skipped
+def test_a_podman_of_the_tests_leaves_nothing_behind(tmp_path: Path) -> None:
+    with podman_started(tmp_path, podman_service.working()) as address:
+        folder = Path(address.removeprefix("unix://")).parent
+        host = connect(address, os.environ)
+        with closing(host.client):
+            assert host.arch
+            probe(host, host.arch)
+        assert folder.exists()
+    assert not folder.exists()
+    assert not list(tmp_path.iterdir())
+    assert str(folder) not in Path("/proc/self/mountinfo").read_text("utf-8")
+    assert str(tmp_path) not in Path("/proc/self/mountinfo").read_text("utf-8")
