@@ -56,7 +56,7 @@ def running_podman(cache: Path, settings: Settings, registry: str = "") -> Itera
     with tempfile.TemporaryDirectory(prefix="crosswheel-podman-") as folder, _without_bridge():
         run = Path(folder)
         files = {
-            "CONTAINERS_CONF": ("containers.conf", _toml(_with_folders(settings, run, data))),
+            "CONTAINERS_CONF": ("containers.conf", _toml(_with_folders(settings, run))),
             "CONTAINERS_STORAGE_CONF": ("storage.conf", _toml(_storage(run, data))),
             "CONTAINERS_REGISTRIES_CONF": (
                 "registries.conf",
@@ -92,11 +92,11 @@ def _without_bridge() -> Iterator[None]:
             run_program("ip", "link", "delete", bridge.name)
 
 
-def _with_folders(settings: Settings, run: Path, data: Path) -> Settings:
-    folders = {"tmp_dir": str(run / "temporary"), "static_dir": f"{data}/static", "volume_path": f"{data}/volumes"}
+def _with_folders(settings: Settings, run: Path) -> Settings:
+    """All others are below the images: what conmon starts at a container's end is told only of those."""
     return {
         **settings,
-        "engine": {**settings.get("engine", {}), **folders},
+        "engine": {**settings.get("engine", {}), "tmp_dir": str(run / "temporary")},
         "network": {"network_config_dir": f"{run}/networks"},
     }
 
