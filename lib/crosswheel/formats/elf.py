@@ -10,6 +10,7 @@ from typing import Literal
 from elftools.elf.enums import ENUM_E_MACHINE, ENUM_E_TYPE, ENUM_EI_OSABI
 
 from crosswheel.formats.budget import Budget, OverBudget
+from crosswheel.formats.code import Code, look_at
 from crosswheel.formats.elf_tables import (
     DT_FLAGS,
     DT_NEEDED,
@@ -22,6 +23,7 @@ from crosswheel.formats.elf_tables import (
     PT_GNU_STACK,
     PT_INTERP,
     PT_LOAD,
+    PT_TLS,
     BadElf,
     NeededVersion,
     Segment,
@@ -34,7 +36,9 @@ __all__ = ["MAGIC", "BadElf", "Bits", "ByteOrder", "Elf", "Undefined", "read_elf
 Bits = Literal[32, 64]
 ByteOrder = Literal["little", "big"]
 
+_UNSEEN = Code()
 _DF_TEXTREL = 0x4
+_DF_STATIC_TLS = 0x10
 _PF_X = 0x1
 
 
@@ -58,7 +62,9 @@ class Elf:
     `flags` is the header's e_flags. `alignment` is the size of the largest memory pages that every loadable segment
     fits, in bytes; 0 without any.
     `executable_stack` is None where the file has no word on it, and the processor's own default holds.
-    `instructions` are sets of them beyond the processor's first ones, as `instructions.py` names them.
+    `instructions` are sets of them beyond the processor's first ones, as `instructions.py` names them; `code` is what
+    the machine code itself tells of that. `static_tls` are the bytes of thread-local storage that have to lie at a
+    fixed place beside the thread's own data (the model initial-exec).
     `versions_needed` maps a library to the symbol versions wanted of it.
     """
 
@@ -73,6 +79,8 @@ class Elf:
     executable_stack: bool | None = None
     text_relocations: bool = False
     instructions: frozenset[str] = frozenset()
+    code: Code = _UNSEEN
+    static_tls: int = 0
     soname: str = ""
     needed: tuple[str, ...] = ()
     rpath: tuple[str, ...] = ()
@@ -126,6 +134,7 @@ def _read(tables: Tables) -> Elf:
         alignment=min(pages, default=0),
         executable_stack=stacks[0] if stacks else None,
         instructions=needed_instructions(tables),
+        code=look_at(tables),
     )
     return _with_dynamic(elf, tables) if any(segment.type == PT_DYNAMIC for segment in tables.segments) else elf
 
@@ -141,9 +150,11 @@ def _with_dynamic(elf: Elf, tables: Tables) -> Elf:
     versions = {row.number: (row.version, row.library) for row in needed_versions}
     symbols = list(tables.symbols())
     (flags, *_) = tables.tags.get(DT_FLAGS, (0,))
+    storage = sum(segment.room for segment in tables.segments if segment.type == PT_TLS)
     return replace(
         elf,
         text_relocations=DT_TEXTREL in tables.tags or bool(flags & _DF_TEXTREL),
+        static_tls=storage if flags & _DF_STATIC_TLS else 0,
         soname=next(iter(tables.texts(DT_SONAME)), ""),
         needed=tables.texts(DT_NEEDED),
         rpath=_paths(tables.texts(DT_RPATH)),

@@ -19,11 +19,12 @@ from crosswheel.formats.budget import Budget
 
 MAGIC = b"\x7fELF"
 
-PT_LOAD, PT_DYNAMIC, PT_INTERP, PT_GNU_STACK, PT_GNU_PROPERTY = 1, 2, 3, 0x6474E551, 0x6474E553
+PT_LOAD, PT_DYNAMIC, PT_INTERP, PT_TLS, PT_GNU_STACK, PT_GNU_PROPERTY = 1, 2, 3, 7, 0x6474E551, 0x6474E553
 DT_NEEDED, DT_SONAME, DT_RPATH, DT_TEXTREL, DT_RUNPATH, DT_FLAGS = 1, 14, 15, 22, 29, 30
 _DT_HASH, _DT_STRTAB, _DT_SYMTAB = 4, 5, 6
 _DT_GNU_HASH, _DT_VERSYM, _DT_VERNEED = 0x6FFFFEF5, 0x6FFFFFF0, 0x6FFFFFFE
-_SHT_DYNSYM = 11
+_SHT_PROGBITS, _SHT_DYNSYM = 1, 11
+_SHF_EXECINSTR = 4
 _EM_S390 = 22
 
 _SYMBOL = {False: "IIIBBH", True: "IBBHQQ"}  # Elf32_Sym: name value size info other shndx; Elf64_Sym in another order
@@ -42,13 +43,14 @@ class BadElf(ValueError):  # noqa: N818 - reads as what it is
 
 
 class Segment(NamedTuple):
-    """A program header: a part of the file, and where it goes in memory."""
+    """A program header: a part of the file, and where it goes in memory, where it may take more (`room`)."""
 
     type: int
     flags: int
     offset: int
     address: int
     size: int
+    room: int
     alignment: int
 
 
@@ -106,8 +108,8 @@ class Tables:
             raise BadElf(f"its program headers have {size} bytes each")
         rows = (self.unpack(layout, start + number * size) for number in range(count))
         if self.wide:
-            return tuple(Segment(row[0], row[1], row[2], row[3], row[5], row[7]) for row in rows)
-        return tuple(Segment(row[0], row[6], row[1], row[2], row[4], row[7]) for row in rows)
+            return tuple(Segment(row[0], row[1], row[2], row[3], row[5], row[6], row[7]) for row in rows)
+        return tuple(Segment(row[0], row[6], row[1], row[2], row[4], row[5], row[7]) for row in rows)
 
     def check_ends(self) -> None:
         """A file that was cut off lacks what comes last: a part of a segment, or the section headers."""
@@ -171,6 +173,14 @@ class Tables:
                 if count > _LONGEST_CHAIN:
                     raise BadElf("its list of symbol versions does not end")
                 yield NeededVersion(self._name(library), self._name(version), number & _VERSION_NUMBER)
+
+    def code(self) -> Iterator[range]:
+        """Where in the file the sections with instructions lie; nothing where section headers were stripped."""
+        _, _, _, _, _, start, _, _, _, _, size, count, _ = self._file_header
+        for number in range(count if start else 0):
+            _, kind, flags, _, at, length, *_ = self.unpack("IIWWWWIIWW", start + number * size)
+            if kind == _SHT_PROGBITS and flags & _SHF_EXECINSTR and at + length <= len(self.data):
+                yield range(at, at + length)
 
     def unpack(self, layout: str, at: int) -> tuple[int, ...]:
         """As `struct.unpack_from`, with W for a word as wide as an address."""

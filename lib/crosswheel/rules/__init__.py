@@ -63,6 +63,8 @@ RULES: tuple[Rule, ...] = (
     segments.SmallPages(),
     machine.NewerProcessor(),
     machine.PerhapsNewerProcessor(),
+    machine.CodeUnread(),
+    segments.StaticTls(),
     extensions.WrongSuffix(),
     extensions.BareSuffix(),
     extensions.UnloadableStableAbi(),

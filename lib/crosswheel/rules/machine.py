@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from crosswheel.formats.elf import BadElf, Elf
@@ -21,6 +22,14 @@ _RISCV_FLOAT = ("soft", "single", "double", "quad")
 
 # Only on x86 does the mark of a file follow from what its maker demanded, and not from the sum of all its code.
 _MARKS_ARE_BINDING = {"EM_X86_64", "EM_386"}
+
+
+# A build for one kind of processor beside others, as its file or folder says: whoever loads it has asked.
+_VARIANT = re.compile(
+    r"avx|sse[234\d]|neon|sve|lse|dotprod|haswell|skylake|zen\d|armv[89]|x86[-_]64[-_]v\d|hwcaps|native|simd",
+    re.IGNORECASE,
+)
+_ASKING_PROJECTS = ("py-cpuinfo", "cpufeature", "archspec")
 
 
 class BrokenElf(Rule):
@@ -94,9 +103,28 @@ class PerhapsNewerProcessor(Rule):
     fix = "look at the flags of the build (-march, -mcpu); switch this rule off if the choice is made at run time"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        chosen = _may_choose(wheel)
         for member, elf in judged(wheel):
-            if elf.instructions and elf.machine not in _MARKS_ARE_BINDING:
-                yield self.finding(member=member, found=", ".join(sorted(elf.instructions)), expected="the baseline")
+            marked = elf.instructions if elf.machine not in _MARKS_ARE_BINDING else frozenset()
+            variant = bool(_VARIANT.search(wheel.installed(member)))
+            used = elf.code.throughout if chosen else elf.code.throughout | elf.code.beyond
+            if found := marked | (frozenset() if variant else used):
+                yield self.finding(member=member, found=", ".join(sorted(found)), expected="the baseline")
+
+
+class CodeUnread(Rule):
+    """Whether a binary needs a newer processor was not looked at."""
+
+    code = "W209"
+    level = "note"
+    why = "Its bytes look like instructions that the first processors of the architecture lack, and nothing tells more."
+    fix = "install the disassembler, and audit the wheel again: pip install 'crosswheel[instructions]'"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        for member, elf in judged(wheel):
+            if elf.code.unread and not _may_choose(wheel) and not _VARIANT.search(wheel.installed(member)):
+                found = f"what looks like {', '.join(sorted(elf.code.unread))}, and no capstone"
+                yield self.finding(member=member, found=found, expected="a look at its instructions")
 
 
 def judged(wheel: Wheel) -> Iterator[tuple[str, Elf]]:
@@ -108,6 +136,13 @@ def judged(wheel: Wheel) -> Iterator[tuple[str, Elf]]:
     for member, elf in wheel.elves.items():
         if isinstance(elf, Elf) and elf.machine in machines and not elf.is_object:
             yield member, elf
+
+
+def _may_choose(wheel: Wheel) -> bool:
+    """Whether anything in the wheel may ask the processor: one binary may do so for the others, or a requirement."""
+    required = (str(line).strip().lower() for line in wheel.metadata.get_all("Requires-Dist", []))
+    by_python = any(line.startswith(_ASKING_PROJECTS) for line in required)
+    return by_python or any(isinstance(elf, Elf) and elf.code.asks for elf in wheel.elves.values())
 
 
 def _strange_convention(elf: Elf) -> tuple[str, str] | None:

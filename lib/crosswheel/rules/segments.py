@@ -61,3 +61,18 @@ class SmallPages(Rule):
         for member, elf in judged(wheel):
             if 0 < elf.alignment < (page := _LARGEST_PAGE.get(elf.machine, 0)):
                 yield self.finding(member=member, found=f"pages of {elf.alignment} bytes", expected=f"of {page} bytes")
+
+
+class StaticTls(Rule):
+    """A library wants thread-local storage that is laid out when the program starts (the model initial-exec)."""
+
+    code = "W210"
+    level = "note"
+    why = "Loaded later, as by an import, it shares a small reserve: cannot allocate memory in static TLS block."
+    fix = "compile with -ftls-model=global-dynamic; or import it first, or raise glibc.rtld.optional_static_tls"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        for member, elf in judged(wheel):
+            if elf.static_tls and not elf.is_program:
+                found = f"DF_STATIC_TLS, {elf.static_tls} bytes"
+                yield self.finding(member=member, found=found, expected="storage that is allotted when it is loaded")

@@ -1,0 +1,203 @@
+"""Machine code that not every processor of its architecture can run, where that can be told from the code itself.
+
+Most code beyond the baseline is guarded: a program asks the processor, and calls it only then. Where anything in a file
+can ask, nothing is said of the file; a question may stand in another file, too, which is for the rules to see. What is
+left was compiled with -march=native and the like. x86 code is taken apart by capstone, if that is installed, and only
+where its bytes look like AVX; AArch64's instructions have four bytes each, and are compared with masks.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import operator
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from crosswheel.formats.elf_tables import Tables
+
+_EM_X86_64, _EM_AARCH64 = 62, 183
+_MOST_CODE = 32 << 20
+_BLOCK = 1 << 20
+
+# What a program calls or reads to learn what the processor can do, on any architecture.
+_QUESTIONS = (
+    *(b"getauxval", b"/proc/cpuinfo", b"/proc/self/auxv", b"/sys/devices/system/cpu", b"elf_aux_info"),
+    *(b"__cpu_model", b"__cpu_indicator_init", b"__x86_get_cpu", b"__riscv_hwprobe"),
+)
+
+
+@dataclass(frozen=True)
+class Code:
+    """What a look at the instructions of a file told.
+
+    `beyond` are sets of them outside of the baseline, for which the file itself asks nobody; `throughout` those that
+    stand in place of the baseline's everywhere, so that no question can help. `asks` is whether anything in it may ask
+    the processor; `unread` what it may have, where nothing was there to take it apart with.
+    """
+
+    beyond: frozenset[str] = frozenset()
+    throughout: frozenset[str] = frozenset()
+    asks: bool = False
+    unread: frozenset[str] = frozenset()
+
+
+def look_at(tables: Tables) -> Code:
+    asks = any(tables.data.find(question) >= 0 for question in _QUESTIONS)
+    if tables.header.machine == _EM_AARCH64 and not tables.big_endian:
+        return _of_arm(tables, asks)
+    return _of_x86(tables, asks) if tables.header.machine == _EM_X86_64 else Code(asks=asks)
+
+
+def _read(tables: Tables, most: int) -> Iterator[bytes]:
+    """The code, as far as there is time for it."""
+    for section in tables.code():
+        for start in range(section.start, section.stop, _BLOCK):
+            if most <= 0:
+                return
+            most -= _BLOCK
+            yield tables.data[start : min(start + _BLOCK, section.stop)]
+
+
+# ---- AArch64 ------------------------------------------------------------------------------------------------------
+
+# Of each instruction the bits that are fixed, and their values (Arm Architecture Reference Manual, C4.1): eight rows at
+# the most, as each has a bit of its own in what is found.
+_ARM = (
+    ("exclusive", 0x3FA00000, 0x08000000),  # LDXR, STXR and the like: the baseline's atomics
+    ("question", 0xFFFFFC00, 0xD5380400),  # MRS of a register ID_AA64*
+    ("LSE", 0x3FA07C00, 0x08A07C00),  # CAS
+    ("LSE", 0x3F20FC00, 0x38208000),  # SWP
+    ("LSE", 0x3F208C00, 0x38200000),  # LDADD, LDCLR, LDEOR, LDSET and the like
+    ("dot product", 0x9FE0FC00, 0x0E809400),
+    ("SVE", 0xFF3FFC10, 0x2518E000),  # PTRUE
+    ("AES", 0xFFFFCC00, 0x4E284800),
+)
+_NEAR = 16  # instructions
+_FEW, _MANY = 4, 32
+
+
+def _of_arm(tables: Tables, asks: bool) -> Code:
+    """Libgcc's helpers (outline atomics) hold one of LSE each, beside a loop of the baseline's: those do not count.
+
+    Code that has LSE's atomics and none of the baseline's was compiled for LSE as a whole, whatever it asks.
+    """
+    counts = Counter[str]()
+    lonely = 0
+    for text in _read(tables, _MOST_CODE):
+        marks = _marked(text)
+        hits = Counter(marks.translate(None, b"\0"))
+        for name, bits in _bits().items():
+            counts[name] += sum(count for byte, count in hits.items() if byte & bits)
+        lonely += _lonely(marks) if any(byte & _bits()["LSE"] for byte in hits) else 0
+        asks = asks or counts["question"] > 0
+        if asks and counts["exclusive"]:
+            return Code(asks=True)
+    complete = sum(map(len, tables.code())) <= _MOST_CODE
+    throughout = complete and counts["LSE"] >= _MANY and not counts["exclusive"]
+    beyond = {name for name in ("dot product", "SVE", "AES") if counts[name] >= _FEW}
+    beyond |= {"LSE"} if lonely >= _FEW else set()
+    return Code(
+        beyond=frozenset() if asks else frozenset(beyond),
+        throughout=frozenset({"LSE"} if throughout else ()),
+        asks=asks,
+    )
+
+
+def _marked(text: bytes) -> bytes:
+    """A byte for each instruction, with a bit for each row of the table.
+
+    The four bytes of all instructions are looked at as four long numbers, which takes no loop in Python.
+    """
+    length = len(text) // 4
+    lanes = (text[lane : 4 * length : 4].translate(table) for lane, table in enumerate(_translations()))
+    found = functools.reduce(operator.and_, (int.from_bytes(lane, "little") for lane in lanes))
+    return found.to_bytes(length, "little")
+
+
+@functools.cache
+def _translations() -> tuple[bytes, ...]:
+    """For each byte of an instruction a table: which rows have such a byte there."""
+    return tuple(
+        bytes(
+            sum(
+                1 << number
+                for number, (_, mask, value) in enumerate(_ARM)
+                if byte & mask >> shift & 0xFF == value >> shift & 0xFF
+            )
+            for byte in range(256)
+        )
+        for shift in (0, 8, 16, 24)
+    )
+
+
+@functools.cache
+def _bits() -> Mapping[str, int]:
+    return {name: sum(1 << number for number, row in enumerate(_ARM) if row[0] == name) for name, _, _ in _ARM}
+
+
+def _lonely(marks: bytes) -> int:
+    """How many of LSE have no exclusive one near them."""
+    exclusive, lse = _with(_bits()["exclusive"]), _with(_bits()["LSE"])
+    places = (match.start() for match in itertools.islice(lse.finditer(marks), 1000))
+    return sum(not exclusive.search(marks, max(0, place - _NEAR), place + _NEAR) for place in places)
+
+
+@functools.cache
+def _with(bits: int) -> re.Pattern[bytes]:
+    return re.compile(b"[%s]" % re.escape(bytes(byte for byte in range(256) if byte & bits)))
+
+
+# ---- x86-64 -------------------------------------------------------------------------------------------------------
+
+# Moves, sums and products of AVX as compilers write them all day, and vzeroupper.
+_LIKE_AVX = re.compile(
+    rb"\xc5(?:[\xf8-\xfb][\x10\x11]|[\xfa\xfb][\x58\x59]|[\xf9\xfa\xfd\xfe][\x6f\x7f\xef]|\xf8[\x57\x77])", re.DOTALL
+)
+_CPUID = re.compile(rb"\x0f\xa2")
+_STEPS = (64, 41, 23)
+_LONGEST = 15  # bytes of an instruction
+_TRIED = 64
+_ENOUGH, _SHARE = 8, 0.6
+
+
+def _of_x86(tables: Tables, asks: bool) -> Code:
+    texts = list(_read(tables, _MOST_CODE))
+    if asks or sum(len(section) for section in tables.code()) > _MOST_CODE:
+        return Code(asks=True)
+    likely = [(text, match.start()) for text in texts for match in itertools.islice(_LIKE_AVX.finditer(text), _TRIED)]
+    looks_so = len(likely) >= _ENOUGH
+    cpuid = [(text, match.start()) for text in texts for match in _CPUID.finditer(text)]
+    if not looks_so:
+        return Code(asks=bool(cpuid))
+    taken_apart = _disassembler()
+    if taken_apart is None:
+        return Code(asks=bool(cpuid), unread=frozenset() if cpuid else frozenset({"AVX"}))
+    if any(taken_apart(text, place) == "cpuid" for text, place in cpuid):
+        return Code(asks=True)
+    true = sum(taken_apart(text, place).startswith("v") for text, place in likely)
+    return Code(frozenset({"AVX"}) if true >= max(_ENOUGH, _SHARE * len(likely)) else frozenset())
+
+
+@functools.cache
+def _disassembler() -> Callable[[bytes, int], str] | None:
+    """A function that names the instruction at a place, empty where none begins there; None without capstone."""
+    try:
+        import capstone
+    except ImportError:
+        return None
+    machine = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
+    machine.skipdata = True
+
+    def name_of(text: bytes, place: int) -> str:
+        # Wherever one begins to take x86 code apart, one soon falls into step with it.
+        for back in _STEPS:
+            start = max(0, place - back)
+            for address, _, mnemonic, _ in machine.disasm_lite(text[start : place + _LONGEST], start):
+                if address == place:
+                    return str(mnemonic)
+        return ""
+
+    return name_of
