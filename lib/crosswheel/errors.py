@@ -22,7 +22,7 @@ CrosswheelError
 ├── CheckFailed          20   files that are not fit to be released
 ├── UploadFailed         21   the index refused a file: its own reason is in the message
 ├── FileClash            22   the index has other bytes under a file's name
-├── NoCredentials        23   no token, and nobody who would give one
+├── NoCredentials        23   no token, or an index that does not let this user read
 ├── VerifyFailed         24   the index does not serve, or installers do not choose, what was built
 ├── NotReleasable        25   changes without a commit, no tag, another version, no changelog entry
 ├── Incomplete           26   users do not get all that was planned, exactly as it was built

@@ -109,7 +109,8 @@ class DevpiServer:
 
 @contextmanager
 def pypi_server(folder: Path) -> Iterator[PypiServer]:
-    packages, passwords, password = folder / "packages", folder / "htpasswd", secrets.token_urlsafe()
+    packages, passwords = folder / "packages", folder / "htpasswd"
+    password = f"/{secrets.token_urlsafe()}@ #%2F?'é"  # all that ends something in an address
     packages.mkdir()
     digest = base64.b64encode(hashlib.sha1(password.encode(), usedforsecurity=False).digest()).decode()
     passwords.write_text(f"{_USER}:{{SHA}}{digest}\n")

@@ -11,7 +11,6 @@ import pytest
 
 from crosswheel.commands import release as command
 from crosswheel.index import PipSettings
-from crosswheel.steps import verify as step
 from indexes.clients import sha256, twine
 from indexes.proxy import (
     Act,
@@ -252,8 +251,7 @@ def test_on_a_terminal_it_asks(plain: Project, tmp_path: Path, answer: str, code
 
 def test_staging_comes_first(plain: Project, staging: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ask = Mock(return_value=PipSettings())
-    for module in (command, step):
-        monkeypatch.setattr(module, "read_pip_settings", ask)
+    monkeypatch.setattr(command, "read_pip_settings", ask)
     with proxy(staging.origin) as before:
         both = make_project(
             tmp_path / "both",

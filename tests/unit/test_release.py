@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import io
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -92,3 +94,10 @@ def test_one_error_and_several_are_told_in_grammar(monkeypatch: pytest.MonkeyPat
         run = command._Run(Mock(), Path(), io.StringIO(), (), None, Mock())
         with pytest.raises(CheckFailed, match=f"^{said}\n"):
             run._check()
+
+
+def test_the_functions_of_the_page_are_there() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "release.md").read_text("utf-8")
+    named = re.findall(r"`(crosswheel(?:\.\w+)+)\.(\w+)`", text)
+    assert len(named) >= 7
+    assert [name for module, name in named if not callable(getattr(importlib.import_module(module), name))] == []
