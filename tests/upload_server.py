@@ -40,6 +40,8 @@ class UploadServer:
     """The names of files in every upload, whatever became of it."""
     forms: list[dict[str, str]] = field(default_factory=list)
     logins: list[str] = field(default_factory=list)
+    hashes: bool = True
+    """Whether pages have them."""
     late: int = 0
     """How many more pages show nothing of what was sent."""
     spoiled: set[str] = field(default_factory=set)
@@ -62,10 +64,13 @@ class UploadServer:
             self.late -= 1
             unseen = True
         files = [
-            {"filename": name, "url": f"{self.url}files/{name}", "hashes": {"sha256": hashlib.sha256(data).hexdigest()}}
+            {"filename": name, "url": f"{self.url}files/{name}", "hashes": self.digests(data)}
             for name, data in ({} if unseen else self.files).items()
         ]
         return json.dumps({"meta": {"api-version": "1.0"}, "name": "tiny", "files": files}).encode()
+
+    def digests(self, data: bytes) -> dict[str, str]:
+        return {"sha256": hashlib.sha256(data).hexdigest()} if self.hashes else {}
 
     def reply(self, path: str) -> tuple[int, bytes, dict[str, str]]:
         """To who reads."""

@@ -243,5 +243,8 @@ def test_another_index_is_another_key_and_another_token_is_not(yard: Yard) -> No
     assert of("https://a.example/simple") != of("https://b.example/simple")
     assert of("https://me:old@a.example/simple") == of("https://me:new@a.example/simple")
     assert of("https://a.example/simple", "https://c.example/simple") != of("https://a.example/simple")
-    environ = [with_environ(site, UV_INDEX_URL=f"https://me:{token}@a.example/simple") for token in ("old", "new")]
+    environ = [
+        with_environ(site, UV_INDEX_URL=f"https://me:{token}@a.example/simple")
+        for token in ("old", "n w", "p@ss", "%2F")
+    ]
     assert len({build_key(job, sdist, each) for each in environ}) == 1

@@ -131,6 +131,15 @@ def test_what_is_there_is_not_sent_again(server: UploadServer, release: tuple[Di
     assert server.sent == [SDIST, WHEELS[0]]
 
 
+def test_what_is_there_and_yanked_is_told(release: tuple[Distribution, ...]) -> None:
+    repository = Repository("mine", "https://index.example/", "https://index.example/simple/", "me", "secret")
+    known = there(**{file.filename: file.sha256 for file in release})
+    known[SDIST] = replace(known[SDIST], yanked=True, yanked_reason="loses data")
+    told: list[Event] = []
+    assert upload(repository, release, lambda: known, told.append).files == ()
+    assert told == [Note(f"{SDIST} is there, and yanked: loses data")]
+
+
 def test_other_bytes_under_any_name_stop_everything_before_it_begins(
     server: UploadServer, release: tuple[Distribution, ...]
 ) -> None:
@@ -277,6 +286,16 @@ def test_other_bytes_in_the_list_are_a_clash(server: UploadServer, release: tupl
     server.spoiled = {SDIST}
     with pytest.raises(FileClash, match=SDIST):
         send(server, release)
+
+
+def test_an_index_without_hashes_is_not_taken_for_one_with_other_bytes(
+    server: UploadServer, release: tuple[Distribution, ...]
+) -> None:
+    server.hashes = False
+    published = functools.partial(published_files, repository_of(server), "tiny")
+    sent = upload(repository_of(server), release, published, deaf)
+    assert sent.files == release
+    assert sent.unseen == f"it tells no sha256 of {', '.join([*WHEELS, SDIST])}"
 
 
 @pytest.mark.usefixtures("with_token", "release")

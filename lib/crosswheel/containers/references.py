@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
+from crosswheel.addresses import redact
 from crosswheel.errors import UsageError
 
 _HUB = "docker.io"
@@ -47,7 +48,7 @@ class Reference:
         match = _MIRROR.fullmatch(mirror)
         if not match:
             raise UsageError(
-                f"mirrors: {mirror!r} is no registry", hint="--mirrors with HOST or HOST/PATH, without https://"
+                f"mirrors: {redact(mirror)!r} is no registry", hint="--mirrors with HOST or HOST/PATH, without https://"
             )
         return replace(self, host=match[1], path="/".join(filter(None, (match[2], self.path))))
 

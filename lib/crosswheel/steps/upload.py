@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -97,8 +97,13 @@ def upload(
     VerifyFailed where the index does not list what was sent.
     """
     files = tuple(distributions)
-    comparison = compare(files, published())
+    there = published()
+    comparison = compare(files, there)
     refuse_clashes(repository, comparison)
+    for file in comparison.same:
+        if (known := there[file.filename]).yanked:
+            reason = f": {known.yanked_reason}" if known.yanked_reason else ""
+            listener(Note(f"{file.filename} is there, and yanked{reason}"))
     missing = in_order(comparison.missing, sdist_first=sdist_first)
     if not missing:
         return Sent()
@@ -124,9 +129,13 @@ def _look(
     """Until the index lists all files with our hashes; why nobody can look, or empty."""
     import tenacity
 
+    unhashed: list[str] = []
+
     def lacking() -> tuple[Distribution, ...]:
         comparison = compare(files, published())
-        refuse_clashes(repository, comparison)
+        unhashed[:] = [file.filename for file, known in comparison.clashing if not known.sha256]
+        other = tuple((file, known) for file, known in comparison.clashing if known.sha256)
+        refuse_clashes(repository, replace(comparison, clashing=other))
         return comparison.missing
 
     look = tenacity.Retrying(
@@ -146,7 +155,7 @@ def _look(
             f"{repository.name} took these files and does not list them after {patience:.0f} s: {names}",
             hint="crosswheel verify, in a while; if it stays so, see that `index` names where this index is read",
         )
-    return ""
+    return f"it tells no sha256 of {', '.join(unhashed)}" if unhashed else ""
 
 
 def _tell_listing(name: str, listener: Listener, state: tenacity.RetryCallState) -> None:
