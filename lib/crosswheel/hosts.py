@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from crosswheel.answers import answers_in
+from crosswheel.confinement import Confinement
 from crosswheel.index import Index, read_pip_settings
 from crosswheel.installer import install, uv_home, without_secrets
 from crosswheel.interpreters import find_interpreters, uv
@@ -80,6 +81,11 @@ class LocalHost:
         offline = {"UV_OFFLINE": "1"} if self.index.offline else {}
         return {**_only(self.environ, _SHARED), **self.index.settings.uv_environ, **own, **offline}
 
+    def confinement(self, *folders: Path) -> Confinement:
+        """What is kept between runs is out of a build's reach, but for what compilers keep, and for these folders."""
+        compiled = (*self.cache.glob("zig/*-libraries"), *self.cache.glob("zig/*-objects"))
+        return Confinement(self.cache, (*folders, *compiled))
+
     def dated(self, epoch: int) -> LocalHost:
         """The same, where whatever is made is dated to then (reproducible-builds.org/specs/source-date-epoch)."""
         return replace(self, environ={**self.environ, "SOURCE_DATE_EPOCH": str(epoch)})
@@ -101,7 +107,14 @@ class LocalHost:
         if listed:
 
             def run(command: Sequence[str], environ: Mapping[str, str]) -> None:
-                self.processes.run(command, env=environ, cwd=self._uv_home, log=log, deadline=deadline)
+                self.processes.run(
+                    command,
+                    env=environ,
+                    cwd=self._uv_home,
+                    log=log,
+                    deadline=deadline,
+                    confinement=self.confinement(python.parent.parent),
+                )
 
             command = [uv(), "pip", "install", "--python", str(python), "--", *listed]
             install(run, command, self._installer_environ_with_secrets, self.installer_environ)

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from crosswheel import guardian
+from crosswheel.confinement import Confinement
 from crosswheel.errors import CrosswheelError, TimeLimit
 from crosswheel.guardian import MARK, marked
 from crosswheel.terminal import is_interactive, kept_terminal
@@ -110,10 +111,12 @@ class Processes:
         log: Path | None = None,
         deadline: float | None = None,
         meter: Meter | None = None,
+        confinement: Confinement | None = None,
     ) -> str:
         """Run to the end; output goes to the end of `log`, or is returned where there is none.
 
-        `deadline` is a moment of `time.monotonic`; `meter` learns what the command takes, where there is a log. Raises
+        `deadline` is a moment of `time.monotonic`; `meter` learns what the command takes, and `confinement` says where
+        it may not write, where there is a log. Raises
         CommandFailed, TimeLimit, Stopped, and MissingTool's cousin FileNotFoundError where the program is not there.
         """
         if self.stopped:
@@ -125,7 +128,8 @@ class Processes:
             sink.write(f"$ {' '.join(argv)}\n".encode())
             sink.flush()
             since = sink.tell()
-            process = self._start(argv, env, cwd, sink.fileno())
+            start = functools.partial(self._start, argv, env, cwd, sink.fileno())
+            process = confinement.start(start) if confinement else start()
             self._wait(process, env[MARK], argv, deadline, meter)
         if process.returncode:
             raise CommandFailed(argv, process.returncode, "\n".join(log_tail(log, since=since)))

@@ -114,13 +114,16 @@ class HostWorkspace:
     def run_hook(
         self, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
     ) -> None:
+        folder = Path(cwd) if cwd else self.root
+        named = (Path(word) for word in cmd[1:] if word.startswith("/"))
         self.host.processes.run(
             cmd,
             env={**self.environ, **(extra_environ or {})},
-            cwd=Path(cwd) if cwd else self.root,
+            cwd=folder,
             log=self.log,
             deadline=self.deadline,
             meter=self.meter,
+            confinement=self.host.confinement(self.root, folder, *filter(Path.is_dir, named)),
         )
 
     def before_all(self, command: str, source: Path) -> None:

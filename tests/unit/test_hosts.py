@@ -72,7 +72,7 @@ def links(tmp_path: Path) -> Path:
     members = {
         "PKG-INFO": b"Metadata-Version: 2.2\nName: spy\nVersion: 1.0\n",
         "pyproject.toml": b'[build-system]\nrequires = []\nbuild-backend = "spying"\nbackend-path = ["."]\n',
-        "spying.py": SPY.replace("@NOTES@", str(tmp_path / "notes.json")).encode(),
+        "spying.py": SPY.replace("@NOTES@", str(tmp_path / "links" / "notes.json")).encode(),
     }
     tar_of(members, folder, top="spy-1.0/", name="spy-1.0.tar.gz")
     return folder
@@ -103,7 +103,7 @@ def test_a_requirement_that_is_only_an_sdist_is_built_without_home_and_passwords
     host = installing(tmp_path, links, **{"TWINE_PASSWORD": "secret", **secret})
     commands = installed(host, tmp_path, "spy", "tiny")
     assert len(commands) == (2 if secret else 1)
-    seen = json.loads((tmp_path / "notes.json").read_text())
+    seen = json.loads((tmp_path / "links" / "notes.json").read_text())
     assert seen["environ"]["HOME"] == str(host.cache / "uv")
     assert "secret" not in str(seen)
     assert "NETRC" not in seen["environ"]
