@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import gzip
-import io
-import json
+import os
 import struct
 import tarfile
 import zipfile
@@ -101,16 +100,14 @@ def tags_of_a_name(folder: Path) -> Path:
     """A file name that stands for tens of thousands of tags."""
     part = ".".join(map(chr, range(ord("a"), ord("z") + 1)))
     path = tiny_wheel(folder, name="a", version="1")
-    return path.rename(folder / f"a-1-{part}.{part.upper()[:20]}-{part}.{part[:20]}1-{part}.{part[:20]}2.whl")
+    return path.rename(folder / f"a-1-{part}.{part.upper()[:19]}-{part}.{part[:20]}1-{part}.{part[:20]}2.whl")
 
 
 def deflated_zeros(folder: Path) -> Path:
     """A gigabyte, all but a few bytes."""
-    path = tiny_wheel(folder, members={"tiny.py": b""})
-    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive, archive.open("zeros", "w") as member:
-        for _ in range(1000):
-            member.write(bytes(_BLOCK))
-    return path
+    deflate = zlib.compressobj(9, wbits=-15)
+    packed = (deflate.compress(bytes(_BLOCK)) + deflate.flush(zlib.Z_FULL_FLUSH)) * 1024 + b"\3\0"
+    return _members(folder, [b"a"], packed, 1 << 30)
 
 
 # ---- sdists ---------------------------------------------------------------------------------------------------------
@@ -118,29 +115,37 @@ def deflated_zeros(folder: Path) -> Path:
 
 def many_members(folder: Path) -> Path:
     """A million empty files."""
-    return _tar(folder, (_header(b"tiny-1.0/%d" % number) for number in range(1_000_000)))
+    return _tar(folder, (_header(b"tiny-1.0/a") * 2000, 500))
 
 
 def one_long_pax_header(folder: Path) -> Path:
     """Of half a gigabyte."""
-    size = 512 << 20
-    return _tar(folder, _with_zeros(_header(b"x", size, b"x"), size))
+    return _tar(folder, (_header(b"x", 512 * _BLOCK, b"x"), 1), (bytes(_BLOCK), 512))
 
 
 def many_pax_headers(folder: Path) -> Path:
     """Global ones, each of which holds for every member that follows."""
-    return _tar(folder, (_pax(f"key{number}", "v" * 400, b"g") + _header(b"a%d" % number) for number in range(20_000)))
+    blocks = (_pax(f"key{number}", "v" * 400, b"g") + _header(b"a%d" % number) for number in range(20_000))
+    return _tar(folder, (b"".join(blocks), 1))
 
 
 def one_long_name(folder: Path) -> Path:
-    size = 512 << 20
-    return _tar(folder, _with_zeros(_header(b"././@LongLink", size, b"L"), size))
+    return _tar(folder, (_header(b"././@LongLink", 512 * _BLOCK, b"L"), 1), (b"a" * _BLOCK, 512))
 
 
 def chained_long_names(folder: Path) -> Path:
     """Each is followed by another, and the last by a file."""
     link = _header(b"././@LongLink", 512, b"L") + b"a" * 511 + b"\0"
-    return _tar(folder, iter([*[link] * 100_000, _header(b"tiny-1.0/a")]))
+    return _tar(folder, (link * 1000, 100), (_header(b"tiny-1.0/a"), 1))
+
+
+def sparse_map(folder: Path) -> Path:
+    """A file in ten million pieces, as the older form of sparse members has it."""
+    first = bytearray(_header(b"tiny-1.0/a", 0, b"S"))
+    first[482] = 1  # more pieces follow
+    first[148:156] = b"%06o\0 " % (sum(first) - sum(first[148:156]) + 8 * 32)
+    more = (b"%011o\0%011o\0" % (0, 0)) * 21 + b"\1" + bytes(7)
+    return _tar(folder, (bytes(first), 1), (more * 2000, 250))
 
 
 def sparse_file(folder: Path) -> Path:
@@ -154,22 +159,17 @@ def sparse_file(folder: Path) -> Path:
 
 
 def many_texts(folder: Path) -> Path:
-    """Of files that are read and not only hashed."""
-
-    def members() -> Iterator[bytes]:
-        for number in range(60):
-            yield from _with_zeros(_header(b"tiny-1.0/%d.pyx" % number, 16 << 20), 16 << 20)
-
-    return _tar(folder, members())
+    """Of files that are read and not only hashed: as much as an sdist of this size may hold."""
+    names = (b"tiny-1.0/%d.pyx" % number for number in range(30))
+    return _tar(folder, *(part for name in names for part in ((_header(name, 8 * _BLOCK), 1), (bytes(_BLOCK), 8))))
 
 
 def deep_folders(folder: Path) -> Path:
     """Each in the one before it, further than any function may call itself."""
-    names = ("tiny-1.0" + "/a" * depth for depth in range(1900))
     path = folder / "tiny-1.0.tar.gz"
     with tarfile.open(path, "w:gz") as archive:
-        for name in names:
-            info = tarfile.TarInfo(name)
+        for depth in range(1900):
+            info = tarfile.TarInfo("tiny-1.0" + "/a" * depth)
             info.type, info.mode = tarfile.DIRTYPE, 0o755
             archive.addfile(info)
     return path
@@ -211,7 +211,9 @@ def dotted_table_toml(folder: Path) -> Path:
 
 
 def endless_toml(folder: Path) -> Path:
-    return _toml(folder, "# " + "a" * (400 << 20))
+    path = _toml(folder, "# a")
+    os.truncate(path, 1 << 40)  # zeros take no room on the disk
+    return path
 
 
 BOMBS: dict[str, Callable[[Path], Path]] = {
@@ -219,7 +221,8 @@ BOMBS: dict[str, Callable[[Path], Path]] = {
     for bomb in (
         many_long_names, many_wide_names, shared_bytes, zip64_sizes, many_symbols, long_symbols, long_needed_names,
         many_versions, many_libraries, many_headers, many_rows, tags_of_a_name, deflated_zeros, many_members,
-        one_long_pax_header, many_pax_headers, one_long_name, chained_long_names, sparse_file, many_texts, deep_folders,
+        one_long_pax_header, many_pax_headers, one_long_name, chained_long_names, sparse_map, sparse_file, many_texts,
+        deep_folders,
         nested_toml, dotted_toml, dotted_table_toml, endless_toml,
     )
 }  # fmt: skip
@@ -257,21 +260,11 @@ def _deflated(folder: Path, members: dict[str, bytes]) -> Path:
     return path
 
 
-def _tar(folder: Path, blocks: Iterator[bytes]) -> Path:
+def _tar(folder: Path, *parts: tuple[bytes, int]) -> Path:
+    """Each part so many times, packed by gzip, which may be begun anew at any place."""
     path = folder / "tiny-1.0.tar.gz"
-    with gzip.open(path, "wb", compresslevel=1) as file:
-        _write(file, blocks)
+    path.write_bytes(b"".join(gzip.compress(part, 1) * count for part, count in (*parts, (bytes(1024), 1))))
     return path
-
-
-def _write(file: gzip.GzipFile, blocks: Iterator[bytes]) -> None:
-    together = io.BytesIO()
-    for block in blocks:
-        together.write(block)
-        if together.tell() > _BLOCK:
-            file.write(together.getvalue())
-            together = io.BytesIO()
-    file.write(together.getvalue() + bytes(1024))
 
 
 def _header(name: bytes, size: int = 0, kind: bytes = b"0") -> bytes:
@@ -290,18 +283,7 @@ def _pax(key: str, value: str, kind: bytes) -> bytes:
     return _header(b"pax", len(record), kind) + record + bytes(-len(record) % 512)
 
 
-def _with_zeros(header: bytes, size: int) -> Iterator[bytes]:
-    yield header
-    for _ in range(size // _BLOCK):
-        yield bytes(_BLOCK)
-
-
 def _toml(folder: Path, text: str) -> Path:
     path = folder / "pyproject.toml"
     path.write_text(text)
     return path
-
-
-def json_page(files: int) -> bytes:
-    """An honest one, of many files."""
-    return json.dumps({"meta": {"api-version": "1.0"}, "name": "tiny", "files": [{}] * files}).encode()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from packaging.version import InvalidVersion, Version
 
 from crosswheel.errors import CheckFailed, UsageError
 from crosswheel.model import StepTime
+from crosswheel.pages import read_json
 from crosswheel.targets import Target, parse_target
 
 
@@ -51,8 +51,8 @@ def read_builds(folder: Path, name: NormalizedName, version: Version) -> tuple[B
 def _read(path: Path) -> dict[str, Any] | None:
     """None for what only has such a name."""
     try:
-        document = json.loads(path.read_text("utf-8"))
-    except (ValueError, RecursionError) as error:
+        document = read_json(path)
+    except ValueError as error:
         raise CheckFailed(f"{path} is not what `wheels` wrote: {error}", hint=f"rm {path}") from error
     return document if isinstance(document, dict) and document.get("kind") == "report" else None
 

@@ -192,10 +192,36 @@ def declared_name(project: Path) -> str:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
+    """Raises UsageError, also for one that is larger or more nested than anybody would write it."""
+    text = read_settings(path)
+    too_deep = UsageError(f"{path} is not read: it is nested too deeply", hint=f"correct {path.name}")
+    if _ENDLESS_KEY.search(text):
+        raise too_deep
     try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise too_deep from None
+    except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path} is not valid TOML: {error}", hint=f"correct {path.name}") from error
+
+
+_LARGEST_SETTINGS = 1 << 20
+# A parser takes the square of its length for a key of many parts: `a.a.a`, and so on.
+_ENDLESS_KEY = re.compile(r"(?:[^\s.=]{1,64}[ \t]*\.[ \t]*){100}")
+
+
+def read_settings(path: Path) -> str:
+    """The text of a file that people write. Raises UsageError where it is larger than that, or no text."""
+    with path.open("rb") as file:
+        data = file.read(_LARGEST_SETTINGS + 1)
+    if len(data) > _LARGEST_SETTINGS:
+        raise UsageError(
+            f"{path} is not read: it has more than {_LARGEST_SETTINGS} bytes, which is the limit", hint=f"ls -l {path}"
+        )
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is no UTF-8 text: {error}", hint=f"correct {path.name}") from error
 
 
 def json_schema() -> dict[str, Any]:

@@ -24,8 +24,10 @@ from urllib.parse import urlsplit
 from crosswheel.addresses import Address, is_remote, origin_of, parse_address, redact
 from crosswheel.answers import Answers
 from crosswheel.errors import CrosswheelError, IndexUnreachable, NoCredentials, SourceError, UsageError
+from crosswheel.formats.budget import OverBudget
 from crosswheel.keeping import mark_used
 from crosswheel.model import Listener, Transfer, deaf
+from crosswheel.pages import BoundedBody
 from crosswheel.process import CommandFailed, Processes
 from crosswheel.trust import Trust, named_authorities
 
@@ -42,6 +44,7 @@ REFUSED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 _OF_AN_INDEX = re.compile(rb"pypi:repository-version|<(?:title|h1)>[^<]*(?:links for|simple index)")
 _OF_A_WEB_PAGE = re.compile(rb"<(?:form|input|script|iframe)\b|http-equiv=[\"']?refresh")
 _LONGEST_WAIT = 20.0  # seconds
+_LARGEST_FILE = 16 << 30  # bytes, where the index does not say how many there are
 _TICK = 2 * 1024 * 1024  # bytes between two progress events
 
 # What decides, besides its own variables, where pip looks for its files.
@@ -196,6 +199,7 @@ class _Progress:
     what: str
     total: int | None
     listener: Listener
+    most: int = _LARGEST_FILE
     done: int = 0
     told: int = 0
 
@@ -210,6 +214,10 @@ class _Progress:
 
     def update(self, increment: int) -> None:
         self.done += increment
+        if self.done > self.most:
+            raise IndexUnreachable(
+                f"{self.what} goes on after {self.most} bytes, and should have ended", hint="ask whoever runs the index"
+            )
         if self.done - self.told >= _TICK:
             self.told = self.done
             self.listener(Transfer(self.what, self.done, self.total))
@@ -327,7 +335,7 @@ def download(
             package,
             to,
             verify=False,
-            progress=lambda total: _Progress(package.filename, total, listener),
+            progress=lambda total: _Progress(package.filename, total, listener, package.size or _LARGEST_FILE),
             timeout=TIMEOUT,
         )
 
@@ -357,7 +365,10 @@ def open_session(trust: Trust) -> Iterator[requests.Session]:
 
     class Adapter(HTTPAdapter):
         def send(self, request: requests.PreparedRequest, **how: Any) -> requests.Response:  # type: ignore[override]
-            return super().send(request, **{**how, **trust.sending})
+            response = super().send(request, **{**how, **trust.sending})
+            if not how.get("stream"):  # a page, which is read at once
+                response.raw = BoundedBody(response.raw)
+            return response
 
     trust.check()
     with requests.Session() as session:
@@ -407,6 +418,8 @@ def network(doing: str, help_: Help) -> Iterator[None]:
         yield
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
         raise explained(error, doing, help_) from None
+    except OverBudget as error:
+        raise IndexUnreachable(f"{doing} was given up: {error}", hint="ask whoever runs the index") from error
 
 
 def explained(error: Exception, doing: str, help_: Help) -> CrosswheelError:
@@ -443,7 +456,7 @@ def read_page(
         answer.raise_for_status()
     try:
         page = ProjectPage.from_response(answer, project)
-    except (UnsupportedContentTypeError, UnsupportedRepoVersionError, ValueError) as error:
+    except (UnsupportedContentTypeError, UnsupportedRepoVersionError, ValueError, RecursionError) as error:
         said = redact(str(error)).splitlines()[0]
         raise IndexUnreachable(f"{doing} failed: what answers is no package index: {said}", hint=help_.hint) from error
     if not any(package.package_type for package in page.packages) and is_for_people(answer.headers, answer.content):

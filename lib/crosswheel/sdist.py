@@ -19,6 +19,7 @@ from typing import IO, Any, TypeVar
 
 from crosswheel.answers import Answers
 from crosswheel.errors import AuditFailed, SourceError
+from crosswheel.formats.budget import OverBudget
 from crosswheel.formats.tarballs import seal_sdist
 from crosswheel.formats.tars import open_tar
 from crosswheel.formats.zips import RATIO, UNPACKED, open_archive
@@ -303,6 +304,8 @@ def _readable(archive: Path) -> Iterator[None]:
         yield
     except AuditFailed as error:
         raise SourceError(error.message, hint=error.hint) from error
+    except OverBudget as error:
+        raise SourceError(f"{archive.name} is not read: {error}", hint="do not build it; tell its authors") from error
     except (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, *_BROKEN) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the disk's own trouble; gzip and bz2 raise OSError for damaged data too, without a number

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from crosswheel.addresses import redact
 from crosswheel.answers import answers_in
 from crosswheel.backend import make_distribution
-from crosswheel.config import declared_name, read_toml
+from crosswheel.config import declared_name, read_settings, read_toml
 from crosswheel.errors import BuildFailed, SourceError, UsageError
 from crosswheel.explanations import HERE, end_of, explain
 from crosswheel.hosts import LocalHost
@@ -142,8 +142,8 @@ def _static_requires_python(folder: Path) -> str:
     if setup_cfg.is_file():
         parser = configparser.ConfigParser(interpolation=None)
         try:
-            parser.read_string(setup_cfg.read_text("utf-8"))
-        except (configparser.Error, UnicodeDecodeError) as error:
+            parser.read_string(read_settings(setup_cfg))
+        except configparser.Error as error:
             raise SourceError(f"{setup_cfg} cannot be read: {error}", hint="correct setup.cfg") from error
         return parser.get("options", "python_requires", fallback="")
     return ""

@@ -34,7 +34,7 @@ _LONGEST_CHAIN = 4096
 _MOST_SYMBOLS = 2_000_000
 _MOST_TAGS = 100_000
 _LONGEST_NAMES = 256 << 20
-_IN_MEMORY = 128
+_IN_MEMORY = 200
 """Bytes that a symbol takes there beside its name."""
 
 

@@ -2,8 +2,8 @@
 
 `tarfile` reads a long name or an extended header (pax) at once, however long it says it is, calls itself for each
 header that goes before another, and keeps all of them. Here its input ends where no honest archive goes on: after
-128 KiB of headers for one member, 128 MiB of them in all, folders a hundred deep, and 256 MiB unpacked or fifty times
-the file, whichever is more.
+100 000 members, 128 KiB of headers for one of them, 64 MiB of headers in all, folders a hundred deep, and 256 MiB
+unpacked or fifty times the file, whichever is more.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from crosswheel.formats.budget import Budget, Deadline, OverBudget
-from crosswheel.formats.zips import RATIO, READING, UNPACKED
+from crosswheel.formats.zips import MEMBERS, RATIO, READING, UNPACKED
 
 _HEADERS_OF_ONE = 128 << 10
-_HEADERS_OF_ALL = 128 << 20
-_IN_MEMORY = 512
-"""Bytes that a member takes there beside its extended headers, of which each takes 200 beside its text."""
+_HEADERS_OF_ALL = 64 << 20
+_IN_MEMORY = 200
+"""Bytes that an extended header takes there beside its text."""
 _DEEPEST = 100
 _STEP = 1 << 20
 
@@ -46,6 +46,7 @@ class _Archive(tarfile.TarFile):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         self._kept = Budget(_HEADERS_OF_ALL, "bytes in the headers of its members")
+        self._members = Budget(MEMBERS, "members")
         super().__init__(*arguments, **named)  # which reads the first of them
 
     def next(self) -> tarfile.TarInfo | None:
@@ -54,8 +55,9 @@ class _Archive(tarfile.TarFile):
         member = super().next()
         stream.headers = None
         if member:
+            self._members.spend(1)
             headers = member.pax_headers.items()
-            self._kept.spend(_IN_MEMORY + sum(200 + len(key) + len(str(value)) for key, value in headers))
+            self._kept.spend(sum(_IN_MEMORY + len(key) + len(str(value)) for key, value in headers))
             if member.name.count("/") > _DEEPEST:
                 raise OverBudget(f"it has folders more than {_DEEPEST} deep, which is the limit")
         return member
@@ -67,7 +69,7 @@ class _Bounded(io.RawIOBase):
     def __init__(self, stream: IO[bytes], most: int) -> None:
         super().__init__()
         self.headers: Budget | None = None
-        self._stream, self._furthest = stream, 0
+        self._stream, self._place, self._furthest = stream, 0, 0
         self._unpacked = Budget(most, "bytes when it is unpacked")
         self._deadline = Deadline(READING)
 
@@ -75,23 +77,21 @@ class _Bounded(io.RawIOBase):
         if self.headers:
             self.headers.spend(size if size >= 0 else _HEADERS_OF_ONE + 1)
         data = self._stream.read(size)
-        self._count()
+        self._count(self._place + len(data))
         return data
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
         """In a compressed stream all that is passed over is read, and counts."""
         while whence == 0 and offset > self._furthest + _STEP:
             before = self._furthest
-            self._stream.seek(before + _STEP)
-            self._count()
+            self._count(self._stream.seek(before + _STEP))
             if self._furthest < before + _STEP:
                 break  # it ends
-        place = self._stream.seek(offset, whence)
-        self._count()
-        return place
+        self._count(self._stream.seek(offset, whence))
+        return self._place
 
     def tell(self) -> int:
-        return self._stream.tell()
+        return self._place
 
     def readable(self) -> bool:
         return True
@@ -99,9 +99,10 @@ class _Bounded(io.RawIOBase):
     def seekable(self) -> bool:
         return True
 
-    def _count(self) -> None:
-        self._deadline.check()
-        if (place := self._stream.tell()) > self._furthest:
+    def _count(self, place: int) -> None:
+        self._place = place
+        if place > self._furthest:
+            self._deadline.check()
             self._unpacked.spend(place - self._furthest)
             self._furthest = place
 

@@ -1,0 +1,182 @@
+"""Inputs made to harm: each ends with an error of ours, in less than 300 MB and 10 seconds of a processor.
+
+Each is read by a process of its own, whose peak of memory the kernel knows. Its time is that of the processor: what
+others do on the machine meanwhile is not its fault.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
+import pytest
+
+from bombs import BOMBS, long_page, page_of_depth, page_of_lists, page_of_tags
+from crosswheel.errors import UsageError
+from crosswheel.formats.budget import Budget, Deadline, OverBudget
+from crosswheel.formats.tars import open_tar
+from crosswheel.pages import read_json
+from loopback import serving
+
+MEMORY = 300 << 20
+SECONDS = 10
+
+# Every day the ten that are most unlike each other; `nox -s tests-slow` has all.
+OFTEN = (
+    "many_wide_names", "shared_bytes", "many_symbols", "long_needed_names", "many_versions", "many_members",
+    "one_long_pax_header", "chained_long_names", "sparse_map", "nested_toml", "dotted_table_toml", "endless_toml",
+)  # fmt: skip
+
+READERS = {
+    ".whl": "from crosswheel.audits import audit_wheel; told = audit_wheel(path)",
+    ".gz": "from crosswheel.sdist import read_sdist, unpack; read_sdist(path); unpack(path, path.parent / 'unpacked')",
+    ".toml": "from crosswheel.config import load_config; load_config(path.parent, {})",
+}
+MEASURED = """
+import re, resource, sys
+from pathlib import Path
+from crosswheel.errors import CrosswheelError
+path, told = Path(sys.argv[1]), ()
+try:
+    {reader}
+    print("read", len(told))
+except CrosswheelError as error:
+    print(type(error).__name__, error.message)
+used = resource.getrusage(resource.RUSAGE_SELF)
+# Not ru_maxrss, which begins with what the parent had.
+peak = int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) << 10
+print(peak, used.ru_utime + used.ru_stime)
+"""
+
+
+def frugally(reader: str, subject: str) -> str:
+    """What it comes to, when memory and time were kept."""
+    code = MEASURED.replace("{reader}", textwrap.indent(reader, "    ").lstrip())
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code, subject], env=environ, capture_output=True, encoding="utf-8", timeout=300,
+        check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    told, numbers = done.stdout.rstrip("\n").rsplit("\n", 1)
+    memory, seconds = numbers.split()
+    assert int(memory) < MEMORY, f"{int(memory) >> 20} MiB"
+    assert float(seconds) < SECONDS
+    return told
+
+
+@pytest.mark.parametrize(
+    "bomb", [pytest.param(name, marks=() if name in OFTEN else pytest.mark.slow) for name in BOMBS]
+)
+def test_files_that_harm(bomb: str, tmp_path: Path) -> None:
+    path = BOMBS[bomb](tmp_path)
+    told = frugally(READERS[path.suffix], str(path))
+    assert re.match(r"AuditFailed |SourceError |UsageError |read \d", told)
+
+
+@pytest.mark.parametrize(
+    ("page", "packed", "reason"),
+    [
+        (long_page, False, "it has more than 33554432 bytes"),
+        (long_page, True, "it has more than 33554432 bytes"),
+        (page_of_lists, False, "it has more than 600000 values or tags"),
+        (page_of_tags, False, "it has more than 600000 values or tags"),
+        (page_of_depth, False, "recursion"),
+    ],
+)
+def test_pages_that_harm(page: Callable[[], bytes | Iterator[bytes]], reason: str, *, packed: bool) -> None:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            kind = "text/html" if page is page_of_tags else "application/vnd.pypi.simple.v1+json"
+            self.send_header("Content-Type", kind)
+            if packed:
+                self.send_header("Content-Encoding", "gzip")
+            self.end_headers()
+            content = page()
+            # It goes away when it has seen enough.
+            with suppress(OSError):
+                for block in [content] if isinstance(content, bytes) else content:
+                    self.wfile.write(gzip.compress(block, 1) if packed else block)
+
+        def log_message(self, *_: object) -> None:
+            """Nothing to say."""
+
+    reader = """
+from crosswheel.index import Index, PipSettings
+Index(PipSettings(index_url=sys.argv[1]), Path()).files_of("tiny")
+"""
+    with serving(Handler) as url:
+        told = frugally(reader, f"{url}simple/")
+    assert told.startswith("IndexUnreachable ")
+    assert reason in told
+
+
+def test_reports_beside_wheels_are_measured_too(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    for text, reason in (
+        ("[" * 100_000, "it is nested too deeply"),
+        ("[" + "1," * 700_000 + "1]", "it has more than 600000 values or tags, which is the limit"),
+        ('"' + "a" * (33 << 20) + '"', "it has more than 33554432 bytes, which is the limit"),
+    ):
+        path.write_text(text)
+        with pytest.raises(OverBudget, match=f"^{reason}$"):
+            read_json(path)
+
+
+def test_what_is_honest_has_room(tmp_path: Path) -> None:
+    """Half of what is too much."""
+    path = tmp_path / "report.json"
+    path.write_text('{"files": [' + ",".join(['{"filename": "a", "hashes": {"sha256": "b"}}'] * 40_000) + "]}")
+    assert len(read_json(path)["files"]) == 40_000
+
+
+def test_a_budget_is_for_the_whole() -> None:
+    budget = Budget(10, "apples")
+    for _ in range(10):
+        budget.spend(1)
+    with pytest.raises(OverBudget, match="it has more than 10 apples, which is the limit"):
+        budget.spend(1)
+
+
+def test_reading_ends_with_the_deadline() -> None:
+    Deadline(60).check()
+    with pytest.raises(OverBudget, match="it was not read to its end in -1 seconds, which is the limit"):
+        Deadline(-1).check()
+
+
+def test_tar_archives_of_every_kind_are_read(tmp_path: Path) -> None:
+    import tarfile
+
+    (tmp_path / "a").write_bytes(b"abc" * 1000)
+    for kind in ("", "gz", "bz2", "xz"):
+        path = tmp_path / f"tiny.tar.{kind}"
+        with tarfile.open(path, f"w:{kind}", format=tarfile.PAX_FORMAT) as archive:  # type: ignore[call-overload]
+            archive.add(tmp_path / "a", "tiny/" + "ä" * 150)
+            archive.add(tmp_path / "a", "tiny/b")
+        with open_tar(path) as read:
+            assert read.getnames() == ["tiny/" + "ä" * 150, "tiny/b"]
+            file = read.extractfile("tiny/b")
+            assert file
+            assert file.read() == b"abc" * 1000
+
+
+def test_settings_that_no_one_would_write(tmp_path: Path) -> None:
+    from crosswheel.config import read_toml
+
+    path = tmp_path / "pyproject.toml"
+    path.write_text("a = " + "{a = " * 50_000)
+    with pytest.raises(UsageError, match="is not read: it is nested too deeply"):
+        read_toml(path)
+    # A sentence with dots, addresses and numbers is none of that.
+    text = "see https://www.e.example/a.b.c.d ... v1.2.3.4 and so on. " * 2000
+    path.write_text(f'[project]\ndescription = "{text}"\n[tool.a.b.c]\nd.e = [1.0, 2.5]\n')
+    assert read_toml(path)["tool"]["a"]["b"]["c"]["d"]["e"] == [1.0, 2.5]
