@@ -88,8 +88,8 @@ def test_what_an_audit_finds_fails_a_check(tmp_path: Path) -> None:
     )
     code, text = check(tmp_path)
     assert code == CheckFailed.exit_code == 20
-    assert "error W103: " in text
-    assert ("W103", bad.name) in errors(tmp_path)
+    assert "error W601: " in text
+    assert ("W601", bad.name) in errors(tmp_path)
 
 
 def test_a_release_has_an_sdist_and_wheels(tmp_path: Path) -> None:
