@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 from crosswheel.targets import PythonTag, Target, oldest_policy, parse_architecture
 from crosswheel.toolchains.commands import python_config_names, write_commands, write_dpkg
+from crosswheel.toolchains.inside import python_config
 
 _REAL = """\
 #!/bin/sh
@@ -146,6 +148,31 @@ def test_python_config_has_the_names_that_builds_call() -> None:
     assert {"python3.13-config", "python3.13t-config"} < set(
         python_config_names(target_of("aarch64", free_threaded=True))
     )
+
+
+def test_python_config_tells_what_sysconfig_does(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = {"INCLUDEPY": "/t/include", "CONFINCLUDEPY": "/t/include", "CFLAGS": "-O3 -Wall", "EXT_SUFFIX": ".target.so"}
+    libraries = {"LIBS": "-lpthread -ldl", "SYSLIBS": "-lm", "LIBPL": "/t/config", "LIBDIR": "/t/lib"}
+    for name, value in {**told, **libraries, "VERSION": "3.13"}.items():
+        monkeypatch.setitem(sysconfig.get_config_vars(), name, value)
+    monkeypatch.setattr(sys, "abiflags", "t")
+    assert python_config.main("--extension-suffix", "--includes", "--cflags", "--embed", "--libs", "--ldflags") == 0
+    assert capsys.readouterr().out.splitlines() == [
+        ".target.so",
+        "-I/t/include -I/t/include",
+        "-I/t/include -I/t/include -O3 -Wall",
+        "-lpython3.13t -lpthread -ldl -lm",
+        "-L/t/config -L/t/lib -lpython3.13t -lpthread -ldl -lm",
+    ]
+
+
+def test_python_config_refuses_what_it_does_not_know(capsys: pytest.CaptureFixture[str]) -> None:
+    assert python_config.main("--everything") == 1
+    assert python_config.main() == 1
+    assert python_config.main("--help") == 0
+    assert "--extension-suffix" in capsys.readouterr().err
 
 
 def test_commands_of_build_requirements_are_those_of_the_build_environment(commands: Commands) -> None:
