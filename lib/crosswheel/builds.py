@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from crosswheel.errors import CheckFailed, UsageError
 from crosswheel.model import StepTime
 from crosswheel.pages import read_json
 from crosswheel.targets import Target, parse_target
+from crosswheel.uncompiled import NOT_COMPILED, Uncompiled
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,22 @@ def read_builds(folder: Path, name: NormalizedName, version: Version) -> tuple[B
         if _is_of(document, name, version):
             latest.update({build.target: build for build in _builds(document)})
     return tuple(latest.values())
+
+
+def read_lacking(folder: Path) -> dict[str, tuple[Uncompiled, ...]]:
+    """By a wheel's sha256, which extensions its build did not compile: its bytes do not show that.
+
+    Reports that cannot be read tell nothing here; `check` says what is wrong with them.
+    """
+    found: dict[str, tuple[Uncompiled, ...]] = {}
+    for path in sorted(folder.glob("report*.json")):
+        with suppress(CheckFailed, LookupError, TypeError, AttributeError, OSError):
+            for job in (_read(path) or {"jobs": []})["jobs"]:
+                if job["wheel"]:
+                    rows = [row for row in job["findings"] if row["rule"] == NOT_COMPILED]
+                    lacking = (Uncompiled(str(row["member"]), str(row["found"]), str(row["fix"])) for row in rows)
+                    found[str(job["wheel"]["sha256"])] = tuple(lacking)
+    return found
 
 
 def _read(path: Path) -> dict[str, Any] | None:

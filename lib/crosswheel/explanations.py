@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +17,10 @@ from crosswheel.targets import load_table
 HERE = "here"
 """The place of what is done on this machine and for it: sdists."""
 
-_LARGEST = 512 * 1024  # bytes from the end of a log
-_LONGEST = 1000  # characters of a line; command lines are longer, and are no sign of anything
+_LARGEST = 256 * 1024  # bytes from the end of a log
+_LONGEST = 500  # characters of a line; command lines are longer, and are no sign of anything
 _SHOWN = 300
+_ATTEMPTS = 20  # lines whose other line is looked for
 _ESCAPE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 
@@ -43,8 +45,8 @@ class _Signature:
     next: Mapping[str, str]
 
     def last(self, output: str) -> re.Match[str] | None:
-        found = [match for match in self.pattern.finditer(output) if self._has_the_other_line(match, output)]
-        return found[-1] if found else None
+        latest = reversed(deque(self.pattern.finditer(output), maxlen=_ATTEMPTS))
+        return next((match for match in latest if self._has_the_other_line(match, output)), None)
 
     def _has_the_other_line(self, match: re.Match[str], output: str) -> bool:
         if not self.also:

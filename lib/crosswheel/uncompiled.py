@@ -10,6 +10,9 @@ from pathlib import Path
 
 from crosswheel.explanations import end_of, explain
 
+NOT_COMPILED = "W605"
+"""The code of the audit's rule for them."""
+
 _LARGEST = 256 * 1024  # bytes of the notes; a build may write there as much as it likes
 _MOST = 100
 _SHOWN = 300  # characters of an error's text: compilers' command lines are in it

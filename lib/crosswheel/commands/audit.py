@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
 from crosswheel.audits import Audit, AuditReport, audit_files, audit_together, switched_off, unreadable
+from crosswheel.builds import read_lacking
 from crosswheel.config import Config, load_config, project_name
 from crosswheel.distributions import files_in, is_folder
 from crosswheel.errors import AuditFailed, NothingToDo, SourceError, UsageError, explaining
@@ -21,6 +23,7 @@ from crosswheel.report.document import write_json
 from crosswheel.report.sarif import sarif_document
 from crosswheel.rules.wheelhouse import Entry, Wheelhouse
 from crosswheel.sdist import member_names
+from crosswheel.steps.audit import not_compiled
 from crosswheel.targets import Target, python_tags
 
 
@@ -42,7 +45,7 @@ def audit(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
     chosen = _choose(config)
     began = time.monotonic()
     with closing(audit_files(chosen.wheels, config.ignore, config.jobs)) as under_way:
-        audits = tuple(in_progress(under_way, len(chosen.wheels), stream, os.environ))
+        audits = _with_lacking(in_progress(under_way, len(chosen.wheels), stream, os.environ), config.ignore)
     wheelhouse = _wheelhouse(chosen, audits, config, project)
     done = AuditReport(
         audits=(*audits, *broken_sdists(chosen.sdists, config.ignore)),
@@ -83,6 +86,17 @@ def _choose(config: Config) -> _Chosen:
     if not wheels:
         raise NothingToDo("there is no wheel among these files", hint="crosswheel audit WHEELS, or a folder of them")
     return _Chosen(wheels, sdists, folders)
+
+
+def _with_lacking(audits: Iterable[Audit], ignore: Mapping[str, str]) -> tuple[Audit, ...]:
+    """With what the build of a wheel wrote into the report beside it, and the wheel alone does not show."""
+    told = functools.cache(read_lacking)
+    return tuple(
+        replace(audit, findings=(*switched_off(map(not_compiled, lacking), ignore), *audit.findings))
+        if audit.wheel and (lacking := told(audit.path.parent).get(audit.wheel.sha256))
+        else audit
+        for audit in audits
+    )
 
 
 def broken_sdists(sdists: Iterable[Path], ignore: Mapping[str, str]) -> Iterator[Audit]:

@@ -11,6 +11,7 @@ from crosswheel.rules.machine import DEVICES
 from crosswheel.rules.platforms import is_linux
 from crosswheel.rules.rule import Rule, Worded
 from crosswheel.targets import Target
+from crosswheel.uncompiled import NOT_COMPILED
 
 
 class NothingCompiled(Rule):
@@ -34,10 +35,10 @@ def nothing_compiled(wheel: Wheel) -> bool:
 
 
 class NotCompiled(Worded):
-    """The wheel lacks an extension that the project declares: it was optional, and was not compiled."""
+    """The wheel lacks an extension that the project declares: its build failed, and the rest went on without it."""
 
     # Nothing to check in a wheel alone: whoever built it knows.
-    code = "W605"
+    code = NOT_COMPILED
     level = "warning"
     why = "The build does not fail, and users of this platform get a slower package, or one without a feature."
     fix = "read in the build log why it failed; another engine may have the compiler or the library"
