@@ -67,7 +67,7 @@ def _rows(notes: Path) -> Iterator[tuple[str, str]]:
 def _part_about(name: str, output: str) -> str:
     """Of a log of setuptools: from where it begins with an extension to where it begins with the next."""
     _, begun, rest = output.rpartition(f"building '{name}' extension\n")
-    return rest.partition("\nbuilding '")[0] if begun else ""
+    return f"\n{rest}".partition("\nbuilding '")[0] if begun else ""
 
 
 def _explained(name: str, why: str, output: str, place: str, arch: str) -> Uncompiled:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import json
 import os
 import subprocess
 import sys
@@ -130,6 +131,31 @@ class WithoutElfForAnyPython(Pure):
     tag = ForAnyPython.tag
 
 
+def note_uncompiled(name: str) -> None:
+    """As setuptools does in build environments: in the workspace's folder of what a build makes."""
+    row = {"name": name, "why": "command 'cc' failed with exit code 1"}
+    sys.stdout.write(f"building '{name}' extension\n{name}.c:1:10: fatal error: 'zlib.h' file not found\n")
+    (Path.cwd().parents[1] / "made" / "uncompiled").write_text(json.dumps(row))
+
+
+class LacksAnExtension(Platform):
+    def build_wheel(self, folder: str, config_settings: object = None, metadata_directory: object = None) -> str:
+        note_uncompiled("faster")
+        return super().build_wheel(folder)
+
+
+class LacksAll(Pure):
+    def build_wheel(self, folder: str, config_settings: object = None, metadata_directory: object = None) -> str:
+        note_uncompiled("fast")
+        return super().build_wheel(folder)
+
+
+class MissesAHeader(Platform):
+    def build_wheel(self, folder: str, config_settings: object = None, metadata_directory: object = None) -> str:
+        sys.stdout.write("fast.c:1:10: fatal error: 'zlib.h' file not found\n")
+        raise SystemExit(1)
+
+
 class Raises(Platform):
     def build_wheel(self, folder: str, config_settings: object = None, metadata_directory: object = None) -> str:
         raise RuntimeError("fast.c:1: error: unknown type name 'Fast'")
@@ -180,3 +206,4 @@ hangs, hangs_once = Hangs(), HangsOnce()
 dated, placed, random, unordered = Dated(), Placed(), Random(), Unordered()
 stable_abi_since_312, for_any_python = StableAbiSince312(), ForAnyPython()
 without_elf_for_any_python = WithoutElfForAnyPython()
+lacks_an_extension, lacks_all, misses_a_header = LacksAnExtension(), LacksAll(), MissesAHeader()

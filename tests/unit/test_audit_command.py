@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from pathlib import Path
@@ -244,3 +245,20 @@ def test_the_document_says_which_policies_a_wheel_keeps(tmp_path: Path) -> None:
     assert (analysis["overall_tag"], analysis["sym_tag"]) == ("linux_aarch64", "manylinux_2_17_aarch64")
     assert analysis["external_libs"] == ["libfoo.so"]
     assert analysis["policy_upgrades"]["manylinux_2_17_aarch64"] == {"libs_to_eliminate": ["libfoo.so"]}
+
+
+def test_what_the_build_of_a_wheel_did_not_compile_is_told_from_the_report_beside_it(tmp_path: Path) -> None:
+    folder = tmp_path / "wheelhouse"
+    wheel, other = cpython(folder, 12), cpython(folder, 13)
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    finding = {"rule": "W605", "level": "warning", "member": "tiny.slow", "found": "no header", "fix": "add it"}
+    job = {"wheel": {"sha256": digest}, "findings": [finding, {"rule": "W204"}]}
+    (folder / "report.json").write_text(json.dumps({"kind": "report", "jobs": [job, {"wheel": None}]}))
+    (folder / "report-other.json").write_text("{")
+    told = {entry["file"]: entry["findings"] for entry in document(tmp_path, folder)["wheels"]}
+    assert [(each["rule"], each["member"], each["found"], each["fix"]) for each in told[wheel.name]] == [
+        ("W605", "tiny.slow", "no header", "add it")
+    ]
+    assert told[other.name] == []
+    code, _ = audit(tmp_path, wheel)
+    assert code == 0

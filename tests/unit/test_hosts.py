@@ -34,6 +34,19 @@ def test_builds_see_the_way_to_the_network_and_nothing_of_the_caller(tmp_path: P
     assert sorted(host.build_environ) == ["HTTPS_PROXY", "LC_ALL", "PATH"]
 
 
+def test_builds_see_the_toolchains_of_rustup_and_not_the_tokens_of_cargo(tmp_path: Path) -> None:
+    (tmp_path / "home" / ".rustup").mkdir(parents=True)
+    callers = {**CALLERS, "HOME": str(tmp_path / "home"), "CARGO_HOME": "/tokens", "CARGO_REGISTRY_TOKEN": "secret"}
+    host = replace(tiny_host(tmp_path), environ=callers)
+    assert host.build_environ["RUSTUP_HOME"] == str(tmp_path / "home" / ".rustup")
+    assert host.build_environ["RUSTUP_AUTO_INSTALL"] == "0"
+    assert not {"CARGO_HOME", "CARGO_REGISTRY_TOKEN", "HOME"} & set(host.build_environ)
+    (tmp_path / "elsewhere").mkdir()
+    chosen = {"RUSTUP_HOME": str(tmp_path / "elsewhere"), "RUSTUP_TOOLCHAIN": "beta"}
+    environ = replace(host, environ={**callers, **chosen}).build_environ
+    assert {name: environ[name] for name in chosen} == chosen
+
+
 def test_installing_sees_where_packages_come_from_and_no_token(tmp_path: Path) -> None:
     host = host_of(tmp_path, {**CALLERS, "UV_INDEX_URL": "http://me:secret@127.0.0.1:2/simple"})
     assert sorted(set(host.installer_environ) - set(host.build_environ)) == ["HOME", "UV_INDEX_URL", "UV_OFFLINE"]

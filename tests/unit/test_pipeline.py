@@ -205,6 +205,32 @@ def test_a_platform_wheel_without_a_library_is_rejected_and_kept_for_a_look(yard
     assert yard.files() == ["rejected/tiny-1.0-cp311-cp311-linux_aarch64.whl"]
 
 
+def test_an_extension_that_was_not_compiled_is_named_with_the_reason(yard: Yard) -> None:
+    outcome = only_outcome(yard.run("lacks_an_extension"))
+    assert outcome.status == "built"
+    (finding,) = outcome.findings
+    assert (finding.rule, finding.level, finding.member) == ("W605", "warning", "faster")
+    assert finding.found == "the header zlib.h was not found: faster.c:1:10: fatal error: 'zlib.h' file not found"
+    again = only_outcome(yard.run("lacks_an_extension"))
+    assert (again.status, again.findings) == ("kept", outcome.findings)
+
+
+def test_a_wheel_that_became_pure_says_so(yard: Yard) -> None:
+    outcome = only_outcome(yard.run("lacks_all"))
+    assert [finding.rule for finding in outcome.findings] == ["W605"]
+    assert outcome.note == "a pure wheel, because its extensions were not compiled"
+
+
+def test_a_build_that_failed_is_explained(yard: Yard) -> None:
+    failure = only_outcome(yard.run("misses_a_header")).failure
+    assert failure
+    assert (failure.kind, failure.exit_code, failure.step) == ("BuildFailed", 7, "build")
+    first, evidence = failure.message.splitlines()
+    assert first.startswith("the header zlib.h was not found (python ")
+    assert evidence == "fast.c:1:10: fatal error: 'zlib.h' file not found"
+    assert failure.hint.startswith("--engine accelerated")
+
+
 def test_a_rule_that_is_switched_off_rejects_no_wheel_and_stays_in_the_report(yard: Yard) -> None:
     switched_off = "".join(f'{rule.code} = "a trial"\n' for rule in ALL_RULES)
     (yard.folder / "pyproject.toml").write_text(f"[tool.crosswheel.ignore]\n{switched_off}")
