@@ -693,6 +693,21 @@ BAD = {
         finds=(("W514", "tiny/Fast.py", "tiny/fast.py", "names of their own"),),
     ),
     "nothing compiled": Case(members={"tiny.py": b""}, finds=(("W601", "", "no ELF file", f"at least one for {ARM}"),)),
+    "nothing compiled, and so nothing to repair": Case(
+        tag="cp313-cp313-linux_aarch64",
+        members={"tiny.py": b""},
+        target="cp313-manylinux_2_17_aarch64",
+        finds=(("W601", "", "no ELF file", "at least one for cp313-cp313-linux_aarch64"),),
+    ),
+    "nothing compiled, and for another architecture": Case(
+        tag="cp313-cp313-linux_x86_64",
+        members={"tiny.py": b""},
+        target="cp313-manylinux_2_17_aarch64",
+        finds=(
+            ("W601", "", "no ELF file", "at least one for cp313-cp313-linux_x86_64"),
+            ("W104", "", "cp313-cp313-linux_x86_64", ARM),
+        ),
+    ),
     "a binary for everybody": Case(
         tag="py3-none-any",
         members={"tool": tiny_elf()},
