@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import zipfile
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -39,6 +40,13 @@ OF_PYTHON = tiny_elf(exports=["PyInit_fast"], needed=["libc.so.6"], undefined=["
 FAST = tiny_elf(exports=["PyInit_fast"], needed=["libc.so.6"], versions_needed={"libc.so.6": ["GLIBC_2.17"]})
 
 
+# Instructions of AArch64, and x86-64's vaddsd, vmovsd, ret.
+NOP, LDADD, CAS, LDAXR, STLXR = 0xD503201F, 0xB8200041, 0x88A07C41, 0x885FFC20, 0x8803FC22
+SDOT, PTRUE, AESE, ID_REGISTER = 0x4E829420, 0x2518E3E0, 0x4E284820, 0xD5380600
+AVX = bytes.fromhex("c5fb58c1 c5fb1007 c3")
+TPREL64 = 1030
+
+
 @dataclass(frozen=True)
 class Case:
     """A wheel by its tag and members, with all that an audit should find: code, member, found, expected.
@@ -74,6 +82,10 @@ def stating(lines: str = "", version: str = "1.0", purelib: str = "false") -> di
     fields = {"Wheel-Version": version, "Root-Is-Purelib": purelib}
     head = "".join(f"{field}: {value}\n" for field, value in fields.items() if value)
     return {f"{DIST_INFO}/WHEEL": f"{head}{lines}\n".encode()}
+
+
+def arm(*instructions: int) -> bytes:
+    return struct.pack(f"<{len(instructions)}I", *instructions)
 
 
 def as_object(elf: bytes) -> bytes:
@@ -799,6 +811,32 @@ BAD = {
             )
         },
         finds=(("W208", "fast.cpython-313-riscv64-linux-gnu.so", "v", "the baseline"),),
+    ),
+    "atomics of Armv8.1, and nobody asks": Case(
+        members={f"fast{SUFFIX}": tiny_elf(exports=["PyInit_fast"], code=arm(*[LDADD, *[NOP] * 20] * 4))},
+        finds=(("W208", f"fast{SUFFIX}", "LSE", "the baseline"),),
+    ),
+    "atomics of Armv8.1 alone, whatever is asked": Case(
+        members={
+            f"fast{SUFFIX}": tiny_elf(exports=["PyInit_fast"], undefined=["getauxval"], code=arm(*[LDADD, CAS] * 20)),
+        },
+        finds=(("W208", f"fast{SUFFIX}", "LSE", "the baseline"),),
+    ),
+    "dot products, SVE and AES of AArch64": Case(
+        members={f"fast{SUFFIX}": tiny_elf(exports=["PyInit_fast"], code=arm(*[SDOT, PTRUE, AESE] * 4))},
+        finds=(("W208", f"fast{SUFFIX}", "AES, SVE, dot product", "the baseline"),),
+    ),
+    "AVX, and nobody asks": Case(
+        tag=INTEL,
+        members={INTEL_FAST: tiny_elf(machine="EM_X86_64", exports=["PyInit_fast"], code=AVX * 10)},
+        finds=(("W208", INTEL_FAST, "AVX", "the baseline"),),
+    ),
+    "thread-local storage that has to be there from the start": Case(
+        members={
+            f"fast{SUFFIX}": tiny_elf(exports=["PyInit_fast"], needed=["libgomp.so.1"], runpath="$ORIGIN"),
+            "libgomp.so.1": tiny_elf(soname="libgomp.so.1", static_tls=120, relocations=[1027, TPREL64]),
+        },
+        finds=(("W210", "libgomp.so.1", "120 bytes", "storage that is allotted when it is loaded"),),
     ),
     "newer than the stable ABI of the tag": Case(
         tag="cp39-abi3-manylinux_2_17_aarch64",

@@ -23,6 +23,7 @@ from crosswheel.formats.elf import MAGIC, ByteOrder
 _A_LONG_TIME_AGO = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip archive can name
 _FUNCTION, _WEAK_FUNCTION = 1 << 4 | 2, 2 << 4 | 2
 _LOAD, _DYNAMIC_SEGMENT, _INTERPRETER, _STACK, _PROPERTY = 1, 2, 3, 0x6474E551, 0x6474E553  # p_type
+_TLS_SEGMENT, _PROGBITS, _RELA = 7, 1, 4
 _MOST_SEGMENTS = 5
 _USUAL_FLAGS = {"EM_ARM": 0x0500_0400, "EM_PPC64": 2, "EM_RISCV": 5}  # EABI 5 with hard float, ELF ABI 2, double float
 _STRTAB, _HASH, _DYNAMIC, _DYNSYM, _VERNEED, _VERSYM = 3, 5, 6, 11, 0x6FFFFFFE, 0x6FFFFFFF  # sh_type
@@ -88,21 +89,20 @@ def tiny_elf(
     text_relocations: bool = False,
     x86_level: int = 0,
     riscv_arch: str = "",
+    code: bytes = b"",
+    static_tls: int = 0,
+    relocations: Iterable[int] = (),
 ) -> bytes:
-    """A shared object of a few hundred bytes: it has all that the dynamic loader asks for, and no code.
+    """A shared object of a few hundred bytes: it has all that the dynamic loader asks for, and only the `code` given.
 
     `undefined` and `weak` are symbols wanted from elsewhere, ``memcpy@GLIBC_2.17`` those of a version that
     `versions_needed` has, which maps a library to symbol versions. Without a word on the stack, `executable_stack` is
     None. `x86_level` 3 marks it as x86-64-v3, `riscv_arch` such as ``rv64i2p1_v1p0`` as made for these extensions.
+    `static_tls` are bytes of thread-local storage; `relocations` are the types of such as have an addend.
     """
     usual = _USUAL_FLAGS.get(machine, 0) if flags is None else flags
     draft = _Draft(ENUM_E_MACHINE[machine], bits, byteorder, os_abi, usual, alignment)
-    if executable_stack is not None:
-        draft.segment(_STACK, flags=6 | executable_stack)
-    if interpreter:
-        draft.segment(_INTERPRETER, interpreter.encode() + b"\0")
-    if x86_level:
-        draft.segment(_PROPERTY, draft.x86_property(x86_level))
+    draft.extra_segments(executable_stack, interpreter, x86_level, static_tls)
     if text_relocations:
         draft.tag("DT_TEXTREL", 0)
     for library in needed:
@@ -121,8 +121,7 @@ def tiny_elf(
         draft.add(".gnu.version", _VERSYM, draft.version_numbers(), link=2, entry=2, tag="DT_VERSYM")
         draft.add(".gnu.version_r", _VERNEED, versions, link=1, info=len(versions_needed), tag="DT_VERNEED")
         draft.tag("DT_VERNEEDNUM", len(versions_needed))
-    if riscv_arch:
-        draft.add(".riscv.attributes", _RISCV_ATTRIBUTES, draft.riscv_attributes(riscv_arch))
+    draft.extra_sections(relocations, code, riscv_arch)
     return draft.finish()
 
 
@@ -141,6 +140,25 @@ class _Draft:
         self.segments: list[tuple[int, int, int, int]] = []  # type, flags, offset, size
         self.numbers: dict[str, int] = {}  # of versions
         self.versions_of_symbols: list[int] = []
+
+    def extra_segments(self, executable_stack: bool | None, interpreter: str, x86_level: int, static_tls: int) -> None:
+        if executable_stack is not None:
+            self.segment(_STACK, flags=6 | executable_stack)
+        if interpreter:
+            self.segment(_INTERPRETER, interpreter.encode() + b"\0")
+        if x86_level:
+            self.segment(_PROPERTY, self.x86_property(x86_level))
+        if static_tls:
+            self.segment(_TLS_SEGMENT, bytes(static_tls))
+
+    def extra_sections(self, relocations: Iterable[int], code: bytes, riscv_arch: str) -> None:
+        if changes := b"".join(self.relocation(kind) for kind in relocations):
+            self.add(".rela.dyn", _RELA, changes, link=2, tag="DT_RELA")
+            self.tag("DT_RELASZ", len(changes))
+        if code:
+            self.add(".text", _PROGBITS, code, flags=6)
+        if riscv_arch:
+            self.add(".riscv.attributes", _RISCV_ATTRIBUTES, self.riscv_attributes(riscv_arch))
 
     def pack(self, layout: str, *values: int) -> bytes:
         """As `struct.pack`, with W for a word as wide as an address."""
@@ -189,6 +207,9 @@ class _Draft:
         """Of the symbols, the first of which is none."""
         return self.pack(f"{1 + len(self.versions_of_symbols)}H", 0, *self.versions_of_symbols)
 
+    def relocation(self, kind: int) -> bytes:
+        return self.pack("WWW", 0, kind, 0)
+
     def x86_property(self, level: int) -> bytes:
         """A note with one property: the bit of an instruction set."""
         width = 8 if self.wide else 4
@@ -208,12 +229,23 @@ class _Draft:
         self.body += data
 
     def add(
-        self, name: str, kind: int, data: bytes, *, link: int = 0, info: int = 0, entry: int = 0, tag: str = ""
+        self,
+        name: str,
+        kind: int,
+        data: bytes,
+        *,
+        flags: int = 0,
+        link: int = 0,
+        info: int = 0,
+        entry: int = 0,
+        tag: str = "",
     ) -> int:
         """Append a section; `link` is the number of the one its names or symbols are in. Returns its offset."""
         self.body += bytes(-len(self.body) % 8)
         offset, size = len(self.body), len(data)
-        header = self.pack("IIWWWWIIWW", len(self.section_names), kind, 0, offset, offset, size, link, info, 8, entry)
+        header = self.pack(
+            "IIWWWWIIWW", len(self.section_names), kind, flags, offset, offset, size, link, info, 8, entry
+        )
         self.section_headers.append(header)
         self.section_names += name.encode() + b"\0"
         self.body += data

@@ -3,11 +3,38 @@
 from __future__ import annotations
 
 import inspect
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
-from bad_wheels import ARM, BAD, DIST_INFO, FAST, METADATA, OF_PYTHON, STALE, SUFFIX, Case, as_object, stating
+from bad_wheels import (
+    ARM,
+    AVX,
+    BAD,
+    CAS,
+    DIST_INFO,
+    FAST,
+    ID_REGISTER,
+    INTEL,
+    INTEL_FAST,
+    LDADD,
+    LDAXR,
+    METADATA,
+    NOP,
+    OF_PYTHON,
+    SDOT,
+    STALE,
+    STLXR,
+    SUFFIX,
+    TPREL64,
+    Case,
+    arm,
+    as_object,
+    stating,
+)
+from crosswheel.formats.code import _disassembler
 from crosswheel.model import Finding
 from crosswheel.rules import RULES
 from crosswheel.rules.promise import promise_of
@@ -15,6 +42,11 @@ from crosswheel.rules.rule import Rule
 from crosswheel.steps.audit import audit_wheel as audit
 from crosswheel.targets import Target, architectures, parse_platform, python_tags
 from crosswheel.testing import tiny_elf, tiny_wheel
+
+
+def arm_elf(*instructions: int, undefined: Iterable[str] = ()) -> bytes:
+    return tiny_elf(exports=["PyInit_fast", "fast"], undefined=undefined, code=arm(*instructions))
+
 
 GOOD = {
     "one extension": Case(),
@@ -153,6 +185,41 @@ GOOD = {
     "headers for one platform": Case(
         tag="py3-none-manylinux_2_17_aarch64", members={"tiny/include/tiny.h": b"int tiny;\n"}
     ),
+    **{
+        f"code beyond the baseline: {what}": Case(members={name: elf})
+        for what, name, elf in (
+            ("outline atomics", f"fast{SUFFIX}", arm_elf(*[LDADD, NOP, LDAXR, STLXR, *[NOP] * 20] * 40)),
+            ("the C library is asked", f"fast{SUFFIX}", arm_elf(*[SDOT] * 9, undefined=["getauxval"])),
+            ("the processor is asked", f"fast{SUFFIX}", arm_elf(*[SDOT] * 9, ID_REGISTER)),
+            (
+                "atomics of both kinds",
+                f"fast{SUFFIX}",
+                arm_elf(ID_REGISTER, *[LDADD, CAS] * 40, *[NOP] * 20, LDAXR, STLXR),
+            ),
+            ("once or twice, as in a table of constants", f"fast{SUFFIX}", arm_elf(SDOT, SDOT, *[NOP] * 20, LDADD)),
+            ("a build for one kind of processor", "tiny/libfast-sve.so", tiny_elf(code=arm(*[LDADD, CAS] * 40))),
+        )
+    },
+    **{
+        f"code beyond the baseline: {what}": Case(
+            tag=INTEL,
+            members={INTEL_FAST: tiny_elf(machine="EM_X86_64", exports=["PyInit_fast"], code=code), **others},
+        )
+        for what, code, others in (
+            ("cpuid before AVX", bytes.fromhex("b801000000 0fa2") + AVX * 10, {}),
+            ("bytes of AVX inside of other instructions", bytes.fromhex("48b8 c5fb58c1c5fb1007 c3") * 20, {}),
+            ("another binary asks", AVX * 10, {"libask.so": tiny_elf(machine="EM_X86_64", exports=["__cpu_model"])}),
+        )
+    },
+    "thread-local storage in a program": Case(
+        members={
+            f"fast{SUFFIX}": FAST,
+            "tiny/tool": tiny_elf(interpreter="/lib/ld-linux-aarch64.so.1", static_tls=8, relocations=[TPREL64]),
+        }
+    ),
+    "thread-local storage that is allotted when it is loaded": Case(
+        members={f"fast{SUFFIX}": tiny_elf(exports=["PyInit_fast"], static_tls=120, relocations=[1031])}
+    ),
     "libraries in the folder of the environment, and a path to them": Case(
         members={
             f"tiny/fast{SUFFIX}": tiny_elf(exports=["PyInit_fast"], needed=["libtiny.so"], runpath="$ORIGIN/../../../"),
@@ -230,7 +297,20 @@ def test_a_bad_wheel_is_caught_by_its_rule_alone(name: str, tmp_path: Path) -> N
 
 
 def test_every_rule_has_a_bad_wheel() -> None:
-    assert {code for case in BAD.values() for code, *_ in case.finds} == {rule.code for rule in RULES}
+    without_capstone = {"W209"}
+    assert {code for case in BAD.values() for code, *_ in case.finds} | without_capstone == {
+        rule.code for rule in RULES
+    }
+
+
+def test_without_a_disassembler_what_was_not_looked_at_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "capstone", None)
+    _disassembler.cache_clear()
+    (finding,) = BAD["AVX, and nobody asks"].audit(tmp_path)
+    _disassembler.cache_clear()
+    assert (finding.rule, finding.level, finding.member) == ("W209", "note", INTEL_FAST)
+    assert finding.found == "what looks like AVX, and no capstone"
+    assert "crosswheel[instructions]" in finding.fix
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
@@ -259,6 +339,8 @@ def test_what_installs_and_works_is_no_error() -> None:
         "W118": "warning",
         "W205": "warning",
         "W208": "warning",
+        "W209": "note",
+        "W210": "note",
         "W302": "note",
         "W308": "note",
         "W407": "warning",

@@ -57,8 +57,9 @@ def _read(tables: Tables, most: int) -> Iterator[bytes]:
         for start in range(section.start, section.stop, _BLOCK):
             if most <= 0:
                 return
-            most -= _BLOCK
-            yield tables.data[start : min(start + _BLOCK, section.stop)]
+            block = tables.data[start : min(start + _BLOCK, section.stop)]
+            most -= len(block)
+            yield block
 
 
 # ---- AArch64 ------------------------------------------------------------------------------------------------------
@@ -68,15 +69,16 @@ def _read(tables: Tables, most: int) -> Iterator[bytes]:
 _ARM = (
     ("exclusive", 0x3FA00000, 0x08000000),  # LDXR, STXR and the like: the baseline's atomics
     ("question", 0xFFFFFC00, 0xD5380400),  # MRS of a register ID_AA64*
-    ("LSE", 0x3FA07C00, 0x08A07C00),  # CAS
-    ("LSE", 0x3F20FC00, 0x38208000),  # SWP
-    ("LSE", 0x3F208C00, 0x38200000),  # LDADD, LDCLR, LDEOR, LDSET and the like
+    ("CAS", 0x3FA07C00, 0x08A07C00),
+    ("SWP", 0x3F20FC00, 0x38208000),
+    ("LDADD", 0x3F208C00, 0x38200000),  # and LDCLR, LDEOR, LDSET and the like
     ("dot product", 0x9FE0FC00, 0x0E809400),
     ("SVE", 0xFF3FFC10, 0x2518E000),  # PTRUE
     ("AES", 0xFFFFCC00, 0x4E284800),
 )
 _NEAR = 16  # instructions
 _FEW, _MANY = 4, 32
+_LSE = ("CAS", "SWP", "LDADD")
 
 
 def _of_arm(tables: Tables, asks: bool) -> Code:
@@ -91,12 +93,14 @@ def _of_arm(tables: Tables, asks: bool) -> Code:
         hits = Counter(marks.translate(None, b"\0"))
         for name, bits in _bits().items():
             counts[name] += sum(count for byte, count in hits.items() if byte & bits)
-        lonely += _lonely(marks) if any(byte & _bits()["LSE"] for byte in hits) else 0
+        lonely += _lonely(marks)
         asks = asks or counts["question"] > 0
         if asks and counts["exclusive"]:
             return Code(asks=True)
     complete = sum(map(len, tables.code())) <= _MOST_CODE
-    throughout = complete and counts["LSE"] >= _MANY and not counts["exclusive"]
+    # Constants between functions may look like LDADD, which has few fixed bits.
+    swaps = counts["CAS"] + counts["SWP"]
+    throughout = complete and swaps >= _FEW and swaps + counts["LDADD"] >= _MANY and not counts["exclusive"]
     beyond = {name for name in ("dot product", "SVE", "AES") if counts[name] >= _FEW}
     beyond |= {"LSE"} if lonely >= _FEW else set()
     return Code(
@@ -140,7 +144,7 @@ def _bits() -> Mapping[str, int]:
 
 def _lonely(marks: bytes) -> int:
     """How many of LSE have no exclusive one near them."""
-    exclusive, lse = _with(_bits()["exclusive"]), _with(_bits()["LSE"])
+    exclusive, lse = _with(_bits()["exclusive"]), _with(sum(_bits()[name] for name in _LSE))
     places = (match.start() for match in itertools.islice(lse.finditer(marks), 1000))
     return sum(not exclusive.search(marks, max(0, place - _NEAR), place + _NEAR) for place in places)
 

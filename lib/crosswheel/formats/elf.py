@@ -39,6 +39,16 @@ ByteOrder = Literal["little", "big"]
 _UNSEEN = Code()
 _DF_TEXTREL = 0x4
 _DF_STATIC_TLS = 0x10
+# R_*_TPREL*, R_*_TPOFF*: the loader writes down how far thread-local storage lies from the thread's own data.
+_TPREL = {
+    "EM_386": {14, 37},
+    "EM_X86_64": {18},
+    "EM_ARM": {19},
+    "EM_AARCH64": {1030},
+    "EM_PPC64": {73},
+    "EM_S390": {56},
+    "EM_RISCV": {10, 11},
+}
 _PF_X = 0x1
 
 
@@ -151,10 +161,14 @@ def _with_dynamic(elf: Elf, tables: Tables) -> Elf:
     symbols = list(tables.symbols())
     (flags, *_) = tables.tags.get(DT_FLAGS, (0,))
     storage = sum(segment.room for segment in tables.segments if segment.type == PT_TLS)
+    # Not every linker sets the flag.
+    static = flags & _DF_STATIC_TLS or (
+        storage and not tables.relocation_types().isdisjoint(_TPREL.get(elf.machine, ()))
+    )
     return replace(
         elf,
         text_relocations=DT_TEXTREL in tables.tags or bool(flags & _DF_TEXTREL),
-        static_tls=storage if flags & _DF_STATIC_TLS else 0,
+        static_tls=storage if static else 0,
         soname=next(iter(tables.texts(DT_SONAME)), ""),
         needed=tables.texts(DT_NEEDED),
         rpath=_paths(tables.texts(DT_RPATH)),

@@ -21,6 +21,7 @@ MAGIC = b"\x7fELF"
 
 PT_LOAD, PT_DYNAMIC, PT_INTERP, PT_TLS, PT_GNU_STACK, PT_GNU_PROPERTY = 1, 2, 3, 7, 0x6474E551, 0x6474E553
 DT_NEEDED, DT_SONAME, DT_RPATH, DT_TEXTREL, DT_RUNPATH, DT_FLAGS = 1, 14, 15, 22, 29, 30
+_DT_RELA, _DT_RELASZ, _DT_REL, _DT_RELSZ = 7, 8, 17, 18
 _DT_HASH, _DT_STRTAB, _DT_SYMTAB = 4, 5, 6
 _DT_GNU_HASH, _DT_VERSYM, _DT_VERNEED = 0x6FFFFEF5, 0x6FFFFFF0, 0x6FFFFFFE
 _SHT_PROGBITS, _SHT_DYNSYM = 1, 11
@@ -173,6 +174,21 @@ class Tables:
                 if count > _LONGEST_CHAIN:
                     raise BadElf("its list of symbol versions does not end")
                 yield NeededVersion(self._name(library), self._name(version), number & _VERSION_NUMBER)
+
+    def relocation_types(self) -> frozenset[int]:
+        """The kinds of changes that the loader makes in this file; the upper half of their numbers is never used."""
+        found: set[int] = set()
+        for tag, tag_of_size, words in ((_DT_RELA, _DT_RELASZ, 3), (_DT_REL, _DT_RELSZ, 2)):
+            (size, *_) = self.tags.get(tag_of_size, (0,))
+            if size and tag in self.tags:
+                row = words * (8 if self.wide else 4)
+                table = self._table(tag, size // row * row)
+                # The second word ends in the type: 32 bits of 64, or 8 of 32.
+                width = 8 if self.wide else 4
+                low, high = (2 * width - 1, 2 * width - 2) if self.big_endian else (width, width + 1)
+                highs = table[high::row] if self.wide else bytes(len(table) // row)
+                found |= {upper << 8 | lower for lower, upper in set(zip(table[low::row], highs, strict=True))}
+        return frozenset(found)
 
     def code(self) -> Iterator[range]:
         """Where in the file the sections with instructions lie; nothing where section headers were stripped."""

@@ -68,11 +68,17 @@ class StaticTls(Rule):
 
     code = "W210"
     level = "note"
-    why = "Loaded later, as by an import, it shares a small reserve: cannot allocate memory in static TLS block."
+    why = (
+        "glibc has a small reserve for libraries that are loaded later, as by an import: cannot allocate memory in "
+        "static TLS block. musl has none and refuses."
+    )
     fix = "compile with -ftls-model=global-dynamic; or import it first, or raise glibc.rtld.optional_static_tls"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         for member, elf in judged(wheel):
             if elf.static_tls and not elf.is_program:
-                found = f"DF_STATIC_TLS, {elf.static_tls} bytes"
-                yield self.finding(member=member, found=found, expected="storage that is allotted when it is loaded")
+                yield self.finding(
+                    member=member,
+                    found=f"{elf.static_tls} bytes",
+                    expected="storage that is allotted when it is loaded",
+                )
