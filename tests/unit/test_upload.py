@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 import hashlib
+import html
 import io
 import json
 import socket
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, quote_plus
 
+import hypothesis
 import pytest
+import requests
+from hypothesis import given
+from hypothesis import strategies as st
 
 from crosswheel.audits import audit_files
 from crosswheel.commands import run_verb
@@ -32,6 +39,7 @@ from crosswheel.errors import (
 )
 from crosswheel.index import PipSettings
 from crosswheel.model import Event, Note, Transfer, deaf
+from crosswheel.release.delivery import _reason
 from crosswheel.release.published import PublishedFile, published_files
 from crosswheel.release.repositories import Repository
 from crosswheel.steps.upload import compare, in_order, upload
@@ -645,6 +653,33 @@ def test_no_secret_is_ever_seen(
     assert seen
     assert CANARY not in seen
     assert encoded[: len(encoded) // 3] not in seen
+
+
+SPELLINGS: tuple[Callable[[str], str], ...] = (
+    str, quote, quote_plus, html.escape, repr, json.dumps, lambda text: quote(text, safe=""),
+    lambda text: text.encode().decode("latin-1"), lambda text: base64.b64encode(f"me:{text}".encode()).decode(),
+)  # fmt: skip
+
+
+@hypothesis.settings(deadline=None)
+@given(
+    st.text(st.sampled_from("/@ #?%:<b>&\"'\\\té中"), max_size=6),
+    st.text(st.sampled_from("/@ #?%:<b>&\"'\\\té中"), max_size=6),
+    st.sampled_from(SPELLINGS),
+    st.sampled_from(["page", "line"]),
+)
+def test_a_password_that_the_server_repeats_is_hidden_however_it_spells_it(
+    before: str, after: str, spell: Callable[[str], str], place: str
+) -> None:
+    password = f"{before}{CANARY}{after}"
+    request = requests.Request("POST", "http://127.0.0.1/", auth=(b"me", password.encode())).prepare()
+    response = requests.Response()
+    response.request, response.status_code, response.encoding = request, 400, "utf-8"
+    response.reason = spell(password) if place == "line" else "Bad Request"
+    response._content = f"<p>you sent {spell(password)}</p>".encode() if place == "page" else b""
+    said = _reason(response)
+    assert CANARY not in said
+    assert base64.b64encode(f"me:{password}".encode()).decode() not in said
 
 
 def test_plain_http_to_another_machine_is_refused(tmp_path: Path, release: Mapping[str, bytes]) -> None:

@@ -206,12 +206,12 @@ def _no_credentials(repository: Repository, why: str) -> NoCredentials:
 
 def _reason(response: requests.Response) -> str:
     """In the server's own words: in its status line, or else in the page that it sends; never what we told it."""
+    # Before anything is taken out of them, and once more before they are cut: half a token is one too many.
+    line, content = (_concealed(text, response.request) for text in (response.reason or "", response.text))
     status = next((status for status in HTTPStatus if status == response.status_code), None)
-    line = response.reason or ""
     usual = status is None or line.lower() in {"", status.phrase.lower()}
     # Many a page begins with the status line, once more.
-    page = _without_markup(response.text).removeprefix(f"{response.status_code} {line}").strip() if usual else ""
-    # Before it is cut: half a token is one too many.
+    page = _without_markup(content).removeprefix(f"{response.status_code} {line}").strip() if usual else ""
     page = _shortened(_concealed(page, response.request))
     text = " ".join(filter(None, (line, page and f"({page})")))
     # It goes to terminals, and servers may write what they like.
@@ -234,11 +234,23 @@ def _concealed(text: str, request: requests.PreparedRequest) -> str:
 
     _, _, encoded = (request.headers.get("Authorization") or "").partition(" ")
     secret = base64.b64decode(encoded).decode("utf-8", "replace").partition(":")[2]
-    spelled = (quote(secret, safe=""), quote(secret), quote_plus(secret), html.escape(secret), json.dumps(secret)[1:-1])
     # The longest first: one may be a part of another.
-    for word in sorted(filter(None, {encoded, secret, *spelled}), key=len, reverse=True):
+    for word in sorted(filter(None, {encoded, *_spellings(secret)}), key=len, reverse=True):
         text = text.replace(word, "***")
     return text
+
+
+def _spellings(secret: str) -> set[str]:
+    """As addresses, pages and documents have it, and as it looks where UTF-8 is taken for Latin-1."""
+    escaped = {
+        quote(secret, safe=""),
+        quote(secret),
+        quote_plus(secret),
+        html.escape(secret),
+        html.escape(secret, False),
+    }
+    documents = {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], repr(secret)[1:-1]}
+    return {secret, " ".join(secret.split()), secret.encode().decode("latin-1"), *escaped, *documents}
 
 
 def _wait(response: requests.Response) -> float:
