@@ -174,6 +174,8 @@ def _mistakes(error: configparser.Error) -> str:
 
 def _address(name: str, text: str, *, allow_http: bool) -> Address:
     """Everybody on the way could read a token that goes over plain http, and change what is read."""
+    # First what a password may have cut in two: what is wrong behind that would mislead.
+    address = parse_address(text, f"repository: the address of {name}") if "@" in text else Address(text)
     try:
         parts = urlsplit(text)
         host = parts.hostname or ""
@@ -182,7 +184,6 @@ def _address(name: str, text: str, *, allow_http: bool) -> Address:
         host = ""
     if not host or parts.scheme not in {"http", "https"}:
         raise UsageError(f"repository: {name} has no address that begins with https://", hint="see docs/upload.md")
-    address = parse_address(text, f"repository: the address of {name}")
     if parts.query or parts.fragment:  # below which there are no pages; and it may be a token
         raise UsageError(
             f"repository: {name} has a ? or a # in its address, and no index is there", hint="see docs/upload.md"
