@@ -97,11 +97,12 @@ class PipSettings:
     @property
     def uv_environ(self) -> dict[str, str]:
         """The same settings in uv's words; all indexes are searched together, as pip does."""
+        certificates = "SSL_CERT_DIR" if self.cert and Path(self.cert).is_dir() else "SSL_CERT_FILE"
         words = {
             "UV_DEFAULT_INDEX": self.index_url,
             "UV_INDEX": " ".join(self.extra_index_urls),
             "UV_FIND_LINKS": ",".join(self.find_links),
-            "SSL_CERT_FILE": self.cert,
+            certificates: self.cert,
             "SSL_CLIENT_CERT": self.client_cert,
             "UV_INDEX_STRATEGY": "unsafe-best-match" if self.extra_index_urls else "",
         }

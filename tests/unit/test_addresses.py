@@ -162,6 +162,15 @@ def test_a_password_is_in_no_cache_and_no_error(tmp_path: Path, password: str, m
     assert not [data for data in kept if MARK.encode() in data]
 
 
+def test_the_password_of_a_proxy_is_in_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    monkeypatch.setenv("no_proxy", "")
+    monkeypatch.setenv("http_proxy", f"http://me:{MARK}%2F%40@127.0.0.1:9")
+    with pytest.raises(IndexUnreachable, match="proxy") as caught:
+        Index(PipSettings(index_url="http://192.0.2.1/simple/"), tmp_path / "cache").files_of("tiny")
+    assert MARK not in str(caught.value)
+
+
 @pytest.mark.parametrize("source", [f"git+https://me:{MARK}/x@host.example/tiny.git@v1", f"tiny @ {BAD}"])
 def test_a_source_that_is_none_is_not_shown_with_its_password(tmp_path: Path, source: str) -> None:
     host: LocalHost = tiny_host(tmp_path)

@@ -398,6 +398,14 @@ def test_pips_own_settings_hold_the_environment_over_files(tmp_path: Path) -> No
     assert read_pip_settings(Processes(), environ).index_url == "http://127.0.0.1:1/b"
 
 
+def test_uv_trusts_whom_we_trust(tmp_path: Path) -> None:
+    environ = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PIP_CONFIG_FILE": "/dev/null"}
+    file = read_pip_settings(Processes(), {**environ, "REQUESTS_CA_BUNDLE": "/b.pem", "PIP_CLIENT_CERT": "/own.pem"})
+    assert file.uv_environ == {"SSL_CERT_FILE": "/b.pem", "SSL_CLIENT_CERT": "/own.pem"}
+    folder = read_pip_settings(Processes(), {**environ, "REQUESTS_CA_BUNDLE": str(tmp_path)})
+    assert folder.uv_environ == {"SSL_CERT_DIR": str(tmp_path)}
+
+
 def test_pip_is_asked_again_when_its_files_or_its_variables_are_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
