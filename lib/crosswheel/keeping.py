@@ -45,7 +45,7 @@ def own_cache(folder: Path) -> Path:
     if found.st_mode & 0o022:
         raise UsageError(
             f"other users may write to the cache {folder}, and so into your wheels",
-            hint=f"rm -r {shlex.quote(str(folder))}; or, if you trust its content, chmod -R go-w on it",
+            hint=f"chmod -R go-w {shlex.quote(str(folder))}, if you trust what is in it; or remove it",
         )
     folder.chmod(0o700)
     return folder

@@ -6,7 +6,7 @@ Whatever engine built it. Where no Docker host runs the architecture, a wheel st
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import PurePosixPath
 
@@ -19,6 +19,7 @@ from crosswheel.engines.site import Site
 from crosswheel.engines.trial import Trial, early, trial_of
 from crosswheel.errors import CrosswheelError, EmulatorCrashed, TestFailed
 from crosswheel.formats.wheels import read_wheel, top_level_modules
+from crosswheel.installer import install, without_secrets
 from crosswheel.model import Job, Sdist
 from crosswheel.process import CommandFailed
 from crosswheel.sdist import unpack_sdist
@@ -85,18 +86,24 @@ def _test_in(trial: Trial, work: Work, deadline: float) -> None:
     container.put(work.made, to=FOLDER)
     extras = f"[{','.join(config.test_extras)}]" if config.test_extras else ""
     wheel, its_python = f"{work.sdist.name}{extras} @ file://{FOLDER / work.made.name}", str(python(tag))
-    install = [UV, "pip", "install", "--python", its_python, "--", wheel, *config.test_requires]
+    installing = [UV, "pip", "install", "--python", its_python, "--", wheel, *config.test_requires]
     command, environ = [its_python, "-I", "-c", _IMPORT, *top_level_modules(work.made)], dict(trial.environ)
     if config.test_command:
         seed(container, tag, trial.installer_environ, work.workspace.log, deadline)
         path = f"{python(tag).parent}:{MOUNT / 'bin'}:{container.image.environ.get('PATH', '/usr/bin:/bin')}"
         environ |= {"PATH": path, "VIRTUAL_ENV": str(environment(tag))}
         command = ["sh", "-c", config.test_command.replace("{project}", str(_project(container, work)))]
-    _run(container, work, install, trial.installer_environ, "the wheel could not be installed", deadline)
+
+    def run(words: Sequence[str], variables: Mapping[str, str]) -> None:
+        container.run(words, env=variables, cwd=EMPTY, log=work.workspace.log, deadline=deadline)
+
+    with _explained(container, work, "the wheel could not be installed"):
+        install(run, installing, trial.installer_environ, without_secrets(trial.installer_environ))
     if container.emulated and _brings_more(work):
         put_bytecode_of_packages(container, site_packages(tag), tag, work.site.host)
     what = "the test command failed" if config.test_command else "its modules could not be imported"
-    _run(container, work, command, environ, what, deadline)
+    with _explained(container, work, what):
+        run(command, environ)
 
 
 def _brings_more(work: Work) -> bool:
@@ -105,17 +112,11 @@ def _brings_more(work: Work) -> bool:
     return bool(requires or work.config.test_requires)
 
 
-def _run(
-    container: Container,
-    work: Work,
-    command: list[str],
-    environ: Mapping[str, str],
-    what: str,
-    deadline: float,
-) -> None:
+@contextmanager
+def _explained(container: Container, work: Work, what: str) -> Iterator[None]:
     log = work.workspace.log
     try:
-        container.run(command, env=environ, cwd=EMPTY, log=log, deadline=deadline)
+        yield
     except CommandFailed as error:
         if missing := unreachable_index(error, offline=work.site.host.index.offline):
             raise missing from error
