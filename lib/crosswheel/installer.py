@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+from crosswheel.errors import BuildFailed
 from crosswheel.process import CommandFailed
 
 _SETTINGS = "uv.toml"
@@ -20,6 +21,8 @@ _SETTINGS = "uv.toml"
 _PLACES = {"XDG_CONFIG_HOME": ".config", "XDG_CACHE_HOME": ".cache", "XDG_DATA_HOME": ".local/share"}
 # What has a password in it, or leads to one. Addresses are told apart by themselves.
 _SECRET = re.compile(r"NETRC|UV_CREDENTIALS_DIR|UV_.*(USERNAME|PASSWORD|TOKEN|SECRET|KEY).*")
+# How uv says that an index wants to know who asks.
+_NO_LOGIN = re.compile(r"\b(401|403)\b|Unauthorized|Forbidden")
 # How uv says that what it needs has no wheel, and was not to be built.
 _ONLY_SDIST = re.compile(r"no usable wheels|no wheels|building from source is disabled")
 
@@ -61,7 +64,8 @@ def install(
 ) -> None:
     """Run a ``uv pip install``. Where `environ` has secrets, only wheels are installed with it.
 
-    If some requirements are only sdists, all are installed with `bare`, which builds them. Raises what `run` raises.
+    If some requirements are only sdists, all are installed with `bare`, which builds them. Raises what `run` raises,
+    and BuildFailed if the index gives nothing without a password.
     """
     if environ == bare:
         run(command, environ)
@@ -72,7 +76,21 @@ def install(
     except CommandFailed as error:
         if not _ONLY_SDIST.search(error.output):
             raise
+        _build_without_secrets(run, command, bare)
+
+
+def _build_without_secrets(
+    run: Callable[[Sequence[str], Mapping[str, str]], object], command: Sequence[str], bare: Mapping[str, str]
+) -> None:
+    try:
         run(command, bare)
+    except CommandFailed as error:
+        if not _NO_LOGIN.search(error.output):
+            raise
+        raise BuildFailed(
+            "some requirements are only sdists, which are built without passwords, and the index asks for one",
+            hint="pip wheel REQUIREMENT -w FOLDER, for each of them; then export UV_FIND_LINKS=FOLDER",
+        ) from error
 
 
 def _bare(name: str, value: str) -> str:

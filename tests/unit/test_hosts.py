@@ -4,13 +4,15 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from crosswheel.errors import BuildFailed
 from crosswheel.hosts import LocalHost
-from crosswheel.installer import without_secrets
+from crosswheel.installer import install, without_secrets
 from crosswheel.process import CommandFailed
 from crosswheel.testing import tiny_wheel
 from tiny_projects import tar_of, tiny_host
@@ -178,3 +180,15 @@ def test_what_of_uvs_folder_was_changed_is_put_right(tmp_path: Path, links: Path
 )
 def test_uvs_variables_lose_their_secrets(name: str, value: str, bare: str | None) -> None:
     assert without_secrets({name: value}).get(name) == bare
+
+
+def test_an_sdist_behind_a_password_is_told_with_a_way_out() -> None:
+    said = iter(["spy==1.0 has no usable wheels", "HTTP status client error (401 Unauthorized)"])
+
+    def run(command: Sequence[str], _environ: Mapping[str, str]) -> None:
+        raise CommandFailed(command, 1, next(said))
+
+    with pytest.raises(BuildFailed) as caught:
+        install(run, ["uv", "pip", "install", "--", "spy"], {"NETRC": "/nowhere"}, {})
+    assert caught.value.message.endswith("built without passwords, and the index asks for one")
+    assert caught.value.hint.startswith("pip wheel REQUIREMENT -w FOLDER")

@@ -6,7 +6,6 @@ The user's keys, agent and settings hold, and the other machine needs no docker 
 from __future__ import annotations
 
 import atexit
-import functools
 import socket
 import time
 from contextlib import ExitStack
@@ -14,7 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from crosswheel.errors import EngineUnavailable
-from crosswheel.process import start_attached
+from crosswheel.process import Attached, start_attached
 from crosswheel.scratch import temporary_folder
 
 _REMOTE_SOCKET = "/var/run/docker.sock"
@@ -22,12 +21,16 @@ _PATIENCE = 20.0  # seconds to log in
 _POLL = 0.05
 
 
-@functools.cache
+_open: dict[str, tuple[Attached, Path]] = {}
+
+
 def tunnel(address: str) -> str:
     """``ssh://user@machine:port/path/to/docker.sock`` -> ``unix://...``, which leads there until this process ends.
 
-    Raises EngineUnavailable.
+    One for each address, and another if its ssh has ended since. Raises EngineUnavailable.
     """
+    if (known := _open.get(address)) and known[0].is_running:
+        return f"unix://{known[1]}"
     stack = ExitStack()
     folder = stack.enter_context(temporary_folder())
     here, log = folder / "docker.sock", folder / "log"
@@ -50,6 +53,7 @@ def tunnel(address: str) -> str:
             machine = urlsplit(address).hostname
             raise EngineUnavailable(f"{address}: {said[-1]}", hint=f"ssh {machine} docker version")
         time.sleep(_POLL)
+    _open[address] = ssh, here
     return f"unix://{here}"
 
 
