@@ -9,6 +9,7 @@ import itertools
 import multiprocessing
 import os
 import signal
+import tempfile
 import threading
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
@@ -19,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from crosswheel.analysis import Analysis, analyses
-from crosswheel.errors import CrosswheelError
+from crosswheel.errors import CrosswheelError, UsageError
 from crosswheel.formats.wheels import Wheel, read_wheel
 from crosswheel.model import Artifact, Finding
 from crosswheel.rules import RULES, SET_RULES
@@ -80,7 +81,8 @@ def audit_files(
         yield from (_audit(path, reasons, beside) for path in paths)
         return
     with _workers(count) as workers:
-        under_way = [workers.submit(_audit, path, reasons, beside) for path in paths]
+        with _sockets():
+            under_way = [workers.submit(_audit, path, reasons, beside) for path in paths]
         for path, future in zip(paths, under_way, strict=True):
             yield _result(future) or _alone(path, reasons, beside)
 
@@ -153,6 +155,20 @@ def _workers(count: int) -> Iterator[ProcessPoolExecutor]:
         workers.shutdown(cancel_futures=True)
 
 
+@contextmanager
+def _sockets() -> Iterator[None]:
+    """The first process begins with a socket in the folder for temporary files, whose path the kernel limits."""
+    try:
+        yield
+    except OSError as error:
+        if "AF_UNIX" not in str(error):
+            raise
+        raise UsageError(
+            f"TMPDIR is too long for a socket in it, which may have a path of 107 bytes: {tempfile.gettempdir()}",
+            hint="TMPDIR=/tmp crosswheel ..., or --jobs 1",
+        ) from error
+
+
 def _begin() -> None:
     """A worker leaves Ctrl-C to its parent, and does not outlive it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -176,7 +192,7 @@ def _result(future: Future[Audit]) -> Audit | None:
 def _alone(path: Path, ignore: Mapping[str, str], beside: tuple[Path, ...]) -> Audit:
     """In a process that no other file shares."""
     began = time.monotonic()
-    with _workers(1) as worker:
+    with _workers(1) as worker, _sockets():
         audit = _result(worker.submit(_audit, path, ignore, beside))
     reason = "the process that read it died, for want of memory perhaps: `dmesg | tail` may know"
     return audit or Audit(path, switched_off([unreadable(reason)], ignore), time.monotonic() - began)

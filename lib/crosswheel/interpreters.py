@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from crosswheel.answers import Answers
-from crosswheel.errors import CrosswheelError, MissingTool
+from crosswheel.errors import CrosswheelError, MissingTool, UsageError
 from crosswheel.model import Interpreter
 from crosswheel.process import CommandFailed, Processes
 from crosswheel.targets import PythonTag, python_tags
@@ -96,7 +96,7 @@ def fetch_interpreter(tag: PythonTag, processes: Processes, environ: Mapping[str
 
 def _candidates(processes: Processes, environ: Mapping[str, str]) -> Iterator[Path]:
     names = [tag.name for tag in python_tags()]
-    root = Path(environ.get("PYENV_ROOT") or Path(environ.get("HOME", "/")) / ".pyenv")
+    root = _pyenv_root(environ)
     for folder in sorted(root.glob("versions/*/bin")):
         yield from _existing(folder / name for name in names)
     on_path = (Path(entry) for entry in environ.get("PATH", os.defpath).split(os.pathsep) if entry)
@@ -104,6 +104,22 @@ def _candidates(processes: Processes, environ: Mapping[str, str]) -> Iterator[Pa
     for folder in (entry for entry in on_path if entry != root / "shims"):
         yield from _existing(folder / name for name in (*names, "python3"))
     yield from _existing(_managed_by_uv(processes, environ))
+
+
+def _pyenv_root(environ: Mapping[str, str]) -> Path:
+    """Where pyenv has its versions. Raises UsageError where a folder was named whose Pythons nobody could see."""
+    if not (named := environ.get("PYENV_ROOT")):
+        return Path(environ.get("HOME", "/"), ".pyenv")
+    try:
+        os.listdir(Path(named, "versions"))  # noqa: PTH208 - iterdir looks when it is asked for the first
+    except FileNotFoundError:
+        pass  # nothing was installed there
+    except OSError as error:
+        raise UsageError(
+            f"PYENV_ROOT: {named}/versions cannot be read: {error.strerror}",
+            hint=f"ls -ld {named} {named}/versions; or unset PYENV_ROOT, to do without these Pythons",
+        ) from error
+    return Path(named)
 
 
 def _managed_by_uv(processes: Processes, environ: Mapping[str, str]) -> Iterator[Path]:

@@ -6,6 +6,7 @@ A job's folder has the same path in every run, for a compiler's cache knows a fi
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import stat
@@ -15,7 +16,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
-from crosswheel.errors import CrosswheelError
+from crosswheel.errors import CrosswheelError, UsageError
 from crosswheel.keeping import take, user_cache
 
 # What build tools look for in the folders above the one that they work in, and go by.
@@ -23,6 +24,8 @@ _STEERING = (
     ".bazelrc", ".cargo", ".git", ".hg", ".npmrc", "Cargo.toml", "MODULE.bazel", "WORKSPACE", "go.mod", "go.work",
     "node_modules", "package.json", "pyproject.toml", "rust-toolchain", "rust-toolchain.toml", "uv.toml",
 )  # fmt: skip
+
+_LONGEST = 200
 
 
 @contextmanager
@@ -48,6 +51,24 @@ def temporary_folder() -> Iterator[Path]:
         job = folder / "job"
         job.mkdir(mode=0o700)
         yield job
+
+
+def check_temporary_folder() -> None:
+    """Whether builds can work there: minutes of fetching and building are no way to find out. Raises UsageError."""
+    folder = tempfile.gettempdir()
+    hint = "TMPDIR=/var/tmp crosswheel ..., or another folder whose file system allows programs"
+    if os.statvfs(folder).f_flag & os.ST_NOEXEC:
+        raise UsageError(
+            f"TMPDIR: {folder} is mounted noexec, and builds start compilers and other programs there", hint=hint
+        )
+    if odd := sorted(set(re.findall(r"[^\w./@%+=~,-]", folder))):
+        found = " and ".join(map(repr, odd))
+        raise UsageError(f"TMPDIR: {folder!r} has {found} in it, where build tools cut a compiler's path", hint=hint)
+    if len(os.fsencode(folder)) > _LONGEST:
+        raise UsageError(
+            f"TMPDIR: {folder} has more than {_LONGEST} bytes; with what builds put there, paths get too long",
+            hint=hint,
+        )
 
 
 def abandoned_folders() -> list[Path]:

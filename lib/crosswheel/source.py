@@ -67,10 +67,7 @@ def _fetch(
         with chore(f"making the sdist of {project.name}", listener):
             return _from_folder(project, host, folder, timeout, output)
     if source.endswith(_SDIST_ENDINGS):
-        if not path.is_file():
-            raise SourceError(
-                f"there is no file {redact(source)}", hint="ls, or give NAME==VERSION to take it from the index"
-            )
+        _check_file(path)
         return _read(path.resolve(), host)
     return _as_asked(source, _read(_from_index(source, host, listener), host))
 
@@ -96,6 +93,15 @@ def _as_asked(source: str, sdist: Sdist) -> Sdist:
     return sdist
 
 
+def _check_file(path: Path) -> None:
+    if path.exists() and not path.is_file():
+        raise SourceError(f"{path} is no file but a folder, a pipe, a socket or a device", hint=f"ls -ld {path}")
+    if not path.exists():
+        raise SourceError(
+            f"there is no file {redact(str(path))}", hint="ls, or give NAME==VERSION to take it from the index"
+        )
+
+
 def _read(path: Path, host: LocalHost) -> Sdist:
     return read_sdist(path, answers_in(host.cache))
 
@@ -105,7 +111,8 @@ def requires_python_of(source: str, host: LocalHost) -> str:
     path = Path(source)
     if path.is_dir():
         return _static_requires_python(path)
-    if source.endswith(_SDIST_ENDINGS) and path.is_file():
+    if source.endswith(_SDIST_ENDINGS):
+        _check_file(path)
         return _read(path, host).requires_python
     if kept := _kept(source, host):
         return _read(kept, host).requires_python

@@ -26,7 +26,7 @@ from crosswheel.process import log_tail
 from crosswheel.report.console import console_for
 from crosswheel.report.terminal import display
 from crosswheel.report.untrusted import clean
-from crosswheel.scratch import clear_abandoned, scratch_folder, temporary_folder
+from crosswheel.scratch import check_temporary_folder, clear_abandoned, scratch_folder, temporary_folder
 from crosswheel.secrecy import conceal
 from crosswheel.steps.build import put_source, run_before, settings_for
 from crosswheel.targets import Target
@@ -55,6 +55,7 @@ def shell(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
     if config.target is None:
         hint = "crosswheel shell cp313-manylinux_2_28_aarch64; crosswheel plan lists the targets"
         raise UsageError("no target is named: a shell opens for one", hint=hint)
+    check_temporary_folder()
     conceal()
     quieten_backends()
     # What piped commands print must not be mixed with what we have to say.

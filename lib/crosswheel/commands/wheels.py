@@ -39,7 +39,7 @@ from crosswheel.report.document import report_document, write_json
 from crosswheel.report.markdown import report_markdown
 from crosswheel.report.terminal import display, plan_text, summary_text
 from crosswheel.report.wording import count_text
-from crosswheel.scratch import clear_abandoned, temporary_folder
+from crosswheel.scratch import check_temporary_folder, clear_abandoned, temporary_folder
 from crosswheel.secrecy import conceal
 from crosswheel.targets import PythonTag
 
@@ -54,6 +54,7 @@ def wheels(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
     if config.dry_run:
         return plan(project, options, stream)
     _check_output(config.output)
+    check_temporary_folder()
     conceal()
     quieten_backends()
     with (

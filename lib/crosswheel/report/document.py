@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import re
 import secrets
 from dataclasses import asdict
@@ -66,6 +67,9 @@ def write_text(path: Path, text: str) -> None:
     """Put any text at `path` in the same way."""
     # What UTF-8 cannot hold (a file name that was not text) becomes \udcXX, which is JSON's own escape.
     content = text.encode("utf-8", "backslashreplace")
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        _feed(path, content)
+        return
     draft = path.parent / f".{path.name}.{secrets.token_hex(4)}"
     try:
         try:
@@ -74,6 +78,18 @@ def write_text(path: Path, text: str) -> None:
         except BaseException:
             draft.unlink(missing_ok=True)
             raise
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _feed(path: Path, content: bytes) -> None:
+    """Into a device, or a pipe that somebody reads: a file in its place would be no use to him."""
+    try:
+        # A pipe that nobody reads would be waited for.
+        number = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+        os.set_blocking(number, True)
+        with open(number, "wb") as file:  # noqa: PTH123
+            file.write(content)
     except OSError as error:
         raise _unwritable(path, error) from error
 
