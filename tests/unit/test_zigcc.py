@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,19 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from crosswheel.keeping import user_cache
-from crosswheel.targets import load_table
 from crosswheel.toolchains.zig import sources
+from drivers import LENIENT_IN_C, compiler
 
 TARGET = "aarch64-linux-gnu.2.17"
 HEAD = ["-target", TARGET, "-fno-sanitize=undefined", "-g0"]
 # What gcc takes without a word, or warns about: in front of the words of whatever compiles.
 LENIENT = ["-Qunused-arguments", "-Wno-unknown-warning-option", "-Wno-date-time"]
-LENIENT_IN_C = [
-    "-Wno-error=implicit-function-declaration", "-Wno-error=implicit-int", "-Wno-error=int-conversion",
-    "-Wno-error=incompatible-pointer-types", "-Wno-error=incompatible-function-pointer-types",
-    "-Wno-error=return-type", "-Wno-error=return-mismatch",
-]  # fmt: skip
 WITHOUT_FRAME_POINTER = ["-Xclang", "-mframe-pointer=none"]
 NAMES = ("cc", "c++", "gcc", "g++", "clang", "clang++", "ar", "ranlib", "ld", "strip", "build-cc", "build-c++")
 # What ccache calls.
@@ -72,17 +65,6 @@ class Driver:
 def without(common: Sequence[str], words: list[str]) -> list[str]:
     """The words but for those that stand in every command."""
     return [word for word in words if word not in common]
-
-
-def compiler() -> list[str]:
-    """Any C compiler of this machine, or the Zig that earlier builds have fetched."""
-    for name in ("cc", "gcc", "clang"):
-        if found := shutil.which(name):
-            return [found]
-    zig = user_cache(os.environ) / "zig" / load_table("toolchains.toml")["zig"]["version"] / "ziglang" / "zig"
-    if zig.is_file():
-        return [str(zig), "cc"]
-    pytest.skip("no C compiler here, and no Zig in the cache: nothing can compile zigcc")
 
 
 def compiled(folder: Path, *flags: str) -> subprocess.CompletedProcess[str]:
