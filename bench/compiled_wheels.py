@@ -29,6 +29,26 @@ static char module[256];
 #ifdef TEXT_RELOCATION
 __asm__(".text\\n.balign 8\\n.xword add\\n");
 #endif
+#ifdef COUNTS
+static __thread int counter;
+static int counted[8];
+int count(int n) {
+    for (int i = 0; i < 8; i++) {
+        __atomic_fetch_add(counted + i, n, __ATOMIC_SEQ_CST);
+        __atomic_fetch_or(counted + i, n, __ATOMIC_SEQ_CST);
+        __atomic_exchange_n(counted + i, n, __ATOMIC_SEQ_CST);
+    }
+    return counter += n;
+}
+#endif
+#ifdef ADDS
+double total(const double *values, int n) {
+    double sum = 0;
+    for (int i = 0; i < n; i++)
+        sum += values[i] * values[i];
+    return sum;
+}
+#endif
 #ifndef LIBRARY
 void *PyInit_fast(void) {
 #ifdef OTHER
@@ -79,6 +99,26 @@ COMPILED = {
         "W205", extensions={f"fast{SUFFIX}": Extension(flags=("-DTEXT_RELOCATION",), linking=("-Wl,-z,notext",))}
     ),
     "pages of 4 KiB": Compiled("W206", extensions={f"fast{SUFFIX}": Extension(linking=("-Wl,-z,max-page-size=4096",))}),
+    "atomics of Armv8.1": Compiled(
+        "W208", extensions={f"fast{SUFFIX}": Extension(flags=("-DCOUNTS", "-mcpu=generic+lse"))}
+    ),
+    "atomics of the baseline": Compiled("", extensions={f"fast{SUFFIX}": Extension(flags=("-DCOUNTS",))}),
+    "compiled for haswell": Compiled(
+        "W208",
+        "cp313-cp313-manylinux_2_17_x86_64",
+        {f"fast{X86_SUFFIX}": Extension(X86, flags=("-DADDS", "-mcpu=haswell"))},
+    ),
+    "doubles of the baseline": Compiled(
+        "", "cp313-cp313-manylinux_2_17_x86_64", {f"fast{X86_SUFFIX}": Extension(X86, flags=("-DADDS",))}
+    ),
+    "thread-local storage from the start": Compiled(
+        "W210",
+        extensions={
+            f"fast{SUFFIX}": Extension(),
+            "tiny/libhelp.so": Extension(flags=(*HELPER, "-DCOUNTS", "-ftls-model=initial-exec")),
+        },
+    ),
+    "no ABI in the tag": Compiled("W307", "cp314-none-manylinux_2_17_aarch64", {"fast.so": Extension()}),
     "the suffix of the build machine": Compiled("W301", extensions={f"fast{X86_SUFFIX}": Extension()}),
     "only another Python's build": Compiled("W301", extensions={f"fast{STALE}": Extension()}),
     "a stable ABI in a free-threaded wheel": Compiled(

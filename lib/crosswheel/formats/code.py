@@ -168,9 +168,9 @@ _ENOUGH, _SHARE = 8, 0.6
 
 
 def _of_x86(tables: Tables, asks: bool) -> Code:
-    texts = list(_read(tables, _MOST_CODE))
-    if asks or sum(len(section) for section in tables.code()) > _MOST_CODE:
+    if asks or sum(map(len, tables.code())) > _MOST_CODE:
         return Code(asks=True)
+    texts = list(_read(tables, _MOST_CODE))
     likely = [(text, match.start()) for text in texts for match in itertools.islice(_LIKE_AVX.finditer(text), _TRIED)]
     looks_so = len(likely) >= _ENOUGH
     cpuid = [(text, match.start()) for text in texts for match in _CPUID.finditer(text)]
