@@ -22,11 +22,11 @@ _EM_X86_64, _EM_AARCH64 = 62, 183
 _MOST_CODE = 32 << 20
 _BLOCK = 1 << 20
 
-# What a program calls or reads to learn what the processor can do, on any architecture.
-_QUESTIONS = (
-    *(b"getauxval", b"/proc/cpuinfo", b"/proc/self/auxv", b"/sys/devices/system/cpu", b"elf_aux_info"),
-    *(b"__cpu_model", b"__cpu_indicator_init", b"__x86_get_cpu", b"__riscv_hwprobe"),
-)
+# What a program calls or reads to learn what the processor can do.
+_QUESTIONS = {
+    _EM_AARCH64: (b"getauxval", b"/proc/cpuinfo", b"/proc/self/auxv", b"/sys/devices/system/cpu"),
+    _EM_X86_64: (b"/proc/cpuinfo", b"__cpu_model", b"__cpu_indicator_init", b"__x86_get_cpu"),
+}
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,13 @@ class Code:
 
 
 def look_at(tables: Tables) -> Code:
-    asks = any(tables.data.find(question) >= 0 for question in _QUESTIONS)
     if tables.header.machine == _EM_AARCH64 and not tables.big_endian:
-        return _of_arm(tables, asks)
-    return _of_x86(tables, asks) if tables.header.machine == _EM_X86_64 else Code(asks=asks)
+        return _of_arm(tables)
+    return _of_x86(tables) if tables.header.machine == _EM_X86_64 else Code()
+
+
+def _names_question(tables: Tables) -> bool:
+    return any(tables.data.find(question) >= 0 for question in _QUESTIONS[tables.header.machine])
 
 
 def _read(tables: Tables, most: int) -> Iterator[bytes]:
@@ -81,13 +84,13 @@ _FEW, _MANY = 4, 32
 _LSE = ("CAS", "SWP", "LDADD")
 
 
-def _of_arm(tables: Tables, asks: bool) -> Code:
+def _of_arm(tables: Tables) -> Code:
     """Libgcc's helpers (outline atomics) hold one of LSE each, beside a loop of the baseline's: those do not count.
 
     Code that has LSE's atomics and none of the baseline's was compiled for LSE as a whole, whatever it asks.
     """
     counts = Counter[str]()
-    lonely = 0
+    asks, lonely = _names_question(tables), 0
     for text in _read(tables, _MOST_CODE):
         marks = _marked(text)
         hits = Counter(marks.translate(None, b"\0"))
@@ -167,21 +170,23 @@ _TRIED = 64
 _ENOUGH, _SHARE = 8, 0.6
 
 
-def _of_x86(tables: Tables, asks: bool) -> Code:
-    if asks or sum(map(len, tables.code())) > _MOST_CODE:
+def _of_x86(tables: Tables) -> Code:
+    if sum(map(len, tables.code())) > _MOST_CODE:
         return Code(asks=True)
     texts = list(_read(tables, _MOST_CODE))
     likely = [(text, match.start()) for text in texts for match in itertools.islice(_LIKE_AVX.finditer(text), _TRIED)]
-    looks_so = len(likely) >= _ENOUGH
-    cpuid = [(text, match.start()) for text in texts for match in _CPUID.finditer(text)]
-    if not looks_so:
-        return Code(asks=bool(cpuid))
-    taken_apart = _disassembler()
-    if taken_apart is None:
-        return Code(asks=bool(cpuid), unread=frozenset() if cpuid else frozenset({"AVX"}))
-    if any(taken_apart(text, place) == "cpuid" for text, place in cpuid):
+    cpuid = ((text, match.start()) for text in texts for match in _CPUID.finditer(text))
+    if len(likely) < _ENOUGH:
+        return Code(asks=any(cpuid) or _names_question(tables))
+    if _names_question(tables):
         return Code(asks=True)
-    true = sum(taken_apart(text, place).startswith("v") for text, place in likely)
+    name_of = _disassembler()
+    if name_of is None:
+        asks = any(cpuid)
+        return Code(asks=asks, unread=frozenset() if asks else frozenset({"AVX"}))
+    if any(name_of(text, place) == "cpuid" for text, place in cpuid):
+        return Code(asks=True)
+    true = sum(name_of(text, place).startswith("v") for text, place in likely)
     return Code(frozenset({"AVX"}) if true >= max(_ENOUGH, _SHARE * len(likely)) else frozenset())
 
 
