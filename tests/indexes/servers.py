@@ -22,7 +22,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import requests
 
-_PATIENCE = 60  # seconds in which a server has to answer; devpi takes ten on a busy machine
+_PATIENCE = 240  # seconds in which a server has to answer; devpi takes minutes on a very busy machine
 _USER = "releaser"
 
 # passlib, which both servers ask about passwords, ends with an error where it meets a bcrypt of these days, and does
@@ -110,7 +110,7 @@ class DevpiServer:
 @contextmanager
 def pypi_server(folder: Path) -> Iterator[PypiServer]:
     packages, passwords = folder / "packages", folder / "htpasswd"
-    password = f"/{secrets.token_urlsafe()}@ #%2F?'é"  # all that ends something in an address
+    password = f"/{secrets.token_urlsafe()}@ #%2F?'"  # all that ends something in an address
     packages.mkdir()
     digest = base64.b64encode(hashlib.sha1(password.encode(), usedforsecurity=False).digest()).decode()
     passwords.write_text(f"{_USER}:{{SHA}}{digest}\n")

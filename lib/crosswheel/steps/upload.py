@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -66,14 +66,15 @@ def refuse_clashes(repository: Repository, comparison: Comparison) -> None:
     """Raises FileClash with every file that is there with other bytes."""
     if not comparison.clashing:
         return
-    rows = [
-        f"  {distribution.filename}: sha256 {distribution.sha256} here, {there.sha256 or 'unknown'} there"
-        for distribution, there in comparison.clashing
-    ]
+    rows = [_clash(distribution, there) for distribution, there in comparison.clashing]
     raise FileClash(
-        "\n".join([f"{repository.name} has other bytes under the same name, and nothing was sent", *rows]),
+        "\n".join([f"{repository.name} has other bytes under the same name", *rows]),
         hint="give the release a new version: an index never takes a file name twice",
     )
+
+
+def _clash(distribution: Distribution, there: PublishedFile) -> str:
+    return f"  {distribution.filename}: sha256 {distribution.sha256} here, {there.sha256 or 'unknown'} there"
 
 
 def in_order(distributions: Iterable[Distribution], *, sdist_first: bool = False) -> tuple[Distribution, ...]:
@@ -131,12 +132,13 @@ def _look(
 
     unhashed: list[str] = []
 
-    def lacking() -> tuple[Distribution, ...]:
+    def wrong() -> list[str]:
         comparison = compare(files, published())
         unhashed[:] = [file.filename for file, known in comparison.clashing if not known.sha256]
-        other = tuple((file, known) for file, known in comparison.clashing if known.sha256)
-        refuse_clashes(repository, replace(comparison, clashing=other))
-        return comparison.missing
+        return [
+            *(f"  {file.filename}: not there" for file in comparison.missing),
+            *(_clash(file, known) for file, known in comparison.clashing if known.sha256),
+        ]
 
     look = tenacity.Retrying(
         retry=tenacity.retry_if_result(bool) | tenacity.retry_if_exception_type(IndexUnreachable),
@@ -146,13 +148,12 @@ def _look(
         retry_error_callback=lambda state: state.outcome.result() if state.outcome else (),
     )
     try:
-        unlisted = look(lacking)
+        differences = look(wrong)
     except (IndexUnreachable, NoCredentials) as error:
         return error.message
-    if unlisted:
-        names = ", ".join(file.filename for file in unlisted)
+    if differences:
         raise VerifyFailed(
-            f"{repository.name} took these files and does not list them after {patience:.0f} s: {names}",
+            "\n".join([f"{repository.name} took the files, and does not list them as they were sent", *differences]),
             hint="crosswheel verify, in a while; if it stays so, see that `index` names where this index is read",
         )
     return f"it tells no sha256 of {', '.join(unhashed)}" if unhashed else ""
@@ -160,7 +161,7 @@ def _look(
 
 def _tell_listing(name: str, listener: Listener, state: tenacity.RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
-    said = str(error).partition("\n")[0] if error else f"{name} does not list all files yet"
+    said = str(error).partition("\n")[0] if error else f"{name} does not list all files as they were sent yet"
     listener(Note(f"{said}; looking again in {state.upcoming_sleep:.0f} s"))
 
 
