@@ -22,7 +22,7 @@ class Network:
     """Variables for what builds and tests run, and those for uv; `files` is what some of them name.
 
     uv gets the credentials in an index's address, and hooks do not: what a build backend runs is code that nobody here
-    has read. It is no wall: what uv builds, or a hook has left running, can look at uv.
+    has read. Nor does what uv builds. It is no wall: what a hook has left running can look at uv.
     """
 
     environ: Mapping[str, str]
