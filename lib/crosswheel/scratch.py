@@ -25,7 +25,7 @@ _STEERING = (
     "node_modules", "package.json", "pyproject.toml", "rust-toolchain", "rust-toolchain.toml", "uv.toml",
 )  # fmt: skip
 
-_LONGEST = 200
+_LONGEST = 3000  # bytes; a path may have 4096, and builds take a thousand of them
 
 
 @contextmanager

@@ -111,7 +111,7 @@ def requires_python_of(source: str, host: LocalHost) -> str:
     path = Path(source)
     if path.is_dir():
         return _static_requires_python(path)
-    if source.endswith(_SDIST_ENDINGS):
+    if source.endswith(_SDIST_ENDINGS) and path.exists():
         _check_file(path)
         return _read(path, host).requires_python
     if kept := _kept(source, host):

@@ -9,6 +9,7 @@ import random
 import shutil
 import struct
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,27 @@ def test_damaged_files_are_bad_ones_or_not_much_larger_than_before() -> None:
             damaged[chance.choice([chance.randrange(64), chance.randrange(len(full))])] = chance.randrange(256)
         with contextlib.suppress(BadElf):
             assert len(stripped(bytes(damaged))) < len(full) + 10_000
+
+
+def test_tens_of_thousands_of_sections_take_no_time() -> None:
+    """Whether two of them share bytes, and what each is called, is a question about every pair, or every byte."""
+    began = time.process_time()
+    assert b".debug_a" not in stripped(with_sections(b"\0.debug_a\0", names=(1, 0)))
+    with pytest.raises(BadElf):
+        stripped(with_sections(b"\0.debug_a\0" + b"a" * (8 << 20) + b"\0", names=(1, 10)))
+    assert len(stripped(with_sections(b"\0.debug_a\0", names=(1,)))) < 2000
+    assert time.process_time() - began < 10
+
+
+def with_sections(texts: bytes, *, names: tuple[int, ...]) -> bytes:
+    elf = bytearray(tiny_elf())
+    table = struct.Struct("<IIQQQQIIQQ")
+    start = len(elf) + len(texts)
+    rows = [(0,) * 10, (0, 3, 0, 0, len(elf), len(texts), 0, 0, 1, 0)]
+    rows += [(names[number % len(names)], 1, 0, 0, 200, 8, 0, 0, 1, 0) for number in range(60_000)]
+    struct.pack_into("<Q", elf, 40, start)
+    struct.pack_into("<HH", elf, 60, len(rows), 1)
+    return bytes(elf) + texts + b"".join(table.pack(*row) for row in rows)
 
 
 def test_no_file_at_all_is_a_bad_one() -> None:

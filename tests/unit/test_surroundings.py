@@ -184,7 +184,7 @@ def test_builds_do_not_begin_where_compilers_cannot_be_named(name: str, tmp_path
 
 
 def test_nor_where_paths_get_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path.joinpath(*["a" * 250] * 8)
+    folder = tmp_path.joinpath(*["a" * 250] * 12)
     folder.mkdir(parents=True)
     monkeypatch.setattr("tempfile.tempdir", str(folder))
     with pytest.raises(UsageError, match=r"^TMPDIR: .* has more than \d+ bytes"):

@@ -6,7 +6,9 @@ What is taken out from between segments leaves zeros, of which a wheel's compres
 
 from __future__ import annotations
 
+import bisect
 import functools
+import itertools
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -21,6 +23,7 @@ _LOADABLE = {"ET_DYN", "ET_EXEC"}
 _DEBUG = (b".debug_", b".zdebug_", b".stab", b".gdb_index", b".gnu_debugaltlink")
 _SYMTAB, _STRTAB, _RELA, _NOBITS, _REL, _SYMTAB_SHNDX = 2, 3, 4, 8, 9, 18  # sh_type
 _WIDEST = 4096  # alignment of what no segment holds, and more than any tool asks for
+_LONGEST_NAME = 4096
 _ALLOC = 2  # sh_flags: it is in memory at run time
 
 
@@ -105,7 +108,7 @@ class _Image:
         others = {
             number
             for number, section in outside.items()
-            if section.kind in {_SYMTAB_SHNDX, _REL, _RELA} or self._name(section).startswith(_DEBUG)
+            if section.kind in {_SYMTAB_SHNDX, _REL, _RELA} or self.data.startswith(_DEBUG, self._name_at(section))
         }
         return frozenset(tables | (strings & outside.keys()) | others)
 
@@ -131,7 +134,7 @@ class _Image:
         for section in self._holes(dropped):
             body[section.offset : section.end] = bytes(min(section.end, self.end) - section.offset)
         kept = [_NO_SECTION if number in gone else section for number, section in enumerate(self.sections)]
-        while kept[-1] == _NO_SECTION:
+        while len(kept) > 1 and kept[-1] == _NO_SECTION:
             kept.pop()
         names = bytearray(b"\0")
         rows = [replace(row, link=0) if row.link in gone else row for row in self._placed(kept, body, names)]
@@ -163,9 +166,14 @@ class _Image:
         """Those that begin before the image ends, and that nothing else shares."""
         used = [(0, self.file["e_ehsize"]), *self.segments]
         used += [(row.offset, row.end) for number, row in enumerate(self.sections) if number not in dropped]
+        used = sorted((start, end) for start, end in used if start < end)
+        starts = [start for start, _ in used]
+        # How far all reach that begin no later than one does.
+        ends = list(itertools.accumulate((end for _, end in used), max))
         for number in sorted(dropped):
             section = self.sections[number]
-            if section.offset < self.end and not any(a < section.end and section.offset < b for a, b in used):
+            before = bisect.bisect_left(starts, section.end)
+            if section.offset < self.end and not (before and ends[before - 1] > section.offset):
                 yield section
 
     def _write_header(self, body: bytearray, rows: list[_Section]) -> None:
@@ -175,8 +183,16 @@ class _Image:
         struct.pack_into(self._order + "HH", body, 60 if wide else 48, len(rows), len(rows) - 1)
 
     def _name(self, section: _Section) -> bytes:
-        start = self.sections[self.file["e_shstrndx"]].offset + section.name
-        return self.data[start : self.data.index(b"\0", start)]
+        start = self._name_at(section)
+        # A longer one was made to be copied again and again.
+        return self.data[start : self.data.index(b"\0", start, start + _LONGEST_NAME)]
+
+    def _name_at(self, section: _Section) -> int:
+        return self._names + section.name
+
+    @functools.cached_property
+    def _names(self) -> int:
+        return self.sections[int(self.file["e_shstrndx"])].offset
 
     @property
     def _headers(self) -> tuple[int, int]:
