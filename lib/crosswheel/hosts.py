@@ -142,16 +142,18 @@ def local_host(*, offline: bool, listener: Listener) -> LocalHost:
 
 
 def rust_environ(environ: Mapping[str, str]) -> dict[str, str]:
-    """Where rustup's toolchains are, for builds whose HOME is another; nothing where there is no rustup.
+    """Where rustup's toolchains are, for builds whose HOME is another.
 
-    They may use what is installed, and install nothing there. Cargo's own folder, with the user's tokens for registries
-    of crates in it, is not handed on: Cargo makes one in the build's HOME.
+    They may use what is installed, and install nothing: neither there, nor, as maturin would, a whole Rust in the
+    build's own HOME, anew for each wheel. Cargo's folder, with the user's tokens for registries of crates in it, is not
+    handed on: Cargo makes one in the build's HOME.
     """
+    none = {"MATURIN_NO_INSTALL_RUST": "1"}
     folder = Path(environ.get("RUSTUP_HOME") or Path(environ.get("HOME") or "/", ".rustup"))
     if not folder.is_dir():
-        return {}
+        return none
     chosen = {"RUSTUP_TOOLCHAIN": environ["RUSTUP_TOOLCHAIN"]} if environ.get("RUSTUP_TOOLCHAIN") else {}
-    return {"RUSTUP_HOME": str(folder.absolute()), "RUSTUP_AUTO_INSTALL": "0", **chosen}
+    return {**none, "RUSTUP_HOME": str(folder.absolute()), "RUSTUP_AUTO_INSTALL": "0", **chosen}
 
 
 def _only(environ: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:

@@ -247,6 +247,14 @@ def test_accelerated_answers_as_configure_scripts_ask(for_arm: Make) -> None:
     assert re.search(r"^probed by .*Clang", built.log(), re.MULTILINE)
 
 
+@pytest.mark.parametrize(("engine", "lacking"), [("accelerated", ["faster"]), ("emulated", [])])
+def test_an_optional_extension_that_was_not_compiled_is_named(for_arm: Make, engine: str, lacking: list[str]) -> None:
+    built = for_arm(name="optional", engine=engine, test="never")
+    assert built.code == 0, built.printed
+    assert [finding["member"] for finding in built.job["findings"] if finding["rule"] == "W605"] == lacking
+    assert [name.partition(".")[0] for name in sorted(built.elves)] == sorted({"fast", "faster"} - set(lacking))
+
+
 def test_what_only_gcc_takes_is_built_by_it_under_emulation(for_arm: Make) -> None:
     built = for_arm(engine="auto", environ={"TINY_FLAGS": "-DFOR_GCC"}, test="never")
     assert built.code == 0, built.printed

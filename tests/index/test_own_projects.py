@@ -13,6 +13,7 @@ import pytest
 
 from builds import WITHOUT_CONTAINERS
 from crosswheel.commands import run_verb
+from crosswheel.errors import BuildFailed
 from crosswheel.formats.wheels import read_wheel
 from crosswheel.index import sha256_of
 
@@ -160,3 +161,55 @@ _MODULE = """\
 static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "fast"};
 PyMODINIT_FUNC PyInit_fast(void) { return PyModuleDef_Init(&module); }
 """
+
+
+def test_an_optional_extension_that_was_not_compiled_is_named_everywhere(tmp_path: Path) -> None:
+    project = shutil.copytree(PROJECTS / "optional", tmp_path / "optional")
+    printed = io.StringIO()
+    options = {"source": str(project), "python": ["cp311"], "arch": ["aarch64"], **WITHOUT_CONTAINERS}
+    assert run_verb("wheels", project, options, printed) == 0, printed.getvalue()
+    report = json.loads((project / "wheelhouse" / "report.json").read_text())
+    (finding,) = report["jobs"][0]["findings"]
+    assert (finding["rule"], finding["level"], finding["member"]) == ("W605", "warning", "faster")
+    assert "warning W605" in printed.getvalue()
+    audited = io.StringIO()
+    assert run_verb("audit", project, {"wheels": [str(project / "wheelhouse")], "jobs": 1}, audited) == 0
+    assert "warning W605" in audited.getvalue()
+
+
+_CARGO = """
+[package]
+name = "rusty"
+version = "1.0.0"
+edition = "2021"
+"""
+_MATURIN = """
+[build-system]
+requires = ["maturin>=1,<2"]
+build-backend = "maturin"
+[project]
+name = "rusty"
+version = "1.0.0"
+[tool.maturin]
+bindings = "bin"
+"""
+
+
+def test_a_project_in_rust_gets_an_sdist_and_says_what_its_wheel_needs(tmp_path: Path) -> None:
+    rustup = shutil.which("rustup")
+    if rustup is None:
+        pytest.skip("this machine has no rustup")
+    there = subprocess.run([rustup, "target", "list", "--installed"], capture_output=True, text=True, check=True)
+    if "aarch64-unknown-linux-gnu" in there.stdout.split():
+        pytest.skip("this machine's Rust has the target's standard library")
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "main.rs").write_text("fn main() {}\n")
+    (tmp_path / "Cargo.toml").write_text(_CARGO)
+    (tmp_path / "pyproject.toml").write_text(_MATURIN)
+    printed = io.StringIO()
+    options = {"source": str(tmp_path), "python": ["cp311"], "arch": ["aarch64"], **WITHOUT_CONTAINERS}
+    assert run_verb("wheels", tmp_path, options, printed) == BuildFailed.exit_code, printed.getvalue()
+    assert (tmp_path / "wheelhouse" / "rusty-1.0.0.tar.gz").is_file()
+    failure = json.loads((tmp_path / "wheelhouse" / "report.json").read_text())["jobs"][0]["failure"]
+    assert failure["message"].startswith("Rust's standard library for aarch64 is not installed")
+    assert failure["hint"] == "rustup target add aarch64-unknown-linux-gnu"

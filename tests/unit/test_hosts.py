@@ -33,7 +33,7 @@ CALLERS = {
 
 def test_builds_see_the_way_to_the_network_and_nothing_of_the_caller(tmp_path: Path) -> None:
     host = replace(tiny_host(tmp_path), environ=CALLERS)
-    assert sorted(host.build_environ) == ["HTTPS_PROXY", "LC_ALL", "PATH"]
+    assert sorted(host.build_environ) == ["HTTPS_PROXY", "LC_ALL", "MATURIN_NO_INSTALL_RUST", "PATH"]
 
 
 def test_builds_see_the_toolchains_of_rustup_and_not_the_tokens_of_cargo(tmp_path: Path) -> None:
