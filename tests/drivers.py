@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from crosswheel.hosts import user_cache
+from crosswheel.keeping import user_cache
 from crosswheel.targets import load_table
 
 LENIENT_IN_C = [
