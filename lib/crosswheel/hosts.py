@@ -82,9 +82,8 @@ class LocalHost:
         return {**_only(self.environ, _SHARED), **self.index.settings.uv_environ, **own, **offline}
 
     def confinement(self, *folders: Path) -> Confinement:
-        """What is kept between runs is out of a build's reach, but for what compilers keep, and for these folders."""
-        compiled = (*self.cache.glob("zig/*-libraries"), *self.cache.glob("zig/*-objects"))
-        return Confinement(self.cache, (*folders, *compiled))
+        """What is kept between runs is out of a build's reach, but for these folders."""
+        return Confinement(self.cache, folders)
 
     def dated(self, epoch: int) -> LocalHost:
         """The same, where whatever is made is dated to then (reproducible-builds.org/specs/source-date-epoch)."""

@@ -96,6 +96,8 @@ class HostWorkspace:
     hooks: Path | None = None
     meter: Meter = field(default_factory=Meter, compare=False)
     compiles: Path | None = None
+    kept: tuple[Path, ...] = ()
+    """What its compilers keep for later runs: the one part of the cache that builds may write to."""
 
     @property
     def asked_for_compiler(self) -> bool:
@@ -123,7 +125,7 @@ class HostWorkspace:
             log=self.log,
             deadline=self.deadline,
             meter=self.meter,
-            confinement=self.host.confinement(self.root, folder, *filter(Path.is_dir, named)),
+            confinement=self.host.confinement(self.root, folder, *self.kept, *filter(Path.is_dir, named)),
         )
 
     def before_all(self, command: str, source: Path) -> None:

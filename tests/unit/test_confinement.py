@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from crosswheel.confinement import Confinement, is_available
+from crosswheel.toolchains.zig import Zig, with_libraries_of_its_own
 from crosswheel.workspace import HostWorkspace
 from tiny_projects import tiny_host
 
@@ -92,3 +94,24 @@ def test_the_hooks_of_a_project_change_no_journal(tmp_path: Path) -> None:
     workspace.run_hook(hook, cwd=str(tmp_path / "job" / "source"))
     assert (entry.read_text(), (tmp_path / "job" / "made").exists()) == ("{}", True)
     assert (tmp_path / "log").read_text().splitlines()[-1] == "refused"
+
+
+def test_a_job_adds_to_compiled_libraries_in_a_folder_of_its_own(tmp_path: Path) -> None:
+    shared = tmp_path / "cache" / "libraries"
+    for entry in ("h/manifest.txt", "o/digest/libc++.a", "z/file", "tmp/draft"):
+        (shared / entry).parent.mkdir(parents=True, exist_ok=True)
+        (shared / entry).write_text("shared")
+    zig = Zig(program=shared, library=shared, driver=shared, cache=shared, objects=shared, ccache=None)
+    own = with_libraries_of_its_own(zig, tmp_path / "job")
+    assert own == replace(zig, cache=tmp_path / "job")
+    assert (own.cache / "o" / "digest" / "libc++.a").read_text() == (own.cache / "z" / "file").read_text() == "shared"
+
+    def build() -> int:
+        command = "echo own > h/manifest.txt; mkdir o/more && echo > o/more/x; echo bad > o/digest/libc++.a"
+        return subprocess.run(["/bin/sh", "-c", command], cwd=own.cache, check=False, capture_output=True).returncode
+
+    assert Confinement(tmp_path / "cache", ()).start(build) != 0
+    assert (own.cache / "o" / "more" / "x").exists()
+    assert (own.cache / "h" / "manifest.txt").read_text() == "own\n"
+    assert [path.read_text() for path in sorted(shared.glob("*/*/*"))] == ["shared"]
+    assert (shared / "h" / "manifest.txt").read_text() == "shared"

@@ -26,7 +26,14 @@ from crosswheel.toolchains.description import derivable, describe, find_real
 from crosswheel.toolchains.pinned import version_of
 from crosswheel.toolchains.rust import cargo_environ
 from crosswheel.toolchains.startup import HOOKS, IMPERSONATE, SIDE_BY_SIDE, install_startup, note_uncompiled
-from crosswheel.toolchains.zig import Zig, ensure_zig, make_objects, source_version, warm_up
+from crosswheel.toolchains.zig import (
+    Zig,
+    ensure_zig,
+    make_objects,
+    source_version,
+    warm_up,
+    with_libraries_of_its_own,
+)
 from crosswheel.workspace import UNCOMPILED, HostWorkspace, private_environ
 
 
@@ -85,7 +92,8 @@ class Cross:
                 python = making.result()
             kept = zig.objects / f"{sdist.name}-{target}"
             objects = make_objects(folder / "objects" if bare or config.fresh else kept)
-            made = configure(toolchain, zig, objects, target, description, sysroot, python, debug=config.debug_info)
+            own = zig if bare else with_libraries_of_its_own(zig, folder / "libraries")
+            made = configure(toolchain, own, objects, target, description, sysroot, python, debug=config.debug_info)
             (packages,) = python.parent.parent.glob("lib/python*/site-packages")
             install_startup(packages, IMPERSONATE, SIDE_BY_SIDE, note_uncompiled(folder / UNCOMPILED))
             environ = {
@@ -109,6 +117,7 @@ class Cross:
                 tripwire=mark,
                 hooks=packages / HOOKS,
                 compiles=compiles_of(toolchain),
+                kept=(objects,),
             )
         finally:
             shutil.rmtree(folder, ignore_errors=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import shutil
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -142,6 +143,21 @@ def warm_up(zig: Zig, target: Target, *, cxx: bool, processes: Processes, listen
                 with chore(f"building {library} for {triple}, once per machine", listener):
                     _compile_sample(zig, triple, library, processes)
                 mark.touch()
+
+
+def with_libraries_of_its_own(zig: Zig, folder: Path) -> Zig:
+    """The same Zig for one job: it finds what was compiled of libc and libc++, and what it adds stays in `folder`.
+
+    A build that could write to the shared libraries could change the wheels of other projects. Zig opens the manifests
+    in `h` for writing, so these are copied; the rest is reached by links.
+    """
+    shutil.copytree(zig.cache / "h", folder / "h", dirs_exist_ok=True)
+    for place in zig.cache.iterdir():
+        (folder / place.name).mkdir(exist_ok=True)
+        if place.name not in {"h", "tmp"}:
+            for entry in place.iterdir():
+                (folder / place.name / entry.name).symlink_to(entry)
+    return replace(zig, cache=folder)
 
 
 def make_objects(folder: Path) -> Path:
