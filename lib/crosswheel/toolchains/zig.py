@@ -152,7 +152,7 @@ def with_libraries_of_its_own(zig: Zig, folder: Path) -> Zig:
     in `h` for writing, so these are copied; the rest is reached by links.
     """
     shutil.copytree(zig.cache / "h", folder / "h", dirs_exist_ok=True)
-    for place in zig.cache.iterdir():
+    for place in filter(Path.is_dir, zig.cache.iterdir()):
         (folder / place.name).mkdir(exist_ok=True)
         if place.name not in {"h", "tmp"}:
             for entry in place.iterdir():
