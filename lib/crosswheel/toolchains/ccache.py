@@ -22,9 +22,9 @@ _ENVIRON = {
     "CCACHE_CONFIGPATH": "/dev/null",
     # What a compiler is, its bytes say: packages give them any date.
     "CCACHE_COMPILERCHECK": "content",
-    # It goes by numbers of devices, which the next container has again for other files.
-    "CCACHE_NOINODECACHE": "1",
 }
+# It goes by numbers of devices, which the next container has again for other files.
+_IN_CONTAINERS = {"CCACHE_NOINODECACHE": "1"}
 
 # ccache writes none of these names for what it merely passed on, such as linking and preprocessing.
 _HITS, _MISSES = (b"direct_cache_hit", b"preprocessed_cache_hit"), (b"cache_miss",)
@@ -47,7 +47,8 @@ def program_in(root: Path) -> Path | None:
 
 def environ(compiles: Path, objects: PurePath = OBJECTS) -> dict[str, str]:
     """What ccache is told; what it did for each compile it writes to a file, if the folder of that is there."""
-    return {**_ENVIRON, "CCACHE_DIR": str(objects), "CCACHE_STATSLOG": str(compiles)}
+    where = _IN_CONTAINERS if objects == OBJECTS else {}
+    return {**_ENVIRON, **where, "CCACHE_DIR": str(objects), "CCACHE_STATSLOG": str(compiles)}
 
 
 def known_as(identity: str) -> dict[str, str]:
