@@ -919,6 +919,14 @@ BAD = {
         beside=(Case(name="large", members={"large/liblarge.so.6": tiny_elf()}),),
         finds=(("W408", f"tiny/fast{SUFFIX}", "liblarge.so.6 of large", "inside the wheel"),),
     ),
+    "a library in a wheel beside it that is too old": Case(
+        members={
+            **requiring("large>=2"),
+            f"tiny/fast{SUFFIX}": tiny_elf(exports=["PyInit_fast"], needed=["liblarge.so.6"]),
+        },
+        beside=(Case(name="large", members={"large/liblarge.so.6": tiny_elf()}),),
+        finds=(("W403", f"tiny/fast{SUFFIX}", "liblarge.so.6", "inside the wheel, or promised by"),),
+    ),
     "a library that is not in the wheel beside it": Case(
         members={
             **requiring("torch"),

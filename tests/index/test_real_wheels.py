@@ -16,9 +16,21 @@ from real_wheels import fetched, pinned
 
 pytestmark = pytest.mark.index
 
+# pxr/Gf/_gf.so and so on.
+USD = (
+    *("Ar Gf Kind Pcp Plug Sdf Sdr Tf Trace Ts Usd UsdGeom UsdHydra UsdLod UsdLux UsdMedia UsdPhysics".split()),
+    *("UsdProc UsdProfiles UsdRender UsdRi UsdSemantics UsdShade UsdSkel UsdUI UsdUtils UsdValidation".split()),
+    *("UsdVol Vt Work".split()),
+)
+
 # Each was looked at by hand; docs/true-errors.md has the evidence.
 TRUE_ERRORS = {
+    "ai_edge_litert-2.3.0-cp312-cp312-manylinux_2_27_aarch64.whl": {
+        ("W402", "ai_edge_litert/libLiteRt.so"),
+        ("W402", "ai_edge_litert/libpywrap_litert_common.so"),
+    },
     "capstone-5.0.2-py3-none-manylinux1_x86_64.musllinux_1_1_x86_64.whl": {("W403", "capstone/lib/libcapstone.so")},
+    "eigenpy-3.5.1-0-cp39-cp39-manylinux_2_28_aarch64.whl": {("W112", "eigenpy-3.5.1.dist-info/METADATA")},
     "filprofiler-2021.11.2-cp37-cp37m-manylinux_2_12_x86_64.manylinux2010_x86_64.whl": {
         ("W304", "filprofiler/_filpreload.cpython-37m-x86_64-linux-gnu.so"),
     },
@@ -26,8 +38,24 @@ TRUE_ERRORS = {
         ("W304", "koerce/builders.cpython-310-x86_64-linux-gnu.so"),
         ("W304", "koerce/patterns.cpython-311-x86_64-linux-gnu.so"),
     },
+    "lief-0.17.6-cp313-cp313-manylinux2014_aarch64.whl": {("W402", "lief/_lief.so")},
     "lightgbm-4.7.0-py3-none-manylinux2014_aarch64.manylinux_2_17_aarch64.whl": {
         ("W403", "lightgbm/lib/lib_lightgbm.so"),
+    },
+    "mkl_service-2.8.0-0-cp314-cp314-manylinux_2_28_x86_64.whl": {
+        ("W401", "mkl/_mklinit.cpython-314-x86_64-linux-gnu.so"),
+        ("W401", "mkl/_py_mkl_service.cpython-314-x86_64-linux-gnu.so"),
+    },
+    "mpi4py-4.1.2-cp313-cp313t-manylinux2014_aarch64.manylinux_2_17_aarch64.whl": {
+        ("W403", "mpi4py/MPI.mpich.cpython-313t-aarch64-linux-gnu.so"),
+        ("W403", "mpi4py/MPI.openmpi.cpython-313t-aarch64-linux-gnu.so"),
+    },
+    "numba-0.68.1rc2-cp313-cp313-manylinux_2_27_aarch64.manylinux_2_28_aarch64.whl": {
+        ("W403", "numba/np/ufunc/omppool.cpython-313-aarch64-linux-gnu.so"),
+    },
+    "pymongo-4.9.2-cp313-cp313-manylinux_2_17_aarch64.manylinux2014_aarch64.whl": {
+        ("W304", "bson/_cbson.cpython-311-aarch64-linux-gnu.so"),
+        ("W304", "pymongo/_cmessage.cpython-311-aarch64-linux-gnu.so"),
     },
     "pyodbc-5.5.0-cp314-cp314-manylinux_2_24_aarch64.manylinux_2_28_aarch64.whl": {
         ("W403", "pyodbc.cpython-314-aarch64-linux-gnu.so"),
@@ -35,6 +63,13 @@ TRUE_ERRORS = {
     "sdbus-0.14.1-cp39-abi3-manylinux_2_28_aarch64.whl": {("W202", "sdbus/sd_bus_internals.abi3.so")},
     "SudachiPy-0.6.0rc1-cp38-cp38-manylinux_2_5_x86_64.manylinux1_x86_64.manylinux_2_12_x86_64.manylinux2010_x86_64.whl": {  # noqa: E501
         ("W304", "sudachipy/sudachipy.cpython-38-x86_64-linux-gnu.so"),
+    },
+    "tflite_runtime-2.9.1-cp39-cp39-manylinux2014_aarch64.whl": {
+        ("W402", "tflite_runtime/_pywrap_tensorflow_interpreter_wrapper.so"),
+    },
+    "torchvision-0.29.1-cp313-cp313-manylinux_2_28_aarch64.whl": {("W401", "torchvision/_C_stable.so")},
+    "usd_core-26.11-cp313-none-manylinux_2_27_aarch64.manylinux_2_28_aarch64.whl": {
+        ("W307", f"pxr/{name}/_{name[0].lower()}{name[1:]}.so") for name in USD
     },
     "vosk-0.3.45-py3-none-linux_armv7l.whl": {("W112", "vosk-0.3.45.dist-info/METADATA")},
     "z3_solver-4.13.0.0-py2.py3-none-manylinux2014_aarch64.whl": {

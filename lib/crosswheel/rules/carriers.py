@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import InvalidWheelFilename, NormalizedName, canonicalize_name, parse_wheel_filename
+from packaging.utils import canonicalize_name
 
 from crosswheel.errors import CrosswheelError
 from crosswheel.formats.wheels import Wheel, named_wheel
@@ -43,7 +43,7 @@ def carrier_of(wheel: Wheel, library: str, searched: frozenset[str]) -> str:
     """
     for requirement in _requirements(wheel):
         name = canonicalize_name(requirement.name)
-        beside = _libraries_beside(wheel, name)
+        beside = _libraries_beside(wheel, requirement)
         known = any(row.is_called(name) and row.brings(library, searched) for row in _table())
         part = name.startswith(wheel.name) and any(one.operator == "==" for one in requirement.specifier)
         if (known or part) if beside is None else library in beside:
@@ -79,17 +79,25 @@ def _parsed(line: str) -> Requirement | None:
         return None
 
 
-def _libraries_beside(wheel: Wheel, project: NormalizedName) -> frozenset[str] | None:
-    """The file names in the wheels of a project that lie beside this one; None where there is no such wheel."""
-    files = [_file_names(path) for path in wheel.beside if _project_of(path) == project]
-    return frozenset().union(*files) if files else None
+def _libraries_beside(wheel: Wheel, requirement: Requirement) -> frozenset[str] | None:
+    """The file names in the wheels beside this one that the requirement allows; None where there is no such wheel."""
+    fitting = [other for other in map(_named, wheel.beside) if other and _fits(other, wheel, requirement)]
+    return frozenset().union(*(_file_names(other.path) for other in fitting)) if fitting else None
+
+
+def _fits(other: Wheel, wheel: Wheel, requirement: Requirement) -> bool:
+    return (
+        other.name == canonicalize_name(requirement.name)
+        and requirement.specifier.contains(other.version, prereleases=True)
+        and not set(other.architectures).isdisjoint(wheel.architectures)
+    )
 
 
 @functools.cache
-def _project_of(path: Path) -> NormalizedName | None:
+def _named(path: Path) -> Wheel | None:
     try:
-        return parse_wheel_filename(path.name)[0]
-    except InvalidWheelFilename:
+        return named_wheel(path)
+    except CrosswheelError:
         return None
 
 
