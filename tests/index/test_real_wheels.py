@@ -18,9 +18,42 @@ pytestmark = pytest.mark.index
 
 # pxr/Gf/_gf.so and so on.
 USD = (
-    *("Ar Gf Kind Pcp Plug Sdf Sdr Tf Trace Ts Usd UsdGeom UsdHydra UsdLod UsdLux UsdMedia UsdPhysics".split()),
-    *("UsdProc UsdProfiles UsdRender UsdRi UsdSemantics UsdShade UsdSkel UsdUI UsdUtils UsdValidation".split()),
-    *("UsdVol Vt Work".split()),
+    *(
+        [
+            "Ar",
+            "Gf",
+            "Kind",
+            "Pcp",
+            "Plug",
+            "Sdf",
+            "Sdr",
+            "Tf",
+            "Trace",
+            "Ts",
+            "Usd",
+            "UsdGeom",
+            "UsdHydra",
+            "UsdLod",
+            "UsdLux",
+            "UsdMedia",
+            "UsdPhysics",
+        ]
+    ),
+    *(
+        [
+            "UsdProc",
+            "UsdProfiles",
+            "UsdRender",
+            "UsdRi",
+            "UsdSemantics",
+            "UsdShade",
+            "UsdSkel",
+            "UsdUI",
+            "UsdUtils",
+            "UsdValidation",
+        ]
+    ),
+    *(["UsdVol", "Vt", "Work"]),
 )
 
 # Each was looked at by hand; docs/true-errors.md has the evidence.

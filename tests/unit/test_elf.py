@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import mmap
 import struct
+import time
 from pathlib import Path
 
 import pytest
@@ -156,3 +157,36 @@ def test_lists_of_versions_that_share_their_end_are_bad() -> None:
     versions = {f"lib{n}.so": [f"V{n}_{m}" for m in range(100)] for n in range(50)}
     with pytest.raises(BadElf, match="does not end"):
         read_elf(tiny_elf(versions_needed=versions))
+
+
+def test_code_that_overlaps_itself_is_read_once_and_no_more() -> None:
+    sections, code = 2000, struct.pack("<I", 0x4E829420) * 250_000  # a megabyte of dot products
+    data = bytearray(tiny_elf(code=code))
+    (start,) = struct.unpack_from("<Q", data, 40)
+    size, count = struct.unpack_from("<HH", data, 58)
+    text = next(row for row in range(start, start + size * count, size) if data[row + 8] & 4)
+    data[40:48] = struct.pack("<Q", len(data))
+    struct.pack_into("<H", data, 60, sections)
+    began = time.monotonic()
+    elf = read_elf(bytes(data) + bytes(data[text : text + size]) * sections)
+    assert elf.code.beyond == {"dot product"}
+    assert time.monotonic() - began < 5
+
+
+def test_many_bytes_that_look_like_questions_are_not_all_taken_apart() -> None:
+    code = bytes.fromhex("c5fb58c1") * 20 + bytes.fromhex("b80fa20fa2") * 200_000
+    began = time.monotonic()
+    assert read_elf(tiny_elf(machine="EM_X86_64", code=code)).code.asks
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(
+    ("machine", "bits", "byteorder", "kind"),
+    [("EM_AARCH64", 64, "little", 1030), ("EM_S390", 64, "big", 56), ("EM_X86_64", 64, "little", 18)],
+)
+def test_reads_who_wants_storage_from_the_start(machine: str, bits: Bits, byteorder: ByteOrder, kind: int) -> None:
+    made = [
+        tiny_elf(machine=machine, bits=bits, byteorder=byteorder, static_tls=24, relocations=relocations)
+        for relocations in ((), (5, kind), (5,))
+    ]
+    assert [read_elf(data).static_tls for data in made] == [0, 24, 0]

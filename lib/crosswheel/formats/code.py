@@ -55,7 +55,8 @@ def _names_question(tables: Tables) -> bool:
 
 
 def _read(tables: Tables, most: int) -> Iterator[bytes]:
-    """The code, as far as there is time for it."""
+    """The code, as far as there is time for it: sections may overlap in a file that is made to harm."""
+    most = min(most, len(tables.data))
     for section in tables.code():
         for start in range(section.start, section.stop, _BLOCK):
             if most <= 0:
@@ -100,7 +101,7 @@ def _of_arm(tables: Tables) -> Code:
         asks = asks or counts["question"] > 0
         if asks and counts["exclusive"]:
             return Code(asks=True)
-    complete = sum(map(len, tables.code())) <= _MOST_CODE
+    complete = sum(map(len, tables.code())) <= min(_MOST_CODE, len(tables.data))
     # Constants between functions may look like LDADD, which has few fixed bits.
     swaps = counts["CAS"] + counts["SWP"]
     throughout = complete and swaps >= _FEW and swaps + counts["LDADD"] >= _MANY and not counts["exclusive"]
@@ -167,11 +168,12 @@ _CPUID = re.compile(rb"\x0f\xa2")
 _STEPS = (64, 41, 23)
 _LONGEST = 15  # bytes of an instruction
 _TRIED = 64
+_MOST_QUESTIONS = 1000
 _ENOUGH, _SHARE = 8, 0.6
 
 
 def _of_x86(tables: Tables) -> Code:
-    if sum(map(len, tables.code())) > _MOST_CODE:
+    if sum(map(len, tables.code())) > min(_MOST_CODE, len(tables.data)):
         return Code(asks=True)
     texts = list(_read(tables, _MOST_CODE))
     likely = [(text, match.start()) for text in texts for match in itertools.islice(_LIKE_AVX.finditer(text), _TRIED)]
@@ -184,7 +186,8 @@ def _of_x86(tables: Tables) -> Code:
     if name_of is None:
         asks = any(cpuid)
         return Code(asks=asks, unread=frozenset() if asks else frozenset({"AVX"}))
-    if any(name_of(text, place) == "cpuid" for text, place in cpuid):
+    tried = list(itertools.islice(cpuid, _MOST_QUESTIONS))
+    if len(tried) == _MOST_QUESTIONS or any(name_of(text, place) == "cpuid" for text, place in tried):
         return Code(asks=True)
     true = sum(name_of(text, place).startswith("v") for text, place in likely)
     return Code(frozenset({"AVX"}) if true >= max(_ENOUGH, _SHARE * len(likely)) else frozenset())
