@@ -902,6 +902,13 @@ BAD = {
         },
         finds=(("W408", f"tiny/fast{SUFFIX}", "libmkl_rt.so.2 of mkl", "inside the wheel"),),
     ),
+    "a library of one of several projects that are known to bring some": Case(
+        members={
+            **requiring("cmeel-urdfdom-headers", "cmeel-tinyxml2"),
+            "cmeel.prefix/lib/libtiny.so": tiny_elf(needed=["libtinyxml2.so.11"], runpath="$ORIGIN"),
+        },
+        finds=(("W408", "cmeel.prefix/lib/libtiny.so", "libtinyxml2.so.11 of cmeel-tinyxml2", "inside the wheel"),),
+    ),
     "a library of another part of the project": Case(
         members={
             **requiring("tiny-qt==1.0"),

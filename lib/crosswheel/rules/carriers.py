@@ -41,14 +41,18 @@ def carrier_of(wheel: Wheel, library: str, searched: frozenset[str]) -> str:
     A wheel of the requirement that lies beside this one knows best. Else the table knows, or it is a part of this very
     project: of the same name, with more behind it, and pinned to one version.
     """
+    guesses = []
     for requirement in _requirements(wheel):
         name = canonicalize_name(requirement.name)
         beside = _libraries_beside(wheel, requirement)
+        if beside is not None and library in beside:
+            return name
         known = any(row.is_called(name) and row.brings(library, searched) for row in _table())
         part = name.startswith(wheel.name) and any(one.operator == "==" for one in requirement.specifier)
-        if (known or part) if beside is None else library in beside:
-            return name
-    return ""
+        if beside is None and (known or part):
+            guesses.append(name)
+    # Of several that may bring it, the one that is called like it: libtinyxml2.so.11 is of cmeel-tinyxml2.
+    return min(guesses, key=lambda name: not any(part in library for part in name.split("-")[1:]), default="")
 
 
 def brings_symbol(wheel: Wheel, symbol: str) -> bool:
