@@ -16,7 +16,8 @@ from io import BytesIO
 
 from elftools.elf.elffile import ELFFile
 
-from crosswheel.formats.elf import MAGIC, BadElf
+from crosswheel.formats.elf import MAGIC, BadElf, symbols_of_a_wheel
+from crosswheel.formats.elf_tables import Tables
 
 # Program or shared object: of an object file, for a linker or for the kernel, the symbols are what it is there for.
 _LOADABLE = {"ET_DYN", "ET_EXEC"}
@@ -115,8 +116,9 @@ class _Image:
     @functools.cached_property
     def segments(self) -> list[tuple[int, int]]:
         """Where each begins and ends in the file."""
-        present = (segment for segment in self.file.iter_segments() if segment["p_type"] != "PT_NULL")
-        return [(segment["p_offset"], segment["p_offset"] + segment["p_filesz"]) for segment in present]
+        # pyelftools would read the names of all sections for it.
+        segments = Tables(self.data, symbols_of_a_wheel()).segments
+        return [(segment.offset, segment.offset + segment.size) for segment in segments if segment.type]
 
     @functools.cached_property
     def end(self) -> int:
