@@ -193,16 +193,16 @@ def declared_name(project: Path) -> str:
 
 def read_toml(path: Path) -> dict[str, Any]:
     """Raises UsageError, also for one that is larger or more nested than anybody would write it."""
-    text = read_settings(path)
     too_deep = UsageError(f"{path} is not read: it is nested too deeply", hint=f"correct {path.name}")
-    if _ENDLESS_KEY.search(text):
-        raise too_deep
     try:
-        return tomllib.loads(text)
+        text = read_settings(path)
+        if not _ENDLESS_KEY.search(text):
+            return tomllib.loads(text)
     except RecursionError:
         raise too_deep from None
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not valid TOML: {error}", hint=f"correct {path.name}") from error
+    raise too_deep
 
 
 _LARGEST_SETTINGS = 1 << 20
@@ -211,17 +211,14 @@ _ENDLESS_KEY = re.compile(r"(?:[^\s.=]{1,64}[ \t]*\.[ \t]*){100}")
 
 
 def read_settings(path: Path) -> str:
-    """The text of a file that people write. Raises UsageError where it is larger than that, or no text."""
+    """The text of a file that people write. Raises UsageError where it is larger than that, and UnicodeDecodeError."""
     with path.open("rb") as file:
         data = file.read(_LARGEST_SETTINGS + 1)
     if len(data) > _LARGEST_SETTINGS:
         raise UsageError(
             f"{path} is not read: it has more than {_LARGEST_SETTINGS} bytes, which is the limit", hint=f"ls -l {path}"
         )
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is no UTF-8 text: {error}", hint=f"correct {path.name}") from error
+    return data.decode("utf-8")
 
 
 def json_schema() -> dict[str, Any]:

@@ -150,7 +150,7 @@ def _static_requires_python(folder: Path) -> str:
         parser = configparser.ConfigParser(interpolation=None)
         try:
             parser.read_string(read_settings(setup_cfg))
-        except configparser.Error as error:
+        except (configparser.Error, UnicodeDecodeError) as error:
             raise SourceError(f"{setup_cfg} cannot be read: {error}", hint="correct setup.cfg") from error
         return parser.get("options", "python_requires", fallback="")
     return ""
