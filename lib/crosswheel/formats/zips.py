@@ -124,19 +124,19 @@ class Archive:
 
     @cached_property
     def shared(self) -> frozenset[Entry]:
-        """Members some of whose bytes are another member's too; both of them are here."""
+        """Members that begin in the bytes of one before them, which is unpacked."""
         found = set()
         last: Entry | None = None
         for entry in sorted(self.entries, key=lambda entry: (entry.start, entry.packed)):
             if last and entry.start < last.start + _LOCAL.size + last.packed:
-                found |= {last, entry}
+                found.add(entry)
             if last is None or entry.start + entry.packed > last.start + last.packed:
                 last = entry
         return frozenset(found)
 
     def read(self, entry: Entry) -> bytes:
         with self.path.open("rb") as stream:
-            return b"".join(self.unpack(stream, entry))
+            return b"".join(unpack(stream, entry))
 
     def unpack(self, stream: BinaryIO, entry: Entry) -> Iterator[bytes]:
         """As the function below; a member that is made of another's bytes is Unreadable."""
@@ -171,8 +171,8 @@ def open_archive(path: Path) -> Archive:
 
 def _check_kind(path: Path) -> None:
     """A pipe would be waited for, and a device may have no end."""
-    if path.exists() and not path.is_file():
-        raise _BadZip("it is a folder" if path.is_dir() else "it is no file but a pipe, a socket or a device")
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise _BadZip("it is no file but a pipe, a socket or a device")
 
 
 def unpack(stream: BinaryIO, entry: Entry) -> Iterator[bytes]:
