@@ -38,10 +38,10 @@ def _note_failure(method: Any, path: str) -> Any:
     """Compiles one extension: what it raises is noted, whoever catches it."""
 
     @functools.wraps(method)
-    def build(self: Any, extension: Any) -> Any:
+    def build(self: Any, extension: Any, *more: Any, **options: Any) -> Any:  # as releases of setuptools-rust differ
         setattr(extension, _TRIED, True)
         try:
-            return method(self, extension)
+            return method(self, extension, *more, **options)
         except Exception as error:
             _write(path, self, extension, str(error))
             raise
