@@ -60,7 +60,7 @@ def driver(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     (folder / "compiled").mkdir()
     (folder / "bin" / "zigcc").write_bytes(zig.driver.read_bytes())
     (folder / "bin" / "zigcc").chmod(0o755)
-    for name in ("cc", "c++", "gcc", "ar"):
+    for name in ("cc", "c++", "gcc", "ar", "ld"):
         (folder / "bin" / name).symlink_to("zigcc")
     lines = [
         f"zig {zig.program}",
@@ -109,6 +109,36 @@ def test_it_stops_where_it_is_told(driver: Driver) -> None:
     assert driver("-S", "-O2", "main.c") == ""
     assert "outer:" in (driver.folder / "main.s").read_text()
     assert "main.c" in driver("-M", "main.c")
+
+
+def test_it_tells_what_a_source_includes(driver: Driver) -> None:
+    (driver.folder / "own.h").touch()
+    (driver.folder / "includes.c").write_text('#include <stdio.h>\n#include "own.h"\n')
+    assert driver("-MM", "-MT", "made", "includes.c").split() == ["made:", "includes.c", "own.h"]
+    assert "stdio.h" in driver("-M", "includes.c")
+    assert driver("-MM", "-MF", "told.d", "includes.c") == ""
+    assert (driver.folder / "told.d").read_text().split() == ["includes.o:", "includes.c", "own.h"]
+
+
+def test_several_sources_become_several_objects_or_none(driver: Driver) -> None:
+    (driver.folder / "two.c").write_text("int two;\n")
+    (driver.folder / "three.c").write_text("int three;\n")
+    refused = driver.run("-c", "-o", "both.o", "two.c", "three.c")
+    assert refused.returncode == 1
+    assert "'-o'" in refused.stderr
+    assert not (driver.folder / "both.o").exists()
+    driver("-c", "two.c", "three.c")
+    assert (driver.folder / "two.o").exists()
+    assert (driver.folder / "three.o").exists()
+
+
+def test_the_linker_makes_objects_of_data(driver: Driver) -> None:
+    (driver.folder / "data.bin").write_bytes(b"hello")
+    driver("-r", "-b", "binary", "-o", "data.o", "data.bin", name="ld")
+    (driver.folder / "has.c").write_text(
+        "extern char _binary_data_bin_start[]; int f(void) { return _binary_data_bin_start[0]; }\n"
+    )
+    assert {"f", "_binary_data_bin_start"} <= driver.link("has.c", "data.o").defined
 
 
 def test_it_tells_what_it_would_run(driver: Driver) -> None:

@@ -61,6 +61,10 @@ static int compile(bool cxx, bool for_build, const list *in);
 /* -c with several sources, which Zig takes without a word and without an object. */
 static int compile_each(bool cxx, const list *in) {
     int code = 0;
+    if (is_asked(in, "-o")) {
+        fputs("zigcc: error: cannot specify '-o' with '-c' and several sources\n", stderr);
+        return 1;
+    }
     for (size_t i = 0; i < in->count && !code; i++) {
         if (takes_value(in->items[i])) { i++; continue; }
         if (!is_source(in->items[i])) continue;
@@ -136,7 +140,7 @@ int main(int argc, char **argv) {
     if (dash) name = dash + 1; /* aarch64-linux-gnu-gcc */
     if (same(name, "ar")) return run_tool("ar", argc, argv);
     if (same(name, "ranlib")) return run_tool("ranlib", argc, argv);
-    if (same(name, "ld")) return run_tool("ld.lld", argc, argv);
+    if (same(name, "ld")) return run_linker(argc, argv);
     if (same(name, "strip")) return 0;
     bool cxx = strstr(name, "++") != NULL;
     int code = answer(cxx, &in);

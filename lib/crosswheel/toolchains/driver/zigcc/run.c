@@ -47,6 +47,25 @@ int run_and_wait(const list *command, bool quiet) {
     return wait_for(child);
 }
 
+/* lld takes the target from the first object, and of data alone (-b binary) there is none. binutils' ld knows its own. */
+int run_linker(int argc, char **argv) {
+    static const char *const emulations[][2] = {
+        {"aarch64", "aarch64linux"}, {"arm", "armelf_linux_eabi"}, {"powerpc64le", "elf64lppc"}, {"riscv64", "elf64lriscv"},
+        {"s390x", "elf64_s390"}, {"x86_64", "elf_x86_64"}, {"x86", "elf_i386"},
+    };
+    list command = {0};
+    push(&command, conf.zig);
+    push(&command, "ld.lld");
+    for (size_t i = 0; i < sizeof emulations / sizeof *emulations; i++) {
+        if (!starts(conf.target, emulations[i][0])) continue;
+        push(&command, "-m"); /* a later one of the caller's has the last word */
+        push(&command, emulations[i][1]);
+        break;
+    }
+    for (int i = 1; i < argc; i++) push(&command, argv[i]);
+    return run(&command);
+}
+
 int run_tool(const char *tool, int argc, char **argv) {
     list command = {0};
     push(&command, conf.zig);

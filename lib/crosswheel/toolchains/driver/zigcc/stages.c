@@ -8,14 +8,13 @@
 #include <string.h>
 
 bool needs_clang(const list *in) {
-    static const char *const always[] = {"-S", "-fsyntax-only", "-###", NULL};
-    static const char *const of_a_pipe[] = {"-E", "-M", "-MM", NULL};
+    static const char *const always[] = {"-S", "-M", "-MM", "-fsyntax-only", "-###", NULL};
     bool pipe = false, reads = false;
     for (size_t i = 0; i < in->count; i++) {
         if (takes_value(in->items[i])) { i++; continue; }
         if (among(in->items[i], always)) return true;
         pipe = pipe || same(in->items[i], "-");
-        reads = reads || among(in->items[i], of_a_pipe);
+        reads = reads || same(in->items[i], "-E");
     }
     return pipe && reads;
 }

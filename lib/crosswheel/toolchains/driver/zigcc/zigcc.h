@@ -61,6 +61,7 @@ int run(const list *command);
 int wait_for(pid_t child);
 int run_and_wait(const list *command, bool quiet);
 int run_tool(const char *tool, int argc, char **argv);
+int run_linker(int argc, char **argv);
 
 /* ---- link.c, probes.c, stages.c, objects.c, build.c ---- */
 
