@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import gzip
 import tarfile
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from crosswheel.formats.budget import Budget
+from crosswheel.formats.tars import open_tar
+from crosswheel.formats.zips import RATIO, UNPACKED
+
 _LEVEL = 9
+_BLOCK = 1 << 20
 
 
 def seal_sdist(path: Path, epoch: int) -> None:
     """In its place: members in the order of their names, dated to `epoch` and nobody's, each file with what is in it.
 
-    Raises tarfile.TarError, and what zlib and the disk raise.
+    Raises tarfile.TarError, OverBudget, and what zlib and the disk raise.
     """
     draft = path.with_name(f".{path.name}.sealing")
     try:
         with (
-            tarfile.open(path) as given,
+            _decompressed(path) as plain,
+            open_tar(plain) as given,
             draft.open("wb") as file,
             # Neither a file's name nor a moment of its own in its header.
             gzip.GzipFile("", "wb", _LEVEL, file, mtime=epoch) as packed,
@@ -30,6 +38,19 @@ def seal_sdist(path: Path, epoch: int) -> None:
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def _decompressed(path: Path) -> Iterator[Path]:
+    """For members in another order: each step back in a compressed file would read it from its beginning."""
+    budget = Budget(max(UNPACKED, RATIO * path.stat().st_size), "bytes when it is unpacked")
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=".tar") as plain:
+        with gzip.open(path) as packed:
+            while block := packed.read(_BLOCK):
+                budget.spend(len(block))
+                plain.write(block)
+        plain.flush()
+        yield Path(plain.name)
 
 
 def _members(archive: tarfile.TarFile, epoch: int) -> Iterator[tuple[tarfile.TarInfo, tarfile.TarInfo]]:
