@@ -69,7 +69,7 @@ def test_a_file_that_cannot_be_read_is_an_error_of_its_own_and_the_others_are_au
     assert told(found[4]) == ("n1", ["W403"])
     texts = [audit.findings[0].found for audit in found[:4]]
     assert "zip archive" in texts[0]
-    assert "it is a folder" in texts[1]
+    assert "Is a directory" in texts[1]
     assert "not the name of a wheel" in texts[2]
     assert "No such file" in texts[3]
     assert all(audit.findings[0].fix for audit in found[:4])

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from crosswheel.confinement import Confinement, is_available
-from crosswheel.toolchains.zig import Zig, with_libraries_of_its_own
 from crosswheel.workspace import HostWorkspace
 from tiny_projects import tiny_host
 
@@ -96,23 +94,14 @@ def test_the_hooks_of_a_project_change_no_journal(tmp_path: Path) -> None:
     assert (tmp_path / "log").read_text().splitlines()[-1] == "refused"
 
 
-def test_a_job_adds_to_compiled_libraries_in_a_folder_of_its_own(tmp_path: Path) -> None:
-    shared = tmp_path / "cache" / "libraries"
-    for entry in ("h/manifest.txt", "o/digest/libc++.a", "z/file", "tmp/draft"):
-        (shared / entry).parent.mkdir(parents=True, exist_ok=True)
-        (shared / entry).write_text("shared")
-    (shared / ".aarch64-linux-gnu.2.17-libc").touch()  # the mark of what is complete
-    zig = Zig(program=shared, library=shared, driver=shared, cache=shared, objects=shared, ccache=None)
-    own = with_libraries_of_its_own(zig, tmp_path / "job")
-    assert own == replace(zig, cache=tmp_path / "job")
-    assert (own.cache / "o" / "digest" / "libc++.a").read_text() == (own.cache / "z" / "file").read_text() == "shared"
-
-    def build() -> int:
-        command = "echo own > h/manifest.txt; mkdir o/more && echo > o/more/x; echo bad > o/digest/libc++.a"
-        return subprocess.run(["/bin/sh", "-c", command], cwd=own.cache, check=False, capture_output=True).returncode
-
-    assert Confinement(tmp_path / "cache", ()).start(build) != 0
-    assert (own.cache / "o" / "more" / "x").exists()
-    assert (own.cache / "h" / "manifest.txt").read_text() == "own\n"
-    assert [path.read_text() for path in sorted(shared.glob("*/*/*"))] == ["shared"]
-    assert (shared / "h" / "manifest.txt").read_text() == "shared"
+def test_a_project_writes_to_its_own_objects_and_to_no_other_projects(tmp_path: Path) -> None:
+    host = tiny_host(tmp_path)
+    own, other = (host.cache / "zig" / "objects" / name for name in ("own", "other"))
+    for folder in (own, other, tmp_path / "job" / "source"):
+        folder.mkdir(parents=True)
+    environ = {"PATH": os.defpath}
+    workspace = HostWorkspace(host, tmp_path / "job", Path("python"), tmp_path / "log", None, environ, kept=(own,))
+    workspace.run_hook(
+        ["sh", "-c", f"touch {own}/made; touch {other}/made; true"], cwd=str(tmp_path / "job" / "source")
+    )
+    assert ((own / "made").exists(), (other / "made").exists()) == (True, False)

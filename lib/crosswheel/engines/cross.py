@@ -26,14 +26,7 @@ from crosswheel.toolchains.description import derivable, describe, find_real
 from crosswheel.toolchains.pinned import version_of
 from crosswheel.toolchains.rust import cargo_environ
 from crosswheel.toolchains.startup import HOOKS, IMPERSONATE, SIDE_BY_SIDE, install_startup, note_uncompiled
-from crosswheel.toolchains.zig import (
-    Zig,
-    ensure_zig,
-    make_objects,
-    source_version,
-    warm_up,
-    with_libraries_of_its_own,
-)
+from crosswheel.toolchains.zig import Zig, ensure_zig, make_objects, source_version, warm_up
 from crosswheel.workspace import UNCOMPILED, HostWorkspace, private_environ
 
 
@@ -92,8 +85,7 @@ class Cross:
                 python = making.result()
             kept = zig.objects / f"{sdist.name}-{target}"
             objects = make_objects(folder / "objects" if bare or config.fresh else kept)
-            own = zig if bare else with_libraries_of_its_own(zig, folder / "libraries")
-            made = configure(toolchain, own, objects, target, description, sysroot, python, debug=config.debug_info)
+            made = configure(toolchain, zig, objects, target, description, sysroot, python, debug=config.debug_info)
             (packages,) = python.parent.parent.glob("lib/python*/site-packages")
             install_startup(packages, IMPERSONATE, SIDE_BY_SIDE, note_uncompiled(folder / UNCOMPILED))
             environ = {
@@ -117,7 +109,7 @@ class Cross:
                 tripwire=mark,
                 hooks=packages / HOOKS,
                 compiles=compiles_of(toolchain),
-                kept=(objects,),
+                kept=(zig.cache, objects),
             )
         finally:
             shutil.rmtree(folder, ignore_errors=True)

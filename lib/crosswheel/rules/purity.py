@@ -24,7 +24,7 @@ class NothingCompiled(Rule):
     fix = "read the build log for the library or compiler that was missed; if the package is pure, tag the wheel any"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
-        if nothing_compiled(wheel):
+        if nothing_compiled(wheel) and not _is_for_compilers(wheel):
             yield self.finding(found="no ELF file", expected=f"at least one for {wheel.tag}")
 
 

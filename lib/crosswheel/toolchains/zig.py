@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
-import shutil
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,7 +22,7 @@ from crosswheel.model import Listener, Note, chore
 from crosswheel.process import CommandFailed, Processes
 from crosswheel.targets import Target
 from crosswheel.toolchains import libcxx
-from crosswheel.toolchains.ccache import fetch_ccache, program_in
+from crosswheel.toolchains.ccache import fetch_ccache, kept_program
 from crosswheel.toolchains.pinned import fetch_pinned, is_unchanged, is_whole, unpack_wheel, version_of
 
 # Compiling these makes Zig build what every job of a target needs first: start files, libc's stubs, runtimes, libc++.
@@ -111,8 +110,7 @@ def ensure_zig(index: Index, cache: Path, processes: Processes, listener: Listen
 
 def _ensure_ccache(root: Path, index: Index, answers: Answers, listener: Listener) -> Path | None:
     """Without it everything is compiled each time, and that is all."""
-    program = program_in(root)
-    if program and is_whole(root, str(program.relative_to(root)), answers):
+    if program := kept_program(root, answers):
         return program
     try:
         return fetch_ccache(platform.machine(), index, root, listener)
@@ -143,21 +141,6 @@ def warm_up(zig: Zig, target: Target, *, cxx: bool, processes: Processes, listen
                 with chore(f"building {library} for {triple}, once per machine", listener):
                     _compile_sample(zig, triple, library, processes)
                 mark.touch()
-
-
-def with_libraries_of_its_own(zig: Zig, folder: Path) -> Zig:
-    """The same Zig for one job: it finds what was compiled of libc and libc++, and what it adds stays in `folder`.
-
-    A build that could write to the shared libraries could change the wheels of other projects. Zig opens the manifests
-    in `h` for writing, so these are copied; the rest is reached by links.
-    """
-    shutil.copytree(zig.cache / "h", folder / "h", dirs_exist_ok=True)
-    for place in filter(Path.is_dir, zig.cache.iterdir()):
-        (folder / place.name).mkdir(exist_ok=True)
-        if place.name not in {"h", "tmp"}:
-            for entry in place.iterdir():
-                (folder / place.name / entry.name).symlink_to(entry)
-    return replace(zig, cache=folder)
 
 
 def make_objects(folder: Path) -> Path:
