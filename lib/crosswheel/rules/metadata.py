@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from email.utils import getaddresses
 from importlib.metadata import version
+from itertools import islice
 
 from packaging.metadata import ExceptionGroup, InvalidMetadata, Metadata, parse_email
 from packaging.utils import canonicalize_name
@@ -17,6 +18,7 @@ from crosswheel.model import Finding
 from crosswheel.rules.rule import Rule
 from crosswheel.targets import Target
 
+_MOST_VALUES = 10_000
 _LONGEST_LABEL = 32
 _LONGEST_SUMMARY = 512  # for PyPI (warehouse/forklift/metadata.py)
 _ENTRY_POINT = re.compile(r"[\w.-]+")
@@ -179,23 +181,29 @@ class LocalVersion(Rule):
 # What follows is as PyPI judges it (warehouse/forklift/metadata.py), by the same libraries.
 
 
+def _values(wheel: Wheel, field: str) -> Iterator[str]:
+    """Each once, and as many as an honest project may have: a hundred thousand would take minutes."""
+    return islice(dict.fromkeys(map(str, wheel.metadata.get_all(field, []))), _MOST_VALUES)
+
+
 def _classifiers(wheel: Wheel) -> Iterator[tuple[str, str]]:
     from trove_classifiers import classifiers, deprecated_classifiers
 
-    for classifier in map(str, wheel.metadata.get_all("Classifier", [])):
+    release = version("trove-classifiers")
+    for classifier in _values(wheel, "Classifier"):
         if classifier in deprecated_classifiers:
             instead = " or ".join(deprecated_classifiers[classifier])
             yield "classifier", f"{classifier} is deprecated" + (f", in favour of {instead}" if instead else "")
         # A private classifier is there to be refused: nobody can publish the wheel by mistake.
         elif classifier not in classifiers and not classifier.startswith("Private ::"):
-            yield "classifier", f"{classifier} is none that trove-classifiers {version('trove-classifiers')} lists"
+            yield "classifier", f"{classifier} is none that trove-classifiers {release} lists"
 
 
 def _addresses(wheel: Wheel) -> Iterator[tuple[str, str]]:
     from email_validator import EmailNotValidError, validate_email
 
     for field in ("Author-email", "Maintainer-email"):
-        for value in map(str, wheel.metadata.get_all(field, [])):
+        for value in _values(wheel, field):
             addresses = [address for _, address in getaddresses([value]) if address]
             # Of several, and of what cannot be told apart, the index judges none.
             if len(addresses) == 1:
@@ -207,10 +215,10 @@ def _addresses(wheel: Wheel) -> Iterator[tuple[str, str]]:
 
 def _urls(wheel: Wheel) -> Iterator[tuple[str, str]]:
     for field in ("Home-page", "Download-URL"):
-        for url in map(str, wheel.metadata.get_all(field, [])):
+        for url in _values(wheel, field):
             if not _is_url(url.strip()):
                 yield field.lower(), f"{url} is no http or https URL"
-    for line in map(str, wheel.metadata.get_all("Project-URL", [])):
+    for line in _values(wheel, "Project-URL"):
         label, _, url = (part.strip() for part in line.partition(","))
         if not label:
             yield "project-url", f"{line} has no label"
