@@ -42,7 +42,7 @@ _MOST_FIELDS = 5 * MEMBERS  # RECORD has two commas and two line ends for each
 _MOST_TAGS_IN_A_LINE = 100
 _UP = "../../../"  # from PREFIX/lib/python3.13/site-packages
 _SCHEMES = {"platlib": "", "purelib": "", "data": _UP, "scripts": f"{_UP}bin/", "headers": f"{_UP}include/"}
-_MOST_BINARIES = 10_000
+_MOST_BINARIES = 5_000
 
 
 @dataclass(frozen=True)

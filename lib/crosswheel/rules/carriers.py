@@ -55,14 +55,14 @@ def carrier_of(wheel: Wheel, library: str, searched: frozenset[str]) -> str:
     return min(guesses, key=lambda name: not any(part in library for part in name.split("-")[1:]), default="")
 
 
-def brings_symbol(wheel: Wheel, symbol: str) -> bool:
-    """Whether a requirement loads a library for everybody that has the symbol."""
-    return any(
-        row.is_called(canonicalize_name(requirement.name))
-        and any(fnmatchcase(symbol, pattern) for pattern in row.symbols)
+def brought_symbols(wheel: Wheel) -> tuple[str, ...]:
+    """Patterns of symbols that a requirement has in a library which it loads for everybody."""
+    return tuple(
+        pattern
         for requirement in _requirements(wheel)
         for row in _table()
-        if row.symbols
+        if row.is_called(canonicalize_name(requirement.name))
+        for pattern in row.symbols
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import cached_property
 
 from crosswheel.errors import UsageError
@@ -12,7 +13,7 @@ from crosswheel.formats.elf import Elf, Undefined
 from crosswheel.formats.symbols import is_listed, known_pythons, libc_has, library_has, python_has
 from crosswheel.formats.wheels import Wheel
 from crosswheel.model import Finding
-from crosswheel.rules.carriers import brings_symbol
+from crosswheel.rules.carriers import brought_symbols
 from crosswheel.rules.linkage import SANITIZERS
 from crosswheel.rules.machine import judged
 from crosswheel.rules.promise import Promise, is_of_libc, promises
@@ -64,7 +65,7 @@ class _Scope:
             and (elf.is_program or not _python_may_have(name, pythons))  # first, as it answers most
             and not libc_has(name, self.libc)
             and not any(library_has(library, name) for library in outside)
-            and not brings_symbol(self.wheel, name)
+            and not any(fnmatchcase(name, pattern) for pattern in self._brought)
         ]
 
     def _is_open(self, symbol: Undefined) -> bool:
@@ -83,6 +84,10 @@ class _Scope:
             seen |= waiting
             waiting = {name for library in waiting for name in self._needed.get(library, ())} - seen
         return frozenset(seen - self._needed.keys())
+
+    @cached_property
+    def _brought(self) -> tuple[str, ...]:
+        return brought_symbols(self.wheel)
 
     @cached_property
     def _carried(self) -> frozenset[str]:
