@@ -247,9 +247,9 @@ def test_accelerated_answers_as_configure_scripts_ask(for_arm: Make) -> None:
     assert re.search(r"^probed by .*Clang", built.log(), re.MULTILINE)
 
 
-@pytest.mark.parametrize(("engine", "lacking"), [("accelerated", ["faster"]), ("emulated", [])])
-def test_an_optional_extension_that_was_not_compiled_is_named(for_arm: Make, engine: str, lacking: list[str]) -> None:
-    built = for_arm(name="optional", engine=engine, test="never")
+@pytest.mark.parametrize(("by", "lacking"), [("accelerated", ["faster"]), ("emulated", [])])
+def test_an_optional_extension_that_was_not_compiled_is_named(for_arm: Make, by: str, lacking: list[str]) -> None:
+    built = for_arm(name="optional", engine=by, test="never")
     assert built.code == 0, built.printed
     assert [finding["member"] for finding in built.job["findings"] if finding["rule"] == "W605"] == lacking
     assert [name.partition(".")[0] for name in sorted(built.elves)] == sorted({"fast", "faster"} - set(lacking))
