@@ -69,7 +69,7 @@ def driver(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         f"target {zig_target(target)}",
         f"build-target {build_target()}",
         f"multiarch {target.multiarch}",
-        *([f"library {zig.library}"] if hasattr(zig, "library") else []),
+        f"library {zig.library}",
     ]
     (folder / "zigcc.conf").write_text("".join(f"{line}\n" for line in lines))
     made = Driver(folder, target.multiarch)
