@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from packaging.utils import parse_wheel_filename
 
-from crosswheel.audits import audit_files
+from crosswheel.audit.run import audit_files
 from crosswheel.errors import IndexUnreachable
 from crosswheel.model import Finding
 from crosswheel.targets import architectures

@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
-from crosswheel.analysis import Upgrade, analyses
+from crosswheel.audit.policies import Upgrade, analyses
 from crosswheel.formats.wheels import read_wheel
 from crosswheel.testing import tiny_elf, tiny_wheel
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from crosswheel.audits import switched_off
+from crosswheel.audit.run import switched_off
 from crosswheel.errors import AuditFailed
 from crosswheel.steps.audit import audit_wheel as audit
 from crosswheel.targets import parse_target

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from crosswheel import audits
-from crosswheel.audits import Audit, audit_files
+from crosswheel.audit import run as audits
+from crosswheel.audit.run import Audit, audit_files
 from crosswheel.testing import tiny_elf, tiny_wheel
 from stray import runs_still
 
@@ -114,7 +114,7 @@ def test_what_cannot_be_read_can_be_switched_off_too(tmp_path: Path) -> None:
 DEADLY = """
 import os, sys
 from pathlib import Path
-from crosswheel import audits
+from crosswheel.audit import run as audits
 from crosswheel.formats import wheels
 
 read = audits.read_wheel
@@ -155,7 +155,7 @@ def test_a_worker_that_dies_takes_no_other_audit_with_it(tmp_path: Path) -> None
 ENDLESS = """
 import os, sys, time
 from pathlib import Path
-from crosswheel import audits
+from crosswheel.audit import run as audits
 
 def endless(path, beside):
     path.with_suffix(".pid").write_text(str(os.getpid()))

@@ -12,7 +12,7 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
-from crosswheel.audits import Audit, AuditReport, switched_off, unreadable
+from crosswheel.audit.run import Audit, AuditReport, switched_off, unreadable
 from crosswheel.model import Artifact, Finding
 from crosswheel.report.audit import audit_document, audit_text, in_progress, rules_document
 from crosswheel.report.sarif import sarif_document

@@ -23,7 +23,7 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crosswheel.audits import audit_files
+from crosswheel.audit.run import audit_files
 from crosswheel.commands import run_verb
 from crosswheel.distributions import Distribution, read_distributions
 from crosswheel.errors import (

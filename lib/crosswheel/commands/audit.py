@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
-from crosswheel.audits import Audit, AuditReport, audit_files, audit_together, switched_off, unreadable
+from crosswheel.audit.run import Audit, AuditReport, audit_files, audit_together, switched_off, unreadable
 from crosswheel.builds import read_lacking
 from crosswheel.config import Config, load_config, project_name
 from crosswheel.distributions import files_in, is_folder

@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
 
-from crosswheel.audits import Audit, AuditReport, audit_files, audit_together
+from crosswheel.audit.run import Audit, AuditReport, audit_files, audit_together
 from crosswheel.builds import Build, read_builds
 from crosswheel.commands.audit import broken_sdists, targets_of
 from crosswheel.config import Config, declared_name, load_config

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, TextIO
 
-from crosswheel.audits import Audit, audit_files
+from crosswheel.audit.run import Audit, audit_files
 from crosswheel.commands.audit import targets_of
 from crosswheel.commands.check import builds_of
 from crosswheel.config import Config, load_config

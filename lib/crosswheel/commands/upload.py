@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, TextIO
 
-from crosswheel.audits import audit_files
+from crosswheel.audit.run import audit_files
 from crosswheel.commands.check import refuse_changed
 from crosswheel.config import Config, load_config
 from crosswheel.distributions import Distribution, read_distributions

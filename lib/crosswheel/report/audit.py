@@ -8,8 +8,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, TextIO
 
 from crosswheel import __version__
-from crosswheel.analysis import Analysis
-from crosswheel.audits import Audit, AuditReport
+from crosswheel.audit.policies import Analysis
+from crosswheel.audit.run import Audit, AuditReport
 from crosswheel.model import Finding, Level
 from crosswheel.report.console import console_for, plain_console, styled
 from crosswheel.report.document import SCHEMA, Document

@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from crosswheel import __version__
-from crosswheel.audits import AuditReport
+from crosswheel.audit.run import AuditReport
 from crosswheel.model import Finding
 from crosswheel.report.document import Document
 from crosswheel.report.untrusted import one_line

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from crosswheel.audits import audit_wheel, switched_off
+from crosswheel.audit.run import audit_wheel, switched_off
 from crosswheel.index import sha256_of
 from crosswheel.model import Finding
 from crosswheel.rules.purity import NotCompiled, NothingCompiled

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from crosswheel.audits import switched_off
+from crosswheel.audit.run import switched_off
 from crosswheel.model import Finding
 from crosswheel.rules import RELEASE_RULES
 from crosswheel.rules.release import Described, Release

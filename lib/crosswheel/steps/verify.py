@@ -14,7 +14,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from crosswheel.audits import audit_wheel, switched_off
+from crosswheel.audit.run import audit_wheel, switched_off
 from crosswheel.distributions import Distribution
 from crosswheel.errors import IndexUnreachable
 from crosswheel.index import sha256_of

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from crosswheel.analysis import Analysis, analyses
+from crosswheel.audit.policies import Analysis, analyses
 from crosswheel.errors import CrosswheelError, UsageError
 from crosswheel.formats.wheels import Wheel, read_wheel
 from crosswheel.model import Artifact, Finding
