@@ -6,8 +6,8 @@ import inspect
 import json
 from pathlib import Path
 
+from crosswheel.audit.rules import ALL_RULES
 from crosswheel.config import Option, json_schema, options
-from crosswheel.rules import ALL_RULES
 
 _HEAD = """# Options
 

@@ -405,7 +405,7 @@ def _wrongly_ignored(table: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with rules that are switched off: each has to be one, and to have a reason for reports to show."""
     if not table:
         return
-    from crosswheel.rules import ALL_RULES  # and with them all that reads wheels: nothing for every start
+    from crosswheel.audit.rules import ALL_RULES  # and with them all that reads wheels: nothing for every start
 
     known = [rule.code for rule in ALL_RULES]
     for code, reason in table.items():

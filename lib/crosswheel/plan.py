@@ -9,10 +9,10 @@ from itertools import product
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.tags import Tag
 
+from crosswheel.audit.rules.tags import would_install
 from crosswheel.config import Config
 from crosswheel.errors import SourceError
 from crosswheel.model import Interpreter, Job, LeftOut, Plan, Refusal
-from crosswheel.rules.tags import would_install
 from crosswheel.targets import Architecture, Policy, PythonTag, Target, oldest_policy, python_tags
 
 Offer = Callable[[str, Target], "Interpreter | str"]

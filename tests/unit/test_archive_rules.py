@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from bad_archives import header
+from crosswheel.audit.rules.archive import DishonestTime, UnsafeName
 from crosswheel.errors import AuditFailed
 from crosswheel.formats.wheels import read_wheel
-from crosswheel.rules.archive import DishonestTime, UnsafeName
 from crosswheel.steps.audit import audit_wheel
 from crosswheel.testing import tiny_wheel
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from crosswheel.audit.rules import ALL_RULES
 from crosswheel.commands import run_verb
 from crosswheel.errors import NothingToDo, UsageError
-from crosswheel.rules import ALL_RULES
 from crosswheel.testing import tiny_elf, tiny_wheel
 
 GOOD = tiny_elf(exports=["PyInit_fast"])

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from crosswheel import errors, making
+from crosswheel.audit.rules import ALL_RULES
 from crosswheel.commands import run_verb
 from crosswheel.commands.wheels import _exit_code as exit_code_of
 from crosswheel.containers.docker_host import DockerHost
@@ -43,7 +44,6 @@ from crosswheel.model import Event, JobFinished, Note, Outcome, Refusal, Report
 from crosswheel.pipeline import Run
 from crosswheel.process import CommandFailed
 from crosswheel.report.tally import tally
-from crosswheel.rules import ALL_RULES
 from crosswheel.steps.work import Work
 from crosswheel.targets import Target, parse_policy
 from stray import runs_still

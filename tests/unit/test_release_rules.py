@@ -10,11 +10,11 @@ import pytest
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from crosswheel.audit.rules import RELEASE_RULES
+from crosswheel.audit.rules.release import Described, Release, ReleaseRule
 from crosswheel.builds import Build
 from crosswheel.distributions import Distribution
 from crosswheel.model import Finding
-from crosswheel.rules import RELEASE_RULES
-from crosswheel.rules.release import Described, Release, ReleaseRule
 from crosswheel.steps.check import check, graver
 from crosswheel.targets import parse_target
 from crosswheel.version_control import Checkout

@@ -12,11 +12,11 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
+from crosswheel.audit.rules import ALL_RULES
 from crosswheel.audit.run import Audit, AuditReport, switched_off, unreadable
 from crosswheel.model import Artifact, Finding
 from crosswheel.report.audit import audit_document, audit_text, in_progress, rules_document
 from crosswheel.report.sarif import sarif_document
-from crosswheel.rules import ALL_RULES
 
 WHEEL = Path("wheelhouse", "tiny-1.0-cp313-cp313-manylinux_2_17_aarch64.whl")
 EVIL = "a\x1b[31m\u202e\nb"

@@ -34,11 +34,11 @@ from bad_wheels import (
     as_object,
     stating,
 )
+from crosswheel.audit.rules import RULES
+from crosswheel.audit.rules.promise import promise_of
+from crosswheel.audit.rules.rule import Rule
 from crosswheel.formats.code import _disassembler
 from crosswheel.model import Finding
-from crosswheel.rules import RULES
-from crosswheel.rules.promise import promise_of
-from crosswheel.rules.rule import Rule
 from crosswheel.steps.audit import audit_wheel as audit
 from crosswheel.targets import Target, architectures, parse_platform, python_tags
 from crosswheel.testing import tiny_elf, tiny_wheel

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from crosswheel.audit.rules import SET_RULES
+from crosswheel.audit.rules.wheelhouse import SetRule, Wheelhouse, entry
 from crosswheel.formats.wheels import read_wheel
-from crosswheel.rules import SET_RULES
-from crosswheel.rules.wheelhouse import SetRule, Wheelhouse, entry
 from crosswheel.targets import parse_target
 from crosswheel.testing import tiny_wheel
 

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from crosswheel.audit.rules.promise import is_loader, is_of_libc, policies_of, promise_of
 from crosswheel.formats.elf import Elf
 from crosswheel.formats.wheels import Wheel
-from crosswheel.rules.promise import is_loader, is_of_libc, policies_of, promise_of
 from crosswheel.targets import Architecture, Libc, Policy
 
 if TYPE_CHECKING:

@@ -20,13 +20,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from crosswheel.audit.policies import Analysis, analyses
+from crosswheel.audit.rules import RULES, SET_RULES
+from crosswheel.audit.rules.rule import Rule
+from crosswheel.audit.rules.unreadable import Unreadable
+from crosswheel.audit.rules.wheelhouse import Entry, Wheelhouse, entry
 from crosswheel.errors import CrosswheelError, UsageError
 from crosswheel.formats.wheels import Wheel, read_wheel
 from crosswheel.model import Artifact, Finding
-from crosswheel.rules import RULES, SET_RULES
-from crosswheel.rules.rule import Rule
-from crosswheel.rules.unreadable import Unreadable
-from crosswheel.rules.wheelhouse import Entry, Wheelhouse, entry
 from crosswheel.targets import Target
 
 _MOST_PLACES = 1000  # where one rule is broken in one wheel

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
+from crosswheel.audit.rules.wheelhouse import Entry, Wheelhouse
 from crosswheel.audit.run import Audit, AuditReport, audit_files, audit_together, switched_off, unreadable
 from crosswheel.builds import read_lacking
 from crosswheel.config import Config, load_config, project_name
@@ -21,7 +22,6 @@ from crosswheel.report.audit import audit_document, audit_text, in_progress, rul
 from crosswheel.report.console import console_for
 from crosswheel.report.document import write_json
 from crosswheel.report.sarif import sarif_document
-from crosswheel.rules.wheelhouse import Entry, Wheelhouse
 from crosswheel.sdist import member_names
 from crosswheel.steps.audit import not_compiled
 from crosswheel.targets import Target, python_tags

@@ -11,6 +11,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
 
+from crosswheel.audit.rules.release import Release
+from crosswheel.audit.rules.wheelhouse import Wheelhouse
 from crosswheel.audit.run import Audit, AuditReport, audit_files, audit_together
 from crosswheel.builds import Build, read_builds
 from crosswheel.commands.audit import broken_sdists, targets_of
@@ -22,8 +24,6 @@ from crosswheel.process import Processes
 from crosswheel.report.audit import audit_document, audit_text, in_progress
 from crosswheel.report.console import console_for
 from crosswheel.report.document import write_json
-from crosswheel.rules.release import Release
-from crosswheel.rules.wheelhouse import Wheelhouse
 from crosswheel.steps.check import check as check_release
 from crosswheel.steps.check import describe, graver
 from crosswheel.version_control import Checkout, read_checkout

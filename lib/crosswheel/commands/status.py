@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, TextIO
 
+from crosswheel.audit.rules.wheelhouse import Entry
 from crosswheel.audit.run import Audit, audit_files
 from crosswheel.commands.audit import targets_of
 from crosswheel.commands.check import builds_of
@@ -22,7 +23,6 @@ from crosswheel.report.audit import in_progress
 from crosswheel.report.console import console_for
 from crosswheel.report.document import write_json
 from crosswheel.report.status import status_document, status_text
-from crosswheel.rules.wheelhouse import Entry
 from crosswheel.steps.status import Made, ReleaseStatus, lacking, last_release, standings
 
 

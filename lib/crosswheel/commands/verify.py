@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+from crosswheel.audit.rules.wheelhouse import entry
 from crosswheel.commands.audit import targets_of
 from crosswheel.config import Config, load_config
 from crosswheel.distributions import Distribution, read_distributions
@@ -20,7 +21,6 @@ from crosswheel.report.console import console_for
 from crosswheel.report.document import write_json
 from crosswheel.report.terminal import display
 from crosswheel.report.verify import verify_document, verify_text
-from crosswheel.rules.wheelhouse import entry
 from crosswheel.steps.verify import verify as read_back
 from crosswheel.targets import Target, oldest_policy
 

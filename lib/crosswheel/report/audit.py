@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, TextIO
 
 from crosswheel import __version__
 from crosswheel.audit.policies import Analysis
+from crosswheel.audit.rules import ALL_RULES
+from crosswheel.audit.rules.rule import Worded
 from crosswheel.audit.run import Audit, AuditReport
 from crosswheel.model import Finding, Level
 from crosswheel.report.console import console_for, plain_console, styled
@@ -25,8 +27,6 @@ from crosswheel.report.wording import (
     seconds_text,
     size_text,
 )
-from crosswheel.rules import ALL_RULES
-from crosswheel.rules.rule import Worded
 
 if TYPE_CHECKING:
     from rich.console import Console

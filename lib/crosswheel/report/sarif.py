@@ -13,13 +13,13 @@ from pathlib import Path
 from urllib.parse import quote
 
 from crosswheel import __version__
+from crosswheel.audit.rules import ALL_RULES
+from crosswheel.audit.rules.rule import Worded
 from crosswheel.audit.run import AuditReport
 from crosswheel.model import Finding
 from crosswheel.report.document import Document
 from crosswheel.report.untrusted import one_line
 from crosswheel.report.wording import evidence_text
-from crosswheel.rules import ALL_RULES
-from crosswheel.rules.rule import Worded
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from crosswheel.audit.rules.purity import NotCompiled, NothingCompiled
 from crosswheel.audit.run import audit_wheel, switched_off
 from crosswheel.index import sha256_of
 from crosswheel.model import Finding
-from crosswheel.rules.purity import NotCompiled, NothingCompiled
 from crosswheel.steps.work import Work
 from crosswheel.uncompiled import Uncompiled
 

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from crosswheel.audit.rules.promise import promise_of
 from crosswheel.formats.elf import BadElf, Elf, read_elf
 from crosswheel.formats.wheels import read_wheel
-from crosswheel.rules.promise import promise_of
 from crosswheel.steps.work import Work
 from crosswheel.targets import Architecture, Target
 from crosswheel.toolchains.configuration import sysroot_libraries

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crosswheel.rules.rule import Worded
+from crosswheel.audit.rules.rule import Worded
 
 
 class Unreadable(Worded):

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from crosswheel.audit.rules.machine import DEVICES
+from crosswheel.audit.rules.rule import Rule
 from crosswheel.formats.elf import Elf
 from crosswheel.formats.wheels import Wheel
 from crosswheel.model import Finding
-from crosswheel.rules.machine import DEVICES
-from crosswheel.rules.rule import Rule
 from crosswheel.targets import Target
 
 _FOLDERS = {

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from crosswheel.audit.rules.platforms import is_linux
+from crosswheel.audit.rules.rule import Rule
 from crosswheel.formats.elf import BadElf, Elf
 from crosswheel.formats.wheels import Wheel
 from crosswheel.model import Finding
-from crosswheel.rules.platforms import is_linux
-from crosswheel.rules.rule import Rule
 from crosswheel.targets import Target
 
 # Programs for a graphics card or for the kernel's own virtual machine: data, as far as the processor is concerned.

@@ -8,13 +8,13 @@ from collections.abc import Iterable, Iterator
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.tags import Tag
 
+from crosswheel.audit.rules.platforms import is_accepted, is_linux
+from crosswheel.audit.rules.promise import promise_of
+from crosswheel.audit.rules.purity import nothing_compiled
+from crosswheel.audit.rules.rule import Rule
 from crosswheel.errors import UsageError
 from crosswheel.formats.wheels import Wheel, accepted_tags
 from crosswheel.model import Finding
-from crosswheel.rules.platforms import is_accepted, is_linux
-from crosswheel.rules.promise import promise_of
-from crosswheel.rules.purity import nothing_compiled
-from crosswheel.rules.rule import Rule
 from crosswheel.targets import Target, parse_platform
 
 _STABLE_ABI_SINCE = {"abi3": (3, 2), "abi3t": (3, 15)}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from crosswheel.audit.rules.machine import DEVICES
+from crosswheel.audit.rules.platforms import is_linux
+from crosswheel.audit.rules.rule import Rule, Worded
 from crosswheel.formats.elf import BadElf
 from crosswheel.formats.wheels import Wheel
 from crosswheel.model import Finding
-from crosswheel.rules.machine import DEVICES
-from crosswheel.rules.platforms import is_linux
-from crosswheel.rules.rule import Rule, Worded
 from crosswheel.targets import Target
 from crosswheel.uncompiled import NOT_COMPILED
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from crosswheel.audit.rules.rule import Rule
 from crosswheel.formats.wheels import Wheel
 from crosswheel.model import Finding
-from crosswheel.rules.rule import Rule
 from crosswheel.targets import Target
 
 

@@ -16,10 +16,10 @@ from packaging.tags import Tag
 from packaging.utils import InvalidSdistFilename, NormalizedName, canonicalize_name, parse_sdist_filename
 from packaging.version import Version
 
+from crosswheel.audit.rules.rule import Worded
+from crosswheel.audit.rules.tags import would_install
 from crosswheel.formats.wheels import Wheel
 from crosswheel.model import Finding
-from crosswheel.rules.rule import Worded
-from crosswheel.rules.tags import would_install
 from crosswheel.targets import Target
 
 _DESCRIPTION, _ENTRY_POINTS = "Description", "entry_points.txt"

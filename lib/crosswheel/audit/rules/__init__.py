@@ -7,7 +7,7 @@ given to another rule, so that a report of last year still means what it says.
 
 from __future__ import annotations
 
-from crosswheel.rules import (
+from crosswheel.audit.rules import (
     archive,
     extensions,
     files,
@@ -24,9 +24,9 @@ from crosswheel.rules import (
     unreadable,
     wheelhouse,
 )
-from crosswheel.rules.release import ReleaseRule
-from crosswheel.rules.rule import Rule, Worded
-from crosswheel.rules.wheelhouse import SetRule
+from crosswheel.audit.rules.release import ReleaseRule
+from crosswheel.audit.rules.rule import Rule, Worded
+from crosswheel.audit.rules.wheelhouse import SetRule
 
 __all__ = ["ALL_RULES", "RELEASE_RULES", "RULES", "SET_RULES"]
 

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from crosswheel.audit.rules.machine import judged
+from crosswheel.audit.rules.places import folders, settled
+from crosswheel.audit.rules.rule import Rule
 from crosswheel.formats.elf import Elf
 from crosswheel.formats.wheels import Wheel
 from crosswheel.model import Finding
-from crosswheel.rules.machine import judged
-from crosswheel.rules.places import folders, settled
-from crosswheel.rules.rule import Rule
 from crosswheel.targets import Target
 
 

@@ -11,10 +11,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 
+from crosswheel.audit.rules.rule import Rule
 from crosswheel.formats.wheels import Wheel
 from crosswheel.formats.zips import RATIO, Entry
 from crosswheel.model import Finding
-from crosswheel.rules.rule import Rule
 from crosswheel.targets import Target
 
 INDEX_LIMIT = 100 << 20

@@ -7,11 +7,8 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
-from crosswheel.formats.elf import Elf
-from crosswheel.formats.wheels import Wheel
-from crosswheel.model import Finding
-from crosswheel.rules.carriers import carrier_of, fills_environment
-from crosswheel.rules.places import (
+from crosswheel.audit.rules.carriers import carrier_of, fills_environment
+from crosswheel.audit.rules.places import (
     folder_of,
     folders,
     from_origin,
@@ -20,8 +17,11 @@ from crosswheel.rules.places import (
     stays_in_environment,
     stays_in_site_packages,
 )
-from crosswheel.rules.promise import Promise, promises
-from crosswheel.rules.rule import Rule
+from crosswheel.audit.rules.promise import Promise, promises
+from crosswheel.audit.rules.rule import Rule
+from crosswheel.formats.elf import Elf
+from crosswheel.formats.wheels import Wheel
+from crosswheel.model import Finding
 from crosswheel.targets import Target
 
 SANITIZERS = ("__ubsan_", "__asan_", "__tsan_", "__msan_", "__lsan_", "__hwasan_")

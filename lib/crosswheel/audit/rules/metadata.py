@@ -13,9 +13,9 @@ from packaging.metadata import ExceptionGroup, InvalidMetadata, Metadata, parse_
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from crosswheel.audit.rules.rule import Rule
 from crosswheel.formats.wheels import Wheel
 from crosswheel.model import Finding
-from crosswheel.rules.rule import Rule
 from crosswheel.targets import Target
 
 _MOST_VALUES = 10_000

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
 
+from crosswheel.audit.rules.carriers import brought_symbols
+from crosswheel.audit.rules.linkage import SANITIZERS
+from crosswheel.audit.rules.machine import judged
+from crosswheel.audit.rules.promise import Promise, is_of_libc, promises
+from crosswheel.audit.rules.rule import Rule
 from crosswheel.errors import UsageError
 from crosswheel.formats.elf import Elf, Undefined
 from crosswheel.formats.symbols import is_listed, known_pythons, libc_has, library_has, python_has
 from crosswheel.formats.wheels import Wheel
 from crosswheel.model import Finding
-from crosswheel.rules.carriers import brought_symbols
-from crosswheel.rules.linkage import SANITIZERS
-from crosswheel.rules.machine import judged
-from crosswheel.rules.promise import Promise, is_of_libc, promises
-from crosswheel.rules.rule import Rule
 from crosswheel.targets import Policy, PythonTag, Target, parse_python
 
 _MOST_NAMES = 10

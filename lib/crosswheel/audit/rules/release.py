@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from crosswheel.audit.rules.archive import INDEX_LIMIT
+from crosswheel.audit.rules.rule import Worded
 from crosswheel.builds import Build
 from crosswheel.distributions import Distribution
 from crosswheel.model import Finding
-from crosswheel.rules.archive import INDEX_LIMIT
-from crosswheel.rules.rule import Worded
 from crosswheel.version_control import Checkout
 
 _SHOWN = 3  # lines of what a renderer complains of

@@ -7,12 +7,12 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
+from crosswheel.audit.rules.promise import promises
+from crosswheel.audit.rules.rule import Rule
 from crosswheel.formats.elf import Elf
 from crosswheel.formats.symbols import is_of_python
 from crosswheel.formats.wheels import Extension, Wheel
 from crosswheel.model import Finding
-from crosswheel.rules.promise import promises
-from crosswheel.rules.rule import Rule
 from crosswheel.targets import PythonTag, Target, python_tags
 
 _FIRST_FREE_THREADED = 13

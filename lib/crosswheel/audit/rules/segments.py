@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from crosswheel.audit.rules.machine import judged
+from crosswheel.audit.rules.rule import Rule
 from crosswheel.formats.wheels import Wheel
 from crosswheel.model import Finding
-from crosswheel.rules.machine import judged
-from crosswheel.rules.rule import Rule
 from crosswheel.targets import Target
 
 # The largest pages that kernels are configured with, in bytes, where that is more than the 4 KiB of all others.
