@@ -22,6 +22,7 @@ from crosswheel.config import load_config
 from crosswheel.containers.images import Family
 from crosswheel.engines import ENGINES
 from crosswheel.engines.site import Site
+from crosswheel.engines.workspace import HostWorkspace, Workspace
 from crosswheel.errors import EngineUnavailable
 from crosswheel.hosts import local_host
 from crosswheel.journal import journal_of
@@ -31,7 +32,6 @@ from crosswheel.sdist import read_sdist
 from crosswheel.steps.work import Work
 from crosswheel.targets import Policy, Target, architectures, python_tags
 from crosswheel.testing import tiny_wheel
-from crosswheel.workspace import HostWorkspace, Workspace
 from projects import packed
 
 _GLIBCS = range(17, 400)  # more than there are, so that all targets are different ones

@@ -17,8 +17,8 @@ from typing import Any
 from unittest.mock import patch
 
 from crosswheel.containers.container import Container
+from crosswheel.engines.workspace import HostWorkspace
 from crosswheel.hosts import LocalHost
-from crosswheel.workspace import HostWorkspace
 
 _COMMANDS = (
     (LocalHost, "make_environment"),

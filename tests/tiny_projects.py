@@ -17,6 +17,7 @@ from crosswheel.config import Config, load_config
 from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.images import Family
 from crosswheel.engines.site import Site
+from crosswheel.engines.workspace import HostWorkspace, plain_workspace
 from crosswheel.errors import CrosswheelError, EngineUnavailable
 from crosswheel.hosts import LocalHost
 from crosswheel.index import Index, PipSettings
@@ -27,7 +28,6 @@ from crosswheel.process import Processes
 from crosswheel.sdist import read_sdist
 from crosswheel.targets import PythonTag, Target, parse_architecture, parse_policy
 from crosswheel.testing import tiny_elf
-from crosswheel.workspace import HostWorkspace, plain_workspace
 
 PATIENCE = 30  # seconds for a hook to begin, on a machine that is busy with other things
 PROJECTS = Path(__file__).parent / "projects"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from crosswheel.engines import ENGINES
 from crosswheel.engines.site import Site
+from crosswheel.engines.workspace import idle_workspace
 from crosswheel.errors import AuditFailed, CrosswheelError, TestFailed, explained
 from crosswheel.formats.wheels import named_wheel, read_wheel
 from crosswheel.index import sha256_of
@@ -25,7 +26,6 @@ from crosswheel.steps import Step, audit, build, repair, test
 from crosswheel.steps.again import again
 from crosswheel.steps.test import first_trial, untested
 from crosswheel.steps.work import Work
-from crosswheel.workspace import idle_workspace
 
 _TAIL = 30  # lines of a log that a failure shows
 _PURE = "a pure wheel: no cross build needed"

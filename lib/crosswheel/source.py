@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from crosswheel.addresses import redact
 from crosswheel.answers import answers_in
-from crosswheel.backend import make_distribution
 from crosswheel.config import declared_name, read_settings, read_toml
+from crosswheel.engines.backend import make_distribution
+from crosswheel.engines.workspace import plain_workspace
 from crosswheel.errors import BuildFailed, SourceError, UsageError
 from crosswheel.explanations import HERE, end_of, explain
 from crosswheel.hosts import LocalHost
@@ -27,7 +28,6 @@ from crosswheel.sdist import as_epoch, member_names, read_sdist, seal
 from crosswheel.targets import PythonTag
 from crosswheel.toolchains.startup import hide_folder, install_startup
 from crosswheel.version_control import last_commit
-from crosswheel.workspace import plain_workspace
 
 if TYPE_CHECKING:
     from packaging.version import Version

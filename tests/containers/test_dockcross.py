@@ -20,11 +20,11 @@ from crosswheel.config import load_config
 from crosswheel.containers.images import image_arch
 from crosswheel.engines.dockcross import Dockcross
 from crosswheel.engines.site import Site, look_around
+from crosswheel.engines.workspace import Workspace
 from crosswheel.formats.elf import Elf
 from crosswheel.formats.wheels import read_wheel
 from crosswheel.model import Interpreter, Job, Sdist, deaf
 from crosswheel.targets import parse_target
-from crosswheel.workspace import Workspace
 from tiny_projects import PROJECTS, tar_of
 
 pytestmark = pytest.mark.containers

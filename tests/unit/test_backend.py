@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from crosswheel.backend import requirement_names
+from crosswheel.engines.backend import requirement_names
 
 
 def test_the_names_of_requirements_are_normalised() -> None:

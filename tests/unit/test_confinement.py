@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from crosswheel.confinement import Confinement, is_available
-from crosswheel.workspace import HostWorkspace
+from crosswheel.engines.workspace import HostWorkspace
 from tiny_projects import tiny_host
 
 pytestmark = pytest.mark.skipif(not is_available(), reason="this kernel has no Landlock, or none of Linux 5.19")

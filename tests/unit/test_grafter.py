@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
+from crosswheel.engines.repair_worker import Grafter
 from crosswheel.errors import TimeLimit
-from crosswheel.grafter import Grafter
 from crosswheel.process import CommandFailed, Processes, Stopped
 from crosswheel.testing import tiny_elf, tiny_wheel
 

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from crosswheel.config import load_config
+from crosswheel.engines.workspace import HostWorkspace
 from crosswheel.errors import RepairFailed
 from crosswheel.formats.elf import Elf
 from crosswheel.formats.wheels import read_wheel
@@ -25,7 +26,6 @@ from crosswheel.model import Job, Sdist
 from crosswheel.steps.repair import repair
 from crosswheel.steps.work import Work
 from crosswheel.testing import tiny_elf, tiny_wheel
-from crosswheel.workspace import HostWorkspace
 from debug_info import DEBUG_INFO, with_debug_info
 from report_samples import make_job
 from tiny_projects import tiny_host, tiny_site

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from crosswheel import source
-from crosswheel.backend import Settings, install_requirements, quieten_backends
 from crosswheel.config import Config, load_config
 from crosswheel.containers.images import image_arch
 from crosswheel.engines import ENGINES, LADDER, offers
+from crosswheel.engines.backend import Settings, install_requirements, quieten_backends
 from crosswheel.engines.site import Site, look_around
+from crosswheel.engines.workspace import Workspace
 from crosswheel.errors import CrosswheelError, NothingToDo, UsageError, explaining
 from crosswheel.interpreters import fetch_interpreter, uv
 from crosswheel.keeping import at_work
@@ -31,7 +32,6 @@ from crosswheel.secrecy import conceal
 from crosswheel.steps.build import put_source, run_before, settings_for
 from crosswheel.targets import Target
 from crosswheel.terminal import is_interactive
-from crosswheel.workspace import Workspace
 
 _TIMEOUT = 12 * 3600  # seconds, unless --timeout says otherwise: people think longer than jobs run
 _TAIL = 15  # lines of the log, which is gone when it could be read

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from crosswheel import source
-from crosswheel.backend import quieten_backends
 from crosswheel.commands.cache import keep_within_limit
 from crosswheel.commands.plan import exit_code_of, expected, plan, plan_for
 from crosswheel.config import Config, load_config
@@ -18,6 +17,7 @@ from crosswheel.containers.container import remove_stale
 from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.images import image_arch
 from crosswheel.engines import ENGINES
+from crosswheel.engines.backend import quieten_backends
 from crosswheel.engines.site import Site, look_around
 from crosswheel.errors import (
     INTERRUPTED,

@@ -13,9 +13,9 @@ from crosswheel.engines.cross import Cross
 from crosswheel.engines.dockcross import Dockcross
 from crosswheel.engines.pypa import Pypa
 from crosswheel.engines.site import Site
+from crosswheel.engines.workspace import Workspace
 from crosswheel.model import Interpreter, Job, Sdist
 from crosswheel.targets import Target
-from crosswheel.workspace import Workspace
 
 
 class Engine(Protocol):

@@ -19,6 +19,7 @@ from crosswheel.containers.images import Family
 from crosswheel.engines import in_containers
 from crosswheel.engines.container_workspace import ContainerWorkspace
 from crosswheel.engines.site import Site
+from crosswheel.engines.workspace import Workspace
 from crosswheel.errors import MissingTool
 from crosswheel.model import Interpreter, Job, Sdist
 from crosswheel.process import CommandFailed
@@ -27,7 +28,6 @@ from crosswheel.toolchains.ccache import known_as
 from crosswheel.toolchains.pinned import version_of
 from crosswheel.toolchains.toolbox import CLANG_BIN, CLANG_CONFIGURATION, MOUNT, RESOURCES
 from crosswheel.toolchains.zig import source_version
-from crosswheel.workspace import Workspace
 
 
 class Accelerated:

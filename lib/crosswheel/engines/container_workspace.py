@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from crosswheel.containers.container import Container
 from crosswheel.containers.environment import EMPTY, site_packages
+from crosswheel.engines.workspace import MADE
 from crosswheel.hosts import LocalHost
 from crosswheel.installer import install, without_secrets
 from crosswheel.model import Usage
@@ -17,7 +18,6 @@ from crosswheel.targets import PythonTag
 from crosswheel.toolchains.bytecode import put_bytecode_of_packages
 from crosswheel.toolchains.ccache import hits_and_misses
 from crosswheel.toolchains.toolbox import UV
-from crosswheel.workspace import MADE
 
 COMPILES = f"{MADE}/compiles"
 """What ccache says of the compiles, which comes out with all else."""

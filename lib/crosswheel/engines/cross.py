@@ -17,6 +17,7 @@ from crosswheel.answers import answers_in
 from crosswheel.config import Config
 from crosswheel.containers.images import Family
 from crosswheel.engines.site import Site
+from crosswheel.engines.workspace import UNCOMPILED, HostWorkspace, private_environ
 from crosswheel.model import Interpreter, Job, Sdist, deaf
 from crosswheel.targets import Target
 from crosswheel.toolchains import libcxx
@@ -27,7 +28,6 @@ from crosswheel.toolchains.pinned import version_of
 from crosswheel.toolchains.rust import cargo_environ
 from crosswheel.toolchains.startup import HOOKS, IMPERSONATE, SIDE_BY_SIDE, install_startup, note_uncompiled
 from crosswheel.toolchains.zig import Zig, ensure_zig, make_objects, source_version, warm_up
-from crosswheel.workspace import UNCOMPILED, HostWorkspace, private_environ
 
 
 class Cross:

@@ -21,6 +21,7 @@ from crosswheel.engines.container_workspace import COMPILES, ContainerWorkspace
 from crosswheel.engines.furnished import furnished, seed, uv_knows
 from crosswheel.engines.network import network_of
 from crosswheel.engines.site import Site
+from crosswheel.engines.workspace import UNCOMPILED
 from crosswheel.errors import BuildFailed, CrosswheelError, EngineUnavailable
 from crosswheel.model import Interpreter, Job, Sdist
 from crosswheel.targets import Target
@@ -28,7 +29,6 @@ from crosswheel.toolchains import ccache
 from crosswheel.toolchains.build_systems import parallel_environ
 from crosswheel.toolchains.startup import HOOKS, SIDE_BY_SIDE, Startup, note_uncompiled, startup_files
 from crosswheel.toolchains.toolbox import CCACHE_BIN, MOUNT
-from crosswheel.workspace import UNCOMPILED
 
 MEMORY_SHARE = 0.9  # of the Docker host's; what runs the host stays out of a build's reach
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}

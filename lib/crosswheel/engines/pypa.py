@@ -14,9 +14,9 @@ from pathlib import Path
 from crosswheel.containers.images import Family
 from crosswheel.engines import in_containers
 from crosswheel.engines.site import Site
+from crosswheel.engines.workspace import Workspace
 from crosswheel.model import Interpreter, Job, Sdist
 from crosswheel.targets import Target
-from crosswheel.workspace import Workspace
 
 
 @dataclass(frozen=True)

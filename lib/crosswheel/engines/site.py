@@ -20,8 +20,8 @@ from crosswheel.containers.emulation import Running
 from crosswheel.containers.images import Family, Image, ensure_image, find_image, image_arch, pinned_image
 from crosswheel.containers.remembered import known_survey, pythons_of
 from crosswheel.engines.ahead import Ahead
+from crosswheel.engines.repair_worker import Grafter
 from crosswheel.errors import CrosswheelError, EngineUnavailable, ImageUnavailable
-from crosswheel.grafter import Grafter
 from crosswheel.hosts import LocalHost, local_host
 from crosswheel.keeping import user_cache
 from crosswheel.model import Interpreter, Listener, deaf

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from crosswheel.backend import Settings, make_distribution, requirement_names
 from crosswheel.config import Config
+from crosswheel.engines.backend import Settings, make_distribution, requirement_names
+from crosswheel.engines.workspace import MADE, UNCOMPILED, Workspace
 from crosswheel.errors import BuildFailed, WheelCount
 from crosswheel.explanations import end_of, explain
 from crosswheel.formats.wheels import read_wheel
@@ -17,7 +18,6 @@ from crosswheel.process import CommandFailed
 from crosswheel.sdist import unpack_sdist
 from crosswheel.steps.work import Work
 from crosswheel.uncompiled import read_uncompiled
-from crosswheel.workspace import MADE, UNCOMPILED, Workspace
 
 
 def build(work: Work) -> Work:

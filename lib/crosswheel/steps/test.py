@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import PurePosixPath
 
-from crosswheel.backend import unreachable_index
 from crosswheel.containers.container import Container
 from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.environment import EMPTY, FOLDER, environment, python, site_packages
+from crosswheel.engines.backend import unreachable_index
 from crosswheel.engines.furnished import seed
 from crosswheel.engines.site import Site
 from crosswheel.engines.trial import Trial, early, trial_of

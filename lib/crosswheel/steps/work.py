@@ -9,9 +9,9 @@ from pathlib import Path
 from crosswheel.config import Config
 from crosswheel.engines.site import Site
 from crosswheel.engines.trial import Trial
+from crosswheel.engines.workspace import Workspace
 from crosswheel.model import Difference, Finding, Job, Sdist
 from crosswheel.uncompiled import Uncompiled
-from crosswheel.workspace import Workspace
 
 
 @dataclass(frozen=True)

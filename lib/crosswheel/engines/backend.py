@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from crosswheel.engines.workspace import Workspace
 from crosswheel.errors import BuildFailed, CrosswheelError, DiskFull, IndexUnreachable, explained
 from crosswheel.process import CommandFailed
-from crosswheel.workspace import Workspace
 
 if TYPE_CHECKING:
     from build import ProjectBuilder
