@@ -67,7 +67,7 @@ def _against_native(requirement: str, stage: Stage, warm: Warm, shared: State) -
 
 def _download_requirements(sdist: Path, stage: Stage, shared: State) -> None:
     from crosswheel.config import read_toml
-    from crosswheel.sdist import unpack
+    from crosswheel.formats.sdists import unpack
 
     folder = stage.work / "requirements"
     folder.mkdir()

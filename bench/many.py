@@ -24,11 +24,11 @@ from crosswheel.engines import ENGINES
 from crosswheel.engines.site import Site
 from crosswheel.engines.workspace import HostWorkspace, Workspace
 from crosswheel.errors import EngineUnavailable
+from crosswheel.formats.sdists import read_sdist
 from crosswheel.hosts import local_host
 from crosswheel.journal import journal_of
 from crosswheel.model import Interpreter, Job, Plan, Sdist, deaf
 from crosswheel.pipeline import Run
-from crosswheel.sdist import read_sdist
 from crosswheel.steps.work import Work
 from crosswheel.targets import Policy, Target, architectures, python_tags
 from crosswheel.testing import tiny_wheel

@@ -19,13 +19,13 @@ from crosswheel.containers.images import Family
 from crosswheel.engines.site import Site
 from crosswheel.engines.workspace import HostWorkspace, plain_workspace
 from crosswheel.errors import CrosswheelError, EngineUnavailable
+from crosswheel.formats.sdists import read_sdist
 from crosswheel.hosts import LocalHost
 from crosswheel.index import Index, PipSettings
 from crosswheel.journal import journal_of
 from crosswheel.model import Event, Interpreter, Job, Outcome, Plan, Sdist, deaf
 from crosswheel.pipeline import Run
 from crosswheel.process import Processes
-from crosswheel.sdist import read_sdist
 from crosswheel.targets import PythonTag, Target, parse_architecture, parse_policy
 from crosswheel.testing import tiny_elf
 

@@ -18,13 +18,13 @@ from crosswheel.engines.backend import make_distribution
 from crosswheel.engines.workspace import plain_workspace
 from crosswheel.errors import BuildFailed, SourceError, UsageError
 from crosswheel.explanations import HERE, end_of, explain
+from crosswheel.formats.sdists import as_epoch, member_names, read_sdist, seal
 from crosswheel.hosts import LocalHost
 from crosswheel.index import is_sound
 from crosswheel.keeping import mark_used
 from crosswheel.model import Interpreter, Listener, Note, Sdist, chore
 from crosswheel.process import log_tail
 from crosswheel.scratch import temporary_folder
-from crosswheel.sdist import as_epoch, member_names, read_sdist, seal
 from crosswheel.targets import PythonTag
 from crosswheel.toolchains.startup import hide_folder, install_startup
 from crosswheel.version_control import last_commit

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bad_wheels import ARM, FAST, METADATA
-from crosswheel.distributions import read_distributions
+from crosswheel.formats.distributions import read_distributions
 from crosswheel.model import Listener, deaf
 from crosswheel.release.repositories import Repository
 from crosswheel.release.verification import Verification

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from twine.utils import DEFAULT_REPOSITORY
 
-from crosswheel.distributions import Distribution, read_distributions
+from crosswheel.formats.distributions import Distribution, read_distributions
 from crosswheel.model import Event, Note
 from crosswheel.release.attestations import attestation_of, make_attestations
 from crosswheel.release.repositories import Repository

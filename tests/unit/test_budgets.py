@@ -37,7 +37,7 @@ OFTEN = (
 
 READERS = {
     ".whl": "from crosswheel.audit.run import audit_wheel; told = audit_wheel(path)",
-    ".gz": "from crosswheel.sdist import read_sdist, unpack; read_sdist(path); unpack(path, path.parent / 'unpacked')",
+    ".gz": "from crosswheel.formats.sdists import read_sdist, unpack; read_sdist(path); unpack(path, path.parent / 'unpacked')",
     ".toml": "from crosswheel.config import load_config; load_config(path.parent, {})",
 }
 MEASURED = """

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from crosswheel.comparison import compare_wheels
+from crosswheel.formats.wheel_diff import compare_wheels
 from crosswheel.model import Difference
 from crosswheel.testing import tiny_elf, tiny_wheel
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
-from crosswheel.distributions import files_in, read_distributions
 from crosswheel.errors import CheckFailed, NothingToDo, UsageError
+from crosswheel.formats.distributions import files_in, read_distributions
 
 
 def files(folder: Path, *names: str) -> list[Path]:

@@ -12,8 +12,8 @@ from packaging.version import Version
 
 from crosswheel.audit.rules import RELEASE_RULES
 from crosswheel.audit.rules.release import Described, Release, ReleaseRule
-from crosswheel.builds import Build
-from crosswheel.distributions import Distribution
+from crosswheel.formats.build_reports import Build
+from crosswheel.formats.distributions import Distribution
 from crosswheel.model import Finding
 from crosswheel.steps.check import check, graver
 from crosswheel.targets import parse_target

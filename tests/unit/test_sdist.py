@@ -11,7 +11,7 @@ import pytest
 
 from crosswheel.answers import Answers
 from crosswheel.errors import SourceError
-from crosswheel.sdist import (
+from crosswheel.formats.sdists import (
     member_names,
     read_sdist,
     unpack,
@@ -295,7 +295,7 @@ def test_a_number_of_thousands_of_digits_is_no_version_of_python(tmp_path: Path)
 
 
 def test_an_archive_that_becomes_too_much_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("crosswheel.sdist.UNPACKED", 1 << 20)
+    monkeypatch.setattr("crosswheel.formats.sdists.UNPACKED", 1 << 20)
     path = tar_of({"zeros": bytes(4 << 20)}, tmp_path)
     with pytest.raises(SourceError, match="which is a bomb"):
         read_sdist(path)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from crosswheel.errors import SourceError, TimeLimit, UsageError
+from crosswheel.formats.sdists import member_names, seal, unpack, unpack_sdist
 from crosswheel.model import Chore, Event, Sdist
-from crosswheel.sdist import member_names, seal, unpack, unpack_sdist
 from crosswheel.source import _parse_name, fetch, requires_python_of
 from tiny_projects import PKG_INFO, tiny_host, tiny_project
 

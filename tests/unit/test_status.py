@@ -9,8 +9,8 @@ import pytest
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from crosswheel.builds import Build
-from crosswheel.distributions import Distribution
+from crosswheel.formats.build_reports import Build
+from crosswheel.formats.distributions import Distribution
 from crosswheel.release.published import PublishedFile
 from crosswheel.report.status import status_document, status_text
 from crosswheel.steps.status import Made, ReleaseStatus, Standing, lacking, last_release, standings

@@ -25,7 +25,6 @@ from hypothesis import strategies as st
 
 from crosswheel.audit.run import audit_files
 from crosswheel.commands import run_verb
-from crosswheel.distributions import Distribution, read_distributions
 from crosswheel.errors import (
     AuditFailed,
     CheckFailed,
@@ -37,6 +36,7 @@ from crosswheel.errors import (
     UsageError,
     VerifyFailed,
 )
+from crosswheel.formats.distributions import Distribution, read_distributions
 from crosswheel.index import PipSettings
 from crosswheel.model import Event, Note, Transfer, deaf
 from crosswheel.release.delivery import _reason

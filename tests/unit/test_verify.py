@@ -15,8 +15,8 @@ import pytest
 
 from bad_wheels import ARM, FAST, METADATA
 from crosswheel.commands import run_verb
-from crosswheel.distributions import Distribution, read_distributions
 from crosswheel.errors import IndexUnreachable, NoCredentials, VerifyFailed
+from crosswheel.formats.distributions import Distribution, read_distributions
 from crosswheel.index import sha256_of
 from crosswheel.model import Event, Note, deaf
 from crosswheel.process import Processes

@@ -10,8 +10,8 @@ from typing import Any, TextIO
 from crosswheel.audit.rules.wheelhouse import entry
 from crosswheel.commands.audit import targets_of
 from crosswheel.config import Config, load_config
-from crosswheel.distributions import Distribution, read_distributions
 from crosswheel.errors import VerifyFailed, explaining
+from crosswheel.formats.distributions import Distribution, read_distributions
 from crosswheel.formats.wheels import Wheel, read_wheel
 from crosswheel.index import read_pip_settings
 from crosswheel.plan import served_targets

@@ -19,9 +19,9 @@ from crosswheel.containers.ownership import KIND, LABEL, PROJECT, labels
 from crosswheel.engines.container_workspace import PREPARED, ContainerWorkspace
 from crosswheel.engines.site import Site
 from crosswheel.errors import BuildFailed
+from crosswheel.formats.sdists import unpack_sdist
 from crosswheel.model import Job, Sdist, chore
 from crosswheel.process import CommandFailed
-from crosswheel.sdist import unpack_sdist
 
 _SOURCES = PurePosixPath("/etc/crosswheel/sources")
 

@@ -23,7 +23,7 @@ from crosswheel.process import Attached, CommandFailed, Processes, start_connect
 from crosswheel.scratch import temporary_folder
 
 _POLL = 0.05  # seconds between two looks whether the run was stopped
-_MODULE = "crosswheel.grafting"
+_MODULE = "crosswheel.formats.auditwheel_repair"
 
 
 @dataclass

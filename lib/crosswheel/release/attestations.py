@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crosswheel.addresses import redact
-from crosswheel.distributions import Distribution
 from crosswheel.errors import CheckFailed
+from crosswheel.formats.distributions import Distribution
 from crosswheel.model import Listener, Note
 from crosswheel.release.repositories import Repository
 

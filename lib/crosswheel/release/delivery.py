@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus, urljoin
 
 from crosswheel.addresses import redact
-from crosswheel.distributions import Distribution
 from crosswheel.errors import CheckFailed, CrosswheelError, NoCredentials, UploadFailed, UsageError
+from crosswheel.formats.distributions import Distribution
 from crosswheel.index import explained, network
 from crosswheel.model import Listener, Transfer
 from crosswheel.release.repositories import Repository, silence_twine

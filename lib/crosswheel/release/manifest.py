@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 
 from crosswheel import __version__
-from crosswheel.builds import Build
-from crosswheel.distributions import Distribution
+from crosswheel.formats.build_reports import Build
+from crosswheel.formats.distributions import Distribution
 from crosswheel.release.changelog import Entry
 from crosswheel.release.verification import Verification
 from crosswheel.toolchains.pinned import version_of

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from crosswheel.distributions import Distribution
 from crosswheel.errors import VerifyFailed
+from crosswheel.formats.distributions import Distribution
+from crosswheel.formats.sdists import read_sdist
 from crosswheel.formats.wheels import read_wheel
 from crosswheel.release.choices import Choice
 from crosswheel.release.published import PublishedFile
 from crosswheel.release.repositories import Repository
-from crosswheel.sdist import read_sdist
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from crosswheel import __version__
-from crosswheel.builds import Build
-from crosswheel.distributions import Distribution
+from crosswheel.formats.build_reports import Build
+from crosswheel.formats.distributions import Distribution
 from crosswheel.release.changelog import Entry
 from crosswheel.release.manifest import Manifest
 from crosswheel.release.verification import Verification

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from crosswheel.distributions import Distribution
+from crosswheel.formats.distributions import Distribution
 from crosswheel.release.repositories import Repository
 from crosswheel.report.console import styled
 from crosswheel.report.terminal import shown

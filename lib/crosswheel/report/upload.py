@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from crosswheel import __version__
-from crosswheel.distributions import Distribution
+from crosswheel.formats.distributions import Distribution
 from crosswheel.release.repositories import Repository
 from crosswheel.report.console import plain_console, styled
 from crosswheel.report.document import SCHEMA, Document

@@ -20,7 +20,7 @@ def again(work: Work) -> Work:
     Raises as `build` and `repair` do.
     """
     # Every run imports the steps, and hardly any builds twice.
-    from crosswheel.comparison import compare_wheels
+    from crosswheel.formats.wheel_diff import compare_wheels
 
     job, first = replace(work.job, following=None), work.workspace
     site = replace(work.site, config=replace(work.config, fresh=True))

@@ -12,10 +12,10 @@ from crosswheel.engines.backend import Settings, make_distribution, requirement_
 from crosswheel.engines.workspace import MADE, UNCOMPILED, Workspace
 from crosswheel.errors import BuildFailed, WheelCount
 from crosswheel.explanations import end_of, explain
+from crosswheel.formats.sdists import unpack_sdist
 from crosswheel.formats.wheels import read_wheel
 from crosswheel.model import Sdist
 from crosswheel.process import CommandFailed
-from crosswheel.sdist import unpack_sdist
 from crosswheel.steps.work import Work
 from crosswheel.uncompiled import read_uncompiled
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from packaging.utils import NormalizedName
 from packaging.version import Version
 
-from crosswheel.builds import Build
-from crosswheel.distributions import Distribution
+from crosswheel.formats.build_reports import Build
+from crosswheel.formats.distributions import Distribution
 from crosswheel.release.published import PublishedFile
 from crosswheel.release.reach import Place, best_of, places_of, reaches
 from crosswheel.targets import Target

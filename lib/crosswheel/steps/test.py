@@ -18,11 +18,11 @@ from crosswheel.engines.furnished import seed
 from crosswheel.engines.site import Site
 from crosswheel.engines.trial import Trial, early, trial_of
 from crosswheel.errors import CrosswheelError, EmulatorCrashed, TestFailed
+from crosswheel.formats.sdists import unpack_sdist
 from crosswheel.formats.wheels import read_wheel, top_level_modules
 from crosswheel.installer import install, without_secrets
 from crosswheel.model import Job, Sdist
 from crosswheel.process import CommandFailed
-from crosswheel.sdist import unpack_sdist
 from crosswheel.steps.work import Work
 from crosswheel.targets import Target
 from crosswheel.toolchains.bytecode import put_bytecode_of_packages

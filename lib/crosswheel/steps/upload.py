@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from crosswheel.distributions import Distribution
 from crosswheel.errors import FileClash, IndexUnreachable, NoCredentials, UploadFailed, VerifyFailed
+from crosswheel.formats.distributions import Distribution
 from crosswheel.model import Listener, Note
 from crosswheel.release.attestations import add_attestation, make_attestations
 from crosswheel.release.delivery import Server, Trouble, connect, read_package, sealed

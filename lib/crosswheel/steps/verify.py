@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from crosswheel.audit.run import audit_wheel, switched_off
-from crosswheel.distributions import Distribution
 from crosswheel.errors import IndexUnreachable
+from crosswheel.formats.distributions import Distribution
 from crosswheel.index import sha256_of
 from crosswheel.model import Listener, Note, chore, deaf
 from crosswheel.process import Processes

@@ -11,8 +11,8 @@ from packaging.version import InvalidVersion, Version
 
 from crosswheel.audit.rules.archive import INDEX_LIMIT
 from crosswheel.audit.rules.rule import Worded
-from crosswheel.builds import Build
-from crosswheel.distributions import Distribution
+from crosswheel.formats.build_reports import Build
+from crosswheel.formats.distributions import Distribution
 from crosswheel.model import Finding
 from crosswheel.version_control import Checkout
 

@@ -1,4 +1,4 @@
-"""auditwheel's part of a repair: `python -m crosswheel.grafting`, whose answer is one line of JSON.
+"""auditwheel's part of a repair: `python -m crosswheel.formats.auditwheel_repair`, whose answer is one line of JSON.
 
 It changes the current folder while it works, and jobs are threads: so it has a process of its own. Without arguments it
 imports all that repairs need and waits for requests from the socket that is its input, to fork for each. What nobody
