@@ -29,7 +29,7 @@ from compiled_wheels import metadata
 
 import bad_wheels
 from crosswheel.errors import UsageError
-from crosswheel.targets import parse_platform
+from crosswheel.model.targets import parse_platform
 
 PROGRAMS = Path(sys.executable).parent
 _TIMEOUT = 120.0

@@ -66,8 +66,8 @@ def _against_native(requirement: str, stage: Stage, warm: Warm, shared: State) -
 
 
 def _download_requirements(sdist: Path, stage: Stage, shared: State) -> None:
-    from crosswheel.config import read_toml
     from crosswheel.formats.sdists import unpack
+    from crosswheel.model.config import read_toml
 
     folder = stage.work / "requirements"
     folder.mkdir()

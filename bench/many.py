@@ -18,7 +18,6 @@ from itertools import islice, product
 from pathlib import Path
 from unittest.mock import patch
 
-from crosswheel.config import load_config
 from crosswheel.containers.images import Family
 from crosswheel.engines import ENGINES
 from crosswheel.engines.site import Site
@@ -27,10 +26,11 @@ from crosswheel.errors import EngineUnavailable
 from crosswheel.formats.sdists import read_sdist
 from crosswheel.hosts import local_host
 from crosswheel.journal import journal_of
-from crosswheel.model import Interpreter, Job, Plan, Sdist, deaf
+from crosswheel.model.config import load_config
+from crosswheel.model.job import Interpreter, Job, Plan, Sdist, deaf
+from crosswheel.model.targets import Policy, Target, architectures, python_tags
 from crosswheel.pipeline import Run
 from crosswheel.steps.work import Work
-from crosswheel.targets import Policy, Target, architectures, python_tags
 from crosswheel.testing import tiny_wheel
 from projects import packed
 

@@ -6,9 +6,9 @@ import time
 from itertools import cycle, islice, product
 from pathlib import Path
 
-from crosswheel.model import Interpreter, Job
+from crosswheel.model.job import Interpreter, Job
+from crosswheel.model.targets import Target, architectures, parse_policy, python_tags
 from crosswheel.plan import plan_job
-from crosswheel.targets import Target, architectures, parse_policy, python_tags
 
 COUNT = 10_000
 

@@ -46,7 +46,7 @@ MAIN, SMALL, LARGE = PROJECTS
 def fetched(requirement: str, work: Path) -> Path:
     """The sdist, from the package index or from what was fetched of it before."""
     from crosswheel.hosts import local_host
-    from crosswheel.model import deaf
+    from crosswheel.model.job import deaf
     from crosswheel.source import fetch
 
     return fetch(requirement, local_host(offline=False, listener=deaf), work, deaf).path

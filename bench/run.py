@@ -266,7 +266,7 @@ def _stage() -> Iterator[Stage]:
 
 def _interpreters() -> dict[str, Path]:
     from crosswheel.hosts import local_host
-    from crosswheel.model import deaf
+    from crosswheel.model.job import deaf
 
     found = local_host(offline=True, listener=deaf).interpreters
     return {str(tag): interpreter.path for tag, interpreter in found.items() if interpreter.headers}

@@ -17,7 +17,7 @@ import filelock
 import pytest
 from packaging.utils import parse_wheel_filename
 
-from crosswheel.targets import PythonTag, load_table
+from crosswheel.model.targets import PythonTag, load_table
 from debian import DebianUnavailable, unpacked
 
 EMULATOR = "qemu-aarch64-static"

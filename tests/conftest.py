@@ -13,8 +13,8 @@ import pytest
 from arm import SUITES, ArmPython, debian_packages, find_arm_python
 from builds import PYTHONS, Builder, build
 from crosswheel.interpreters import find_interpreters
+from crosswheel.model.targets import parse_python
 from crosswheel.process import Processes
-from crosswheel.targets import parse_python
 from debian import DebianUnavailable, unpacked
 
 # Debian's words for our architectures.

@@ -14,7 +14,7 @@ import pytest
 
 from crosswheel import journal, output
 from crosswheel.engines import ENGINES
-from crosswheel.model import Event, StepStarted
+from crosswheel.model.job import Event, StepStarted
 from tiny_projects import TARGETS, TinyEngine, Yard
 
 # Where a wheel is half put into the journal, and half into the output folder.

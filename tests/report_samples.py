@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from crosswheel.model import Artifact, Interpreter, Job, Refusal
-from crosswheel.targets import parse_target
+from crosswheel.model.job import Artifact, Interpreter, Job, Refusal
+from crosswheel.model.targets import parse_target
 
 
 def make_job(target: str, engine: str = "cross", version: str = "", refused: str = "") -> Job:

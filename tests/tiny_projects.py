@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from crosswheel.config import Config, load_config
 from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.images import Family
 from crosswheel.engines.site import Site
@@ -23,10 +22,11 @@ from crosswheel.formats.sdists import read_sdist
 from crosswheel.hosts import LocalHost
 from crosswheel.index import Index, PipSettings
 from crosswheel.journal import journal_of
-from crosswheel.model import Event, Interpreter, Job, Outcome, Plan, Sdist, deaf
+from crosswheel.model.config import Config, load_config
+from crosswheel.model.job import Event, Interpreter, Job, Outcome, Plan, Sdist, deaf
+from crosswheel.model.targets import PythonTag, Target, parse_architecture, parse_policy
 from crosswheel.pipeline import Run
 from crosswheel.process import Processes
-from crosswheel.targets import PythonTag, Target, parse_architecture, parse_policy
 from crosswheel.testing import tiny_elf
 
 PATIENCE = 30  # seconds for a hook to begin, on a machine that is busy with other things

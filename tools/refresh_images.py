@@ -18,8 +18,8 @@ from crosswheel.containers.references import parse_reference
 from crosswheel.errors import CrosswheelError, UsageError
 from crosswheel.index import Index, read_pip_settings
 from crosswheel.keeping import user_cache
+from crosswheel.model.targets import Architecture, Policy, architectures, parse_policy
 from crosswheel.process import Processes
-from crosswheel.targets import Architecture, Policy, architectures, parse_policy
 
 Pins = Mapping[tuple[Policy, Architecture], ImagePin]
 

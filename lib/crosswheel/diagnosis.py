@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Literal, TypeAlias, TypeVar
 
-from crosswheel.config import Config
 from crosswheel.containers import binfmt
 from crosswheel.containers.docker_host import DockerHost, connect, contexts, engine_errors
 from crosswheel.containers.emulation import Running, ensure_init, survey
 from crosswheel.errors import CannotRun, CrosswheelError, EngineUnavailable, MissingTool
 from crosswheel.hosts import LocalHost
 from crosswheel.interpreters import uv
-from crosswheel.model import Interpreter
+from crosswheel.model.config import Config
+from crosswheel.model.job import Interpreter
+from crosswheel.model.targets import Architecture, architectures
 from crosswheel.process import Processes
-from crosswheel.targets import Architecture, architectures
 from crosswheel.toolchains.pinned import version_of
 from crosswheel.toolchains.zig import program_path
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from crosswheel.targets import load_table
+from crosswheel.model.targets import load_table
 
 HERE = "here"
 """The place of what is done on this machine and for it: sdists."""

@@ -15,9 +15,9 @@ from crosswheel.index import Index, read_pip_settings
 from crosswheel.installer import install, uv_home, without_secrets
 from crosswheel.interpreters import find_interpreters, uv
 from crosswheel.keeping import own_cache, user_cache
-from crosswheel.model import Interpreter, Listener
+from crosswheel.model.job import Interpreter, Listener
+from crosswheel.model.targets import PythonTag
 from crosswheel.process import Processes
-from crosswheel.targets import PythonTag
 
 # What a build may see of the caller's environment: how to reach the network and where temporary files go. Not HOME,
 # no tokens: build backends run code that nobody here has read.

@@ -26,7 +26,7 @@ from crosswheel.answers import Answers
 from crosswheel.errors import CrosswheelError, IndexUnreachable, NoCredentials, SourceError, UsageError
 from crosswheel.formats.budget import OverBudget
 from crosswheel.keeping import mark_used
-from crosswheel.model import Listener, Transfer, deaf
+from crosswheel.model.job import Listener, Transfer, deaf
 from crosswheel.pages import BoundedBody
 from crosswheel.process import CommandFailed, Processes
 from crosswheel.trust import Trust, named_authorities

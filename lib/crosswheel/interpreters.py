@@ -12,9 +12,9 @@ from typing import Any
 
 from crosswheel.answers import Answers
 from crosswheel.errors import CrosswheelError, MissingTool, UsageError
-from crosswheel.model import Interpreter
+from crosswheel.model.job import Interpreter
+from crosswheel.model.targets import PythonTag, python_tags
 from crosswheel.process import CommandFailed, Processes
-from crosswheel.targets import PythonTag, python_tags
 
 _FORGETFUL = Answers()
 _PATIENCE = 30.0  # seconds for an interpreter to say who it is; a name in PATH may be anything

@@ -26,8 +26,8 @@ from crosswheel.errors import UsageError
 from crosswheel.hosts import LocalHost
 from crosswheel.index import sha256_of
 from crosswheel.keeping import mark_used, put, remove
-from crosswheel.model import Job, Listener, Note, Usage
-from crosswheel.targets import parse_target
+from crosswheel.model.job import Job, Listener, Note, Usage
+from crosswheel.model.targets import parse_target
 from crosswheel.uncompiled import Uncompiled
 
 _SCHEMA = 1

@@ -17,7 +17,7 @@ from crosswheel.errors import AuditFailed, CrosswheelError, TestFailed, explaine
 from crosswheel.formats.wheels import named_wheel, read_wheel
 from crosswheel.index import sha256_of
 from crosswheel.journal import Journal, Made
-from crosswheel.model import Failure, Job, Outcome, Sdist, Status, StepStarted, StepTime, Usage
+from crosswheel.model.job import Failure, Job, Outcome, Sdist, Status, StepStarted, StepTime, Usage
 from crosswheel.output import Output, keep
 from crosswheel.process import Stopped, log_tail
 from crosswheel.recipe import build_key, test_key

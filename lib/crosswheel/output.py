@@ -11,8 +11,8 @@ from pathlib import Path
 from crosswheel.errors import AuditFailed
 from crosswheel.formats.wheels import artifact, may_serve_others, serves
 from crosswheel.index import sha256_of
-from crosswheel.model import Artifact, Sdist
-from crosswheel.targets import Target
+from crosswheel.model.job import Artifact, Sdist
+from crosswheel.model.targets import Target
 
 
 @dataclass(frozen=True)

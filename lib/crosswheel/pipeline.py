@@ -9,7 +9,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from crosswheel.config import Config
 from crosswheel.engines import ENGINES
 from crosswheel.engines.site import Site
 from crosswheel.errors import (
@@ -25,12 +24,13 @@ from crosswheel.errors import (
 from crosswheel.hosts import LocalHost
 from crosswheel.journal import Journal
 from crosswheel.making import Maker, failure
-from crosswheel.model import Failure, Job, JobFinished, Note, Outcome, Plan, Refusal, Sdist, Usage
+from crosswheel.model.config import Config
+from crosswheel.model.job import Failure, Job, JobFinished, Note, Outcome, Plan, Refusal, Sdist, Usage
+from crosswheel.model.targets import Architecture, Policy, Target
 from crosswheel.output import Output
 from crosswheel.process import Stopped
 from crosswheel.schedule import expected_seconds, history_of, longest_first, processors, workers
 from crosswheel.steps.test import prepare_test, untested
-from crosswheel.targets import Architecture, Policy, Target
 
 _REUSED = "only tried on the Python that it was built for"
 _FOUND = "an earlier run built it there"

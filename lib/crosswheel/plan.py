@@ -10,10 +10,10 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.tags import Tag
 
 from crosswheel.audit.rules.tags import would_install
-from crosswheel.config import Config
 from crosswheel.errors import SourceError
-from crosswheel.model import Interpreter, Job, LeftOut, Plan, Refusal
-from crosswheel.targets import Architecture, Policy, PythonTag, Target, oldest_policy, python_tags
+from crosswheel.model.config import Config
+from crosswheel.model.job import Interpreter, Job, LeftOut, Plan, Refusal
+from crosswheel.model.targets import Architecture, Policy, PythonTag, Target, oldest_policy, python_tags
 
 Offer = Callable[[str, Target], "Interpreter | str"]
 """Engine name, target -> the interpreter that would run the build backend, or why there is none."""

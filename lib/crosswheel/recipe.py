@@ -18,8 +18,8 @@ from crosswheel.containers.images import Image
 from crosswheel.engines import ENGINES
 from crosswheel.engines.site import Site
 from crosswheel.errors import CrosswheelError
-from crosswheel.model import Job, Sdist
-from crosswheel.targets import Architecture
+from crosswheel.model.job import Job, Sdist
+from crosswheel.model.targets import Architecture
 from crosswheel.toolchains.pinned import version_of
 
 # Who drives the backend and repairs the wheel; uv, Zig and their kin are pinned, and have versions of their own.

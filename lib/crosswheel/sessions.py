@@ -13,7 +13,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crosswheel.verbs import VERBS
+from crosswheel.model.verbs import VERBS
 
 if TYPE_CHECKING:
     import nox
@@ -65,7 +65,7 @@ def _run(session: nox.Session, verb: str, fixed: dict[str, Any]) -> None:
 def _options(session: nox.Session, verb: str, fixed: dict[str, Any]) -> dict[str, Any]:
     """What was given after the dashes, and what the session's name says."""
     from crosswheel.errors import UsageError
-    from crosswheel.flags import parse_flags
+    from crosswheel.model.flags import parse_flags
 
     given = parse_flags(session.posargs, verb, session.name)
     if twice := sorted(given.keys() & fixed):

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from crosswheel.addresses import redact
 from crosswheel.answers import answers_in
-from crosswheel.config import declared_name, read_settings, read_toml
 from crosswheel.engines.backend import make_distribution
 from crosswheel.engines.workspace import plain_workspace
 from crosswheel.errors import BuildFailed, SourceError, UsageError
@@ -22,10 +21,11 @@ from crosswheel.formats.sdists import as_epoch, member_names, read_sdist, seal
 from crosswheel.hosts import LocalHost
 from crosswheel.index import is_sound
 from crosswheel.keeping import mark_used
-from crosswheel.model import Interpreter, Listener, Note, Sdist, chore
+from crosswheel.model.config import declared_name, read_settings, read_toml
+from crosswheel.model.job import Interpreter, Listener, Note, Sdist, chore
+from crosswheel.model.targets import PythonTag
 from crosswheel.process import log_tail
 from crosswheel.scratch import temporary_folder
-from crosswheel.targets import PythonTag
 from crosswheel.toolchains.startup import hide_folder, install_startup
 from crosswheel.version_control import last_commit
 

@@ -19,14 +19,14 @@ from invoke.program import Program
 from invoke.tasks import Task
 
 from crosswheel import __version__
-from crosswheel.config import Option
 from crosswheel.endings import ending_in_order
 from crosswheel.errors import INTERRUPTED, CrosswheelError, UsageError, explaining
-from crosswheel.flags import flag_options, parse_value, takes_many
+from crosswheel.model.config import Option
+from crosswheel.model.flags import flag_options, parse_value, takes_many
+from crosswheel.model.targets import did_you_mean
+from crosswheel.model.verbs import VERBS
 from crosswheel.report.streams import guarded_streams, standard_output
 from crosswheel.report.untrusted import error_text
-from crosswheel.targets import did_you_mean
-from crosswheel.verbs import VERBS
 
 
 def _task(verb: str, text: str) -> Task[Any]:

@@ -29,9 +29,9 @@ from crosswheel.containers.images import Image, ensure_image
 from crosswheel.containers.opt_python import find_pythons
 from crosswheel.containers.ownership import LABEL, is_stale, labels
 from crosswheel.errors import BuildFailed, ContainerLost, EngineUnavailable, OutOfMemory, TimeLimit
-from crosswheel.model import deaf
+from crosswheel.model.job import deaf
+from crosswheel.model.targets import parse_architecture
 from crosswheel.process import CommandFailed, Processes, Stopped
-from crosswheel.targets import parse_architecture
 
 pytestmark = pytest.mark.containers
 
@@ -483,7 +483,7 @@ from crosswheel.containers.docker_host import connect
 from crosswheel.containers.images import find_image
 from crosswheel.containers.ownership import labels
 from crosswheel.process import Processes
-from crosswheel.targets import parse_architecture
+from crosswheel.model.targets import parse_architecture
 
 arch, host = parse_architecture("x86_64"), connect(sys.argv[1], os.environ)
 image = find_image(host, sys.argv[2], arch)

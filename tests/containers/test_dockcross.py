@@ -16,15 +16,15 @@ from containers.engine import Engine
 from containers.stand_ins.dockcross import TRIPLE
 from containers.stand_ins.manylinux import POLICY
 from crosswheel.commands import run_verb
-from crosswheel.config import load_config
 from crosswheel.containers.images import image_arch
 from crosswheel.engines.dockcross import Dockcross
 from crosswheel.engines.site import Site, look_around
 from crosswheel.engines.workspace import Workspace
 from crosswheel.formats.elf import Elf
 from crosswheel.formats.wheels import read_wheel
-from crosswheel.model import Interpreter, Job, Sdist, deaf
-from crosswheel.targets import parse_target
+from crosswheel.model.config import load_config
+from crosswheel.model.job import Interpreter, Job, Sdist, deaf
+from crosswheel.model.targets import parse_target
 from tiny_projects import PROJECTS, tar_of
 
 pytestmark = pytest.mark.containers

@@ -15,7 +15,7 @@ from containers.engine import Engine
 from crosswheel import diagnosis
 from crosswheel.commands.doctor import doctor
 from crosswheel.containers import binfmt
-from crosswheel.targets import architectures
+from crosswheel.model.targets import architectures
 from crosswheel.toolchains.zig import program_path
 
 pytestmark = [pytest.mark.containers, pytest.mark.binfmt]

@@ -18,7 +18,7 @@ from crosswheel.containers.emulation import Running, probe
 from crosswheel.containers.ownership import LABEL
 from crosswheel.containers.remembered import grounds, known_survey
 from crosswheel.errors import CannotRun
-from crosswheel.targets import Architecture, architectures
+from crosswheel.model.targets import Architecture, architectures
 
 pytestmark = [pytest.mark.containers, pytest.mark.binfmt]
 

@@ -29,8 +29,6 @@ from containers.engine import Engine
 from containers.program import find_program
 from containers.stand_ins.manylinux import POLICY
 from crosswheel.commands import run_verb
-from crosswheel.config import load_config
-from crosswheel.config import options as options_of
 from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.ownership import KIND, LABEL
 from crosswheel.engines import in_containers
@@ -39,8 +37,10 @@ from crosswheel.engines.site import look_around
 from crosswheel.errors import CrosswheelError
 from crosswheel.formats.elf import Elf
 from crosswheel.formats.wheels import read_wheel
-from crosswheel.model import deaf
-from crosswheel.targets import parse_target
+from crosswheel.model.config import load_config
+from crosswheel.model.config import options as options_of
+from crosswheel.model.job import deaf
+from crosswheel.model.targets import parse_target
 from tiny_projects import PROJECTS
 
 pytestmark = [pytest.mark.containers, pytest.mark.index]

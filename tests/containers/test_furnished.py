@@ -11,7 +11,6 @@ import pytest
 
 from containers.engine import Engine
 from containers.stand_ins.manylinux import POLICY
-from crosswheel.config import load_config
 from crosswheel.containers.binfmt import Handler
 from crosswheel.containers.caches import PACKAGES
 from crosswheel.containers.container import Container
@@ -22,8 +21,9 @@ from crosswheel.engines.furnished import furnished, seed
 from crosswheel.engines.in_containers import container_of
 from crosswheel.engines.site import Site, look_around
 from crosswheel.errors import BuildFailed
-from crosswheel.model import Interpreter, deaf
-from crosswheel.targets import parse_target
+from crosswheel.model.config import load_config
+from crosswheel.model.job import Interpreter, deaf
+from crosswheel.model.targets import parse_target
 from crosswheel.toolchains.bytecode import put_bytecode_of_packages
 from crosswheel.toolchains.toolbox import UV
 

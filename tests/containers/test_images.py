@@ -24,8 +24,8 @@ from crosswheel.commands import run_verb
 from crosswheel.containers.docker_host import DockerHost, connect
 from crosswheel.containers.images import Image, ensure_image, find_image
 from crosswheel.errors import EngineUnavailable, ImageUnavailable
-from crosswheel.model import Chore, Event, Note, Transfer
-from crosswheel.targets import Architecture, parse_architecture
+from crosswheel.model.job import Chore, Event, Note, Transfer
+from crosswheel.model.targets import Architecture, parse_architecture
 
 pytestmark = pytest.mark.containers
 

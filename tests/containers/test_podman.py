@@ -30,9 +30,9 @@ from crosswheel.containers.images import Image, ensure_image
 from crosswheel.containers.memory import watch
 from crosswheel.containers.ownership import KIND, LABEL, PROJECT, labels
 from crosswheel.errors import EngineUnavailable, ImageUnavailable
-from crosswheel.model import deaf
+from crosswheel.model.job import deaf
+from crosswheel.model.targets import architectures
 from crosswheel.process import Processes
-from crosswheel.targets import architectures
 from tiny_projects import tiny_project
 
 pytestmark = pytest.mark.containers

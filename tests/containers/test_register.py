@@ -19,7 +19,7 @@ from crosswheel.containers.docker_host import connect
 from crosswheel.containers.emulation import probe
 from crosswheel.containers.ownership import LABEL
 from crosswheel.errors import CannotRun
-from crosswheel.targets import Architecture, architectures
+from crosswheel.model.targets import Architecture, architectures
 
 pytestmark = [pytest.mark.containers, pytest.mark.binfmt]
 

@@ -11,14 +11,14 @@ import pytest
 
 from containers.engine import Engine
 from containers.sshd import SshUnavailable, running_sshd
-from crosswheel.config import load_config
 from crosswheel.containers.docker_host import DockerHost, connect
 from crosswheel.engines.in_containers import container_of
 from crosswheel.engines.site import Site
 from crosswheel.errors import EngineUnavailable
 from crosswheel.hosts import LocalHost, local_host
-from crosswheel.model import deaf
-from crosswheel.targets import parse_architecture
+from crosswheel.model.config import load_config
+from crosswheel.model.job import deaf
+from crosswheel.model.targets import parse_architecture
 
 pytestmark = pytest.mark.containers
 

@@ -14,9 +14,9 @@ import pytest
 from arm import SUITES, ArmPython
 from crosswheel.answers import Answers
 from crosswheel.interpreters import find_interpreters
-from crosswheel.model import Interpreter
+from crosswheel.model.job import Interpreter
+from crosswheel.model.targets import PythonTag, Target, oldest_policy, parse_architecture
 from crosswheel.process import Processes
-from crosswheel.targets import PythonTag, Target, oldest_policy, parse_architecture
 from crosswheel.testing import tiny_wheel
 from crosswheel.toolchains.description import Description, describe
 from crosswheel.toolchains.inside import impersonate

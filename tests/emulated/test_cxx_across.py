@@ -16,7 +16,7 @@ from arm import EMULATOR, ArmPython
 from builds import WITHOUT_CONTAINERS
 from crosswheel.commands import run_verb
 from crosswheel.hosts import local_host
-from crosswheel.model import deaf
+from crosswheel.model.job import deaf
 from crosswheel.toolchains.zig import ensure_zig
 from debian import DebianUnavailable, unpacked
 

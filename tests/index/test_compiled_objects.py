@@ -14,7 +14,7 @@ import pytest
 from builds import WITHOUT_CONTAINERS
 from crosswheel.commands import run_verb
 from crosswheel.hosts import local_host
-from crosswheel.model import deaf
+from crosswheel.model.job import deaf
 from crosswheel.toolchains import zig as zig_module
 from crosswheel.toolchains.zig import ensure_zig
 

@@ -11,7 +11,7 @@ import pytest
 
 from builds import PYTHONS, SLOW, Build, Builder, pythons_for
 from crosswheel.formats.wheels import read_wheel
-from crosswheel.targets import parse_target
+from crosswheel.model.targets import parse_target
 
 pytestmark = pytest.mark.index
 

@@ -10,8 +10,8 @@ from packaging.utils import parse_wheel_filename
 
 from crosswheel.audit.run import audit_files
 from crosswheel.errors import IndexUnreachable
-from crosswheel.model import Finding
-from crosswheel.targets import architectures
+from crosswheel.model.job import Finding
+from crosswheel.model.targets import architectures
 from real_wheels import fetched, pinned
 
 pytestmark = pytest.mark.index

@@ -9,12 +9,12 @@ import pytest
 
 from bad_wheels import ARM, FAST, METADATA
 from crosswheel.formats.distributions import read_distributions
-from crosswheel.model import Listener, deaf
+from crosswheel.model.job import Listener, deaf
+from crosswheel.model.targets import parse_target
 from crosswheel.release.repositories import Repository
 from crosswheel.release.verification import Verification
 from crosswheel.steps import verify as step
 from crosswheel.steps.verify import verify
-from crosswheel.targets import parse_target
 from crosswheel.testing import tiny_wheel
 from indexes.clients import sha256, twine
 from indexes.proxy import Act, Fault, Proxy, answered, cut_after, late, replaced, stale

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from crosswheel.targets import load_table
+from crosswheel.model.targets import load_table
 from debian import DebianUnavailable, unpacked
 
 pytestmark = pytest.mark.debian

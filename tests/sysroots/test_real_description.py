@@ -12,9 +12,9 @@ import pytest
 
 from crosswheel.answers import Answers
 from crosswheel.interpreters import find_interpreters
-from crosswheel.model import Interpreter
+from crosswheel.model.job import Interpreter
+from crosswheel.model.targets import PythonTag, Target, oldest_policy, parse_architecture
 from crosswheel.process import Processes
-from crosswheel.targets import PythonTag, Target, oldest_policy, parse_architecture
 from crosswheel.toolchains.description import Description, derivable, describe, find_real
 from pyconfig import layout, macros
 

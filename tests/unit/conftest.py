@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from crosswheel.engines import ENGINES
-from crosswheel.model import (
+from crosswheel.model.job import (
     Failure,
     Finding,
     LeftOut,

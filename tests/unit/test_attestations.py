@@ -12,7 +12,7 @@ import pytest
 from twine.utils import DEFAULT_REPOSITORY
 
 from crosswheel.formats.distributions import Distribution, read_distributions
-from crosswheel.model import Event, Note
+from crosswheel.model.job import Event, Note
 from crosswheel.release.attestations import attestation_of, make_attestations
 from crosswheel.release.repositories import Repository
 from crosswheel.testing import tiny_wheel

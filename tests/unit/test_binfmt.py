@@ -18,8 +18,8 @@ from crosswheel.containers.binfmt import (
 )
 from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.emulation import program
+from crosswheel.model.targets import Architecture, architectures
 from crosswheel.process import Processes
-from crosswheel.targets import Architecture, architectures
 
 ARCHITECTURES = pytest.mark.parametrize("arch", architectures().values(), ids=str)
 AARCH64 = architectures()["aarch64"]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from crosswheel.targets import PythonTag, Target, architectures, oldest_policy, parse_architecture, parse_policy
+from crosswheel.model.targets import PythonTag, Target, architectures, oldest_policy, parse_architecture, parse_policy
 from crosswheel.toolchains.build_systems import Configuration, gcc_long_double
 from crosswheel.toolchains.description import Description
 

@@ -20,10 +20,10 @@ from crosswheel.answers import answers_in
 from crosswheel.caches import GIB, Holding, docker_holdings, goes, is_due, local_holdings, remove_from, remove_local
 from crosswheel.commands import run_verb
 from crosswheel.commands.cache import keep_within_limit
-from crosswheel.config import load_config
 from crosswheel.containers.docker_host import DockerHost
 from crosswheel.keeping import at_work, mark_used, mark_volume, oldest_run, take
-from crosswheel.model import Event, Note, deaf
+from crosswheel.model.config import load_config
+from crosswheel.model.job import Event, Note, deaf
 from crosswheel.scratch import scratch_folder
 from crosswheel.toolchains import libcxx
 from crosswheel.toolchains.pinned import version_of

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from crosswheel.formats.wheel_diff import compare_wheels
-from crosswheel.model import Difference
+from crosswheel.model.job import Difference
 from crosswheel.testing import tiny_elf, tiny_wheel
 
 FIRST, SECOND = Path("/made/first"), Path("/made/again")

@@ -6,10 +6,10 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
-from crosswheel.config import ENGINES, json_schema, load_config, options, project_name
 from crosswheel.engines import LADDER
 from crosswheel.errors import UsageError
-from crosswheel.targets import PythonTag, parse_architecture, parse_policy, parse_target
+from crosswheel.model.config import ENGINES, json_schema, load_config, options, project_name
+from crosswheel.model.targets import PythonTag, parse_architecture, parse_policy, parse_target
 
 HINT = "see docs/options.md, or `crosswheel --help wheels`"
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from crosswheel.config import load_config
 from crosswheel.containers.images import Image
 from crosswheel.errors import MissingTool, UsageError
-from crosswheel.targets import Target, architectures, parse_target
+from crosswheel.model.config import load_config
+from crosswheel.model.targets import Target, architectures, parse_target
 from crosswheel.toolchains.build_systems import Configuration
 from crosswheel.toolchains.description import Description, Layout, derive, read_layout
 from crosswheel.toolchains.dockcross import CrossTools, configure, environ_of, find_tools

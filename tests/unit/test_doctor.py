@@ -25,9 +25,9 @@ from crosswheel.diagnosis import (
     place_problems,
 )
 from crosswheel.errors import CannotRun, EngineUnavailable
-from crosswheel.model import Interpreter
+from crosswheel.model.job import Interpreter
+from crosswheel.model.targets import PythonTag, architectures
 from crosswheel.report.doctor import diagnosis_document, diagnosis_text
-from crosswheel.targets import PythonTag, architectures
 
 X86_64, AARCH64, RISCV64 = (architectures()[name] for name in ("x86_64", "aarch64", "riscv64"))
 GIB = 1 << 30

@@ -8,7 +8,7 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from crosswheel.containers.emulation import Running, image_archive, program
-from crosswheel.targets import Architecture, architectures, load_table
+from crosswheel.model.targets import Architecture, architectures, load_table
 
 ARCHITECTURES = pytest.mark.parametrize("arch", architectures().values(), ids=str)
 

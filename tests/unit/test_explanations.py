@@ -11,7 +11,7 @@ import pytest
 
 from crosswheel.engines import ENGINES
 from crosswheel.explanations import HERE, end_of, explain
-from crosswheel.targets import load_table
+from crosswheel.model.targets import load_table
 
 if sys.version_info >= (3, 11):
     import tomllib

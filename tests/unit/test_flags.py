@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from crosswheel.errors import UsageError
-from crosswheel.flags import flag_options, parse_flags
+from crosswheel.model.flags import flag_options, parse_flags
 
 
 def test_what_was_not_given_is_not_there() -> None:

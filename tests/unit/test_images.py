@@ -27,8 +27,8 @@ from crosswheel.containers.images import (
 from crosswheel.containers.references import Reference, is_image_id, parse_reference
 from crosswheel.errors import CrosswheelError, DiskFull, ImageUnavailable, UsageError
 from crosswheel.index import Index, PipSettings
-from crosswheel.model import Chore, Event, Transfer
-from crosswheel.targets import architectures, parse_target
+from crosswheel.model.job import Chore, Event, Transfer
+from crosswheel.model.targets import architectures, parse_target
 from index_server import IndexServer, index_server
 
 TOOLS = Path(__file__).parents[2] / "tools"

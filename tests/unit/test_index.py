@@ -15,7 +15,7 @@ from crosswheel.answers import Answers
 from crosswheel.errors import IndexUnreachable, NoCredentials, SourceError
 from crosswheel.hosts import LocalHost
 from crosswheel.index import Index, PipSettings, read_pip_settings, sha256_of
-from crosswheel.model import Event, Note, Transfer
+from crosswheel.model.job import Event, Note, Transfer
 from crosswheel.process import CommandFailed, Processes
 from crosswheel.source import fetch, requires_python_of
 from index_server import IndexServer, index_server

@@ -14,9 +14,9 @@ from crosswheel import interpreters
 from crosswheel.answers import Answers
 from crosswheel.errors import MissingTool
 from crosswheel.interpreters import fetch_interpreter, find_interpreters
-from crosswheel.model import Interpreter
+from crosswheel.model.job import Interpreter
+from crosswheel.model.targets import PythonTag
 from crosswheel.process import Processes
-from crosswheel.targets import PythonTag
 
 PY312, PY313, PY313T = PythonTag(12), PythonTag(13), PythonTag(13, free_threaded=True)
 

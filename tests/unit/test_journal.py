@@ -25,7 +25,7 @@ from crosswheel.containers.emulation import Running
 from crosswheel.engines import ENGINES
 from crosswheel.journal import Made
 from crosswheel.keeping import remove
-from crosswheel.model import Event, Finding, Job, Note, Outcome
+from crosswheel.model.job import Event, Finding, Job, Note, Outcome
 from crosswheel.steps.work import Work
 from killed_run import POINTS
 from tiny_projects import PATIENCE, TARGETS, WHEELS, TinyEngine, Yard, only_outcome, statuses

@@ -15,7 +15,8 @@ from packaging.version import Version
 import crosswheel
 from crosswheel.formats.build_reports import Build
 from crosswheel.formats.distributions import Distribution
-from crosswheel.model import StepTime
+from crosswheel.model.job import StepTime
+from crosswheel.model.targets import parse_target
 from crosswheel.release.changelog import Entry
 from crosswheel.release.choices import Choice
 from crosswheel.release.manifest import Manifest, tool_versions
@@ -23,7 +24,6 @@ from crosswheel.release.published import PublishedFile
 from crosswheel.release.repositories import Repository
 from crosswheel.release.verification import Difference, Verification
 from crosswheel.report.manifest import manifest_document, manifest_markdown, write_manifest
-from crosswheel.targets import parse_target
 from crosswheel.version_control import Checkout
 
 SCHEMA = json.loads((Path(crosswheel.__file__).parent / "data" / "release.schema.json").read_text())

@@ -40,12 +40,12 @@ from crosswheel.errors import (
     OutOfMemory,
     TimeLimit,
 )
-from crosswheel.model import Event, JobFinished, Note, Outcome, Refusal, Report
+from crosswheel.model.job import Event, JobFinished, Note, Outcome, Refusal, Report
+from crosswheel.model.targets import Target, parse_policy
 from crosswheel.pipeline import Run
 from crosswheel.process import CommandFailed
 from crosswheel.report.tally import tally
 from crosswheel.steps.work import Work
-from crosswheel.targets import Target, parse_policy
 from stray import runs_still
 from tiny_projects import (
     PATIENCE,

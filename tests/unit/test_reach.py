@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from crosswheel.model.targets import parse_target
 from crosswheel.release.reach import Place, best_of, places_of, reaches
-from crosswheel.targets import parse_target
 
 ARM = "manylinux_2_17_aarch64"
 

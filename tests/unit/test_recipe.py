@@ -15,7 +15,7 @@ from crosswheel import recipe
 from crosswheel.engines import ENGINES
 from crosswheel.errors import ImageUnavailable
 from crosswheel.index import PipSettings
-from crosswheel.model import Job, Sdist
+from crosswheel.model.job import Job, Sdist
 from crosswheel.pipeline import Run
 from crosswheel.recipe import build_key
 from crosswheel.recipe import test_key as key_of_test

@@ -14,9 +14,9 @@ from crosswheel.audit.rules import RELEASE_RULES
 from crosswheel.audit.rules.release import Described, Release, ReleaseRule
 from crosswheel.formats.build_reports import Build
 from crosswheel.formats.distributions import Distribution
-from crosswheel.model import Finding
+from crosswheel.model.job import Finding
+from crosswheel.model.targets import parse_target
 from crosswheel.steps.check import check, graver
-from crosswheel.targets import parse_target
 from crosswheel.version_control import Checkout
 
 WHEEL, SDIST = "tiny-1.0-py3-none-any.whl", "tiny-1.0.tar.gz"

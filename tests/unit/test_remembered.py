@@ -16,8 +16,8 @@ from crosswheel.containers.emulation import Running
 from crosswheel.containers.images import Image
 from crosswheel.containers.remembered import grounds, known_survey, pythons_of
 from crosswheel.errors import CannotRun
-from crosswheel.model import Interpreter
-from crosswheel.targets import Architecture, PythonTag, architectures, parse_python
+from crosswheel.model.job import Interpreter
+from crosswheel.model.targets import Architecture, PythonTag, architectures, parse_python
 
 AARCH64, RISCV64 = (architectures()[name] for name in ("aarch64", "riscv64"))
 MEMORY = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

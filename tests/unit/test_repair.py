@@ -17,12 +17,12 @@ from typing import Any
 
 import pytest
 
-from crosswheel.config import load_config
 from crosswheel.engines.workspace import HostWorkspace
 from crosswheel.errors import RepairFailed
 from crosswheel.formats.elf import Elf
 from crosswheel.formats.wheels import read_wheel
-from crosswheel.model import Job, Sdist
+from crosswheel.model.config import load_config
+from crosswheel.model.job import Job, Sdist
 from crosswheel.steps.repair import repair
 from crosswheel.steps.work import Work
 from crosswheel.testing import tiny_elf, tiny_wheel

@@ -14,7 +14,7 @@ import pytest
 
 from crosswheel.audit.rules import ALL_RULES
 from crosswheel.audit.run import Audit, AuditReport, switched_off, unreadable
-from crosswheel.model import Artifact, Finding
+from crosswheel.model.job import Artifact, Finding
 from crosswheel.report.audit import audit_document, audit_text, in_progress, rules_document
 from crosswheel.report.sarif import sarif_document
 

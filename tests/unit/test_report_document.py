@@ -13,7 +13,7 @@ import pytest
 
 from crosswheel import __version__
 from crosswheel.errors import CrosswheelError, DiskFull, UsageError
-from crosswheel.model import Plan, Refusal, Report
+from crosswheel.model.job import Plan, Refusal, Report
 from crosswheel.report.document import Document, plan_document, report_document, write_json
 
 

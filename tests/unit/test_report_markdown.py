@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from crosswheel.model import Failure, Plan, Report
+from crosswheel.model.job import Failure, Plan, Report
 from crosswheel.report.markdown import report_markdown
 
 PAGE = """\

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from crosswheel.model import (
+from crosswheel.model.job import (
     Artifact,
     Chore,
     Difference,

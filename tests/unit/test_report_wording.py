@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from crosswheel.model import Failure, Finding, Outcome, Plan
+from crosswheel.model.job import Failure, Finding, Outcome, Plan
 from crosswheel.report.wording import failure_lines, finding_lines, headline, refusal_lines, size_text
 from report_samples import make_job
 

@@ -12,8 +12,8 @@ import pytest
 from pypi_simple import PYPI_SIMPLE_ENDPOINT
 from twine.utils import DEFAULT_REPOSITORY, TEST_REPOSITORY
 
-from crosswheel.config import load_config
 from crosswheel.errors import IndexUnreachable, UsageError
+from crosswheel.model.config import load_config
 from crosswheel.release.repositories import Repository, find_repository, variable
 from crosswheel.trust import Trust
 from upload_server import UploadServer, upload_server

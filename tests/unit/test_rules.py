@@ -38,9 +38,9 @@ from crosswheel.audit.rules import RULES
 from crosswheel.audit.rules.promise import promise_of
 from crosswheel.audit.rules.rule import Rule
 from crosswheel.formats.code import _disassembler
-from crosswheel.model import Finding
+from crosswheel.model.job import Finding
+from crosswheel.model.targets import Target, architectures, parse_platform, python_tags
 from crosswheel.steps.audit import audit_wheel as audit
-from crosswheel.targets import Target, architectures, parse_platform, python_tags
 from crosswheel.testing import tiny_elf, tiny_wheel
 
 

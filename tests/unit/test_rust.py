@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from crosswheel.targets import parse_target
+from crosswheel.model.targets import parse_target
 from crosswheel.toolchains.rust import cargo_environ, rust_target
 
 

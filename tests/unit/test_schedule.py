@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from crosswheel.config import load_config
 from crosswheel.containers.docker_host import DockerHost
-from crosswheel.model import Job, Plan
+from crosswheel.model.config import load_config
+from crosswheel.model.job import Job, Plan
+from crosswheel.model.targets import parse_target
 from crosswheel.schedule import (
     Past,
     at_a_time,
@@ -21,7 +22,6 @@ from crosswheel.schedule import (
     processors,
     workers,
 )
-from crosswheel.targets import parse_target
 from tiny_projects import tiny_host, tiny_site
 
 GIB = 1024**3

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from crosswheel.model.targets import architectures
+from crosswheel.model.verbs import VERBS
 from crosswheel.sessions import ARCHITECTURES
-from crosswheel.targets import architectures
 from crosswheel.testing import tiny_wheel
-from crosswheel.verbs import VERBS
 
 pytest.importorskip("nox")
 

@@ -11,7 +11,7 @@ import pytest
 
 from crosswheel.errors import SourceError, TimeLimit, UsageError
 from crosswheel.formats.sdists import member_names, seal, unpack, unpack_sdist
-from crosswheel.model import Chore, Event, Sdist
+from crosswheel.model.job import Chore, Event, Sdist
 from crosswheel.source import _parse_name, fetch, requires_python_of
 from tiny_projects import PKG_INFO, tiny_host, tiny_project
 

@@ -18,7 +18,7 @@ from elftools.elf.elffile import ELFFile
 
 from crosswheel.formats.elf import BadElf, read_elf
 from crosswheel.formats.stripping import stripped
-from crosswheel.targets import architectures
+from crosswheel.model.targets import architectures
 from crosswheel.testing import tiny_elf
 from debug_info import DEBUG_INFO, with_debug_info
 

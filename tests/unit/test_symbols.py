@@ -13,7 +13,7 @@ from bad_wheels import ARM, SUFFIX
 from crosswheel.audit.rules.symbols import UnresolvedSymbol
 from crosswheel.formats.symbols import is_listed, known_pythons, libc_has, library_has, python_has
 from crosswheel.formats.wheels import read_wheel
-from crosswheel.targets import parse_policy, parse_python
+from crosswheel.model.targets import parse_policy, parse_python
 from crosswheel.testing import tiny_elf, tiny_wheel
 
 TOOLS = Path(__file__).parents[2] / "tools"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from crosswheel.targets import PythonTag, Target, oldest_policy, parse_architecture
+from crosswheel.model.targets import PythonTag, Target, oldest_policy, parse_architecture
 from crosswheel.toolchains.commands import python_config_names, write_commands, write_dpkg
 from crosswheel.toolchains.inside import python_config
 

@@ -8,7 +8,7 @@ import pytest
 from packaging.tags import _linux_platforms
 
 from crosswheel.errors import UsageError
-from crosswheel.targets import (
+from crosswheel.model.targets import (
     Policy,
     PythonTag,
     architectures,

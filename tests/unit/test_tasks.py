@@ -12,12 +12,12 @@ from invoke.exceptions import Exit
 
 from crosswheel import __version__
 from crosswheel.commands import wheels as wheels_verb
-from crosswheel.config import ENGINES
 from crosswheel.errors import BuildFailed, SourceError
-from crosswheel.flags import flag_options
+from crosswheel.model.config import ENGINES
+from crosswheel.model.flags import flag_options
+from crosswheel.model.verbs import VERBS
 from crosswheel.tasks import namespace, with_positional_flag
 from crosswheel.testing import tiny_wheel
-from crosswheel.verbs import VERBS
 
 
 def crosswheel(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:

@@ -38,7 +38,7 @@ from crosswheel.errors import (
 )
 from crosswheel.formats.distributions import Distribution, read_distributions
 from crosswheel.index import PipSettings
-from crosswheel.model import Event, Note, Transfer, deaf
+from crosswheel.model.job import Event, Note, Transfer, deaf
 from crosswheel.release.delivery import _reason
 from crosswheel.release.published import PublishedFile, published_files
 from crosswheel.release.repositories import Repository

@@ -11,7 +11,7 @@ import pytest
 from crosswheel.audit.rules import SET_RULES
 from crosswheel.audit.rules.wheelhouse import SetRule, Wheelhouse, entry
 from crosswheel.formats.wheels import read_wheel
-from crosswheel.targets import parse_target
+from crosswheel.model.targets import parse_target
 from crosswheel.testing import tiny_wheel
 
 ARM = "cp313-cp313-manylinux_2_17_aarch64"

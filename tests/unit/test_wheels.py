@@ -10,7 +10,7 @@ from packaging.version import Version
 from crosswheel.errors import AuditFailed
 from crosswheel.formats.elf import BadElf, Elf
 from crosswheel.formats.wheels import artifact, read_wheel, serves, top_level_modules
-from crosswheel.targets import PythonTag, parse_target
+from crosswheel.model.targets import PythonTag, parse_target
 from crosswheel.testing import tiny_elf, tiny_wheel
 
 TAG = "cp313-cp313-manylinux_2_17_aarch64.manylinux2014_aarch64"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from crosswheel.audit.rules.promise import is_loader, is_of_libc, policies_of, promise_of
 from crosswheel.formats.elf import Elf
 from crosswheel.formats.wheels import Wheel
-from crosswheel.targets import Architecture, Libc, Policy
+from crosswheel.model.targets import Architecture, Libc, Policy
 
 if TYPE_CHECKING:
     from auditwheel.policy import Policy as TheirPolicy

@@ -26,8 +26,8 @@ from crosswheel.audit.rules.unreadable import Unreadable
 from crosswheel.audit.rules.wheelhouse import Entry, Wheelhouse, entry
 from crosswheel.errors import CrosswheelError, UsageError
 from crosswheel.formats.wheels import Wheel, read_wheel
-from crosswheel.model import Artifact, Finding
-from crosswheel.targets import Target
+from crosswheel.model.job import Artifact, Finding
+from crosswheel.model.targets import Target
 
 _MOST_PLACES = 1000  # where one rule is broken in one wheel
 

@@ -13,18 +13,18 @@ from typing import Any, TextIO
 
 from crosswheel.audit.rules.wheelhouse import Entry, Wheelhouse
 from crosswheel.audit.run import Audit, AuditReport, audit_files, audit_together, switched_off, unreadable
-from crosswheel.config import Config, load_config, project_name
 from crosswheel.errors import AuditFailed, NothingToDo, SourceError, UsageError, explaining
 from crosswheel.formats.build_reports import read_lacking
 from crosswheel.formats.distributions import files_in, is_folder
 from crosswheel.formats.sdists import member_names
+from crosswheel.model.config import Config, load_config, project_name
+from crosswheel.model.targets import Target, python_tags
 from crosswheel.plan import promised_targets
 from crosswheel.report.audit import audit_document, audit_text, in_progress, rules_document, rules_text
 from crosswheel.report.console import console_for
 from crosswheel.report.document import write_json
 from crosswheel.report.sarif import sarif_document
 from crosswheel.steps.audit import not_compiled
-from crosswheel.targets import Target, python_tags
 
 
 @dataclass(frozen=True)

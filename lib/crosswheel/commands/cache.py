@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from crosswheel.caches import GIB, Holding, docker_holdings, goes, is_due, local_holdings, remove_from, remove_local
-from crosswheel.config import Config, load_config
 from crosswheel.containers.docker_host import DockerHost, connect
 from crosswheel.engines.site import Site
 from crosswheel.errors import EngineUnavailable, explaining
 from crosswheel.keeping import user_cache
-from crosswheel.model import Listener, Note
+from crosswheel.model.config import Config, load_config
+from crosswheel.model.job import Listener, Note
 from crosswheel.report.cache import Place, cache_document, cache_text, removed_text
 from crosswheel.report.console import console_for
 from crosswheel.report.document import write_json

@@ -15,11 +15,11 @@ from crosswheel.audit.rules.release import Release
 from crosswheel.audit.rules.wheelhouse import Wheelhouse
 from crosswheel.audit.run import Audit, AuditReport, audit_files, audit_together
 from crosswheel.commands.audit import broken_sdists, targets_of
-from crosswheel.config import Config, declared_name, load_config
 from crosswheel.errors import CheckFailed, NotReleasable, explaining
 from crosswheel.formats.build_reports import Build, read_builds
 from crosswheel.formats.distributions import Distribution, read_distributions
-from crosswheel.model import Artifact, Finding
+from crosswheel.model.config import Config, declared_name, load_config
+from crosswheel.model.job import Artifact, Finding
 from crosswheel.process import Processes
 from crosswheel.report.audit import audit_document, audit_text, in_progress
 from crosswheel.report.console import console_for

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from crosswheel import source
-from crosswheel.config import load_config
 from crosswheel.engines import ENGINES, LADDER, offers
 from crosswheel.engines.site import Site, look_around
 from crosswheel.errors import NothingToDo, explaining
 from crosswheel.journal import journal_of
-from crosswheel.model import Job, Plan, deaf
+from crosswheel.model.config import load_config
+from crosswheel.model.job import Job, Plan, deaf
 from crosswheel.plan import make_plan
 from crosswheel.report.console import console_for
 from crosswheel.report.document import plan_document, write_json

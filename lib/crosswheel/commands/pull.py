@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from crosswheel import __version__
-from crosswheel.config import Config, load_config
 from crosswheel.containers.docker_host import DockerHost, connect
 from crosswheel.containers.images import Image, ensure_image, find_image, image_arch, pinned_image
 from crosswheel.errors import CrosswheelError, explaining
-from crosswheel.model import Listener
+from crosswheel.model.config import Config, load_config
+from crosswheel.model.job import Listener
+from crosswheel.model.targets import Architecture, Target, oldest_policy, python_tags
 from crosswheel.report.console import console_for
 from crosswheel.report.document import SCHEMA, write_json
 from crosswheel.report.terminal import display
 from crosswheel.report.untrusted import lines
 from crosswheel.report.wording import COMMAND, Line, size_text
-from crosswheel.targets import Architecture, Target, oldest_policy, python_tags
 
 
 @dataclass(frozen=True)

@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from crosswheel import __version__
-from crosswheel.config import load_config
 from crosswheel.containers.docker_host import DockerHost, connect
 from crosswheel.containers.emulation import Running, probe, survey
 from crosswheel.errors import CannotRun, explaining
-from crosswheel.model import Listener, Note
+from crosswheel.model.config import load_config
+from crosswheel.model.job import Listener, Note
+from crosswheel.model.targets import Architecture
 from crosswheel.process import Processes
 from crosswheel.report.document import SCHEMA, write_json
 from crosswheel.report.terminal import display
 from crosswheel.report.wording import running_text
 from crosswheel.steps.register import SCOPE, choose_provider, failure
-from crosswheel.targets import Architecture
 
 _Survey = dict[Architecture, Running | CannotRun]
 

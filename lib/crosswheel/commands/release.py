@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from crosswheel.commands.check import builds_of, checked
 from crosswheel.commands.verify import release_targets
-from crosswheel.config import Config, load_config
 from crosswheel.errors import CheckFailed, CrosswheelError, NotReleasable, UsageError, explaining
 from crosswheel.formats.distributions import Distribution, files_in, read_distributions
 from crosswheel.index import read_pip_settings
-from crosswheel.model import deaf
+from crosswheel.model.config import Config, load_config
+from crosswheel.model.job import deaf
 from crosswheel.process import Processes
 from crosswheel.release.changelog import Entry, read_entry
 from crosswheel.release.delivery import connect

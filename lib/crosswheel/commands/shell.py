@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from crosswheel import source
-from crosswheel.config import Config, load_config
 from crosswheel.containers.images import image_arch
 from crosswheel.engines import ENGINES, LADDER, offers
 from crosswheel.engines.backend import Settings, install_requirements, quieten_backends
@@ -21,7 +20,9 @@ from crosswheel.engines.workspace import Workspace
 from crosswheel.errors import CrosswheelError, NothingToDo, UsageError, explaining
 from crosswheel.interpreters import fetch_interpreter, uv
 from crosswheel.keeping import at_work
-from crosswheel.model import Job, LeftOut, Listener, Note, chore
+from crosswheel.model.config import Config, load_config
+from crosswheel.model.job import Job, LeftOut, Listener, Note, chore
+from crosswheel.model.targets import Target
 from crosswheel.plan import plan_job
 from crosswheel.process import log_tail
 from crosswheel.report.console import console_for
@@ -30,7 +31,6 @@ from crosswheel.report.untrusted import clean
 from crosswheel.scratch import check_temporary_folder, clear_abandoned, scratch_folder, temporary_folder
 from crosswheel.secrecy import conceal
 from crosswheel.steps.build import put_source, run_before, settings_for
-from crosswheel.targets import Target
 from crosswheel.terminal import is_interactive
 
 _TIMEOUT = 12 * 3600  # seconds, unless --timeout says otherwise: people think longer than jobs run

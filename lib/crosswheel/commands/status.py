@@ -12,10 +12,10 @@ from crosswheel.audit.rules.wheelhouse import Entry
 from crosswheel.audit.run import Audit, audit_files
 from crosswheel.commands.audit import targets_of
 from crosswheel.commands.check import builds_of
-from crosswheel.config import Config, load_config
 from crosswheel.errors import Incomplete, explaining
 from crosswheel.formats.distributions import Distribution, read_distributions
 from crosswheel.index import read_pip_settings
+from crosswheel.model.config import Config, load_config
 from crosswheel.process import Processes
 from crosswheel.release.published import published_files, release_files, version_of
 from crosswheel.release.repositories import find_repository

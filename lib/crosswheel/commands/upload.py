@@ -12,10 +12,10 @@ from typing import Any, TextIO
 
 from crosswheel.audit.run import audit_files
 from crosswheel.commands.check import refuse_changed
-from crosswheel.config import Config, load_config
 from crosswheel.errors import AuditFailed, explaining
 from crosswheel.formats.distributions import Distribution, read_distributions
 from crosswheel.index import read_pip_settings
+from crosswheel.model.config import Config, load_config
 from crosswheel.process import Processes
 from crosswheel.release.published import published_files
 from crosswheel.release.repositories import find_repository

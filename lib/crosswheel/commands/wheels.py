@@ -12,7 +12,6 @@ from typing import Any, TextIO
 from crosswheel import source
 from crosswheel.commands.cache import keep_within_limit
 from crosswheel.commands.plan import exit_code_of, expected, plan, plan_for
-from crosswheel.config import Config, load_config
 from crosswheel.containers.container import remove_stale
 from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.images import image_arch
@@ -31,7 +30,9 @@ from crosswheel.errors import (
 from crosswheel.interpreters import fetch_interpreter
 from crosswheel.journal import journal_of
 from crosswheel.keeping import at_work
-from crosswheel.model import Interpreter, Listener, Note, Planned, Report, chore
+from crosswheel.model.config import Config, load_config
+from crosswheel.model.job import Interpreter, Listener, Note, Planned, Report, chore
+from crosswheel.model.targets import PythonTag
 from crosswheel.output import keep
 from crosswheel.pipeline import Run
 from crosswheel.report.console import console_for
@@ -41,7 +42,6 @@ from crosswheel.report.terminal import display, plan_text, summary_text
 from crosswheel.report.wording import count_text
 from crosswheel.scratch import check_temporary_folder, clear_abandoned, temporary_folder
 from crosswheel.secrecy import conceal
-from crosswheel.targets import PythonTag
 
 
 @explaining()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.ownership import labels
 from crosswheel.errors import ImageUnavailable
-from crosswheel.targets import Architecture, architectures
+from crosswheel.model.targets import Architecture, architectures
 
 if TYPE_CHECKING:
     from docker.models.containers import Container

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from crosswheel.containers.faults import find_fault
 from crosswheel.containers.ssh import tunnel
 from crosswheel.errors import CrosswheelError, DiskFull, EngineUnavailable, explained
-from crosswheel.targets import Architecture, architectures
+from crosswheel.model.targets import Architecture, architectures
 
 if TYPE_CHECKING:
     import docker

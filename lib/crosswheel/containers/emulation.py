@@ -27,8 +27,8 @@ from crosswheel.containers.docker_host import DockerHost, engine_errors, known_f
 from crosswheel.containers.ownership import KIND
 from crosswheel.errors import CannotRun
 from crosswheel.formats.elf import MAGIC
+from crosswheel.model.targets import Architecture, load_table
 from crosswheel.process import describe_returncode
-from crosswheel.targets import Architecture, load_table
 
 if TYPE_CHECKING:
     from docker.models.containers import Container

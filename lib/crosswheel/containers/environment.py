@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
-from crosswheel.targets import PythonTag
+from crosswheel.model.targets import PythonTag
 
 FOLDER = PurePosixPath("/crosswheel")
 EMPTY = FOLDER / "empty"

@@ -6,7 +6,7 @@ import functools
 import re
 from dataclasses import dataclass
 
-from crosswheel.targets import load_table
+from crosswheel.model.targets import load_table
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from crosswheel.containers.creation import architecture_of
 from crosswheel.containers.docker_host import DockerHost, engine_errors
 from crosswheel.containers.references import Reference, is_image_id, parse_reference
 from crosswheel.errors import DiskFull, EngineUnavailable, ImageUnavailable
-from crosswheel.model import Listener, Note, Transfer, chore
-from crosswheel.targets import Architecture, Policy, Target, architectures, load_table, parse_platform
+from crosswheel.model.job import Listener, Note, Transfer, chore
+from crosswheel.model.targets import Architecture, Policy, Target, architectures, load_table, parse_platform
 
 Family: TypeAlias = Literal["pypa", "dockcross"]
 

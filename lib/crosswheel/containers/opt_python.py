@@ -13,8 +13,8 @@ from crosswheel.containers.container import unstarted
 from crosswheel.containers.docker_host import DockerHost, engine_errors
 from crosswheel.containers.images import Image
 from crosswheel.errors import ContainerLost, UsageError
-from crosswheel.model import Interpreter
-from crosswheel.targets import PythonTag, parse_python
+from crosswheel.model.job import Interpreter
+from crosswheel.model.targets import PythonTag, parse_python
 
 _FOLDER = "/opt/python"
 

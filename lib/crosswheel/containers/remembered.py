@@ -20,8 +20,8 @@ from crosswheel.containers.emulation import Running, program, survey
 from crosswheel.containers.images import Image
 from crosswheel.containers.opt_python import find_pythons
 from crosswheel.errors import CannotRun
-from crosswheel.model import Interpreter
-from crosswheel.targets import Architecture, PythonTag, parse_python
+from crosswheel.model.job import Interpreter
+from crosswheel.model.targets import Architecture, PythonTag, parse_python
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _USERS = Path("/proc/self/uid_map")

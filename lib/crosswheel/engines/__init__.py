@@ -14,8 +14,8 @@ from crosswheel.engines.dockcross import Dockcross
 from crosswheel.engines.pypa import Pypa
 from crosswheel.engines.site import Site
 from crosswheel.engines.workspace import Workspace
-from crosswheel.model import Interpreter, Job, Sdist
-from crosswheel.targets import Target
+from crosswheel.model.job import Interpreter, Job, Sdist
+from crosswheel.model.targets import Target
 
 
 class Engine(Protocol):

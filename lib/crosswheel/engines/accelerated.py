@@ -21,9 +21,9 @@ from crosswheel.engines.container_workspace import ContainerWorkspace
 from crosswheel.engines.site import Site
 from crosswheel.engines.workspace import Workspace
 from crosswheel.errors import MissingTool
-from crosswheel.model import Interpreter, Job, Sdist
+from crosswheel.model.job import Interpreter, Job, Sdist
+from crosswheel.model.targets import Target
 from crosswheel.process import CommandFailed
-from crosswheel.targets import Target
 from crosswheel.toolchains.ccache import known_as
 from crosswheel.toolchains.pinned import version_of
 from crosswheel.toolchains.toolbox import CLANG_BIN, CLANG_CONFIGURATION, MOUNT, RESOURCES

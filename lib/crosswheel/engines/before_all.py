@@ -20,7 +20,7 @@ from crosswheel.engines.container_workspace import PREPARED, ContainerWorkspace
 from crosswheel.engines.site import Site
 from crosswheel.errors import BuildFailed
 from crosswheel.formats.sdists import unpack_sdist
-from crosswheel.model import Job, Sdist, chore
+from crosswheel.model.job import Job, Sdist, chore
 from crosswheel.process import CommandFailed
 
 _SOURCES = PurePosixPath("/etc/crosswheel/sources")

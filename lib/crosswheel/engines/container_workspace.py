@@ -12,9 +12,9 @@ from crosswheel.containers.environment import EMPTY, site_packages
 from crosswheel.engines.workspace import MADE
 from crosswheel.hosts import LocalHost
 from crosswheel.installer import install, without_secrets
-from crosswheel.model import Usage
+from crosswheel.model.job import Usage
+from crosswheel.model.targets import PythonTag
 from crosswheel.process import CommandFailed
-from crosswheel.targets import PythonTag
 from crosswheel.toolchains.bytecode import put_bytecode_of_packages
 from crosswheel.toolchains.ccache import hits_and_misses
 from crosswheel.toolchains.toolbox import UV

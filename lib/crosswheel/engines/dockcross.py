@@ -17,8 +17,8 @@ from crosswheel.engines.container_workspace import ContainerWorkspace
 from crosswheel.engines.site import Site
 from crosswheel.engines.workspace import Workspace
 from crosswheel.errors import CrosswheelError, MissingTool
-from crosswheel.model import Interpreter, Job, Sdist
-from crosswheel.targets import Target
+from crosswheel.model.job import Interpreter, Job, Sdist
+from crosswheel.model.targets import Target
 from crosswheel.toolchains.description import ASK, Description, derivable, derive, read_layout
 from crosswheel.toolchains.dockcross import LIBRARY_FOLDERS, CrossTools, configure, environ_of, find_tools
 from crosswheel.toolchains.startup import IMPERSONATE

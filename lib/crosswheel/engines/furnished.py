@@ -23,10 +23,10 @@ from crosswheel.containers.ownership import KIND, LABEL
 from crosswheel.engines.backend import unreachable_index
 from crosswheel.engines.site import Site
 from crosswheel.errors import BuildFailed
-from crosswheel.model import Interpreter, chore
+from crosswheel.model.job import Interpreter, chore
+from crosswheel.model.targets import PythonTag
 from crosswheel.process import CommandFailed
 from crosswheel.scratch import temporary_folder
-from crosswheel.targets import PythonTag
 from crosswheel.toolchains.bytecode import put_bytecode
 from crosswheel.toolchains.pinned import version_of
 from crosswheel.toolchains.toolbox import UV

@@ -23,8 +23,8 @@ from crosswheel.engines.network import network_of
 from crosswheel.engines.site import Site
 from crosswheel.engines.workspace import UNCOMPILED
 from crosswheel.errors import BuildFailed, CrosswheelError, EngineUnavailable
-from crosswheel.model import Interpreter, Job, Sdist
-from crosswheel.targets import Target
+from crosswheel.model.job import Interpreter, Job, Sdist
+from crosswheel.model.targets import Target
 from crosswheel.toolchains import ccache
 from crosswheel.toolchains.build_systems import parallel_environ
 from crosswheel.toolchains.startup import HOOKS, SIDE_BY_SIDE, Startup, note_uncompiled, startup_files

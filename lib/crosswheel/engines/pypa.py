@@ -15,8 +15,8 @@ from crosswheel.containers.images import Family
 from crosswheel.engines import in_containers
 from crosswheel.engines.site import Site
 from crosswheel.engines.workspace import Workspace
-from crosswheel.model import Interpreter, Job, Sdist
-from crosswheel.targets import Target
+from crosswheel.model.job import Interpreter, Job, Sdist
+from crosswheel.model.targets import Target
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from crosswheel.answers import answers_in
-from crosswheel.config import Config
 from crosswheel.containers.docker_host import DockerHost, connect
 from crosswheel.containers.emulation import Running
 from crosswheel.containers.images import Family, Image, ensure_image, find_image, image_arch, pinned_image
@@ -24,8 +23,9 @@ from crosswheel.engines.repair_worker import Grafter
 from crosswheel.errors import CrosswheelError, EngineUnavailable, ImageUnavailable
 from crosswheel.hosts import LocalHost, local_host
 from crosswheel.keeping import user_cache
-from crosswheel.model import Interpreter, Listener, deaf
-from crosswheel.targets import Architecture, PythonTag, Target, oldest_policy, usual_pythons
+from crosswheel.model.config import Config
+from crosswheel.model.job import Interpreter, Listener, deaf
+from crosswheel.model.targets import Architecture, PythonTag, Target, oldest_policy, usual_pythons
 from crosswheel.toolchains.toolbox import Toolbox, ensure_toolbox
 
 _Value = TypeVar("_Value")

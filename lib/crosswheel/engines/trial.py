@@ -14,9 +14,9 @@ from crosswheel.engines.in_containers import container_of
 from crosswheel.engines.network import network_of
 from crosswheel.engines.site import Site
 from crosswheel.errors import TestFailed
-from crosswheel.model import Interpreter
+from crosswheel.model.job import Interpreter
+from crosswheel.model.targets import PythonTag, Target
 from crosswheel.process import CommandFailed
-from crosswheel.targets import PythonTag, Target
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from crosswheel.hosts import LocalHost
-from crosswheel.model import Interpreter, Usage
+from crosswheel.model.job import Interpreter, Usage
 from crosswheel.process import Meter
 from crosswheel.toolchains.ccache import hits_and_misses
 

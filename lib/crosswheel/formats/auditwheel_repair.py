@@ -25,7 +25,7 @@ from elftools.common.exceptions import ELFError
 from crosswheel.formats.elf import BadElf
 from crosswheel.formats.seal import seal
 from crosswheel.formats.stripping import stripped
-from crosswheel.targets import Target, parse_target
+from crosswheel.model.targets import Target, parse_target
 
 if TYPE_CHECKING:
     from auditwheel.libc import Libc

@@ -11,9 +11,9 @@ from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from crosswheel.errors import CheckFailed, UsageError
-from crosswheel.model import StepTime
+from crosswheel.model.job import StepTime
+from crosswheel.model.targets import Target, parse_target
 from crosswheel.pages import read_json
-from crosswheel.targets import Target, parse_target
 from crosswheel.uncompiled import NOT_COMPILED, Uncompiled
 
 

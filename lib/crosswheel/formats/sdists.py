@@ -24,7 +24,7 @@ from crosswheel.formats.tarballs import seal_sdist
 from crosswheel.formats.tars import open_tar
 from crosswheel.formats.zips import RATIO, UNPACKED, open_archive
 from crosswheel.index import sha256_of
-from crosswheel.model import Sdist
+from crosswheel.model.job import Sdist
 
 _Info = TypeVar("_Info", tarfile.TarInfo, zipfile.ZipInfo)
 

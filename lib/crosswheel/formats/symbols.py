@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 
-from crosswheel.targets import Policy, PythonTag, python_tags
+from crosswheel.model.targets import Policy, PythonTag, python_tags
 
 # What every Python has loaded before it loads an extension. CPython is linked with all of these, or was before glibc
 # made them one; the loader itself (ld-linux-aarch64.so.1, ...) stands under one name for all architectures.

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from crosswheel.formats.elf import MAGIC
 from crosswheel.formats.zips import Archive, Entry, open_archive
-from crosswheel.model import Difference
+from crosswheel.model.job import Difference
 
 _SHOWN = 4
 _LONGEST = 60

@@ -31,8 +31,16 @@ from crosswheel.errors import AuditFailed, UsageError
 from crosswheel.formats.budget import Budget, OverBudget
 from crosswheel.formats.elf import MAGIC, BadElf, Elf, read_elf, symbols_of_a_wheel
 from crosswheel.formats.zips import MEMBERS, Archive, Entry, Unreadable, open_archive
-from crosswheel.model import Artifact
-from crosswheel.targets import Architecture, Policy, PythonTag, Target, architecture_of, parse_platform, parse_python
+from crosswheel.model.job import Artifact
+from crosswheel.model.targets import (
+    Architecture,
+    Policy,
+    PythonTag,
+    Target,
+    architecture_of,
+    parse_platform,
+    parse_python,
+)
 
 # What CPython appends to the name of a module (PEP 3149, PEP 384, PEP 803); a bare ".so" needs a look inside.
 _SUFFIX = re.compile(r"\.(?:cpython-3\d+[a-z]*-[\w-]+|abi3t?)\.so\Z")

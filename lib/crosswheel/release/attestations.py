@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from crosswheel.addresses import redact
 from crosswheel.errors import CheckFailed
 from crosswheel.formats.distributions import Distribution
-from crosswheel.model import Listener, Note
+from crosswheel.model.job import Listener, Note
 from crosswheel.release.repositories import Repository
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from urllib.parse import unquote, urlsplit
 
 from crosswheel.addresses import redact
 from crosswheel.errors import TimeLimit
+from crosswheel.model.targets import Target
 from crosswheel.process import CommandFailed, Processes, describe_returncode
 from crosswheel.scratch import temporary_folder
-from crosswheel.targets import Target
 from crosswheel.trust import Trust
 
 _LONGEST = 600  # seconds for a target; without core metadata on the index it downloads a wheel

@@ -20,7 +20,7 @@ from crosswheel.addresses import redact
 from crosswheel.errors import CheckFailed, CrosswheelError, NoCredentials, UploadFailed, UsageError
 from crosswheel.formats.distributions import Distribution
 from crosswheel.index import explained, network
-from crosswheel.model import Listener, Transfer
+from crosswheel.model.job import Listener, Transfer
 from crosswheel.release.repositories import Repository, silence_twine
 from crosswheel.trust import Trust
 

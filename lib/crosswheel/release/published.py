@@ -13,7 +13,7 @@ from packaging.version import InvalidVersion, Version
 from crosswheel.addresses import Address, origin_of
 from crosswheel.errors import IndexUnreachable
 from crosswheel.index import REFUSED, TIMEOUT, download, network, open_session, read_page
-from crosswheel.model import Listener, deaf
+from crosswheel.model.job import Listener, deaf
 from crosswheel.release.repositories import Repository
 
 if TYPE_CHECKING:

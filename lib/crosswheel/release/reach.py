@@ -11,7 +11,7 @@ from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from crosswheel.errors import UsageError
-from crosswheel.targets import Policy, PythonTag, Target, parse_platform, python_tags
+from crosswheel.model.targets import Policy, PythonTag, Target, parse_platform, python_tags
 
 _ANY = "any"
 _UNIVERSAL = "macosx_universal2"

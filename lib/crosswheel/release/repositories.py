@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from crosswheel.addresses import Address, parse_address, redact
-from crosswheel.config import Config
 from crosswheel.errors import UsageError
 from crosswheel.index import TIMEOUT, Help, PipSettings, is_for_people, network, open_session
-from crosswheel.targets import did_you_mean
+from crosswheel.model.config import Config
+from crosswheel.model.targets import did_you_mean
 from crosswheel.trust import Trust, named_authorities
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from crosswheel.audit.policies import Analysis
 from crosswheel.audit.rules import ALL_RULES
 from crosswheel.audit.rules.rule import Worded
 from crosswheel.audit.run import Audit, AuditReport
-from crosswheel.model import Finding, Level
+from crosswheel.model.job import Finding, Level
 from crosswheel.report.console import console_for, plain_console, styled
 from crosswheel.report.document import SCHEMA, Document
 from crosswheel.report.terminal import shown

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 from crosswheel import __version__
 from crosswheel.errors import CrosswheelError, DiskFull, UsageError
-from crosswheel.model import Artifact, Failure, Job, Outcome, Plan, Report, Sdist
+from crosswheel.model.job import Artifact, Failure, Job, Outcome, Plan, Report, Sdist
 from crosswheel.report.tally import tally, tested
 
 SCHEMA = 1

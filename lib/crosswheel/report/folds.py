@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from crosswheel.model import Failure, Job
+from crosswheel.model.job import Failure, Job
 from crosswheel.report.untrusted import lines, one_line
 
 

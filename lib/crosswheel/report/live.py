@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
-from crosswheel.model import Chore, Event, Job, JobFinished, Note, Planned, StepStarted, Transfer
+from crosswheel.model.job import Chore, Event, Job, JobFinished, Note, Planned, StepStarted, Transfer
+from crosswheel.model.targets import Target
 from crosswheel.report.console import Guarded, styled
 from crosswheel.report.untrusted import one_line
 from crosswheel.report.wording import (
@@ -21,7 +22,6 @@ from crosswheel.report.wording import (
     seconds_text,
     size_text,
 )
-from crosswheel.targets import Target
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
-from crosswheel.model import Failure, Outcome, Report
+from crosswheel.model.job import Failure, Outcome, Report
 from crosswheel.report.tables import summary_columns
 from crosswheel.report.untrusted import lines, one_line
 from crosswheel.report.wording import closing_lines, headline, left_out_lines, remark_lines

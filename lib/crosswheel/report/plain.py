@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 
-from crosswheel.model import Chore, Event, JobFinished, Note, Outcome, Planned, StepStarted, Transfer
+from crosswheel.model.job import Chore, Event, JobFinished, Note, Outcome, Planned, StepStarted, Transfer
 from crosswheel.report.folds import GitHubFold, GitLabFold
 from crosswheel.report.untrusted import clean, one_line
 from crosswheel.report.wording import STYLES, Line, chore_text, count_text, failure_lines, headline, job_text, size_text

@@ -16,7 +16,7 @@ from crosswheel import __version__
 from crosswheel.audit.rules import ALL_RULES
 from crosswheel.audit.rules.rule import Worded
 from crosswheel.audit.run import AuditReport
-from crosswheel.model import Finding
+from crosswheel.model.job import Finding
 from crosswheel.report.document import Document
 from crosswheel.report.untrusted import one_line
 from crosswheel.report.wording import evidence_text

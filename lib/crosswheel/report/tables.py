@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from crosswheel.model import Job, Outcome
+from crosswheel.model.job import Job, Outcome
 from crosswheel.report.console import UNWRAPPED
 from crosswheel.report.untrusted import one_line
 from crosswheel.report.wording import MARKS, STYLES, about_text, reason_text, seconds_text, size_text

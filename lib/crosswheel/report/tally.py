@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from crosswheel.model import Artifact, Job, Outcome, Report
+from crosswheel.model.job import Artifact, Job, Outcome, Report
 
 TEST_STEP = "test"
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, TextIO
 
-from crosswheel.model import Plan, Report
+from crosswheel.model.job import Plan, Report
 from crosswheel.report.console import console_for, plain_console, styled
 from crosswheel.report.folds import fold_for
 from crosswheel.report.live import LiveDisplay

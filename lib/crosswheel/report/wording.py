@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from crosswheel.containers.emulation import CPU, Running
-from crosswheel.model import Chore, Difference, Finding, Job, Level, Outcome, Plan, Report, Status
+from crosswheel.model.job import Chore, Difference, Finding, Job, Level, Outcome, Plan, Report, Status
 from crosswheel.report.tally import Tally, tally
 from crosswheel.report.untrusted import lines, one_line
 

@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from crosswheel.config import Config
 from crosswheel.engines.backend import Settings, make_distribution, requirement_names
 from crosswheel.engines.workspace import MADE, UNCOMPILED, Workspace
 from crosswheel.errors import BuildFailed, WheelCount
 from crosswheel.explanations import end_of, explain
 from crosswheel.formats.sdists import unpack_sdist
 from crosswheel.formats.wheels import read_wheel
-from crosswheel.model import Sdist
+from crosswheel.model.config import Config
+from crosswheel.model.job import Sdist
 from crosswheel.process import CommandFailed
 from crosswheel.steps.work import Work
 from crosswheel.uncompiled import read_uncompiled

@@ -9,7 +9,7 @@ from pathlib import Path
 from crosswheel.audit.rules import RELEASE_RULES
 from crosswheel.audit.rules.release import Described, Release
 from crosswheel.audit.run import switched_off
-from crosswheel.model import Finding
+from crosswheel.model.job import Finding
 
 # What may be as it is while wheels come and go, and not in a release: a wheel too large for the index, no sdist.
 _GRAVER = {"W508", "W707"}

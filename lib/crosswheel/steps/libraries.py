@@ -15,8 +15,8 @@ from pathlib import Path, PurePosixPath
 from crosswheel.audit.rules.promise import promise_of
 from crosswheel.formats.elf import BadElf, Elf, read_elf
 from crosswheel.formats.wheels import read_wheel
+from crosswheel.model.targets import Architecture, Target
 from crosswheel.steps.work import Work
-from crosswheel.targets import Architecture, Target
 from crosswheel.toolchains.configuration import sysroot_libraries
 
 _MOST_LINKS = 40  # that Linux follows too

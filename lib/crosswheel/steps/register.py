@@ -17,9 +17,9 @@ from crosswheel.containers.docker_host import DockerHost, engine_errors
 from crosswheel.containers.emulation import run_once
 from crosswheel.containers.images import ensure_image
 from crosswheel.errors import CannotRun
-from crosswheel.model import Listener, chore
+from crosswheel.model.job import Listener, chore
+from crosswheel.model.targets import Architecture
 from crosswheel.process import CommandFailed, Processes
-from crosswheel.targets import Architecture
 
 DEFAULT_IMAGE = "tonistiigi/binfmt"
 

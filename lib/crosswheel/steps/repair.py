@@ -11,10 +11,10 @@ from pathlib import Path
 
 from crosswheel.errors import RepairFailed
 from crosswheel.formats.wheels import Wheel, read_wheel
+from crosswheel.model.targets import Target
 from crosswheel.process import CommandFailed
 from crosswheel.steps.libraries import gather_libraries
 from crosswheel.steps.work import Work
-from crosswheel.targets import Target
 
 _LIBRARY = "put the library into a folder and name that as sysroot.{arch} in [tool.crosswheel]"
 

@@ -10,9 +10,9 @@ from packaging.version import Version
 
 from crosswheel.formats.build_reports import Build
 from crosswheel.formats.distributions import Distribution
+from crosswheel.model.targets import Target
 from crosswheel.release.published import PublishedFile
 from crosswheel.release.reach import Place, best_of, places_of, reaches
-from crosswheel.targets import Target
 
 SDIST = "sdist"
 

@@ -21,10 +21,10 @@ from crosswheel.errors import CrosswheelError, EmulatorCrashed, TestFailed
 from crosswheel.formats.sdists import unpack_sdist
 from crosswheel.formats.wheels import read_wheel, top_level_modules
 from crosswheel.installer import install, without_secrets
-from crosswheel.model import Job, Sdist
+from crosswheel.model.job import Job, Sdist
+from crosswheel.model.targets import Target
 from crosswheel.process import CommandFailed
 from crosswheel.steps.work import Work
-from crosswheel.targets import Target
 from crosswheel.toolchains.bytecode import put_bytecode_of_packages
 from crosswheel.toolchains.toolbox import MOUNT, UV
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from crosswheel.errors import FileClash, IndexUnreachable, NoCredentials, UploadFailed, VerifyFailed
 from crosswheel.formats.distributions import Distribution
-from crosswheel.model import Listener, Note
+from crosswheel.model.job import Listener, Note
 from crosswheel.release.attestations import add_attestation, make_attestations
 from crosswheel.release.delivery import Server, Trouble, connect, read_package, sealed
 from crosswheel.release.published import PublishedFile

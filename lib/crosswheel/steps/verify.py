@@ -18,7 +18,8 @@ from crosswheel.audit.run import audit_wheel, switched_off
 from crosswheel.errors import IndexUnreachable
 from crosswheel.formats.distributions import Distribution
 from crosswheel.index import sha256_of
-from crosswheel.model import Listener, Note, chore, deaf
+from crosswheel.model.job import Listener, Note, chore, deaf
+from crosswheel.model.targets import Target
 from crosswheel.process import Processes
 from crosswheel.release.choices import Choice, Pip
 from crosswheel.release.published import (
@@ -32,7 +33,6 @@ from crosswheel.release.published import (
 from crosswheel.release.repositories import Repository
 from crosswheel.release.verification import Built, Difference, Verification, compare, read_built
 from crosswheel.scratch import temporary_folder
-from crosswheel.targets import Target
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState

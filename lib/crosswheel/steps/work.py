@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from crosswheel.config import Config
 from crosswheel.engines.site import Site
 from crosswheel.engines.trial import Trial
 from crosswheel.engines.workspace import Workspace
-from crosswheel.model import Difference, Finding, Job, Sdist
+from crosswheel.model.config import Config
+from crosswheel.model.job import Difference, Finding, Job, Sdist
 from crosswheel.uncompiled import Uncompiled
 
 

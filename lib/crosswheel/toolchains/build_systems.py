@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from crosswheel.targets import Target, load_table
+from crosswheel.model.targets import Target, load_table
 from crosswheel.toolchains.commands import COMMANDS_OF_REQUIREMENTS, write_commands
 from crosswheel.toolchains.description import Description
 

@@ -18,10 +18,10 @@ from crosswheel.containers.container import Container
 from crosswheel.errors import TimeLimit
 from crosswheel.hosts import LocalHost
 from crosswheel.keeping import locked, mark_used
-from crosswheel.model import Interpreter
+from crosswheel.model.job import Interpreter
+from crosswheel.model.targets import PythonTag
 from crosswheel.process import CommandFailed
 from crosswheel.scratch import temporary_folder
-from crosswheel.targets import PythonTag
 
 _PATIENCE = 120  # seconds; nobody has read what is compiled here
 # What no build and no test imports, and is half of it all.

@@ -14,7 +14,7 @@ from pathlib import Path, PurePath
 from crosswheel.answers import Answers
 from crosswheel.containers.caches import OBJECTS
 from crosswheel.index import Index
-from crosswheel.model import Listener
+from crosswheel.model.job import Listener
 from crosswheel.toolchains.pinned import fetch_pinned, is_whole, unpack_wheel
 
 _ENVIRON = {

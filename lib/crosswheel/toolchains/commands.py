@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from crosswheel.targets import Target
+from crosswheel.model.targets import Target
 
 # Debian's words for our architectures, where they differ.
 _DEBIAN = {"aarch64": "arm64", "x86_64": "amd64", "armv7l": "armhf", "i686": "i386", "ppc64le": "ppc64el"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from crosswheel.targets import Target
+from crosswheel.model.targets import Target
 from crosswheel.toolchains.build_systems import Configuration, gcc_long_double
 from crosswheel.toolchains.ccache import environ, known_as
 from crosswheel.toolchains.commands import write_dpkg

@@ -20,9 +20,9 @@ from typing import Any
 from crosswheel.answers import Answers
 from crosswheel.errors import MissingTool
 from crosswheel.interpreters import facts_of
-from crosswheel.model import Interpreter
+from crosswheel.model.job import Interpreter
+from crosswheel.model.targets import Target
 from crosswheel.process import Processes
-from crosswheel.targets import Target
 
 # As CPython's own Makefile has them in pypa's images, without -g: -O3 and -Wall are its defaults for extensions.
 _OPT = "-DNDEBUG -O3 -Wall"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from crosswheel.containers.images import Image
 from crosswheel.errors import MissingTool
-from crosswheel.targets import Target
+from crosswheel.model.targets import Target
 from crosswheel.toolchains.build_systems import Configuration, gcc_long_double
 from crosswheel.toolchains.description import Description
 from crosswheel.toolchains.toolbox import CCACHE

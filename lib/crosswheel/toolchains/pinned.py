@@ -14,8 +14,8 @@ from crosswheel.answers import Answers
 from crosswheel.errors import IndexUnreachable, MissingTool
 from crosswheel.index import Index, is_sound, sha256_of
 from crosswheel.keeping import mark_used
-from crosswheel.model import Listener, Note
-from crosswheel.targets import load_table
+from crosswheel.model.job import Listener, Note
+from crosswheel.model.targets import load_table
 
 
 def version_of(tool: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from pathlib import Path
 
-from crosswheel.targets import Target
+from crosswheel.model.targets import Target
 
 _PROCESSORS = {"armv7l": "armv7", "ppc64le": "powerpc64le", "riscv64": "riscv64gc", "arm64": "aarch64"}
 

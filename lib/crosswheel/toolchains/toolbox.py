@@ -22,7 +22,7 @@ from crosswheel.containers.ownership import KIND
 from crosswheel.errors import EngineUnavailable, MissingTool
 from crosswheel.hosts import LocalHost
 from crosswheel.keeping import locked, mark_volume
-from crosswheel.model import Listener, Note, chore
+from crosswheel.model.job import Listener, Note, chore
 from crosswheel.scratch import temporary_folder
 from crosswheel.toolchains.ccache import fetch_ccache
 from crosswheel.toolchains.pinned import fetch_pinned, unpack_wheel, version_of

@@ -14,8 +14,8 @@ from datetime import datetime, timedelta, timezone
 from crosswheel.audit.rules.rule import Rule
 from crosswheel.formats.wheels import Wheel
 from crosswheel.formats.zips import RATIO, Entry
-from crosswheel.model import Finding
-from crosswheel.targets import Target
+from crosswheel.model.job import Finding
+from crosswheel.model.targets import Target
 
 INDEX_LIMIT = 100 << 20
 _LEAST_BOMB = 64 << 20

@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 
 from crosswheel.errors import CrosswheelError
 from crosswheel.formats.wheels import Wheel, named_wheel
-from crosswheel.targets import load_table
+from crosswheel.model.targets import load_table
 
 
 @dataclass(frozen=True)

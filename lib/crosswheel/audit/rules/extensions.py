@@ -12,8 +12,8 @@ from crosswheel.audit.rules.rule import Rule
 from crosswheel.formats.elf import Elf
 from crosswheel.formats.symbols import is_of_python
 from crosswheel.formats.wheels import Extension, Wheel
-from crosswheel.model import Finding
-from crosswheel.targets import PythonTag, Target, python_tags
+from crosswheel.model.job import Finding
+from crosswheel.model.targets import PythonTag, Target, python_tags
 
 _FIRST_FREE_THREADED = 13
 _SHOWN = 3  # functions, of the hundreds that an extension may use

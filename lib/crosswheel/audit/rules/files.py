@@ -12,8 +12,8 @@ from crosswheel.audit.rules.machine import DEVICES
 from crosswheel.audit.rules.rule import Rule
 from crosswheel.formats.elf import Elf
 from crosswheel.formats.wheels import Wheel
-from crosswheel.model import Finding
-from crosswheel.targets import Target
+from crosswheel.model.job import Finding
+from crosswheel.model.targets import Target
 
 _FOLDERS = {
     *("__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis", ".ipynb_checkpoints"),

@@ -21,8 +21,8 @@ from crosswheel.audit.rules.promise import Promise, promises
 from crosswheel.audit.rules.rule import Rule
 from crosswheel.formats.elf import Elf
 from crosswheel.formats.wheels import Wheel
-from crosswheel.model import Finding
-from crosswheel.targets import Target
+from crosswheel.model.job import Finding
+from crosswheel.model.targets import Target
 
 SANITIZERS = ("__ubsan_", "__asan_", "__tsan_", "__msan_", "__lsan_", "__hwasan_")
 

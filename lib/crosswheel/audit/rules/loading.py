@@ -13,8 +13,8 @@ from crosswheel.audit.rules.places import folders, settled
 from crosswheel.audit.rules.rule import Rule
 from crosswheel.formats.elf import Elf
 from crosswheel.formats.wheels import Wheel
-from crosswheel.model import Finding
-from crosswheel.targets import Target
+from crosswheel.model.job import Finding
+from crosswheel.model.targets import Target
 
 
 class LibraryNotFound(Rule):

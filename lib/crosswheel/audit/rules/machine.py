@@ -9,8 +9,8 @@ from crosswheel.audit.rules.platforms import is_linux
 from crosswheel.audit.rules.rule import Rule
 from crosswheel.formats.elf import BadElf, Elf
 from crosswheel.formats.wheels import Wheel
-from crosswheel.model import Finding
-from crosswheel.targets import Target
+from crosswheel.model.job import Finding
+from crosswheel.model.targets import Target
 
 # Programs for a graphics card or for the kernel's own virtual machine: data, as far as the processor is concerned.
 DEVICES = {"EM_AMDGPU", "EM_CUDA", "EM_BPF"}

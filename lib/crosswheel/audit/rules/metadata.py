@@ -15,8 +15,8 @@ from packaging.version import InvalidVersion, Version
 
 from crosswheel.audit.rules.rule import Rule
 from crosswheel.formats.wheels import Wheel
-from crosswheel.model import Finding
-from crosswheel.targets import Target
+from crosswheel.model.job import Finding
+from crosswheel.model.targets import Target
 
 _MOST_VALUES = 10_000
 _LONGEST_LABEL = 32

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from crosswheel.formats.wheels import Wheel
-from crosswheel.targets import Architecture, Libc, Policy
+from crosswheel.model.targets import Architecture, Libc, Policy
 
 if TYPE_CHECKING:
     from auditwheel.policy import WheelPolicies

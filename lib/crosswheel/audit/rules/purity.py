@@ -9,8 +9,8 @@ from crosswheel.audit.rules.platforms import is_linux
 from crosswheel.audit.rules.rule import Rule, Worded
 from crosswheel.formats.elf import BadElf
 from crosswheel.formats.wheels import Wheel
-from crosswheel.model import Finding
-from crosswheel.targets import Target
+from crosswheel.model.job import Finding
+from crosswheel.model.targets import Target
 from crosswheel.uncompiled import NOT_COMPILED
 
 

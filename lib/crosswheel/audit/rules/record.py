@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from crosswheel.audit.rules.rule import Rule
 from crosswheel.formats.wheels import Wheel
-from crosswheel.model import Finding
-from crosswheel.targets import Target
+from crosswheel.model.job import Finding
+from crosswheel.model.targets import Target
 
 
 class RecordIncomplete(Rule):

@@ -13,7 +13,7 @@ from crosswheel.audit.rules.archive import INDEX_LIMIT
 from crosswheel.audit.rules.rule import Worded
 from crosswheel.formats.build_reports import Build
 from crosswheel.formats.distributions import Distribution
-from crosswheel.model import Finding
+from crosswheel.model.job import Finding
 from crosswheel.version_control import Checkout
 
 _SHOWN = 3  # lines of what a renderer complains of

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from crosswheel.formats.wheels import Wheel
-from crosswheel.model import Finding, Level
-from crosswheel.targets import Target
+from crosswheel.model.job import Finding, Level
+from crosswheel.model.targets import Target
 
 
 class Worded:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from crosswheel.audit.rules.machine import judged
 from crosswheel.audit.rules.rule import Rule
 from crosswheel.formats.wheels import Wheel
-from crosswheel.model import Finding
-from crosswheel.targets import Target
+from crosswheel.model.job import Finding
+from crosswheel.model.targets import Target
 
 # The largest pages that kernels are configured with, in bytes, where that is more than the 4 KiB of all others.
 _LARGEST_PAGE = {"EM_AARCH64": 0x10000, "EM_PPC64": 0x10000}

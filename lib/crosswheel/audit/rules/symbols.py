@@ -17,8 +17,8 @@ from crosswheel.errors import UsageError
 from crosswheel.formats.elf import Elf, Undefined
 from crosswheel.formats.symbols import is_listed, known_pythons, libc_has, library_has, python_has
 from crosswheel.formats.wheels import Wheel
-from crosswheel.model import Finding
-from crosswheel.targets import Policy, PythonTag, Target, parse_python
+from crosswheel.model.job import Finding
+from crosswheel.model.targets import Policy, PythonTag, Target, parse_python
 
 _MOST_NAMES = 10
 _OF_ONE_PYTHON = re.compile(r"\.cpython-(3\d+t?)-[\w-]+\.so$")

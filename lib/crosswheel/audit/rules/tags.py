@@ -14,8 +14,8 @@ from crosswheel.audit.rules.purity import nothing_compiled
 from crosswheel.audit.rules.rule import Rule
 from crosswheel.errors import UsageError
 from crosswheel.formats.wheels import Wheel, accepted_tags
-from crosswheel.model import Finding
-from crosswheel.targets import Target, parse_platform
+from crosswheel.model.job import Finding
+from crosswheel.model.targets import Target, parse_platform
 
 _STABLE_ABI_SINCE = {"abi3": (3, 2), "abi3t": (3, 15)}
 _FIRST_FREE_THREADED = (3, 13)

@@ -19,8 +19,8 @@ from packaging.version import Version
 from crosswheel.audit.rules.rule import Worded
 from crosswheel.audit.rules.tags import would_install
 from crosswheel.formats.wheels import Wheel
-from crosswheel.model import Finding
-from crosswheel.targets import Target
+from crosswheel.model.job import Finding
+from crosswheel.model.targets import Target
 
 _DESCRIPTION, _ENTRY_POINTS = "Description", "entry_points.txt"
 # What may differ by the version of the build backend or by the platform, and is nothing that an installer reads.

@@ -6,10 +6,10 @@ import argparse
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from crosswheel.config import Option, options
 from crosswheel.errors import UsageError
-from crosswheel.targets import did_you_mean
-from crosswheel.verbs import VERBS
+from crosswheel.model.config import Option, options
+from crosswheel.model.targets import did_you_mean
+from crosswheel.model.verbs import VERBS
 
 
 def flag_options(verb: str) -> list[Option]:

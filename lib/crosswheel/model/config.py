@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from crosswheel.errors import UsageError
-from crosswheel.targets import (
+from crosswheel.model.targets import (
     Architecture,
     Policy,
     PythonTag,

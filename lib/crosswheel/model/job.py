@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from crosswheel.targets import PythonTag, Target
+from crosswheel.model.targets import PythonTag, Target
 
 
 @dataclass(frozen=True)
