@@ -25,11 +25,11 @@ from crosswheel.engines.workspace import HostWorkspace, Workspace
 from crosswheel.errors import EngineUnavailable
 from crosswheel.formats.sdists import read_sdist
 from crosswheel.hosts import local_host
-from crosswheel.journal import journal_of
 from crosswheel.model.config import load_config
 from crosswheel.model.job import Interpreter, Job, Plan, Sdist, deaf
 from crosswheel.model.targets import Policy, Target, architectures, python_tags
-from crosswheel.pipeline import Run
+from crosswheel.pipeline.journal import journal_of
+from crosswheel.pipeline.run import Run
 from crosswheel.steps.work import Work
 from crosswheel.testing import tiny_wheel
 from projects import packed
@@ -86,7 +86,7 @@ def measured(count: int, folder: Path) -> dict[str, float]:
     run = Run(
         Plan("noop", jobs), sdist, Site(config, host, EngineUnavailable("unused")), journal_of("noop", host, deaf)
     )
-    steps = patch.multiple("crosswheel.making", _BUILD=(make,), _REPAIR=(), _AUDIT=())
+    steps = patch.multiple("crosswheel.pipeline.one_job", _BUILD=(make,), _REPAIR=(), _AUDIT=())
     began = time.perf_counter()
     with patch.dict(ENGINES, {"no-op": NoOp()}), steps:
         outcomes = run.execute()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from crosswheel.model.job import Interpreter, Job
 from crosswheel.model.targets import Target, architectures, parse_policy, python_tags
-from crosswheel.plan import plan_job
+from crosswheel.pipeline.plan import plan_job
 
 COUNT = 10_000
 

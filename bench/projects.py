@@ -47,7 +47,7 @@ def fetched(requirement: str, work: Path) -> Path:
     """The sdist, from the package index or from what was fetched of it before."""
     from crosswheel.hosts import local_host
     from crosswheel.model.job import deaf
-    from crosswheel.source import fetch
+    from crosswheel.pipeline.source import fetch
 
     return fetch(requirement, local_host(offline=False, listener=deaf), work, deaf).path
 

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from crosswheel import journal, output
 from crosswheel.engines import ENGINES
 from crosswheel.model.job import Event, StepStarted
+from crosswheel.pipeline import journal
+from crosswheel.pipeline import wheelhouse as output
 from tiny_projects import TARGETS, TinyEngine, Yard
 
 # Where a wheel is half put into the journal, and half into the output folder.

@@ -21,11 +21,11 @@ from crosswheel.errors import CrosswheelError, EngineUnavailable
 from crosswheel.formats.sdists import read_sdist
 from crosswheel.hosts import LocalHost
 from crosswheel.index import Index, PipSettings
-from crosswheel.journal import journal_of
 from crosswheel.model.config import Config, load_config
 from crosswheel.model.job import Event, Interpreter, Job, Outcome, Plan, Sdist, deaf
 from crosswheel.model.targets import PythonTag, Target, parse_architecture, parse_policy
-from crosswheel.pipeline import Run
+from crosswheel.pipeline.journal import journal_of
+from crosswheel.pipeline.run import Run
 from crosswheel.process import Processes
 from crosswheel.testing import tiny_elf
 

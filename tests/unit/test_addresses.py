@@ -18,8 +18,8 @@ from crosswheel.answers import Answers
 from crosswheel.errors import CrosswheelError, IndexUnreachable, UsageError
 from crosswheel.hosts import LocalHost
 from crosswheel.index import Index, PipSettings, read_pip_settings
+from crosswheel.pipeline.source import fetch
 from crosswheel.process import Processes
-from crosswheel.source import fetch
 from tiny_projects import tiny_host
 
 MARK = "c4n4ry"

@@ -16,8 +16,8 @@ from crosswheel.errors import IndexUnreachable, NoCredentials, SourceError
 from crosswheel.hosts import LocalHost
 from crosswheel.index import Index, PipSettings, read_pip_settings, sha256_of
 from crosswheel.model.job import Event, Note, Transfer
+from crosswheel.pipeline.source import fetch, requires_python_of
 from crosswheel.process import CommandFailed, Processes
-from crosswheel.source import fetch, requires_python_of
 from index_server import IndexServer, index_server
 from tiny_projects import tar_of, tiny_host
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from crosswheel import errors, making
+from crosswheel import errors
 from crosswheel.audit.rules import ALL_RULES
 from crosswheel.commands import run_verb
 from crosswheel.commands.wheels import _exit_code as exit_code_of
@@ -42,7 +42,8 @@ from crosswheel.errors import (
 )
 from crosswheel.model.job import Event, JobFinished, Note, Outcome, Refusal, Report
 from crosswheel.model.targets import Target, parse_policy
-from crosswheel.pipeline import Run
+from crosswheel.pipeline import one_job as making
+from crosswheel.pipeline.run import Run
 from crosswheel.process import CommandFailed
 from crosswheel.report.tally import tally
 from crosswheel.steps.work import Work
@@ -443,13 +444,13 @@ def tested(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         seen.append(str(work.job.target.python))
         return work
 
-    monkeypatch.setattr("crosswheel.making.test", test)
+    monkeypatch.setattr("crosswheel.pipeline.one_job.test", test)
     return seen
 
 
 def on_docker(yard: Yard, project: str, monkeypatch: pytest.MonkeyPatch, **options: Any) -> Run:
     """A run with a Docker host that runs the architecture and has its image, and no containers."""
-    monkeypatch.setattr("crosswheel.making.first_trial", lambda *_: contextlib.nullcontext())
+    monkeypatch.setattr("crosswheel.pipeline.one_job.first_trial", lambda *_: contextlib.nullcontext())
     monkeypatch.setattr("crosswheel.engines.site.find_image", lambda *_: None)
     monkeypatch.setattr("crosswheel.engines.site.ensure_image", lambda *_, **_options: None)
     monkeypatch.setattr("crosswheel.engines.site.ensure_toolbox", lambda *_, **_options: None)
@@ -492,7 +493,7 @@ def test_a_wheel_that_fails_its_test_is_not_built_again_by_a_slower_engine(
     def test(_work: Work) -> Work:
         raise errors.TestFailed("import tiny failed")
 
-    monkeypatch.setattr("crosswheel.making.test", test)
+    monkeypatch.setattr("crosswheel.pipeline.one_job.test", test)
     outcome = only_outcome(on_docker(yard, "platform", monkeypatch, engines=("accelerated", "emulated")))
     assert outcome.failure
     assert (outcome.failure.kind, outcome.failure.step) == ("TestFailed", "test")
@@ -592,7 +593,7 @@ def tampered(work: Work) -> Work:
 def test_a_wheel_that_is_changed_after_its_audit_is_not_saved(
     yard: Yard, tested: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("crosswheel.making.test", tampered)
+    monkeypatch.setattr("crosswheel.pipeline.one_job.test", tampered)
     failure = only_outcome(on_docker(yard, "platform", monkeypatch)).failure
     assert failure
     assert (failure.kind, failure.message) == (
@@ -606,7 +607,7 @@ def test_a_wheel_without_an_audit_is_not_saved(yard: Yard, monkeypatch: pytest.M
     def no_audit(work: Work) -> Work:
         return work
 
-    monkeypatch.setattr("crosswheel.making.audit", no_audit)
+    monkeypatch.setattr("crosswheel.pipeline.one_job.audit", no_audit)
     failure = only_outcome(yard.run("platform")).failure
     assert failure
     assert failure.message == f"{WHEELS[0]} is not saved: it has not passed an audit"
@@ -619,7 +620,7 @@ def test_a_wheel_whose_findings_got_lost_is_not_saved(yard: Yard, monkeypatch: p
     def forgetful(work: Work) -> Work:
         return replace(audit(work), findings=())
 
-    monkeypatch.setattr("crosswheel.making.audit", forgetful)
+    monkeypatch.setattr("crosswheel.pipeline.one_job.audit", forgetful)
     failure = only_outcome(yard.run("without_elf")).failure
     assert failure
     assert failure.message.endswith("is not saved: it has not passed an audit")

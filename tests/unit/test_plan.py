@@ -12,7 +12,7 @@ from crosswheel.errors import SourceError
 from crosswheel.model.config import load_config
 from crosswheel.model.job import Interpreter, Job, LeftOut, Plan, Refusal
 from crosswheel.model.targets import PythonTag, Target, parse_target, python_tags
-from crosswheel.plan import Offer, make_plan, plan_job, promised_targets
+from crosswheel.pipeline.plan import Offer, make_plan, plan_job, promised_targets
 from tiny_projects import tiny_host, tiny_site
 
 PY311, PY312, PY313, PY313T = (Interpreter(tag, f"{tag.version}.4", Path(f"/pythons/{tag}")) for tag in (

@@ -11,7 +11,7 @@ from crosswheel.containers.docker_host import DockerHost
 from crosswheel.model.config import load_config
 from crosswheel.model.job import Job, Plan
 from crosswheel.model.targets import parse_target
-from crosswheel.schedule import (
+from crosswheel.pipeline.schedule import (
     Past,
     at_a_time,
     duration,

@@ -12,7 +12,7 @@ import pytest
 from crosswheel.errors import SourceError, TimeLimit, UsageError
 from crosswheel.formats.sdists import member_names, seal, unpack, unpack_sdist
 from crosswheel.model.job import Chore, Event, Sdist
-from crosswheel.source import _parse_name, fetch, requires_python_of
+from crosswheel.pipeline.source import _parse_name, fetch, requires_python_of
 from tiny_projects import PKG_INFO, tiny_host, tiny_project
 
 

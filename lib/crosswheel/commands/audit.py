@@ -19,7 +19,7 @@ from crosswheel.formats.distributions import files_in, is_folder
 from crosswheel.formats.sdists import member_names
 from crosswheel.model.config import Config, load_config, project_name
 from crosswheel.model.targets import Target, python_tags
-from crosswheel.plan import promised_targets
+from crosswheel.pipeline.plan import promised_targets
 from crosswheel.report.audit import audit_document, audit_text, in_progress, rules_document, rules_text
 from crosswheel.report.console import console_for
 from crosswheel.report.document import write_json

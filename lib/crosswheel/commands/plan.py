@@ -8,18 +8,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
-from crosswheel import source
 from crosswheel.engines import ENGINES, LADDER, offers
 from crosswheel.engines.site import Site, look_around
 from crosswheel.errors import NothingToDo, explaining
-from crosswheel.journal import journal_of
 from crosswheel.model.config import load_config
 from crosswheel.model.job import Job, Plan, deaf
-from crosswheel.plan import make_plan
+from crosswheel.pipeline import source
+from crosswheel.pipeline.journal import journal_of
+from crosswheel.pipeline.plan import make_plan
+from crosswheel.pipeline.schedule import expected_plan, history_of
 from crosswheel.report.console import console_for
 from crosswheel.report.document import plan_document, write_json
 from crosswheel.report.terminal import plan_text
-from crosswheel.schedule import expected_plan, history_of
 from crosswheel.steps.test import untested
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
-from crosswheel import source
 from crosswheel.containers.images import image_arch
 from crosswheel.engines import ENGINES, LADDER, offers
 from crosswheel.engines.backend import Settings, install_requirements, quieten_backends
@@ -23,7 +22,8 @@ from crosswheel.keeping import at_work
 from crosswheel.model.config import Config, load_config
 from crosswheel.model.job import Job, LeftOut, Listener, Note, chore
 from crosswheel.model.targets import Target
-from crosswheel.plan import plan_job
+from crosswheel.pipeline import source
+from crosswheel.pipeline.plan import plan_job
 from crosswheel.process import log_tail
 from crosswheel.report.console import console_for
 from crosswheel.report.terminal import display

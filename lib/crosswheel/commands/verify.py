@@ -15,7 +15,7 @@ from crosswheel.formats.wheels import Wheel, read_wheel
 from crosswheel.index import read_pip_settings
 from crosswheel.model.config import Config, load_config
 from crosswheel.model.targets import Target, oldest_policy
-from crosswheel.plan import served_targets
+from crosswheel.pipeline.plan import served_targets
 from crosswheel.process import Processes
 from crosswheel.release.repositories import find_repository
 from crosswheel.report.console import console_for

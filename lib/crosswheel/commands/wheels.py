@@ -9,7 +9,6 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
-from crosswheel import source
 from crosswheel.commands.cache import keep_within_limit
 from crosswheel.commands.plan import exit_code_of, expected, plan, plan_for
 from crosswheel.containers.container import remove_stale
@@ -28,13 +27,14 @@ from crosswheel.errors import (
     explaining,
 )
 from crosswheel.interpreters import fetch_interpreter
-from crosswheel.journal import journal_of
 from crosswheel.keeping import at_work
 from crosswheel.model.config import Config, load_config
 from crosswheel.model.job import Interpreter, Listener, Note, Planned, Report, chore
 from crosswheel.model.targets import PythonTag
-from crosswheel.output import keep
-from crosswheel.pipeline import Run
+from crosswheel.pipeline import source
+from crosswheel.pipeline.journal import journal_of
+from crosswheel.pipeline.run import Run
+from crosswheel.pipeline.wheelhouse import keep
 from crosswheel.report.console import console_for
 from crosswheel.report.document import report_document, write_json
 from crosswheel.report.markdown import report_markdown

@@ -16,11 +16,11 @@ from crosswheel.engines.workspace import idle_workspace
 from crosswheel.errors import AuditFailed, CrosswheelError, TestFailed, explained
 from crosswheel.formats.wheels import named_wheel, read_wheel
 from crosswheel.index import sha256_of
-from crosswheel.journal import Journal, Made
 from crosswheel.model.job import Failure, Job, Outcome, Sdist, Status, StepStarted, StepTime, Usage
-from crosswheel.output import Output, keep
+from crosswheel.pipeline.journal import Journal, Made
+from crosswheel.pipeline.keys import build_key, test_key
+from crosswheel.pipeline.wheelhouse import Output, keep
 from crosswheel.process import Stopped, log_tail
-from crosswheel.recipe import build_key, test_key
 from crosswheel.scratch import scratch_folder
 from crosswheel.steps import Step, audit, build, repair, test
 from crosswheel.steps.again import again

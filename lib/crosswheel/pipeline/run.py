@@ -22,14 +22,14 @@ from crosswheel.errors import (
     TimeLimit,
 )
 from crosswheel.hosts import LocalHost
-from crosswheel.journal import Journal
-from crosswheel.making import Maker, failure
 from crosswheel.model.config import Config
 from crosswheel.model.job import Failure, Job, JobFinished, Note, Outcome, Plan, Refusal, Sdist, Usage
 from crosswheel.model.targets import Architecture, Policy, Target
-from crosswheel.output import Output
+from crosswheel.pipeline.journal import Journal
+from crosswheel.pipeline.one_job import Maker, failure
+from crosswheel.pipeline.schedule import expected_seconds, history_of, longest_first, processors, workers
+from crosswheel.pipeline.wheelhouse import Output
 from crosswheel.process import Stopped
-from crosswheel.schedule import expected_seconds, history_of, longest_first, processors, workers
 from crosswheel.steps.test import prepare_test, untested
 
 _REUSED = "only tried on the Python that it was built for"

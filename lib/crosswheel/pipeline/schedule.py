@@ -11,9 +11,9 @@ from crosswheel.engines import ENGINES
 from crosswheel.engines.in_containers import MEMORY_SHARE
 from crosswheel.engines.site import Site
 from crosswheel.hosts import LocalHost
-from crosswheel.journal import Journal, Made
 from crosswheel.model.job import Job, Plan
 from crosswheel.model.targets import Target, parse_target
+from crosswheel.pipeline.journal import Journal, Made
 
 # Of a job that nobody has seen yet: a compiler at work on large C++ templates takes about as much.
 _UNKNOWN = 1024**3

@@ -1,0 +1,1 @@
+"""Which jobs there are, and how they are carried through: plan, schedule, journal, one job, all of them."""
