@@ -13,8 +13,8 @@ from crosswheel.formats.build_reports import Build
 from crosswheel.formats.distributions import Distribution
 from crosswheel.model.targets import parse_target
 from crosswheel.release.published import PublishedFile
+from crosswheel.release.status import Made, ReleaseStatus, Standing, lacking, last_release, standings
 from crosswheel.report.status import status_document, status_text
-from crosswheel.steps.status import Made, ReleaseStatus, Standing, lacking, last_release, standings
 
 TARGET = parse_target("cp313-manylinux2014_aarch64")
 WHEEL = "tiny-1.0-cp313-cp313-manylinux_2_17_aarch64.whl"

@@ -19,11 +19,11 @@ from crosswheel.model.config import Config, load_config
 from crosswheel.process import Processes
 from crosswheel.release.published import published_files, release_files, version_of
 from crosswheel.release.repositories import find_repository
+from crosswheel.release.status import Made, ReleaseStatus, lacking, last_release, standings
 from crosswheel.report.audit import in_progress
 from crosswheel.report.console import console_for
 from crosswheel.report.document import write_json
 from crosswheel.report.status import status_document, status_text
-from crosswheel.steps.status import Made, ReleaseStatus, lacking, last_release, standings
 
 
 @explaining()

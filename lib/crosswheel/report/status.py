@@ -7,13 +7,13 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from crosswheel import __version__
+from crosswheel.release.status import Lack, ReleaseStatus, Standing
 from crosswheel.report.console import plain_console, styled
 from crosswheel.report.document import SCHEMA, Document
 from crosswheel.report.tables import Column, drawn, fitting
 from crosswheel.report.terminal import shown
 from crosswheel.report.untrusted import one_line
 from crosswheel.report.wording import Line, count_text, reason_text
-from crosswheel.steps.status import Lack, ReleaseStatus, Standing
 
 if TYPE_CHECKING:
     from rich.console import Console
