@@ -24,13 +24,13 @@ from crosswheel.engines.site import Site
 from crosswheel.engines.workspace import HostWorkspace, Workspace
 from crosswheel.errors import EngineUnavailable
 from crosswheel.formats.sdists import read_sdist
-from crosswheel.hosts import local_host
 from crosswheel.model.config import load_config
 from crosswheel.model.job import Interpreter, Job, Plan, Sdist, deaf
 from crosswheel.model.targets import Policy, Target, architectures, python_tags
 from crosswheel.pipeline.journal import journal_of
 from crosswheel.pipeline.run import Run
 from crosswheel.steps.work import Work
+from crosswheel.system.local_host import local_host
 from crosswheel.testing import tiny_wheel
 from projects import packed
 

@@ -18,7 +18,7 @@ from unittest.mock import patch
 
 from crosswheel.containers.container import Container
 from crosswheel.engines.workspace import HostWorkspace
-from crosswheel.hosts import LocalHost
+from crosswheel.system.local_host import LocalHost
 
 _COMMANDS = (
     (LocalHost, "make_environment"),

@@ -45,9 +45,9 @@ MAIN, SMALL, LARGE = PROJECTS
 
 def fetched(requirement: str, work: Path) -> Path:
     """The sdist, from the package index or from what was fetched of it before."""
-    from crosswheel.hosts import local_host
     from crosswheel.model.job import deaf
     from crosswheel.pipeline.source import fetch
+    from crosswheel.system.local_host import local_host
 
     return fetch(requirement, local_host(offline=False, listener=deaf), work, deaf).path
 

@@ -265,8 +265,8 @@ def _stage() -> Iterator[Stage]:
 
 
 def _interpreters() -> dict[str, Path]:
-    from crosswheel.hosts import local_host
     from crosswheel.model.job import deaf
+    from crosswheel.system.local_host import local_host
 
     found = local_host(offline=True, listener=deaf).interpreters
     return {str(tag): interpreter.path for tag, interpreter in found.items() if interpreter.headers}

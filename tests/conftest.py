@@ -12,9 +12,9 @@ import pytest
 
 from arm import SUITES, ArmPython, debian_packages, find_arm_python
 from builds import PYTHONS, Builder, build
-from crosswheel.interpreters import find_interpreters
 from crosswheel.model.targets import parse_python
-from crosswheel.process import Processes
+from crosswheel.system.interpreters import find_interpreters
+from crosswheel.system.process import Processes
 from debian import DebianUnavailable, unpacked
 
 # Debian's words for our architectures.

@@ -7,8 +7,8 @@ import shutil
 
 import pytest
 
-from crosswheel.keeping import user_cache
 from crosswheel.model.targets import load_table
+from crosswheel.system.locks import user_cache
 
 LENIENT_IN_C = [
     "-Wno-error=implicit-function-declaration", "-Wno-error=implicit-int", "-Wno-error=int-conversion",

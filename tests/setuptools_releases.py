@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from uv import find_uv_bin
 
-from crosswheel.interpreters import find_interpreters
 from crosswheel.model.targets import parse_python
-from crosswheel.process import Processes
+from crosswheel.system.interpreters import find_interpreters
+from crosswheel.system.process import Processes
 from crosswheel.toolchains.startup import Startup, install_startup
 
 # Python's own distutils for one, and each of the layouts that setuptools has had for its copy.

@@ -19,14 +19,14 @@ from crosswheel.engines.site import Site
 from crosswheel.engines.workspace import HostWorkspace, plain_workspace
 from crosswheel.errors import CrosswheelError, EngineUnavailable
 from crosswheel.formats.sdists import read_sdist
-from crosswheel.hosts import LocalHost
-from crosswheel.index import Index, PipSettings
 from crosswheel.model.config import Config, load_config
 from crosswheel.model.job import Event, Interpreter, Job, Outcome, Plan, Sdist, deaf
 from crosswheel.model.targets import PythonTag, Target, parse_architecture, parse_policy
 from crosswheel.pipeline.journal import journal_of
 from crosswheel.pipeline.run import Run
-from crosswheel.process import Processes
+from crosswheel.system.local_host import LocalHost
+from crosswheel.system.package_index import Index, PipSettings
+from crosswheel.system.process import Processes
 from crosswheel.testing import tiny_elf
 
 PATIENCE = 30  # seconds for a hook to begin, on a machine that is busy with other things

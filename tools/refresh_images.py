@@ -16,10 +16,10 @@ from packaging.version import Version
 from crosswheel.containers.images import ImagePin, pinned_images
 from crosswheel.containers.references import parse_reference
 from crosswheel.errors import CrosswheelError, UsageError
-from crosswheel.index import Index, read_pip_settings
-from crosswheel.keeping import user_cache
 from crosswheel.model.targets import Architecture, Policy, architectures, parse_policy
-from crosswheel.process import Processes
+from crosswheel.system.locks import user_cache
+from crosswheel.system.package_index import Index, read_pip_settings
+from crosswheel.system.process import Processes
 
 Pins = Mapping[tuple[Policy, Architecture], ImagePin]
 

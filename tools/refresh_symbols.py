@@ -22,12 +22,12 @@ from pathlib import Path
 
 from crosswheel.errors import MissingTool
 from crosswheel.formats.elf import read_elf
-from crosswheel.index import Index, read_pip_settings
-from crosswheel.interpreters import fetch_interpreter, find_interpreters
-from crosswheel.keeping import user_cache
 from crosswheel.model.job import Event
 from crosswheel.model.targets import PythonTag, architectures, python_tags
-from crosswheel.process import Processes
+from crosswheel.system.interpreters import fetch_interpreter, find_interpreters
+from crosswheel.system.locks import user_cache
+from crosswheel.system.package_index import Index, read_pip_settings
+from crosswheel.system.process import Processes
 from crosswheel.toolchains.pinned import version_of
 from crosswheel.toolchains.zig import ensure_zig
 

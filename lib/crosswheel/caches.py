@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from crosswheel.answers import FOLDER
 from crosswheel.containers.docker_host import DockerHost, engine_errors
 from crosswheel.containers.ownership import KIND, PROJECT
 from crosswheel.errors import EngineUnavailable
-from crosswheel.keeping import oldest_run, remove, volume_mark
-from crosswheel.scratch import abandoned_folders, remove_abandoned
+from crosswheel.system.locks import oldest_run, remove, volume_mark
+from crosswheel.system.memo import FOLDER
+from crosswheel.system.scratch import abandoned_folders, remove_abandoned
 from crosswheel.toolchains.toolbox import volume_name
 from crosswheel.toolchains.zig import libraries_of, objects_of, root_of
 

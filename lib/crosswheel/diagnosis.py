@@ -17,12 +17,12 @@ from crosswheel.containers import binfmt
 from crosswheel.containers.docker_host import DockerHost, connect, contexts, engine_errors
 from crosswheel.containers.emulation import Running, ensure_init, survey
 from crosswheel.errors import CannotRun, CrosswheelError, EngineUnavailable, MissingTool
-from crosswheel.hosts import LocalHost
-from crosswheel.interpreters import uv
 from crosswheel.model.config import Config
 from crosswheel.model.job import Interpreter
 from crosswheel.model.targets import Architecture, architectures
-from crosswheel.process import Processes
+from crosswheel.system.interpreters import uv
+from crosswheel.system.local_host import LocalHost
+from crosswheel.system.process import Processes
 from crosswheel.toolchains.pinned import version_of
 from crosswheel.toolchains.zig import program_path
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from crosswheel.errors import BuildFailed
-from crosswheel.process import CommandFailed
+from crosswheel.system.process import CommandFailed
 
 _SETTINGS = "uv.toml"
 # Where uv looks for what is its own: the variable that may name the place, and the place below HOME.

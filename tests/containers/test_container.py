@@ -31,7 +31,7 @@ from crosswheel.containers.ownership import LABEL, is_stale, labels
 from crosswheel.errors import BuildFailed, ContainerLost, EngineUnavailable, OutOfMemory, TimeLimit
 from crosswheel.model.job import deaf
 from crosswheel.model.targets import parse_architecture
-from crosswheel.process import CommandFailed, Processes, Stopped
+from crosswheel.system.process import CommandFailed, Processes, Stopped
 
 pytestmark = pytest.mark.containers
 
@@ -482,7 +482,7 @@ from crosswheel.containers.container import running
 from crosswheel.containers.docker_host import connect
 from crosswheel.containers.images import find_image
 from crosswheel.containers.ownership import labels
-from crosswheel.process import Processes
+from crosswheel.system.process import Processes
 from crosswheel.model.targets import parse_architecture
 
 arch, host = parse_architecture("x86_64"), connect(sys.argv[1], os.environ)

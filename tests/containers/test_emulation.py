@@ -11,7 +11,6 @@ import pytest
 
 from containers.binfmt import BinfmtUnavailable, Handler, unregistered
 from containers.engine import Engine
-from crosswheel.answers import answers_in
 from crosswheel.containers import remembered
 from crosswheel.containers.docker_host import DockerHost, connect
 from crosswheel.containers.emulation import Running, probe
@@ -19,6 +18,7 @@ from crosswheel.containers.ownership import LABEL
 from crosswheel.containers.remembered import grounds, known_survey
 from crosswheel.errors import CannotRun
 from crosswheel.model.targets import Architecture, architectures
+from crosswheel.system.memo import answers_in
 
 pytestmark = [pytest.mark.containers, pytest.mark.binfmt]
 

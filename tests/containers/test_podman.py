@@ -32,7 +32,7 @@ from crosswheel.containers.ownership import KIND, LABEL, PROJECT, labels
 from crosswheel.errors import EngineUnavailable, ImageUnavailable
 from crosswheel.model.job import deaf
 from crosswheel.model.targets import architectures
-from crosswheel.process import Processes
+from crosswheel.system.process import Processes
 from tiny_projects import tiny_project
 
 pytestmark = pytest.mark.containers

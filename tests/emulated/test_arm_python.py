@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from arm import SUITES, ArmPython
-from crosswheel.answers import Answers
-from crosswheel.interpreters import find_interpreters
 from crosswheel.model.job import Interpreter
 from crosswheel.model.targets import PythonTag, Target, oldest_policy, parse_architecture
-from crosswheel.process import Processes
+from crosswheel.system.interpreters import find_interpreters
+from crosswheel.system.memo import Answers
+from crosswheel.system.process import Processes
 from crosswheel.testing import tiny_wheel
 from crosswheel.toolchains.description import Description, describe
 from crosswheel.toolchains.inside import impersonate

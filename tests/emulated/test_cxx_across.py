@@ -15,8 +15,8 @@ import pytest
 from arm import EMULATOR, ArmPython
 from builds import WITHOUT_CONTAINERS
 from crosswheel.commands import run_verb
-from crosswheel.hosts import local_host
 from crosswheel.model.job import deaf
+from crosswheel.system.local_host import local_host
 from crosswheel.toolchains.zig import ensure_zig
 from debian import DebianUnavailable, unpacked
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from crosswheel.formats.elf import Elf, read_elf
-from crosswheel.hosts import local_host
 from crosswheel.model.job import deaf
 from crosswheel.model.targets import parse_target
+from crosswheel.system.local_host import local_host
 from crosswheel.toolchains.zig import build_target, ensure_zig, warm_up, zig_target
 
 pytestmark = pytest.mark.index

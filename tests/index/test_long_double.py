@@ -11,9 +11,9 @@ import pytest
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
-from crosswheel.hosts import local_host
 from crosswheel.model.job import deaf
 from crosswheel.model.targets import PythonTag, Target, architectures, oldest_policy, parse_policy
+from crosswheel.system.local_host import local_host
 from crosswheel.toolchains.configuration import zig_long_double
 from crosswheel.toolchains.zig import Zig, ensure_zig, zig_target
 

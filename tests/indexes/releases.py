@@ -15,7 +15,7 @@ from unittest.mock import patch
 
 from crosswheel.commands import run_verb
 from crosswheel.errors import CrosswheelError, SourceError
-from crosswheel.index import Index, PipSettings
+from crosswheel.system.package_index import Index, PipSettings
 from crosswheel.testing import tiny_elf, tiny_wheel
 from indexes.clients import sha256
 from indexes.servers import Served

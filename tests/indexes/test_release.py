@@ -10,7 +10,7 @@ from unittest.mock import Mock
 import pytest
 
 from crosswheel.commands import release as command
-from crosswheel.index import PipSettings
+from crosswheel.system.package_index import PipSettings
 from indexes.clients import sha256, twine
 from indexes.proxy import (
     Act,

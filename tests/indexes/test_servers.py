@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from crosswheel.index import Index, PipSettings
+from crosswheel.system.package_index import Index, PipSettings
 from indexes.clients import pip_install, sdist, sha256, twine, wheel
 from indexes.servers import Served
 

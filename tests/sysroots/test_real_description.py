@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from crosswheel.answers import Answers
-from crosswheel.interpreters import find_interpreters
 from crosswheel.model.job import Interpreter
 from crosswheel.model.targets import PythonTag, Target, oldest_policy, parse_architecture
-from crosswheel.process import Processes
+from crosswheel.system.interpreters import find_interpreters
+from crosswheel.system.memo import Answers
+from crosswheel.system.process import Processes
 from crosswheel.toolchains.description import Description, derivable, describe, find_real
 from pyconfig import layout, macros
 

@@ -14,12 +14,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from crosswheel.addresses import Address, parse_address, redact, without_users
-from crosswheel.answers import Answers
 from crosswheel.errors import CrosswheelError, IndexUnreachable, UsageError
-from crosswheel.hosts import LocalHost
-from crosswheel.index import Index, PipSettings, read_pip_settings
 from crosswheel.pipeline.source import fetch
-from crosswheel.process import Processes
+from crosswheel.system.local_host import LocalHost
+from crosswheel.system.memo import Answers
+from crosswheel.system.package_index import Index, PipSettings, read_pip_settings
+from crosswheel.system.process import Processes
 from tiny_projects import tiny_host
 
 MARK = "c4n4ry"
@@ -151,7 +151,7 @@ def test_an_address_is_handed_on_in_the_way_that_all_programs_read(tmp_path: Pat
 @pytest.mark.parametrize("password", [f"{MARK}@ /", f" {MARK}%", f"é{MARK}#?", f"{MARK}:[]"])
 def test_a_password_is_in_no_cache_and_no_error(tmp_path: Path, password: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
-    monkeypatch.setattr("crosswheel.answers._SETTLED", -60)
+    monkeypatch.setattr("crosswheel.system.memo._SETTLED", -60)
     url = f"http://me:{quote(password, safe='')}@127.0.0.1:9/simple/"
     settings = settings_of(tmp_path, {"PIP_INDEX_URL": url})
     with pytest.raises(IndexUnreachable) as caught:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from crosswheel.answers import Answers, answers_in
+from crosswheel.system.memo import Answers, answers_in
 
 QUESTION = ("pythons", "sha256:123")
 
@@ -55,7 +55,7 @@ def test_without_a_folder_nothing_is_kept() -> None:
 
 def test_another_release_asks_again(answers: Answers, monkeypatch: pytest.MonkeyPatch) -> None:
     answers.keep(1, *QUESTION)
-    monkeypatch.setattr("crosswheel.answers.__version__", "99")
+    monkeypatch.setattr("crosswheel.system.memo.__version__", "99")
     assert answers.recall(*QUESTION) is None
 
 

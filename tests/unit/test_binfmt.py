@@ -19,7 +19,7 @@ from crosswheel.containers.binfmt import (
 from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.emulation import program
 from crosswheel.model.targets import Architecture, architectures
-from crosswheel.process import Processes
+from crosswheel.system.process import Processes
 
 ARCHITECTURES = pytest.mark.parametrize("arch", architectures().values(), ids=str)
 AARCH64 = architectures()["aarch64"]

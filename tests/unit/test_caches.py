@@ -16,15 +16,15 @@ from typing import Any
 
 import pytest
 
-from crosswheel.answers import answers_in
 from crosswheel.caches import GIB, Holding, docker_holdings, goes, is_due, local_holdings, remove_from, remove_local
 from crosswheel.commands import run_verb
 from crosswheel.commands.cache import keep_within_limit
 from crosswheel.containers.docker_host import DockerHost
-from crosswheel.keeping import at_work, mark_used, mark_volume, oldest_run, take
 from crosswheel.model.config import load_config
 from crosswheel.model.job import Event, Note, deaf
-from crosswheel.scratch import scratch_folder
+from crosswheel.system.locks import at_work, mark_used, mark_volume, oldest_run, take
+from crosswheel.system.memo import answers_in
+from crosswheel.system.scratch import scratch_folder
 from crosswheel.toolchains import libcxx
 from crosswheel.toolchains.pinned import version_of
 from crosswheel.toolchains.toolbox import volume_name
@@ -176,7 +176,7 @@ def test_a_run_that_was_killed_holds_nothing(cache: Path) -> None:
     code = f"""
 import os, signal
 from pathlib import Path
-from crosswheel.keeping import at_work
+from crosswheel.system.locks import at_work
 with at_work(Path({str(cache)!r})):
     os.kill(os.getpid(), signal.SIGKILL)
 """

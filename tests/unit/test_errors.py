@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import re
 
-import crosswheel.process
+import crosswheel.system.process
 from crosswheel import errors
 from crosswheel.errors import INTERRUPTED, CrosswheelError, UsageError
 
@@ -23,7 +23,7 @@ def test_every_exit_code_is_documented_where_the_errors_are() -> None:
 
 
 def test_what_only_flows_inside_has_the_general_code() -> None:
-    assert crosswheel.process.Stopped.exit_code == crosswheel.process.CommandFailed.exit_code == 1
+    assert crosswheel.system.process.Stopped.exit_code == crosswheel.system.process.CommandFailed.exit_code == 1
 
 
 def test_an_error_shows_the_next_command_to_type() -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from crosswheel.engines.repair_worker import Grafter
 from crosswheel.errors import TimeLimit
-from crosswheel.process import CommandFailed, Processes, Stopped
+from crosswheel.system.process import CommandFailed, Processes, Stopped
 from crosswheel.testing import tiny_elf, tiny_wheel
 
 TARGET = "cp313-manylinux2014_aarch64"

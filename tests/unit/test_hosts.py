@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from crosswheel.errors import BuildFailed
-from crosswheel.hosts import LocalHost
 from crosswheel.installer import install, without_secrets
-from crosswheel.process import CommandFailed
+from crosswheel.system.local_host import LocalHost
+from crosswheel.system.process import CommandFailed
 from crosswheel.testing import tiny_wheel
 from tiny_projects import tar_of, tiny_host
 

@@ -26,9 +26,9 @@ from crosswheel.containers.images import (
 )
 from crosswheel.containers.references import Reference, is_image_id, parse_reference
 from crosswheel.errors import CrosswheelError, DiskFull, ImageUnavailable, UsageError
-from crosswheel.index import Index, PipSettings
 from crosswheel.model.job import Chore, Event, Transfer
 from crosswheel.model.targets import architectures, parse_target
+from crosswheel.system.package_index import Index, PipSettings
 from index_server import IndexServer, index_server
 
 TOOLS = Path(__file__).parents[2] / "tools"

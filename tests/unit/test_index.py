@@ -11,13 +11,13 @@ from urllib.parse import quote
 
 import pytest
 
-from crosswheel.answers import Answers
 from crosswheel.errors import IndexUnreachable, NoCredentials, SourceError
-from crosswheel.hosts import LocalHost
-from crosswheel.index import Index, PipSettings, read_pip_settings, sha256_of
 from crosswheel.model.job import Event, Note, Transfer
 from crosswheel.pipeline.source import fetch, requires_python_of
-from crosswheel.process import CommandFailed, Processes
+from crosswheel.system.local_host import LocalHost
+from crosswheel.system.memo import Answers
+from crosswheel.system.package_index import Index, PipSettings, read_pip_settings, sha256_of
+from crosswheel.system.process import CommandFailed, Processes
 from index_server import IndexServer, index_server
 from tiny_projects import tar_of, tiny_host
 
@@ -421,7 +421,7 @@ def test_pip_is_asked_again_when_its_files_or_its_variables_are_others(
         environ = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PIP_CONFIG_FILE": str(conf), **more}
         return read_pip_settings(Counted(), environ, Answers(tmp_path / "answers")).index_url
 
-    monkeypatch.setattr("crosswheel.answers._SETTLED", -60)  # a file that has just changed is not trusted to stay
+    monkeypatch.setattr("crosswheel.system.memo._SETTLED", -60)  # a file that has just changed is not trusted to stay
     assert [index_url(), index_url()] == ["http://127.0.0.1:1/a"] * 2
     assert len(asked) == 1
     assert index_url(PIP_INDEX_URL="http://127.0.0.1:1/b") == "http://127.0.0.1:1/b"

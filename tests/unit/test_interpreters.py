@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from crosswheel import interpreters
-from crosswheel.answers import Answers
 from crosswheel.errors import MissingTool
-from crosswheel.interpreters import fetch_interpreter, find_interpreters
 from crosswheel.model.job import Interpreter
 from crosswheel.model.targets import PythonTag
-from crosswheel.process import Processes
+from crosswheel.system import interpreters
+from crosswheel.system.interpreters import fetch_interpreter, find_interpreters
+from crosswheel.system.memo import Answers
+from crosswheel.system.process import Processes
 
 PY312, PY313, PY313T = PythonTag(12), PythonTag(13), PythonTag(13, free_threaded=True)
 
@@ -180,7 +180,7 @@ def test_an_interpreter_that_stays_what_it_was_is_asked_once(tmp_path: Path, mon
     # With another of the same name, or another libpython, it is somebody else.
     find_interpreters(processes, {**where, "LD_LIBRARY_PATH": str(tmp_path)}, answers)
     assert processes.asked == 2
-    monkeypatch.setattr("crosswheel.answers._state", lambda path: [1, 2, 3, 4] if path == real else None)
+    monkeypatch.setattr("crosswheel.system.memo._state", lambda path: [1, 2, 3, 4] if path == real else None)
     assert find_interpreters(processes, where, answers) == first
     assert processes.asked == 3
 

@@ -23,12 +23,12 @@ from crosswheel.caches import goes, local_holdings, remove_local
 from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.emulation import Running
 from crosswheel.engines import ENGINES
-from crosswheel.keeping import remove
 from crosswheel.model.job import Event, Finding, Job, Note, Outcome
 from crosswheel.pipeline import journal
 from crosswheel.pipeline import one_job as making
 from crosswheel.pipeline.journal import Made
 from crosswheel.steps.work import Work
+from crosswheel.system.locks import remove
 from killed_run import POINTS
 from tiny_projects import PATIENCE, TARGETS, WHEELS, TinyEngine, Yard, only_outcome, statuses
 
@@ -282,7 +282,7 @@ def test_an_entry_that_another_run_puts_there_at_the_same_moment_is_replaced(
         if len(removed) > 1:
             remove(place)
 
-    monkeypatch.setattr("crosswheel.keeping.remove", remove_at_last)
+    monkeypatch.setattr("crosswheel.system.locks.remove", remove_at_last)
     events: list[Event] = []
     ours = bytes_of(only_outcome(yard.run("for_any_python", fresh=True, react=events.append)))
     assert len(removed) == 2

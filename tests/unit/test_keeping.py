@@ -11,8 +11,8 @@ import filelock
 import pytest
 
 from crosswheel.errors import UsageError
-from crosswheel.keeping import locked, own_cache
-from crosswheel.process import Processes, Stopped
+from crosswheel.system.locks import locked, own_cache
+from crosswheel.system.process import Processes, Stopped
 
 
 @pytest.fixture

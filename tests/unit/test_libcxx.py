@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from crosswheel.errors import MissingTool
-from crosswheel.keeping import user_cache
+from crosswheel.system.locks import user_cache
 from crosswheel.toolchains import libcxx
 from crosswheel.toolchains.zig import libraries_of, objects_of, program_path
 

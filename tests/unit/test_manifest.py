@@ -24,7 +24,7 @@ from crosswheel.release.published import PublishedFile
 from crosswheel.release.repositories import Repository
 from crosswheel.release.verification import Difference, Verification
 from crosswheel.report.manifest import manifest_document, manifest_markdown, write_manifest
-from crosswheel.version_control import Checkout
+from crosswheel.system.git import Checkout
 
 SCHEMA = json.loads((Path(crosswheel.__file__).parent / "data" / "release.schema.json").read_text())
 ARM, MUSL = parse_target("cp313-manylinux2014_aarch64"), parse_target("cp313-musllinux_1_2_aarch64")

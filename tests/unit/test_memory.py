@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from crosswheel.containers.memory import Watch
-from crosswheel.process import Meter, Processes
+from crosswheel.system.process import Meter, Processes
 
 MIB = 1024**2
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from crosswheel.answers import Answers
+from crosswheel.system.memo import Answers
 from crosswheel.testing import tiny_wheel
 from crosswheel.toolchains.pinned import is_unchanged, is_whole, unpack_wheel
 
@@ -50,7 +50,7 @@ def test_a_program_is_not_read_again_while_it_is_the_same(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers = Answers(tmp_path / "answers")
-    monkeypatch.setattr("crosswheel.answers._SETTLED", -3600)  # as if it had lain there for a while
+    monkeypatch.setattr("crosswheel.system.memo._SETTLED", -3600)  # as if it had lain there for a while
     assert is_whole(root, PROGRAM, answers)
     monkeypatch.setattr("crosswheel.toolchains.pinned.sha256_of", lambda _path: pytest.fail("read again"))
     assert is_whole(root, PROGRAM, answers)

@@ -44,9 +44,9 @@ from crosswheel.model.job import Event, JobFinished, Note, Outcome, Refusal, Rep
 from crosswheel.model.targets import Target, parse_policy
 from crosswheel.pipeline import one_job as making
 from crosswheel.pipeline.run import Run
-from crosswheel.process import CommandFailed
 from crosswheel.report.tally import tally
 from crosswheel.steps.work import Work
+from crosswheel.system.process import CommandFailed
 from stray import runs_still
 from tiny_projects import (
     PATIENCE,

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from crosswheel import process
 from crosswheel.errors import TimeLimit
-from crosswheel.process import CommandFailed, Processes, Stopped, describe_returncode, log_tail
+from crosswheel.system import process
+from crosswheel.system.process import CommandFailed, Processes, Stopped, describe_returncode, log_tail
 from stray import runs_still
 
 ENVIRON = {"PATH": os.defpath}
@@ -153,7 +153,7 @@ def test_stopping_ends_what_is_under_way_and_refuses_what_comes_later(tmp_path: 
 RUN = """
 import sys
 from pathlib import Path
-from crosswheel.process import Processes
+from crosswheel.system.process import Processes
 server = "import os, pathlib, time; pathlib.Path('server.pid').write_text(str(os.getpid())); time.sleep(600)"
 code = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {server!r}], start_new_session=True)\\n"
 command = [sys.executable, "-c", code + sys.argv[1], "stay"]

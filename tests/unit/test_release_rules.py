@@ -17,7 +17,7 @@ from crosswheel.formats.distributions import Distribution
 from crosswheel.model.job import Finding
 from crosswheel.model.targets import parse_target
 from crosswheel.steps.check import check, graver
-from crosswheel.version_control import Checkout
+from crosswheel.system.git import Checkout
 
 WHEEL, SDIST = "tiny-1.0-py3-none-any.whl", "tiny-1.0.tar.gz"
 TAGGED = Checkout("c" * 40, 0, ("nightly", "v1.0"))

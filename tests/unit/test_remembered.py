@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from crosswheel.answers import Answers
 from crosswheel.containers import remembered
 from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.emulation import Running
@@ -18,6 +17,7 @@ from crosswheel.containers.remembered import grounds, known_survey, pythons_of
 from crosswheel.errors import CannotRun
 from crosswheel.model.job import Interpreter
 from crosswheel.model.targets import Architecture, PythonTag, architectures, parse_python
+from crosswheel.system.memo import Answers
 
 AARCH64, RISCV64 = (architectures()[name] for name in ("aarch64", "riscv64"))
 MEMORY = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from crosswheel.errors import CrosswheelError
-from crosswheel.scratch import (
+from crosswheel.system.scratch import (
     abandoned_folders,
     clear_abandoned,
     remove_abandoned,
@@ -34,7 +34,7 @@ def leave_behind(name: str, action: str = "") -> None:
     code = f"""
 import os, signal, subprocess
 from pathlib import Path
-from crosswheel.scratch import scratch_folder, temporary_folder
+from crosswheel.system.scratch import scratch_folder, temporary_folder
 with scratch_folder({name!r}) as folder:
     folder.mkdir()
     (folder / "half.o").touch()

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from crosswheel.answers import Answers
 from crosswheel.errors import SourceError
 from crosswheel.formats.sdists import (
     member_names,
@@ -17,6 +16,7 @@ from crosswheel.formats.sdists import (
     unpack,
     unpack_sdist,
 )
+from crosswheel.system.memo import Answers
 from tiny_projects import PKG_INFO, tar_of
 
 

@@ -59,7 +59,7 @@ def interacting(*command: str, path: str = ENVIRON["PATH"]) -> list[str]:
     code = f"""
 import sys
 from pathlib import Path
-from crosswheel.process import Processes
+from crosswheel.system.process import Processes
 sys.exit(Processes().interact({list(command)!r}, env={environ!r}, cwd=Path("/")))
 """
     return [sys.executable, "-c", code]

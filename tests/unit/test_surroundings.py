@@ -21,11 +21,11 @@ from bad_archives import Spoil, after, before, one_by_one
 from crosswheel.errors import AuditFailed, SourceError, UsageError
 from crosswheel.formats.sdists import member_names, read_sdist
 from crosswheel.formats.zips import open_archive
-from crosswheel.interpreters import find_interpreters
-from crosswheel.process import Processes
 from crosswheel.report.document import write_json
-from crosswheel.scratch import check_temporary_folder
 from crosswheel.steps.audit import audit_wheel
+from crosswheel.system.interpreters import find_interpreters
+from crosswheel.system.process import Processes
+from crosswheel.system.scratch import check_temporary_folder
 from crosswheel.testing import tiny_wheel
 
 START = [sys.executable, "-c", "from crosswheel.tasks import main; main()"]

@@ -15,7 +15,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from bad_wheels import ARM, FAST
 from crosswheel.commands import run_verb
 from crosswheel.errors import IndexUnreachable, UsageError
-from crosswheel.index import Index, PipSettings
+from crosswheel.system.package_index import Index, PipSettings
 from crosswheel.testing import tiny_wheel
 from crosswheel.trust import Trust, named_authorities
 from upload_server import UploadServer, upload_server

@@ -37,12 +37,12 @@ from crosswheel.errors import (
     VerifyFailed,
 )
 from crosswheel.formats.distributions import Distribution, read_distributions
-from crosswheel.index import PipSettings
 from crosswheel.model.job import Event, Note, Transfer, deaf
 from crosswheel.release.delivery import _reason
 from crosswheel.release.published import PublishedFile, published_files
 from crosswheel.release.repositories import Repository
 from crosswheel.steps.upload import compare, in_order, upload
+from crosswheel.system.package_index import PipSettings
 from crosswheel.testing import tiny_elf, tiny_wheel
 from tiny_projects import PKG_INFO, tar_of
 from upload_server import Answer, UploadServer, upload_server

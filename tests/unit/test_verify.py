@@ -17,10 +17,8 @@ from bad_wheels import ARM, FAST, METADATA
 from crosswheel.commands import run_verb
 from crosswheel.errors import IndexUnreachable, NoCredentials, VerifyFailed
 from crosswheel.formats.distributions import Distribution, read_distributions
-from crosswheel.index import sha256_of
 from crosswheel.model.job import Event, Note, deaf
 from crosswheel.model.targets import Target, parse_target
-from crosswheel.process import Processes
 from crosswheel.release.choices import Pip
 from crosswheel.release.published import PublishedFile, published_files
 from crosswheel.release.repositories import Repository
@@ -28,6 +26,8 @@ from crosswheel.release.verification import Difference, Verification, compare, r
 from crosswheel.report.verify import verify_document, verify_text
 from crosswheel.steps import verify as step
 from crosswheel.steps.verify import verify
+from crosswheel.system.package_index import sha256_of
+from crosswheel.system.process import Processes
 from crosswheel.testing import tiny_wheel
 from crosswheel.trust import Trust
 from index_server import IndexServer, index_server

@@ -10,8 +10,8 @@ import pytest
 from packaging.version import Version
 
 from crosswheel.errors import NotReleasable
-from crosswheel.process import Processes
-from crosswheel.version_control import Checkout, last_commit, read_checkout, releasable_tag
+from crosswheel.system.git import Checkout, last_commit, read_checkout, releasable_tag
+from crosswheel.system.process import Processes
 
 GIT = {
     "PATH": "/usr/bin:/bin",

@@ -15,12 +15,12 @@ from crosswheel.caches import GIB, Holding, docker_holdings, goes, is_due, local
 from crosswheel.containers.docker_host import DockerHost, connect
 from crosswheel.engines.site import Site
 from crosswheel.errors import EngineUnavailable, explaining
-from crosswheel.keeping import user_cache
 from crosswheel.model.config import Config, load_config
 from crosswheel.model.job import Listener, Note
 from crosswheel.report.cache import Place, cache_document, cache_text, removed_text
 from crosswheel.report.console import console_for
 from crosswheel.report.document import write_json
+from crosswheel.system.locks import user_cache
 
 _HOUR, _DAY = 3600, 24 * 3600
 _PATIENCE = 30  # seconds; an engine measures all the volumes that it has, not only ours

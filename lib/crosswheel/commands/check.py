@@ -20,13 +20,13 @@ from crosswheel.formats.build_reports import Build, read_builds
 from crosswheel.formats.distributions import Distribution, read_distributions
 from crosswheel.model.config import Config, declared_name, load_config
 from crosswheel.model.job import Artifact, Finding
-from crosswheel.process import Processes
 from crosswheel.report.audit import audit_document, audit_text, in_progress
 from crosswheel.report.console import console_for
 from crosswheel.report.document import write_json
 from crosswheel.steps.check import check as check_release
 from crosswheel.steps.check import describe, graver
-from crosswheel.version_control import Checkout, read_checkout
+from crosswheel.system.git import Checkout, read_checkout
+from crosswheel.system.process import Processes
 
 
 @explaining()

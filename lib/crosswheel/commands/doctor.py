@@ -11,14 +11,14 @@ from crosswheel.commands.register import register
 from crosswheel.containers.emulation import probe
 from crosswheel.diagnosis import Problem, diagnose
 from crosswheel.errors import CrosswheelError, explaining
-from crosswheel.hosts import LocalHost, local_host
-from crosswheel.keeping import at_work
 from crosswheel.model.config import load_config
 from crosswheel.model.job import Note, deaf
 from crosswheel.report.console import console_for
 from crosswheel.report.doctor import diagnosis_document, diagnosis_text
 from crosswheel.report.document import write_json
 from crosswheel.report.terminal import display
+from crosswheel.system.local_host import LocalHost, local_host
+from crosswheel.system.locks import at_work
 from crosswheel.toolchains.zig import ensure_zig
 
 

@@ -20,10 +20,8 @@ from crosswheel.commands.check import builds_of, checked
 from crosswheel.commands.verify import release_targets
 from crosswheel.errors import CheckFailed, CrosswheelError, NotReleasable, UsageError, explaining
 from crosswheel.formats.distributions import Distribution, files_in, read_distributions
-from crosswheel.index import read_pip_settings
 from crosswheel.model.config import Config, load_config
 from crosswheel.model.job import deaf
-from crosswheel.process import Processes
 from crosswheel.release.changelog import Entry, read_entry
 from crosswheel.release.delivery import connect
 from crosswheel.release.manifest import Manifest, tool_versions
@@ -41,8 +39,10 @@ from crosswheel.report.wording import count_text
 from crosswheel.steps.upload import Sent, compare, in_order, refuse_clashes
 from crosswheel.steps.upload import upload as send
 from crosswheel.steps.verify import verify as read_back
-from crosswheel.terminal import forget_typed, is_interactive
-from crosswheel.version_control import Checkout, read_checkout, releasable_tag
+from crosswheel.system.git import Checkout, read_checkout, releasable_tag
+from crosswheel.system.package_index import read_pip_settings
+from crosswheel.system.process import Processes
+from crosswheel.system.terminal import forget_typed, is_interactive
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -17,21 +17,21 @@ from crosswheel.engines.backend import Settings, install_requirements, quieten_b
 from crosswheel.engines.site import Site, look_around
 from crosswheel.engines.workspace import Workspace
 from crosswheel.errors import CrosswheelError, NothingToDo, UsageError, explaining
-from crosswheel.interpreters import fetch_interpreter, uv
-from crosswheel.keeping import at_work
 from crosswheel.model.config import Config, load_config
 from crosswheel.model.job import Job, LeftOut, Listener, Note, chore
 from crosswheel.model.targets import Target
 from crosswheel.pipeline import source
 from crosswheel.pipeline.plan import plan_job
-from crosswheel.process import log_tail
 from crosswheel.report.console import console_for
 from crosswheel.report.terminal import display
 from crosswheel.report.untrusted import clean
-from crosswheel.scratch import check_temporary_folder, clear_abandoned, scratch_folder, temporary_folder
 from crosswheel.secrecy import conceal
 from crosswheel.steps.build import put_source, run_before, settings_for
-from crosswheel.terminal import is_interactive
+from crosswheel.system.interpreters import fetch_interpreter, uv
+from crosswheel.system.locks import at_work
+from crosswheel.system.process import log_tail
+from crosswheel.system.scratch import check_temporary_folder, clear_abandoned, scratch_folder, temporary_folder
+from crosswheel.system.terminal import is_interactive
 
 _TIMEOUT = 12 * 3600  # seconds, unless --timeout says otherwise: people think longer than jobs run
 _TAIL = 15  # lines of the log, which is gone when it could be read

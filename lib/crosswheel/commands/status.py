@@ -14,9 +14,7 @@ from crosswheel.commands.audit import targets_of
 from crosswheel.commands.check import builds_of
 from crosswheel.errors import Incomplete, explaining
 from crosswheel.formats.distributions import Distribution, read_distributions
-from crosswheel.index import read_pip_settings
 from crosswheel.model.config import Config, load_config
-from crosswheel.process import Processes
 from crosswheel.release.published import published_files, release_files, version_of
 from crosswheel.release.repositories import find_repository
 from crosswheel.release.status import Made, ReleaseStatus, lacking, last_release, standings
@@ -24,6 +22,8 @@ from crosswheel.report.audit import in_progress
 from crosswheel.report.console import console_for
 from crosswheel.report.document import write_json
 from crosswheel.report.status import status_document, status_text
+from crosswheel.system.package_index import read_pip_settings
+from crosswheel.system.process import Processes
 
 
 @explaining()

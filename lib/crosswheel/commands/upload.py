@@ -14,9 +14,7 @@ from crosswheel.audit.run import audit_files
 from crosswheel.commands.check import refuse_changed
 from crosswheel.errors import AuditFailed, explaining
 from crosswheel.formats.distributions import Distribution, read_distributions
-from crosswheel.index import read_pip_settings
 from crosswheel.model.config import Config, load_config
-from crosswheel.process import Processes
 from crosswheel.release.published import published_files
 from crosswheel.release.repositories import find_repository
 from crosswheel.report.audit import in_progress
@@ -27,6 +25,8 @@ from crosswheel.report.untrusted import one_line
 from crosswheel.report.upload import Sending, upload_document, upload_text
 from crosswheel.steps.upload import Sent, compare, in_order, refuse_clashes
 from crosswheel.steps.upload import upload as send
+from crosswheel.system.package_index import read_pip_settings
+from crosswheel.system.process import Processes
 
 
 @explaining()

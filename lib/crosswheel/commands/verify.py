@@ -12,17 +12,17 @@ from crosswheel.commands.audit import targets_of
 from crosswheel.errors import VerifyFailed, explaining
 from crosswheel.formats.distributions import Distribution, read_distributions
 from crosswheel.formats.wheels import Wheel, read_wheel
-from crosswheel.index import read_pip_settings
 from crosswheel.model.config import Config, load_config
 from crosswheel.model.targets import Target, oldest_policy
 from crosswheel.pipeline.plan import served_targets
-from crosswheel.process import Processes
 from crosswheel.release.repositories import find_repository
 from crosswheel.report.console import console_for
 from crosswheel.report.document import write_json
 from crosswheel.report.terminal import display
 from crosswheel.report.verify import verify_document, verify_text
 from crosswheel.steps.verify import verify as read_back
+from crosswheel.system.package_index import read_pip_settings
+from crosswheel.system.process import Processes
 
 
 @explaining()

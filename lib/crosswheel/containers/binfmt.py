@@ -15,7 +15,7 @@ from pathlib import Path
 from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.emulation import program
 from crosswheel.model.targets import Architecture, load_table
-from crosswheel.process import Processes
+from crosswheel.system.process import Processes
 
 FOLDER = Path("/proc/sys/fs/binfmt_misc")
 

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from crosswheel.containers.docker_host import DockerHost, engine_errors
 from crosswheel.containers.images import Image
 from crosswheel.containers.ownership import KIND, PROJECT
-from crosswheel.keeping import mark_volume
+from crosswheel.system.locks import mark_volume
 
 CACHE = PurePosixPath("/var/cache/crosswheel")
 OBJECTS = CACHE / "objects"

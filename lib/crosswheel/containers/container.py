@@ -29,8 +29,8 @@ from crosswheel.containers.interaction import Channel, converse
 from crosswheel.containers.memory import Watch, watch
 from crosswheel.containers.ownership import LABEL, as_instructions, is_stale
 from crosswheel.errors import BuildFailed, ContainerLost, CrosswheelError, EmulatorCrashed, OutOfMemory, TimeLimit
-from crosswheel.process import CommandFailed, Processes, Stopped, log_tail
-from crosswheel.terminal import is_interactive
+from crosswheel.system.process import CommandFailed, Processes, Stopped, log_tail
+from crosswheel.system.terminal import is_interactive
 
 if TYPE_CHECKING:
     from docker.models.containers import Container as DockerContainer

@@ -28,7 +28,7 @@ from crosswheel.containers.ownership import KIND
 from crosswheel.errors import CannotRun
 from crosswheel.formats.elf import MAGIC
 from crosswheel.model.targets import Architecture, load_table
-from crosswheel.process import describe_returncode
+from crosswheel.system.process import describe_returncode
 
 if TYPE_CHECKING:
     from docker.models.containers import Container

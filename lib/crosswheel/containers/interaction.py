@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from typing import Any
 
-from crosswheel.terminal import STDIN, STDOUT, raw_terminal
+from crosswheel.system.terminal import STDIN, STDOUT, raw_terminal
 
 _POLL = 0.1
 _BLOCK = 64 * 1024

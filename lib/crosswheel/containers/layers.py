@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 
 from crosswheel.containers.docker_host import DockerHost, engine_errors
 from crosswheel.containers.images import Image
-from crosswheel.keeping import locked, mark_volume
-from crosswheel.process import Processes
+from crosswheel.system.locks import locked, mark_volume
+from crosswheel.system.process import Processes
 
 Make: TypeAlias = Callable[[str, str], str]
 """Repository and tag that the layer is to have -> its id."""

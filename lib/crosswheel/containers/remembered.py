@@ -13,7 +13,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from crosswheel.answers import Answers
 from crosswheel.containers import binfmt
 from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.emulation import Running, program, survey
@@ -22,6 +21,7 @@ from crosswheel.containers.opt_python import find_pythons
 from crosswheel.errors import CannotRun
 from crosswheel.model.job import Interpreter
 from crosswheel.model.targets import Architecture, PythonTag, parse_python
+from crosswheel.system.memo import Answers
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _USERS = Path("/proc/self/uid_map")

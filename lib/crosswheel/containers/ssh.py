@@ -13,8 +13,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from crosswheel.errors import EngineUnavailable
-from crosswheel.process import Attached, start_attached
-from crosswheel.scratch import temporary_folder
+from crosswheel.system.process import Attached, start_attached
+from crosswheel.system.scratch import temporary_folder
 
 _REMOTE_SOCKET = "/var/run/docker.sock"
 _PATIENCE = 20.0  # seconds to log in

@@ -13,7 +13,6 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from crosswheel.answers import answers_in
 from crosswheel.containers.container import Container
 from crosswheel.containers.images import Family
 from crosswheel.engines import in_containers
@@ -23,7 +22,8 @@ from crosswheel.engines.workspace import Workspace
 from crosswheel.errors import MissingTool
 from crosswheel.model.job import Interpreter, Job, Sdist
 from crosswheel.model.targets import Target
-from crosswheel.process import CommandFailed
+from crosswheel.system.memo import answers_in
+from crosswheel.system.process import CommandFailed
 from crosswheel.toolchains.ccache import known_as
 from crosswheel.toolchains.pinned import version_of
 from crosswheel.toolchains.toolbox import CLANG_BIN, CLANG_CONFIGURATION, MOUNT, RESOURCES

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from crosswheel.engines.workspace import Workspace
 from crosswheel.errors import BuildFailed, CrosswheelError, DiskFull, IndexUnreachable, explained
-from crosswheel.process import CommandFailed
+from crosswheel.system.process import CommandFailed
 
 if TYPE_CHECKING:
     from build import ProjectBuilder

@@ -21,7 +21,7 @@ from crosswheel.engines.site import Site
 from crosswheel.errors import BuildFailed
 from crosswheel.formats.sdists import unpack_sdist
 from crosswheel.model.job import Job, Sdist, chore
-from crosswheel.process import CommandFailed
+from crosswheel.system.process import CommandFailed
 
 _SOURCES = PurePosixPath("/etc/crosswheel/sources")
 

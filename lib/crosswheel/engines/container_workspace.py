@@ -10,11 +10,11 @@ from pathlib import Path, PurePosixPath
 from crosswheel.containers.container import Container
 from crosswheel.containers.environment import EMPTY, site_packages
 from crosswheel.engines.workspace import MADE
-from crosswheel.hosts import LocalHost
 from crosswheel.installer import install, without_secrets
 from crosswheel.model.job import Usage
 from crosswheel.model.targets import PythonTag
-from crosswheel.process import CommandFailed
+from crosswheel.system.local_host import LocalHost
+from crosswheel.system.process import CommandFailed
 from crosswheel.toolchains.bytecode import put_bytecode_of_packages
 from crosswheel.toolchains.ccache import hits_and_misses
 from crosswheel.toolchains.toolbox import UV

@@ -13,13 +13,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from crosswheel.answers import answers_in
 from crosswheel.containers.images import Family
 from crosswheel.engines.site import Site
 from crosswheel.engines.workspace import UNCOMPILED, HostWorkspace, private_environ
 from crosswheel.model.config import Config
 from crosswheel.model.job import Interpreter, Job, Sdist, deaf
 from crosswheel.model.targets import Target
+from crosswheel.system.memo import answers_in
 from crosswheel.toolchains import libcxx
 from crosswheel.toolchains.build_systems import parallel_environ
 from crosswheel.toolchains.configuration import compiles_of, configure, environ_of

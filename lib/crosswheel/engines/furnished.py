@@ -13,7 +13,6 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from crosswheel import __version__
-from crosswheel.answers import answers_in
 from crosswheel.containers.caches import PACKAGES
 from crosswheel.containers.container import Container, Files, running
 from crosswheel.containers.environment import EMPTY, environment, python
@@ -25,8 +24,9 @@ from crosswheel.engines.site import Site
 from crosswheel.errors import BuildFailed
 from crosswheel.model.job import Interpreter, chore
 from crosswheel.model.targets import PythonTag
-from crosswheel.process import CommandFailed
-from crosswheel.scratch import temporary_folder
+from crosswheel.system.memo import answers_in
+from crosswheel.system.process import CommandFailed
+from crosswheel.system.scratch import temporary_folder
 from crosswheel.toolchains.bytecode import put_bytecode
 from crosswheel.toolchains.pinned import version_of
 from crosswheel.toolchains.toolbox import UV

@@ -19,8 +19,8 @@ from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from crosswheel.process import Attached, CommandFailed, Processes, start_connected
-from crosswheel.scratch import temporary_folder
+from crosswheel.system.process import Attached, CommandFailed, Processes, start_connected
+from crosswheel.system.scratch import temporary_folder
 
 _POLL = 0.05  # seconds between two looks whether the run was stopped
 _MODULE = "crosswheel.formats.auditwheel_repair"

@@ -13,7 +13,6 @@ from itertools import product
 from pathlib import Path
 from typing import TypeVar
 
-from crosswheel.answers import answers_in
 from crosswheel.containers.docker_host import DockerHost, connect
 from crosswheel.containers.emulation import Running
 from crosswheel.containers.images import Family, Image, ensure_image, find_image, image_arch, pinned_image
@@ -21,11 +20,12 @@ from crosswheel.containers.remembered import known_survey, pythons_of
 from crosswheel.engines.ahead import Ahead
 from crosswheel.engines.repair_worker import Grafter
 from crosswheel.errors import CrosswheelError, EngineUnavailable, ImageUnavailable
-from crosswheel.hosts import LocalHost, local_host
-from crosswheel.keeping import user_cache
 from crosswheel.model.config import Config
 from crosswheel.model.job import Interpreter, Listener, deaf
 from crosswheel.model.targets import Architecture, PythonTag, Target, oldest_policy, usual_pythons
+from crosswheel.system.local_host import LocalHost, local_host
+from crosswheel.system.locks import user_cache
+from crosswheel.system.memo import answers_in
 from crosswheel.toolchains.toolbox import Toolbox, ensure_toolbox
 
 _Value = TypeVar("_Value")

@@ -16,7 +16,7 @@ from crosswheel.engines.site import Site
 from crosswheel.errors import TestFailed
 from crosswheel.model.job import Interpreter
 from crosswheel.model.targets import PythonTag, Target
-from crosswheel.process import CommandFailed
+from crosswheel.system.process import CommandFailed
 
 
 @dataclass(frozen=True)

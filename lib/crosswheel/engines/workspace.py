@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from crosswheel.hosts import LocalHost
 from crosswheel.model.job import Interpreter, Usage
-from crosswheel.process import Meter
+from crosswheel.system.local_host import LocalHost
+from crosswheel.system.process import Meter
 from crosswheel.toolchains.ccache import hits_and_misses
 
 MADE = "made"

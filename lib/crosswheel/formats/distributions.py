@@ -17,7 +17,7 @@ from packaging.utils import (
 from packaging.version import Version
 
 from crosswheel.errors import CheckFailed, NothingToDo, UsageError
-from crosswheel.index import sha256_of
+from crosswheel.system.package_index import sha256_of
 
 
 @dataclass(frozen=True)

@@ -17,14 +17,14 @@ from email.parser import HeaderParser
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, TypeVar
 
-from crosswheel.answers import Answers
 from crosswheel.errors import AuditFailed, SourceError
 from crosswheel.formats.budget import OverBudget
 from crosswheel.formats.tarballs import seal_sdist
 from crosswheel.formats.tars import open_tar
 from crosswheel.formats.zips import RATIO, UNPACKED, open_archive
-from crosswheel.index import sha256_of
 from crosswheel.model.job import Sdist
+from crosswheel.system.memo import Answers
+from crosswheel.system.package_index import sha256_of
 
 _Info = TypeVar("_Info", tarfile.TarInfo, zipfile.ZipInfo)
 

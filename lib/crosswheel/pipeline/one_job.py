@@ -15,17 +15,17 @@ from crosswheel.engines.site import Site
 from crosswheel.engines.workspace import idle_workspace
 from crosswheel.errors import AuditFailed, CrosswheelError, TestFailed, explained
 from crosswheel.formats.wheels import named_wheel, read_wheel
-from crosswheel.index import sha256_of
 from crosswheel.model.job import Failure, Job, Outcome, Sdist, Status, StepStarted, StepTime, Usage
 from crosswheel.pipeline.journal import Journal, Made
 from crosswheel.pipeline.keys import build_key, test_key
 from crosswheel.pipeline.wheelhouse import Output, keep
-from crosswheel.process import Stopped, log_tail
-from crosswheel.scratch import scratch_folder
 from crosswheel.steps import Step, audit, build, repair, test
 from crosswheel.steps.again import again
 from crosswheel.steps.test import first_trial, untested
 from crosswheel.steps.work import Work
+from crosswheel.system.package_index import sha256_of
+from crosswheel.system.process import Stopped, log_tail
+from crosswheel.system.scratch import scratch_folder
 
 _TAIL = 30  # lines of a log that a failure shows
 _PURE = "a pure wheel: no cross build needed"

@@ -21,7 +21,6 @@ from crosswheel.errors import (
     TestFailed,
     TimeLimit,
 )
-from crosswheel.hosts import LocalHost
 from crosswheel.model.config import Config
 from crosswheel.model.job import Failure, Job, JobFinished, Note, Outcome, Plan, Refusal, Sdist, Usage
 from crosswheel.model.targets import Architecture, Policy, Target
@@ -29,8 +28,9 @@ from crosswheel.pipeline.journal import Journal
 from crosswheel.pipeline.one_job import Maker, failure
 from crosswheel.pipeline.schedule import expected_seconds, history_of, longest_first, processors, workers
 from crosswheel.pipeline.wheelhouse import Output
-from crosswheel.process import Stopped
 from crosswheel.steps.test import prepare_test, untested
+from crosswheel.system.local_host import LocalHost
+from crosswheel.system.process import Stopped
 
 _REUSED = "only tried on the Python that it was built for"
 _FOUND = "an earlier run built it there"

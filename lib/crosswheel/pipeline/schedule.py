@@ -10,10 +10,10 @@ from crosswheel.containers.docker_host import DockerHost
 from crosswheel.engines import ENGINES
 from crosswheel.engines.in_containers import MEMORY_SHARE
 from crosswheel.engines.site import Site
-from crosswheel.hosts import LocalHost
 from crosswheel.model.job import Job, Plan
 from crosswheel.model.targets import Target, parse_target
 from crosswheel.pipeline.journal import Journal, Made
+from crosswheel.system.local_host import LocalHost
 
 # Of a job that nobody has seen yet: a compiler at work on large C++ templates takes about as much.
 _UNKNOWN = 1024**3

@@ -12,22 +12,22 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from crosswheel.addresses import redact
-from crosswheel.answers import answers_in
 from crosswheel.engines.backend import make_distribution
 from crosswheel.engines.workspace import plain_workspace
 from crosswheel.errors import BuildFailed, SourceError, UsageError
 from crosswheel.explanations import HERE, end_of, explain
 from crosswheel.formats.sdists import as_epoch, member_names, read_sdist, seal
-from crosswheel.hosts import LocalHost
-from crosswheel.index import is_sound
-from crosswheel.keeping import mark_used
 from crosswheel.model.config import declared_name, read_settings, read_toml
 from crosswheel.model.job import Interpreter, Listener, Note, Sdist, chore
 from crosswheel.model.targets import PythonTag
-from crosswheel.process import log_tail
-from crosswheel.scratch import temporary_folder
+from crosswheel.system.git import last_commit
+from crosswheel.system.local_host import LocalHost
+from crosswheel.system.locks import mark_used
+from crosswheel.system.memo import answers_in
+from crosswheel.system.package_index import is_sound
+from crosswheel.system.process import log_tail
+from crosswheel.system.scratch import temporary_folder
 from crosswheel.toolchains.startup import hide_folder, install_startup
-from crosswheel.version_control import last_commit
 
 if TYPE_CHECKING:
     from packaging.version import Version

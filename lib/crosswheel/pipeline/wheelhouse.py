@@ -10,9 +10,9 @@ from pathlib import Path
 
 from crosswheel.errors import AuditFailed
 from crosswheel.formats.wheels import artifact, may_serve_others, serves
-from crosswheel.index import sha256_of
 from crosswheel.model.job import Artifact, Sdist
 from crosswheel.model.targets import Target
+from crosswheel.system.package_index import sha256_of
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from urllib.parse import unquote, urlsplit
 from crosswheel.addresses import redact
 from crosswheel.errors import TimeLimit
 from crosswheel.model.targets import Target
-from crosswheel.process import CommandFailed, Processes, describe_returncode
-from crosswheel.scratch import temporary_folder
+from crosswheel.system.process import CommandFailed, Processes, describe_returncode
+from crosswheel.system.scratch import temporary_folder
 from crosswheel.trust import Trust
 
 _LONGEST = 600  # seconds for a target; without core metadata on the index it downloads a wheel

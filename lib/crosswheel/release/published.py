@@ -12,9 +12,9 @@ from packaging.version import InvalidVersion, Version
 
 from crosswheel.addresses import Address, origin_of
 from crosswheel.errors import IndexUnreachable
-from crosswheel.index import REFUSED, TIMEOUT, download, network, open_session, read_page
 from crosswheel.model.job import Listener, deaf
 from crosswheel.release.repositories import Repository
+from crosswheel.system.package_index import REFUSED, TIMEOUT, download, network, open_session, read_page
 
 if TYPE_CHECKING:
     import requests

@@ -17,9 +17,9 @@ from urllib.parse import urljoin, urlsplit
 
 from crosswheel.addresses import Address, parse_address, redact
 from crosswheel.errors import UsageError
-from crosswheel.index import TIMEOUT, Help, PipSettings, is_for_people, network, open_session
 from crosswheel.model.config import Config
 from crosswheel.model.targets import did_you_mean
+from crosswheel.system.package_index import TIMEOUT, Help, PipSettings, is_for_people, network, open_session
 from crosswheel.trust import Trust, named_authorities
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from dataclasses import replace
 from crosswheel.engines import ENGINES
 from crosswheel.errors import AuditFailed
 from crosswheel.formats.zips import Unreadable
-from crosswheel.scratch import scratch_folder
 from crosswheel.steps.build import build
 from crosswheel.steps.repair import repair
 from crosswheel.steps.work import Work
+from crosswheel.system.scratch import scratch_folder
 
 
 def again(work: Work) -> Work:

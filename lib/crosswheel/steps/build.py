@@ -15,8 +15,8 @@ from crosswheel.formats.sdists import unpack_sdist
 from crosswheel.formats.wheels import read_wheel
 from crosswheel.model.config import Config
 from crosswheel.model.job import Sdist
-from crosswheel.process import CommandFailed
 from crosswheel.steps.work import Work
+from crosswheel.system.process import CommandFailed
 from crosswheel.uncompiled import read_uncompiled
 
 

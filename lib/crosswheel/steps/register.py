@@ -19,7 +19,7 @@ from crosswheel.containers.images import ensure_image
 from crosswheel.errors import CannotRun
 from crosswheel.model.job import Listener, chore
 from crosswheel.model.targets import Architecture
-from crosswheel.process import CommandFailed, Processes
+from crosswheel.system.process import CommandFailed, Processes
 
 DEFAULT_IMAGE = "tonistiigi/binfmt"
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from crosswheel.errors import RepairFailed
 from crosswheel.formats.wheels import Wheel, read_wheel
 from crosswheel.model.targets import Target
-from crosswheel.process import CommandFailed
 from crosswheel.steps.libraries import gather_libraries
 from crosswheel.steps.work import Work
+from crosswheel.system.process import CommandFailed
 
 _LIBRARY = "put the library into a folder and name that as sysroot.{arch} in [tool.crosswheel]"
 

@@ -23,8 +23,8 @@ from crosswheel.formats.wheels import read_wheel, top_level_modules
 from crosswheel.installer import install, without_secrets
 from crosswheel.model.job import Job, Sdist
 from crosswheel.model.targets import Target
-from crosswheel.process import CommandFailed
 from crosswheel.steps.work import Work
+from crosswheel.system.process import CommandFailed
 from crosswheel.toolchains.bytecode import put_bytecode_of_packages
 from crosswheel.toolchains.toolbox import MOUNT, UV
 

@@ -17,10 +17,8 @@ from typing import TYPE_CHECKING, TypeVar
 from crosswheel.audit.run import audit_wheel, switched_off
 from crosswheel.errors import IndexUnreachable
 from crosswheel.formats.distributions import Distribution
-from crosswheel.index import sha256_of
 from crosswheel.model.job import Listener, Note, chore, deaf
 from crosswheel.model.targets import Target
-from crosswheel.process import Processes
 from crosswheel.release.choices import Choice, Pip
 from crosswheel.release.published import (
     PublishedFile,
@@ -32,7 +30,9 @@ from crosswheel.release.published import (
 )
 from crosswheel.release.repositories import Repository
 from crosswheel.release.verification import Built, Difference, Verification, compare, read_built
-from crosswheel.scratch import temporary_folder
+from crosswheel.system.package_index import sha256_of
+from crosswheel.system.process import Processes
+from crosswheel.system.scratch import temporary_folder
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState

@@ -16,12 +16,12 @@ from pathlib import Path, PurePosixPath
 from crosswheel.containers.archives import anonymous
 from crosswheel.containers.container import Container
 from crosswheel.errors import TimeLimit
-from crosswheel.hosts import LocalHost
-from crosswheel.keeping import locked, mark_used
 from crosswheel.model.job import Interpreter
 from crosswheel.model.targets import PythonTag
-from crosswheel.process import CommandFailed
-from crosswheel.scratch import temporary_folder
+from crosswheel.system.local_host import LocalHost
+from crosswheel.system.locks import locked, mark_used
+from crosswheel.system.process import CommandFailed
+from crosswheel.system.scratch import temporary_folder
 
 _PATIENCE = 120  # seconds; nobody has read what is compiled here
 # What no build and no test imports, and is half of it all.

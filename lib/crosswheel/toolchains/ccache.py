@@ -11,10 +11,10 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path, PurePath
 
-from crosswheel.answers import Answers
 from crosswheel.containers.caches import OBJECTS
-from crosswheel.index import Index
 from crosswheel.model.job import Listener
+from crosswheel.system.memo import Answers
+from crosswheel.system.package_index import Index
 from crosswheel.toolchains.pinned import fetch_pinned, is_whole, unpack_wheel
 
 _ENVIRON = {

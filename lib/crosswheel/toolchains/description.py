@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from crosswheel.answers import Answers
 from crosswheel.errors import MissingTool
-from crosswheel.interpreters import facts_of
 from crosswheel.model.job import Interpreter
 from crosswheel.model.targets import Target
-from crosswheel.process import Processes
+from crosswheel.system.interpreters import facts_of
+from crosswheel.system.memo import Answers
+from crosswheel.system.process import Processes
 
 # As CPython's own Makefile has them in pypa's images, without -g: -O3 and -Wall are its defaults for extensions.
 _OPT = "-DNDEBUG -O3 -Wall"

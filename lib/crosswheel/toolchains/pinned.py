@@ -10,12 +10,12 @@ import time
 import zipfile
 from pathlib import Path
 
-from crosswheel.answers import Answers
 from crosswheel.errors import IndexUnreachable, MissingTool
-from crosswheel.index import Index, is_sound, sha256_of
-from crosswheel.keeping import mark_used
 from crosswheel.model.job import Listener, Note
 from crosswheel.model.targets import load_table
+from crosswheel.system.locks import mark_used
+from crosswheel.system.memo import Answers
+from crosswheel.system.package_index import Index, is_sound, sha256_of
 
 
 def version_of(tool: str) -> str:

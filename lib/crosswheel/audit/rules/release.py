@@ -14,7 +14,7 @@ from crosswheel.audit.rules.rule import Worded
 from crosswheel.formats.build_reports import Build
 from crosswheel.formats.distributions import Distribution
 from crosswheel.model.job import Finding
-from crosswheel.version_control import Checkout
+from crosswheel.system.git import Checkout
 
 _SHOWN = 3  # lines of what a renderer complains of
 

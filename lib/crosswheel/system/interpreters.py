@@ -10,11 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from crosswheel.answers import Answers
 from crosswheel.errors import CrosswheelError, MissingTool, UsageError
 from crosswheel.model.job import Interpreter
 from crosswheel.model.targets import PythonTag, python_tags
-from crosswheel.process import CommandFailed, Processes
+from crosswheel.system.memo import Answers
+from crosswheel.system.process import CommandFailed, Processes
 
 _FORGETFUL = Answers()
 _PATIENCE = 30.0  # seconds for an interpreter to say who it is; a name in PATH may be anything

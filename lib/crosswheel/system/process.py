@@ -22,7 +22,7 @@ from crosswheel import guardian
 from crosswheel.confinement import Confinement
 from crosswheel.errors import CrosswheelError, TimeLimit
 from crosswheel.guardian import MARK, marked
-from crosswheel.terminal import is_interactive, kept_terminal
+from crosswheel.system.terminal import is_interactive, kept_terminal
 
 _POLL = 0.05
 _GRACE = 3.0

@@ -17,7 +17,7 @@ from itertools import count
 from pathlib import Path
 
 from crosswheel.errors import CrosswheelError, UsageError
-from crosswheel.keeping import take, user_cache
+from crosswheel.system.locks import take, user_cache
 
 # What build tools look for in the folders above the one that they work in, and go by.
 _STEERING = (

@@ -9,15 +9,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from crosswheel.answers import answers_in
 from crosswheel.confinement import Confinement
-from crosswheel.index import Index, read_pip_settings
 from crosswheel.installer import install, uv_home, without_secrets
-from crosswheel.interpreters import find_interpreters, uv
-from crosswheel.keeping import own_cache, user_cache
 from crosswheel.model.job import Interpreter, Listener
 from crosswheel.model.targets import PythonTag
-from crosswheel.process import Processes
+from crosswheel.system.interpreters import find_interpreters, uv
+from crosswheel.system.locks import own_cache, user_cache
+from crosswheel.system.memo import answers_in
+from crosswheel.system.package_index import Index, read_pip_settings
+from crosswheel.system.process import Processes
 
 # What a build may see of the caller's environment: how to reach the network and where temporary files go. Not HOME,
 # no tokens: build backends run code that nobody here has read.

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from crosswheel import __version__
-from crosswheel.keeping import mark_used
+from crosswheel.system.locks import mark_used
 
 FOLDER = Path("answers")  # in the cache
 

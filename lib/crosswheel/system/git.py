@@ -9,7 +9,7 @@ from pathlib import Path
 from packaging.version import InvalidVersion, Version
 
 from crosswheel.errors import NotReleasable
-from crosswheel.process import CommandFailed, Processes
+from crosswheel.system.process import CommandFailed, Processes
 
 # How git finds itself and its settings. No tokens: a repository's own settings name programs that git starts.
 _SHARED = ("PATH", "HOME", "XDG_CONFIG_HOME", "TMPDIR")

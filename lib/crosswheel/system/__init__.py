@@ -1,0 +1,1 @@
+"""The machine that crosswheel runs on: processes, terminal, locks, scratch folders, interpreters, index and git."""
