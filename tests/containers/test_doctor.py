@@ -12,11 +12,11 @@ import pytest
 
 from containers.binfmt import BinfmtUnavailable, unregistered
 from containers.engine import Engine
-from crosswheel import diagnosis
 from crosswheel.commands.doctor import doctor
 from crosswheel.containers import binfmt
 from crosswheel.model.targets import architectures
 from crosswheel.toolchains.zig import program_path
+from crosswheel.upkeep import doctor as diagnosis
 
 pytestmark = [pytest.mark.containers, pytest.mark.binfmt]
 

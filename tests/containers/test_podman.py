@@ -18,8 +18,6 @@ from containers import podman_service
 from containers.engine import Engine, podman_started
 from containers.podman_service import Settings
 from containers.stand_ins.manylinux import POLICY
-from crosswheel import diagnosis
-from crosswheel.caches import docker_holdings
 from crosswheel.commands import run_verb
 from crosswheel.commands.doctor import doctor
 from crosswheel.containers.container import running
@@ -33,6 +31,8 @@ from crosswheel.errors import EngineUnavailable, ImageUnavailable
 from crosswheel.model.job import deaf
 from crosswheel.model.targets import architectures
 from crosswheel.system.process import Processes
+from crosswheel.upkeep import doctor as diagnosis
+from crosswheel.upkeep.caches import docker_holdings
 from tiny_projects import tiny_project
 
 pytestmark = pytest.mark.containers

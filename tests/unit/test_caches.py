@@ -16,7 +16,6 @@ from typing import Any
 
 import pytest
 
-from crosswheel.caches import GIB, Holding, docker_holdings, goes, is_due, local_holdings, remove_from, remove_local
 from crosswheel.commands import run_verb
 from crosswheel.commands.cache import keep_within_limit
 from crosswheel.containers.docker_host import DockerHost
@@ -28,6 +27,16 @@ from crosswheel.system.scratch import scratch_folder
 from crosswheel.toolchains import libcxx
 from crosswheel.toolchains.pinned import version_of
 from crosswheel.toolchains.toolbox import volume_name
+from crosswheel.upkeep.caches import (
+    GIB,
+    Holding,
+    docker_holdings,
+    goes,
+    is_due,
+    local_holdings,
+    remove_from,
+    remove_local,
+)
 from tiny_projects import tiny_host, tiny_project, tiny_site
 
 PINNED = f"zig/{version_of('zig')}"

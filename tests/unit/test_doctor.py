@@ -8,12 +8,16 @@ from typing import Any
 
 import pytest
 
-from crosswheel import diagnosis
 from crosswheel.commands import doctor as verb
 from crosswheel.containers.binfmt import Complaint, Handler
 from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.emulation import Running
-from crosswheel.diagnosis import (
+from crosswheel.errors import CannotRun, EngineUnavailable
+from crosswheel.model.job import Interpreter
+from crosswheel.model.targets import PythonTag, architectures
+from crosswheel.report.doctor import diagnosis_document, diagnosis_text
+from crosswheel.upkeep import doctor as diagnosis
+from crosswheel.upkeep.doctor import (
     Ability,
     Diagnosis,
     Disk,
@@ -24,10 +28,6 @@ from crosswheel.diagnosis import (
     machine_problems,
     place_problems,
 )
-from crosswheel.errors import CannotRun, EngineUnavailable
-from crosswheel.model.job import Interpreter
-from crosswheel.model.targets import PythonTag, architectures
-from crosswheel.report.doctor import diagnosis_document, diagnosis_text
 
 X86_64, AARCH64, RISCV64 = (architectures()[name] for name in ("x86_64", "aarch64", "riscv64"))
 GIB = 1 << 30

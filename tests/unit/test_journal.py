@@ -19,7 +19,6 @@ from typing import Any
 import pytest
 
 from crosswheel import errors
-from crosswheel.caches import goes, local_holdings, remove_local
 from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.emulation import Running
 from crosswheel.engines import ENGINES
@@ -29,6 +28,7 @@ from crosswheel.pipeline import one_job as making
 from crosswheel.pipeline.journal import Made
 from crosswheel.steps.work import Work
 from crosswheel.system.locks import remove
+from crosswheel.upkeep.caches import goes, local_holdings, remove_local
 from killed_run import POINTS
 from tiny_projects import PATIENCE, TARGETS, WHEELS, TinyEngine, Yard, only_outcome, statuses
 

@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
-from crosswheel.caches import GIB, Holding, docker_holdings, goes, is_due, local_holdings, remove_from, remove_local
 from crosswheel.containers.docker_host import DockerHost, connect
 from crosswheel.engines.site import Site
 from crosswheel.errors import EngineUnavailable, explaining
@@ -21,6 +20,16 @@ from crosswheel.report.cache import Place, cache_document, cache_text, removed_t
 from crosswheel.report.console import console_for
 from crosswheel.report.document import write_json
 from crosswheel.system.locks import user_cache
+from crosswheel.upkeep.caches import (
+    GIB,
+    Holding,
+    docker_holdings,
+    goes,
+    is_due,
+    local_holdings,
+    remove_from,
+    remove_local,
+)
 
 _HOUR, _DAY = 3600, 24 * 3600
 _PATIENCE = 30  # seconds; an engine measures all the volumes that it has, not only ours

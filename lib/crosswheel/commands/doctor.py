@@ -9,7 +9,6 @@ from typing import Any, TextIO
 
 from crosswheel.commands.register import register
 from crosswheel.containers.emulation import probe
-from crosswheel.diagnosis import Problem, diagnose
 from crosswheel.errors import CrosswheelError, explaining
 from crosswheel.model.config import load_config
 from crosswheel.model.job import Note, deaf
@@ -20,6 +19,7 @@ from crosswheel.report.terminal import display
 from crosswheel.system.local_host import LocalHost, local_host
 from crosswheel.system.locks import at_work
 from crosswheel.toolchains.zig import ensure_zig
+from crosswheel.upkeep.doctor import Problem, diagnose
 
 
 @explaining()

@@ -9,7 +9,6 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from crosswheel import __version__
-from crosswheel.caches import Holding
 from crosswheel.errors import EngineUnavailable
 from crosswheel.report.console import plain_console, styled
 from crosswheel.report.document import SCHEMA, Document
@@ -17,6 +16,7 @@ from crosswheel.report.tables import Column, drawn, fitting
 from crosswheel.report.terminal import shown
 from crosswheel.report.untrusted import one_line
 from crosswheel.report.wording import COMMAND, Line, count_text, size_text
+from crosswheel.upkeep.caches import Holding
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

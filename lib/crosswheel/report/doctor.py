@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from crosswheel import __version__
 from crosswheel.containers.emulation import Running
-from crosswheel.diagnosis import Ability, Diagnosis, Engine, Machine, Place, Problem
 from crosswheel.errors import CrosswheelError
 from crosswheel.report.console import plain_console, styled
 from crosswheel.report.document import SCHEMA, Document
@@ -16,6 +15,7 @@ from crosswheel.report.tables import Column, drawn
 from crosswheel.report.terminal import shown
 from crosswheel.report.untrusted import one_line
 from crosswheel.report.wording import COMMAND, Line, count_text, running_text, size_text
+from crosswheel.upkeep.doctor import Ability, Diagnosis, Engine, Machine, Place, Problem
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -1,0 +1,1 @@
+"""Looking after an installation: what doctor reports, and what is kept between runs."""
