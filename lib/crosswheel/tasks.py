@@ -19,7 +19,6 @@ from invoke.program import Program
 from invoke.tasks import Task
 
 from crosswheel import __version__
-from crosswheel.endings import ending_in_order
 from crosswheel.errors import INTERRUPTED, CrosswheelError, UsageError, explaining
 from crosswheel.model.config import Option
 from crosswheel.model.flags import flag_options, parse_value, takes_many
@@ -27,6 +26,7 @@ from crosswheel.model.targets import did_you_mean
 from crosswheel.model.verbs import VERBS
 from crosswheel.report.streams import guarded_streams, standard_output
 from crosswheel.report.untrusted import error_text
+from crosswheel.system.endings import ending_in_order
 
 
 def _task(verb: str, text: str) -> Task[Any]:

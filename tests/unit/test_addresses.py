@@ -13,9 +13,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from crosswheel.addresses import Address, parse_address, redact, without_users
 from crosswheel.errors import CrosswheelError, IndexUnreachable, UsageError
 from crosswheel.pipeline.source import fetch
+from crosswheel.system.addresses import Address, parse_address, redact, without_users
 from crosswheel.system.local_host import LocalHost
 from crosswheel.system.memo import Answers
 from crosswheel.system.package_index import Index, PipSettings, read_pip_settings

@@ -23,7 +23,7 @@ from bombs import BOMBS, long_page, page_of_depth, page_of_lists, page_of_tags
 from crosswheel.errors import UsageError
 from crosswheel.formats.budget import Budget, Deadline, OverBudget
 from crosswheel.formats.tars import open_tar
-from crosswheel.pages import read_json
+from crosswheel.system.pages import read_json
 from loopback import serving
 
 MEMORY = 300 << 20

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from crosswheel.confinement import Confinement, is_available
 from crosswheel.engines.workspace import HostWorkspace
+from crosswheel.system.confinement import Confinement, is_available
 from tiny_projects import tiny_host
 
 pytestmark = pytest.mark.skipif(not is_available(), reason="this kernel has no Landlock, or none of Linux 5.19")

@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from crosswheel.endings import ending_in_order
+from crosswheel.system.endings import ending_in_order
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])

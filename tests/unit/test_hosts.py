@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from crosswheel.errors import BuildFailed
-from crosswheel.installer import install, without_secrets
+from crosswheel.system.installer import install, without_secrets
 from crosswheel.system.local_host import LocalHost
 from crosswheel.system.process import CommandFailed
 from crosswheel.testing import tiny_wheel

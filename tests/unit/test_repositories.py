@@ -15,7 +15,7 @@ from twine.utils import DEFAULT_REPOSITORY, TEST_REPOSITORY
 from crosswheel.errors import IndexUnreachable, UsageError
 from crosswheel.model.config import load_config
 from crosswheel.release.repositories import Repository, find_repository, variable
-from crosswheel.trust import Trust
+from crosswheel.system.trust import Trust
 from upload_server import UploadServer, upload_server
 
 TOKEN = "a-token-for-tests"  # noqa: S105

@@ -11,7 +11,7 @@ import pytest
 # What it prints last is what its child finds in its environment, and in its memory.
 LOOKED_AT = """
 import ctypes, os, subprocess, sys
-from crosswheel.secrecy import conceal
+from crosswheel.system.secrecy import conceal
 user = int(sys.argv[1])
 os.environ["LATER"] = "set here"
 if user:

@@ -16,8 +16,8 @@ from bad_wheels import ARM, FAST
 from crosswheel.commands import run_verb
 from crosswheel.errors import IndexUnreachable, UsageError
 from crosswheel.system.package_index import Index, PipSettings
+from crosswheel.system.trust import Trust, named_authorities
 from crosswheel.testing import tiny_wheel
-from crosswheel.trust import Trust, named_authorities
 from upload_server import UploadServer, upload_server
 
 PLACES = ("TWINE_CERT", "ca_cert", "PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")

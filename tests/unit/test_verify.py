@@ -28,8 +28,8 @@ from crosswheel.steps import verify as step
 from crosswheel.steps.verify import verify
 from crosswheel.system.package_index import sha256_of
 from crosswheel.system.process import Processes
+from crosswheel.system.trust import Trust
 from crosswheel.testing import tiny_wheel
-from crosswheel.trust import Trust
 from index_server import IndexServer, index_server
 from tiny_projects import tar_of
 

@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, TextIO
 
-from crosswheel.endings import ending_in_order
+from crosswheel.system.endings import ending_in_order
 
 
 def run_verb(verb: str, project: Path, options: Mapping[str, Any], stream: TextIO) -> int:

@@ -25,12 +25,12 @@ from crosswheel.pipeline.plan import plan_job
 from crosswheel.report.console import console_for
 from crosswheel.report.terminal import display
 from crosswheel.report.untrusted import clean
-from crosswheel.secrecy import conceal
 from crosswheel.steps.build import put_source, run_before, settings_for
 from crosswheel.system.interpreters import fetch_interpreter, uv
 from crosswheel.system.locks import at_work
 from crosswheel.system.process import log_tail
 from crosswheel.system.scratch import check_temporary_folder, clear_abandoned, scratch_folder, temporary_folder
+from crosswheel.system.secrecy import conceal
 from crosswheel.system.terminal import is_interactive
 
 _TIMEOUT = 12 * 3600  # seconds, unless --timeout says otherwise: people think longer than jobs run

@@ -38,10 +38,10 @@ from crosswheel.report.document import report_document, write_json
 from crosswheel.report.markdown import report_markdown
 from crosswheel.report.terminal import display, plan_text, summary_text
 from crosswheel.report.wording import count_text
-from crosswheel.secrecy import conceal
 from crosswheel.system.interpreters import fetch_interpreter
 from crosswheel.system.locks import at_work
 from crosswheel.system.scratch import check_temporary_folder, clear_abandoned, temporary_folder
+from crosswheel.system.secrecy import conceal
 
 
 @explaining()

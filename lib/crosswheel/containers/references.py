@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from crosswheel.addresses import redact
 from crosswheel.errors import UsageError
+from crosswheel.system.addresses import redact
 
 _HUB = "docker.io"
 _HUBS_OWN = "library/"

@@ -10,9 +10,9 @@ from pathlib import Path, PurePosixPath
 from crosswheel.containers.container import Container
 from crosswheel.containers.environment import EMPTY, site_packages
 from crosswheel.engines.workspace import MADE
-from crosswheel.installer import install, without_secrets
 from crosswheel.model.job import Usage
 from crosswheel.model.targets import PythonTag
+from crosswheel.system.installer import install, without_secrets
 from crosswheel.system.local_host import LocalHost
 from crosswheel.system.process import CommandFailed
 from crosswheel.toolchains.bytecode import put_bytecode_of_packages

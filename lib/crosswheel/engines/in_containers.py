@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from crosswheel.addresses import redact
 from crosswheel.containers.caches import UV_ENVIRON, ensure_cache
 from crosswheel.containers.container import Container, running
 from crosswheel.containers.docker_host import DockerHost
@@ -25,6 +24,7 @@ from crosswheel.engines.workspace import UNCOMPILED
 from crosswheel.errors import BuildFailed, CrosswheelError, EngineUnavailable
 from crosswheel.model.job import Interpreter, Job, Sdist
 from crosswheel.model.targets import Target
+from crosswheel.system.addresses import redact
 from crosswheel.toolchains import ccache
 from crosswheel.toolchains.build_systems import parallel_environ
 from crosswheel.toolchains.startup import HOOKS, SIDE_BY_SIDE, Startup, note_uncompiled, startup_files

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from crosswheel.addresses import without_users
 from crosswheel.containers.container import Files
 from crosswheel.engines.site import Site
+from crosswheel.system.addresses import without_users
 
 _CERTIFICATES = PurePosixPath("/etc/crosswheel/certificates.pem")
 _NETWORK = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")

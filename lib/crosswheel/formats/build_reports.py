@@ -13,7 +13,7 @@ from packaging.version import InvalidVersion, Version
 from crosswheel.errors import CheckFailed, UsageError
 from crosswheel.model.job import StepTime
 from crosswheel.model.targets import Target, parse_target
-from crosswheel.pages import read_json
+from crosswheel.system.pages import read_json
 from crosswheel.uncompiled import NOT_COMPILED, Uncompiled
 
 

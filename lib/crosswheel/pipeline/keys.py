@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from crosswheel import __version__
-from crosswheel.addresses import without_users
 from crosswheel.containers.images import Image
 from crosswheel.engines import ENGINES
 from crosswheel.engines.site import Site
 from crosswheel.errors import CrosswheelError
 from crosswheel.model.job import Job, Sdist
 from crosswheel.model.targets import Architecture
+from crosswheel.system.addresses import without_users
 from crosswheel.toolchains.pinned import version_of
 
 # Who drives the backend and repairs the wheel; uv, Zig and their kin are pinned, and have versions of their own.

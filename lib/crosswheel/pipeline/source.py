@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from crosswheel.addresses import redact
 from crosswheel.engines.backend import make_distribution
 from crosswheel.engines.workspace import plain_workspace
 from crosswheel.errors import BuildFailed, SourceError, UsageError
@@ -20,6 +19,7 @@ from crosswheel.formats.sdists import as_epoch, member_names, read_sdist, seal
 from crosswheel.model.config import declared_name, read_settings, read_toml
 from crosswheel.model.job import Interpreter, Listener, Note, Sdist, chore
 from crosswheel.model.targets import PythonTag
+from crosswheel.system.addresses import redact
 from crosswheel.system.git import last_commit
 from crosswheel.system.local_host import LocalHost
 from crosswheel.system.locks import mark_used

@@ -7,11 +7,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crosswheel.addresses import redact
 from crosswheel.errors import CheckFailed
 from crosswheel.formats.distributions import Distribution
 from crosswheel.model.job import Listener, Note
 from crosswheel.release.repositories import Repository
+from crosswheel.system.addresses import redact
 
 if TYPE_CHECKING:
     from twine.package import PackageFile

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from crosswheel.addresses import redact
 from crosswheel.errors import TimeLimit
 from crosswheel.model.targets import Target
+from crosswheel.system.addresses import redact
 from crosswheel.system.process import CommandFailed, Processes, describe_returncode
 from crosswheel.system.scratch import temporary_folder
-from crosswheel.trust import Trust
+from crosswheel.system.trust import Trust
 
 _LONGEST = 600  # seconds for a target; without core metadata on the index it downloads a wheel
 _SILENT = "nothing, for pip had no answer after {} s"

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus, urljoin
 
-from crosswheel.addresses import redact
 from crosswheel.errors import CheckFailed, CrosswheelError, NoCredentials, UploadFailed, UsageError
 from crosswheel.formats.distributions import Distribution
 from crosswheel.model.job import Listener, Transfer
 from crosswheel.release.repositories import Repository, silence_twine
+from crosswheel.system.addresses import redact
 from crosswheel.system.package_index import explained, network
-from crosswheel.trust import Trust
+from crosswheel.system.trust import Trust
 
 if TYPE_CHECKING:
     import requests

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from packaging.version import InvalidVersion, Version
 
-from crosswheel.addresses import Address, origin_of
 from crosswheel.errors import IndexUnreachable
 from crosswheel.model.job import Listener, deaf
 from crosswheel.release.repositories import Repository
+from crosswheel.system.addresses import Address, origin_of
 from crosswheel.system.package_index import REFUSED, TIMEOUT, download, network, open_session, read_page
 
 if TYPE_CHECKING:

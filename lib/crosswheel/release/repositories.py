@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
-from crosswheel.addresses import Address, parse_address, redact
 from crosswheel.errors import UsageError
 from crosswheel.model.config import Config
 from crosswheel.model.targets import did_you_mean
+from crosswheel.system.addresses import Address, parse_address, redact
 from crosswheel.system.package_index import TIMEOUT, Help, PipSettings, is_for_people, network, open_session
-from crosswheel.trust import Trust, named_authorities
+from crosswheel.system.trust import Trust, named_authorities
 
 if TYPE_CHECKING:
     import requests

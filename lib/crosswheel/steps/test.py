@@ -20,10 +20,10 @@ from crosswheel.engines.trial import Trial, early, trial_of
 from crosswheel.errors import CrosswheelError, EmulatorCrashed, TestFailed
 from crosswheel.formats.sdists import unpack_sdist
 from crosswheel.formats.wheels import read_wheel, top_level_modules
-from crosswheel.installer import install, without_secrets
 from crosswheel.model.job import Job, Sdist
 from crosswheel.model.targets import Target
 from crosswheel.steps.work import Work
+from crosswheel.system.installer import install, without_secrets
 from crosswheel.system.process import CommandFailed
 from crosswheel.toolchains.bytecode import put_bytecode_of_packages
 from crosswheel.toolchains.toolbox import MOUNT, UV

@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from crosswheel.confinement import Confinement
-from crosswheel.installer import install, uv_home, without_secrets
 from crosswheel.model.job import Interpreter, Listener
 from crosswheel.model.targets import PythonTag
+from crosswheel.system.confinement import Confinement
+from crosswheel.system.installer import install, uv_home, without_secrets
 from crosswheel.system.interpreters import find_interpreters, uv
 from crosswheel.system.locks import own_cache, user_cache
 from crosswheel.system.memo import answers_in

@@ -21,15 +21,15 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
-from crosswheel.addresses import Address, is_remote, origin_of, parse_address, redact
 from crosswheel.errors import CrosswheelError, IndexUnreachable, NoCredentials, SourceError, UsageError
 from crosswheel.formats.budget import OverBudget
 from crosswheel.model.job import Listener, Transfer, deaf
-from crosswheel.pages import BoundedBody
+from crosswheel.system.addresses import Address, is_remote, origin_of, parse_address, redact
 from crosswheel.system.locks import mark_used
 from crosswheel.system.memo import Answers
+from crosswheel.system.pages import BoundedBody
 from crosswheel.system.process import CommandFailed, Processes
-from crosswheel.trust import Trust, named_authorities
+from crosswheel.system.trust import Trust, named_authorities
 
 if TYPE_CHECKING:
     import requests

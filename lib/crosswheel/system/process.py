@@ -18,10 +18,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from crosswheel import guardian
-from crosswheel.confinement import Confinement
 from crosswheel.errors import CrosswheelError, TimeLimit
-from crosswheel.guardian import MARK, marked
+from crosswheel.system import guardian
+from crosswheel.system.confinement import Confinement
+from crosswheel.system.guardian import MARK, marked
 from crosswheel.system.terminal import is_interactive, kept_terminal
 
 _POLL = 0.05

@@ -11,7 +11,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from crosswheel.guardian import MARK
+from crosswheel.system.guardian import MARK
 
 _PR_SET_DUMPABLE = 4  # prctl(2)
 _ENV_START, _ENV_END = 49, 50  # of the fields of /proc/self/stat, counted from 0
