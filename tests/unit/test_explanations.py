@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from crosswheel.engines import ENGINES
-from crosswheel.explanations import HERE, end_of, explain
+from crosswheel.formats.build_logs import HERE, end_of, explain
 from crosswheel.model.targets import load_table
 
 if sys.version_info >= (3, 11):

@@ -8,7 +8,7 @@ import tarfile
 import time
 from pathlib import Path
 
-from crosswheel.formats.tarballs import seal_sdist
+from crosswheel.formats.sdist_writer import seal_sdist
 
 
 def pack(path: Path, members: dict[str, bytes]) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from crosswheel.uncompiled import Uncompiled, read_uncompiled
+from crosswheel.formats.uncompiled import Uncompiled, read_uncompiled
 
 LOG = """\
 building 'p.a' extension

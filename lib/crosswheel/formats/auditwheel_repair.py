@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from elftools.common.exceptions import ELFError
 
 from crosswheel.formats.elf import BadElf
-from crosswheel.formats.seal import seal
 from crosswheel.formats.stripping import stripped
+from crosswheel.formats.wheel_writer import seal
 from crosswheel.model.targets import Target, parse_target
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from crosswheel.errors import CheckFailed, UsageError
+from crosswheel.formats.uncompiled import NOT_COMPILED, Uncompiled
 from crosswheel.model.job import StepTime
 from crosswheel.model.targets import Target, parse_target
 from crosswheel.system.pages import read_json
-from crosswheel.uncompiled import NOT_COMPILED, Uncompiled
 
 
 @dataclass(frozen=True)

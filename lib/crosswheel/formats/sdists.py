@@ -19,7 +19,7 @@ from typing import IO, Any, TypeVar
 
 from crosswheel.errors import AuditFailed, SourceError
 from crosswheel.formats.budget import OverBudget
-from crosswheel.formats.tarballs import seal_sdist
+from crosswheel.formats.sdist_writer import seal_sdist
 from crosswheel.formats.tars import open_tar
 from crosswheel.formats.zips import RATIO, UNPACKED, open_archive
 from crosswheel.model.job import Sdist

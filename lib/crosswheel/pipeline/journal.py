@@ -23,12 +23,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from crosswheel.errors import UsageError
+from crosswheel.formats.uncompiled import Uncompiled
 from crosswheel.model.job import Job, Listener, Note, Usage
 from crosswheel.model.targets import parse_target
 from crosswheel.system.local_host import LocalHost
 from crosswheel.system.locks import mark_used, put, remove
 from crosswheel.system.package_index import sha256_of
-from crosswheel.uncompiled import Uncompiled
 
 _SCHEMA = 1
 FOLDER = Path("journal")  # of all journals, in the cache

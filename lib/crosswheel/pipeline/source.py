@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from crosswheel.engines.backend import make_distribution
 from crosswheel.engines.workspace import plain_workspace
 from crosswheel.errors import BuildFailed, SourceError, UsageError
-from crosswheel.explanations import HERE, end_of, explain
+from crosswheel.formats.build_logs import HERE, end_of, explain
 from crosswheel.formats.sdists import as_epoch, member_names, read_sdist, seal
 from crosswheel.model.config import declared_name, read_settings, read_toml
 from crosswheel.model.job import Interpreter, Listener, Note, Sdist, chore

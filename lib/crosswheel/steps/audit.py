@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from crosswheel.audit.rules.purity import NotCompiled, NothingCompiled
 from crosswheel.audit.run import audit_wheel, switched_off
+from crosswheel.formats.uncompiled import Uncompiled
 from crosswheel.model.job import Finding
 from crosswheel.steps.work import Work
 from crosswheel.system.package_index import sha256_of
-from crosswheel.uncompiled import Uncompiled
 
 __all__ = ["audit", "audit_wheel"]
 

@@ -10,14 +10,14 @@ from pathlib import Path
 from crosswheel.engines.backend import Settings, make_distribution, requirement_names
 from crosswheel.engines.workspace import MADE, UNCOMPILED, Workspace
 from crosswheel.errors import BuildFailed, WheelCount
-from crosswheel.explanations import end_of, explain
+from crosswheel.formats.build_logs import end_of, explain
 from crosswheel.formats.sdists import unpack_sdist
+from crosswheel.formats.uncompiled import read_uncompiled
 from crosswheel.formats.wheels import read_wheel
 from crosswheel.model.config import Config
 from crosswheel.model.job import Sdist
 from crosswheel.steps.work import Work
 from crosswheel.system.process import CommandFailed
-from crosswheel.uncompiled import read_uncompiled
 
 
 def build(work: Work) -> Work:

@@ -9,9 +9,9 @@ from pathlib import Path
 from crosswheel.engines.site import Site
 from crosswheel.engines.trial import Trial
 from crosswheel.engines.workspace import Workspace
+from crosswheel.formats.uncompiled import Uncompiled
 from crosswheel.model.config import Config
 from crosswheel.model.job import Difference, Finding, Job, Sdist
-from crosswheel.uncompiled import Uncompiled
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from crosswheel.audit.rules.machine import DEVICES
 from crosswheel.audit.rules.platforms import is_linux
 from crosswheel.audit.rules.rule import Rule, Worded
 from crosswheel.formats.elf import BadElf
+from crosswheel.formats.uncompiled import NOT_COMPILED
 from crosswheel.formats.wheels import Wheel
 from crosswheel.model.job import Finding
 from crosswheel.model.targets import Target
-from crosswheel.uncompiled import NOT_COMPILED
 
 
 class NothingCompiled(Rule):

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from crosswheel.explanations import end_of, explain
+from crosswheel.formats.build_logs import end_of, explain
 
 NOT_COMPILED = "W605"
 """The code of the audit's rule for them."""
