@@ -11,11 +11,11 @@ import pytest
 
 from containers.binfmt import BinfmtUnavailable, Handler, unregistered
 from containers.engine import Engine
-from crosswheel.containers import remembered
+from crosswheel.containers import known_answers
 from crosswheel.containers.docker_host import DockerHost, connect
 from crosswheel.containers.emulation import Running, probe
+from crosswheel.containers.known_answers import grounds, known_survey
 from crosswheel.containers.ownership import LABEL
-from crosswheel.containers.remembered import grounds, known_survey
 from crosswheel.errors import CannotRun
 from crosswheel.model.targets import Architecture, architectures
 from crosswheel.system.memo import answers_in
@@ -104,7 +104,7 @@ def test_what_is_remembered_of_an_emulator_is_forgotten_with_it(
     first = asked()
     assert isinstance(first, Running)
     with monkeypatch.context() as patched:
-        patched.setattr(remembered, "survey", lambda _, archs: {arch: pytest.fail("asked again") for arch in archs})
+        patched.setattr(known_answers, "survey", lambda _, archs: {arch: pytest.fail("asked again") for arch in archs})
         assert asked() == first
     try:
         with unregistered():

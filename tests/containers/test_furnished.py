@@ -12,14 +12,14 @@ import pytest
 from containers.engine import Engine
 from containers.stand_ins.manylinux import POLICY
 from crosswheel.containers.binfmt import Handler
-from crosswheel.containers.caches import PACKAGES
 from crosswheel.containers.container import Container
 from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.environment import EMPTY, environment, python, site_packages
 from crosswheel.containers.images import Image
-from crosswheel.engines.furnished import furnished, seed
+from crosswheel.containers.project_caches import PACKAGES
 from crosswheel.engines.in_containers import container_of
 from crosswheel.engines.site import Site, look_around
+from crosswheel.engines.venv_images import furnished, seed
 from crosswheel.errors import BuildFailed
 from crosswheel.model.config import load_config
 from crosswheel.model.job import Interpreter, deaf

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from crosswheel.engines.ahead import Ahead
+from crosswheel.engines.prestart import Ahead
 from crosswheel.errors import ContainerLost
 
 PATIENCE = 10  # seconds

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from crosswheel.containers import remembered
+from crosswheel.containers import known_answers
 from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.emulation import Running
 from crosswheel.containers.images import Image
-from crosswheel.containers.remembered import grounds, known_survey, pythons_of
+from crosswheel.containers.known_answers import grounds, known_survey, pythons_of
 from crosswheel.errors import CannotRun
 from crosswheel.model.job import Interpreter
 from crosswheel.model.targets import Architecture, PythonTag, architectures, parse_python
@@ -51,8 +51,8 @@ def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "qemu-aarch64").write_text(ENTRY.format(interpreter=tmp_path / "qemu"))
     (tmp_path / "boot").write_text("a boot")
     (tmp_path / "users").write_text("         0          0 4294967295\n")
-    monkeypatch.setattr(remembered, "_BOOT", tmp_path / "boot")
-    monkeypatch.setattr(remembered, "_USERS", tmp_path / "users")
+    monkeypatch.setattr(known_answers, "_BOOT", tmp_path / "boot")
+    monkeypatch.setattr(known_answers, "_USERS", tmp_path / "users")
     return folder
 
 
@@ -123,13 +123,13 @@ class _Surveyed:
 
 @pytest.fixture
 def answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Answers:
-    monkeypatch.setattr(remembered, "grounds", lambda host, arch: host.identity and f"{host.identity} {arch}")
+    monkeypatch.setattr(known_answers, "grounds", lambda host, arch: host.identity and f"{host.identity} {arch}")
     return Answers(tmp_path / "answers")
 
 
 def test_what_ran_once_is_not_run_again(answers: Answers, monkeypatch: pytest.MonkeyPatch) -> None:
     surveyed = _Surveyed()
-    monkeypatch.setattr(remembered, "survey", surveyed)
+    monkeypatch.setattr(known_answers, "survey", surveyed)
     first = known_survey(HOST, [AARCH64], answers)
     assert known_survey(HOST, [RISCV64, AARCH64], answers) == {**first, RISCV64: Running(RISCV64, False, "max")}
     assert surveyed.asked == [AARCH64, RISCV64]
@@ -141,7 +141,7 @@ def test_what_did_not_run_is_tried_again_and_so_is_a_host_out_of_sight(
     answers: Answers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     surveyed = _Surveyed(refused=[RISCV64])
-    monkeypatch.setattr(remembered, "survey", surveyed)
+    monkeypatch.setattr(known_answers, "survey", surveyed)
     for _ in range(2):
         assert isinstance(known_survey(HOST, [RISCV64], answers)[RISCV64], CannotRun)
         known_survey(replace(HOST, identity=""), [AARCH64], answers)
@@ -150,8 +150,8 @@ def test_what_did_not_run_is_tried_again_and_so_is_a_host_out_of_sight(
 
 def test_what_changed_while_it_was_asked_is_not_remembered(answers: Answers, monkeypatch: pytest.MonkeyPatch) -> None:
     moments = iter(range(100))
-    monkeypatch.setattr(remembered, "grounds", lambda _host, _arch: str(next(moments)))
-    monkeypatch.setattr(remembered, "survey", _Surveyed())
+    monkeypatch.setattr(known_answers, "grounds", lambda _host, _arch: str(next(moments)))
+    monkeypatch.setattr(known_answers, "survey", _Surveyed())
     known_survey(HOST, [AARCH64], answers)
     assert answers.folder
     assert not answers.folder.exists()
@@ -166,7 +166,7 @@ def test_an_image_is_looked_into_once(answers: Answers, monkeypatch: pytest.Monk
         looked.append(image.id)
         return {} if image.id == "sha256:2" else dict(pythons)
 
-    monkeypatch.setattr(remembered, "find_pythons", find)
+    monkeypatch.setattr(known_answers, "find_pythons", find)
     for _ in range(2):
         assert pythons_of(HOST, image, answers) == pythons
         assert pythons_of(HOST, replace(image, id="sha256:2"), answers) == {}

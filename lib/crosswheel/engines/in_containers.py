@@ -10,16 +10,16 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from crosswheel.containers.caches import UV_ENVIRON, ensure_cache
 from crosswheel.containers.container import Container, running
 from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.environment import environment, python, site_packages
 from crosswheel.containers.images import Family, Image, image_arch
+from crosswheel.containers.project_caches import UV_ENVIRON, ensure_cache
 from crosswheel.engines.before_all import prepared
 from crosswheel.engines.container_workspace import COMPILES, ContainerWorkspace
-from crosswheel.engines.furnished import furnished, seed, uv_knows
 from crosswheel.engines.network import network_of
 from crosswheel.engines.site import Site
+from crosswheel.engines.venv_images import furnished, seed, uv_knows
 from crosswheel.engines.workspace import UNCOMPILED
 from crosswheel.errors import BuildFailed, CrosswheelError, EngineUnavailable
 from crosswheel.model.job import Interpreter, Job, Sdist

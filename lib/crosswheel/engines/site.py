@@ -16,8 +16,8 @@ from typing import TypeVar
 from crosswheel.containers.docker_host import DockerHost, connect
 from crosswheel.containers.emulation import Running
 from crosswheel.containers.images import Family, Image, ensure_image, find_image, image_arch, pinned_image
-from crosswheel.containers.remembered import known_survey, pythons_of
-from crosswheel.engines.ahead import Ahead
+from crosswheel.containers.known_answers import known_survey, pythons_of
+from crosswheel.engines.prestart import Ahead
 from crosswheel.engines.repair_worker import Grafter
 from crosswheel.errors import CrosswheelError, EngineUnavailable, ImageUnavailable
 from crosswheel.model.config import Config

@@ -14,9 +14,9 @@ from crosswheel.containers.container import Container
 from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.environment import EMPTY, FOLDER, environment, python, site_packages
 from crosswheel.engines.backend import unreachable_index
-from crosswheel.engines.furnished import seed
 from crosswheel.engines.site import Site
-from crosswheel.engines.trial import Trial, early, trial_of
+from crosswheel.engines.test_containers import Trial, early, trial_of
+from crosswheel.engines.venv_images import seed
 from crosswheel.errors import CrosswheelError, EmulatorCrashed, TestFailed
 from crosswheel.formats.sdists import unpack_sdist
 from crosswheel.formats.wheels import read_wheel, top_level_modules

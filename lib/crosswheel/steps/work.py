@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crosswheel.engines.site import Site
-from crosswheel.engines.trial import Trial
+from crosswheel.engines.test_containers import Trial
 from crosswheel.engines.workspace import Workspace
 from crosswheel.formats.uncompiled import Uncompiled
 from crosswheel.model.config import Config

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path, PurePath
 
-from crosswheel.containers.caches import OBJECTS
+from crosswheel.containers.project_caches import OBJECTS
 from crosswheel.model.job import Listener
 from crosswheel.system.memo import Answers
 from crosswheel.system.package_index import Index

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crosswheel.containers.container import Container
-from crosswheel.engines.furnished import furnished
 from crosswheel.engines.in_containers import container_of
 from crosswheel.engines.network import network_of
 from crosswheel.engines.site import Site
+from crosswheel.engines.venv_images import furnished
 from crosswheel.errors import TestFailed
 from crosswheel.model.job import Interpreter
 from crosswheel.model.targets import PythonTag, Target

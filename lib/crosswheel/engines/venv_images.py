@@ -13,12 +13,12 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from crosswheel import __version__
-from crosswheel.containers.caches import PACKAGES
 from crosswheel.containers.container import Container, Files, running
 from crosswheel.containers.environment import EMPTY, environment, python
 from crosswheel.containers.images import Image
 from crosswheel.containers.layers import ensure_layer
 from crosswheel.containers.ownership import KIND, LABEL
+from crosswheel.containers.project_caches import PACKAGES
 from crosswheel.engines.backend import unreachable_index
 from crosswheel.engines.site import Site
 from crosswheel.errors import BuildFailed
