@@ -18,8 +18,8 @@ from crosswheel.formats.distributions import Distribution
 from crosswheel.model.job import StepTime
 from crosswheel.model.targets import parse_target
 from crosswheel.release.changelog import Entry
-from crosswheel.release.choices import Choice
 from crosswheel.release.manifest import Manifest, tool_versions
+from crosswheel.release.pip_choices import Choice
 from crosswheel.release.published import PublishedFile
 from crosswheel.release.repositories import Repository
 from crosswheel.release.verification import Difference, Verification

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from crosswheel.model.targets import parse_target
-from crosswheel.release.reach import Place, best_of, places_of, reaches
+from crosswheel.release.supported_platforms import Place, best_of, places_of, reaches
 
 ARM = "manylinux_2_17_aarch64"
 

@@ -32,7 +32,7 @@ from crosswheel.report.console import console_for
 from crosswheel.report.folds import GitHubFold, GitLabFold
 from crosswheel.report.live import LiveDisplay
 from crosswheel.report.plain import PlainDisplay
-from crosswheel.report.terminal import display, plan_text, summary_text
+from crosswheel.report.run import display, plan_text, summary_text
 from report_samples import make_job, make_wheel
 
 PLAN = """\
@@ -546,7 +546,7 @@ def test_display_fits_the_stream(terminal: bool, environ: Mapping[str, str], kin
 
 def test_importing_is_cheap() -> None:
     code = (
-        "import sys, crosswheel.report.terminal, crosswheel.report.markdown, crosswheel.report.document;"
+        "import sys, crosswheel.report.run, crosswheel.report.markdown, crosswheel.report.document;"
         "sys.exit('rich' in sys.modules)"
     )
     subprocess.run(

@@ -15,7 +15,7 @@ from crosswheel.model.job import Note, deaf
 from crosswheel.report.console import console_for
 from crosswheel.report.doctor import diagnosis_document, diagnosis_text
 from crosswheel.report.document import write_json
-from crosswheel.report.terminal import display
+from crosswheel.report.run import display
 from crosswheel.system.local_host import LocalHost, local_host
 from crosswheel.system.locks import at_work
 from crosswheel.toolchains.zig import ensure_zig

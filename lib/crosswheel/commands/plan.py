@@ -19,7 +19,7 @@ from crosswheel.pipeline.plan import make_plan
 from crosswheel.pipeline.schedule import expected_plan, history_of
 from crosswheel.report.console import console_for
 from crosswheel.report.document import plan_document, write_json
-from crosswheel.report.terminal import plan_text
+from crosswheel.report.run import plan_text
 from crosswheel.steps.test import untested
 
 

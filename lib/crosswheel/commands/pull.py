@@ -18,7 +18,7 @@ from crosswheel.model.job import Listener
 from crosswheel.model.targets import Architecture, Target, oldest_policy, python_tags
 from crosswheel.report.console import console_for
 from crosswheel.report.document import SCHEMA, write_json
-from crosswheel.report.terminal import display
+from crosswheel.report.run import display
 from crosswheel.report.untrusted import lines
 from crosswheel.report.wording import COMMAND, Line, size_text
 

@@ -15,7 +15,7 @@ from crosswheel.model.config import load_config
 from crosswheel.model.job import Listener, Note
 from crosswheel.model.targets import Architecture
 from crosswheel.report.document import SCHEMA, write_json
-from crosswheel.report.terminal import display
+from crosswheel.report.run import display
 from crosswheel.report.wording import running_text
 from crosswheel.steps.register import SCOPE, choose_provider, failure
 from crosswheel.system.process import Processes

@@ -32,7 +32,7 @@ from crosswheel.report.audit import audit_text
 from crosswheel.report.console import console_for
 from crosswheel.report.manifest import write_manifest
 from crosswheel.report.release import Stage, fact_text, question_text, skipped_text, stage_text
-from crosswheel.report.terminal import display
+from crosswheel.report.run import display
 from crosswheel.report.upload import Sending, upload_text
 from crosswheel.report.verify import verify_text
 from crosswheel.report.wording import count_text

@@ -23,7 +23,7 @@ from crosswheel.model.targets import Target
 from crosswheel.pipeline import source
 from crosswheel.pipeline.plan import plan_job
 from crosswheel.report.console import console_for
-from crosswheel.report.terminal import display
+from crosswheel.report.run import display
 from crosswheel.report.untrusted import clean
 from crosswheel.steps.build import put_source, run_before, settings_for
 from crosswheel.system.interpreters import fetch_interpreter, uv

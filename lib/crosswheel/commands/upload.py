@@ -20,7 +20,7 @@ from crosswheel.release.repositories import find_repository
 from crosswheel.report.audit import in_progress
 from crosswheel.report.console import console_for
 from crosswheel.report.document import write_json
-from crosswheel.report.terminal import display
+from crosswheel.report.run import display
 from crosswheel.report.untrusted import one_line
 from crosswheel.report.upload import Sending, upload_document, upload_text
 from crosswheel.steps.upload import Sent, compare, in_order, refuse_clashes

@@ -18,7 +18,7 @@ from crosswheel.pipeline.plan import served_targets
 from crosswheel.release.repositories import find_repository
 from crosswheel.report.console import console_for
 from crosswheel.report.document import write_json
-from crosswheel.report.terminal import display
+from crosswheel.report.run import display
 from crosswheel.report.verify import verify_document, verify_text
 from crosswheel.steps.verify import verify as read_back
 from crosswheel.system.package_index import read_pip_settings

@@ -36,7 +36,7 @@ from crosswheel.pipeline.wheelhouse import keep
 from crosswheel.report.console import console_for
 from crosswheel.report.document import report_document, write_json
 from crosswheel.report.markdown import report_markdown
-from crosswheel.report.terminal import display, plan_text, summary_text
+from crosswheel.report.run import display, plan_text, summary_text
 from crosswheel.report.wording import count_text
 from crosswheel.system.interpreters import fetch_interpreter
 from crosswheel.system.locks import at_work

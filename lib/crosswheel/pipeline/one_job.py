@@ -20,7 +20,7 @@ from crosswheel.pipeline.journal import Journal, Made
 from crosswheel.pipeline.keys import build_key, test_key
 from crosswheel.pipeline.wheelhouse import Output, keep
 from crosswheel.steps import Step, audit, build, repair, test
-from crosswheel.steps.again import again
+from crosswheel.steps.rebuild import again
 from crosswheel.steps.test import first_trial, untested
 from crosswheel.steps.work import Work
 from crosswheel.system.package_index import sha256_of

@@ -12,7 +12,7 @@ from crosswheel.formats.build_reports import Build
 from crosswheel.formats.distributions import Distribution
 from crosswheel.model.targets import Target
 from crosswheel.release.published import PublishedFile
-from crosswheel.release.reach import Place, best_of, places_of, reaches
+from crosswheel.release.supported_platforms import Place, best_of, places_of, reaches
 
 SDIST = "sdist"
 

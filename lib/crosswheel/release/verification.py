@@ -12,7 +12,7 @@ from crosswheel.errors import VerifyFailed
 from crosswheel.formats.distributions import Distribution
 from crosswheel.formats.sdists import read_sdist
 from crosswheel.formats.wheels import read_wheel
-from crosswheel.release.choices import Choice
+from crosswheel.release.pip_choices import Choice
 from crosswheel.release.published import PublishedFile
 from crosswheel.release.repositories import Repository
 

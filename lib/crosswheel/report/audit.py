@@ -15,7 +15,7 @@ from crosswheel.audit.run import Audit, AuditReport
 from crosswheel.model.job import Finding, Level
 from crosswheel.report.console import console_for, plain_console, styled
 from crosswheel.report.document import SCHEMA, Document
-from crosswheel.report.terminal import shown
+from crosswheel.report.run import shown
 from crosswheel.report.untrusted import one_line
 from crosswheel.report.wording import (
     FINDING_STYLES,

@@ -12,8 +12,8 @@ from crosswheel import __version__
 from crosswheel.errors import EngineUnavailable
 from crosswheel.report.console import plain_console, styled
 from crosswheel.report.document import SCHEMA, Document
+from crosswheel.report.run import shown
 from crosswheel.report.tables import Column, drawn, fitting
-from crosswheel.report.terminal import shown
 from crosswheel.report.untrusted import one_line
 from crosswheel.report.wording import COMMAND, Line, count_text, size_text
 from crosswheel.upkeep.caches import Holding

@@ -11,8 +11,8 @@ from crosswheel.containers.emulation import Running
 from crosswheel.errors import CrosswheelError
 from crosswheel.report.console import plain_console, styled
 from crosswheel.report.document import SCHEMA, Document
+from crosswheel.report.run import shown
 from crosswheel.report.tables import Column, drawn
-from crosswheel.report.terminal import shown
 from crosswheel.report.untrusted import one_line
 from crosswheel.report.wording import COMMAND, Line, count_text, running_text, size_text
 from crosswheel.upkeep.doctor import Ability, Diagnosis, Engine, Machine, Place, Problem

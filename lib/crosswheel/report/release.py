@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from crosswheel.formats.distributions import Distribution
 from crosswheel.release.repositories import Repository
 from crosswheel.report.console import styled
-from crosswheel.report.terminal import shown
+from crosswheel.report.run import shown
 from crosswheel.report.untrusted import one_line
 from crosswheel.report.wording import count_text
 

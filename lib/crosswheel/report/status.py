@@ -10,8 +10,8 @@ from crosswheel import __version__
 from crosswheel.release.status import Lack, ReleaseStatus, Standing
 from crosswheel.report.console import plain_console, styled
 from crosswheel.report.document import SCHEMA, Document
+from crosswheel.report.run import shown
 from crosswheel.report.tables import Column, drawn, fitting
-from crosswheel.report.terminal import shown
 from crosswheel.report.untrusted import one_line
 from crosswheel.report.wording import Line, count_text, reason_text
 

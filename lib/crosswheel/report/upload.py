@@ -11,7 +11,7 @@ from crosswheel.formats.distributions import Distribution
 from crosswheel.release.repositories import Repository
 from crosswheel.report.console import plain_console, styled
 from crosswheel.report.document import SCHEMA, Document
-from crosswheel.report.terminal import shown
+from crosswheel.report.run import shown
 from crosswheel.report.untrusted import one_line
 from crosswheel.report.wording import Line, count_text, reason_text, seconds_text, size_text
 from crosswheel.steps.upload import Sent

@@ -11,7 +11,7 @@ from crosswheel.formats.distributions import Distribution
 from crosswheel.release.verification import HINT, Verification
 from crosswheel.report.console import plain_console, styled
 from crosswheel.report.document import SCHEMA, Document
-from crosswheel.report.terminal import shown
+from crosswheel.report.run import shown
 from crosswheel.report.untrusted import one_line
 from crosswheel.report.wording import COMMAND, Line, count_text, names_text, seconds_text, size_text
 

@@ -19,7 +19,7 @@ from crosswheel.errors import IndexUnreachable
 from crosswheel.formats.distributions import Distribution
 from crosswheel.model.job import Listener, Note, chore, deaf
 from crosswheel.model.targets import Target
-from crosswheel.release.choices import Choice, Pip
+from crosswheel.release.pip_choices import Choice, Pip
 from crosswheel.release.published import (
     PublishedFile,
     address_for_pip,

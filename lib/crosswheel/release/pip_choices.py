@@ -21,7 +21,7 @@ from crosswheel.system.trust import Trust
 
 _LONGEST = 600  # seconds for a target; without core metadata on the index it downloads a wheel
 _SILENT = "nothing, for pip had no answer after {} s"
-_PROGRAM = Path(__file__).with_name("pips.py")
+_PROGRAM = Path(__file__).with_name("pip_worker.py")
 
 
 @dataclass(frozen=True)
