@@ -21,8 +21,8 @@ import pytest
 
 from bombs import BOMBS, long_page, page_of_depth, page_of_lists, page_of_tags
 from crosswheel.errors import UsageError
-from crosswheel.formats.budget import Budget, Deadline, OverBudget
 from crosswheel.formats.tars import open_tar
+from crosswheel.system.budget import Budget, Deadline, OverBudget
 from crosswheel.system.pages import read_json
 from loopback import serving
 
@@ -37,7 +37,7 @@ OFTEN = (
 
 READERS = {
     ".whl": "from crosswheel.audit.run import audit_wheel; told = audit_wheel(path)",
-    ".gz": "from crosswheel.formats.sdists import read_sdist, unpack; read_sdist(path); unpack(path, path.parent / 'unpacked')",
+    ".gz": "from crosswheel.formats import sdists; sdists.read_sdist(path); sdists.unpack(path, path.parent / 'out')",
     ".toml": "from crosswheel.model.config import load_config; load_config(path.parent, {})",
 }
 MEASURED = """

@@ -32,7 +32,7 @@ from crosswheel.upkeep.caches import goes, local_holdings, remove_local
 from killed_run import POINTS
 from tiny_projects import PATIENCE, TARGETS, WHEELS, TinyEngine, Yard, only_outcome, statuses
 
-TESTS = Path(__file__).parents[1]
+TESTS = Path(__file__).parents[2]
 
 
 def entries(yard: Yard) -> list[Path]:

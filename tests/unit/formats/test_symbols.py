@@ -16,7 +16,7 @@ from crosswheel.formats.wheels import read_wheel
 from crosswheel.model.targets import parse_policy, parse_python
 from crosswheel.testing import tiny_elf, tiny_wheel
 
-TOOLS = Path(__file__).parents[2] / "tools"
+TOOLS = Path(__file__).parents[3] / "tools"
 HELP = tiny_elf(soname="libhelp.so.1", exports=["help"])
 
 

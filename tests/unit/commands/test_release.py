@@ -97,7 +97,7 @@ def test_one_error_and_several_are_told_in_grammar(monkeypatch: pytest.MonkeyPat
 
 
 def test_the_functions_of_the_page_are_there() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "release.md").read_text("utf-8")
+    text = (Path(__file__).parents[3] / "docs" / "release.md").read_text("utf-8")
     named = re.findall(r"`(crosswheel(?:\.\w+)+)\.(\w+)`", text)
     assert len(named) >= 7
     assert [name for module, name in named if not callable(getattr(importlib.import_module(module), name))] == []

@@ -31,7 +31,7 @@ from crosswheel.model.targets import architectures, parse_target
 from crosswheel.system.package_index import Index, PipSettings
 from index_server import IndexServer, index_server
 
-TOOLS = Path(__file__).parents[2] / "tools"
+TOOLS = Path(__file__).parents[3] / "tools"
 DIGEST = f"sha256:{'0123456789abcdef' * 4}"
 OTHER = f"sha256:{'fedcba9876543210' * 4}"
 

@@ -38,10 +38,11 @@ from crosswheel.errors import (
 )
 from crosswheel.formats.distributions import Distribution, read_distributions
 from crosswheel.model.job import Event, Note, Transfer, deaf
+from crosswheel.release.comparison import compare, in_order
 from crosswheel.release.delivery import _reason
 from crosswheel.release.published import PublishedFile, published_files
 from crosswheel.release.repositories import Repository
-from crosswheel.steps.upload import compare, in_order, upload
+from crosswheel.steps.upload import upload
 from crosswheel.system.package_index import PipSettings
 from crosswheel.testing import tiny_elf, tiny_wheel
 from tiny_projects import PKG_INFO, tar_of
