@@ -13,11 +13,12 @@ from typing import Any, TextIO
 
 from crosswheel.audit.rules.wheelhouse import Entry, Wheelhouse
 from crosswheel.audit.run import Audit, AuditReport, audit_files, audit_together, switched_off, unreadable
+from crosswheel.commands.settings import settings
 from crosswheel.errors import AuditFailed, NothingToDo, SourceError, UsageError, explaining
 from crosswheel.formats.build_reports import read_lacking
 from crosswheel.formats.distributions import files_in, is_folder
 from crosswheel.formats.sdists import member_names
-from crosswheel.model.config import Config, load_config, project_name
+from crosswheel.model.config import Config, project_name
 from crosswheel.model.targets import Target, python_tags
 from crosswheel.pipeline.plan import promised_targets
 from crosswheel.report.audit import audit_document, audit_text, in_progress, rules_document, rules_text
@@ -39,7 +40,7 @@ class _Chosen:
 @explaining()
 def audit(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
     """Show what is wrong with each wheel and with all of them together; nothing is run, changed or fetched."""
-    config = load_config(project, options)
+    config = settings(project, options)
     if config.rules:
         return _rules(config, stream)
     chosen = _choose(config)

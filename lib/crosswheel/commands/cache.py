@@ -11,10 +11,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
+from crosswheel.commands.settings import settings
 from crosswheel.containers.docker_host import DockerHost, connect
 from crosswheel.engines.site import Site
 from crosswheel.errors import EngineUnavailable, explaining
-from crosswheel.model.config import Config, load_config
+from crosswheel.model.config import Config
 from crosswheel.model.job import Listener, Note
 from crosswheel.report.cache import Place, cache_document, cache_text, removed_text
 from crosswheel.report.console import console_for
@@ -39,7 +40,7 @@ _THIS_MACHINE = "this machine"
 @explaining()
 def cache(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
     """Show it; with --trim, remove what was used longest ago until each place is within --cache-size."""
-    config = load_config(project, options)
+    config = settings(project, options)
     folder = user_cache(os.environ)
     places = [_local(folder, config), _docker(folder, config)]
     stream.write(cache_text(places, config.cache_size * GIB, console_for(stream, os.environ), dry_run=config.dry_run))

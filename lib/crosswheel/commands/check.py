@@ -15,10 +15,11 @@ from crosswheel.audit.rules.release import Release
 from crosswheel.audit.rules.wheelhouse import Wheelhouse
 from crosswheel.audit.run import Audit, AuditReport, audit_files, audit_together
 from crosswheel.commands.audit import broken_sdists, targets_of
+from crosswheel.commands.settings import settings
 from crosswheel.errors import CheckFailed, NotReleasable, explaining
 from crosswheel.formats.build_reports import Build, read_builds
 from crosswheel.formats.distributions import Distribution, read_distributions
-from crosswheel.model.config import Config, declared_name, load_config
+from crosswheel.model.config import Config, declared_name
 from crosswheel.model.job import Artifact, Finding
 from crosswheel.report.audit import audit_document, audit_text, in_progress
 from crosswheel.report.console import console_for
@@ -32,7 +33,7 @@ from crosswheel.system.process import Processes
 @explaining()
 def check(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
     """Show what is wrong with each file of a release and with all of them together; nothing is run, sent or fetched."""
-    config = load_config(project, options)
+    config = settings(project, options)
     done = checked(read_distributions(config.files), config, project, stream)
     stream.write(audit_text(done, console_for(stream, os.environ)))
     stream.flush()

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from crosswheel.commands.register import register
+from crosswheel.commands.settings import settings
 from crosswheel.containers.emulation import probe
 from crosswheel.errors import CrosswheelError, explaining
-from crosswheel.model.config import load_config
 from crosswheel.model.job import Note, deaf
 from crosswheel.report.console import console_for
 from crosswheel.report.doctor import diagnosis_document, diagnosis_text
@@ -25,7 +25,7 @@ from crosswheel.upkeep.doctor import Problem, diagnose
 @explaining()
 def doctor(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
     """Show what was found; with --fix, mend what is ours to mend first. The code is that of what is still wrong."""
-    config = load_config(project, options)
+    config = settings(project, options)
     host = local_host(offline=config.offline, listener=deaf)
     found = diagnose(config, host)
     if config.fix:

@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
+from crosswheel.commands.settings import settings
 from crosswheel.engines import ENGINES, LADDER, offers
 from crosswheel.engines.site import Site, look_around
 from crosswheel.errors import NothingToDo, explaining
-from crosswheel.model.config import load_config
 from crosswheel.model.job import Job, Plan, deaf
 from crosswheel.pipeline import source
 from crosswheel.pipeline.journal import journal_of
@@ -26,7 +26,7 @@ from crosswheel.steps.test import untested
 @explaining()
 def plan(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
     """Show what `wheels` would do, and why; builds nothing and downloads no file."""
-    config = load_config(project, options)
+    config = settings(project, options)
     site = look_around(config, deaf)
     made = expected(plan_for(site, source.requires_python_of(config.source, site.host)), site)
     stream.write(plan_text(made, console_for(stream, os.environ)))

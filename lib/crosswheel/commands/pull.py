@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from crosswheel import __version__
+from crosswheel.commands.settings import settings
 from crosswheel.containers.docker_host import DockerHost, connect
 from crosswheel.containers.images import Image, ensure_image, find_image, image_arch, pinned_image
 from crosswheel.errors import CrosswheelError, explaining
-from crosswheel.model.config import Config, load_config
+from crosswheel.model.config import Config
 from crosswheel.model.job import Listener
 from crosswheel.model.targets import Architecture, Target, oldest_policy, python_tags
 from crosswheel.report.console import console_for
@@ -46,7 +47,7 @@ class _Row:
 @explaining()
 def pull(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
     """One image after the other; those that cannot be had do not keep the others away. Builds nothing."""
-    config = load_config(project, options)
+    config = settings(project, options)
     host = connect(config.docker_host, os.environ)
     with closing(host.client), display(stream, os.environ) as listener:
         rows = [_row(host, config, target, listener) for target in _targets(config)]

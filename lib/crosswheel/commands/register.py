@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from crosswheel import __version__
+from crosswheel.commands.settings import settings
 from crosswheel.containers.docker_host import DockerHost, connect
 from crosswheel.containers.emulation import Running, probe, survey
 from crosswheel.errors import CannotRun, explaining
-from crosswheel.model.config import load_config
 from crosswheel.model.job import Listener, Note
 from crosswheel.model.targets import Architecture
 from crosswheel.report.document import SCHEMA, write_json
@@ -26,7 +26,7 @@ _Survey = dict[Architecture, Running | CannotRun]
 @explaining()
 def register(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
     """Look, say what will change, change it, and look again; with --dry-run, only the first two."""
-    config = load_config(project, options)
+    config = settings(project, options)
     host = connect(config.docker_host, os.environ)
     with display(stream, os.environ) as listener:
         before = survey(host, config.arch)

@@ -17,12 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from crosswheel.commands.check import builds_of, checked
+from crosswheel.commands.settings import settings
 from crosswheel.commands.verify import release_targets
 from crosswheel.errors import CheckFailed, CrosswheelError, NotReleasable, UsageError, explaining
 from crosswheel.formats.distributions import Distribution, files_in, read_distributions
-from crosswheel.model.config import Config, load_config
+from crosswheel.model.config import Config
 from crosswheel.model.job import deaf
 from crosswheel.release.changelog import Entry, read_entry
+from crosswheel.release.comparison import Sent, compare, in_order, refuse_clashes
 from crosswheel.release.delivery import connect
 from crosswheel.release.manifest import Manifest, tool_versions
 from crosswheel.release.published import PublishedFile, published_files
@@ -36,7 +38,6 @@ from crosswheel.report.run import display
 from crosswheel.report.upload import Sending, upload_text
 from crosswheel.report.verify import verify_text
 from crosswheel.report.wording import count_text
-from crosswheel.steps.upload import Sent, compare, in_order, refuse_clashes
 from crosswheel.steps.upload import upload as send
 from crosswheel.steps.verify import verify as read_back
 from crosswheel.system.git import Checkout, read_checkout, releasable_tag
@@ -53,7 +54,7 @@ _LOCK = ".crosswheel-release.lock"
 @explaining()
 def release(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
     """Stage by stage, each told before it runs; with --dry-run indexes are asked, and nothing is sent."""
-    config = load_config(project, options)
+    config = settings(project, options)
     if not (config.yes or config.dry_run or is_interactive()):
         raise UsageError(
             "there is no terminal to confirm on, and --yes was not given",

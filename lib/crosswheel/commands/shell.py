@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
+from crosswheel.commands.settings import settings
 from crosswheel.containers.images import image_arch
 from crosswheel.engines import ENGINES, LADDER, offers
 from crosswheel.engines.backend import Settings, install_requirements, quieten_backends
 from crosswheel.engines.site import Site, look_around
 from crosswheel.engines.workspace import Workspace
 from crosswheel.errors import CrosswheelError, NothingToDo, UsageError, explaining
-from crosswheel.model.config import Config, load_config
+from crosswheel.model.config import Config
 from crosswheel.model.job import Job, LeftOut, Listener, Note, chore
 from crosswheel.model.targets import Target
 from crosswheel.pipeline import source
@@ -51,7 +52,7 @@ class _Place:
 @explaining()
 def shell(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
     """Commands are typed, or read from a pipe; gives the shell's exit code, and leaves nothing behind."""
-    config = load_config(project, {"timeout": _TIMEOUT, **options})
+    config = settings(project, {"timeout": _TIMEOUT, **options})
     if config.target is None:
         hint = "crosswheel shell cp313-manylinux_2_28_aarch64; crosswheel plan lists the targets"
         raise UsageError("no target is named: a shell opens for one", hint=hint)

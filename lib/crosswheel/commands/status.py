@@ -12,9 +12,10 @@ from crosswheel.audit.rules.wheelhouse import Entry
 from crosswheel.audit.run import Audit, audit_files
 from crosswheel.commands.audit import targets_of
 from crosswheel.commands.check import builds_of
+from crosswheel.commands.settings import settings
 from crosswheel.errors import Incomplete, explaining
 from crosswheel.formats.distributions import Distribution, read_distributions
-from crosswheel.model.config import Config, load_config
+from crosswheel.model.config import Config
 from crosswheel.release.published import published_files, release_files, version_of
 from crosswheel.release.repositories import find_repository
 from crosswheel.release.status import Made, ReleaseStatus, lacking, last_release, standings
@@ -29,7 +30,7 @@ from crosswheel.system.process import Processes
 @explaining()
 def status(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
     """Show it target by target; 0 where users get all that was planned, exactly as it was built."""
-    config = load_config(project, options)
+    config = settings(project, options)
     done = release_status(read_distributions(config.files), config, project, stream)
     stream.write(status_text(done, console_for(stream, os.environ)))
     stream.flush()

@@ -12,9 +12,11 @@ from typing import Any, TextIO
 
 from crosswheel.audit.run import audit_files
 from crosswheel.commands.check import refuse_changed
+from crosswheel.commands.settings import settings
 from crosswheel.errors import AuditFailed, explaining
 from crosswheel.formats.distributions import Distribution, read_distributions
-from crosswheel.model.config import Config, load_config
+from crosswheel.model.config import Config
+from crosswheel.release.comparison import Sent, compare, in_order, refuse_clashes
 from crosswheel.release.published import published_files
 from crosswheel.release.repositories import find_repository
 from crosswheel.report.audit import in_progress
@@ -23,7 +25,6 @@ from crosswheel.report.document import write_json
 from crosswheel.report.run import display
 from crosswheel.report.untrusted import one_line
 from crosswheel.report.upload import Sending, upload_document, upload_text
-from crosswheel.steps.upload import Sent, compare, in_order, refuse_clashes
 from crosswheel.steps.upload import upload as send
 from crosswheel.system.package_index import read_pip_settings
 from crosswheel.system.process import Processes
@@ -32,7 +33,7 @@ from crosswheel.system.process import Processes
 @explaining()
 def upload(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
     """One file after the other; with --dry-run the index is asked, and nothing is sent."""
-    config = load_config(project, options)
+    config = settings(project, options)
     began = time.monotonic()
     distributions = in_order(read_distributions(config.wheels or (config.output,)), sdist_first=config.sdist_first)
     repository = find_repository(config.repository, config, os.environ, read_pip_settings(Processes(), os.environ))

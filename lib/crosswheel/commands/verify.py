@@ -9,10 +9,11 @@ from typing import Any, TextIO
 
 from crosswheel.audit.rules.wheelhouse import entry
 from crosswheel.commands.audit import targets_of
+from crosswheel.commands.settings import settings
 from crosswheel.errors import VerifyFailed, explaining
 from crosswheel.formats.distributions import Distribution, read_distributions
 from crosswheel.formats.wheels import Wheel, read_wheel
-from crosswheel.model.config import Config, load_config
+from crosswheel.model.config import Config
 from crosswheel.model.targets import Target, oldest_policy
 from crosswheel.pipeline.plan import served_targets
 from crosswheel.release.repositories import find_repository
@@ -28,7 +29,7 @@ from crosswheel.system.process import Processes
 @explaining()
 def verify(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
     """Show file by file and target by target what the index serves; nothing is sent, changed or installed."""
-    config = load_config(project, options)
+    config = settings(project, options)
     distributions = read_distributions(config.files)
     targets = release_targets(distributions, config, project)
     repository = find_repository(config.repository, config, os.environ, read_pip_settings(Processes(), os.environ))

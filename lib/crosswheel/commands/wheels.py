@@ -11,6 +11,7 @@ from typing import Any, TextIO
 
 from crosswheel.commands.cache import keep_within_limit
 from crosswheel.commands.plan import exit_code_of, expected, plan, plan_for
+from crosswheel.commands.settings import settings
 from crosswheel.containers.container import remove_stale
 from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.images import image_arch
@@ -26,7 +27,7 @@ from crosswheel.errors import (
     UsageError,
     explaining,
 )
-from crosswheel.model.config import Config, load_config
+from crosswheel.model.config import Config
 from crosswheel.model.job import Interpreter, Listener, Note, Planned, Report, chore
 from crosswheel.model.targets import PythonTag
 from crosswheel.pipeline import source
@@ -50,7 +51,7 @@ def wheels(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
 
     So does the sdist, where it was made from a folder.
     """
-    config = load_config(project, options)
+    config = settings(project, options)
     if config.dry_run:
         return plan(project, options, stream)
     _check_output(config.output)

@@ -9,7 +9,6 @@ from typing import Literal
 
 from elftools.elf.enums import ENUM_E_MACHINE, ENUM_E_TYPE, ENUM_EI_OSABI
 
-from crosswheel.formats.budget import Budget, OverBudget
 from crosswheel.formats.code import Code, look_at
 from crosswheel.formats.elf_tables import (
     DT_FLAGS,
@@ -30,6 +29,7 @@ from crosswheel.formats.elf_tables import (
     Tables,
 )
 from crosswheel.formats.instructions import needed_instructions
+from crosswheel.system.budget import Budget, OverBudget
 
 __all__ = ["MAGIC", "BadElf", "Bits", "ByteOrder", "Elf", "Undefined", "read_elf"]
 

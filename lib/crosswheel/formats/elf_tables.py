@@ -15,7 +15,7 @@ from functools import cached_property
 from mmap import mmap
 from typing import NamedTuple
 
-from crosswheel.formats.budget import Budget
+from crosswheel.system.budget import Budget
 
 MAGIC = b"\x7fELF"
 

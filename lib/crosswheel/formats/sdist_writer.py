@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from crosswheel.formats.budget import Budget
 from crosswheel.formats.tars import open_tar
 from crosswheel.formats.zips import RATIO, UNPACKED
+from crosswheel.system.budget import Budget
 
 _LEVEL = 9
 _BLOCK = 1 << 20

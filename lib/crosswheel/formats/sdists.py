@@ -18,11 +18,11 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, TypeVar
 
 from crosswheel.errors import AuditFailed, SourceError
-from crosswheel.formats.budget import OverBudget
 from crosswheel.formats.sdist_writer import seal_sdist
 from crosswheel.formats.tars import open_tar
 from crosswheel.formats.zips import RATIO, UNPACKED, open_archive
 from crosswheel.model.job import Sdist
+from crosswheel.system.budget import OverBudget
 from crosswheel.system.memo import Answers
 from crosswheel.system.package_index import sha256_of
 

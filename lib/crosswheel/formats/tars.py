@@ -18,8 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
 
-from crosswheel.formats.budget import Budget, Deadline, OverBudget
 from crosswheel.formats.zips import MEMBERS, RATIO, READING, UNPACKED
+from crosswheel.system.budget import Budget, Deadline, OverBudget
 
 _HEADERS_OF_ONE = 128 << 10
 _HEADERS_OF_ALL = 64 << 20

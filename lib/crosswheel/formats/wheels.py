@@ -28,7 +28,6 @@ from packaging.utils import InvalidWheelFilename, NormalizedName, parse_wheel_fi
 from packaging.version import Version
 
 from crosswheel.errors import AuditFailed, UsageError
-from crosswheel.formats.budget import Budget, OverBudget
 from crosswheel.formats.elf import MAGIC, BadElf, Elf, read_elf, symbols_of_a_wheel
 from crosswheel.formats.zips import MEMBERS, Archive, Entry, Unreadable, open_archive
 from crosswheel.model.job import Artifact
@@ -41,6 +40,7 @@ from crosswheel.model.targets import (
     parse_platform,
     parse_python,
 )
+from crosswheel.system.budget import Budget, OverBudget
 
 # What CPython appends to the name of a module (PEP 3149, PEP 384, PEP 803); a bare ".so" needs a look inside.
 _SUFFIX = re.compile(r"\.(?:cpython-3\d+[a-z]*-[\w-]+|abi3t?)\.so\Z")

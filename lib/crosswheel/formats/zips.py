@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from crosswheel.errors import AuditFailed
-from crosswheel.formats.budget import Budget, Deadline, OverBudget
+from crosswheel.system.budget import Budget, Deadline, OverBudget
 
 MEMBERS = 100_000
 NAMES = 8_000_000

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -34,6 +34,9 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:  # pragma: no cover - the same library under its older name
     import tomli as tomllib
+
+# Asked only where there is something to look up: the rules bring along all that reads wheels.
+RuleCodes = Callable[[], Collection[str]]
 
 ENGINES = ("auto", "native", "accelerated", "cross", "dockcross", "emulated")
 
@@ -157,9 +160,10 @@ class Config:
         return next((self.images[name] for name in names if name in self.images), "")
 
 
-def load_config(project: Path, flags: Mapping[str, Any]) -> Config:
+def load_config(project: Path, flags: Mapping[str, Any], rule_codes: RuleCodes | None = None) -> Config:
     """Options of `project`/pyproject.toml under the flags that were given (None: not given).
 
+    `rule_codes` gives the codes of rules that `ignore` may name; without it, any may be.
     Raises UsageError with every mistake in it.
     """
     mistakes: list[str] = []
@@ -168,7 +172,7 @@ def load_config(project: Path, flags: Mapping[str, Any]) -> Config:
     values = {name: option.default for name, option in options().items()}
     values.update(_checked(written, "[tool.crosswheel] ", "file", mistakes))
     values.update(_checked(given, "--", "flag", mistakes))
-    config = _parse(values, project, mistakes)
+    config = _parse(values, project, mistakes, rule_codes)
     if mistakes or config is None:
         raise UsageError(mistakes, hint="see docs/options.md, or `crosswheel --help wheels`")
     return config
@@ -301,7 +305,9 @@ def _wanted(option: Option) -> str:
     return words.get(option.type, "a table")
 
 
-def _parse(values: Mapping[str, Any], project: Path, mistakes: list[str]) -> Config | None:
+def _parse(
+    values: Mapping[str, Any], project: Path, mistakes: list[str], rule_codes: RuleCodes | None
+) -> Config | None:
     collect = functools.partial(_collect, mistakes=mistakes)
     # A dict, for nothing is built twice that was named twice: cp312 and python3.12.
     arch = tuple(dict.fromkeys(filter(None, (collect(parse_architecture, text, "arch") for text in values["arch"]))))
@@ -326,7 +332,7 @@ def _parse(values: Mapping[str, Any], project: Path, mistakes: list[str]) -> Con
     index = {name: _text(value, f"index.{name}", mistakes) for name, value in values["index"].items()}
     if values["tag-format"].count("{version}") != 1 or re.search("[{}].*[{}].*[{}]", values["tag-format"]):
         mistakes.append(f"tag-format: must have {{version}} in it, once, and is {values['tag-format']!r}")
-    mistakes.extend(_wrongly_ignored(values["ignore"]))
+    mistakes.extend(_wrongly_ignored(values["ignore"], rule_codes))
     mistakes.extend(
         f"config-settings.{name}: must be a text or a list of texts, and is {value!r}"
         for name, value in values["config-settings"].items()
@@ -401,15 +407,11 @@ def _named_images(table: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
-def _wrongly_ignored(table: Mapping[str, Any]) -> Iterator[str]:
+def _wrongly_ignored(table: Mapping[str, Any], rule_codes: RuleCodes | None) -> Iterator[str]:
     """What is wrong with rules that are switched off: each has to be one, and to have a reason for reports to show."""
-    if not table:
-        return
-    from crosswheel.audit.rules import ALL_RULES  # and with them all that reads wheels: nothing for every start
-
-    known = [rule.code for rule in ALL_RULES]
+    known = rule_codes() if table and rule_codes else ()
     for code, reason in table.items():
-        if code not in known:
+        if rule_codes and code not in known:
             yield f"ignore.{code}: no such rule{did_you_mean(code, known)}; `crosswheel audit --rules` lists them"
         if not isinstance(reason, str) or not reason.strip():
             yield f"ignore.{code}: must be the reason why the rule is switched off, and is {reason!r}"

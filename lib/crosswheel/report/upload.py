@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from crosswheel import __version__
 from crosswheel.formats.distributions import Distribution
+from crosswheel.release.comparison import Sent
 from crosswheel.release.repositories import Repository
 from crosswheel.report.console import plain_console, styled
 from crosswheel.report.document import SCHEMA, Document
 from crosswheel.report.run import shown
 from crosswheel.report.untrusted import one_line
 from crosswheel.report.wording import Line, count_text, reason_text, seconds_text, size_text
-from crosswheel.steps.upload import Sent
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from crosswheel.errors import FileClash, IndexUnreachable, NoCredentials, UploadFailed, VerifyFailed
+from crosswheel.errors import IndexUnreachable, NoCredentials, UploadFailed, VerifyFailed
 from crosswheel.formats.distributions import Distribution
 from crosswheel.model.job import Listener, Note
 from crosswheel.release.attestations import add_attestation, make_attestations
+from crosswheel.release.comparison import Sent, clash_text, compare, in_order, refuse_clashes
 from crosswheel.release.delivery import Server, Trouble, connect, read_package, sealed
 from crosswheel.release.published import PublishedFile
 from crosswheel.release.repositories import Repository
@@ -27,59 +28,6 @@ if TYPE_CHECKING:
 PATIENCE = 300  # seconds: caches in front of an index take a while to see what is new
 _ATTEMPTS = 6
 _LONGEST_PAUSE = 30.0
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What the index lacks, what it has with the same bytes, and what it has with others."""
-
-    missing: tuple[Distribution, ...] = ()
-    same: tuple[Distribution, ...] = ()
-    clashing: tuple[tuple[Distribution, PublishedFile], ...] = ()
-
-
-@dataclass(frozen=True)
-class Sent:
-    """The files that were sent: the others were there. `unseen` is why nobody could look whether the index lists them;
-    empty, and it does list every file with our bytes.
-    """
-
-    files: tuple[Distribution, ...] = ()
-    unseen: str = ""
-
-
-def compare(distributions: Iterable[Distribution], published: Mapping[str, PublishedFile]) -> Comparison:
-    """Each file with the one of its name on the index, by sha256; one that the index gives no sha256 of clashes."""
-    missing, same, clashing = [], [], []
-    for distribution in distributions:
-        there = published.get(distribution.filename)
-        if not there:
-            missing.append(distribution)
-        elif there.sha256 == distribution.sha256:
-            same.append(distribution)
-        else:
-            clashing.append((distribution, there))
-    return Comparison(tuple(missing), tuple(same), tuple(clashing))
-
-
-def refuse_clashes(repository: Repository, comparison: Comparison) -> None:
-    """Raises FileClash with every file that is there with other bytes."""
-    if not comparison.clashing:
-        return
-    rows = [_clash(distribution, there) for distribution, there in comparison.clashing]
-    raise FileClash(
-        "\n".join([f"{repository.name} has other bytes under the same name", *rows]),
-        hint="give the release a new version: an index never takes a file name twice",
-    )
-
-
-def _clash(distribution: Distribution, there: PublishedFile) -> str:
-    return f"  {distribution.filename}: sha256 {distribution.sha256} here, {there.sha256 or 'unknown'} there"
-
-
-def in_order(distributions: Iterable[Distribution], *, sdist_first: bool = False) -> tuple[Distribution, ...]:
-    """The sdist last, or first: where it is without the wheels, installers build from it."""
-    return tuple(sorted(distributions, key=lambda distribution: (distribution.kind == "sdist") != sdist_first))
 
 
 def upload(
@@ -137,7 +85,7 @@ def _look(
         unhashed[:] = [file.filename for file, known in comparison.clashing if not known.sha256]
         return [
             *(f"  {file.filename}: not there" for file in comparison.missing),
-            *(_clash(file, known) for file, known in comparison.clashing if known.sha256),
+            *(clash_text(file, known) for file, known in comparison.clashing if known.sha256),
         ]
 
     look = tenacity.Retrying(

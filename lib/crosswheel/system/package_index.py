@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from crosswheel.errors import CrosswheelError, IndexUnreachable, NoCredentials, SourceError, UsageError
-from crosswheel.formats.budget import OverBudget
 from crosswheel.model.job import Listener, Transfer, deaf
 from crosswheel.system.addresses import Address, is_remote, origin_of, parse_address, redact
+from crosswheel.system.budget import OverBudget
 from crosswheel.system.locks import mark_used
 from crosswheel.system.memo import Answers
 from crosswheel.system.pages import BoundedBody

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from crosswheel.formats.budget import Budget, Deadline, OverBudget
+from crosswheel.system.budget import Budget, Deadline, OverBudget
 
 LONGEST = 32 << 20
 PIECES = 600_000
