@@ -67,7 +67,7 @@ def _against_native(requirement: str, stage: Stage, warm: Warm, shared: State) -
 
 def _download_requirements(sdist: Path, stage: Stage, shared: State) -> None:
     from crosswheel.formats.sdists import unpack
-    from crosswheel.model.config import read_toml
+    from crosswheel.model.pyproject import read_toml
 
     folder = stage.work / "requirements"
     folder.mkdir()

@@ -24,7 +24,7 @@ from crosswheel.engines.site import Site
 from crosswheel.engines.workspace import HostWorkspace, Workspace
 from crosswheel.errors import EngineUnavailable
 from crosswheel.formats.sdists import read_sdist
-from crosswheel.model.config import load_config
+from crosswheel.model.config_reader import load_config
 from crosswheel.model.job import Interpreter, Job, Plan, Sdist, deaf
 from crosswheel.model.targets import Policy, Target, architectures, python_tags
 from crosswheel.pipeline.journal import journal_of

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from crosswheel.audit.rules import ALL_RULES
-from crosswheel.model.config import Option, json_schema, options
+from crosswheel.model.options import Option, json_schema, options
 
 _HEAD = """# Options
 

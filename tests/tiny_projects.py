@@ -19,7 +19,8 @@ from crosswheel.engines.site import Site
 from crosswheel.engines.workspace import HostWorkspace, plain_workspace
 from crosswheel.errors import CrosswheelError, EngineUnavailable
 from crosswheel.formats.sdists import read_sdist
-from crosswheel.model.config import Config, load_config
+from crosswheel.model.config import Config
+from crosswheel.model.config_reader import load_config
 from crosswheel.model.job import Event, Interpreter, Job, Outcome, Plan, Sdist, deaf
 from crosswheel.model.targets import PythonTag, Target, parse_architecture, parse_policy
 from crosswheel.pipeline.journal import journal_of
@@ -120,7 +121,7 @@ class TinyEngine:
         assert job.interpreter
         (self.opened_bare if bare else self.opened).append(str(job.target.python))
         self.following.append(str(job.following.target.python) if job.following else "")
-        workspace = plain_workspace(site.host, job.interpreter, folder, log, site.config.timeout)
+        workspace = plain_workspace(site.host, job.interpreter, folder, log, site.config.build.timeout)
         library = folder / "library"
         versions = {"libc.so.6": ["GLIBC_2.17"]}
         library.write_bytes(tiny_elf(exports=["PyInit_fast"], needed=["libc.so.6"], versions_needed=versions))

@@ -12,7 +12,7 @@ from packaging.version import Version
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "lib"))
 
-from crosswheel.model.config import read_toml
+from crosswheel.model.pyproject import read_toml
 
 
 def main() -> None:

@@ -20,8 +20,8 @@ from invoke.tasks import Task
 
 from crosswheel import __version__
 from crosswheel.errors import INTERRUPTED, CrosswheelError, UsageError, explaining
-from crosswheel.model.config import Option
 from crosswheel.model.flags import flag_options, parse_value, takes_many
+from crosswheel.model.options import Option
 from crosswheel.model.targets import did_you_mean
 from crosswheel.model.verbs import VERBS
 from crosswheel.report.streams import guarded_streams, standard_output

@@ -22,7 +22,7 @@ from crosswheel.engines.site import Site, look_around
 from crosswheel.engines.workspace import Workspace
 from crosswheel.formats.elf import Elf
 from crosswheel.formats.wheels import read_wheel
-from crosswheel.model.config import load_config
+from crosswheel.model.config_reader import load_config
 from crosswheel.model.job import Interpreter, Job, Sdist, deaf
 from crosswheel.model.targets import parse_target
 from tiny_projects import PROJECTS, tar_of

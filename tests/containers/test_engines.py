@@ -37,9 +37,9 @@ from crosswheel.engines.site import look_around
 from crosswheel.errors import CrosswheelError
 from crosswheel.formats.elf import Elf
 from crosswheel.formats.wheels import read_wheel
-from crosswheel.model.config import load_config
-from crosswheel.model.config import options as options_of
+from crosswheel.model.config_reader import load_config
 from crosswheel.model.job import deaf
+from crosswheel.model.options import options as options_of
 from crosswheel.model.targets import parse_target
 from tiny_projects import PROJECTS
 

@@ -21,7 +21,7 @@ from crosswheel.engines.in_containers import container_of
 from crosswheel.engines.site import Site, look_around
 from crosswheel.engines.venv_images import furnished, seed
 from crosswheel.errors import BuildFailed
-from crosswheel.model.config import load_config
+from crosswheel.model.config_reader import load_config
 from crosswheel.model.job import Interpreter, deaf
 from crosswheel.model.targets import parse_target
 from crosswheel.toolchains.bytecode import put_bytecode_of_packages
@@ -66,7 +66,7 @@ def container(site: Site, image: Image, interpreter: Interpreter) -> Iterator[Co
 def test_uv_knows_it_in_a_volume_that_other_pythons_have_used(
     site: Site, image: Image, interpreter: Interpreter, tmp_path: Path
 ) -> None:
-    kept = replace(site, config=replace(site.config, fresh=False))
+    kept = replace(site, config=replace(site.config, build=replace(site.config.build, fresh=False)))
     ready, log = furnished(image, TAG, kept, lambda *_: interpreter), tmp_path / "log"
     for used in (image, ready):
         with container_of(used, kept, "tiny", compilers=False, timeout=600) as container:

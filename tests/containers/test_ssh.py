@@ -15,7 +15,7 @@ from crosswheel.containers.docker_host import DockerHost, connect
 from crosswheel.engines.in_containers import container_of
 from crosswheel.engines.site import Site
 from crosswheel.errors import EngineUnavailable
-from crosswheel.model.config import load_config
+from crosswheel.model.config_reader import load_config
 from crosswheel.model.job import deaf
 from crosswheel.model.targets import parse_architecture
 from crosswheel.system.local_host import LocalHost, local_host

@@ -38,7 +38,7 @@ OFTEN = (
 READERS = {
     ".whl": "from crosswheel.audit.run import audit_wheel; told = audit_wheel(path)",
     ".gz": "from crosswheel.formats import sdists; sdists.read_sdist(path); sdists.unpack(path, path.parent / 'out')",
-    ".toml": "from crosswheel.model.config import load_config; load_config(path.parent, {})",
+    ".toml": "from crosswheel.model.config_reader import load_config; load_config(path.parent, {})",
 }
 MEASURED = """
 import re, resource, sys
@@ -170,7 +170,7 @@ def test_tar_archives_of_every_kind_are_read(tmp_path: Path) -> None:
 
 
 def test_settings_that_no_one_would_write(tmp_path: Path) -> None:
-    from crosswheel.model.config import read_toml
+    from crosswheel.model.pyproject import read_toml
 
     path = tmp_path / "pyproject.toml"
     path.write_text("a = " + "{a = " * 50_000)

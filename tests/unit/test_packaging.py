@@ -13,7 +13,7 @@ import pytest
 from packaging.requirements import Requirement
 
 import crosswheel
-from crosswheel.model.config import read_toml
+from crosswheel.model.pyproject import read_toml
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = Path(crosswheel.__file__).parent

@@ -18,7 +18,8 @@ from crosswheel.errors import AuditFailed, NothingToDo, SourceError, UsageError,
 from crosswheel.formats.build_reports import read_lacking
 from crosswheel.formats.distributions import files_in, is_folder
 from crosswheel.formats.sdists import member_names
-from crosswheel.model.config import Config, project_name
+from crosswheel.model.config import Config
+from crosswheel.model.pyproject import project_name
 from crosswheel.model.targets import Target, python_tags
 from crosswheel.pipeline.plan import promised_targets
 from crosswheel.report.audit import audit_document, audit_text, in_progress, rules_document, rules_text
@@ -41,41 +42,41 @@ class _Chosen:
 def audit(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
     """Show what is wrong with each wheel and with all of them together; nothing is run, changed or fetched."""
     config = settings(project, options)
-    if config.rules:
+    if config.audit.rules:
         return _rules(config, stream)
     chosen = _choose(config)
     began = time.monotonic()
-    with closing(audit_files(chosen.wheels, config.ignore, config.jobs)) as under_way:
-        audits = _with_lacking(in_progress(under_way, len(chosen.wheels), stream, os.environ), config.ignore)
+    with closing(audit_files(chosen.wheels, config.audit.ignore, config.build.jobs)) as under_way:
+        audits = _with_lacking(in_progress(under_way, len(chosen.wheels), stream, os.environ), config.audit.ignore)
     wheelhouse = _wheelhouse(chosen, audits, config, project)
     done = AuditReport(
-        audits=(*audits, *broken_sdists(chosen.sdists, config.ignore)),
+        audits=(*audits, *broken_sdists(chosen.sdists, config.audit.ignore)),
         sdists=chosen.sdists,
-        together=audit_together(wheelhouse, config.ignore),
+        together=audit_together(wheelhouse, config.audit.ignore),
         seconds=time.monotonic() - began,
     )
     stream.write(audit_text(done, console_for(stream, os.environ)))
     stream.flush()
-    if config.json:
-        write_json(config.json, audit_document(done))
-    if config.sarif:
-        write_json(config.sarif, sarif_document(done, chosen.folders))
+    if config.output.json:
+        write_json(config.output.json, audit_document(done))
+    if config.output.sarif:
+        write_json(config.output.sarif, sarif_document(done, chosen.folders))
     return AuditFailed.exit_code if any(finding.is_error for finding in done.findings) else 0
 
 
 def _rules(config: Config, stream: TextIO) -> int:
     stream.write(rules_text(console_for(stream, os.environ)))
-    if config.json:
-        write_json(config.json, rules_document())
+    if config.output.json:
+        write_json(config.output.json, rules_document())
     return 0
 
 
 def _choose(config: Config) -> _Chosen:
     """What was named, each file once; of folders, what an upload of them would take."""
-    named = config.files
+    named = config.output.files
     if missing := [path for path in named if not path.exists() and not path.is_symlink()]:
-        if not config.wheels:
-            raise NothingToDo(f"there is no folder {config.output}", hint="crosswheel audit WHEELS")
+        if not config.output.wheels:
+            raise NothingToDo(f"there is no folder {config.output.folder}", hint="crosswheel audit WHEELS")
         raise UsageError([f"there is no file or folder {path}" for path in missing], hint="crosswheel audit WHEELS")
     folders = tuple(filter(is_folder, named))
     for folder in folders:

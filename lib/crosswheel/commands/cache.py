@@ -43,9 +43,15 @@ def cache(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
     config = settings(project, options)
     folder = user_cache(os.environ)
     places = [_local(folder, config), _docker(folder, config)]
-    stream.write(cache_text(places, config.cache_size * GIB, console_for(stream, os.environ), dry_run=config.dry_run))
-    if config.json:
-        write_json(config.json, cache_document(places, config.cache_size * GIB, dry_run=config.dry_run))
+    stream.write(
+        cache_text(
+            places, config.upkeep.cache_size * GIB, console_for(stream, os.environ), dry_run=config.output.dry_run
+        )
+    )
+    if config.output.json:
+        write_json(
+            config.output.json, cache_document(places, config.upkeep.cache_size * GIB, dry_run=config.output.dry_run)
+        )
     return 0
 
 
@@ -54,7 +60,7 @@ def keep_within_limit(site: Site, listener: Listener) -> None:
 
     What it has used itself stays, and what this machine never used on a Docker host that it may share with others.
     """
-    folder, limit, docker = site.host.cache, site.config.cache_size * GIB, site.docker
+    folder, limit, docker = site.host.cache, site.config.upkeep.cache_size * GIB, site.docker
     gone: list[Holding] = []
     # Its wheels are made: whatever goes wrong here is nothing to fail for.
     with suppress(EngineUnavailable, OSError):
@@ -75,17 +81,17 @@ def _local(folder: Path, config: Config) -> Place:
 
 def _docker(folder: Path, config: Config) -> Place:
     try:
-        docker = connect(config.docker_host, os.environ)
+        docker = connect(config.containers.docker_host, os.environ)
         place = Place("Docker host", docker.address, tuple(docker_holdings(docker, folder)))
     except EngineUnavailable as error:
-        return Place("Docker host", config.docker_host, trouble=error)
+        return Place("Docker host", config.containers.docker_host, trouble=error)
     return _trimmed(place, config, partial(remove_from, docker, folder))
 
 
 def _trimmed(place: Place, config: Config, remove: Callable[[Holding], bool]) -> Place:
     """What has gone, or with --dry-run would go, told apart from what stays."""
-    chosen = goes(place.holdings, config.cache_size * GIB) if config.trim or config.dry_run else []
-    gone = chosen if config.dry_run else _removed(chosen, remove)
+    chosen = goes(place.holdings, config.upkeep.cache_size * GIB) if config.upkeep.trim or config.output.dry_run else []
+    gone = chosen if config.output.dry_run else _removed(chosen, remove)
     stays = tuple(holding for holding in place.holdings if holding not in gone)
     return replace(place, holdings=stays, gone=tuple(gone))
 

@@ -19,8 +19,9 @@ from crosswheel.commands.settings import settings
 from crosswheel.errors import CheckFailed, NotReleasable, explaining
 from crosswheel.formats.build_reports import Build, read_builds
 from crosswheel.formats.distributions import Distribution, read_distributions
-from crosswheel.model.config import Config, declared_name
+from crosswheel.model.config import Config
 from crosswheel.model.job import Artifact, Finding
+from crosswheel.model.pyproject import declared_name
 from crosswheel.report.audit import audit_document, audit_text, in_progress
 from crosswheel.report.console import console_for
 from crosswheel.report.document import write_json
@@ -34,11 +35,11 @@ from crosswheel.system.process import Processes
 def check(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
     """Show what is wrong with each file of a release and with all of them together; nothing is run, sent or fetched."""
     config = settings(project, options)
-    done = checked(read_distributions(config.files), config, project, stream)
+    done = checked(read_distributions(config.output.files), config, project, stream)
     stream.write(audit_text(done, console_for(stream, os.environ)))
     stream.flush()
-    if config.json:
-        write_json(config.json, audit_document(done, "check"))
+    if config.output.json:
+        write_json(config.output.json, audit_document(done, "check"))
     return CheckFailed.exit_code if any(finding.is_error for finding in done.findings) else 0
 
 
@@ -46,20 +47,20 @@ def checked(files: Sequence[Distribution], config: Config, project: Path, stream
     """An audit of the wheels, and beside it what only a release has to answer for; on `stream` is the progress."""
     began = time.monotonic()
     wheels, sdists = (tuple(file.path for file in files if file.kind == kind) for kind in ("wheel", "sdist"))
-    with closing(audit_files(wheels, config.ignore, config.jobs)) as under_way:
+    with closing(audit_files(wheels, config.audit.ignore, config.build.jobs)) as under_way:
         audits = [*in_progress(under_way, len(wheels), stream, os.environ)]
     refuse_changed(files, audits)
-    audits += _sdist_audits(files, config.ignore)
+    audits += _sdist_audits(files, config.audit.ignore)
     release = _release(files, audits, config, project)
     entries = tuple(audit.entry for audit in audits if audit.entry)
     planned = (*targets_of(entries, config, project), *(build.target for build in release.builds))
     wheelhouse = Wheelhouse(entries, tuple(path.name for path in sdists), tuple(dict.fromkeys(planned)))
-    findings = check_release(release, config.ignore)
+    findings = check_release(release, config.audit.ignore)
     return AuditReport(
-        audits=tuple(_with_its_own(audit, findings, config.repository) for audit in audits),
+        audits=tuple(_with_its_own(audit, findings, config.release.repository) for audit in audits),
         sdists=sdists,
         together=(
-            *graver(audit_together(wheelhouse, config.ignore), config.repository),
+            *graver(audit_together(wheelhouse, config.audit.ignore), config.release.repository),
             *(finding for finding in findings if finding.member == release.name),
         ),
         seconds=time.monotonic() - began,
@@ -90,7 +91,7 @@ def _release(files: Sequence[Distribution], audits: Sequence[Audit], config: Con
         # What cannot be read is reported already, and may be made to harm whoever reads on.
         described={audit.path.name: describe(audit.path) for audit in audits if audit.entry or _is_sound_sdist(audit)},
         checkout=_checkout(config, project, files[0].name),
-        tag_format=config.tag_format,
+        tag_format=config.release.tag_format,
         builds=builds_of(files),
     )
 
@@ -110,7 +111,7 @@ def _checkout(config: Config, project: Path, name: str) -> Checkout | str:
     if (declared := declared_name(project)) not in {"", name}:
         return f"the current folder is of {declared}"
     try:
-        return read_checkout(project, Processes(), os.environ, apart=[config.output])
+        return read_checkout(project, Processes(), os.environ, apart=[config.output.folder])
     except NotReleasable as error:
         return error.message
 

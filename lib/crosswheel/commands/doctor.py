@@ -26,15 +26,15 @@ from crosswheel.upkeep.doctor import Problem, diagnose
 def doctor(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
     """Show what was found; with --fix, mend what is ours to mend first. The code is that of what is still wrong."""
     config = settings(project, options)
-    host = local_host(offline=config.offline, listener=deaf)
+    host = local_host(offline=config.build.offline, listener=deaf)
     found = diagnose(config, host)
-    if config.fix:
+    if config.upkeep.fix:
         _mend(found.problems, project, options, host, stream)
         probe.cache_clear()
         found = diagnose(config, host)
     stream.write(diagnosis_text(found, console_for(stream, os.environ)))
-    if config.json:
-        write_json(config.json, diagnosis_document(found))
+    if config.output.json:
+        write_json(config.output.json, diagnosis_document(found))
     return found.exit_code
 
 

@@ -28,10 +28,10 @@ def plan(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
     """Show what `wheels` would do, and why; builds nothing and downloads no file."""
     config = settings(project, options)
     site = look_around(config, deaf)
-    made = expected(plan_for(site, source.requires_python_of(config.source, site.host)), site)
+    made = expected(plan_for(site, source.requires_python_of(config.build.source, site.host)), site)
     stream.write(plan_text(made, console_for(stream, os.environ)))
-    if config.json:
-        write_json(config.json, plan_document(made))
+    if config.output.json:
+        write_json(config.output.json, plan_document(made))
     return exit_code_of(made)
 
 

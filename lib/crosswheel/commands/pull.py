@@ -48,21 +48,21 @@ class _Row:
 def pull(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
     """One image after the other; those that cannot be had do not keep the others away. Builds nothing."""
     config = settings(project, options)
-    host = connect(config.docker_host, os.environ)
+    host = connect(config.containers.docker_host, os.environ)
     with closing(host.client), display(stream, os.environ) as listener:
         rows = [_row(host, config, target, listener) for target in _targets(config)]
     console = console_for(stream, os.environ)
     for style, line in _lines(rows):
         console.print(line, style=style or None, soft_wrap=True)
-    if config.json:
-        write_json(config.json, _document(host, rows))
+    if config.output.json:
+        write_json(config.output.json, _document(host, rows))
     return next((row.error.exit_code for row in rows if row.error), 0)
 
 
 def _targets(config: Config) -> Iterator[Target]:
     """One for each architecture: an image has every CPython, so that it does not matter which is named here."""
-    for arch in config.arch:
-        yield Target(python_tags()[0], arch, config.policy or oldest_policy(arch))
+    for arch in config.build.arch:
+        yield Target(python_tags()[0], arch, config.build.policy or oldest_policy(arch))
 
 
 def _row(host: DockerHost, config: Config, target: Target, listener: Listener) -> _Row:
@@ -70,11 +70,16 @@ def _row(host: DockerHost, config: Config, target: Target, listener: Listener) -
     row = _Row(f"{target.policy}_{target.arch}", image_arch(target, family))
     try:
         row = replace(row, reference=config.image_for(target, family) or pinned_image(target, family).reference)
-        image = find_image(host, row.reference, row.arch, config.mirrors)
-        if image or config.dry_run:
+        image = find_image(host, row.reference, row.arch, config.containers.mirrors)
+        if image or config.output.dry_run:
             return replace(row, image=image, there=image is not None)
         image = ensure_image(
-            host, row.reference, row.arch, mirrors=config.mirrors, offline=config.offline, listener=listener
+            host,
+            row.reference,
+            row.arch,
+            mirrors=config.containers.mirrors,
+            offline=config.build.offline,
+            listener=listener,
         )
     except CrosswheelError as error:
         return replace(row, error=error)

@@ -27,33 +27,33 @@ _Survey = dict[Architecture, Running | CannotRun]
 def register(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
     """Look, say what will change, change it, and look again; with --dry-run, only the first two."""
     config = settings(project, options)
-    host = connect(config.docker_host, os.environ)
+    host = connect(config.containers.docker_host, os.environ)
     with display(stream, os.environ) as listener:
-        before = survey(host, config.arch)
+        before = survey(host, config.build.arch)
         _tell(host, before, listener)
         missing = _missing(before)
         if not missing:
-            _write(config.json, host, before, before, provider="")
+            _write(config.output.json, host, before, before, provider="")
             return 0
         provider = choose_provider(
-            config.provider,
+            config.containers.provider,
             host,
             tuple(missing),
-            mirrors=config.mirrors,
+            mirrors=config.containers.mirrors,
             environ=os.environ,
             processes=Processes(),
         )
         for change in provider.changes(tuple(missing)):
-            listener(Note(f"{'would' if config.dry_run else 'will'} {change}"))
+            listener(Note(f"{'would' if config.output.dry_run else 'will'} {change}"))
         listener(Note(SCOPE))
-        if config.dry_run:
-            _write(config.json, host, before, before, provider=provider.name)
+        if config.output.dry_run:
+            _write(config.output.json, host, before, before, provider=provider.name)
             return 0
         said = provider.act(tuple(missing), listener)
         # Everything: who makes room for new entries may have lost others.
         probe.cache_clear()
-        after = survey(host, config.arch)
-        _write(config.json, host, before, after, provider=provider.name)
+        after = survey(host, config.build.arch)
+        _write(config.output.json, host, before, after, provider=provider.name)
         if still := _missing(after):
             raise failure(provider, still, said)
         _tell(host, {arch: after[arch] for arch in missing}, listener)

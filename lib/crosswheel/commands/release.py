@@ -55,20 +55,20 @@ _LOCK = ".crosswheel-release.lock"
 def release(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
     """Stage by stage, each told before it runs; with --dry-run indexes are asked, and nothing is sent."""
     config = settings(project, options)
-    if not (config.yes or config.dry_run or is_interactive()):
+    if not (config.release.yes or config.output.dry_run or is_interactive()):
         raise UsageError(
             "there is no terminal to confirm on, and --yes was not given",
             hint="crosswheel release --yes, or --dry-run to see what it would do",
         )
     # A dry run leaves nothing behind, not even a lock.
-    with nullcontext() if config.dry_run else _alone(config):
-        files = in_order(read_distributions(config.files), sdist_first=config.sdist_first)
+    with nullcontext() if config.output.dry_run else _alone(config):
+        files = in_order(read_distributions(config.output.files), sdist_first=config.release.sdist_first)
         # Asked of pip once, which takes half a second.
         find = partial(
             find_repository, config=config, environ=os.environ, settings=read_pip_settings(Processes(), os.environ)
         )
-        staging = find(config.staging) if config.staging else None
-        repository = find(config.repository)
+        staging = find(config.release.staging) if config.release.staging else None
+        repository = find(config.release.repository)
         if staging and staging.upload_url == repository.upload_url:
             raise UsageError(f"staging: it is {repository.name} itself", hint="another index, or none")
         _Run(config, project, stream, files, staging, repository).execute()
@@ -80,7 +80,7 @@ def _alone(config: Config) -> Iterator[None]:
     """Raises NotReleasable where another release of these files is under way; a lock ends with whoever has it."""
     import filelock
 
-    folders = sorted({path.parent.resolve() for path in files_in(config.files)})
+    folders = sorted({path.parent.resolve() for path in files_in(config.output.files)})
     with ExitStack() as locks:
         for folder in folders:
             lock = filelock.FileLock(folder / _LOCK, blocking=False)
@@ -113,14 +113,14 @@ class _Run:
         stages, config = list(self._stages()), self.config
         for number, (stage, run) in enumerate(stages, start=1):
             self._say(stage_text(stage, number, len(stages), self._console))
-            if config.dry_run and stage.after_sending:
+            if config.output.dry_run and stage.after_sending:
                 self._say(skipped_text(self._console))
             else:
                 run()
 
     def _stages(self) -> Iterator[tuple[Stage, Callable[[], None]]]:
         version, count = self.files[0].version, count_text(len(self.files), "file")
-        tag = self.config.tag_format.format(version=version)
+        tag = self.config.release.tag_format.format(version=version)
         yield Stage("commit", f"working tree clean, tagged {tag}"), self._commit
         yield Stage("changelog", f"an entry for {version}"), self._changelog
         yield Stage("check", f"{count} fit to be released"), self._check
@@ -134,13 +134,13 @@ class _Run:
     def _commit(self) -> None:
         # What is released, and the locks beside it, belong to no commit; what else lies there may.
         released = [path for file in self.files for path in (file.path, file.path.with_name(_LOCK))]
-        apart = [self.config.output, self._folder, *released]
+        apart = [self.config.output.folder, self._folder, *released]
         self.checkout = read_checkout(self.project, Processes(), os.environ, apart)
-        self.tag = releasable_tag(self.checkout, self.files[0].version, self.config.tag_format)
+        self.tag = releasable_tag(self.checkout, self.files[0].version, self.config.release.tag_format)
         self._say(fact_text(f"{self.tag} is {self.checkout.commit[:12]}", self._console))
 
     def _changelog(self) -> None:
-        self.entry = read_entry(self.project, self.files[0].version, self.config.changelog)
+        self.entry = read_entry(self.project, self.files[0].version, self.config.release.changelog)
         self._say(fact_text(f"{self.entry.path.name}: {self.entry.title}", self._console))
 
     def _check(self) -> None:
@@ -152,11 +152,11 @@ class _Run:
     def _upload(self, repository: Repository) -> None:
         began = time.monotonic()
         # Nothing is sent anywhere that could not be released.
-        if repository is self.staging and self._missing(self.repository) and not self.config.dry_run:
+        if repository is self.staging and self._missing(self.repository) and not self.config.output.dry_run:
             with connect(self.repository, deaf):
                 pass
         sent = Sent(self._missing(repository))
-        if not self.config.dry_run:
+        if not self.config.output.dry_run:
             if sent.files and repository is self.repository:
                 self._ask(len(sent.files))
             with display(self.stream, os.environ) as listener:
@@ -165,11 +165,11 @@ class _Run:
                     self.files,
                     self._published(repository),
                     listener,
-                    sdist_first=self.config.sdist_first,
-                    patience=self.config.patience,
+                    sdist_first=self.config.release.sdist_first,
+                    patience=self.config.release.patience,
                 )
         seconds = time.monotonic() - began
-        done = Sending(repository, self.files, sent, dry_run=self.config.dry_run, seconds=seconds)
+        done = Sending(repository, self.files, sent, dry_run=self.config.output.dry_run, seconds=seconds)
         self._say(upload_text(done, self._console))
 
     def _missing(self, repository: Repository) -> tuple[Distribution, ...]:
@@ -183,7 +183,7 @@ class _Run:
 
     def _ask(self, count: int) -> None:
         """An index never forgets a file name: before the first one is sent somebody has to say so."""
-        if self.config.yes:
+        if self.config.release.yes:
             return
         forget_typed()
         self._say(question_text(self.files[0], count, self.repository))
@@ -200,9 +200,9 @@ class _Run:
                 self.files,
                 targets,
                 listener,
-                patience=config.patience,
-                jobs=config.jobs,
-                ignore=config.ignore,
+                patience=config.release.patience,
+                jobs=config.build.jobs,
+                ignore=config.audit.ignore,
             )
         self._say(verify_text(done, self._console))
         if done.failure:

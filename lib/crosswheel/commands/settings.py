@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from crosswheel.model.config import Config, load_config
+from crosswheel.model.config import Config
+from crosswheel.model.config_reader import load_config
 
 
 def settings(project: Path, options: Mapping[str, Any]) -> Config:

@@ -53,7 +53,7 @@ class _Place:
 def shell(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
     """Commands are typed, or read from a pipe; gives the shell's exit code, and leaves nothing behind."""
     config = settings(project, {"timeout": _TIMEOUT, **options})
-    if config.target is None:
+    if config.build.target is None:
         hint = "crosswheel shell cp313-manylinux_2_28_aarch64; crosswheel plan lists the targets"
         raise UsageError("no target is named: a shell opens for one", hint=hint)
     check_temporary_folder()
@@ -63,7 +63,7 @@ def shell(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
     words = stream if is_interactive() else sys.stderr
     with temporary_folder() as folder, ExitStack() as stack:
         with display(words, os.environ) as listener:
-            place = _prepare(config, config.target, Path(folder), stack, listener)
+            place = _prepare(config, config.build.target, Path(folder), stack, listener)
         console = console_for(words, os.environ)
         for line in _guide(place):
             console.print(clean(line), soft_wrap=True)
@@ -87,7 +87,9 @@ def _prepare(config: Config, target: Target, folder: Path, stack: ExitStack, lis
     site = look_around(_for_one(config, target), listener)
     stack.enter_context(at_work(site.host.cache))
     clear_abandoned()
-    sdist = source.fetch(config.source, site.host, folder, listener, timeout=config.timeout, output=config.output)
+    sdist = source.fetch(
+        config.build.source, site.host, folder, listener, timeout=config.build.timeout, output=config.output.folder
+    )
     site, job = _plan(site.dated(sdist.epoch), target, listener)
     stack.callback(site.settle)
     engine, log = ENGINES[job.engine], folder / "log"
@@ -103,30 +105,30 @@ def _prepare(config: Config, target: Target, folder: Path, stack: ExitStack, lis
 
 def _for_one(config: Config, target: Target) -> Config:
     """The same wishes, as far as they concern one target; nothing is tested."""
-    return replace(
-        config,
+    build = replace(
+        config.build,
         arch=(target.arch,),
         python=(target.python,),
         policy=target.policy,
-        engine=config.engine_for(target),
+        engine=config.build.engine_for(target),
         engines={},
-        test="never",
     )
+    return replace(config, build=build, test=replace(config.test, mode="never"))
 
 
 def _plan(site: Site, target: Target, listener: Listener) -> tuple[Site, Job]:
     """The job that `wheels` would do for it, and the site with what had to be fetched to do it."""
-    planned = plan_job(target, site.config.engine, LADDER, offers(site))
+    planned = plan_job(target, site.config.build.engine, LADDER, offers(site))
     if isinstance(planned, LeftOut) and _may_fetch(site, target):
         with chore(f"downloading CPython for {target.python} with uv", listener):
             fetched = fetch_interpreter(target.python, site.host.processes, site.host.installer_environ)
         site = site.with_interpreters({target.python: fetched})
-        planned = plan_job(target, site.config.engine, LADDER, offers(site))
+        planned = plan_job(target, site.config.build.engine, LADDER, offers(site))
     if isinstance(planned, Job) and (family := ENGINES[planned.engine].family):
         # What cannot be had, the plan says of the engine that needs it; and then it knows which Pythons there are.
         with suppress(CrosswheelError):
             site.pull(site.reference(target, family), image_arch(target, family))
-        planned = plan_job(target, site.config.engine, LADDER, offers(site))
+        planned = plan_job(target, site.config.build.engine, LADDER, offers(site))
     if isinstance(planned, LeftOut):
         raise NothingToDo(f"{target}: {planned.reason}", hint=planned.hint or "crosswheel doctor")
     return site, planned
@@ -134,8 +136,8 @@ def _plan(site: Site, target: Target, listener: Listener) -> tuple[Site, Job]:
 
 def _may_fetch(site: Site, target: Target) -> bool:
     config = site.config
-    wanted = config.engine in {"auto", "cross"} and target.python not in site.host.interpreters
-    return wanted and config.download_python == "auto" and not config.offline
+    wanted = config.build.engine in {"auto", "cross"} and target.python not in site.host.interpreters
+    return wanted and config.build.download_python == "auto" and not config.build.offline
 
 
 def _install(workspace: Workspace, source_folder: Path, config: Config, listener: Listener) -> Settings:
@@ -160,7 +162,7 @@ def _with_its_log(log: Path, config: Config, target: Target) -> Iterator[None]:
         error.message = "\n".join([error.message, *log_tail(log, _TAIL)])
         if str(log) in error.hint:
             options = f"--arch {target.arch} --python {target.python} --policy {target.policy}"
-            error.hint = f"crosswheel wheels {config.source} {options}, whose log stays"
+            error.hint = f"crosswheel wheels {config.build.source} {options}, whose log stays"
         raise
 
 

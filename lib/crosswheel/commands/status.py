@@ -31,21 +31,23 @@ from crosswheel.system.process import Processes
 def status(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
     """Show it target by target; 0 where users get all that was planned, exactly as it was built."""
     config = settings(project, options)
-    done = release_status(read_distributions(config.files), config, project, stream)
+    done = release_status(read_distributions(config.output.files), config, project, stream)
     stream.write(status_text(done, console_for(stream, os.environ)))
     stream.flush()
-    if config.json:
-        write_json(config.json, status_document(done))
+    if config.output.json:
+        write_json(config.output.json, status_document(done))
     return 0 if done.complete else Incomplete.exit_code
 
 
 def release_status(files: Sequence[Distribution], config: Config, project: Path, stream: TextIO) -> ReleaseStatus:
     """Of the files here and on the index; on `stream` is the progress. Raises IndexUnreachable."""
     name, version = files[0].name, files[0].version
-    repository = find_repository(config.repository, config, os.environ, read_pip_settings(Processes(), os.environ))
+    repository = find_repository(
+        config.release.repository, config, os.environ, read_pip_settings(Processes(), os.environ)
+    )
     published = published_files(repository, name)
     wheels = [file.path for file in files if file.kind == "wheel"]
-    with closing(audit_files(wheels, config.ignore, config.jobs)) as under_way:
+    with closing(audit_files(wheels, config.audit.ignore, config.build.jobs)) as under_way:
         audits = tuple(in_progress(under_way, len(wheels), stream, os.environ))
     builds = builds_of(files)
     entries = tuple(audit.entry for audit in audits if audit.entry)

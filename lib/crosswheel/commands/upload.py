@@ -35,11 +35,15 @@ def upload(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
     """One file after the other; with --dry-run the index is asked, and nothing is sent."""
     config = settings(project, options)
     began = time.monotonic()
-    distributions = in_order(read_distributions(config.wheels or (config.output,)), sdist_first=config.sdist_first)
-    repository = find_repository(config.repository, config, os.environ, read_pip_settings(Processes(), os.environ))
+    distributions = in_order(
+        read_distributions(config.output.wheels or (config.output.folder,)), sdist_first=config.release.sdist_first
+    )
+    repository = find_repository(
+        config.release.repository, config, os.environ, read_pip_settings(Processes(), os.environ)
+    )
     _refuse_bad_wheels(distributions, config, stream)
     published = functools.partial(published_files, repository, distributions[0].name)
-    if config.dry_run:
+    if config.output.dry_run:
         comparison = compare(distributions, published())
         refuse_clashes(repository, comparison)
         sent = Sent(comparison.missing)
@@ -50,14 +54,14 @@ def upload(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
                 distributions,
                 published,
                 listener,
-                sdist_first=config.sdist_first,
-                patience=config.patience,
+                sdist_first=config.release.sdist_first,
+                patience=config.release.patience,
             )
-    done = Sending(repository, distributions, sent, dry_run=config.dry_run, seconds=time.monotonic() - began)
+    done = Sending(repository, distributions, sent, dry_run=config.output.dry_run, seconds=time.monotonic() - began)
     stream.write(upload_text(done, console_for(stream, os.environ)))
     stream.flush()
-    if config.json:
-        write_json(config.json, upload_document(done))
+    if config.output.json:
+        write_json(config.output.json, upload_document(done))
     return 0
 
 
@@ -67,7 +71,7 @@ def _refuse_bad_wheels(distributions: Sequence[Distribution], config: Config, st
     Raises AuditFailed, CheckFailed.
     """
     wheels = [distribution.path for distribution in distributions if distribution.kind == "wheel"]
-    with closing(audit_files(wheels, config.ignore, config.jobs)) as under_way:
+    with closing(audit_files(wheels, config.audit.ignore, config.build.jobs)) as under_way:
         audits = list(in_progress(under_way, len(wheels), stream, os.environ))
     refuse_changed(distributions, audits)
     bad = [audit.path for audit in audits if any(finding.is_error for finding in audit.findings)]

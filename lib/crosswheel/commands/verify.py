@@ -30,23 +30,25 @@ from crosswheel.system.process import Processes
 def verify(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
     """Show file by file and target by target what the index serves; nothing is sent, changed or installed."""
     config = settings(project, options)
-    distributions = read_distributions(config.files)
+    distributions = read_distributions(config.output.files)
     targets = release_targets(distributions, config, project)
-    repository = find_repository(config.repository, config, os.environ, read_pip_settings(Processes(), os.environ))
+    repository = find_repository(
+        config.release.repository, config, os.environ, read_pip_settings(Processes(), os.environ)
+    )
     with display(stream, os.environ) as listener:
         done = read_back(
             repository,
             distributions,
             targets,
             listener,
-            patience=config.patience,
-            jobs=config.jobs,
-            ignore=config.ignore,
+            patience=config.release.patience,
+            jobs=config.build.jobs,
+            ignore=config.audit.ignore,
         )
     stream.write(verify_text(done, console_for(stream, os.environ)))
     stream.flush()
-    if config.json:
-        write_json(config.json, verify_document(done))
+    if config.output.json:
+        write_json(config.output.json, verify_document(done))
     return 0 if done.ok else VerifyFailed.exit_code
 
 
@@ -60,6 +62,6 @@ def release_targets(distributions: Sequence[Distribution], config: Config, proje
 
 def _served(wheel: Wheel, config: Config) -> Iterator[Target]:
     """A pure wheel is for every platform: the configured architectures stand for them."""
-    pure = [(oldest_policy(arch), arch) for arch in config.arch] if wheel.is_pure else []
+    pure = [(oldest_policy(arch), arch) for arch in config.build.arch] if wheel.is_pure else []
     required = str(wheel.metadata.get("Requires-Python", ""))
     return served_targets(wheel.tags, required, (*wheel.platforms, *pure))

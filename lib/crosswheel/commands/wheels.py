@@ -52,9 +52,9 @@ def wheels(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
     So does the sdist, where it was made from a folder.
     """
     config = settings(project, options)
-    if config.dry_run:
+    if config.output.dry_run:
         return plan(project, options, stream)
-    _check_output(config.output)
+    _check_output(config.output.folder)
     check_temporary_folder()
     conceal()
     quieten_backends()
@@ -68,16 +68,23 @@ def wheels(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
         stack.enter_context(at_work(site.host.cache))
         clear_abandoned()
         sdist = source.fetch(
-            config.source, site.host, Path(folder), listener, timeout=config.timeout, output=config.output
+            config.build.source,
+            site.host,
+            Path(folder),
+            listener,
+            timeout=config.build.timeout,
+            output=config.output.folder,
         )
         site = site.dated(sdist.epoch).with_interpreters(_interpreters(site, listener))
         _pull_images(site, sdist.requires_python, listener)
         made = expected(plan_for(site, sdist.requires_python), site)
         if not made.jobs:
             raise NothingToDo(plan_text(made).strip(), hint="crosswheel plan, with other --python, --arch or --policy")
-        config.output.mkdir(parents=True, exist_ok=True)
+        config.output.folder.mkdir(parents=True, exist_ok=True)
         if sdist.path.resolve().is_relative_to(Path(folder).resolve()):
-            keep(sdist.path, config.output)  # made here and now: a release is to have the one that wheels came from
+            keep(
+                sdist.path, config.output.folder
+            )  # made here and now: a release is to have the one that wheels came from
         listener(Planned(made))
         run = Run(made, sdist, site, journal_of(sdist.name, site.host, listener))
         interrupted = False
@@ -118,10 +125,10 @@ def _interpreters(site: Site, listener: Listener) -> dict[PythonTag, Interpreter
     What cannot be had is said, and left out of the plan.
     """
     config, host = site.config, site.host
-    if config.download_python == "never" or config.offline:
+    if config.build.download_python == "never" or config.build.offline:
         return {}
     fetched: dict[PythonTag, Interpreter] = {}
-    for tag in config.python:
+    for tag in config.build.python:
         if tag not in host.interpreters and tag not in site.pythons_elsewhere:
             try:
                 with chore(f"downloading CPython for {tag} with uv", listener):
@@ -134,7 +141,7 @@ def _interpreters(site: Site, listener: Listener) -> dict[PythonTag, Interpreter
 def _publish(done: Report, config: Config, stream: TextIO) -> None:
     document = report_document(done)
     # First: the terminal of a run that was ended by SIGHUP is no more.
-    for path in filter(None, (config.output / "report.json", config.json)):
+    for path in filter(None, (config.output.folder / "report.json", config.output.json)):
         write_json(path, document)
     stream.write(summary_text(done, console_for(stream, os.environ)))
     stream.flush()  # before whoever called us logs its own last words

@@ -75,7 +75,7 @@ def _configuration(container: Container, site: Site) -> str:
         # Nobody asked for this compiler: what gcc takes without a word must not fail a build.
         "-Qunused-arguments",
         "-Wno-unknown-warning-option",
-        *([] if site.config.debug_info else ["> -g0"]),
+        *([] if site.config.build.debug_info else ["> -g0"]),
     ]
     return "".join(f"{argument}\n" for argument in arguments)
 
@@ -87,7 +87,7 @@ def _ask_gcc(container: Container, site: Site) -> tuple[str, str]:
         return answer["triple"], answer["libgcc"]
     command = ["sh", "-c", "gcc -dumpmachine && gcc -print-libgcc-file-name"]
     try:
-        triple, libgcc = container.run(command, deadline=time.monotonic() + site.config.timeout).split()
+        triple, libgcc = container.run(command, deadline=time.monotonic() + site.config.build.timeout).split()
     except (CommandFailed, ValueError) as error:
         raise MissingTool(
             f"{container.image.reference} has no gcc whose headers and libraries clang could use",

@@ -35,8 +35,8 @@ def prepared(image: Image, tools: str, job: Job, sdist: Sdist, site: Site, start
     """
     config = site.config
     # With --fresh one of this run's own, which the next one removes.
-    own = [labels()[LABEL]] if config.fresh else []
-    given = [tools, job.engine, config.before_all, sorted(config.environment.items()), sdist.content, *own]
+    own = [labels()[LABEL]] if config.build.fresh else []
+    given = [tools, job.engine, config.build.before_all, sorted(config.build.environment.items()), sdist.content, *own]
 
     def make(repository: str, tag: str) -> str:
         with chore(f"running before-all in {image.reference}, once for this sdist", site.listener):
@@ -46,7 +46,7 @@ def prepared(image: Image, tools: str, job: Job, sdist: Sdist, site: Site, start
 
 
 def _make(repository: str, tag: str, sdist: Sdist, site: Site, start: Open) -> str:
-    command = site.config.before_all
+    command = site.config.build.before_all
     with start() as workspace:
         source = unpack_sdist(sdist, workspace.root / "before-all")
         folder = PREPARED / source.name
@@ -66,7 +66,7 @@ def _make(repository: str, tag: str, sdist: Sdist, site: Site, start: Open) -> s
         _clear(container, source, folder, workspace.root)
         ours = {KIND: "before-all", PROJECT: sdist.name}
         # Without a run's name on it, it outlives the run.
-        return container.commit(repository, tag, ours if site.config.fresh else {**ours, LABEL: ""})
+        return container.commit(repository, tag, ours if site.config.build.fresh else {**ours, LABEL: ""})
 
 
 def _without_python(workspace: ContainerWorkspace) -> dict[str, str]:

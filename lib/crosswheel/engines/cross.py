@@ -61,8 +61,8 @@ class Cross:
     ) -> Iterator[HostWorkspace]:
         assert job.interpreter is not None  # noqa: S101 - the plan has no job without one
         host, config = site.host, site.config
-        target, sysroot = job.target, config.sysroot(job.target.arch)
-        deadline = time.monotonic() + config.timeout
+        target, sysroot = job.target, config.build.sysroot(job.target.arch)
+        deadline = time.monotonic() + config.build.timeout
         folder.mkdir(parents=True)
         mark = folder / "asked-for-a-compiler"
         zig = _tripwire(folder, mark) if bare else ensure_zig(host.index, host.cache, host.processes, deaf)
@@ -84,8 +84,10 @@ class Cross:
                 )
                 python = making.result()
             kept = zig.objects / f"{sdist.name}-{target}"
-            objects = make_objects(folder / "objects" if bare or config.fresh else kept)
-            made = configure(toolchain, zig, objects, target, description, sysroot, python, debug=config.debug_info)
+            objects = make_objects(folder / "objects" if bare or config.build.fresh else kept)
+            made = configure(
+                toolchain, zig, objects, target, description, sysroot, python, debug=config.build.debug_info
+            )
             (packages,) = python.parent.parent.glob("lib/python*/site-packages")
             install_startup(packages, IMPERSONATE, SIDE_BY_SIDE, note_uncompiled(folder / UNCOMPILED))
             environ = {
@@ -95,7 +97,7 @@ class Cross:
                 **cargo_environ(target, made.bin),
                 **parallel_environ(job.processors or host.cpus),
                 "CROSSWHEEL_TARGET": str(description.path),
-                **config.environment,
+                **config.build.environment,
             }
             path = (str(made.bin), str(python.parent), environ.get("PATH", "/usr/bin:/bin"))
             yield HostWorkspace(
@@ -116,9 +118,9 @@ class Cross:
 
 
 def _refusal(target: Target, interpreter: Interpreter, config: Config) -> str:
-    if config.before_all or config.before_build:
+    if config.build.before_all or config.build.before_build:
         return "before-all and before-build run in containers only"
-    real = find_real(target, config.sysroot(target.arch))
+    real = find_real(target, config.build.sysroot(target.arch))
     if real is None and not derivable(target):
         kind = f"{target.arch.bits}-bit {target.arch.byteorder}-endian"
         remedy = f"name a folder with it and its headers as sysroot.{target.arch} in [tool.crosswheel]"

@@ -59,7 +59,7 @@ class Dockcross:
     ) -> AbstractContextManager[Workspace]:
         def equip(workspace: ContainerWorkspace) -> ContainerWorkspace:
             tools = find_tools(workspace.container.image, job.target)
-            if not site.config.fresh:
+            if not site.config.build.fresh:
                 tools = replace(tools, wrappers=folder / "toolchain" / "compilers")
             description = _describe(workspace, tools, job.target)
             made = configure(folder / "toolchain", tools, job.target, description, workspace.python)
@@ -68,7 +68,7 @@ class Dockcross:
                 **workspace.environ,
                 **environ_of(made, tools),
                 "CROSSWHEEL_TARGET": str(description.path),
-                **site.config.environment,
+                **site.config.build.environment,
             }
             return replace(
                 workspace,

@@ -85,7 +85,7 @@ def container_of(image: Image, site: Site, project: str, *, compilers: bool, tim
     if isinstance(docker, EngineUnavailable):
         raise docker
     toolbox, runs = site.toolbox(image, compilers=compilers), site.running(image.arch)
-    cache = None if site.config.fresh else ensure_cache(docker, project, image, site.host.cache)
+    cache = None if site.config.build.fresh else ensure_cache(docker, project, image, site.host.cache)
     with ExitStack() as stack:
         container = stack.enter_context(
             running(
@@ -132,19 +132,19 @@ def open_workspace(
     @contextmanager
     def start(image: Image) -> Iterator[ContainerWorkspace]:
         try:
-            another = furnished_container(job, image, site.config.timeout)
+            another = furnished_container(job, image, site.config.build.timeout)
             with site.ahead.taken((job.target, image.content), another) as container:
                 yield equip(_workspace(container, interpreter, job, site, folder, log, path, startup))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    if site.config.before_all:
+    if site.config.build.before_all:
         tools = site.toolbox(image, compilers=compilers).volume
         image = prepared(image, tools, job, sdist, site, lambda: start(image))
     with start(image) as workspace:
         if (following := job.following) and _begins_alike(following, job, site, family):
             # It waits for this job, which may be built twice, and then has as long as any.
-            waiting = furnished_container(following, image, 3 * site.config.timeout)
+            waiting = furnished_container(following, image, 3 * site.config.build.timeout)
             site.ahead.start((following.target, image.content), waiting)
         yield workspace
 
@@ -184,24 +184,24 @@ def _workspace(
     path: Sequence[str],
     startup: Sequence[Startup],
 ) -> ContainerWorkspace:
-    config, deadline = site.config, time.monotonic() + site.config.timeout
+    config, deadline = site.config, time.monotonic() + site.config.build.timeout
     folder.mkdir(parents=True)
     network, tag, packages = network_of(site), interpreter.tag, site_packages(interpreter.tag)
     startup = (*startup, SIDE_BY_SIDE, note_uncompiled(folder / UNCOMPILED))
     starting = {packages / name: content for name, content in startup_files(*startup).items()}
     container.write({**network.files, **starting})
-    if config.before_build:
+    if config.build.before_build:
         seed(container, tag, network.installer_environ, log, deadline)
-    cached = () if config.fresh else (str(CCACHE_BIN),)
+    cached = () if config.build.fresh else (str(CCACHE_BIN),)
     own = container.image.environ.get("PATH", _DEFAULT_PATH)
     environ = {
         **network.environ,
-        **({} if config.fresh else ccache.environ(folder / COMPILES)),
+        **({} if config.build.fresh else ccache.environ(folder / COMPILES)),
         "PATH": ":".join((*cached, *path, str(python(tag).parent), str(MOUNT / "bin"), own)),
         "VIRTUAL_ENV": str(environment(tag)),
         **({"SOURCE_DATE_EPOCH": epoch} if (epoch := site.host.environ.get("SOURCE_DATE_EPOCH")) else {}),
         **parallel_environ(job.processors or container.docker.cpus),
-        **config.environment,
+        **config.build.environment,
     }
     return ContainerWorkspace(
         host=site.host,

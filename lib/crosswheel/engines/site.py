@@ -94,8 +94,8 @@ class Site:
                 self._docker,
                 reference,
                 arch,
-                mirrors=self.config.mirrors,
-                offline=self.config.offline,
+                mirrors=self.config.containers.mirrors,
+                offline=self.config.build.offline,
                 listener=self.listener,
             )
 
@@ -116,15 +116,15 @@ class Site:
     def pythons_elsewhere(self) -> frozenset[PythonTag]:
         """What the images have that containers could be made of here; nothing where none could."""
         config = self.config
-        engines = {config.engine, *config.engines.values()}
+        engines = {config.build.engine, *config.build.engines.values()}
         # Nobody gets one of dockcross's large images for a Python alone, without having named it.
         families: dict[Family, bool] = {
             "pypa": not engines <= {"cross", "dockcross"},
             "dockcross": "dockcross" in engines,
         }
         found: set[PythonTag] = set()
-        for arch, family in product(config.arch, (family for family, wanted in families.items() if wanted)):
-            target = Target(PythonTag(0), arch, config.policy or oldest_policy(arch))
+        for arch, family in product(config.build.arch, (family for family, wanted in families.items() if wanted)):
+            target = Target(PythonTag(0), arch, config.build.policy or oldest_policy(arch))
             # The plan has the words for what cannot be.
             with contextlib.suppress(CrosswheelError):
                 self.running(image_arch(target, family))
@@ -176,8 +176,8 @@ class Site:
         return self.docker
 
     def _find(self, reference: str, arch: Architecture) -> Image | None:
-        found = find_image(self._docker, reference, arch, self.config.mirrors)
-        if found is None and self.config.offline:
+        found = find_image(self._docker, reference, arch, self.config.containers.mirrors)
+        if found is None and self.config.build.offline:
             hint = "the same command without --offline, once"
             raise ImageUnavailable(f"{reference} is not there, and --offline forbids fetching it", hint=hint)
         return found
@@ -200,7 +200,7 @@ def look_around(config: Config, listener: Listener) -> Site:
     """Ask this machine and its Docker host at the same time, and only what nobody knows yet."""
     with ThreadPoolExecutor(max_workers=1) as pool:
         connecting = pool.submit(_connect_and_probe, config)
-        host = local_host(offline=config.offline, listener=listener)
+        host = local_host(offline=config.build.offline, listener=listener)
         docker, known = connecting.result()
         return Site(config, host, docker, listener, _known=known)
 
@@ -210,17 +210,21 @@ def _connect_and_probe(config: Config) -> tuple[DockerHost | EngineUnavailable, 
     docker = _connect(config)
     try:
         kept = answers_in(user_cache(os.environ))
-        found = known_survey(docker, config.arch, kept) if isinstance(docker, DockerHost) else {}
+        found = known_survey(docker, config.build.arch, kept) if isinstance(docker, DockerHost) else {}
     except EngineUnavailable:
         found = {}  # whoever needs the answer asks again, and is told why there is none
     return docker, {("running", arch): answer for arch, answer in found.items()}
 
 
 def _connect(config: Config) -> DockerHost | EngineUnavailable:
-    if config.test == "never" and config.engine == "cross" and set(config.engines.values()) <= {"cross"}:
+    if (
+        config.test.mode == "never"
+        and config.build.engine == "cross"
+        and set(config.build.engines.values()) <= {"cross"}
+    ):
         return EngineUnavailable("nothing that was asked for needs a Docker Engine")
     try:
-        return connect(config.docker_host, os.environ)
+        return connect(config.containers.docker_host, os.environ)
     except EngineUnavailable as error:
         return error
 

@@ -38,7 +38,7 @@ def trial_of(reference: str, target: Target, project: str, site: Site) -> Iterat
         return known or _find(container, target.python, deadline)
 
     image = furnished(image, target.python, site, find)
-    with container_of(image, site, project, compilers=False, timeout=site.config.timeout) as container:
+    with container_of(image, site, project, compilers=False, timeout=site.config.build.timeout) as container:
         network = network_of(site)
         container.write(network.files)
         yield Trial(container, network.environ, network.installer_environ)

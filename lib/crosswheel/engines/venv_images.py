@@ -53,13 +53,15 @@ def furnished(
     emulated = not site.running(image.arch).natively
 
     def make(repository: str, name: str) -> str:
-        deadline = time.monotonic() + min(_TIMEOUT, site.config.timeout)
+        deadline = time.monotonic() + min(_TIMEOUT, site.config.build.timeout)
         where = f"{image.reference}{' with before-all' if image.layer else ''}"
         text = f"making an environment of {tag} in {where}, once"
         with chore(text, site.listener), _container(image, site, compilers=compilers) as container:
             answers = _furnish(container, find(container, deadline), site, deadline)
             # What lies on a layer of this run's own goes with it.
-            labels = {KIND: "environment"} if image.layer and site.config.fresh else {KIND: "environment", LABEL: ""}
+            labels = (
+                {KIND: "environment"} if image.layer and site.config.build.fresh else {KIND: "environment", LABEL: ""}
+            )
             made = container.commit(repository, name, labels)
         answers_in(site.host.cache).keep(answers, "uv", made)
         return made

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from crosswheel.errors import UsageError
-from crosswheel.model.config import Option, options
+from crosswheel.model.options import Option, options
 from crosswheel.model.targets import did_you_mean
 from crosswheel.model.verbs import VERBS
 

@@ -48,11 +48,11 @@ def build_key(job: Job, sdist: Sdist, site: Site) -> str:
         toolchain=dict(ENGINES[job.engine].toolchain),
         tools={"crosswheel": __version__, "uv": version_of("uv"), **{name: _version(name) for name in _TOOLS}},
         settings={
-            "before": [config.before_all, config.before_build],
-            "environment": dict(config.environment),
-            "config-settings": dict(config.config_settings),
-            "debug-info": config.debug_info,
-            "strip": config.strip,
+            "before": [config.build.before_all, config.build.before_build],
+            "environment": dict(config.build.environment),
+            "config-settings": dict(config.build.config_settings),
+            "debug-info": config.build.debug_info,
+            "strip": config.build.strip,
             "sysroot": _sysroot(job.target.arch, site),
         },
         requirements=_resolution(site),
@@ -62,18 +62,18 @@ def build_key(job: Job, sdist: Sdist, site: Site) -> str:
 def test_key(job: Job, wheel: str, sdist: Sdist, site: Site) -> str:
     """Of a test of the wheel with that sha256; empty where an image is not there."""
     config = site.config
-    images = [_found(reference, job, site) for reference in (site.reference(job.target), *config.test_images)]
+    images = [_found(reference, job, site) for reference in (site.reference(job.target), *config.test.images)]
     if not all(images):
         return ""
     return _key(
         wheel=wheel,
         target=str(job.target),
         images=[image.id for image in images if image],
-        command=config.test_command,
-        source=sdist.content if "{project}" in config.test_command else "",
-        requires=list(config.test_requires),
-        extras=list(config.test_extras),
-        requirements=_resolution(site) if config.test_requires or config.test_extras else [],
+        command=config.test.command,
+        source=sdist.content if "{project}" in config.test.command else "",
+        requires=list(config.test.requires),
+        extras=list(config.test.extras),
+        requirements=_resolution(site) if config.test.requires or config.test.extras else [],
     )
 
 
@@ -121,5 +121,5 @@ def _content(path: str) -> str:
 
 
 def _sysroot(arch: Architecture, site: Site) -> str:
-    folder = site.config.sysroot(arch)
+    folder = site.config.build.sysroot(arch)
     return site.listing(folder) if folder else ""

@@ -43,7 +43,7 @@ class Maker:
 
     def known(self, job: Job) -> Made | None:
         """What an earlier run made of the very same; nothing with `--fresh`, and where it is to be built twice."""
-        if self.site.config.fresh or self.site.config.twice:
+        if self.site.config.build.fresh or self.site.config.build.twice:
             return None
         key = build_key(job, self.sdist, self.site)
         return self.journal.find(key) if key else None
@@ -65,7 +65,7 @@ class Maker:
             if ready is None or (bare and not pure):
                 return Outcome(job, "cancelled")
             reason, before = self._test(ready, times)
-            work = self._steps(ready.work, [again], times) if self.site.config.twice else ready.work
+            work = self._steps(ready.work, [again], times) if self.site.config.build.twice else ready.work
             wheel, note = self.output.save(work.made, job.target, work.passed)
         status: Status = "reused" if note else "pure" if pure else "kept" if ready.kept else "built"
         return Outcome(
@@ -95,7 +95,7 @@ class Maker:
             return None
         if sha256_of(wheel) != made.sha256:
             return None
-        workspace = idle_workspace(self.site.host, folder, log, self.site.config.timeout)
+        workspace = idle_workspace(self.site.host, folder, log, self.site.config.build.timeout)
         work = Work(job, self.sdist, self.site, workspace, wheel=wheel, uncompiled=made.uncompiled)
         kept = f"built by an earlier run, in {made.seconds:.1f} s"
         return _Ready(self._steps(work, [audit], times), made, Usage(), kept)

@@ -34,27 +34,27 @@ def make_plan(
     allowed = _specifier(requires_python)
     jobs: list[Job] = []
     left_out = [
-        LeftOut(str(tag), *reason, asked_for=tag in config.python)
-        for tag in config.python or python_tags()
+        LeftOut(str(tag), *reason, asked_for=tag in config.build.python)
+        for tag in config.build.python or python_tags()
         if (reason := _python_refused(tag, allowed, requires_python, interpreters, elsewhere))
     ]
     gone = {entry.what for entry in left_out}
-    tags = sorted(tag for tag in config.python or python_tags() if str(tag) not in gone)
+    tags = sorted(tag for tag in config.build.python or python_tags() if str(tag) not in gone)
     for target in wanted_targets(config, tags):
-        job = plan_job(target, config.engine_for(target), ladder, offer)
+        job = plan_job(target, config.build.engine_for(target), ladder, offer)
         if isinstance(job, Job):
             jobs.append(job)
         else:
             # What only the images of other architectures have was never asked for of this one.
-            asked_for = target.python in config.python or target.python in interpreters
+            asked_for = target.python in config.build.python or target.python in interpreters
             left_out.append(replace(job, asked_for=asked_for))
-    return Plan(config.source, tuple(jobs), tuple(left_out))
+    return Plan(config.build.source, tuple(jobs), tuple(left_out))
 
 
 def wanted_targets(config: Config, tags: Sequence[PythonTag]) -> Iterator[Target]:
     """Oldest Python first, so that a wheel of the stable ABI serves those that come after it."""
-    for arch, tag in product(config.arch, tags):
-        yield Target(tag, arch, config.policy or oldest_policy(arch))
+    for arch, tag in product(config.build.arch, tags):
+        yield Target(tag, arch, config.build.policy or oldest_policy(arch))
 
 
 def promised_targets(config: Config, requires_python: str, pythons: Sequence[PythonTag]) -> tuple[Target, ...]:
@@ -63,7 +63,9 @@ def promised_targets(config: Config, requires_python: str, pythons: Sequence[Pyt
     `pythons` stand in where the configuration names none: a plan then takes those that its machine has.
     """
     allowed = _specifier(requires_python)
-    tags = sorted(tag for tag in config.python or pythons if allowed.contains(f"{tag.version}.99", prereleases=True))
+    tags = sorted(
+        tag for tag in config.build.python or pythons if allowed.contains(f"{tag.version}.99", prereleases=True)
+    )
     return tuple(target for target in wanted_targets(config, tags) if not _policy_refused(target.policy, target))
 
 

@@ -55,7 +55,7 @@ class Run:
     _maker: Maker = field(init=False)
 
     def __post_init__(self) -> None:
-        self._maker = Maker(self.sdist, self.site, Output(self.config.output), self.journal)
+        self._maker = Maker(self.sdist, self.site, Output(self.config.output.folder), self.journal)
 
     @property
     def config(self) -> Config:
@@ -214,7 +214,7 @@ class Run:
     def _finish(self, outcome: Outcome) -> None:
         self.outcomes[outcome.job.target] = outcome
         self.site.listener(JobFinished(outcome))
-        if outcome.status == "failed" and self.config.fail_fast:
+        if outcome.status == "failed" and self.config.build.fail_fast:
             self.host.processes.stop()
 
     def _run_job(self, planned: Job) -> Outcome:

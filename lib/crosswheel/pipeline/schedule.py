@@ -68,8 +68,8 @@ def _or_forever(seconds: float | None) -> float:
 
 def workers(jobs: Sequence[Job], history: Collection[Past], site: Site) -> int:
     """How many jobs go at a time: as many as were asked for, or as there is room for where they work."""
-    if site.config.jobs:
-        return site.config.jobs
+    if site.config.build.jobs:
+        return site.config.build.jobs
     memory = min(machine.memory for machine in _machines(jobs, site))
     needs = [expected_memory(job, history) for job in jobs]
     return at_a_time(needs, processors(jobs, site), int(memory * MEMORY_SHARE))

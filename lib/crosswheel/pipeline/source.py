@@ -16,8 +16,8 @@ from crosswheel.engines.workspace import plain_workspace
 from crosswheel.errors import BuildFailed, SourceError, UsageError
 from crosswheel.formats.build_logs import HERE, end_of, explain
 from crosswheel.formats.sdists import as_epoch, member_names, read_sdist, seal
-from crosswheel.model.config import declared_name, read_settings, read_toml
 from crosswheel.model.job import Interpreter, Listener, Note, Sdist, chore
+from crosswheel.model.pyproject import declared_name, read_settings, read_toml
 from crosswheel.model.targets import PythonTag
 from crosswheel.system.addresses import redact
 from crosswheel.system.git import last_commit

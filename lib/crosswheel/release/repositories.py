@@ -91,8 +91,8 @@ def find_repository(
     """
     silence_twine()
     name = _presentable(text) if _is_address(text) else text
-    entry = {"repository": text} if _is_address(text) else _entry(text, config.config_file)
-    address = _address(name, entry.get("repository") or "", allow_http=config.allow_http)
+    entry = {"repository": text} if _is_address(text) else _entry(text, config.release.config_file)
+    address = _address(name, entry.get("repository") or "", allow_http=config.release.allow_http)
     url = address.bare
     _refuse_pages(name, url, config)
     entry = {
@@ -201,7 +201,7 @@ def _refuse_pages(name: str, url: str, config: Config) -> None:
     from pypi_simple import PYPI_SIMPLE_ENDPOINT
 
     pages = _PAGES.search(url)
-    if not pages or config.index.get(name) or config.index.get(url):
+    if not pages or config.release.index.get(name) or config.release.index.get(url):
         return
     public = url.startswith(PYPI_SIMPLE_ENDPOINT.rstrip("/"))
     raise UsageError(
@@ -257,9 +257,9 @@ def _with_simple_url(repository: Repository, config: Config) -> Repository:
     from twine.utils import DEFAULT_REPOSITORY, TEST_REPOSITORY
 
     url = repository.upload_url
-    written = config.index.get(repository.name) or config.index.get(url)
+    written = config.release.index.get(repository.name) or config.release.index.get(url)
     if written:
-        _address(f"index.{repository.name}", written, allow_http=config.allow_http)
+        _address(f"index.{repository.name}", written, allow_http=config.release.allow_http)
         if "@" in urlsplit(written).netloc:
             raise UsageError(
                 f"index.{repository.name}: names and passwords have no place in pyproject.toml",

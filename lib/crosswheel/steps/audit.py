@@ -19,7 +19,7 @@ def audit(work: Work) -> Work:
     sha256 = sha256_of(work.made)
     lacking = tuple(map(not_compiled, work.uncompiled))
     found = (_with_advice(finding, lacking) for finding in audit_wheel(work.made, work.job.target))
-    findings = switched_off((*lacking, *found), work.config.ignore)
+    findings = switched_off((*lacking, *found), work.config.audit.ignore)
     passed = "" if any(finding.is_error for finding in findings) else sha256
     return replace(work, findings=findings, passed=passed)
 

@@ -67,10 +67,10 @@ def put_source(workspace: Workspace, sdist: Sdist) -> Path:
 
 def run_before(workspace: Workspace, source: Path, config: Config) -> None:
     """The commands of the project's own, in its folder."""
-    if command := config.before_all:
+    if command := config.build.before_all:
         with _explained(command, workspace):
             workspace.before_all(command, source)
-    if command := config.before_build:
+    if command := config.build.before_build:
         with _explained(command, workspace):
             workspace.run_hook(["sh", "-c", command], cwd=str(source))
 
@@ -92,7 +92,7 @@ def settings_for(workspace: Workspace, config: Config, processors: int = 0) -> C
     """
 
     def settings(requires: set[str]) -> Settings:
-        chosen, names = dict(config.config_settings), requirement_names(requires)
+        chosen, names = dict(config.build.config_settings), requirement_names(requires)
         # meson-python's older name for it, which all its releases know.
         for backend, name in (("meson-python", "builddir"), ("scikit-build-core", "build-dir")):
             if backend in names and not chosen.keys() & {"builddir", "build-dir"}:

@@ -55,7 +55,7 @@ def gather_libraries(work: Work) -> Libraries:
 
 def _fetch(names: Iterable[str], work: Work, libraries: Libraries) -> None:
     target = work.job.target
-    if sysroot := work.config.sysroot(target.arch):
+    if sysroot := work.config.build.sysroot(target.arch):
         for name in names:
             _copy_from(sysroot, name, target, libraries)
         return

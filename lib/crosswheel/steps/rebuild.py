@@ -23,7 +23,7 @@ def again(work: Work) -> Work:
     from crosswheel.formats.wheel_diff import compare_wheels
 
     job, first = replace(work.job, following=None), work.workspace
-    site = replace(work.site, config=replace(work.config, fresh=True))
+    site = replace(work.site, config=replace(work.config, build=replace(work.config.build, fresh=True)))
     log = first.log.with_suffix(".again.log")
     log.write_bytes(b"")
     # A name as long as the first one's: nothing in a binary moves for a longer path.
@@ -37,7 +37,7 @@ def again(work: Work) -> Work:
         except Unreadable as error:  # the second one passed no audit
             raise AuditFailed(f"a second {second.name} cannot be read: {error}", hint=f"less {log}") from error
         if differences:
-            kept = work.config.output / "again"
+            kept = work.config.output.folder / "again"
             kept.mkdir(exist_ok=True)
             shutil.copyfile(second, kept / second.name)
     return replace(work, differences=differences)

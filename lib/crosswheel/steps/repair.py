@@ -29,7 +29,7 @@ def repair(work: Work) -> Work:
     folder = work.workspace.root / "repaired"
     folder.mkdir()
     libraries = gather_libraries(work)
-    strip = "strip" if work.config.strip else ""
+    strip = "strip" if work.config.build.strip else ""
     arguments = [str(work.made), str(target), str(folder), strip, str(libraries.folder), str(work.sdist.epoch)]
     answer = _ask(work, arguments)
     if "missing" in answer:

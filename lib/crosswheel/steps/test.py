@@ -34,7 +34,7 @@ _IMPORT = "import importlib, sys\nfor name in sys.argv[1:]:\n    importlib.impor
 def test(work: Work) -> Work:
     """The same work, once the wheel has passed in every image; raises TestFailed."""
     deadline = work.workspace.deadline
-    deadline = deadline if deadline is not None else time.monotonic() + work.config.timeout
+    deadline = deadline if deadline is not None else time.monotonic() + work.config.build.timeout
     references = list(_references(work.job.target, work.site))
     if work.trial:
         references = references[1:]
@@ -57,7 +57,7 @@ def first_trial(job: Job, sdist: Sdist, site: Site) -> Iterator[Callable[[], Tri
 
 def untested(target: Target, site: Site) -> str:
     """Why wheels for a target cannot be tested; empty if they can."""
-    if site.config.test == "never":
+    if site.config.test.mode == "never":
         return "--test never"
     if not isinstance(site.docker, DockerHost):
         return site.docker.message
@@ -78,21 +78,21 @@ def prepare_test(target: Target, site: Site) -> None:
 def _references(target: Target, site: Site) -> Iterator[str]:
     """The policy's own image first: it has the oldest C library that the wheel promises to work with."""
     yield site.reference(target)
-    yield from site.config.test_images
+    yield from site.config.test.images
 
 
 def _test_in(trial: Trial, work: Work, deadline: float) -> None:
     container, config, tag = trial.container, work.config, work.job.target.python
     container.put(work.made, to=FOLDER)
-    extras = f"[{','.join(config.test_extras)}]" if config.test_extras else ""
+    extras = f"[{','.join(config.test.extras)}]" if config.test.extras else ""
     wheel, its_python = f"{work.sdist.name}{extras} @ file://{FOLDER / work.made.name}", str(python(tag))
-    installing = [UV, "pip", "install", "--python", its_python, "--", wheel, *config.test_requires]
+    installing = [UV, "pip", "install", "--python", its_python, "--", wheel, *config.test.requires]
     command, environ = [its_python, "-I", "-c", _IMPORT, *top_level_modules(work.made)], dict(trial.environ)
-    if config.test_command:
+    if config.test.command:
         seed(container, tag, trial.installer_environ, work.workspace.log, deadline)
         path = f"{python(tag).parent}:{MOUNT / 'bin'}:{container.image.environ.get('PATH', '/usr/bin:/bin')}"
         environ |= {"PATH": path, "VIRTUAL_ENV": str(environment(tag))}
-        command = ["sh", "-c", config.test_command.replace("{project}", str(_project(container, work)))]
+        command = ["sh", "-c", config.test.command.replace("{project}", str(_project(container, work)))]
 
     def run(words: Sequence[str], variables: Mapping[str, str]) -> None:
         container.run(words, env=variables, cwd=EMPTY, log=work.workspace.log, deadline=deadline)
@@ -101,7 +101,7 @@ def _test_in(trial: Trial, work: Work, deadline: float) -> None:
         install(run, installing, trial.installer_environ, without_secrets(trial.installer_environ))
     if container.emulated and _brings_more(work):
         put_bytecode_of_packages(container, site_packages(tag), tag, work.site.host)
-    what = "the test command failed" if config.test_command else "its modules could not be imported"
+    what = "the test command failed" if config.test.command else "its modules could not be imported"
     with _explained(container, work, what):
         run(command, environ)
 
@@ -109,7 +109,7 @@ def _test_in(trial: Trial, work: Work, deadline: float) -> None:
 def _brings_more(work: Work) -> bool:
     """Whether more than the wheel was installed; of one alone, only what is imported is worth compiling."""
     requires = read_wheel(work.made).metadata.get_all("Requires-Dist", [])
-    return bool(requires or work.config.test_requires)
+    return bool(requires or work.config.test.requires)
 
 
 @contextmanager
@@ -130,7 +130,7 @@ def _explained(container: Container, work: Work, what: str) -> Iterator[None]:
 
 def _project(container: Container, work: Work) -> PurePosixPath:
     """A copy of the sources, for the tests in them: unpacked for the first image, and put into each."""
-    if "{project}" not in work.config.test_command:
+    if "{project}" not in work.config.test.command:
         return FOLDER
     root = work.workspace.root / "tested"
     source = next(root.iterdir()) if root.is_dir() else unpack_sdist(work.sdist, root)

@@ -221,12 +221,17 @@ def _places(config: Config, environ: Mapping[str, str]) -> tuple[Place, ...]:
     def look(wanted: str) -> Engine:
         # What fails later than the first question too: a host may go away at any time.
         with engine_errors(f"asking the Docker Engine {wanted}".strip()):
-            return _look(connect(wanted, environ), config.arch)
+            return _look(connect(wanted, environ), config.build.arch)
 
     known = _known_contexts()
-    name = config.docker_host or environ.get("DOCKER_HOST") or environ.get("DOCKER_CONTEXT") or _current_context()
+    name = (
+        config.containers.docker_host
+        or environ.get("DOCKER_HOST")
+        or environ.get("DOCKER_CONTEXT")
+        or _current_context()
+    )
     address = known.get(name, name)
-    chosen = _Question(lambda: look(config.docker_host))
+    chosen = _Question(lambda: look(config.containers.docker_host))
     others = {
         other: _Question(functools.partial(look, other))
         for other, theirs in known.items()

@@ -19,7 +19,7 @@ import pytest
 from crosswheel.commands import run_verb
 from crosswheel.commands.cache import keep_within_limit
 from crosswheel.containers.docker_host import DockerHost
-from crosswheel.model.config import load_config
+from crosswheel.model.config_reader import load_config
 from crosswheel.model.job import Event, Note, deaf
 from crosswheel.system.locks import at_work, mark_used, mark_volume, oldest_run, take
 from crosswheel.system.memo import answers_in

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from crosswheel.model.config import load_config
+from crosswheel.model.config_reader import load_config
 from tiny_projects import tiny_host, tiny_site
 
 

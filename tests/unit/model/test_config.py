@@ -8,7 +8,10 @@ import pytest
 
 from crosswheel.engines import LADDER
 from crosswheel.errors import UsageError
-from crosswheel.model.config import ENGINES, json_schema, load_config, options, project_name
+from crosswheel.model.config import ENGINES
+from crosswheel.model.config_reader import load_config
+from crosswheel.model.options import json_schema, options
+from crosswheel.model.pyproject import project_name
 from crosswheel.model.targets import PythonTag, parse_architecture, parse_policy, parse_target
 
 HINT = "see docs/options.md, or `crosswheel --help wheels`"
@@ -27,20 +30,27 @@ def mistakes(folder: Path, **flags: Any) -> list[str]:
 
 def test_defaults_hold_where_nothing_is_said(tmp_path: Path) -> None:
     config = load_config(tmp_path, {})
-    assert [str(arch) for arch in config.arch] == ["aarch64"]
-    assert (config.source, config.python, config.policy, config.engine) == (".", (), None, "auto")
-    assert (config.jobs, config.timeout, config.output) == (0, 3600, tmp_path / "wheelhouse")
-    assert (config.fail_fast, config.offline, config.debug_info, config.dry_run) == (False,) * 4
-    assert config.json is None
-    assert (config.sysroots, config.environment, config.config_settings) == ({}, {}, {})
+    assert [str(arch) for arch in config.build.arch] == ["aarch64"]
+    assert (config.build.source, config.build.python, config.build.policy, config.build.engine) == (
+        ".",
+        (),
+        None,
+        "auto",
+    )
+    assert (config.build.jobs, config.build.timeout, config.output.folder) == (0, 3600, tmp_path / "wheelhouse")
+    assert (config.build.fail_fast, config.build.offline, config.build.debug_info, config.output.dry_run) == (
+        False,
+    ) * 4
+    assert config.output.json is None
+    assert (config.build.sysroots, config.build.environment, config.build.config_settings) == ({}, {}, {})
 
 
 def test_flags_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) -> None:
     folder = project(tmp_path, '[tool.crosswheel]\narch = ["s390x", "x86_64"]\njobs = 3\noutput = "out"\n')
     config = load_config(folder, {"jobs": 2, "python": ["cp313"], "policy": None})
-    assert [str(arch) for arch in config.arch] == ["s390x", "x86_64"]
-    assert (config.jobs, config.python, config.policy) == (2, (PythonTag(13),), None)
-    assert config.output == tmp_path / "out"
+    assert [str(arch) for arch in config.build.arch] == ["s390x", "x86_64"]
+    assert (config.build.jobs, config.build.python, config.build.policy) == (2, (PythonTag(13),), None)
+    assert config.output.folder == tmp_path / "out"
 
 
 def test_every_option_is_read(tmp_path: Path) -> None:
@@ -62,17 +72,21 @@ def test_every_option_is_read(tmp_path: Path) -> None:
         """,
     )
     config = load_config(folder, {"json": "plan.json", "dry-run": True, "source": "kiwisolver"})
-    assert (config.policy, config.engine, config.timeout) == (parse_policy("musllinux_1_2"), "cross", 60)
-    assert config.download_python == "never"
-    assert config.fail_fast
-    assert config.offline
-    assert config.debug_info
-    assert config.dry_run
-    assert config.sysroot(parse_architecture("aarch64")) == (tmp_path / "arm").resolve()
-    assert config.sysroot(parse_architecture("s390x")) is None
-    assert config.environment == {"FAST": "1"}
-    assert config.config_settings == {"setup-args": ["-Dfast=true"], "editable": "no"}
-    assert (config.json, config.source) == (tmp_path / "plan.json", "kiwisolver")
+    assert (config.build.policy, config.build.engine, config.build.timeout) == (
+        parse_policy("musllinux_1_2"),
+        "cross",
+        60,
+    )
+    assert config.build.download_python == "never"
+    assert config.build.fail_fast
+    assert config.build.offline
+    assert config.build.debug_info
+    assert config.output.dry_run
+    assert config.build.sysroot(parse_architecture("aarch64")) == (tmp_path / "arm").resolve()
+    assert config.build.sysroot(parse_architecture("s390x")) is None
+    assert config.build.environment == {"FAST": "1"}
+    assert config.build.config_settings == {"setup-args": ["-Dfast=true"], "editable": "no"}
+    assert (config.output.json, config.build.source) == (tmp_path / "plan.json", "kiwisolver")
 
 
 def test_every_mistake_is_told_at_once_with_its_key_and_the_nearest_right_word(tmp_path: Path) -> None:
@@ -141,11 +155,14 @@ def test_the_options_of_containers_and_tests_are_read(tmp_path: Path) -> None:
         """,
     )
     config = load_config(folder, {})
-    assert (config.docker_host, config.mirrors) == ("ssh://builder", ("mirror.example/pypa",))
-    assert (config.before_all, config.before_build) == ("dnf install -y libffi-devel", "python setup.py clean")
-    assert (config.test, config.test_command) == ("never", "pytest {project}/tests")
-    assert (config.test_requires, config.test_extras) == (("pytest",), ("speedups",))
-    assert config.test_images == ("python:3.13-slim",)
+    assert (config.containers.docker_host, config.containers.mirrors) == ("ssh://builder", ("mirror.example/pypa",))
+    assert (config.build.before_all, config.build.before_build) == (
+        "dnf install -y libffi-devel",
+        "python setup.py clean",
+    )
+    assert (config.test.mode, config.test.command) == ("never", "pytest {project}/tests")
+    assert (config.test.requires, config.test.extras) == (("pytest",), ("speedups",))
+    assert config.test.images == ("python:3.13-slim",)
     images = {
         "cp313-manylinux2014_aarch64": "under-the-short-name:1",
         "cp313-manylinux_2_28_aarch64": "localhost:5000/mine:2",
@@ -153,8 +170,8 @@ def test_the_options_of_containers_and_tests_are_read(tmp_path: Path) -> None:
     }
     assert {target: config.image_for(parse_target(target)) for target in images} == images
     assert {load_config(folder, {"image": "one:3"}).image_for(parse_target(target)) for target in images} == {"one:3"}
-    assert config.engine_for(parse_target("cp313-manylinux_2_28_x86_64")) == "emulated"
-    assert config.engine_for(parse_target("cp312-manylinux_2_28_x86_64")) == "auto"
+    assert config.build.engine_for(parse_target("cp313-manylinux_2_28_x86_64")) == "emulated"
+    assert config.build.engine_for(parse_target("cp312-manylinux_2_28_x86_64")) == "auto"
 
 
 def test_a_platform_may_be_written_in_both_of_its_ways(tmp_path: Path) -> None:
@@ -162,7 +179,7 @@ def test_a_platform_may_be_written_in_both_of_its_ways(tmp_path: Path) -> None:
     assert load_config(folder, {}).image_for(parse_target("cp313-manylinux2014_aarch64")) == "perennial:1"
     for name in ("manylinux_2_17_aarch64", "manylinux2014_aarch64"):
         folder = project(tmp_path, f'[tool.crosswheel.engines]\n"*-{name}" = "emulated"\n')
-        assert load_config(folder, {}).engine_for(parse_target("cp313-manylinux2014_aarch64")) == "emulated"
+        assert load_config(folder, {}).build.engine_for(parse_target("cp313-manylinux2014_aarch64")) == "emulated"
 
 
 def test_images_of_dockcross_are_named_apart_and_a_flag_names_that_of_the_engine(tmp_path: Path) -> None:
@@ -270,13 +287,13 @@ def test_the_schema_refuses_what_the_configuration_refuses(tmp_path: Path, table
 
 def test_what_is_named_twice_is_built_once(tmp_path: Path) -> None:
     config = load_config(tmp_path, {"python": ["cp313", "3.12", "py313"], "arch": ["riscv64", "riscv64"]})
-    assert list(map(str, config.python)) == ["cp313", "cp312"]
-    assert list(map(str, config.arch)) == ["riscv64"]
+    assert list(map(str, config.build.python)) == ["cp313", "cp312"]
+    assert list(map(str, config.build.arch)) == ["riscv64"]
 
 
 def test_rules_are_switched_off_with_their_reasons(tmp_path: Path) -> None:
     folder = project(tmp_path, '[tool.crosswheel]\nignore = { W302 = "loaded by our launcher", W707 = "not free" }\n')
-    assert load_config(folder, {}).ignore == {"W302": "loaded by our launcher", "W707": "not free"}
+    assert load_config(folder, {}).audit.ignore == {"W302": "loaded by our launcher", "W707": "not free"}
 
 
 def test_whatever_is_wrong_with_rules_that_are_switched_off_is_told_at_once(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from crosswheel.engines.cross import Cross
 from crosswheel.errors import SourceError
-from crosswheel.model.config import load_config
+from crosswheel.model.config_reader import load_config
 from crosswheel.model.job import Interpreter, Job, LeftOut, Plan, Refusal
 from crosswheel.model.targets import PythonTag, Target, parse_target, python_tags
 from crosswheel.pipeline.plan import Offer, make_plan, plan_job, promised_targets

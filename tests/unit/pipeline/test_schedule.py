@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from crosswheel.containers.docker_host import DockerHost
-from crosswheel.model.config import load_config
+from crosswheel.model.config_reader import load_config
 from crosswheel.model.job import Job, Plan
 from crosswheel.model.targets import parse_target
 from crosswheel.pipeline.schedule import (

@@ -13,7 +13,7 @@ from pypi_simple import PYPI_SIMPLE_ENDPOINT
 from twine.utils import DEFAULT_REPOSITORY, TEST_REPOSITORY
 
 from crosswheel.errors import IndexUnreachable, UsageError
-from crosswheel.model.config import load_config
+from crosswheel.model.config_reader import load_config
 from crosswheel.release.repositories import Repository, find_repository, variable
 from crosswheel.system.trust import Trust
 from upload_server import UploadServer, upload_server

@@ -21,7 +21,7 @@ from crosswheel.engines.workspace import HostWorkspace
 from crosswheel.errors import RepairFailed
 from crosswheel.formats.elf import Elf
 from crosswheel.formats.wheels import read_wheel
-from crosswheel.model.config import load_config
+from crosswheel.model.config_reader import load_config
 from crosswheel.model.job import Job, Sdist
 from crosswheel.steps.repair import repair
 from crosswheel.steps.work import Work
@@ -48,7 +48,8 @@ class Bench:
         root = self.folder / f"job{len(list(self.folder.iterdir()))}"
         (root / "made").mkdir(parents=True)
         host = tiny_host(self.folder)
-        config = replace(load_config(self.folder, {}), **options)
+        config = load_config(self.folder, {})
+        config = replace(config, build=replace(config.build, **options))
         made = Path(shutil.copy(wheel, root / "made"))
         workspace = HostWorkspace(host, root, Path("python"), root / "log", None)
         job: Job = make_job(target)

@@ -11,7 +11,7 @@ import pytest
 
 from crosswheel.containers.images import Image
 from crosswheel.errors import MissingTool, UsageError
-from crosswheel.model.config import load_config
+from crosswheel.model.config_reader import load_config
 from crosswheel.model.targets import Target, architectures, parse_target
 from crosswheel.toolchains.build_systems import Configuration
 from crosswheel.toolchains.description import Description, Layout, derive, read_layout

@@ -1,0 +1,194 @@
+"""[tool.crosswheel] and the options that were given, as one `Config`; every mistake at once, each with its key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from crosswheel.errors import UsageError
+from crosswheel.model.config import ENGINES, Audit, Build, Config, Containers, Output, Release, Test, Upkeep
+from crosswheel.model.options import checked, options
+from crosswheel.model.pyproject import crosswheel_table
+from crosswheel.model.targets import (
+    did_you_mean,
+    parse_architecture,
+    parse_platform,
+    parse_policy,
+    parse_python,
+    parse_target,
+)
+
+_Value = TypeVar("_Value")
+
+# Asked only where there is something to look up: the rules bring along all that reads wheels.
+RuleCodes = Callable[[], Collection[str]]
+
+_GROUPS = {
+    "build": Build,
+    "containers": Containers,
+    "test": Test,
+    "audit": Audit,
+    "release": Release,
+    "output": Output,
+    "upkeep": Upkeep,
+}
+_OF_DOCKCROSS = "dockcross."
+
+
+def load_config(project: Path, given: Mapping[str, Any], rule_codes: RuleCodes | None = None) -> Config:
+    """Options of `project`/pyproject.toml under the options that were given (None: not given).
+
+    `rule_codes` gives the codes of rules that `ignore` may name; without it, any may be.
+    Raises UsageError with every mistake in it.
+    """
+    mistakes: list[str] = []
+    written = crosswheel_table(project, mistakes)
+    said = {name: value for name, value in given.items() if value is not None}
+    values = {name: option.default for name, option in options().items()}
+    values.update(checked(written, "[tool.crosswheel] ", "file", mistakes))
+    values.update(checked(said, "--", "flag", mistakes))
+    reader = _Reader(project, rule_codes, mistakes)
+    fields: dict[str, dict[str, Any]] = {group: {} for group in _GROUPS}
+    for name, option in options().items():
+        fields[option.group][option.field] = reader.parse(name, values[name])
+    if mistakes:
+        raise UsageError(mistakes, hint="see docs/options.md, or `crosswheel --help wheels`")
+    return Config(**{group: kind(**fields[group]) for group, kind in _GROUPS.items()})
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Parses one option after the other, and collects what is wrong with each."""
+
+    project: Path
+    rule_codes: RuleCodes | None
+    mistakes: list[str]
+
+    def parse(self, name: str, value: Any) -> Any:
+        own = getattr(self, "_" + name.replace("-", "_"), None)
+        if own:
+            return own(value)
+        if isinstance(value, list):
+            return tuple(value)
+        return MappingProxyType(dict(value)) if isinstance(value, dict) else value
+
+    # ---- options that stand for more than their text; named as in options.toml --------------------------------
+
+    def _arch(self, names: list[str]) -> Any:
+        return self._each(parse_architecture, names, "arch")
+
+    def _python(self, names: list[str]) -> Any:
+        return self._each(parse_python, names, "python")
+
+    def _policy(self, name: str) -> Any:
+        return self._collect(parse_policy, name, "policy") if name else None
+
+    def _target(self, name: str) -> Any:
+        return self._collect(parse_target, name, "target") if name else None
+
+    def _engine(self, name: str) -> str:
+        return self._known_engine(name, "engine")
+
+    def _engines(self, table: Mapping[str, str]) -> Mapping[str, str]:
+        return MappingProxyType({key: self._known_engine(name, f"engines.{key}") for key, name in table.items()})
+
+    def _images(self, table: Mapping[str, Any]) -> Mapping[str, str]:
+        named = dict(_named_images(table))
+        for name in named:
+            self._collect(parse_platform, name.removeprefix(_OF_DOCKCROSS), f"images.{name}")
+        return self._texts(named, "images")
+
+    def _sysroot(self, table: Mapping[str, Any]) -> Mapping[str, Path]:
+        folders = {name: self._folder(text, f"sysroot.{name}") for name, text in table.items()}
+        for name in table:
+            self._collect(parse_architecture, name, f"sysroot.{name}")
+        return MappingProxyType(folders)
+
+    def _environment(self, table: Mapping[str, Any]) -> Mapping[str, str]:
+        return self._texts(table, "environment")
+
+    def _index(self, table: Mapping[str, Any]) -> Mapping[str, str]:
+        return self._texts(table, "index")
+
+    def _config_settings(self, table: Mapping[str, Any]) -> Mapping[str, Any]:
+        self.mistakes.extend(
+            f"config-settings.{name}: must be a text or a list of texts, and is {value!r}"
+            for name, value in table.items()
+            if not all(isinstance(item, str) for item in (value if isinstance(value, list) else [value]))
+        )
+        return MappingProxyType(dict(table))
+
+    def _tag_format(self, text: str) -> str:
+        if text.count("{version}") != 1 or re.search("[{}].*[{}].*[{}]", text):
+            self.mistakes.append(f"tag-format: must have {{version}} in it, once, and is {text!r}")
+        return text
+
+    def _ignore(self, table: Mapping[str, Any]) -> Mapping[str, str]:
+        """A rule that is switched off must be one, and have a reason for reports to show."""
+        known = self.rule_codes() if table and self.rule_codes else ()
+        for code, reason in table.items():
+            if self.rule_codes and code not in known:
+                listed = "`crosswheel audit --rules` lists them"
+                self.mistakes.append(f"ignore.{code}: no such rule{did_you_mean(code, known)}; {listed}")
+            if not isinstance(reason, str) or not reason.strip():
+                self.mistakes.append(
+                    f"ignore.{code}: must be the reason why the rule is switched off, and is {reason!r}"
+                )
+        return MappingProxyType(dict(table))
+
+    def _output(self, text: str) -> Path:
+        return self.project / text
+
+    def _wheels(self, paths: list[str]) -> tuple[Path, ...]:
+        return tuple(self.project / path for path in paths)
+
+    def _json(self, text: str) -> Path | None:
+        return self.project / text if text else None
+
+    def _sarif(self, text: str) -> Path | None:
+        return self.project / text if text else None
+
+    # ---- what several of them share ---------------------------------------------------------------------------
+
+    def _collect(self, parse: Callable[[str], _Value], text: str, key: str) -> _Value | None:
+        try:
+            return parse(text)
+        except UsageError as error:
+            self.mistakes.extend(f"{key}: {mistake}" for mistake in error.mistakes)
+            return None
+
+    def _each(self, parse: Callable[[str], _Value], names: list[str], key: str) -> tuple[_Value, ...]:
+        """Each once, under whatever names: cp312 and python3.12 are the same."""
+        parsed = (self._collect(parse, name, key) for name in names)
+        return tuple(dict.fromkeys(value for value in parsed if value is not None))
+
+    def _known_engine(self, name: str, key: str) -> str:
+        if name not in ENGINES:
+            near = did_you_mean(str(name), ENGINES)
+            self.mistakes.append(f"{key}: unknown engine {name!r}{near}; known: {', '.join(ENGINES)}")
+        return name
+
+    def _folder(self, text: Any, key: str) -> Path:
+        path = self.project / str(text)
+        if not isinstance(text, str) or not text or not path.is_dir():
+            self.mistakes.append(f"{key}: there is no folder {text!r}")
+        return path.resolve()
+
+    def _texts(self, table: Mapping[str, Any], key: str) -> Mapping[str, str]:
+        for name, value in table.items():
+            if not isinstance(value, str):
+                self.mistakes.append(f"{key}.{name}: must be a text, and is {value!r}")
+        return MappingProxyType({name: str(value) for name, value in table.items()})
+
+
+def _named_images(table: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The table without its inner table: ``[images.dockcross]`` becomes names such as ``dockcross.manylinux_2_28``."""
+    for name, value in table.items():
+        if f"{name}." == _OF_DOCKCROSS and isinstance(value, dict):
+            yield from ((f"{_OF_DOCKCROSS}{platform}", image) for platform, image in value.items())
+        else:
+            yield name, value

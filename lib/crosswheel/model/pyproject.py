@@ -1,0 +1,74 @@
+"""The project's own pyproject.toml: read with limits, for anybody may have written it."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from crosswheel.errors import UsageError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # pragma: no cover - the same library under its older name
+    import tomli as tomllib
+
+
+def project_name(project: Path) -> str:
+    """What the project in a folder is called, normalised, where it has a table [tool.crosswheel]; else empty."""
+    path = project / "pyproject.toml"
+    tool = read_toml(path).get("tool", {}) if path.is_file() else {}
+    return declared_name(project) if isinstance(tool, dict) and "crosswheel" in tool else ""
+
+
+def declared_name(project: Path) -> str:
+    """What pyproject.toml calls the project, normalised; empty where it does not say, or is not there."""
+    from packaging.utils import canonicalize_name
+
+    path = project / "pyproject.toml"
+    metadata = read_toml(path).get("project", {}) if path.is_file() else {}
+    name = metadata.get("name", "") if isinstance(metadata, dict) else ""
+    return canonicalize_name(name) if isinstance(name, str) else ""
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Raises UsageError, also for one that is larger or more nested than anybody would write it."""
+    too_deep = UsageError(f"{path} is not read: it is nested too deeply", hint=f"correct {path.name}")
+    try:
+        text = read_settings(path)
+        if not _ENDLESS_KEY.search(text):
+            return tomllib.loads(text)
+    except RecursionError:
+        raise too_deep from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not valid TOML: {error}", hint=f"correct {path.name}") from error
+    raise too_deep
+
+
+_LARGEST_SETTINGS = 1 << 20
+# A parser takes the square of its length for a key of many parts: `a.a.a`, and so on.
+_ENDLESS_KEY = re.compile(r"(?:[^\s.=]{1,64}[ \t]*\.[ \t]*){100}")
+
+
+def read_settings(path: Path) -> str:
+    """The text of a file that people write. Raises UsageError where it is larger than that, and UnicodeDecodeError."""
+    with path.open("rb") as file:
+        data = file.read(_LARGEST_SETTINGS + 1)
+    if len(data) > _LARGEST_SETTINGS:
+        raise UsageError(
+            f"{path} is not read: it has more than {_LARGEST_SETTINGS} bytes, which is the limit", hint=f"ls -l {path}"
+        )
+    return data.decode("utf-8")
+
+
+def crosswheel_table(project: Path, mistakes: list[str]) -> dict[str, Any]:
+    path = project / "pyproject.toml"
+    if not path.is_file():
+        return {}
+    tool = read_toml(path).get("tool", {})
+    table = tool.get("crosswheel", {}) if isinstance(tool, dict) else tool
+    if isinstance(table, dict):
+        return table
+    mistakes.append(f"[tool.crosswheel] must be a table, and is {table!r}")
+    return {}
