@@ -32,7 +32,7 @@ def is_complete() -> bool:
 def main(arguments: Sequence[str]) -> None:
     for option, value in itertools.pairwise(arguments):
         if option == "--bundle":
-            _limit(Path(value, "config.output.json"))
+            _limit(Path(value, "config.json"))
         elif option == "--process":
             _limit(Path(value))
     os.execv(arguments[0], list(arguments))  # noqa: S606 - becomes it

@@ -158,8 +158,8 @@ def image_archive(arch: Architecture, name: str) -> bytes:
         "config": {"Entrypoint": [f"/{_NAME}"], "Labels": {KIND: "probe"}},
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]},
     }
-    manifest = [{"Config": "config.output.json", "RepoTags": [name], "Layers": ["layer.tar"]}]
-    members = {"manifest.json": json.dumps(manifest).encode(), "config.output.json": json.dumps(configuration).encode()}
+    manifest = [{"Config": "config.json", "RepoTags": [name], "Layers": ["layer.tar"]}]
+    members = {"manifest.json": json.dumps(manifest).encode(), "config.json": json.dumps(configuration).encode()}
     return archive_of({**members, "layer.tar": layer}).getvalue()
 
 

@@ -45,10 +45,10 @@ class Image:
 def write_archive(image: Image, name: str, folder: Path) -> Path:
     """Write it into an empty folder; the same content gives the same image."""
     layers = [_write_layer(layer, folder / f"{number}.tar") for number, layer in enumerate(image.layers)]
-    (folder / "config.output.json").write_text(json.dumps(_configuration(image, layers)))
-    manifest = {"Config": "config.output.json", "RepoTags": [name], "Layers": [layer.name for layer in layers]}
+    (folder / "config.json").write_text(json.dumps(_configuration(image, layers)))
+    manifest = {"Config": "config.json", "RepoTags": [name], "Layers": [layer.name for layer in layers]}
     (folder / "manifest.json").write_text(json.dumps([manifest]))
-    members = ["manifest.json", "config.output.json", *(layer.name for layer in layers)]
+    members = ["manifest.json", "config.json", *(layer.name for layer in layers)]
     _run("tar", "--create", f"--file={folder}/image.tar", "--remove-files", f"--directory={folder}", *members)
     return folder / "image.tar"
 

@@ -241,7 +241,7 @@ def test_a_current_context_that_is_gone_and_a_damaged_one_are_told(
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     monkeypatch.setenv("CROSSWHEEL_CACHE", str(tmp_path / "cache"))
-    (tmp_path / "config.output.json").write_text('{"currentContext": "desktop"}')
+    (tmp_path / "config.json").write_text('{"currentContext": "desktop"}')
     if meta:
         (tmp_path / "contexts/meta/abc").mkdir(parents=True)
         (tmp_path / "contexts/meta/abc/meta.json").write_text(meta)
