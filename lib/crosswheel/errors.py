@@ -1,32 +1,32 @@
-"""Every way to fail: one class per exit code, each message with what happened, why, and the next command to type.
+"""Every error of crosswheel: one class per exit code; a message says what happened, why, and the next command.
 
 CrosswheelError
 ├── UsageError            2   options, configuration, target names
 ├── NothingToDo           3   the plan has no job
-├── SourceError           4   no project, no sdist, other bytes than promised, an unsafe archive
-├── IndexUnreachable      5   the package index did not answer, or stopped half way
-├── MissingTool           6   an interpreter or a toolchain that is not there and could not be fetched
+├── SourceError           4   no project, no sdist, a wrong hash, an unsafe archive
+├── IndexUnreachable      5   the package index did not answer, or the connection broke off
+├── MissingTool           6   an interpreter or a toolchain is not installed and could not be fetched
 ├── BuildFailed           7   a hook of the build backend failed
-├── RepairFailed          8   the wheel cannot keep the policy's promise
-├── AuditFailed           9   the wheel is not what its name says
+├── RepairFailed          8   auditwheel cannot make the wheel comply with the policy
+├── AuditFailed           9   a rule found an error in a wheel, or the file is no wheel
 ├── WheelCount           10   the backend made no wheel, or more than one
-├── TimeLimit            11   a command ran longer than it may
+├── TimeLimit            11   a command exceeded its time limit
 ├── DiskFull             12   no space left on the device
-├── EngineUnavailable    13   no Docker Engine answers, or not to this user, or it is too old, or it is gone
-├── ImageUnavailable     14   an image that no registry gives, or that is not what it should be
-├── CannotRun            15   the Docker host does not run programs of the architecture
-├── OutOfMemory          16   the kernel ended a container's command for want of memory
-├── ContainerLost        17   a container ended while it was needed
-├── EmulatorCrashed      18   QEMU, and not the program that it ran
+├── EngineUnavailable    13   no Docker Engine answers, it refuses this user, it is too old, or it stopped
+├── ImageUnavailable     14   an image cannot be pulled, or its content is not the expected one
+├── CannotRun            15   the Docker host cannot run programs of the architecture
+├── OutOfMemory          16   the kernel killed a container's command because memory ran out
+├── ContainerLost        17   a container stopped while it was in use
+├── EmulatorCrashed      18   QEMU crashed, not the program that it ran
 ├── TestFailed           19   the wheel could not be installed or imported, or its test command failed
-├── CheckFailed          20   files that are not fit to be released
-├── UploadFailed         21   the index refused a file: its own reason is in the message
-├── FileClash            22   the index has other bytes under a file's name
-├── NoCredentials        23   no token, or an index that does not let this user read
-├── VerifyFailed         24   the index does not serve, or installers do not choose, what was built
-├── NotReleasable        25   changes without a commit, no tag, another version, no changelog entry
-├── Incomplete           26   users do not get all that was planned, exactly as it was built
-└── NotReproducible      27   a second build made another wheel
+├── CheckFailed          20   a file is not fit for release
+├── UploadFailed         21   the index refused a file; the message contains its reason
+├── FileClash            22   the index has a file of this name with different bytes
+├── NoCredentials        23   no token, or the index refuses this user
+├── VerifyFailed         24   the index serves other files than were built, or pip does not choose them
+├── NotReleasable        25   uncommitted changes, no tag, a different version, or no changelog entry
+├── Incomplete           26   the index lacks some of the planned wheels, or serves different bytes
+└── NotReproducible      27   a second build made a different wheel
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ INTERRUPTED = 130  # the shell's 128 + SIGINT
 
 
 class CrosswheelError(Exception):
-    """What happened and why in `message`; the next command to type in `hint` (may be empty)."""
+    """Base of all errors: `message` says what happened and why, `hint` the next command to type (may be empty)."""
 
     exit_code: ClassVar[int] = 1
 
@@ -51,7 +51,7 @@ class CrosswheelError(Exception):
 
     @property
     def in_a_line(self) -> str:
-        """For where an engine's refusal, or why a wheel stays untested, stands among others."""
+        """Message and hint in one line, for lists of reasons."""
         return f"{self.message}; {self.hint}" if self.hint else self.message
 
     def __str__(self) -> str:
@@ -59,7 +59,7 @@ class CrosswheelError(Exception):
 
 
 class UsageError(CrosswheelError):
-    """One or more mistakes in options, configuration or names, all of them at once in `mistakes`."""
+    """Mistakes in options, configuration or names; `mistakes` has all of them, one text each."""
 
     exit_code = 2
 
@@ -169,16 +169,16 @@ class NotReproducible(CrosswheelError):  # noqa: N818
 
 
 def explained(error: OSError) -> CrosswheelError:
-    """The system's own trouble as an error of ours: a full disk, a folder that nobody may write to."""
+    """Convert an OSError: DiskFull for a full disk, CrosswheelError for anything else."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        hint = "df -h; then free some, or set TMPDIR to a larger disk"
+        hint = "df -h; then free some space, or set TMPDIR to a larger disk"
         return DiskFull(f"no space left: {error.filename or error}", hint=hint)
     return CrosswheelError(f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error))
 
 
 @contextmanager
 def explaining() -> Iterator[None]:
-    """A full disk, a folder that nobody may write to: wherever it happens, one clear error and no traceback."""
+    """Raise any OSError of the block as a CrosswheelError: one message, no traceback."""
     try:
         yield
     except OSError as error:

@@ -1,1 +1,1 @@
-"""What people and machines get to see of a plan and a run; rich is imported only when something is drawn."""
+"""Results as terminal text, JSON, SARIF and Markdown; rich is imported only when something is drawn."""

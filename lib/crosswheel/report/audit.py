@@ -1,4 +1,4 @@
-"""What an audit found, for people and for machines; `data/audit.schema.json` says what is in the documents."""
+"""Audit results as text and as JSON; `data/audit.schema.json` describes the documents."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from crosswheel.report.wording import (
 if TYPE_CHECKING:
     from rich.console import Console
 
-_PLACES = 5  # how many members are shown of one rule
+_PLACES = 5  # members shown for one rule
 _LEVELS: tuple[Level, ...] = ("error", "warning", "note")
 _MARKS: dict[Level, str] = {"error": "✘", "warning": "!", "note": "✔"}
 
 
 def in_progress(audits: Iterable[Audit], total: int, stream: TextIO, environ: Mapping[str, str]) -> Iterator[Audit]:
-    """The audits as they come; on a terminal a bar says how many there are by now."""
+    """Yield the audits as they end; on a terminal a progress bar counts them."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     console = console_for(stream, environ)
@@ -48,7 +48,7 @@ def in_progress(audits: Iterable[Audit], total: int, stream: TextIO, environ: Ma
 
 
 def audit_text(report: AuditReport, console: Console | None = None) -> str:
-    """A line for each file, with its findings under it; then what only all of them show, and the whole in a line."""
+    """One line per file with its findings below it, then the findings about all files together, then the totals."""
     lines: list[Line] = []
     for audit in report.audits:
         lines += [_headline(audit), *_finding_lines(audit.findings)]
@@ -102,7 +102,7 @@ def _totals(findings: Iterable[Finding]) -> dict[str, int]:
 
 
 def _finding_lines(findings: Iterable[Finding]) -> Iterator[Line]:
-    """The worst first; each rule once, with the places where it is broken."""
+    """Errors first; each rule once, with the members that break it."""
     groups: dict[tuple[bool, int, str], list[Finding]] = {}
     for finding in findings:
         groups.setdefault((bool(finding.ignored), _LEVELS.index(finding.level), finding.rule), []).append(finding)
@@ -154,7 +154,7 @@ def _wheel(audit: Audit) -> Document:
 
 
 def _analysis(analysis: Analysis) -> Document:
-    """As auditwheel writes it: what is empty is left out of the upgrades."""
+    """The document of ``auditwheel show --json``; like there, empty fields of an upgrade are left out."""
     upgrades = {
         name: {key: value for key, value in asdict(upgrade).items() if value}
         for name, upgrade in analysis.policy_upgrades.items()

@@ -1,4 +1,4 @@
-"""What `cache` found and removed: a table for people, and the same for machines."""
+"""The contents of caches, and what was removed, as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from crosswheel.upkeep.caches import Holding
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-_MANY = ("journal", "downloads", "bytecode", "answers", "remains")  # too many to be told one by one
+_MANY = ("journal", "downloads", "bytecode", "answers", "remains")  # too many to list one by one
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where things lie, what stays and what has gone; `trouble` is why nobody knows."""
+    """One storage place: what it holds and what was removed; `trouble` is the error if it cannot be read."""
 
     name: str
     where: str
@@ -37,7 +37,7 @@ class Place:
 
 @dataclass(frozen=True)
 class _Row:
-    """Things of one kind and, of a journal, one project."""
+    """The holdings of one kind; those of journals are split by project."""
 
     place: str
     kind: str
@@ -48,7 +48,7 @@ class _Row:
 
 
 def cache_text(places: Sequence[Place], limit: int, console: Console | None = None, *, dry_run: bool = False) -> str:
-    """Everything by place and kind, then what each place holds in all, as coloured as the console, or plain."""
+    """The table by place and kind, then the total of each place; plain text without a console."""
     console = console or plain_console()
     rows = [row for place in places for row in _rows(place, "would go" if dry_run else "removed")]
     columns: list[Column[_Row]] = [
@@ -65,11 +65,11 @@ def cache_text(places: Sequence[Place], limit: int, console: Console | None = No
 
 
 def removed_text(gone: Collection[Holding], limit: int) -> str:
-    """What a run says that found a cache too large."""
+    """The message of a run that trimmed the caches; `limit` in bytes."""
     count = count_text(len(gone), "thing")
     return (
-        f"removed {count} that nobody had used for longest, {size_text(_sum(gone))}: "
-        f"caches may have {size_text(limit)} (cache-size), and `crosswheel cache` shows them"
+        f"removed the {count} used least recently, {size_text(_sum(gone))}: "
+        f"the limit of caches is {size_text(limit)} (cache-size); `crosswheel cache` lists them"
     )
 
 
@@ -110,7 +110,7 @@ def _holding(holding: Holding) -> Document:
 
 
 def _rows(place: Place, word: str) -> Iterator[_Row]:
-    """Large ones first; what goes stands under what stays."""
+    """What stays first, then what goes, each by size."""
     for holdings, state in ((place.holdings, ""), (place.gone, word)):
         groups: dict[tuple[str, str, str], list[Holding]] = {}
         for holding in holdings:
@@ -140,7 +140,7 @@ def _state(holding: Holding) -> str:
 
 def _closing(place: Place, limit: int, *, dry_run: bool) -> Iterator[Line]:
     if place.trouble:
-        yield "yellow", f"{place.name}: not looked into: {one_line(place.trouble.message)}"
+        yield "yellow", f"{place.name}: cannot be read: {one_line(place.trouble.message)}"
         yield COMMAND, f"    try: {one_line(place.trouble.hint)}"
         return
     freed = _sum(place.gone)

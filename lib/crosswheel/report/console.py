@@ -1,6 +1,6 @@
-"""A rich console for a stream: colours where they are wanted, and never a wrapped line in a file or a CI log.
+"""A rich console for a stream: colours where they are wanted, no wrapped lines in files and CI logs.
 
-It is the border where text leaves: what it draws passes a Guard, whether or not somebody has cleaned it before.
+All text leaves through it: what it draws passes a Guard, even if a caller forgot to clean it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ UNWRAPPED = 10_000
 
 
 def console_for(stream: TextIO, environ: Mapping[str, str]) -> Console:
-    """The stream's own width and colours; `environ` may hold NO_COLOR, FORCE_COLOR, TERM and COLUMNS."""
+    """A console with the width and colours of the stream; `environ` may set NO_COLOR, FORCE_COLOR, TERM and COLUMNS."""
     from rich.console import Console, RenderHook
 
     class Border(RenderHook):
@@ -30,7 +30,7 @@ def console_for(stream: TextIO, environ: Mapping[str, str]) -> Console:
     if isinstance(stream, GuardedErrors):
         stream = stream.stream
     if isinstance(stream, io.TextIOWrapper):
-        # A build log in another language must not end the run on a terminal that cannot show it.
+        # Characters that the terminal's encoding lacks must not end the run.
         stream.reconfigure(errors="backslashreplace")
     console = Console(
         file=stream,
@@ -45,7 +45,7 @@ def console_for(stream: TextIO, environ: Mapping[str, str]) -> Console:
 
 
 class Guarded:
-    """Things to draw whose text may come from anywhere."""
+    """Renderables whose text may come from untrusted sources: each segment passes a Guard."""
 
     def __init__(self, *parts: RenderableType) -> None:
         self._parts = parts
@@ -56,17 +56,17 @@ class Guarded:
         guard = Guard()
         for part in self._parts:
             for segment in console.render(part, options):
-                # Control codes are rich's own: texts have none.
+                # Control codes come from rich itself; texts have none.
                 yield segment if segment.control else Segment(guard(segment.text), segment.style)
 
 
 def plain_console() -> Console:
-    """For text that goes into a string: no colours, no width."""
+    """A console for text that goes into a string: no colours, no width limit."""
     return console_for(io.StringIO(), {})
 
 
 def styled(lines: Iterable[Line]) -> list[RenderableType]:
-    """Each line keeps its indentation where it is wrapped, except commands, which are printed with `crop=False`."""
+    """Lines as renderables; a wrapped line keeps its indentation, and commands are never wrapped."""
     from rich.padding import Padding
     from rich.text import Text
 

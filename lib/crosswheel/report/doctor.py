@@ -1,4 +1,4 @@
-"""What `doctor` found: a table for people, with what mends it, and the same for machines."""
+"""A diagnosis as a table with fixes, and as JSON."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class _Row:
 
 
 def diagnosis_text(diagnosis: Diagnosis, console: Console | None = None) -> str:
-    """The table, then each problem with the command that mends it, as coloured as the console, or plain."""
+    """The table, then each problem with the command that fixes it; plain text without a console."""
     console = console or plain_console()
     rows = [*_machine_rows(diagnosis.machine), *(row for place in diagnosis.places for row in _place_rows(place))]
     columns: list[Column[_Row]] = [
@@ -126,7 +126,7 @@ def _machine_rows(machine: Machine) -> Iterator[_Row]:
 
 
 def _place_rows(place: Place) -> Iterator[_Row]:
-    # An address stands in the row of its engine.
+    # The row of the engine shows the address.
     name = f"{'Docker host' if place.chosen else 'context'} {'' if '://' in place.name else one_line(place.name)}"
     if isinstance(place.answer, CrosswheelError):
         yield _Row(name, "✘" if place.chosen else "-", "engine", one_line(place.answer.message))
@@ -167,7 +167,7 @@ def _is_complained_of(ability: Ability) -> bool:
 
 def _problem_lines(problems: tuple[Problem, ...]) -> Iterator[Line]:
     if not problems:
-        yield "bold green", "nothing is missing"
+        yield "bold green", "no problems found"
     for problem in problems:
         yield "red" if problem.exit_code else "yellow", f"{'✘' if problem.exit_code else '!'} {one_line(problem.text)}"
         if problem.hint:

@@ -1,4 +1,4 @@
-"""Plans and reports as JSON documents, for machines; `data/report.schema.json` says what is in them."""
+"""Plans and reports as JSON documents; `data/report.schema.json` describes them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Document: TypeAlias = dict[str, Any]
 
 
 def plan_document(plan: Plan) -> Document:
-    """What would be built, and on what; the same jobs stand in the report, with their outcomes."""
+    """The plan as JSON; its jobs have the same shape in the report, where outcomes are added."""
     return {
         **_heading("plan", plan),
         "jobs": [{**_job(job), "untested": job.untested, "expected_seconds": job.seconds} for job in plan.jobs],
@@ -34,7 +34,7 @@ def plan_document(plan: Plan) -> Document:
 
 
 def report_document(report: Report) -> Document:
-    """How every job ended, in the order of the plan; jobs that never ended come last."""
+    """The outcome of every job in the order of the plan; unfinished jobs come last."""
     unfinished = tally(report).unfinished
     return {
         **_heading("report", report.plan),
@@ -48,9 +48,10 @@ def report_document(report: Report) -> Document:
 
 
 def write_json(path: Path, document: Document) -> None:
-    """Put the whole document at `path`, or leave everything as it was.
+    """Write the document to `path` completely, or leave the old file as it was.
 
-    Whoever prints the file sees no control character and no `##[command]`; whoever parses it gets every text as it was.
+    Control characters and `##[command]` are written as JSON escapes: printing the file is safe, and parsing it gives
+    the original texts. Raises UsageError, or DiskFull, when the file cannot be written.
     """
     text = json.dumps(document, indent=2, ensure_ascii=False).replace("##", r"#\u0023")
     write_text(path, _NOT_ASCII.sub(_escaped, text) + "\n")
@@ -64,8 +65,8 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Put any text at `path` in the same way."""
-    # What UTF-8 cannot hold (a file name that was not text) becomes \udcXX, which is JSON's own escape.
+    """Write text to `path` completely, or leave the old file as it was. Raises UsageError, or DiskFull."""
+    # A byte that is not UTF-8 (in a file name) becomes \udcXX, which is an escape of JSON too.
     content = text.encode("utf-8", "backslashreplace")
     if path.exists() and not (path.is_file() or path.is_dir()):
         _feed(path, content)
@@ -83,9 +84,9 @@ def write_text(path: Path, text: str) -> None:
 
 
 def _feed(path: Path, content: bytes) -> None:
-    """Into a device, or a pipe that somebody reads: a file in its place would be no use to him."""
+    """Write into a device or a pipe, which must not be replaced by a file."""
     try:
-        # A pipe that nobody reads would be waited for.
+        # Without O_NONBLOCK, opening a pipe without a reader would wait for ever.
         number = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
         os.set_blocking(number, True)
         with open(number, "wb") as file:  # noqa: PTH123
@@ -148,7 +149,7 @@ def _outcome(outcome: Outcome) -> Document:
 
 
 def _unfinished(job: Job) -> Document:
-    """The shape of an outcome, so that readers need to know one shape only."""
+    """An unfinished job in the shape of an outcome, so that readers handle one shape only."""
     return {**_outcome(Outcome(job=job, status="cancelled")), "status": "unfinished"}
 
 
@@ -204,5 +205,5 @@ def _totals(report: Report) -> Document:
 
 
 def _seconds(value: float) -> float:
-    """Milliseconds are as fine as a wall clock is worth."""
+    """Seconds rounded to milliseconds."""
     return round(value, 3)

@@ -1,4 +1,4 @@
-"""Groups that a CI service shows folded, so that a full build log costs one line on the page."""
+"""Folded groups of CI services: a full build log takes one line on the page."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from crosswheel.report.untrusted import lines, one_line
 
 @dataclass(frozen=True)
 class GitHubFold:
-    """GitHub Actions: workflow commands, with all of them but our own stopped while the log is printed.
+    """GitHub Actions: workflow commands; while the log is printed, commands in the log are stopped.
 
     https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands
     """
 
-    # The log was written before the token is made, so nothing in it can know the token.
+    # The token is made after the log was written, so the log cannot contain it.
     token: str = field(default_factory=lambda: secrets.token_hex(16))
 
     def opening(self, _job: Job, title: str, _seconds: float) -> str:
@@ -43,7 +43,7 @@ def _property(text: str) -> str:
 
 @dataclass(frozen=True)
 class GitLabFold:
-    """GitLab CI: section markers, which need control characters that no cleaned log line holds.
+    """GitLab CI: section markers; they need control characters, which cleaned log lines do not contain.
 
     https://docs.gitlab.com/ci/jobs/job_logs/#custom-collapsible-sections
     """
@@ -51,7 +51,7 @@ class GitLabFold:
     clock: Callable[[], float] = time.time
 
     def opening(self, job: Job, title: str, seconds: float) -> str:
-        # GitLab shows end minus start as the duration: a start in the past makes it that of the job.
+        # GitLab shows end minus start as the duration: a start in the past shows the job's.
         start = int(self.clock() - seconds)
         return f"\x1b[0Ksection_start:{start}:crosswheel_{job.target}[collapsed=true]\r\x1b[0K{title}"
 
@@ -64,7 +64,7 @@ class GitLabFold:
 
 
 def fold_for(environ: Mapping[str, str]) -> GitHubFold | GitLabFold | None:
-    """The fold of the CI service that we run on, if it has one."""
+    """The fold of the CI service that this process runs on, or None."""
     if environ.get("GITHUB_ACTIONS") == "true":
         return GitHubFold()
     if environ.get("GITLAB_CI") == "true":

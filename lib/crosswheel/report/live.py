@@ -1,4 +1,4 @@
-"""A run on a terminal: finished jobs scroll by, running ones and downloads stay below them and move."""
+"""A run on a terminal: finished jobs scroll up; running jobs and downloads stay below and are redrawn."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _REFRESHES_PER_SECOND = 5
 _BAR_WIDTH = 24
-# A download whose length nobody knows, or that was given up, is over when nothing was heard of it for so long.
+# seconds without news after which a download of unknown length, or an abandoned one, counts as over
 _SILENCE = 10.0
 
 
@@ -51,7 +51,7 @@ class _Download:
 
 @final
 class LiveDisplay:
-    """A listener that draws on a terminal for as long as it is entered; jobs may run in threads."""
+    """A listener and context manager that draws on a terminal; safe to call from several threads."""
 
     def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
         from rich.live import Live
@@ -59,14 +59,14 @@ class LiveDisplay:
 
         self._console = console
         self._clock = clock
-        # By target: a job may go on with another engine.
+        # By target, because a job may continue on another engine.
         self._running: dict[Target, _Running] = {}
         self._downloads: dict[str, _Download] = {}
         self._chores: dict[str, float] = {}
         self._jobs = 0
         self._done = 0
         self._lock = threading.Lock()
-        # One spinner for all rows: a new one at every refresh would never turn.
+        # One spinner for all rows: a new one at each refresh would never move.
         self._spinner = Spinner("line", style="cyan")
         self._live = Live(
             console=console,
@@ -85,7 +85,7 @@ class LiveDisplay:
         self._live.stop()
 
     def __call__(self, event: Event) -> None:
-        """Keep what runs, then print what ended: printing redraws, which takes the lock again."""
+        """Update what runs, then print what ended; printing redraws and so takes the lock again."""
         if isinstance(event, Note):
             self._say([("", one_line(event.text))])
         elif isinstance(event, Chore):
@@ -129,9 +129,9 @@ class LiveDisplay:
     def _say(self, lines: Iterable[Line]) -> None:
         from rich.console import Group
 
-        # Printing draws the last view once more: it must not have the row of a job that ended.
+        # Printing draws the last view again: it must not show a job that has ended.
         self._live.refresh()
-        # One print for all lines, so that those of two jobs do not mix.
+        # One print call for all lines, so that lines of two jobs do not mix.
         self._console.print(Group(*styled(lines)), crop=False)
 
     def _view(self) -> RenderableType:
@@ -142,7 +142,7 @@ class LiveDisplay:
             return Guarded(Group(*self._tables(now)))
 
     def _tables(self, now: float) -> Iterator[Table | Text]:
-        """Empty tables are left out: each would be an empty line."""
+        """The tables to draw; empty ones are left out, as each would be drawn as an empty line."""
         from rich.text import Text
 
         downloads = [download for download in self._downloads.values() if now - download.heard < _SILENCE]

@@ -1,4 +1,4 @@
-"""A release as release.json, and as Markdown for its notes; `data/release.schema.json` says what is in the document."""
+"""A release as release.json and as Markdown for release notes; `data/release.schema.json` describes the document."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from crosswheel.report.wording import count_text, seconds_text, size_text
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Put release.json and release.md there, each as a whole."""
+    """Write release.json and release.md, each completely or not at all."""
     write_json(folder / "release.json", manifest_document(manifest))
     write_text(folder / "release.md", manifest_markdown(manifest))
 
 
 def manifest_document(manifest: Manifest) -> Document:
-    """Names of files without their folders, and addresses without what may be a secret: it is there to be published."""
+    """The document, safe to publish: file names without folders, addresses without credentials."""
     files = manifest.distributions
     return {
         "schema": SCHEMA,
@@ -53,7 +53,7 @@ def manifest_document(manifest: Manifest) -> Document:
 
 
 def manifest_markdown(manifest: Manifest) -> str:
-    """The entry of the changelog, then every file with its sha256, and where all of it came from."""
+    """The changelog entry, the files with their sha256, and the provenance."""
     parts = [
         f"## {escape(one_line(manifest.release))}",
         _news(manifest.entry),
@@ -124,13 +124,13 @@ def _index(verification: Verification) -> Document:
 
 
 def _name(verification: Verification) -> str:
-    """An index that has no name goes by its address."""
+    """The name of the index, or its address if it has no name."""
     name = verification.repository.name
     return _address(name) if "://" in name else name
 
 
 def _address(url: str) -> str:
-    """Without user, password, and whatever signs it."""
+    """The address without user name, password, query and fragment."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment=""))
 
@@ -139,7 +139,7 @@ def _address(url: str) -> str:
 
 
 def _news(entry: Entry) -> str:
-    """Markdown is the maintainers' own, who want it as they wrote it."""
+    """The changelog entry: Markdown as it was written, any other markup as a code block."""
     return entry.text if entry.is_markdown else fenced(entry.text)
 
 
@@ -154,7 +154,7 @@ def _table(manifest: Manifest) -> Iterator[str]:
 
 
 def _made(manifest: Manifest) -> list[Build]:
-    """What was written down of these very files."""
+    """The build records of exactly these files."""
     return [build for file in manifest.distributions for build in manifest.builds_of(file)]
 
 

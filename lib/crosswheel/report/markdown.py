@@ -11,8 +11,8 @@ from crosswheel.report.tables import summary_columns
 from crosswheel.report.untrusted import lines, one_line
 from crosswheel.report.wording import closing_lines, headline, left_out_lines, remark_lines
 
-# Whatever means something to Markdown, to its HTML, or to GitHub (mentions, issues, autolinks) becomes an entity.
-# An underscore inside a word means nothing, and every target has some.
+# Characters with a meaning in Markdown, HTML or GitHub (mentions, issues, autolinks) become entities.
+# An underscore inside a word has no meaning, and every target contains some.
 _MEANINGFUL = re.compile(
     r"[\\`*{}\[\]<>&|#~@]|(?<![0-9a-z])_|_(?![0-9a-z])|(?<=[a-z]):(?=//)|(?<=www)\.",
     re.IGNORECASE,
@@ -21,7 +21,7 @@ _BACKTICKS = re.compile("`+")
 
 
 def report_markdown(report: Report) -> str:
-    """What `summary_text` says, with the end of each log folded."""
+    """The text of `summary_text` as Markdown, with the end of each log folded."""
     outcomes = report.outcomes
     noted = chain.from_iterable(remark_lines(outcome) for outcome in outcomes)
     parts = [
@@ -39,7 +39,7 @@ def escape(text: str) -> str:
 
 
 def _item(line: str) -> str:
-    """What is indented in plain text becomes a list in the list."""
+    """A list item; an indented line becomes an item of a nested list."""
     text = line.lstrip()
     return f"{' ' * (len(line) - len(text))}- {escape(text)}"
 
@@ -59,7 +59,7 @@ def row(cells: Iterable[str]) -> str:
 
 
 def fenced(text: str) -> str:
-    """As it stands, whatever is in it."""
+    """The text as a code block whose fence is longer than any fence in it."""
     fence = "`" * max(3, 1 + max(map(len, _BACKTICKS.findall(text)), default=0))
     return f"{fence}text\n{text}\n{fence}"
 

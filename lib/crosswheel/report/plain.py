@@ -1,4 +1,4 @@
-"""A run as plain lines, for files and CI logs: whole lines only, and all of a job's log in one piece."""
+"""A run as plain lines, for files and CI logs: whole lines, and a job's log in one piece."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 @final
 class PlainDisplay:
-    """A listener that prints a line when a step starts and when a job ends; jobs may run in threads."""
+    """A listener that prints a line when a step starts and when a job ends; safe to call from several threads."""
 
     def __init__(self, console: Console, fold: GitHubFold | GitLabFold | None = None) -> None:
         self._console = console
         self._fold = fold
         self._announced: set[str] = set()
-        # What one event has to say stays together.
+        # The lines of one event stay together.
         self._lock = threading.Lock()
 
     def __enter__(self) -> PlainDisplay:
@@ -35,7 +35,7 @@ class PlainDisplay:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Every line is out already."""
+        """Nothing to do: every line is written at once."""
 
     def __call__(self, event: Event) -> None:
         with self._lock:
@@ -53,7 +53,7 @@ class PlainDisplay:
                 self._finish(event)
 
     def _announce(self, transfer: Transfer) -> None:
-        """One line per file: progress is for terminals."""
+        """One line per file; progress is shown on terminals only."""
         if transfer.what not in self._announced:
             self._announced.add(transfer.what)
             size = f" ({size_text(transfer.total)})" if transfer.total is not None else ""
@@ -77,7 +77,7 @@ class PlainDisplay:
             for line in _log_lines(log):
                 self._write(line)
         finally:
-            # An open group would swallow all that follows.
+            # An open group would fold everything that follows.
             self._write(fold.closing(outcome.job))
 
     def _say(self, lines: Iterable[Line]) -> None:
@@ -87,14 +87,14 @@ class PlainDisplay:
             self._console.print(Text(line, style), soft_wrap=True)
 
     def _write(self, line: str) -> None:
-        """Past rich, which would take the control characters out."""
+        """Write without rich, which would remove the control characters."""
         self._console.file.write(line + "\n")
         self._console.file.flush()
 
 
 def _log_lines(log: Path) -> Iterator[str]:
     try:
-        # Only \n ends a line here: a \r inside is a progress bar's, which `clean` knows.
+        # Only \n ends a line: a \r inside belongs to a progress bar, and `clean` handles it.
         text = log.open(encoding="utf-8", errors="replace", newline="\n")
     except OSError as error:
         yield f"cannot read {one_line(str(log))}: {error.strerror}"

@@ -1,4 +1,4 @@
-"""What a release says of itself: each stage before it runs, and the question before what cannot be undone."""
+"""The texts of `release`: a line before each stage, its result, and the question before the upload."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Stage:
-    """One thing that a release does, and what holds when it is over; a dry run does nothing `after_sending`."""
+    """One stage of a release and its aim; a dry run skips the stages `after_sending`."""
 
     name: str
     aim: str
@@ -34,10 +34,10 @@ def fact_text(fact: str, console: Console) -> str:
 
 
 def skipped_text(console: Console) -> str:
-    return shown(console, styled([("yellow", "- not in a dry run: nothing was sent")]))
+    return shown(console, styled([("yellow", "- skipped: a dry run sends nothing")]))
 
 
 def question_text(file: Distribution, count: int, repository: Repository) -> str:
-    """Its answer is typed on the same line."""
+    """The question; the answer is typed on the same line."""
     files = count_text(count, "file")
     return f"Send {files} of {file.name} {file.version} to {one_line(repository.name)}? This cannot be undone. [y/N] "

@@ -1,4 +1,4 @@
-"""Plans and reports as tables for people, and the display that shows a run while it happens."""
+"""Plans and reports as tables, and the display of a run in progress."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
 
 
 def display(stream: TextIO, environ: Mapping[str, str]) -> LiveDisplay | PlainDisplay:
-    """A moving display on a terminal, plain lines anywhere else."""
+    """The listener for a stream: a live display on a terminal, plain lines elsewhere."""
     console, fold = console_for(stream, environ), fold_for(environ)
-    # FORCE_COLOR makes rich take a file for a terminal, and some CI services do offer a terminal.
+    # FORCE_COLOR makes rich treat a file as a terminal, and some CI services offer a terminal.
     if stream.isatty() and console.is_interactive and not fold:
         return LiveDisplay(console)
     return PlainDisplay(console, fold)
 
 
 def plan_text(plan: Plan, console: Console | None = None) -> str:
-    """The table of jobs and what was left out, as wide and as coloured as the console, or plain."""
+    """The table of jobs, then the targets that were left out; plain text without a console."""
     console = console or plain_console()
     if not plan.jobs:
         return shown(console, [*styled([("", "nothing to build")]), *_block(left_out_lines(plan))])
@@ -53,12 +53,12 @@ def plan_text(plan: Plan, console: Console | None = None) -> str:
 
 
 def summary_text(report: Report, console: Console | None = None) -> str:
-    """How every job ended, then what is wrong, then the whole run in a line."""
+    """The outcome of every job, then the problems, then the totals in one line."""
     console = console or plain_console()
     outcomes = report.outcomes
     parts: list[RenderableType] = []
     if outcomes:
-        # report.json has what a narrow terminal has no room for.
+        # A narrow terminal has no room for these columns; report.json has their values.
         parts.append(drawn(fitting(console, summary_columns(outcomes), outcomes), outcomes))
     for outcome in outcomes:
         if outcome.failure:
@@ -70,17 +70,17 @@ def summary_text(report: Report, console: Console | None = None) -> str:
 
 
 def _block(lines: Iterable[Line]) -> list[RenderableType]:
-    """The lines under an empty one, or nothing at all."""
+    """The lines after an empty line; nothing if there are none."""
     content = styled(lines)
     return ["", *content] if content else []
 
 
 def shown(console: Console, parts: Iterable[RenderableType]) -> str:
-    """Whatever rich can draw, as text of the console's width."""
+    """Draw renderables to text of the console's width."""
     from rich.console import Group
 
     with console.capture() as capture:
-        # In a group, as texts that are printed by themselves lose their no_wrap.
+        # In a group, because a text that is printed alone loses its no_wrap.
         console.print(Group(*parts), crop=False)
-    # rich fills blocks with spaces, which nobody wants to copy.
+    # rich pads blocks with spaces, which would be copied along.
     return re.sub(r" +$", "", capture.get(), flags=re.MULTILINE)

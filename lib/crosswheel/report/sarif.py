@@ -1,4 +1,4 @@
-"""What an audit found as SARIF 2.1.0, the format of code-scanning pages.
+"""Audit results as SARIF 2.1.0, the format of code-scanning pages.
 
 https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html
 """
@@ -25,7 +25,7 @@ _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sa
 
 
 def sarif_document(report: AuditReport, folders: Sequence[Path] = ()) -> Document:
-    """One run with a result for each finding; what concerns all wheels together stands at the first of `folders`."""
+    """One SARIF run with a result per finding; findings about all wheels are located at the first of `folders`."""
     numbers = {rule.code: number for number, rule in enumerate(ALL_RULES)}
     driver = {"name": "crosswheel", "version": __version__, "rules": [_rule(rule) for rule in ALL_RULES]}
     results = [_result(finding, path, numbers[finding.rule]) for path, finding in _placed(report, folders)]
@@ -50,7 +50,7 @@ def _rule(rule: Worded) -> Document:
 
 
 def _placed(report: AuditReport, folders: Sequence[Path]) -> Iterator[tuple[Path, Finding]]:
-    """Every finding with the file or folder that it is about."""
+    """Every finding with its file or folder."""
     for audit in report.audits:
         yield from ((audit.path, finding) for finding in audit.findings)
     files = {path.name: path for path in (*(audit.path for audit in report.audits), *report.sdists)}
@@ -63,7 +63,7 @@ def _result(finding: Finding, path: Path, number: int) -> Document:
     text = f"{one_line(finding.message)} ({evidence})" if evidence else one_line(finding.message)
     text = text.replace("](", "] (")  # [words](address) is a link (3.11.6)
     place: Document = {
-        # No line is meant, but GitHub shows nothing that has none.
+        # Line 1 has no meaning here, but GitHub does not show results without a line.
         "physicalLocation": {"artifactLocation": {"uri": _uri(path)}, "region": {"startLine": 1}}
     }
     if finding.member:
@@ -75,14 +75,14 @@ def _result(finding: Finding, path: Path, number: int) -> Document:
         "level": finding.level,
         "message": {"text": text},
         "locations": [place],
-        # An empty list says that it is not suppressed; none at all, that nobody knows.
+        # An empty list means "not suppressed"; a missing list means "unknown".
         "suppressions": [off] if finding.ignored else [],
         "partialFingerprints": {"primaryLocationLineHash": _fingerprint(finding, path)},
     }
 
 
 def _uri(path: Path) -> str:
-    """Relative to the current folder, where a checkout is, for what lies in it."""
+    """The URI of a path: relative if the path is below the current folder, which is the checkout in CI."""
     whole = Path(os.path.abspath(path))  # noqa: PTH100 - a link keeps its own name
     if whole.is_relative_to(Path.cwd()):
         return quote(os.fsencode(whole.relative_to(Path.cwd())))
@@ -90,7 +90,7 @@ def _uri(path: Path) -> str:
 
 
 def _fingerprint(finding: Finding, path: Path) -> str:
-    """The same for the next version's wheel of that tag, so that what was known stays known."""
+    """A fingerprint without the version, so that the finding in the next version's wheel counts as the same."""
     name, _, rest = path.name.partition("-")
     tag = rest.partition("-")[2]
     text = f"{finding.rule}\0{name}\0{tag}\0{finding.member}"
@@ -98,7 +98,7 @@ def _fingerprint(finding: Finding, path: Path) -> str:
 
 
 def _told_apart(results: Sequence[Document]) -> Iterator[Document]:
-    """With a number after the fingerprint, for there may be more of one kind in one place."""
+    """The fingerprint with a number, because one place may have several findings of one rule."""
     seen: Counter[str] = Counter()
     for result in results:
         same = result["partialFingerprints"]["primaryLocationLineHash"]

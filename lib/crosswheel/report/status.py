@@ -1,4 +1,4 @@
-"""How far a release has come, for people and for machines."""
+"""The status of a release as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _STYLES = {"✔": "green", "✘": "red", "-": "dim"}
 
 
 def status_text(status: ReleaseStatus, console: Console | None = None) -> str:
-    """The table, why wheels are untested, what users of the last release would miss, and all of it in a line."""
+    """The table, untested and yanked wheels, platforms that the release loses, and the totals in one line."""
     console = console or plain_console()
     table = drawn(fitting(console, _columns(), status.standings), status.standings)
     lines = [*_untested_lines(status), *_yanked_lines(status), *_lacking_lines(status), _closing(status)]
@@ -71,7 +71,7 @@ def _subject_style(standing: Standing) -> str:
 
 
 def _untested_lines(status: ReleaseStatus) -> Iterator[Line]:
-    """Each reason once."""
+    """One line per reason."""
     subjects: dict[str, list[str]] = {}
     for standing in status.standings:
         if standing.untested:
@@ -86,12 +86,12 @@ def _yanked_lines(status: ReleaseStatus) -> Iterator[Line]:
 
 
 def _lacking_lines(status: ReleaseStatus) -> Iterator[Line]:
-    """By the file of the last release, whose users have nothing to go on to."""
+    """The lost platforms, grouped by the file of the previous release that supports them."""
     places: dict[str, list[Lack]] = {}
     for lack in status.lacking:
         places.setdefault(lack.file, []).append(lack)
     if places:
-        yield "bold red", f"{status.last} has these, and {status.version} has not"
+        yield "bold red", f"{status.last} supports these, {status.version} does not"
     for file, those in places.items():
         yield "red", f"    {', '.join(str(lack.place) for lack in those)} ({one_line(file)})"
 

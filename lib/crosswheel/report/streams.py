@@ -1,4 +1,4 @@
-"""Standard output and standard error: a reader may leave before the end, and text of others may not steer him."""
+"""Standard output and standard error, guarded: readers may leave early, and texts cannot control the terminal."""
 
 from __future__ import annotations
 
@@ -20,15 +20,13 @@ _STANDARD = (0, 1, 2)
 
 @contextmanager
 def standard_output() -> Iterator[TextIO]:
-    """Where a verb prints.
+    """The stream that a verb prints to.
 
-    What is written after the reader has left, as `head` does, is lost: the work goes on, and the exit code tells how
-    it ended. Raises UsageError where standard output is closed, and OSError where the last lines cannot be written.
+    When the reader leaves early, as `head` does, further output is dropped; the work continues, and the exit code tells
+    the result. Raises UsageError if standard output is closed, OSError if the last lines cannot be written.
     """
     if sys.stdout is None:
-        raise UsageError(
-            "standard output is closed, so nothing can be shown", hint="crosswheel ... > FILE, or > /dev/null"
-        )
+        raise UsageError("standard output is closed", hint="crosswheel ... > FILE, or > /dev/null")
     stream = _leavable(sys.stdout)
     try:
         yield stream
@@ -38,10 +36,10 @@ def standard_output() -> Iterator[TextIO]:
 
 @contextmanager
 def guarded_streams() -> Iterator[None]:
-    """For a process of our own: what libraries print is guarded too, and no file gets a number of a closed stream."""
+    """For the console command: guard what libraries print, and keep the numbers 0 to 2 from becoming other files."""
     for number in _STANDARD:
         if not _is_open(number):
-            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # it gets the lowest number that is free
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # gets the lowest free number
     streams = sys.stdout, sys.stderr
     if sys.stdout is not None:
         sys.stdout = _leavable(sys.stdout)
@@ -57,7 +55,7 @@ def guarded_streams() -> Iterator[None]:
 
 
 class GuardedErrors(io.TextIOBase):
-    """Standard error for messages of any library, and for tracebacks; `stream` is for who cleans text himself."""
+    """Standard error that cleans every text; `stream` is the unguarded one, for text that is already clean."""
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__()
@@ -83,7 +81,7 @@ class GuardedErrors(io.TextIOBase):
 
 
 class _Leavable(io.FileIO):
-    """A pipe whose reader may go away, or a file on a disk that fills up, which is told once."""
+    """A stream that drops output once its reader has left, and reports a full disk once."""
 
     _lost = False
 
@@ -99,7 +97,7 @@ class _Leavable(io.FileIO):
 
 
 def _leavable(stream: TextIO) -> TextIO:
-    """The same stream, where it is a real one; a test's, or a notebook's, is taken as it is."""
+    """Wrap a real stream; the replacement of a test or a notebook is used unchanged."""
     if not isinstance(stream, io.TextIOWrapper) or isinstance(getattr(stream.buffer, "raw", None), _Leavable):
         return stream
     stream.flush()

@@ -1,4 +1,4 @@
-"""Tables that give up columns, the dispensable ones first, where the console is too narrow for all of them."""
+"""Tables that drop columns, the least important first, where the console is too narrow."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Row = TypeVar("Row")
 
 @dataclass(frozen=True)
 class Column(Generic[Row]):
-    """One column; those with the highest `spare` go first, those with 0 stay. Cells may wrap where it is `prose`."""
+    """One column; columns with the highest `spare` are dropped first, 0 never; cells of `prose` may wrap."""
 
     name: str
     cell: Callable[[Row], str]
@@ -31,7 +31,7 @@ class Column(Generic[Row]):
 
 
 def fitting(console: Console, columns: Sequence[Column[Row]], rows: Sequence[Row]) -> Sequence[Column[Row]]:
-    """The columns that the console has room for."""
+    """The columns that fit on the console."""
     unbounded = console.options.update(width=UNWRAPPED)
     while console.measure(drawn(columns, rows), options=unbounded).maximum > console.width:
         most = max(column.spare for column in columns)

@@ -1,4 +1,4 @@
-"""A report counted: how many wheels, how many failures, what never ran."""
+"""Counts of a report: wheels, failures, unfinished jobs."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ TEST_STEP = "test"
 
 @dataclass(frozen=True)
 class Tally:
-    """A report in numbers; `unfinished` are jobs of the plan without an outcome, `wheels` has each file once.
+    """Counts of a report; `unfinished` has the jobs of the plan without an outcome, `wheels` each file once.
 
-    `hits` are compiles that a compiler cache served, `misses` the others.
+    `hits` counts compiles that a compiler cache served, `misses` all other compiles.
     """
 
     jobs: int
@@ -34,18 +34,18 @@ class Tally:
 
     @property
     def served(self) -> int:
-        """How many targets have a wheel, their own or another's."""
+        """The number of targets with a wheel, their own or that of another target."""
         return self.built + self.kept + self.reused + self.pure
 
 
 def tested(outcome: Outcome) -> bool:
-    """Whether the wheel ran on its architecture, in this run or an earlier one."""
+    """Whether the wheel was tested on its architecture, in this run or an earlier one."""
     return outcome.tested_before or any(step.step == TEST_STEP for step in outcome.steps)
 
 
 def tally(report: Report) -> Tally:
     count = Counter(outcome.status for outcome in report.outcomes)
-    # By target: a job may have ended on another engine than it was planned for.
+    # By target, because a job may end on another engine than the planned one.
     done = {outcome.job.target for outcome in report.outcomes}
     unfinished = tuple(job for job in report.plan.jobs if job.target not in done)
     served = [outcome for outcome in report.outcomes if outcome.ok]

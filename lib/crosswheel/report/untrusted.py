@@ -1,4 +1,4 @@
-"""Text that others wrote (log lines, file names, error messages), made safe to show on a terminal and in a CI log."""
+"""Untrusted text (log lines, file names, error messages), made safe for terminals and CI logs."""
 
 from __future__ import annotations
 
@@ -16,45 +16,45 @@ _ESCAPE_SEQUENCE = re.compile(
     r"|\x1b[PX^_][^\x1b]*(?:\x1b\\)?"
     r"|\x1b[ -/]*[0-~]"
 )
-# The older commands of CI runners, `##[add-mask]` and `##vso[task.setvariable]`, count anywhere in a line.
+# CI runners obey the older commands, `##[add-mask]` and `##vso[task.setvariable]`, anywhere in a line.
 _HASH_COMMAND = re.compile(r"##(?=\w*\[)")
 _COLON_COMMAND = re.compile(r"(?<!\S)::")
-# Compiler command lines can be enormous, and wrapping one puts any part of it at the start of a line.
+# Compiler command lines can be very long, and wrapping can put any part of one at the start of a line.
 _LONGEST = 2000
 
 
 def clean(line: str) -> str:
-    """One line as a terminal would finally show it: no escapes, no invisible characters, no `##[command]`."""
+    """One line as a terminal shows it in the end: no escapes, no invisible characters, no `##[command]`."""
     return _visible(_ESCAPE_SEQUENCE.sub("", line).rstrip("\r\n").rpartition("\r")[2].expandtabs())
 
 
 def one_line(text: str) -> str:
-    """Any text as a single line that starts no `::workflow command::`, wherever it is wrapped."""
+    """Any text as a single line that cannot start a `::workflow command::`, even where it is wrapped."""
     joined = " ".join(word for part in text.splitlines() for word in clean(part).split())
     calm = _COLON_COMMAND.sub(": :", joined)
     return calm if len(calm) <= _LONGEST else calm[: _LONGEST - 1] + "…"
 
 
 def lines(text: str) -> Iterator[str]:
-    """The lines of a message, each as `one_line` makes it but with its indentation."""
+    """The lines of a message, each cleaned by `one_line`, with its indentation."""
     for part in text.splitlines():
         shown = clean(part)
         yield " " * (len(shown) - len(shown.lstrip())) + one_line(shown)
 
 
 def error_text(error: BaseException) -> str:
-    """What is shown of an error that ends a run: its own words, or the traceback of a fault that nobody foresaw."""
+    """The text of an error that ends a run: its message, or the traceback of an unexpected exception."""
     if isinstance(error, CrosswheelError):
         return "\n".join(lines(str(error)))
     told = lines("".join(traceback.format_exception(type(error), error, error.__traceback__)))
-    return "\n".join(["this is a fault of crosswheel itself: please report it, with these lines", *told])
+    return "\n".join(["this is a bug in crosswheel: please report it with these lines", *told])
 
 
 @dataclass
 class Guard:
-    """Makes a stream of text harmless, piece by piece: the last border, for text that nobody has cleaned before it.
+    """Cleans a stream of text piece by piece: the last line of defence for text that was not cleaned before.
 
-    Where a line begins has to be remembered: only there does a `::workflow command::` count.
+    It remembers whether it is at the start of a line: a `::workflow command::` counts only there.
     """
 
     _fresh: bool = True
@@ -73,5 +73,5 @@ class Guard:
 
 
 def _visible(text: str) -> str:
-    """Without characters that show nothing, and with `##[command]` broken."""
+    """The text without invisible characters, and with `##[command]` broken up."""
     return _HASH_COMMAND.sub("# #", text if text.isprintable() else "".join(filter(str.isprintable, text)))

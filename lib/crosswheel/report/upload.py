@@ -1,4 +1,4 @@
-"""What was sent to an index, for people and for machines."""
+"""The result of an upload as text and as JSON."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sending:
-    """The files of a release, and what was sent of them. In a dry run: what would be sent."""
+    """The files of a release, and those of them that were sent; in a dry run, those that would be sent."""
 
     repository: Repository
     distributions: tuple[Distribution, ...]
@@ -41,7 +41,7 @@ _STYLES = {"there": "", "sent": "green", "missing": "yellow"}
 
 
 def upload_text(sending: Sending, console: Console | None = None) -> str:
-    """A line for each file, and the whole in another."""
+    """One line per file, then the totals."""
     return shown(console or plain_console(), styled([*_file_lines(sending), *_unseen(sending), _closing(sending)]))
 
 
@@ -71,15 +71,16 @@ def _file_lines(sending: Sending) -> Iterator[Line]:
 def _unseen(sending: Sending) -> Iterator[Line]:
     if sending.sent.unseen:
         reason = reason_text(sending.sent.unseen)
-        yield "yellow", f"nobody could look whether {one_line(sending.repository.name)} lists what it took: {reason}"
+        yield "yellow", f"could not check whether {one_line(sending.repository.name)} lists the files: {reason}"
 
 
 def _closing(sending: Sending) -> Line:
     name = one_line(sending.repository.name)
     sent, there = len(sending.sent.files), len(sending.distributions) - len(sending.sent.files)
     if sending.dry_run:
-        return "bold yellow" if sent else "bold green", f"{count_text(sent, 'file')} to send to {name}, {there} there"
-    parts = (f"{count_text(sent, 'file')} sent to {name}, {there} there before", seconds_text(sending.seconds))
+        style = "bold yellow" if sent else "bold green"
+        return style, f"{count_text(sent, 'file')} to send to {name}, {there} already there"
+    parts = (f"{count_text(sent, 'file')} sent to {name}, {there} already there", seconds_text(sending.seconds))
     return "bold green", " · ".join(parts)
 
 

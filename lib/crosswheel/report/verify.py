@@ -1,4 +1,4 @@
-"""What an index was found to serve, for people and for machines."""
+"""The result of a verification as text and as JSON."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def verify_text(verification: Verification, console: Console | None = None) -> str:
-    """A line for each file and each target, with what differs under it; then the whole in another."""
+    """One line per file and per target, with differences below it, then the totals."""
     lines = [
         *_file_lines(verification),
         *_other_lines(verification),
@@ -74,7 +74,7 @@ def _target_lines(verification: Verification) -> Iterator[Line]:
 
 
 def _other_lines(verification: Verification) -> Iterator[Line]:
-    """What differs elsewhere than in a file of the wheelhouse: files besides, and targets."""
+    """Differences that concern no file of the wheelhouse: extra files, and targets."""
     ours = {file.filename for file in verification.files}
     for subject in dict.fromkeys(difference.subject for difference in verification.differences):
         if subject not in ours:
@@ -90,9 +90,9 @@ def _differences(verification: Verification, subject: str) -> Iterator[Line]:
 
 def _note_lines(verification: Verification) -> Iterator[Line]:
     if verification.untold and verification.published:
-        yield "", f"not compared, for the index does not tell: {', '.join(verification.untold)}"
+        yield "", f"not compared, the index does not state: {', '.join(verification.untold)}"
     if verification.choices and verification.unchosen:
-        yield "yellow", f"taken for no target: {names_text([one_line(name) for name in verification.unchosen])}"
+        yield "yellow", f"chosen for no target: {names_text([one_line(name) for name in verification.unchosen])}"
 
 
 def _closing(verification: Verification) -> Line:
@@ -100,7 +100,7 @@ def _closing(verification: Verification) -> Line:
     differ = f"{count_text(len(verification.differences), 'difference')} between {release} and {name}"
     chosen = f"chosen for {count_text(len(verification.choices), 'target')}"
     parts = [
-        f"{name} serves {release} as it was built" if verification.ok else differ,
+        f"{name} serves {release} exactly as built" if verification.ok else differ,
         count_text(len(verification.files), "file"),
         chosen if verification.choices else "pip was not asked",
         *([f"audited {one_line(verification.fetched)}"] if verification.fetched else []),

@@ -1,4 +1,4 @@
-"""How we say it: sizes, times, outcomes and failures as plain text, the same words on every terminal and page."""
+"""Plain text for sizes, times, outcomes and failures; terminals, logs and Markdown share it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from crosswheel.model.job import Chore, Difference, Finding, Job, Level, Outcome
 from crosswheel.report.tally import Tally, tally
 from crosswheel.report.untrusted import lines, one_line
 
-# A line with the rich style it is shown in where there are colours.
+# (rich style, text) of one line
 Line: TypeAlias = tuple[str, str]
-# Commands to type are never wrapped: a line break in what one copies would run half of it.
+# Style of commands, which are never wrapped: a line break in a copied command would run half of it.
 COMMAND = "bold"
 
 MARKS: dict[Status, str] = {"built": "✔", "kept": "✔", "reused": "↺", "pure": "↺", "failed": "✘", "cancelled": "-"}
@@ -30,7 +30,7 @@ STYLES: dict[Status, str] = {
     "cancelled": "yellow",
 }
 
-# Wide enough for cp313t-manylinux_2_28_aarch64, so that the words after most targets stand in one column.
+# Wide enough for cp313t-manylinux_2_28_aarch64, so that the words after most targets are aligned.
 _TARGET_WIDTH = 29
 _TAIL_LINES = 15
 _NAMES = 12
@@ -53,7 +53,7 @@ def seconds_text(seconds: float) -> str:
 
 
 def about_text(seconds: float) -> str:
-    """As exact as an estimate is: ``8 s``, ``3 min``, ``2.5 h``."""
+    """An estimated time, coarse: ``8 s``, ``3 min``, ``2.5 h``."""
     if seconds < 90:  # noqa: PLR2004 - nobody counts further in seconds
         return f"{math.ceil(seconds)} s"
     minutes = seconds / 60
@@ -81,7 +81,7 @@ def count_text(count: int, noun: str) -> str:
 
 
 def names_text(names: Sequence[str]) -> str:
-    """The first few names, and how many more there are."""
+    """The first names, and the number of the others: ``a, b and 3 more``."""
     shown = ", ".join(names[:_NAMES])
     return f"{shown} and {len(names) - _NAMES} more" if len(names) > _NAMES else shown
 
@@ -91,7 +91,7 @@ def job_text(job: Job, words: str) -> str:
 
 
 def headline(outcome: Outcome) -> str:
-    """One line for a finished job."""
+    """The line of a finished job."""
     return f"{MARKS[outcome.status]} {job_text(outcome.job, _ending(outcome))}"
 
 
@@ -110,7 +110,7 @@ def _ending(outcome: Outcome) -> str:
 
 
 def failure_lines(outcome: Outcome) -> Iterator[Line]:
-    """What went wrong, what to type next, and the end of the log; to stand under the headline of a failed job."""
+    """The lines below the headline of a failed job: message, hint, and the end of the log."""
     failure = outcome.failure
     if not failure:
         return
@@ -122,20 +122,20 @@ def failure_lines(outcome: Outcome) -> Iterator[Line]:
 
 
 def remark_lines(outcome: Outcome) -> Iterator[Line]:
-    """What is to be said of a job beside its line in the table."""
+    """All lines about a job beside its row in the table."""
     yield from note_lines(outcome)
     yield from finding_lines(outcome)
     yield from difference_lines(outcome)
 
 
 def note_lines(outcome: Outcome) -> Iterator[Line]:
-    """Which wheel serves a target that has none of its own."""
+    """The wheel that serves a target without a wheel of its own."""
     if outcome.note and outcome.status != "kept":
         yield STYLES[outcome.status], f"{MARKS[outcome.status]} {outcome.job.target}: {one_line(outcome.note)}"
 
 
 def finding_lines(outcome: Outcome) -> Iterator[Line]:
-    """The audit's errors and warnings; its notes are in the report only."""
+    """The errors and warnings of the audit; its notes are in the report only."""
     for finding in outcome.findings:
         if finding.level == "note":
             continue
@@ -147,7 +147,7 @@ def finding_lines(outcome: Outcome) -> Iterator[Line]:
 
 
 def difference_lines(outcome: Outcome) -> Iterator[Line]:
-    """What a second build made otherwise, and why; what merely follows from that is in the report only."""
+    """The differences of a second build with their causes; those that follow from others are in the report only."""
     told = [difference for difference in outcome.differences if not difference.cause.startswith("follows ")]
     for difference in told[:_NAMES]:
         where = f", {one_line(difference.where)}" if difference.where else ""
@@ -167,28 +167,28 @@ def finding_style(finding: Finding) -> str:
 
 
 def finding_text(finding: Finding) -> str:
-    """The rule and its words."""
+    """Level, code and message of a finding."""
     off = f"switched off ({one_line(finding.ignored)}), " if finding.ignored else ""
     return f"{off}{finding.level} {one_line(finding.rule)}: {one_line(finding.message)}"
 
 
 def evidence_text(finding: Finding) -> str:
-    """Where, and what was found in place of what: empty where there is nothing to say."""
+    """The member, what was found and what was expected; empty if the finding has none of these."""
     found = f"found {one_line(finding.found)}" if finding.found else ""
     expected = f"expected {one_line(finding.expected)}" if finding.expected else ""
     return ", ".join(part for part in (one_line(finding.member), found, expected) if part)
 
 
 def reason_text(text: str) -> str:
-    """A reason in one line, with images as people read them: ``manylinux2014_aarch64@sha256:0123456789ab``.
+    """A reason in one line, with short image digests: ``manylinux2014_aarch64@sha256:0123456789ab``.
 
-    JSON has their digests whole.
+    JSON has the full digests.
     """
     return _DIGEST.sub(r"\1", one_line(text))
 
 
 def refusal_lines(plan: Plan) -> Iterator[Line]:
-    """Why engines were not taken, each reason once: for where the table has no column for it."""
+    """The reasons why engines were not chosen, each once; for tables without room for that column."""
     refusals = Counter((refusal.engine, refusal.reason) for job in plan.jobs for refusal in job.refused)
     if refusals:
         yield "bold", "refused"
@@ -198,7 +198,7 @@ def refusal_lines(plan: Plan) -> Iterator[Line]:
 
 @dataclass(frozen=True)
 class LeftOutGroup:
-    """Targets that were left out for one and the same reason."""
+    """Targets that were left out for the same reason."""
 
     names: tuple[str, ...]
     reason: str
@@ -207,7 +207,7 @@ class LeftOutGroup:
 
 
 def left_out_groups(plan: Plan) -> list[LeftOutGroup]:
-    """What was left out, the targets that were asked for first, otherwise in the order of the plan."""
+    """The targets that were left out, grouped by reason: requested ones first, then in the order of the plan."""
     names: dict[tuple[bool, str, str], list[str]] = {}
     for left_out in sorted(plan.left_out, key=lambda left_out: not left_out.asked_for):
         why = (left_out.asked_for, reason_text(left_out.reason), one_line(left_out.hint))
@@ -218,7 +218,7 @@ def left_out_groups(plan: Plan) -> list[LeftOutGroup]:
 def left_out_lines(plan: Plan) -> Iterator[Line]:
     heading = ""
     for group in left_out_groups(plan):
-        new_heading = "left out, though asked for" if group.asked_for else "left out"
+        new_heading = "left out, although requested" if group.asked_for else "left out"
         if new_heading != heading:
             yield "bold yellow" if group.asked_for else "bold", new_heading
             heading = new_heading
@@ -228,14 +228,14 @@ def left_out_lines(plan: Plan) -> Iterator[Line]:
 
 
 def closing_lines(report: Report) -> Iterator[Line]:
-    """The whole run in one line, and what the wheels were not put to."""
+    """The totals of the run in one line, then a line per reason for untested wheels."""
     count = tally(report)
     asked = sum(left_out.asked_for for left_out in report.plan.left_out)
     others = {
         "failed": count.failed,
         "cancelled": count.cancelled,
         "unfinished": len(count.unfinished),
-        "left out though asked for": asked,
+        "left out although requested": asked,
         "not reproducible": count.irreproducible,
     }
     parts = [
@@ -260,7 +260,7 @@ def _wheels_text(count: Tally) -> str:
 
 
 def _untested_texts(count: Tally) -> Iterator[str]:
-    """A line for each reason why wheels were not tried."""
+    """One line per reason for untested wheels."""
     targets: dict[str, list[str]] = {}
     for outcome in count.untested:
         targets.setdefault(reason_text(outcome.untested), []).append(str(outcome.job.target))
@@ -270,13 +270,13 @@ def _untested_texts(count: Tally) -> Iterator[str]:
 
 
 def estimate_lines(plan: Plan) -> Iterator[Line]:
-    """How long it may take, where earlier runs tell; what is still there from them takes next to nothing."""
+    """The estimated time, if earlier runs give one; unchanged wheels take almost none."""
     if plan.seconds is not None:
-        yield "", f"about {about_text(plan.seconds)}, by what earlier runs took; less for what has not changed since"
+        yield "", f"about {about_text(plan.seconds)}, estimated from earlier runs; unchanged targets take less"
 
 
 def plan_untested_lines(plan: Plan) -> Iterator[Line]:
-    """Which wheels nothing will try, and why, each reason once."""
+    """The wheels that will not be tested, one line per reason."""
     targets: dict[str, list[str]] = {}
     for job in plan.jobs:
         if job.untested:

@@ -382,7 +382,7 @@ def test_the_verb_shows_what_there_is_and_where_the_engine_is_not(filled: Path, 
     assert "4.0 KiB" in text
     assert "of another version" in text
     assert f"this machine: 5.0 KiB of 10.0 GiB in {filled}\n" in text
-    assert "Docker host: not looked into: asking the Docker Engine unix:///nowhere/docker.sock: no Docker" in text
+    assert "Docker host: cannot be read: asking the Docker Engine unix:///nowhere/docker.sock: no Docker" in text
     assert len(local_holdings(filled)) == 3
 
 
@@ -427,7 +427,7 @@ def test_a_run_that_finds_too_much_removes_what_it_did_not_use(
         keep_within_limit(site, events.append)
         assert names(local_holdings(filled)) == ["bbb"]
         (note,) = (event.text for event in events if isinstance(event, Note))
-        assert note.startswith("removed 2 things that nobody had used for longest, 3.0 KiB: caches may have 0 B")
+        assert note.startswith("removed the 2 things used least recently, 3.0 KiB: the limit of caches is 0 B")
         # The next run does not look again.
         put(filled, "journal/tiny/ccc", days=1)
         keep_within_limit(site, events.append)

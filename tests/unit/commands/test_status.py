@@ -136,7 +136,7 @@ def test_what_users_of_the_last_release_would_miss() -> None:
     done = replace(status(rows), last="0.9", lacking=(lack,))
     assert not done.complete
     text = status_text(done)
-    assert "0.9 has these, and 1.0 has not" in text
+    assert "0.9 supports these, 1.0 does not" in text
     assert "tiny 1.0 on real: not complete · 2 of 2 · 1 lost since 0.9" in text
     assert status_document(done)["lacking"] == [{"place": str(lack.place), "file": lack.file}]
 

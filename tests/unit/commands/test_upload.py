@@ -314,7 +314,7 @@ def test_an_index_without_hashes_is_not_taken_for_one_with_other_bytes(
 def test_that_nobody_could_look_is_said_so(server: UploadServer, tmp_path: Path) -> None:
     server.unreadable_after = 3
     text = run(tmp_path, server, patience=0)
-    assert f"nobody could look whether {server.url} lists what it took: reading the page of tiny on " in text
+    assert f"could not check whether {server.url} lists the files: reading the page of tiny on " in text
     assert json.loads((tmp_path / "upload.json").read_text())["unseen"].startswith("reading the page of tiny on ")
 
 
@@ -585,13 +585,13 @@ def test_the_verb_sends_a_folder_and_says_what_it_sent(
 ) -> None:
     dry = run(tmp_path, server, **{"dry-run": True})
     assert server.sent == []
-    assert dry.splitlines()[-1] == f"3 files to send to {server.url}, 0 there"
+    assert dry.splitlines()[-1] == f"3 files to send to {server.url}, 0 already there"
     assert states(tmp_path) == [(name, "missing") for name in (*WHEELS, SDIST)]
     text = run(tmp_path, server)
     assert f"sending {SDIST} (" in text
-    assert text.splitlines()[-1].startswith(f"3 files sent to {server.url}, 0 there before · ")
+    assert text.splitlines()[-1].startswith(f"3 files sent to {server.url}, 0 already there · ")
     assert states(tmp_path) == [(name, "sent") for name in (*WHEELS, SDIST)]
-    assert run(tmp_path, server).splitlines()[-1].startswith(f"0 files sent to {server.url}, 3 there before · ")
+    assert run(tmp_path, server).splitlines()[-1].startswith(f"0 files sent to {server.url}, 3 already there · ")
     assert states(tmp_path) == [(name, "there") for name in (*WHEELS, SDIST)]
     assert capsys.readouterr() == ("", "")  # twine is heard nowhere
 

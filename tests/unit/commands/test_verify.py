@@ -395,7 +395,7 @@ def test_the_verb_tells_files_and_targets(release: Release) -> None:
     code, text, document = run(release)
     assert code == 0, text
     assert "✔ cp313-manylinux2014_aarch64  tiny-1.0-cp313" in text
-    assert "serves tiny 1.0 as it was built · 1 file · chosen for 1 target · audited tiny-1.0-cp313" in text
+    assert "serves tiny 1.0 exactly as built · 1 file · chosen for 1 target · audited tiny-1.0-cp313" in text
     assert (document["kind"], document["ok"], document["differences"]) == ("verify", True, [])
     assert [(file["file"], file["state"], file["targets"]) for file in document["files"]] == [
         (wheel.name, "same", ["cp313-manylinux2014_aarch64"])

@@ -301,7 +301,7 @@ def test_a_full_disk_is_named_and_leaves_no_half_wheel(yard: Yard, monkeypatch: 
     assert failure
     assert (failure.kind, failure.exit_code) == ("DiskFull", 12)
     assert failure.message.startswith(f"no space left: {yard.folder}/wheelhouse/.tiny-1.0-cp311-")
-    assert failure.hint == "df -h; then free some, or set TMPDIR to a larger disk"
+    assert failure.hint == "df -h; then free some space, or set TMPDIR to a larger disk"
     assert yard.files() == []
 
 

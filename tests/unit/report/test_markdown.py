@@ -8,7 +8,7 @@ from crosswheel.report.markdown import report_markdown
 PAGE = """\
 ### crosswheel: demo-1.0.tar.gz
 
-**3 of 4 targets served by 2 wheels in wheelhouse/ · 1 failed · 1 left out though asked for · 41.2 s**
+**3 of 4 targets served by 2 wheels in wheelhouse/ · 1 failed · 1 left out although requested · 41.2 s**
 
 **NOT TESTED: no step ran these wheels on their targets**
 
@@ -38,7 +38,7 @@ log: logs/cp313t-manylinux_2_28_aarch64.log
     - fix: exclude tests in the build backend
 - ↺ cp313-manylinux2014_aarch64: the abi3 wheel of cp312-manylinux2014_aarch64
 - ↺ cp314-musllinux_1_2_x86_64: demo-1.0-py3-none-any.whl fits all
-- left out, though asked for
+- left out, although requested
   - cp39-manylinux2014_aarch64: requires-python is &#62;=3.10
 - left out
   - cp310-manylinux2014_aarch64, cp310-musllinux_1_2_aarch64: no CPython 3.10 on this machine

@@ -42,7 +42,7 @@ cp313-manylinux2014_aarch64    cross   3.13.2  zig is a compiler for it  native:
 cp313t-manylinux_2_28_aarch64  cross   3.13.2  zig is a compiler for it  native: this machine is x86_64
 cp314-musllinux_1_2_x86_64     native          zig is a compiler for it
 
-left out, though asked for
+left out, although requested
   cp39-manylinux2014_aarch64: requires-python is >=3.10
 left out
   cp310-manylinux2014_aarch64, cp310-musllinux_1_2_aarch64: no CPython 3.10 on this machine
@@ -59,7 +59,7 @@ cp314-musllinux_1_2_x86_64     native          zig is a compiler for it
 refused
   native for 3 targets: this machine is x86_64
 
-left out, though asked for
+left out, although requested
   cp39-manylinux2014_aarch64: requires-python is >=3.10
 left out
   cp310-manylinux2014_aarch64, cp310-musllinux_1_2_aarch64: no CPython 3.10 on
@@ -88,13 +88,13 @@ target                           engine  result   build  repair  audit     size 
 ↺ cp313-manylinux2014_aarch64: the abi3 wheel of cp312-manylinux2014_aarch64
 ↺ cp314-musllinux_1_2_x86_64: demo-1.0-py3-none-any.whl fits all
 
-left out, though asked for
+left out, although requested
   cp39-manylinux2014_aarch64: requires-python is >=3.10
 left out
   cp310-manylinux2014_aarch64, cp310-musllinux_1_2_aarch64: no CPython 3.10 on this machine
     try: uv python install 3.10
 
-3 of 4 targets served by 2 wheels in wheelhouse/ · 1 failed · 1 left out though asked for · 41.2 s
+3 of 4 targets served by 2 wheels in wheelhouse/ · 1 failed · 1 left out although requested · 41.2 s
 NOT TESTED: no step ran these wheels on their targets
 """.format(abi3="cp312-abi3-manylinux_2_17_aarch64.manylinux2014_aarch64")
 

@@ -155,7 +155,7 @@ def test_the_table_has_a_row_for_everything() -> None:
 
 
 def test_that_nothing_is_missing_is_said() -> None:
-    assert diagnosis_text(Diagnosis(MACHINE, (place(NATIVE),), ())).endswith("\n\nnothing is missing\n")
+    assert diagnosis_text(Diagnosis(MACHINE, (place(NATIVE),), ())).endswith("\n\nno problems found\n")
 
 
 def test_machines_read_the_same() -> None:
