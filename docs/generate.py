@@ -11,9 +11,10 @@ from crosswheel.model.options import Option, json_schema, options
 
 _HEAD = """# Options
 
-Every option, as `[tool.crosswheel]` in pyproject.toml and as a flag (`nox -s wheels-aarch64 -- --policy X`,
-`invoke wheels --policy X`, `crosswheel wheels --policy X`). A flag wins over the file; as a flag, a list is written
-with commas. This page and [crosswheel.schema.json](crosswheel.schema.json), for editors, are written by `nox -s docs`.
+Every option has one name, in `[tool.crosswheel]` of pyproject.toml and as a flag (`nox -s wheels-aarch64 -- --policy X`,
+`invoke wheels --policy X`, `crosswheel wheels --policy X`). A flag overrides the file. A flag takes a list with commas:
+`--python cp312,cp313`. `nox -s docs` writes this page and [crosswheel.schema.json](crosswheel.schema.json), the schema
+for editors.
 
 | option | where | default | what it does |
 |---|---|---|---|
