@@ -1,4 +1,4 @@
-"""Writes what is derived from the code: docs/options.md, docs/rules.md and docs/crosswheel.schema.json."""
+"""Write the generated pages: docs/options.md, docs/rules.md and docs/crosswheel.schema.json."""
 
 from __future__ import annotations
 
@@ -11,25 +11,24 @@ from crosswheel.model.options import Option, json_schema, options
 
 _HEAD = """# Options
 
-Every option has one name, in `[tool.crosswheel]` of pyproject.toml and as a flag (`nox -s wheels-aarch64 -- --policy X`,
-`invoke wheels --policy X`, `crosswheel wheels --policy X`). A flag overrides the file. A flag takes a list with commas:
-`--python cp312,cp313`. `nox -s docs` writes this page and [crosswheel.schema.json](crosswheel.schema.json), the schema
-for editors.
+Every option has the same name in `[tool.crosswheel]` of pyproject.toml and as a flag (`nox -s wheels -- --policy X`,
+`invoke wheels --policy X`, `crosswheel wheels --policy X`). A flag overrides the file. As a flag, a list is written
+with commas: `--python cp312,cp313`. `nox -s docs` writes this page and
+[crosswheel.schema.json](crosswheel.schema.json), the schema for editors.
 
 | option | where | default | what it does |
 |---|---|---|---|
 """
-_RULES_HEAD = """# What audit checks
+_RULES_HEAD = """# Rules of the audit
 
-`nox -s audit` holds wheels against these rules ([how](audit.md)), and so does `nox -s wheels` before a wheel gets its
-final name. The first digit of a code is its subject: 0 the file itself, 1 tags, 2 ELF headers, 3 extension modules,
-4 symbols and linkage, 5 archive, 6 purity, 7 the wheels of one release side by side. Those with an 8 are of a release
-as a whole, and `nox -s check` adds them ([how](check.md)). This page is written by `nox -s docs`.
+`nox -s audit` checks wheels against these rules ([how](audit.md)). `nox -s wheels` does the same before it saves a
+wheel. The first digit of a code is the subject: 0 the file itself, 1 tags and metadata, 2 ELF headers, 3 extension
+modules, 4 symbols and linkage, 5 archive, 6 purity, 7 the wheels of one release compared. Rules with an 8 are about a
+whole release; only `nox -s check` applies them ([how](check.md)). `nox -s docs` writes this page.
 
-A file made to harm its reader ends in a finding or a clear error, too. Nothing is unpacked of an archive whose
-directory is larger than 32 MiB, which has more than 100 000 members, or which would become larger than 1 GiB or fifty
-times itself, whichever is more. METADATA may have 4 MiB, WHEEL 64 KiB, RECORD 16 MiB. A library above 32 MiB is mapped
-from a temporary file. Of one rule, the first 1000 places in a wheel are told.
+A hostile file ends in a finding or a clear error ([limits](audit.md#hostile-files)). METADATA may have 4 MiB, WHEEL
+64 KiB, RECORD 16 MiB. A library above 32 MiB is mapped from a temporary file. A report lists at most 1000 places per
+rule and wheel.
 
 | code | level | what it means | why it matters | how to fix it |
 |---|---|---|---|---|

@@ -1,8 +1,9 @@
-"""What the docs say is what the code does."""
+"""The pages say what the code does, and every page can be reached from the README."""
 
 from __future__ import annotations
 
 import importlib.util
+import pkgutil
 import re
 from pathlib import Path
 from types import ModuleType
@@ -11,7 +12,9 @@ import pytest
 
 from crosswheel import errors
 
-DOCS = Path(__file__).parents[2] / "docs"
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+README = ROOT / "README.md"
 
 
 @pytest.fixture
@@ -38,10 +41,54 @@ def test_every_exit_code_is_documented() -> None:
 
 
 def test_what_pages_import_is_there() -> None:
-    pages = [*DOCS.glob("*.md"), DOCS.parent / "README.md"]
+    pages = [*DOCS.glob("*.md"), README]
     found = {
         line for page in pages for line in re.findall(r"^from crosswheel.* import .+$", page.read_text(), re.MULTILINE)
     }
     assert len(found) > 5
     for line in found:
         exec(line, {})  # noqa: S102 - as its reader would
+
+
+def test_every_page_is_linked_from_the_readme_and_no_link_is_dead() -> None:
+    reached, waiting, dead = {README}, [README], []
+    while waiting:
+        page = waiting.pop()
+        for link in _links(page):
+            name, _, anchor = link.partition("#")
+            target = (page.parent / name).resolve() if name else page
+            if not target.exists() or (anchor and anchor not in _anchors(target)):
+                dead.append(f"{page.name}: {link}")
+            elif target.suffix == ".md" and target not in reached:
+                reached.add(target)
+                waiting.append(target)
+    assert not dead
+    assert not {page.name for page in DOCS.glob("*.md")} - {page.name for page in reached}
+
+
+def test_files_and_functions_that_pages_name_are_there() -> None:
+    text = "".join(page.read_text() for page in [*DOCS.glob("*.md"), README, ROOT / "CONTRIBUTING.md"])
+    paths = set(re.findall(r"`((?:lib|tests|tools|bench)/[^`\s]+)`", text))
+    names = set(re.findall(r"`(crosswheel\.\w[\w.]*)`", text))
+    assert len(paths) > 1
+    assert len(names) > 1
+    assert not [path for path in paths if not list(ROOT.glob(path))]
+    for name in names:
+        pkgutil.resolve_name(name)
+
+
+def _links(page: Path) -> list[str]:
+    """Relative links of a page, without those in code."""
+    links = re.findall(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)", _without_code(page))
+    return [link for link in links if not re.match(r"[a-z]+:", link)]
+
+
+def _anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them: lower case, words joined by hyphens."""
+    headings = re.findall(r"^#+ (.+)$", _without_code(page, inline=False), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def _without_code(page: Path, *, inline: bool = True) -> str:
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    return re.sub(r"`[^`\n]*`", "", text) if inline else text
