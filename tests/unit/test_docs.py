@@ -77,6 +77,13 @@ def test_files_and_functions_that_pages_name_are_there() -> None:
         pkgutil.resolve_name(name)
 
 
+def test_decisions_have_numbers_of_their_own_and_dates() -> None:
+    titles = re.findall(r"^### (.+)$", (DOCS / "why.md").read_text(), re.MULTILINE)
+    found = [re.fullmatch(r"(\d+)\. .+ \(20\d\d-\d\d-\d\d\)", title) for title in titles]
+    numbers = [int(match[1]) for match in found if match]
+    assert len(numbers) == len(titles) == len(set(numbers)) > 100
+
+
 def _links(page: Path) -> list[str]:
     """Relative links of a page, without those in code."""
     links = re.findall(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)", _without_code(page))
