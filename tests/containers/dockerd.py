@@ -7,8 +7,11 @@ import shlex
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+import docker
+import filelock
 
 from containers import daemon, limited_runc
 from containers.bridge import network_bridge
@@ -20,6 +23,8 @@ PROGRAM = "dockerd"
 
 # Seconds; stopping it takes as long as containers take to end.
 _PATIENCE = 60.0
+# For the whole machine: dockerd fails if another one adds its chains to the packet filter at the same moment.
+_STARTING = "/run/crosswheel-tests-dockerd.lock"
 
 
 @contextmanager
@@ -36,8 +41,7 @@ def running_dockerd(program: str, cache: Path) -> Iterator[str]:
         try:
             command = _command(program, Path(run), data, bridge)
             address = f"unix://{run}/docker.sock"
-            log = Path(run, "dockerd.log")
-            with daemon.running(command, log, lambda: answering(address), patience=_PATIENCE) as client:
+            with _answering(command, address, Path(run, "dockerd.log")) as client:
                 try:
                     yield address
                 finally:
@@ -46,6 +50,15 @@ def running_dockerd(program: str, cache: Path) -> Iterator[str]:
             end_processes(run)
             remove_folder(Path(run, "exec"))
             remove_folder(data)
+
+
+@contextmanager
+def _answering(command: list[str], address: str, log: Path) -> Iterator[docker.DockerClient]:
+    with ExitStack() as stack:
+        with filelock.FileLock(_STARTING):
+            engine = daemon.running(command, log, lambda: answering(address), patience=_PATIENCE)
+            client = stack.enter_context(engine)
+        yield client
 
 
 def _command(program: str, run: Path, data: Path, bridge: str) -> list[str]:
