@@ -1,13 +1,15 @@
-"""The invoke adapter and the console command: `from crosswheel.tasks import namespace` in a tasks file.
+"""The invoke adapter and the console command.
 
-The verbs and options are those of the nox sessions: `invoke wheels --arch aarch64 --source kiwisolver`.
+In a tasks file, `from crosswheel.tasks import namespace` offers all tasks; `from crosswheel.tasks import wheels, audit`
+some of them, beside the file's own. Verbs and options are those of the nox sessions: `invoke wheels kiwisolver --arch
+aarch64`.
 """
 
 from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from invoke.tasks import Task
 from crosswheel import __version__
 from crosswheel.errors import INTERRUPTED, CrosswheelError, UsageError, explaining
 from crosswheel.model.flags import flag_options, parse_value, takes_many
-from crosswheel.model.options import Option
+from crosswheel.model.options import Option, options
 from crosswheel.model.targets import did_you_mean
 from crosswheel.model.verbs import VERBS
 from crosswheel.report.streams import guarded_streams, standard_output
@@ -29,17 +31,25 @@ from crosswheel.report.untrusted import error_text
 from crosswheel.system.endings import ending_in_order
 
 
-def _task(verb: str, text: str) -> Task[Any]:
-    """A task whose flags are the options of options.toml."""
-    options = {option.name.replace("-", "_"): option for option in flag_options(verb)}
+class VerbTask(Task[Any]):
+    """A task whose flags are the options of options.toml; called from another task, it takes them as keywords.
 
-    def body(_context: Context, **given: Any) -> None:
+    Flags and keywords win over invoke's configuration under the key `crosswheel`, and that over pyproject.toml.
+    """
+
+    def __init__(self, verb: str) -> None:
+        self.verb = verb
+        options = {option.name.replace("-", "_"): option for option in flag_options(verb)}
+        texts = {name: option.help for name, option in options.items()}
+        super().__init__(_body(verb, options), name=verb, positional=(), help=texts, auto_shortflags=False)
+
+
+def _body(verb: str, options: Mapping[str, Option]) -> Callable[..., None]:
+    def body(context: Context, **given: Any) -> None:
         from crosswheel.commands import run_verb
 
         try:
-            # An empty text is an answer, too: it takes back what pyproject.toml says.
-            said = {name: value for name, value in given.items() if value not in {None, False}}
-            values = {options[name].name: parse_value(options[name], value) for name, value in said.items()}
+            values = {**_configured(context), **_given(given)}
             with explaining(), standard_output() as stream:
                 code = run_verb(verb, Path(), values, stream)
         except KeyboardInterrupt:
@@ -50,20 +60,68 @@ def _task(verb: str, text: str) -> Task[Any]:
         if code:
             raise Exit(code=code)
 
-    body.__doc__ = text
+    body.__doc__ = VERBS[verb].text
     # invoke reads a task's flags from its function's parameters.
     context = inspect.Parameter("c", inspect.Parameter.POSITIONAL_ONLY)
     parameters = [_parameter(name, option) for name, option in options.items()]
     body.__signature__ = inspect.Signature([context, *parameters])  # type: ignore[attr-defined]
-    texts = {name: option.help for name, option in options.items()}
-    return Task(body, name=verb, positional=(), help=texts, auto_shortflags=False)
+    return body
 
 
 def _parameter(name: str, option: Option) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False if option.type == "flag" else None)
 
 
-namespace = Collection(*(_task(verb, text) for verb, (text, _) in VERBS.items()))
+def _configured(context: Context) -> dict[str, Any]:
+    """``{"crosswheel": {"test_command": "pytest"}}`` in invoke's configuration -> ``{"test-command": "pytest"}``."""
+    return {name.replace("_", "-"): value for name, value in context.config.get("crosswheel", {}).items()}
+
+
+def _given(keywords: Mapping[str, Any]) -> dict[str, Any]:
+    """Flags come as texts, keywords of a caller as what they are. An empty text takes back what pyproject.toml says."""
+    said = {name.replace("_", "-"): value for name, value in keywords.items() if value is not None}
+    return {
+        name: parse_value(options()[name], value) if isinstance(value, str) and name in options() else value
+        for name, value in said.items()
+        if value is not False
+    }
+
+
+class _Namespace(Collection):
+    """Refuses a second task of the same name: invoke would drop the first one without a word."""
+
+    def add_task(
+        self,
+        task: Task[Any],
+        name: str | None = None,
+        aliases: tuple[str, ...] | None = None,
+        default: bool | None = None,
+    ) -> None:
+        taken = self.transform(name or task.name)
+        if taken in self.tasks:
+            raise UsageError(
+                f"crosswheel's namespace already has a task {taken!r}: this one would replace it",
+                hint=f'ns.add_task(..., name="my-{taken}"), or a Collection of tasks that are imported by name',
+            )
+        super().add_task(task, name, aliases, default)
+
+
+plan = VerbTask("plan")
+wheels = VerbTask("wheels")
+audit = VerbTask("audit")
+check = VerbTask("check")
+upload = VerbTask("upload")
+verify = VerbTask("verify")
+status = VerbTask("status")
+release = VerbTask("release")
+shell = VerbTask("shell")
+cache = VerbTask("cache")
+register = VerbTask("register")
+pull = VerbTask("pull")
+doctor = VerbTask("doctor")
+namespace = _Namespace(
+    plan, wheels, audit, check, upload, verify, status, release, shell, cache, register, pull, doctor
+)
 ns = namespace  # invoke's own short name for it
 
 
@@ -104,30 +162,74 @@ def _usage_errors() -> Iterator[None]:
 
 
 def with_positional_flag(argv: Sequence[str]) -> list[str]:
-    """Name the word after the verb: ``wheels kiwisolver`` -> ``wheels --source kiwisolver``.
-
-    Of a verb that takes many, every word that belongs to no flag: ``audit a b`` -> ``audit --wheels a,b``.
-    """
+    """Name the word after the verb: ``crosswheel wheels kiwisolver`` -> ``crosswheel wheels --source kiwisolver``."""
     words = list(argv)
     at = next((at for at, word in enumerate(words[1:], start=1) if word in VERBS), len(words))
-    verb, rest = words[at : at + 1], words[at + 1 :]
-    positional = VERBS[verb[0]].positional if verb else ""
-    if positional and takes_many(verb[0]):
-        flags, others = _told_apart(rest, verb[0])
-        return [*words[: at + 1], *([f"--{positional}", ",".join(others)] if others else []), *flags]
-    if positional and rest and not rest[0].startswith("-"):
-        return [*words[: at + 1], f"--{positional}", *rest]
-    return words
+    return [*words[: at + 1], *_with_flag(words[at], words[at + 1 :])] if at < len(words) else words
+
+
+def with_positional_flags(words: Sequence[str], tasks: Collection) -> list[str]:
+    """The same for each task of ours on the command line of a tasks file: ``clean wheels kiwisolver audit``.
+
+    A word that is the name of a task begins that task.
+    """
+    named: list[str] = []
+    for name, rest in _by_task(words, tasks):
+        task = tasks[name] if name else None
+        named += [*([name] if name else []), *(_with_flag(task.verb, rest) if isinstance(task, VerbTask) else rest)]
+    return named
+
+
+def _with_flag(verb: str, words: Sequence[str]) -> list[str]:
+    """Of a verb that takes many, every word that belongs to no flag: ``audit a b`` -> ``audit --wheels a,b``."""
+    positional = VERBS[verb].positional
+    if positional and takes_many(verb):
+        flags, others = _told_apart(words, verb)
+        return [*([f"--{positional}", ",".join(others)] if others else []), *flags]
+    if positional and words and not words[0].startswith("-"):
+        return [f"--{positional}", *words]
+    return list(words)
+
+
+def _by_task(words: Sequence[str], tasks: Collection) -> list[tuple[str, list[str]]]:
+    """Each task that is named, with the words that follow it; first the words before any task."""
+    names = {name for primary, aliases in tasks.task_names.items() for name in (primary, *aliases)}
+    parts: list[tuple[str, list[str]]] = [("", [])]
+    for before, word in zip(["", *words], words, strict=False):
+        task = tasks[parts[-1][0]] if parts[-1][0] else None
+        if word in names and not (isinstance(task, VerbTask) and before in _with_value(task.verb)):
+            parts.append((word, []))
+        else:
+            parts[-1][1].append(word)
+    return parts
 
 
 def _told_apart(words: Sequence[str], verb: str) -> tuple[list[str], list[str]]:
     """Flags with their values, and all the rest."""
-    with_value = {f"--{option.name}" for option in flag_options(verb) if option.type != "flag"}
+    with_value = _with_value(verb)
     flags: list[str] = []
     others: list[str] = []
     for before, word in zip(["", *words], words, strict=False):
         (flags if word.startswith("-") or before in with_value else others).append(word)
     return flags, others
+
+
+def _with_value(verb: str) -> set[str]:
+    return {f"--{option.name}" for option in flag_options(verb) if option.type != "flag"}
+
+
+_parse_tasks = Program.parse_tasks
+
+
+def _parse_words_and_tasks(self: Program) -> None:
+    self.core.unparsed[:] = with_positional_flags(self.core.unparsed, self.collection)
+    _parse_tasks(self)
+
+
+# invoke gives words without a flag only to arguments that must be given, and offers a tasks file no other way to hear
+# of them: `invoke wheels kiwisolver` would end with "No idea what 'kiwisolver' is!". Only words after a task of ours
+# are touched.
+Program.parse_tasks = _parse_words_and_tasks  # type: ignore[method-assign]
 
 
 def main(argv: list[str] | None = None) -> None:

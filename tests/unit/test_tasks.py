@@ -7,16 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from invoke.collection import Collection
+from invoke.config import Config
 from invoke.context import Context
 from invoke.exceptions import Exit
+from invoke.tasks import Task, task
 
-from crosswheel import __version__
+from crosswheel import __version__, tasks
 from crosswheel.commands import wheels as wheels_verb
-from crosswheel.errors import BuildFailed, SourceError
+from crosswheel.errors import BuildFailed, SourceError, UsageError
 from crosswheel.model.config import ENGINES
 from crosswheel.model.flags import flag_options
 from crosswheel.model.verbs import VERBS
-from crosswheel.tasks import namespace, with_positional_flag
+from crosswheel.tasks import namespace, with_positional_flag, with_positional_flags
 from crosswheel.testing import tiny_wheel
 
 
@@ -58,6 +61,62 @@ def test_the_word_after_the_verb_is_the_source(words: str, named: str) -> None:
     assert with_positional_flag(words.split()) == named.split()
 
 
+@task
+def clean(_context: Context) -> None:
+    """One of the tasks file's own."""
+
+
+@task(name="greet")
+def greeting(_context: Context, name: str) -> None:
+    """Another, with a word of its own."""
+
+
+@pytest.fixture
+def own() -> Collection:
+    """What a tasks file offers: tasks of its own and ours, twice."""
+    collection = Collection(clean, greeting, tasks.wheels, tasks.audit)
+    collection.add_collection(namespace, "cw")
+    return collection
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        ("", ""),
+        ("wheels", "wheels"),
+        ("wheels kiwisolver", "wheels --source kiwisolver"),
+        ("clean wheels . --python cp313 clean", "clean wheels --source . --python cp313 clean"),
+        ("cw.wheels ./audit cw.audit", "cw.wheels --source ./audit cw.audit"),
+        ("wheels audit", "wheels audit"),
+        ("wheels --source audit audit a.whl", "wheels --source audit audit --wheels a.whl"),
+        ("audit a.whl b.whl clean", "audit --wheels a.whl,b.whl clean"),
+        ("audit --json x a.whl wheels b", "audit --wheels a.whl --json x wheels --source b"),
+        ("greet world clean", "greet world clean"),
+        ("wheels clean", "wheels clean"),
+        ("nothing wheels x", "nothing wheels --source x"),
+        ("clean x", "clean x"),
+    ],
+)
+def test_words_after_tasks_of_ours_need_no_flag_in_a_tasks_file(own: Collection, words: str, named: str) -> None:
+    assert with_positional_flags(words.split(), own) == named.split()
+
+
+def test_every_task_can_be_imported_by_name() -> None:
+    for verb in VERBS:
+        assert getattr(tasks, verb) is namespace[verb]
+
+
+def test_a_second_task_of_a_name_is_refused() -> None:
+    mine: Task[Any] = Task(lambda c: None, name="release")
+    with pytest.raises(UsageError) as caught:
+        namespace.add_task(mine)
+    assert caught.value.message == "crosswheel's namespace already has a task 'release': this one would replace it"
+    assert (
+        caught.value.hint == 'ns.add_task(..., name="my-release"), or a Collection of tasks that are imported by name'
+    )
+    assert namespace["release"] is tasks.release
+
+
 def test_tasks_have_the_names_and_flags_that_others_rely_on() -> None:
     assert set(namespace.task_names) == set(VERBS)
     assert {"plan", "wheels"} <= set(VERBS)
@@ -83,6 +142,18 @@ def test_flags_reach_the_verb_under_the_names_of_options(given: list[dict[str, A
     flags = {"python": "cp312,cp313", "jobs": "2", "fail_fast": True, "dry_run": False, "policy": None}
     namespace["wheels"](Context(), **flags)
     assert given == [{"python": ["cp312", "cp313"], "jobs": 2, "fail-fast": True}]
+
+
+def test_keywords_of_a_caller_are_taken_as_they_are(given: list[dict[str, Any]]) -> None:
+    tasks.wheels(Context(), python=["cp312"], jobs=2, environment={"CFLAGS": "-O1"}, test_command="true")
+    assert given == [{"python": ["cp312"], "jobs": 2, "environment": {"CFLAGS": "-O1"}, "test-command": "true"}]
+
+
+def test_flags_win_over_the_configuration_of_invoke(given: list[dict[str, Any]]) -> None:
+    configured = {"crosswheel": {"python": ["cp312"], "test-command": "true", "fail_fast": False, "images": {"a": "b"}}}
+    tasks.wheels(Context(Config(overrides=configured)), python="cp313")
+    assert given == [{"python": ["cp313"], "test-command": "true", "fail-fast": False, "images": {"a": "b"}}]
+    assert type(given[0]["images"]) is dict
 
 
 def test_an_empty_text_takes_back_what_the_file_says(given: list[dict[str, Any]]) -> None:
