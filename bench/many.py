@@ -27,8 +27,8 @@ from crosswheel.formats.sdists import read_sdist
 from crosswheel.model.config_reader import load_config
 from crosswheel.model.job import Interpreter, Job, Plan, Sdist, deaf
 from crosswheel.model.targets import Policy, Target, architectures, python_tags
-from crosswheel.pipeline.journal import journal_of
 from crosswheel.pipeline.run import Run
+from crosswheel.steps.journal import journal_of
 from crosswheel.steps.work import Work
 from crosswheel.system.local_host import local_host
 from crosswheel.testing import tiny_wheel

@@ -14,8 +14,8 @@ import pytest
 
 from crosswheel.engines import ENGINES
 from crosswheel.model.job import Event, StepStarted
-from crosswheel.pipeline import journal
-from crosswheel.pipeline import wheelhouse as output
+from crosswheel.steps import journal
+from crosswheel.steps import wheelhouse as output
 from tiny_projects import TARGETS, TinyEngine, Yard
 
 # Where a wheel is half put into the journal, and half into the output folder.

@@ -23,8 +23,8 @@ from crosswheel.model.config import Config
 from crosswheel.model.config_reader import load_config
 from crosswheel.model.job import Event, Interpreter, Job, Outcome, Plan, Sdist, deaf
 from crosswheel.model.targets import PythonTag, Target, parse_architecture, parse_policy
-from crosswheel.pipeline.journal import journal_of
 from crosswheel.pipeline.run import Run
+from crosswheel.steps.journal import journal_of
 from crosswheel.system.local_host import LocalHost
 from crosswheel.system.package_index import Index, PipSettings
 from crosswheel.system.process import Processes

@@ -53,7 +53,7 @@ def _or_skip(context: AbstractContextManager[_Value]) -> Iterator[_Value]:
 @pytest.fixture(autouse=True)
 def own_journal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Each test builds what it looks at, whatever earlier ones have built."""
-    monkeypatch.setattr("crosswheel.pipeline.journal.FOLDER", tmp_path / "journal")
+    monkeypatch.setattr("crosswheel.steps.journal.FOLDER", tmp_path / "journal")
 
 
 @pytest.fixture(scope="session")

@@ -14,12 +14,12 @@ from crosswheel.engines.site import Site, look_around
 from crosswheel.errors import NothingToDo, explaining
 from crosswheel.model.job import Job, Plan, deaf
 from crosswheel.pipeline import source
-from crosswheel.pipeline.journal import journal_of
 from crosswheel.pipeline.plan import make_plan
 from crosswheel.pipeline.schedule import expected_plan, history_of
 from crosswheel.report.console import console_for
 from crosswheel.report.document import plan_document, write_json
 from crosswheel.report.run import plan_text
+from crosswheel.steps.journal import journal_of
 from crosswheel.steps.test import untested
 
 

@@ -31,14 +31,14 @@ from crosswheel.model.config import Config
 from crosswheel.model.job import Interpreter, Listener, Note, Planned, Report, chore
 from crosswheel.model.targets import PythonTag
 from crosswheel.pipeline import source
-from crosswheel.pipeline.journal import journal_of
 from crosswheel.pipeline.run import Run
-from crosswheel.pipeline.wheelhouse import keep
 from crosswheel.report.console import console_for
 from crosswheel.report.document import report_document, write_json
 from crosswheel.report.markdown import report_markdown
 from crosswheel.report.run import display, plan_text, summary_text
 from crosswheel.report.wording import count_text
+from crosswheel.steps.journal import journal_of
+from crosswheel.steps.wheelhouse import keep
 from crosswheel.system.interpreters import fetch_interpreter
 from crosswheel.system.locks import at_work
 from crosswheel.system.scratch import check_temporary_folder, clear_abandoned, temporary_folder

@@ -16,12 +16,12 @@ from crosswheel.engines.workspace import idle_workspace
 from crosswheel.errors import AuditFailed, CrosswheelError, TestFailed, explained
 from crosswheel.formats.wheels import named_wheel, read_wheel
 from crosswheel.model.job import Failure, Job, Outcome, Sdist, Status, StepStarted, StepTime, Usage
-from crosswheel.pipeline.journal import Journal, Made
-from crosswheel.pipeline.keys import build_key, test_key
-from crosswheel.pipeline.wheelhouse import Output, keep
 from crosswheel.steps import Step, audit, build, repair, test
+from crosswheel.steps.journal import Journal, Made
+from crosswheel.steps.keys import build_key, test_key
 from crosswheel.steps.rebuild import again
 from crosswheel.steps.test import first_trial, untested
+from crosswheel.steps.wheelhouse import Output, keep
 from crosswheel.steps.work import Work
 from crosswheel.system.package_index import sha256_of
 from crosswheel.system.process import Stopped, log_tail

@@ -24,11 +24,11 @@ from crosswheel.errors import (
 from crosswheel.model.config import Config
 from crosswheel.model.job import Failure, Job, JobFinished, Note, Outcome, Plan, Refusal, Sdist, Usage
 from crosswheel.model.targets import Architecture, Policy, Target
-from crosswheel.pipeline.journal import Journal
 from crosswheel.pipeline.one_job import Maker, failure
 from crosswheel.pipeline.schedule import expected_seconds, history_of, longest_first, processors, workers
-from crosswheel.pipeline.wheelhouse import Output
+from crosswheel.steps.journal import Journal
 from crosswheel.steps.test import prepare_test, untested
+from crosswheel.steps.wheelhouse import Output
 from crosswheel.system.local_host import LocalHost
 from crosswheel.system.process import Stopped
 

@@ -12,7 +12,7 @@ from crosswheel.engines.in_containers import MEMORY_SHARE
 from crosswheel.engines.site import Site
 from crosswheel.model.job import Job, Plan
 from crosswheel.model.targets import Target, parse_target
-from crosswheel.pipeline.journal import Journal, Made
+from crosswheel.steps.journal import Journal, Made
 from crosswheel.system.local_host import LocalHost
 
 # Of a job that nobody has seen yet: a compiler at work on large C++ templates takes about as much.

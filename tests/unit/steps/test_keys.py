@@ -14,10 +14,10 @@ import pytest
 from crosswheel.engines import ENGINES
 from crosswheel.errors import ImageUnavailable
 from crosswheel.model.job import Job, Sdist
-from crosswheel.pipeline import keys as recipe
-from crosswheel.pipeline.keys import build_key
-from crosswheel.pipeline.keys import test_key as key_of_test
 from crosswheel.pipeline.run import Run
+from crosswheel.steps import keys as recipe
+from crosswheel.steps.keys import build_key
+from crosswheel.steps.keys import test_key as key_of_test
 from crosswheel.system.package_index import PipSettings
 from tiny_projects import TARGETS, TinyEngine, Yard
 

@@ -23,9 +23,9 @@ from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.emulation import Running
 from crosswheel.engines import ENGINES
 from crosswheel.model.job import Event, Finding, Job, Note, Outcome
-from crosswheel.pipeline import journal
 from crosswheel.pipeline import one_job as making
-from crosswheel.pipeline.journal import Made
+from crosswheel.steps import journal
+from crosswheel.steps.journal import Made
 from crosswheel.steps.work import Work
 from crosswheel.system.locks import remove
 from crosswheel.upkeep.caches import goes, local_holdings, remove_local
@@ -203,7 +203,7 @@ def test_a_full_disk_leaves_the_entry_of_another_wheel_out_of_it(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     run_tested(yard, "for_any_python")
-    monkeypatch.setattr("crosswheel.pipeline.journal.put", full)
+    monkeypatch.setattr("crosswheel.steps.journal.put", full)
     assert run_tested(yard, "for_any_python", fresh=True).tested_before is False
     assert len(tested) == 2
     assert len(entries(yard)) == 1
