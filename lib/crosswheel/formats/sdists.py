@@ -177,6 +177,12 @@ def member_names(archive: Path) -> list[str]:
             return tarred.getnames()
 
 
+def tar_members(archive: Path) -> list[tarfile.TarInfo]:
+    """The members of a .tar.gz in their order. Raises SourceError."""
+    with _readable(archive), open_tar(archive) as tarred:
+        return tarred.getmembers()
+
+
 def _is_zip(archive: Path) -> bool:
     """By its name, as installers go by it. Raises ValueError for one that can be read as either, or in two ways."""
     if archive.name.endswith(".zip"):

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from crosswheel.audit.rules import RELEASE_RULES
 from crosswheel.audit.rules.release import Described, Release
 from crosswheel.audit.run import switched_off
+from crosswheel.formats.sdists import tar_members
 from crosswheel.model.job import Finding
+
+if TYPE_CHECKING:
+    from packaging.metadata import RawMetadata
 
 # What may be as it is while wheels come and go, and not in a release: a wheel too large for the index, no sdist.
 _GRAVER = {"W508", "W707"}
-_GRAVER_IN_PUBLIC = _GRAVER | {"W117"}  # a local version
+_GRAVER_IN_PUBLIC = _GRAVER | {"W117", "W810"}  # a local version, metadata that PyPI does not take yet
 _PUBLIC = {"pypi", "testpypi"}
 
 
@@ -29,15 +34,14 @@ def graver(findings: Iterable[Finding], repository: str) -> tuple[Finding, ...]:
 
 
 def describe(path: Path) -> Described:
-    """What twine's strict check says of a file that is known to be a wheel or an sdist."""
+    """What twine's strict check says of a file that is known to be a wheel or an sdist, and what is in its metadata."""
     from twine.commands import check as twine
-    from twine.package import PackageFile
 
     complaints = twine._WarningStream()  # noqa: SLF001 - what is public prints its reasons, and gives a bool
     try:
         missing, rendered = twine._check_file(str(path), complaints)  # noqa: SLF001
-        # Of wheels the audit compares names and versions.
-        told = {} if path.suffix == ".whl" else PackageFile.from_filename(str(path), comment=None).metadata
+        told = _metadata(path)
+        members = tar_members(path) if path.name.endswith(".tar.gz") else []
     except Exception as error:  # noqa: BLE001 - twine and what it reads with raise whatever a file was made to hit
         return Described(refused=str(error).replace(str(path), path.name) or type(error).__name__)
     said = tuple(str(complaints).splitlines()) or ("it does not render",)
@@ -46,4 +50,21 @@ def describe(path: Path) -> Described:
         unrendered=() if rendered else said,
         name=told.get("name", ""),
         version=told.get("version", ""),
+        metadata_version=told.get("metadata_version", ""),
+        licences=tuple(told.get("license_files", ())),
+        members=frozenset(member.name for member in members),
+        sparse=tuple(member.name for member in members if member.issparse()),
     )
+
+
+def _metadata(path: Path) -> RawMetadata:
+    """As twine sends it, which drops License-File of metadata from before PEP 639."""
+    from packaging.metadata import parse_email
+    from packaging.version import Version
+    from twine.sdist import SDist
+    from twine.wheel import Wheel
+
+    told, _ = parse_email((Wheel if path.suffix == ".whl" else SDist)(str(path)).read())
+    if Version(told.get("metadata_version", "0")) < Version("2.4"):
+        told.pop("license_files", None)
+    return told

@@ -54,7 +54,11 @@ class Case:
 
 GOOD = {
     "a wheel and an sdist": Case(),
-    "metadata that agrees, spelled otherwise": Case(described={SDIST: Described(name="Tiny", version="1.0.0")}),
+    "a name that agrees, spelled otherwise": Case(described={SDIST: Described(name="Tiny", version="1.0")}),
+    "the newest metadata that the index takes": Case(described={WHEEL: Described(metadata_version="2.5")}),
+    "a licence that is inside": Case(
+        described={SDIST: Described(licences=("docs/L",), members=frozenset({"t", "t/PKG-INFO", "t/docs/L"}))}
+    ),
     "a wheel as it was built": Case(builds=(Build(ARM, "built", "cross", file=WHEEL, sha256="a" * 64),)),
     "a wheel that some other run built": Case(builds=(Build(ARM, "built", "cross", file="x.whl", sha256="b" * 64),)),
     "a target that failed": Case(builds=(Build(ARM, "failed", "cross"),)),
@@ -82,6 +86,21 @@ BAD = {
     ),
     "an sdist of another project": Case(
         described={SDIST: Described(name="other", version="1.0")}, finds=(("W805", SDIST, "other 1.0", "tiny 1.0"),)
+    ),
+    "an sdist whose name spells the version otherwise": Case(
+        described={SDIST: Described(name="tiny", version="1.0.0")}, finds=(("W805", SDIST, "tiny 1.0.0", "tiny 1.0"),)
+    ),
+    "metadata of PEP 808": Case(
+        described={WHEEL: Described(metadata_version="2.6"), SDIST: Described(metadata_version="2.6")},
+        finds=tuple(("W810", file, "Metadata-Version 2.6", "at most 2.5") for file in (WHEEL, SDIST)),
+    ),
+    "sparse members": Case(
+        described={SDIST: Described(sparse=("t/a", "t/b", "t/c", "t/d"))},
+        finds=tuple(("W811", SDIST, f"{name} is sparse", "regular files") for name in ("t/a", "t/b", "t/c")),
+    ),
+    "a licence that is not inside": Case(
+        described={SDIST: Described(licences=("LICENSE",), members=frozenset({"t/PKG-INFO", "t/docs/LICENSE"}))},
+        finds=(("W812", SDIST, "no t/LICENSE", "every License-File of PKG-INFO"),),
     ),
     "no wheel": Case(files={SDIST: 1}, finds=(("W806", "tiny", "no wheel", "a wheel for every target"),)),
     "another tag": Case(checkout=Checkout("c" * 40, 0, ("nightly", "v1.1")), finds=(("W807", "tiny", "v1.1", "v1.0"),)),
@@ -117,6 +136,7 @@ def test_what_an_audit_only_notes_a_release_may_not_have() -> None:
         Finding("W508", "warning", "large"),
         Finding("W510", "warning", "late"),
         Finding("W117", "note", "a local version"),
+        Finding("W810", "warning", "metadata of tomorrow"),
     ]
-    assert [finding.level for finding in graver(found, "pypi")] == ["error", "error", "warning", "error"]
-    assert [finding.level for finding in graver(found, "mine")] == ["error", "error", "warning", "note"]
+    assert [finding.level for finding in graver(found, "pypi")] == ["error", "error", "warning", "error", "error"]
+    assert [finding.level for finding in graver(found, "mine")] == ["error", "error", "warning", "note", "warning"]

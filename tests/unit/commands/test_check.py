@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
 import json
 import subprocess
+import tarfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +172,98 @@ def test_the_index_takes_normalised_names_of_sdists_only(tmp_path: Path) -> None
     wheel(tmp_path / "wheelhouse")
     sdist(tmp_path / "wheelhouse", name="Tiny-1.0")
     assert errors(tmp_path) == [("W709", "Tiny-1.0.tar.gz")]
+
+
+def tar(*more: tuple[tarfile.TarInfo, bytes], info: bytes = metadata(), format: int = tarfile.PAX_FORMAT) -> bytes:  # noqa: A002
+    """An sdist of PKG-INFO and some members, not packed yet."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w", format=format) as archive:
+        for member, data in ((tarfile.TarInfo("tiny-1.0/PKG-INFO"), info), *more):
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    return stream.getvalue()
+
+
+def sparse_of_gnu() -> bytes:
+    """As `tar --sparse` writes it: type S, 512 bytes of data that stand at the start of 4096."""
+    name = b"tiny-1.0/holes"
+    whole = tar((tarfile.TarInfo(name.decode()), b"x" * 512), format=tarfile.GNU_FORMAT)
+    at = whole.index(name)
+    head = bytearray(whole[at : at + 512])
+    head[156:157], head[386:398], head[398:410] = b"S", b"00000000000\0", b"00000001000\0"
+    head[483:495], head[148:156] = b"00000010000\0", b" " * 8
+    head[148:156] = b"%06o\0 " % sum(head)
+    return whole[:at] + bytes(head) + whole[at + 512 :]
+
+
+def sparse_of_pax() -> bytes:
+    """The same as GNU tar writes it into the extended headers of POSIX, version 1.0."""
+    member = tarfile.TarInfo("tiny-1.0/GNUSparseFile.0/holes")
+    sparse = {"major": "1", "minor": "0", "name": "tiny-1.0/holes", "realsize": "4096"}
+    member.pax_headers = {f"GNU.sparse.{key}": value for key, value in sparse.items()}
+    return tar((member, b"1\n0\n512\n".ljust(512, b"\0") + b"x" * 512))
+
+
+def without_a_licence() -> bytes:
+    info = metadata(f"License-File: LICENSE\n{GOOD}").replace(b"2.1", b"2.4", 1)
+    return tar((tarfile.TarInfo("tiny-1.0/docs/LICENSE"), b""), info=info)
+
+
+def of_tomorrow() -> bytes:
+    return tar((tarfile.TarInfo("tiny-1.0/a.py"), b""), info=metadata().replace(b"2.1", b"2.6", 1))
+
+
+# The first block of a good archive, and then a stream of zlib that begins with the type of block that there is not.
+MALFORMED = gzip.compress(tar()[:512]) + bytes.fromhex("1f8b080000000000000307")
+
+
+@pytest.mark.parametrize(
+    ("data", "rule"),
+    [
+        (gzip.compress(sparse_of_gnu()), "W811"),
+        (gzip.compress(sparse_of_pax()), "W811"),
+        (gzip.compress(without_a_licence()), "W812"),
+        (gzip.compress(of_tomorrow()), "W810"),
+        (MALFORMED, "W001"),
+        (bz2.compress(tar((tarfile.TarInfo("tiny-1.0/a"), b""))), "W801"),
+        (gzip.compress(tar((tarfile.TarInfo("other/a"), b""))), "W801"),
+    ],
+    ids=["sparse-gnu", "sparse-pax", "no-licence", "metadata-2.6", "zlib", "bzip2", "two-folders"],
+)
+def test_an_sdist_that_the_index_refuses(tmp_path: Path, data: bytes, rule: str) -> None:
+    wheel(tmp_path / "wheelhouse")
+    (tmp_path / "wheelhouse" / "tiny-1.0.tar.gz").write_bytes(data)
+    assert errors(tmp_path) == [(rule, "tiny-1.0.tar.gz")]
+
+
+@pytest.mark.parametrize("format", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT, tarfile.USTAR_FORMAT])
+def test_an_sdist_with_folders_is_fine_in_any_format(tmp_path: Path, format: int) -> None:  # noqa: A002
+    folder = tarfile.TarInfo("tiny-1.0/src")
+    folder.type = tarfile.DIRTYPE
+    wheel(tmp_path / "wheelhouse")
+    (tmp_path / "wheelhouse" / "tiny-1.0.tar.gz").write_bytes(gzip.compress(tar((folder, b""), format=format)))
+    assert errors(tmp_path) == []
+
+
+def test_metadata_of_tomorrow_is_no_error_elsewhere(tmp_path: Path) -> None:
+    wheel(tmp_path / "wheelhouse")
+    (tmp_path / "wheelhouse" / "tiny-1.0.tar.gz").write_bytes(gzip.compress(of_tomorrow()))
+    code, text = check(tmp_path, repository="mine")
+    assert (code, "warning W810: " in text) == (0, True)
+
+
+def test_a_folder_in_record_is_listed_and_not_there(tmp_path: Path) -> None:
+    sdist(tmp_path / "wheelhouse")
+    path = wheel(tmp_path / "wheelhouse")
+    record = "tiny-1.0.dist-info/RECORD"
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    members[record] += b"tiny/,,\n"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("tiny/", b"")
+        for name, data in members.items():
+            archive.writestr(name, data)
+    assert errors(tmp_path) == [("W501", path.name)]
 
 
 def test_no_target_of_the_plan_may_be_missing(tmp_path: Path) -> None:

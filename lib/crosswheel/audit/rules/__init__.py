@@ -11,6 +11,7 @@ from crosswheel.audit.rules import (
     archive,
     extensions,
     files,
+    index,
     linkage,
     loading,
     machine,
@@ -24,11 +25,12 @@ from crosswheel.audit.rules import (
     unreadable,
     wheelhouse,
 )
+from crosswheel.audit.rules.index import IndexRule
 from crosswheel.audit.rules.release import ReleaseRule
 from crosswheel.audit.rules.rule import Rule, Worded
 from crosswheel.audit.rules.wheelhouse import SetRule
 
-__all__ = ["ALL_RULES", "RELEASE_RULES", "RULES", "SET_RULES"]
+__all__ = ["ALL_RULES", "INDEX_RULES", "RELEASE_RULES", "RULES", "SET_RULES"]
 
 RULES: tuple[Rule, ...] = (
     # What nothing was compiled for breaks other rules too; this one has the reason.
@@ -121,12 +123,23 @@ RELEASE_RULES: tuple[ReleaseRule, ...] = (
     release.TagDiffers(),
     release.TagAbsent(),
     release.NotAsBuilt(),
+    release.MetadataTooNew(),
+    release.SparseMember(),
+    release.LicenceNotInside(),
+)
+
+INDEX_RULES: tuple[IndexRule, ...] = (
+    index.ProjectClosed(),
+    index.ReleaseClosed(),
+    index.ProjectTooLarge(),
+    index.SecondSdist(),
 )
 
 # What can be shown, listed and switched off; a file that cannot be read is found out by whoever reads it, and an
 # extension that was not compiled by whoever builds.
 ALL_RULES: tuple[Worded, ...] = tuple(
     sorted(
-        (unreadable.Unreadable(), purity.NotCompiled(), *RULES, *SET_RULES, *RELEASE_RULES), key=lambda rule: rule.code
+        (unreadable.Unreadable(), purity.NotCompiled(), *RULES, *SET_RULES, *RELEASE_RULES, *INDEX_RULES),
+        key=lambda rule: rule.code,
     )
 )

@@ -14,10 +14,10 @@ from datetime import datetime, timedelta, timezone
 from crosswheel.audit.rules.rule import Rule
 from crosswheel.formats.wheels import Wheel
 from crosswheel.formats.zips import RATIO, Entry
+from crosswheel.model.index_limits import pypi_limits
 from crosswheel.model.job import Finding
 from crosswheel.model.targets import Target
 
-INDEX_LIMIT = 100 << 20
 _LEAST_BOMB = 64 << 20
 _LONGEST_NAME = 255
 
@@ -104,8 +104,9 @@ class TooLarge(Rule):
     fix = "strip the binaries, leave out what is not needed at run time, or ask the index for a higher limit"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
-        if wheel.size > INDEX_LIMIT:
-            yield self.finding(found=f"{wheel.size} bytes", expected=f"at most {INDEX_LIMIT} bytes")
+        limit = pypi_limits().file_size
+        if wheel.size > limit:
+            yield self.finding(found=f"{wheel.size} bytes", expected=f"at most {limit} bytes")
 
 
 class DishonestTime(Rule):

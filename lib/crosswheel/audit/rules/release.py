@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -9,10 +10,10 @@ from dataclasses import dataclass, field
 from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from crosswheel.audit.rules.archive import INDEX_LIMIT
 from crosswheel.audit.rules.rule import Worded
 from crosswheel.formats.build_reports import Build
 from crosswheel.formats.distributions import Distribution
+from crosswheel.model.index_limits import pypi_limits
 from crosswheel.model.job import Finding
 from crosswheel.system.git import Checkout
 
@@ -23,7 +24,8 @@ _SHOWN = 3  # lines of what a renderer complains of
 class Described:
     """What twine says of a file: why it would not send it, what is missing, and why the description cannot be shown.
 
-    `name` and `version` are those of its metadata.
+    `name`, `version`, `metadata_version` and `licences` (License-File, PEP 639) are those of its metadata; `members`
+    and `sparse` are names of members of an sdist, all of them and the sparse ones.
     """
 
     refused: str = ""
@@ -31,6 +33,10 @@ class Described:
     unrendered: tuple[str, ...] = ()
     name: str = ""
     version: str = ""
+    metadata_version: str = ""
+    licences: tuple[str, ...] = ()
+    members: frozenset[str] = frozenset()
+    sparse: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -120,15 +126,16 @@ class SdistTooLarge(ReleaseRule):
     fix = "leave out what no build needs, or ask the index for a higher limit"
 
     def check(self, release: Release) -> Iterator[Finding]:
+        limit = pypi_limits().file_size
         for sdist in release.sdists:
-            if sdist.size > INDEX_LIMIT:
+            if sdist.size > limit:
                 yield self.finding(
-                    member=sdist.filename, found=f"{sdist.size} bytes", expected=f"at most {INDEX_LIMIT} bytes"
+                    member=sdist.filename, found=f"{sdist.size} bytes", expected=f"at most {limit} bytes"
                 )
 
 
 class SdistDisagrees(ReleaseRule):
-    """The metadata of the sdist is of another project or version than its file name."""
+    """The metadata of the sdist is of another project or version than its file name, or spells it differently."""
 
     code = "W805"
     why = "The index refuses the file, and installers that take it from elsewhere stop when they have built it."
@@ -137,7 +144,7 @@ class SdistDisagrees(ReleaseRule):
     def check(self, release: Release) -> Iterator[Finding]:
         for sdist in release.sdists:
             told = release.described.get(sdist.filename, Described())
-            if told.name and (canonicalize_name(told.name), _version(told.version)) != (sdist.name, sdist.version):
+            if told.name and (canonicalize_name(told.name), _spelled(told.version)) != (sdist.name, str(sdist.version)):
                 found = f"{told.name} {told.version}"
                 yield self.finding(member=sdist.filename, found=found, expected=f"{sdist.name} {sdist.version}")
 
@@ -202,8 +209,57 @@ class NotAsBuilt(ReleaseRule):
                 yield self.finding(member=wheel.filename, found=f"sha256 {wheel.sha256}", expected=f"sha256 {expected}")
 
 
-def _version(text: str) -> Version | None:
+class MetadataTooNew(ReleaseRule):
+    """The core metadata have a version that the package index does not take yet."""
+
+    code = "W810"
+    level = "warning"
+    why = "The upload to PyPI or TestPyPI is refused, although the metadata follow a standard."
+    fix = "have the build backend write an older version: by an option (hatchling: core-metadata-version), or pin it"
+
+    def check(self, release: Release) -> Iterator[Finding]:
+        taken = pypi_limits().metadata_versions
+        for file, described in release.described.items():
+            if described.metadata_version and described.metadata_version not in taken:
+                yield self.finding(
+                    member=file, found=f"Metadata-Version {described.metadata_version}", expected=f"at most {taken[-1]}"
+                )
+
+
+class SparseMember(ReleaseRule):
+    """The sdist has sparse members: files that are stored without their holes."""
+
+    code = "W811"
+    why = "No standard of sdists knows them, programs unpack them in different ways, and the index refuses the file."
+    fix = "make the sdist with its build backend and not with `tar --sparse`, or with a newer version of the backend"
+
+    def check(self, release: Release) -> Iterator[Finding]:
+        for sdist in release.sdists:
+            for member in release.described.get(sdist.filename, Described()).sparse[:_SHOWN]:
+                yield self.finding(member=sdist.filename, found=f"{member} is sparse", expected="regular files")
+
+
+class LicenceNotInside(ReleaseRule):
+    """The sdist lacks a licence file that its metadata name."""
+
+    code = "W812"
+    why = "The index refuses the file, and whoever passes the sources on has no licence to pass on with them (PEP 639)."
+    fix = "see that the build backend puts every file of license-files into the sdist"
+
+    def check(self, release: Release) -> Iterator[Finding]:
+        for sdist in release.sdists:
+            told = release.described.get(sdist.filename, Described())
+            top = posixpath.commonpath(told.members) if told.members else ""
+            for licence in told.licences:
+                if f"{top}/{licence}" not in told.members:
+                    yield self.finding(
+                        member=sdist.filename, found=f"no {top}/{licence}", expected="every License-File of PKG-INFO"
+                    )
+
+
+def _spelled(version: str) -> str:
+    """As a file name has it (PEP 625)."""
     try:
-        return Version(text)
+        return str(Version(version))
     except InvalidVersion:
-        return None
+        return version

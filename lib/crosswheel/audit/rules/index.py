@@ -1,0 +1,132 @@
+"""82x: files about to be sent, held against what the index has of their project and what it refuses.
+
+The limits of PyPI and TestPyPI are in `data/indexes.toml`; the project status is PEP 792, for every index.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from crosswheel.audit.rules.archive import TooLarge
+from crosswheel.audit.rules.release import SdistTooLarge
+from crosswheel.audit.rules.rule import Worded
+from crosswheel.formats.distributions import Distribution
+from crosswheel.model.index_limits import IndexLimits
+from crosswheel.model.job import Finding
+
+_CLOSED = {"archived", "quarantined"}
+
+
+@dataclass(frozen=True)
+class Submission:
+    """The files that an index lacks of a release, and what the index says of the project before they are sent.
+
+    `stored` is the size of all files of the project there, in bytes, and `largest` that of the largest; sizes that the
+    index does not tell count as 0. `opened` is when the first file of this release came, None where there is none or
+    the index does not tell. `limits` is None for an index that is held to the standards alone.
+    """
+
+    files: tuple[Distribution, ...]
+    now: datetime
+    limits: IndexLimits | None = None
+    status: str = ""
+    status_reason: str = ""
+    stored: int = 0
+    largest: int = 0
+    opened: datetime | None = None
+    sdists: tuple[str, ...] = ()
+
+    @property
+    def project(self) -> str:
+        return self.files[0].name
+
+    @property
+    def release(self) -> str:
+        return f"{self.project} {self.files[0].version}"
+
+
+class IndexRule(Worded, ABC):
+    """One reason for an index to refuse files; the member of its findings is a file, the release or the project."""
+
+    @abstractmethod
+    def check(self, submission: Submission) -> Iterator[Finding]:
+        """Every place where the submission breaks the rule."""
+
+
+class ProjectClosed(IndexRule):
+    """The project takes no files: it is archived or quarantined on the index."""
+
+    code = "W820"
+    why = "The index refuses every file of an archived project, and serves none of a quarantined one (PEP 792)."
+    fix = "an archived project: unarchive it in its settings on the index; a quarantined one: ask the index's staff"
+
+    def check(self, submission: Submission) -> Iterator[Finding]:
+        if submission.status in _CLOSED:
+            reason = f": {submission.status_reason}" if submission.status_reason else ""
+            yield self.finding(member=submission.project, found=f"{submission.status}{reason}", expected="active")
+
+
+class ReleaseClosed(IndexRule):
+    """The release takes no more files: its first file was sent too long ago."""
+
+    code = "W821"
+    why = "The index refuses every new file of the release with status 400, and no token or setting opens it again."
+    fix = "give these files a new version (a post-release, such as 1.0.post1, is one) and release all of it"
+
+    def check(self, submission: Submission) -> Iterator[Finding]:
+        limits, opened = submission.limits, submission.opened
+        if limits and opened and submission.now > opened + limits.open_for:
+            found = f"first file sent {opened:%Y-%m-%d}, {(submission.now - opened).days} days ago"
+            yield self.finding(
+                member=submission.release, found=found, expected=f"at most {limits.open_for.days} days ago"
+            )
+
+
+class ProjectTooLarge(IndexRule):
+    """The project would be larger on the index than the index allows."""
+
+    code = "W822"
+    why = "The index refuses the first file that does not fit, and the release is left incomplete."
+    fix = (
+        "delete old releases on the index (yanking frees nothing), or ask it for a higher limit; granted one:"
+        " [tool.crosswheel.ignore] W822 = the reason"
+    )
+
+    def check(self, submission: Submission) -> Iterator[Finding]:
+        sending = sum(file.size for file in submission.files)
+        limits, total = submission.limits, submission.stored + sending
+        # An index that has more than its limit has granted the project more, and does not say how much.
+        if limits and submission.stored <= limits.project_size < total:
+            found = f"{submission.stored} bytes there and {sending} to send"
+            yield self.finding(member=submission.project, found=found, expected=f"at most {limits.project_size} bytes")
+
+
+class SecondSdist(IndexRule):
+    """The index has another sdist of this release."""
+
+    code = "W823"
+    why = "The index takes one sdist a release, also where the two differ in the spelling of their names alone."
+    fix = "leave the sdist out of this upload, or give the release a new version"
+
+    def check(self, submission: Submission) -> Iterator[Finding]:
+        for file in submission.files:
+            if submission.limits and file.kind == "sdist" and submission.sdists:
+                yield self.finding(member=file.filename, found=", ".join(submission.sdists), expected="no other sdist")
+
+
+def too_large(submission: Submission) -> Iterator[Finding]:
+    """Files beyond the index's limit for one file: W508 for a wheel and W804 for an sdist, as in an audit.
+
+    An index that has a file as large has granted the project more.
+    """
+    if not submission.limits:
+        return
+    limit = max(submission.limits.file_size, submission.largest)
+    for file in submission.files:
+        if file.size > limit:
+            rule = TooLarge() if file.kind == "wheel" else SdistTooLarge()
+            found, expected = f"{file.size} bytes", f"at most {limit} bytes"
+            yield replace(rule.finding(member=file.filename, found=found, expected=expected), level="error")
