@@ -377,6 +377,40 @@ BAD = {
         members={"fast.abi3.so": FAST},
         finds=(("W303", "fast.abi3.so", ".abi3.so", ".cpython-313t-aarch64-linux-gnu.so"),),
     ),
+    **{
+        f"the stable ABI of ordinary CPythons, and {tag}": Case(
+            tag=f"{tag}-manylinux_2_17_aarch64",
+            members={f"fast{suffix}": FAST},
+            finds=(("W303", f"fast{suffix}", suffix, ".abi3"),),
+        )
+        for tag in ("cp315-abi3.abi3t", "cp315-abi3t")
+        for suffix in (".abi3.so", ".abi3-aarch64-linux-gnu.so")
+    },
+    **{
+        f"a suffix of the stable ABI that {tag} does not look for: {suffix}": Case(
+            tag=f"{tag}-manylinux_2_17_aarch64",
+            members={f"fast{suffix}": FAST},
+            finds=(("W301", f"fast{suffix}", suffix, expected),),
+        )
+        for tag, suffix, expected in (
+            ("cp39-abi3", ".abi3t.so", ".abi3.so"),
+            ("cp314-abi3", ".abi3-aarch64-linux-gnu.so", ".abi3.so"),
+            ("cp315-abi3", ".abi3-x86_64-linux-gnu.so", ".abi3.so"),
+            ("cp315-abi3.abi3t", ".abi3t-aarch64-linux-musl.so", ".abi3.so or .abi3t.so"),
+        )
+    },
+    **{
+        f"the stable ABI in a wheel for one Python: {suffix}": Case(
+            tag=f"{tag}-manylinux_2_17_aarch64",
+            members={f"tiny/fast{suffix}": FAST},
+            finds=(("W309", f"tiny/fast{suffix}", f"{suffix} in a wheel for {tag}-manylinux_2_17_aarch64", ""),),
+        )
+        for tag, suffix in (
+            ("cp312-cp312", ".abi3.so"),
+            ("cp315-cp315", ".abi3t.so"),
+            ("cp315-cp315", ".abi3-aarch64-linux-gnu.so"),
+        )
+    },
     "left over from another Python": Case(
         members={f"tiny/fast{SUFFIX}": FAST, f"tiny-1.0.data/platlib/tiny/fast{STALE}": FAST},
         finds=(("W304", f"tiny/fast{SUFFIX}", f"fast{SUFFIX}, fast{STALE}", "one build of each module"),),

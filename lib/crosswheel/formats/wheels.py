@@ -43,7 +43,9 @@ from crosswheel.model.targets import (
 from crosswheel.system.budget import Budget, OverBudget
 
 # What CPython appends to the name of a module (PEP 3149, PEP 384, PEP 803); a bare ".so" needs a look inside.
-_SUFFIX = re.compile(r"\.(?:cpython-3\d+[a-z]*-[\w-]+|abi3t?)\.so\Z")
+# Since CPython 3.15 the suffix of the stable ABI may name the platform, too: .abi3-aarch64-linux-gnu.so.
+_STABLE_SUFFIX = re.compile(r"\.(abi3t?)(?:-[\w-]+)?\.so")
+_SUFFIX = re.compile(rf"(?:\.cpython-3\d+[a-z]*-[\w-]+\.so|{_STABLE_SUFFIX.pattern})\Z")
 _LARGEST_IN_MEMORY = 32 << 20
 _LARGEST_TEXT = {"WHEEL": 1 << 16, "METADATA": 4 << 20, "RECORD": 16 << 20, "entry_points.txt": 1 << 20}
 _MOST_FIELDS = 5 * MEMBERS  # RECORD has two commas and two line ends for each
@@ -82,7 +84,8 @@ class Extension:
     @property
     def stable_abi(self) -> str:
         """``abi3`` or ``abi3t`` where the file's name claims one."""
-        return self.suffix.split(".")[1] if self.suffix in {".abi3.so", ".abi3t.so"} else ""
+        stable = _STABLE_SUFFIX.fullmatch(self.suffix)
+        return stable[1] if stable else ""
 
 
 @dataclass(frozen=True)

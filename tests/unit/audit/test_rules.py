@@ -50,7 +50,6 @@ def arm_elf(*instructions: int, undefined: Iterable[str] = ()) -> bytes:
 
 GOOD = {
     "one extension": Case(),
-    "abi3 in the file's name only": Case(members={"fast.abi3.so": FAST}),
     "its target": Case(target="cp313-manylinux_2_17_aarch64"),
     "an older policy than asked for": Case(target="cp313-manylinux_2_28_aarch64"),
     "a compressed tag": Case(tag=f"{ARM}.manylinux2014_aarch64"),
@@ -230,6 +229,27 @@ GOOD = {
     "a plain library under the name of an extension": Case(
         tag="cp311-abi3-manylinux_2_17_aarch64", members={"tiny/_raw.abi3.so": tiny_elf(exports=["encrypt"])}
     ),
+    **{
+        f"the stable ABI of {tag}: {suffix}": Case(tag=f"{tag}-manylinux_2_17_aarch64", members={f"fast{suffix}": FAST})
+        for tag, suffix in (
+            ("cp315-abi3.abi3t", ".abi3t.so"),
+            ("cp315-abi3.abi3t", ".abi3t-aarch64-linux-gnu.so"),
+            ("cp316-abi3", ".abi3-aarch64-linux-gnu.so"),
+            ("cp315-abi3t", ".abi3t.so"),
+        )
+    },
+    "the stable ABI for two architectures": Case(
+        tag="cp315-abi3-manylinux_2_17_aarch64.manylinux_2_17_x86_64",
+        members={
+            "fast.abi3-aarch64-linux-gnu.so": FAST,
+            "fast.abi3-x86_64-linux-gnu.so": tiny_elf(machine="EM_X86_64", exports=["PyInit_fast"]),
+        },
+        ignore="W202",
+    ),
+    "the stable ABI beside an extension that is not of it": Case(
+        tag="cp312-cp312-manylinux_2_17_aarch64",
+        members={"fast.abi3.so": FAST, f"other{STALE}": tiny_elf(exports=["PyInit_other"])},
+    ),
     "a policy beside its other name and a newer one": Case(tag=f"{ARM}.manylinux2014_aarch64.manylinux_2_28_aarch64"),
     **{
         f"a tag: {tag}": Case(tag=f"{tag}-any", members={"tiny.py": b""})
@@ -343,6 +363,7 @@ def test_what_installs_and_works_is_no_error() -> None:
         "W210": "note",
         "W302": "note",
         "W308": "note",
+        "W309": "note",
         "W407": "warning",
         "W408": "warning",
         "W409": "warning",

@@ -95,6 +95,8 @@ GOOD = {
     "an sdist with a dash in its name": Case(wheels=(Made(name="my_tiny"),), sdists=("my_tiny-1.0.tar.gz",)),
 }
 NEWER = "tiny-1.1-cp313-cp313-manylinux_2_17_aarch64.whl"
+STABLE = "cp315-abi3-manylinux_2_17_aarch64"
+WIDE = "tiny-1.0-cp315-abi3.abi3t-manylinux_2_17_aarch64.whl"
 BAD = {
     "left over from the last release": Case(
         wheels=(Made(), Made(version="1.1")),
@@ -163,6 +165,17 @@ BAD = {
     "two builds": Case(
         wheels=(Made(), Made(build="2"), Made(OLDER)),
         finds=(("W705", f"tiny-1.0-{ARM}.whl", f"tiny-1.0-2-{ARM}.whl is newer", "one build"),),
+    ),
+    "the stable ABI of ordinary CPythons beside that of all": Case(
+        wheels=(Made(STABLE), Made(STABLE.replace("abi3", "abi3.abi3t"))),
+        finds=(
+            (
+                "W710",
+                f"tiny-1.0-{STABLE}.whl",
+                f"covered by {WIDE}",
+                WIDE,
+            ),
+        ),
     ),
     "one wheel under two tags": Case(
         wheels=(Made(members={"tiny.py": b"1"}), Made(OLDER, members={"tiny.py": b"1"})),

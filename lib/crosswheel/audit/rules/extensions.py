@@ -16,6 +16,7 @@ from crosswheel.model.job import Finding
 from crosswheel.model.targets import PythonTag, Target, python_tags
 
 _FIRST_FREE_THREADED = 13
+_FIRST_WITH_ABI3T = 15
 _SHOWN = 3  # functions, of the hundreds that an extension may use
 
 
@@ -52,15 +53,40 @@ class UnloadableStableAbi(Rule):
 
     code = "W303"
     why = "A free-threaded CPython has another layout of objects and looks for no .abi3.so (PEP 703, PEP 803)."
-    fix = "build without Py_LIMITED_API for free-threaded CPythons"
+    fix = (
+        "from 3.15 on, build with Py_LIMITED_API and Py_TARGET_ABI3T, as .abi3t.so in a wheel tagged cp315-abi3.abi3t; "
+        "for 3.13t and 3.14t, build without Py_LIMITED_API"
+    )
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         # An ordinary CPython imports .abi3.so whatever the tag of the wheel says; cffi makes such wheels every day.
-        if not any(tag.free_threaded for tag in wheel.pythons):
+        if "abi3t" not in wheel.abis and not any(tag.free_threaded for tag in wheel.pythons):
             return
         for builds in _modules(wheel).values():
             if all(build.stable_abi == "abi3" for build in builds):
                 yield self.finding(member=builds[0].member, found=builds[0].suffix, expected=_wanted(wheel))
+
+
+class StableAbiUnused(Rule):
+    """Every extension is of the stable ABI, and the tag lets one Python alone install the wheel."""
+
+    code = "W309"
+    level = "note"
+    why = "The next Python needs a wheel of its own, although this one would serve it as well."
+    fix = (
+        "tag the wheel for the stable ABI: py_limited_api under [bdist_wheel] of setuptools, wheel.py-api, abi3 of PyO3"
+    )
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        """Of a free-threaded CPython, which does not even import an .abi3.so, another rule tells."""
+        stable = wheel.extensions and all(extension.stable_abi for extension in wheel.extensions)
+        of_one_python = wheel.abis <= {str(python) for python in wheel.pythons if not python.free_threaded}
+        if stable and of_one_python:
+            yield self.finding(
+                member=wheel.extensions[0].member,
+                found=f"{wheel.extensions[0].suffix} in a wheel for {wheel.tag}",
+                expected="a tag such as cp311-abi3 or cp315-abi3.abi3t",
+            )
 
 
 class BuiltTwice(Rule):
@@ -71,8 +97,9 @@ class BuiltTwice(Rule):
     fix = "delete the build folder, or better: build from an unpacked sdist"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        expected = {*_suffixes(wheel), *(_suffixes_since_315(wheel) if wheel.is_abi3 else ())}
         for builds in _modules(wheel).values():
-            if len(builds) > 1 and not all(build.suffix in _suffixes(wheel) for build in builds):
+            if len(builds) > 1 and not all(build.suffix in expected for build in builds):
                 files = ", ".join(build.member.rpartition("/")[2] for build in builds)
                 yield self.finding(member=builds[0].member, found=files, expected="one build of each module")
 
@@ -173,7 +200,7 @@ def _with_another_abi(wheel: Wheel) -> Iterator[str]:
 
 
 def _serves_free_threaded(extension: Extension) -> bool:
-    return bool(re.match(r"\.(?:cpython-3\d+t-|abi3t\.)", extension.suffix))
+    return extension.stable_abi == "abi3t" or bool(re.match(r"\.cpython-3\d+t-", extension.suffix))
 
 
 def _used_of_python(elf: Elf, carried: frozenset[str]) -> Iterator[str]:
@@ -263,9 +290,22 @@ def _wanted(wheel: Wheel) -> str:
 
 
 def _fits(extension: Extension, wheel: Wheel) -> bool:
-    # The stable ABI is the affair of a rule of its own. A wheel for Pythons or platforms unknown to us is not judged.
+    # Where .abi3.so is not enough, a rule of its own says so. Pythons or platforms unknown to us are not judged.
     unknown = not wheel.platforms or not (wheel.pythons or wheel.abis <= {"none", "abi3", "abi3t"})
-    return unknown or bool(extension.stable_abi) or extension.suffix == ".so" or extension.suffix in _suffixes(wheel)
+    if unknown or extension.suffix in {".so", ".abi3.so"} or extension.suffix in _suffixes(wheel):
+        return True
+    return extension.suffix in _suffixes_since_315(wheel)
+
+
+def _suffixes_since_315(wheel: Wheel) -> frozenset[str]:
+    """The further suffixes of the stable ABI, where every Python that the wheel is for looks for them (PEP 803)."""
+    stable = _oldest_stable(wheel)
+    oldest = min([*(python.minor for python in wheel.pythons), *([stable] if stable else [])], default=0)
+    if oldest < _FIRST_WITH_ABI3T:
+        return frozenset()
+    triples = {Target(PythonTag(oldest), arch, policy).multiarch for policy, arch in wheel.platforms}
+    named = {f".{abi}-{triple}.so" for abi in ("abi3", "abi3t") for triple in triples}
+    return frozenset({".abi3t.so", *named})
 
 
 def _modules(wheel: Wheel) -> dict[str, list[Extension]]:

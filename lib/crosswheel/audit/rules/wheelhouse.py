@@ -162,7 +162,7 @@ class WheelTwice(SetRule):
 
     def check(self, wheelhouse: Wheelhouse) -> Iterator[Finding]:
         for one, other in _pairs(wheelhouse):
-            if one.build == other.build and one.tags & other.tags:
+            if one.build == other.build and one.tags & other.tags and not _covered(one, other):
                 shared = ", ".join(sorted(map(str, one.tags & other.tags)))
                 yield self.finding(member=other.file, found=f"{shared}, as {one.file}", expected="one wheel for a tag")
 
@@ -181,6 +181,21 @@ class Replaced(SetRule):
                 rivals = [rival for rival in wheels if rival.build > wheel.build and rival.tags >= wheel.tags]
                 if rivals:
                     yield self.finding(member=wheel.file, found=f"{rivals[0].file} is newer", expected="one build")
+
+
+class StableAbiCovered(SetRule):
+    """A wheel of the stable ABI is for ordinary CPythons only, and another has the same tags for all CPythons."""
+
+    code = "W710"
+    level = "warning"
+    why = "Installers may take either on an ordinary CPython: the two have to behave the same, and one is enough."
+    fix = "publish the wheel tagged abi3.abi3t alone (PEP 803)"
+
+    def check(self, wheelhouse: Wheelhouse) -> Iterator[Finding]:
+        for one, other in _pairs(wheelhouse):
+            if one.build == other.build and (covered := _covered(one, other)):
+                wider = other if covered is one else one
+                yield self.finding(member=covered.file, found=f"covered by {wider.file}", expected=wider.file)
 
 
 class SameContents(SetRule):
@@ -254,6 +269,18 @@ class SdistMisnamed(SetRule):
 
 def _pairs(wheelhouse: Wheelhouse) -> Iterator[tuple[Entry, Entry]]:
     return (pair for wheels in wheelhouse.releases for pair in itertools.combinations(wheels, 2))
+
+
+def _covered(one: Entry, other: Entry) -> Entry | None:
+    """The wheel of the two that is for the stable ABI of ordinary CPythons, where the other is for both stable ABIs.
+
+    cp315-abi3 beside cp315-abi3.abi3t: what a build with an ordinary and one with a free-threaded CPython make.
+    """
+    for narrow, wide in ((one, other), (other, one)):
+        abis = {tag.abi for tag in narrow.tags}, {tag.abi for tag in wide.tags}
+        if abis == ({"abi3"}, {"abi3", "abi3t"}) and narrow.tags < wide.tags:
+            return narrow
+    return None
 
 
 def _strangers(wheelhouse: Wheelhouse) -> bool:
