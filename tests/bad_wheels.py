@@ -36,6 +36,7 @@ INTEL_FAST = "fast.cpython-313-x86_64-linux-gnu.so"
 STALE = ".cpython-312-aarch64-linux-gnu.so"
 DIST_INFO = "tiny-1.0.dist-info"
 METADATA = "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n"
+IMPORTS = ("Import-Name: tiny", "Import-Name: space.tiny", "Import-Namespace: space")
 OF_PYTHON = tiny_elf(exports=["PyInit_fast"], needed=["libc.so.6"], undefined=["PyModuleDef_Init", "PyLong_FromLong"])
 FAST = tiny_elf(exports=["PyInit_fast"], needed=["libc.so.6"], versions_needed={"libc.so.6": ["GLIBC_2.17"]})
 
@@ -92,6 +93,10 @@ def as_object(elf: bytes) -> bytes:
     """The same as an object file: e_type is ET_REL."""
     little = elf[5] == 1
     return elf[:16] + (b"\1\0" if little else b"\0\1") + elf[18:]
+
+
+def stating_imports(*lines: str) -> bytes:
+    return "\n".join([METADATA.replace("2.1", "2.5").rstrip(), *lines, ""]).encode()
 
 
 def requiring(*lines: str) -> dict[str, bytes]:
@@ -278,7 +283,7 @@ BAD = {
     **{
         f"entry points {text!r}": Case(
             tag="py3-none-any",
-            members={"tiny.py": b"", f"{DIST_INFO}/entry_points.txt": text.encode()},
+            members={"tiny.py": b"main = print", f"{DIST_INFO}/entry_points.txt": text.encode()},
             finds=(("W113", f"{DIST_INFO}/entry_points.txt", found, expected),),
         )
         for text, found, expected in (
@@ -1047,5 +1052,81 @@ BAD = {
             )
         },
         finds=(("W405", "fast.cpython-313-aarch64-linux-musl.so", "__sprintf_chk", "the C library"),),
+    ),
+    **{
+        f"code at the start of Python: {file} with {text!r}": Case(
+            members={f"fast{SUFFIX}": FAST, file: text.encode()},
+            finds=(("W515", file, found, "folders only"),),
+        )
+        for file, text, found in (
+            ("tiny.pth", "# Paths\n./lib\nimport os; os.umask(0)\n", "line 3: import os; os.umask(0)"),
+            ("tiny.pth", "\ufeffimport\ttiny\n", "line 1: import\ttiny"),
+            ("tiny-1.0.data/purelib/tiny.pth", f"import tiny{'y' * 200}\n", f"line 1: import tiny{'y' * 89}..."),
+            ("tiny.start", "# Since 3.15\n\ntiny:begin\n", "line 3: tiny:begin"),
+        )
+    },
+    **{
+        f"a signature in {file}": Case(
+            members={f"fast{SUFFIX}": FAST, f"{DIST_INFO}/{file}": b"{}"},
+            finds=(("W516", f"{DIST_INFO}/{file}", file, "RECORD without signatures"),),
+        )
+        for file in ("RECORD.jws", "RECORD.p7s")
+    },
+    **{
+        f"an entry point of nothing: {reference}": Case(
+            tag="py3-none-any",
+            members={
+                "tiny/__init__.py": b"",
+                "tiny/cli.py": b"def main() -> None: ...\n",
+                f"{DIST_INFO}/entry_points.txt": f"[{group}]\ntiny = {reference}\n".encode(),
+            },
+            finds=(("W120", f"{DIST_INFO}/entry_points.txt", f"tiny = {reference} in [{group}]", lacking),),
+        )
+        for group, reference, lacking in (
+            ("console_scripts", "tiny.clj:main", "a module tiny.clj"),
+            ("console_scripts", "tiny.cli:mian", "mian in tiny/cli.py"),
+            ("pytest11", "tinny", "a module tinny"),
+            ("x.y", "tiny.cli:App.run [extra]", "App in tiny/cli.py"),
+        )
+    },
+    **{
+        f"import names: {', '.join(lines)}": Case(
+            tag="py3-none-any",
+            members={
+                "tiny/__init__.py": b"",
+                "space/tiny.py": b"",
+                f"{DIST_INFO}/METADATA": stating_imports(*lines),
+            },
+            finds=((code, f"{DIST_INFO}/METADATA", found, expected),),
+        )
+        for lines, code, found, expected in (
+            (
+                (*IMPORTS, "Import-Name: space.tony"),
+                "W121",
+                "Import-Name: space.tony",
+                "",
+            ),
+            (
+                (*IMPORTS, "Import-Namespace: apace"),
+                "W121",
+                "Import-Namespace: apace",
+                "",
+            ),
+            (("Import-Name: tiny", "Import-Name: space", "Import-Namespace: space"), "W121", "space in both", "one of"),
+            (("Import-Name: tiny",), "W122", "space.tiny", "tiny"),
+            (("Import-Name: ",), "W122", "space.tiny, tiny", "none"),
+        )
+    },
+    "stubs without a marker": Case(
+        members={f"tiny/fast{SUFFIX}": FAST, "tiny/fast.pyi": b"", "tiny/more/__init__.pyi": b"", "tony.pyi": b""},
+        finds=(("W517", "tiny/fast.pyi", "a stub and 1 more", "tiny/py.typed"),),
+    ),
+    "a marker without stubs": Case(
+        members={
+            "tiny/py.typed": b"",
+            f"tiny/fast{SUFFIX}": FAST,
+            f"tiny/_slow{SUFFIX}": tiny_elf(exports=["PyInit__slow"]),
+        },
+        finds=(("W518", f"tiny/fast{SUFFIX}", "no stub", "a stub for each extension module"),),
     ),
 }

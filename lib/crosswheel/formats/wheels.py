@@ -6,6 +6,7 @@ Everything is read from the archive as it lies there, once; only a large library
 from __future__ import annotations
 
 import base64
+import configparser
 import contextlib
 import csv
 import hashlib
@@ -48,7 +49,9 @@ _STABLE_SUFFIX = re.compile(r"\.(abi3t?)(?:-[\w-]+)?\.so")
 _SUFFIX = re.compile(rf"(?:\.cpython-3\d+[a-z]*-[\w-]+\.so|{_STABLE_SUFFIX.pattern})\Z")
 _LARGEST_IN_MEMORY = 32 << 20
 _LARGEST_TEXT = {"WHEEL": 1 << 16, "METADATA": 4 << 20, "RECORD": 16 << 20, "entry_points.txt": 1 << 20}
+_LARGEST_SOURCE = 1 << 20
 _MOST_FIELDS = 5 * MEMBERS  # RECORD has two commas and two line ends for each
+_MODULES = (".py", ".pyc", ".pyd", ".so")
 _MOST_TAGS_IN_A_LINE = 100
 _UP = "../../../"  # from PREFIX/lib/python3.13/site-packages
 _SCHEMES = {"platlib": "", "purelib": "", "data": _UP, "scripts": f"{_UP}bin/", "headers": f"{_UP}include/"}
@@ -223,11 +226,37 @@ class Wheel:
         return tuple(filter(None, (_extension(member, elf) for member, elf in self.elves.items())))
 
     @cached_property
+    def modules(self) -> Mapping[str, str]:
+        """Every module that can be imported, by its dotted name, with the member that has it; a .py file first."""
+        extensions = {extension.member for extension in self.extensions}
+        found: dict[str, str] = {}
+        for member in sorted(self.members, key=lambda member: (not member.endswith(".py"), member)):
+            if member in extensions or member.endswith(_MODULES):
+                found.setdefault(_module(self.installed(member)), member)
+        found.pop("", None)
+        return found
+
+    @cached_property
+    def packages(self) -> frozenset[str]:
+        """The folders that modules are in, namespace packages too (PEP 420)."""
+        return frozenset(parent for name in self.modules for parent in parents(name))
+
+    @cached_property
     def brought_along(self) -> frozenset[str]:
         """The libraries inside the wheel, by file name and by soname."""
         # A text with the name of another file, which is what may be left of a link, is no library.
         names = {member.rpartition("/")[2] for member in (*self.elves, *self.unreadable)}
         return frozenset(names | {elf.soname for elf in self.elves.values() if isinstance(elf, Elf)} - {""})
+
+    def text_of(self, member: str) -> str | None:
+        """The text of a small file, such as a module; None for one of more than 1 MiB, or that cannot be unpacked."""
+        entry = self.archive.files[member]
+        if entry.size > _LARGEST_SOURCE:
+            return None
+        try:
+            return self.archive.read(entry).decode("utf-8-sig", "replace")
+        except Unreadable:
+            return None
 
     def installed(self, member: str) -> str:
         """Where an installer puts a member, seen from site-packages."""
@@ -286,6 +315,15 @@ def named_wheel(path: Path) -> Wheel:
     except InvalidWheelFilename as error:
         raise AuditFailed(f"{path.name} is not the name of a wheel: {error}") from error
     return Wheel(path, name, version, build, tags, "-".join(path.stem.rsplit("-", 3)[1:]))
+
+
+def entry_points(wheel: Wheel) -> Iterator[tuple[str, str, str]]:
+    """Group, name and object reference of each entry point. Raises configparser.Error for what is no INI file."""
+    parser = configparser.RawConfigParser(delimiters=("=",))
+    parser.optionxform = str  # type: ignore[assignment,method-assign]  # names are case-sensitive
+    parser.read_string(wheel.entry_points)
+    for group in parser.sections():
+        yield from ((group, name, reference.strip()) for name, reference in parser[group].items())
 
 
 def accepted_tags(target: Target, platforms: Iterable[str] = ()) -> frozenset[Tag]:
@@ -394,11 +432,10 @@ def _extension(member: str, elf: Elf | BadElf) -> Extension | None:
 def top_level_modules(path: Path) -> tuple[str, ...]:
     """What a wheel lets one import, by the shortest names: ``numpy``; below a namespace package, its packages."""
     wheel = read_wheel(path)
-    members = {extension.member for extension in wheel.extensions}
-    members |= {member for member in wheel.members if member.endswith(".py")}
-    modules = {name for member in members if (name := _module(wheel.installed(member)))}
+    extensions = {extension.member for extension in wheel.extensions}
+    modules = {name for name, member in wheel.modules.items() if member.endswith(".py") or member in extensions}
     # A module is imported with the package that it is in.
-    return tuple(sorted(name for name in modules if not any(parent in modules for parent in _parents(name))))
+    return tuple(sorted(name for name in modules if not any(parent in modules for parent in parents(name))))
 
 
 def _module(member: str) -> str:
@@ -410,7 +447,8 @@ def _module(member: str) -> str:
     return ".".join(parts) if parts and all(part.isidentifier() for part in parts) and stem != "__main__" else ""
 
 
-def _parents(name: str) -> Iterator[str]:
+def parents(name: str) -> Iterator[str]:
+    """The packages that a module is in, the nearest first: ``a.b`` and ``a`` of ``a.b.c``."""
     while "." in name:
         name = name.rpartition(".")[0]
         yield name

@@ -32,7 +32,9 @@ from bad_wheels import (
     Case,
     arm,
     as_object,
+    requiring,
     stating,
+    stating_imports,
 )
 from crosswheel.audit.rules import RULES
 from crosswheel.audit.rules.promise import promise_of
@@ -298,7 +300,62 @@ GOOD = {
         tag="py3-none-any",
         members={f"{DIST_INFO}/METADATA": f"{METADATA}Requires-Dist: large\n".encode()},
     ),
-    "a signature": Case(members={f"fast{SUFFIX}": FAST, f"{DIST_INFO}/RECORD.jws": b"{}"}),
+    "folders and comments in a .pth file, and files of that name elsewhere": Case(
+        members={
+            f"fast{SUFFIX}": FAST,
+            "tiny.pth": b"# import os\n./tiny.libs\nimportant\n",
+            "tiny/tiny.pth": b"import os\n",
+            ".tiny.start": b"tiny:begin\n",
+        }
+    ),
+    **{
+        f"an entry point: {reference}": Case(
+            tag=f"py3-none-{'manylinux_2_17_aarch64' if '.so' in file else 'any'}",
+            members={
+                **requiring(*requires),
+                "tiny/__init__.py": b"from .cli import main",
+                file: source.encode() if not file.endswith(".so") else tiny_elf(exports=["tiny"]),
+                f"{DIST_INFO}/entry_points.txt": f"[console_scripts]\ntiny = {reference}\n".encode(),
+            },
+        )
+        for reference, file, source, requires in (
+            ("tiny:main", "tiny/cli.py", "", ()),
+            ("tiny.cli:main", "tiny/cli.py", "from .x import *", ()),
+            ("tiny.cli:main", "tiny/cli.py", "def __getattr__(name): ...", ()),
+            ("tiny.cli:main", "tiny/cli.so", "", ()),
+            ("large.cli:main", "tiny/cli.py", "", ("large",)),
+            ("os.path:exists", "tiny/cli.py", "", ()),
+            ("tiny:cli", "tiny/cli.py", "", ()),
+            ("tiny.py", "tiny-1.0.data/purelib/tiny/py/__init__.py", "", ()),
+            ("space:tiny", "space/tiny.py", "", ()),
+            ("not a reference", "tiny/cli.py", "", ()),
+        )
+    },
+    "import names, one of them private": Case(
+        tag="py3-none-any",
+        members={
+            "tiny/__init__.py": b"",
+            "tiny/more.py": b"",
+            "_tiny.py": b"",
+            "a/b/c.py": b"",
+            f"{DIST_INFO}/METADATA": stating_imports(
+                "Import-Name: tiny",
+                "Import-Name: _tiny ; private",
+                "Import-Namespace: a",
+                "Import-Namespace: a.b",
+                "Import-Name: a.b.c",
+            ),
+        },
+    ),
+    "stubs with a marker, of a module alone, and of another project": Case(
+        members={
+            f"tiny/fast{SUFFIX}": FAST,
+            "tiny/fast.pyi": b"",
+            "tiny/py.typed": b"",
+            "tony.pyi": b"",
+            "large-stubs/__init__.pyi": b"",
+        }
+    ),
 }
 
 
@@ -357,6 +414,9 @@ def test_what_installs_and_works_is_no_error() -> None:
         "W116": "warning",
         "W117": "note",
         "W118": "warning",
+        "W120": "warning",
+        "W121": "warning",
+        "W122": "note",
         "W205": "warning",
         "W208": "warning",
         "W209": "note",
@@ -373,6 +433,10 @@ def test_what_installs_and_works_is_no_error() -> None:
         "W510": "warning",
         "W513": "warning",
         "W514": "note",
+        "W515": "warning",
+        "W516": "warning",
+        "W517": "note",
+        "W518": "note",
         "W603": "warning",
         "W604": "note",
     }

@@ -11,6 +11,7 @@ from crosswheel.audit.rules import (
     archive,
     extensions,
     files,
+    imports,
     index,
     linkage,
     loading,
@@ -20,6 +21,7 @@ from crosswheel.audit.rules import (
     record,
     release,
     segments,
+    startup,
     symbols,
     tags,
     unreadable,
@@ -57,6 +59,9 @@ RULES: tuple[Rule, ...] = (
     metadata.UnknownFormat(),
     metadata.RootDiffers(),
     metadata.LocalVersion(),
+    imports.EntryPointAbsent(),
+    imports.ImportNameAbsent(),
+    imports.ImportNameUnstated(),
     machine.BrokenElf(),
     machine.WrongMachine(),
     machine.WrongAbi(),
@@ -100,6 +105,10 @@ RULES: tuple[Rule, ...] = (
     archive.ZipBomb(),
     files.TopLevelClutter(),
     archive.CollidingNames(),
+    startup.StartupCode(),
+    record.Signed(),
+    imports.StubsUnmarked(),
+    imports.StubsAbsent(),
 )
 
 SET_RULES: tuple[SetRule, ...] = (

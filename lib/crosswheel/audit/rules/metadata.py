@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from crosswheel.audit.rules.rule import Rule
-from crosswheel.formats.wheels import Wheel
+from crosswheel.formats.wheels import Wheel, entry_points
 from crosswheel.model.job import Finding
 from crosswheel.model.targets import Target
 
@@ -109,17 +109,14 @@ class BadEntryPoints(Rule):
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         member = f"{wheel.dist_info}/entry_points.txt"
-        parser = configparser.RawConfigParser(delimiters=("=",))
-        parser.optionxform = str  # type: ignore[assignment,method-assign]  # names are case-sensitive
         try:
-            parser.read_string(wheel.entry_points)
+            found = list(entry_points(wheel))
         except configparser.Error as error:
             yield self.finding(member=member, found=str(error).splitlines()[0], expected="an INI file")
             return
-        for section in ("console_scripts", "gui_scripts"):
-            for name in parser[section] if parser.has_section(section) else ():
-                if not _ENTRY_POINT.fullmatch(name):
-                    yield self.finding(member=member, found=name, expected="a name without folders or blanks")
+        for group, name, _ in found:
+            if group in {"console_scripts", "gui_scripts"} and not _ENTRY_POINT.fullmatch(name):
+                yield self.finding(member=member, found=name, expected="a name without folders or blanks")
 
 
 class BuildDiffers(Rule):

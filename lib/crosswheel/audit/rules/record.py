@@ -50,6 +50,20 @@ class RecordWrong(Rule):
                 )
 
 
+class Signed(Rule):
+    """The wheel holds a signature of RECORD of the kind that nobody checks."""
+
+    code = "W516"
+    level = "warning"
+    why = "No installer ever looked at RECORD.jws or RECORD.p7s; PEP 815 forbids tools to write them."
+    fix = "leave the file out; for provenance that is checked, upload with attestations (PEP 740)"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        for member in _unlisted(wheel)[1:]:
+            if member in wheel.archive.files:
+                yield self.finding(member=member, found=member.rpartition("/")[2], expected="RECORD without signatures")
+
+
 def _unlisted(wheel: Wheel) -> tuple[str, ...]:
     """RECORD cannot know its own hash, and signatures of it are made later (PEP 427)."""
     return tuple(f"{wheel.dist_info}/RECORD{kind}" for kind in ("", ".jws", ".p7s"))

@@ -1,0 +1,192 @@
+"""1xx and 5xx: what the metadata say can be imported, and what type checkers are told of it."""
+
+from __future__ import annotations
+
+import configparser
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from crosswheel.audit.rules.rule import Rule
+from crosswheel.formats.wheels import Wheel, entry_points, parents
+from crosswheel.model.job import Finding
+from crosswheel.model.targets import Target
+
+_REFERENCE = re.compile(r"([\w.]+)\s*(?::\s*([\w.]+))?\s*(?:\[.*\])?")
+# By these a module may have names that its text does not.
+_DYNAMIC = re.compile(
+    r"import\s*\(?\s*\*|__getattr__|__dict__|\b(?:globals|locals|vars|setattr|exec|eval)\s*\(|sys\.modules"
+)
+_EXTENSIBLE = re.compile(r"__path__|extend_path|declare_namespace|sys\.modules|\b(?:exec|eval)\s*\(")
+_SHOWN = 5
+
+
+class EntryPointAbsent(Rule):
+    """An entry point names a module or an attribute that the wheel does not have."""
+
+    code = "W120"
+    level = "warning"
+    why = "The script or plug-in is installed, and fails when it is used: ModuleNotFoundError or ImportError."
+    fix = "correct the reference under [project.scripts] or [project.entry-points], or put the module into the wheel"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        member = f"{wheel.dist_info}/entry_points.txt"
+        try:
+            found = list(entry_points(wheel))
+        except configparser.Error:  # another rule says so
+            return
+        for group, name, reference in found:
+            match = _REFERENCE.fullmatch(reference)
+            if match and (lacking := _lacking(wheel, match[1], (match[2] or "").partition(".")[0])):
+                yield self.finding(member=member, found=f"{name} = {reference} in [{group}]", expected=lacking)
+
+
+class ImportNameAbsent(Rule):
+    """METADATA states an import name that the wheel does not have, or states one in two ways."""
+
+    code = "W121"
+    level = "warning"
+    why = "Tools find the project that brings a module by these names (PEP 794), and installers see clashes by them."
+    fix = "correct import-names and import-namespaces under [project]"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        member = f"{wheel.dist_info}/METADATA"
+        stated = _stated(wheel)
+        if stated is None:
+            return
+        for name in sorted(stated.names - wheel.modules.keys() - wheel.packages):
+            yield self.finding(member=member, found=f"Import-Name: {name}", expected="a module or package in the wheel")
+        for name in sorted(stated.namespaces - wheel.modules.keys() - wheel.packages):
+            yield self.finding(member=member, found=f"Import-Namespace: {name}", expected="a package in the wheel")
+        for name in sorted(stated.names & stated.namespaces):
+            expected = "one of Import-Name and Import-Namespace"
+            yield self.finding(member=member, found=f"{name} in both", expected=expected)
+
+
+class ImportNameUnstated(Rule):
+    """METADATA states import names, and the wheel has others beside them."""
+
+    code = "W122"
+    level = "note"
+    why = (
+        "Nobody who goes by these names knows of the others, nor that they may clash with another project's (PEP 794)."
+    )
+    fix = "list them in import-names, with `; private` behind those that are not for users; or leave them out"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        stated = _stated(wheel)
+        if stated is None:
+            return
+        known = stated.names | stated.namespaces
+        within = {parent for name in known for parent in parents(name)}
+        shortest = (name for name in wheel.modules if not any(parent in wheel.modules for parent in parents(name)))
+        others = sorted(
+            name
+            for name in shortest
+            if name not in known | within and not any(parent in stated.names for parent in parents(name))
+        )
+        if others:
+            found = _some(others)
+            yield self.finding(
+                member=f"{wheel.dist_info}/METADATA", found=found, expected=_some(sorted(known)) or "none"
+            )
+
+
+class StubsUnmarked(Rule):
+    """A package has type stubs, and no file py.typed that tells type checkers to read them."""
+
+    code = "W517"
+    level = "note"
+    why = "Type checkers take no types from an installed package without the marker (PEP 561)."
+    fix = "add an empty file py.typed beside the package's __init__.py, and to the package's data"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        marked, stubs = _marked(wheel), defaultdict[str, list[str]](list)
+        for member in wheel.members:
+            package, slash, _ = wheel.installed(member).partition("/")
+            # A module of its own has no place for a marker, and packages of nothing but stubs need none.
+            if member.endswith(".pyi") and slash and package.isidentifier():
+                stubs[package].append(member)
+        for package, members in sorted(stubs.items()):
+            if not any(folder == package or folder.startswith(f"{package}/") for folder in marked):
+                more = f" and {len(members) - 1} more" if len(members) > 1 else ""
+                yield self.finding(member=members[0], found=f"a stub{more}", expected=f"{package}/py.typed")
+
+
+class StubsAbsent(Rule):
+    """A package says that it is typed, and an extension module of it has no stub."""
+
+    code = "W518"
+    level = "note"
+    why = "Type checkers read no binaries: to them the module has no content, or is not there."
+    fix = "write or generate a stub, NAME.pyi beside the extension: stubgen, pybind11-stubgen, nanobind.stubgen"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        """Extensions with an underscore are for the package itself, which has the types that users see."""
+        there = {wheel.installed(member) for member in wheel.members}
+        marked = _marked(wheel)
+        lacking = []
+        for extension in wheel.extensions:
+            place = wheel.installed(extension.member).removesuffix(extension.suffix)
+            public = not any(part.startswith("_") for part in place.split("/"))
+            typed = any(place.startswith(f"{folder}/") for folder in marked)
+            described = there & {f"{place}.pyi", f"{place}/__init__.pyi", f"{place}.py"}
+            if public and typed and not described:
+                lacking.append(extension.member)
+        if lacking:
+            more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+            yield self.finding(member=lacking[0], found=f"no stub{more}", expected="a stub for each extension module")
+
+
+@dataclass(frozen=True)
+class _Stated:
+    """What Import-Name and Import-Namespace say."""
+
+    names: frozenset[str]
+    namespaces: frozenset[str]
+
+
+def _stated(wheel: Wheel) -> _Stated | None:
+    """None where METADATA says nothing of import names."""
+    fields = [wheel.metadata.get_all(field) for field in ("Import-Name", "Import-Namespace")]
+    if fields == [None, None]:
+        return None
+    return _Stated(
+        *(frozenset(str(value).partition(";")[0].strip() for value in field or ()) - {""} for field in fields)
+    )
+
+
+def _lacking(wheel: Wheel, module: str, attribute: str) -> str:
+    """What an entry point needs and the wheel has not; empty if it has it, or if nobody can tell."""
+    if module in wheel.modules:
+        known = not attribute or f"{module}.{attribute}" in wheel.modules or _may_have(wheel, module, attribute)
+        return "" if known else f"{attribute} in {wheel.modules[module]}"
+    if module in wheel.packages:
+        return ""
+    own = [parent for parent in parents(module) if parent in wheel.modules]
+    if own:
+        # Other projects may add to the package, where its code lets them.
+        source = wheel.text_of(wheel.modules[own[0]]) if wheel.modules[own[0]].endswith(".py") else None
+        return f"a module {module}" if source is not None and not _EXTENSIBLE.search(source) else ""
+    elsewhere = wheel.metadata.get_all("Requires-Dist") or module.partition(".")[0] in sys.stdlib_module_names
+    return "" if elsewhere else f"a module {module}"
+
+
+def _may_have(wheel: Wheel, module: str, attribute: str) -> bool:
+    """Whether the module's text has the name anywhere, or does what may bring any; True for what is no text."""
+    member = wheel.modules[module]
+    source = wheel.text_of(member) if member.endswith(".py") else None
+    return source is None or bool(re.search(rf"\b{attribute}\b", source) or _DYNAMIC.search(source))
+
+
+def _marked(wheel: Wheel) -> set[str]:
+    """The folders with a file py.typed."""
+    places = map(wheel.installed, wheel.members)
+    return {folder for folder, _, file in (place.rpartition("/") for place in places) if file == "py.typed" and folder}
+
+
+def _some(names: list[str]) -> str:
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,50 @@
+"""5xx: code of a wheel that every start of Python runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from crosswheel.audit.rules.rule import Rule
+from crosswheel.formats.wheels import Wheel
+from crosswheel.model.job import Finding
+from crosswheel.model.targets import Target
+
+_IMPORT = re.compile(r"import[ \t]")
+_SHOWN = 100  # letters of a line, which may hold a whole program
+
+
+class StartupCode(Rule):
+    """The wheel installs code that every start of Python in the environment runs."""
+
+    code = "W515"
+    level = "warning"
+    why = (
+        "Programs that never import the package run it, and malware hides there. From 3.18 on, .pth files run nothing."
+    )
+    fix = "let users import the package; where it has to be, name a function in a .start file (PEP 829, CPython 3.15)"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        """As Lib/site.py of CPython 3.15 reads .pth and .start files: in site-packages itself, not in folders of it."""
+        for member in wheel.members:
+            path = wheel.installed(member)
+            if "/" in path or path.startswith(".") or not path.endswith((".pth", ".start")):
+                continue
+            text = wheel.text_of(member)
+            if text is None:
+                yield self.finding(member=member, found="more than can be read", expected="a few lines")
+                continue
+            for number, line in enumerate(text.splitlines(), start=1):
+                if _runs(line, path):
+                    yield self.finding(member=member, found=f"line {number}: {_shown(line)}", expected="folders only")
+
+
+def _runs(line: str, file: str) -> bool:
+    if file.endswith(".pth"):
+        return bool(_IMPORT.match(line))
+    return bool(line.strip()) and not line.lstrip().startswith("#")
+
+
+def _shown(line: str) -> str:
+    text = line.strip()
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
