@@ -1,4 +1,4 @@
-"""Write the generated pages: docs/options.md, docs/rules.md and docs/crosswheel.schema.json."""
+"""Write what is generated: docs/options.md, docs/rules.md, docs/crosswheel.schema.json and model/keyword_types.py."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import json
 from pathlib import Path
 
 from crosswheel.audit.rules import ALL_RULES
-from crosswheel.model.options import Option, json_schema, options
+from crosswheel.model.keywords import keyword_of
+from crosswheel.model.options import Option, json_schema, options, options_for
+from crosswheel.model.verbs import VERBS
 
 _HEAD = """# Options
 
@@ -33,6 +35,26 @@ rule and wheel.
 | code | level | what it means | why it matters | how to fix it |
 |---|---|---|---|---|
 """
+_TYPES_HEAD = '''\
+"""The options of each verb as keyword arguments (PEP 692); `nox -s docs` writes this file from options.toml."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from os import PathLike
+from typing import Literal, TypeAlias, TypedDict
+
+PathText: TypeAlias = "str | PathLike[str]"
+Paths: TypeAlias = "PathText | Iterable[PathText]"
+Texts: TypeAlias = "str | Sequence[str]"
+'''
+# Tables whose values are more than texts.
+_TABLES = {
+    "images": "Mapping[str, str | Mapping[str, str]]",
+    "config-settings": "Mapping[str, str | Sequence[str]]",
+    "sysroot": "Mapping[str, PathText]",
+}
+_SHAPES = {"texts": "Texts", "number": "int", "flag": "bool", "text": "str"}
 _WHERE = {"both": "file, flag", "flag": "flag", "file": "file"}
 
 
@@ -52,6 +74,26 @@ def schema_text() -> str:
     return json.dumps(json_schema(), indent=2) + "\n"
 
 
+def keyword_types() -> str:
+    return _TYPES_HEAD + "".join(map(_class, VERBS))
+
+
+def _class(verb: str) -> str:
+    rows = [option for option in options_for(verb) if option.name != VERBS[verb].positional]
+    fields = "".join(f"    {keyword_of(option)}: {_type(option)} | None\n" for option in rows)
+    return f"\n\nclass {verb.capitalize()}Options(TypedDict, total=False):\n{fields}"
+
+
+def _type(option: Option) -> str:
+    if option.choices:
+        return f"Literal[{', '.join(json.dumps(choice) for choice in option.choices)}]"
+    if option.type == "table":
+        return _TABLES.get(option.name, "Mapping[str, str]")
+    if option.path:
+        return "Paths" if option.type == "texts" else "PathText"
+    return _SHAPES[option.type]
+
+
 def _row(option: Option) -> str:
     default = json.dumps(option.default)
     return f"| `{option.name}` | {_WHERE[option.where]} | `{default}` | {option.help} |\n"
@@ -62,3 +104,4 @@ if __name__ == "__main__":
     (here / "options.md").write_text(options_page())
     (here / "rules.md").write_text(rules_page())
     (here / "crosswheel.schema.json").write_text(schema_text())
+    (here.parent / "lib" / "crosswheel" / "model" / "keyword_types.py").write_text(keyword_types())

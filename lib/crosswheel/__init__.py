@@ -1,8 +1,111 @@
-"""Wheels for every Linux architecture from one machine: nox sessions, invoke tasks, and the steps they are made of.
+"""Wheels for every Linux architecture from one machine: nox sessions, invoke tasks, functions, and the steps of each.
 
-`crosswheel.sessions.add()` in a noxfile and `crosswheel.tasks.namespace` in a tasks file are the two ways in;
-`crosswheel.commands` holds the same verbs as plain functions.
+    import crosswheel as cw
+
+    plan = cw.plan(".", arch="aarch64", python=["cp312", "cp313"])  # print(plan) shows the table
+    report = cw.wheels(plan)
+    if report.ok:
+        cw.upload(report.wheels, repository="testpypi")
+
+Each verb is a function: options are keyword arguments, all of options.toml; what was found or made comes back as a
+frozen value with `.ok`, `.exit_code` and `.document()`, whose str() is the text for people. CrosswheelError is raised
+for what prevents a result. Nothing is printed. help(crosswheel.wheels) lists its options.
+
+`crosswheel.sessions.add()` in a noxfile and `crosswheel.tasks.namespace` in a tasks file offer the same verbs.
 """
 
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from crosswheel.commands.audit import AuditReport, audit
+    from crosswheel.commands.cache import CacheReport, cache
+    from crosswheel.commands.check import CheckReport, check
+    from crosswheel.commands.doctor import DoctorReport, doctor
+    from crosswheel.commands.plan import Plan, plan
+    from crosswheel.commands.pull import PullReport, pull
+    from crosswheel.commands.register import RegisterReport, register
+    from crosswheel.commands.release import ReleaseReport, release
+    from crosswheel.commands.shell import ShellReport, shell
+    from crosswheel.commands.status import StatusReport, status
+    from crosswheel.commands.upload import UploadReport, upload
+    from crosswheel.commands.verify import VerifyReport, verify
+    from crosswheel.commands.wheels import Report, wheels
+    from crosswheel.errors import CrosswheelError
+    from crosswheel.model.job import Event, Listener
+
 __version__ = "0.1.0"
-__all__ = ["__version__"]
+__all__ = [
+    "AuditReport",
+    "CacheReport",
+    "CheckReport",
+    "CrosswheelError",
+    "DoctorReport",
+    "Event",
+    "Listener",
+    "Plan",
+    "PullReport",
+    "RegisterReport",
+    "ReleaseReport",
+    "Report",
+    "ShellReport",
+    "StatusReport",
+    "UploadReport",
+    "VerifyReport",
+    "__version__",
+    "audit",
+    "cache",
+    "check",
+    "doctor",
+    "plan",
+    "pull",
+    "register",
+    "release",
+    "shell",
+    "status",
+    "upload",
+    "verify",
+    "wheels",
+]
+
+# Where each name is; nothing is imported before it is asked for, so that `nox -l` stays instant.
+_PLACES = {
+    "CrosswheelError": "errors",
+    "Event": "model.job",
+    "Listener": "model.job",
+    "Plan": "commands.plan",
+    "Report": "commands.wheels",
+    **{f"{verb.capitalize()}Report": f"commands.{verb}" for verb in __all__ if verb.islower() and verb[0] != "_"},
+    **{verb: f"commands.{verb}" for verb in __all__ if verb.islower() and verb[0] != "_"},
+}
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+class _Package(ModuleType):
+    """Two rooms are called as verbs are, `audit` and `release`: those names of the package are the functions.
+
+    The rooms are reached as in ``from crosswheel.audit.run import audit_wheel``.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in __all__ and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

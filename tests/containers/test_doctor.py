@@ -12,7 +12,7 @@ import pytest
 
 from containers.binfmt import BinfmtUnavailable, unregistered
 from containers.engine import Engine
-from crosswheel.commands.doctor import doctor
+from crosswheel.commands import run_verb
 from crosswheel.containers import binfmt
 from crosswheel.model.targets import architectures
 from crosswheel.toolchains.zig import program_path
@@ -44,7 +44,7 @@ def looking(docker_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     def look(*archs: str, **options: object) -> tuple[int, str]:
         stream = io.StringIO()
         given = {"docker-host": docker_engine.address, "arch": list(archs), "json": "found.json", **options}
-        return doctor(tmp_path, given, stream), stream.getvalue()
+        return run_verb("doctor", tmp_path, given, stream), stream.getvalue()
 
     return look
 

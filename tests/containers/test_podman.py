@@ -19,7 +19,6 @@ from containers.engine import Engine, podman_started
 from containers.podman_service import Settings
 from containers.stand_ins.manylinux import POLICY
 from crosswheel.commands import run_verb
-from crosswheel.commands.doctor import doctor
 from crosswheel.containers.container import running
 from crosswheel.containers.creation import create
 from crosswheel.containers.docker_host import DOCKER, PODMAN, DockerHost, connect
@@ -164,7 +163,8 @@ def looking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
 
     def look(address: str) -> tuple[int, str]:
         stream = io.StringIO()
-        code = doctor(tmp_path, {"docker-host": address, "arch": ["x86_64"], "json": "found.json"}, stream)
+        given = {"docker-host": address, "arch": ["x86_64"], "json": "found.json"}
+        code = run_verb("doctor", tmp_path, given, stream)
         return code, stream.getvalue()
 
     return look

@@ -13,7 +13,7 @@ import pytest
 
 from containers.binfmt import BinfmtUnavailable, handler, unregistered
 from containers.engine import Engine
-from crosswheel.commands.register import register
+from crosswheel.commands import run_verb
 from crosswheel.containers import binfmt
 from crosswheel.containers.docker_host import connect
 from crosswheel.containers.emulation import probe
@@ -47,7 +47,7 @@ def registering(docker_engine: Engine, tmp_path: Path) -> Registering:
     def run(arch: Architecture = RISCV64, **options: object) -> tuple[int, str]:
         stream = io.StringIO()
         given = {"docker-host": docker_engine.address, "arch": [arch.name], "json": "found.json", **options}
-        return register(tmp_path, given, stream), stream.getvalue()
+        return run_verb("register", tmp_path, given, stream), stream.getvalue()
 
     return run
 

@@ -43,6 +43,11 @@ class Audit:
     analyses: tuple[Analysis, ...] = field(default=(), repr=False)
     entry: Entry | None = field(default=None, repr=False)
 
+    @property
+    def passed(self) -> bool:
+        """Whether no rule finds an error."""
+        return not any(finding.is_error for finding in self.findings)
+
 
 @dataclass(frozen=True)
 class AuditReport:

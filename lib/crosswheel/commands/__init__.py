@@ -1,21 +1,11 @@
-"""The verbs, as nox sessions, invoke tasks and the console command all call them: one file each.
+"""The verbs, one file each: `run` takes a `Call` and gives a `Result`; the function of the verb's name is for code.
 
-Each takes the project's folder and the options that were given by name (`--policy X` is ``{"policy": "X"}``), prints
-to `stream`, and returns the exit code (see errors.py). What goes wrong before there is a report is raised.
+nox sessions, invoke tasks and the console command go through `border.py`, which shows the result and gives the exit
+code (see errors.py). What prevents a result is raised.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from importlib import import_module
-from pathlib import Path
-from typing import Any, TextIO
+from crosswheel.commands.border import perform, run_verb
 
-from crosswheel.system.endings import ending_in_order
-
-
-def run_verb(verb: str, project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
-    """Only the file of that verb is imported, with what it needs."""
-    with ending_in_order():
-        code: int = getattr(import_module(f"{__name__}.{verb}"), verb)(project, options, stream)
-    return code
+__all__ = ["perform", "run_verb"]

@@ -3,30 +3,85 @@
 from __future__ import annotations
 
 import functools
-import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING
 
+from crosswheel.audit import run as audits
 from crosswheel.audit.rules.wheelhouse import Entry, Wheelhouse
-from crosswheel.audit.run import Audit, AuditReport, audit_files, audit_together, switched_off, unreadable
-from crosswheel.commands.settings import settings
-from crosswheel.errors import AuditFailed, NothingToDo, SourceError, UsageError, explaining
+from crosswheel.audit.run import Audit, audit_files, audit_together, switched_off, unreadable
+from crosswheel.commands.call import Call, from_code, public
+from crosswheel.commands.result import Result
+from crosswheel.errors import AuditFailed, NothingToDo, SourceError, UsageError
 from crosswheel.formats.build_reports import read_lacking
 from crosswheel.formats.distributions import files_in, is_folder
 from crosswheel.formats.sdists import member_names
 from crosswheel.model.config import Config
+from crosswheel.model.job import Artifact, Listener, counted, deaf
 from crosswheel.model.pyproject import project_name
 from crosswheel.model.targets import Target, python_tags
 from crosswheel.pipeline.plan import promised_targets
-from crosswheel.report.audit import audit_document, audit_text, in_progress, rules_document, rules_text
-from crosswheel.report.console import console_for
-from crosswheel.report.document import write_json
+from crosswheel.report.audit import audit_document, audit_text, rules_document, rules_text
+from crosswheel.report.document import Document
 from crosswheel.report.sarif import sarif_document
 from crosswheel.steps.audit import not_compiled
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from typing_extensions import Unpack
+
+    from crosswheel.model.keyword_types import AuditOptions, Paths, PathText
+
+
+@dataclass(frozen=True)
+class AuditReport(Result, audits.AuditReport):
+    """What is wrong with each file, in `.audits`, and with all of them `.together`; `.findings` has both."""
+
+    folders: tuple[Path, ...] = ()
+    """What was audited as a whole."""
+    rules: bool = False
+    """Whether nothing was to be audited: what is shown are the rules."""
+
+    @property
+    def wheels(self) -> tuple[Artifact, ...]:
+        """The wheels without an error."""
+        return tuple(audit.wheel for audit in self.audits if audit.wheel and audit.wheel.tag and audit.passed)
+
+    @property
+    def exit_code(self) -> int:
+        return AuditFailed.exit_code if any(finding.is_error for finding in self.findings) else 0
+
+    def document(self) -> Document:
+        return rules_document() if self.rules else audit_document(self)
+
+    def sarif(self) -> Document | None:
+        return None if self.rules else sarif_document(self, self.folders)
+
+    def text(self, console: Console | None = None) -> str:
+        return rules_text(console) if self.rules else audit_text(self, console)
+
+
+@public
+def audit(
+    wheels: Paths | None = None,
+    *,
+    project: PathText = ".",
+    listener: Listener = deaf,
+    **options: Unpack[AuditOptions],
+) -> AuditReport:
+    """Say what is wrong with each wheel and with all of them together; nothing is run, changed or fetched.
+
+    `wheels` are wheels, sdists and folders of them; default: the output folder. `project` is the folder whose
+    pyproject.toml counts. `listener` is called with events (`crosswheel.model.job`) while it works.
+
+    Returns an AuditReport: `.findings`, `.audits` (one for each file), `.wheels` (those without an error), `.ok`,
+    `.exit_code`, `.document()` (what --json writes), `.sarif()`; str() is the text.
+    Raises UsageError for wrong options and files that are not there, NothingToDo where there is no wheel.
+    """
+    return from_code(run, "audit", project, listener, {"wheels": wheels, **options})
 
 
 @dataclass(frozen=True)
@@ -38,37 +93,27 @@ class _Chosen:
     folders: tuple[Path, ...]
 
 
-@explaining()
-def audit(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
-    """Show what is wrong with each wheel and with all of them together; nothing is run, changed or fetched."""
-    config = settings(project, options)
+def run(call: Call) -> AuditReport:
+    config = call.config
     if config.audit.rules:
-        return _rules(config, stream)
+        return AuditReport((), rules=True)
     chosen = _choose(config)
     began = time.monotonic()
-    with closing(audit_files(chosen.wheels, config.audit.ignore, config.build.jobs)) as under_way:
-        audits = _with_lacking(in_progress(under_way, len(chosen.wheels), stream, os.environ), config.audit.ignore)
-    wheelhouse = _wheelhouse(chosen, audits, config, project)
-    done = AuditReport(
-        audits=(*audits, *broken_sdists(chosen.sdists, config.audit.ignore)),
+    told = _with_lacking(audited(chosen.wheels, call), config.audit.ignore)
+    wheelhouse = _wheelhouse(chosen, told, config, call.project)
+    return AuditReport(
+        audits=(*told, *broken_sdists(chosen.sdists, config.audit.ignore)),
         sdists=chosen.sdists,
         together=audit_together(wheelhouse, config.audit.ignore),
         seconds=time.monotonic() - began,
+        folders=chosen.folders,
     )
-    stream.write(audit_text(done, console_for(stream, os.environ)))
-    stream.flush()
-    if config.output.json:
-        write_json(config.output.json, audit_document(done))
-    if config.output.sarif:
-        write_json(config.output.sarif, sarif_document(done, chosen.folders))
-    return AuditFailed.exit_code if any(finding.is_error for finding in done.findings) else 0
 
 
-def _rules(config: Config, stream: TextIO) -> int:
-    stream.write(rules_text(console_for(stream, os.environ)))
-    if config.output.json:
-        write_json(config.output.json, rules_document())
-    return 0
+def audited(wheels: Sequence[Path], call: Call) -> Iterator[Audit]:
+    """One audit after the other, in the order given; the listener hears how many there are by now."""
+    with closing(audit_files(wheels, call.config.audit.ignore, call.config.build.jobs)) as under_way:
+        yield from counted(under_way, "auditing", len(wheels), call.listener)
 
 
 def _choose(config: Config) -> _Chosen:

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING
 
-from crosswheel.commands.settings import settings
+from crosswheel.commands.call import Call, from_code, public
+from crosswheel.commands.result import Result
 from crosswheel.containers.docker_host import DockerHost, connect
 from crosswheel.engines.site import Site
-from crosswheel.errors import EngineUnavailable, explaining
+from crosswheel.errors import EngineUnavailable
 from crosswheel.model.config import Config
-from crosswheel.model.job import Listener, Note
+from crosswheel.model.job import Listener, Note, deaf
 from crosswheel.report.cache import Place, cache_document, cache_text, removed_text
-from crosswheel.report.console import console_for
-from crosswheel.report.document import write_json
+from crosswheel.report.document import Document
 from crosswheel.system.locks import user_cache
 from crosswheel.upkeep.caches import (
     GIB,
@@ -32,27 +31,49 @@ from crosswheel.upkeep.caches import (
     remove_local,
 )
 
+if TYPE_CHECKING:
+    from rich.console import Console
+    from typing_extensions import Unpack
+
+    from crosswheel.model.keyword_types import CacheOptions, PathText
+
 _HOUR, _DAY = 3600, 24 * 3600
 _PATIENCE = 30  # seconds; an engine measures all the volumes that it has, not only ours
 _THIS_MACHINE = "this machine"
 
 
-@explaining()
-def cache(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
-    """Show it; with --trim, remove what was used longest ago until each place is within --cache-size."""
-    config = settings(project, options)
-    folder = user_cache(os.environ)
-    places = [_local(folder, config), _docker(folder, config)]
-    stream.write(
-        cache_text(
-            places, config.upkeep.cache_size * GIB, console_for(stream, os.environ), dry_run=config.output.dry_run
-        )
-    )
-    if config.output.json:
-        write_json(
-            config.output.json, cache_document(places, config.upkeep.cache_size * GIB, dry_run=config.output.dry_run)
-        )
-    return 0
+@dataclass(frozen=True)
+class CacheReport(Result):
+    """What is kept, and what has gone or in a dry run would go, by place; `limit` is in bytes, for each place."""
+
+    places: tuple[Place, ...]
+    limit: int
+    dry_run: bool = False
+
+    def document(self) -> Document:
+        return cache_document(self.places, self.limit, dry_run=self.dry_run)
+
+    def text(self, console: Console | None = None) -> str:
+        return cache_text(self.places, self.limit, console, dry_run=self.dry_run)
+
+
+@public
+def cache(*, project: PathText = ".", listener: Listener = deaf, **options: Unpack[CacheOptions]) -> CacheReport:
+    """Say what is kept between runs, here and on the Docker host; with trim=True, remove until cache_size is kept.
+
+    `project` is the folder whose pyproject.toml counts. `listener` hears nothing yet.
+
+    Returns a CacheReport: `.places` (each with `.holdings`, `.gone`, and `.trouble` where it could not be read),
+    `.ok`, `.exit_code`, `.document()` (what --json writes); str() is the table.
+    Raises UsageError for wrong options.
+    """
+    return from_code(run, "cache", project, listener, options)
+
+
+def run(call: Call) -> CacheReport:
+    config, folder = call.config, user_cache(call.environ)
+    places = (_local(folder, config), _docker(folder, call))
+    return CacheReport(places, config.upkeep.cache_size * GIB, config.output.dry_run)
 
 
 def keep_within_limit(site: Site, listener: Listener) -> None:
@@ -79,9 +100,10 @@ def _local(folder: Path, config: Config) -> Place:
     return _trimmed(place, config, remove_local)
 
 
-def _docker(folder: Path, config: Config) -> Place:
+def _docker(folder: Path, call: Call) -> Place:
+    config = call.config
     try:
-        docker = connect(config.containers.docker_host, os.environ)
+        docker = connect(config.containers.docker_host, call.environ)
         place = Place("Docker host", docker.address, tuple(docker_holdings(docker, folder)))
     except EngineUnavailable as error:
         return Place("Docker host", config.containers.docker_host, trouble=error)

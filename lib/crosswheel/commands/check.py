@@ -2,62 +2,91 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain
-from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING
 
+from crosswheel.audit import run as audits
 from crosswheel.audit.rules.release import Release
 from crosswheel.audit.rules.wheelhouse import Wheelhouse
-from crosswheel.audit.run import Audit, AuditReport, audit_files, audit_together
-from crosswheel.commands.audit import broken_sdists, targets_of
-from crosswheel.commands.settings import settings
-from crosswheel.errors import CheckFailed, NotReleasable, explaining
+from crosswheel.audit.run import Audit, audit_together
+from crosswheel.commands.audit import audited, broken_sdists, targets_of
+from crosswheel.commands.call import Call, from_code, public
+from crosswheel.commands.result import Result
+from crosswheel.errors import CheckFailed, NotReleasable
 from crosswheel.formats.build_reports import Build, read_builds
 from crosswheel.formats.distributions import Distribution, read_distributions
-from crosswheel.model.config import Config
-from crosswheel.model.job import Artifact, Finding
+from crosswheel.model.job import Artifact, Finding, Listener, deaf
 from crosswheel.model.pyproject import declared_name
-from crosswheel.report.audit import audit_document, audit_text, in_progress
-from crosswheel.report.console import console_for
-from crosswheel.report.document import write_json
+from crosswheel.report.audit import audit_document, audit_text
+from crosswheel.report.document import Document
 from crosswheel.steps.check import check as check_release
 from crosswheel.steps.check import describe, graver
 from crosswheel.system.git import Checkout, read_checkout
 from crosswheel.system.process import Processes
 
+if TYPE_CHECKING:
+    from rich.console import Console
+    from typing_extensions import Unpack
 
-@explaining()
-def check(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
-    """Show what is wrong with each file of a release and with all of them together; nothing is run, sent or fetched."""
-    config = settings(project, options)
-    done = checked(read_distributions(config.output.files), config, project, stream)
-    stream.write(audit_text(done, console_for(stream, os.environ)))
-    stream.flush()
-    if config.output.json:
-        write_json(config.output.json, audit_document(done, "check"))
-    return CheckFailed.exit_code if any(finding.is_error for finding in done.findings) else 0
+    from crosswheel.model.keyword_types import CheckOptions, Paths, PathText
 
 
-def checked(files: Sequence[Distribution], config: Config, project: Path, stream: TextIO) -> AuditReport:
-    """An audit of the wheels, and beside it what only a release has to answer for; on `stream` is the progress."""
-    began = time.monotonic()
+@dataclass(frozen=True)
+class CheckReport(Result, audits.AuditReport):
+    """An audit of the wheels, and beside it what only a release has to answer for."""
+
+    @property
+    def exit_code(self) -> int:
+        return CheckFailed.exit_code if any(finding.is_error for finding in self.findings) else 0
+
+    def document(self) -> Document:
+        return audit_document(self, "check")
+
+    def text(self, console: Console | None = None) -> str:
+        return audit_text(self, console)
+
+
+@public
+def check(
+    wheels: Paths | None = None,
+    *,
+    project: PathText = ".",
+    listener: Listener = deaf,
+    **options: Unpack[CheckOptions],
+) -> CheckReport:
+    """Say whether files are fit to be released, each and all together; nothing is run, sent or fetched.
+
+    `wheels` are wheels, sdists and folders of them; default: the output folder. `project` is the folder whose
+    pyproject.toml and git tag count. `listener` is called with events (`crosswheel.model.job`) while it works.
+
+    Returns a CheckReport: `.findings`, `.audits` (one for each file), `.ok`, `.exit_code`, `.document()` (what --json
+    writes); str() is the text.
+    Raises UsageError for wrong options, NothingToDo where there is no file, CheckFailed for one that changes meanwhile.
+    """
+    return from_code(run, "check", project, listener, {"wheels": wheels, **options})
+
+
+def run(call: Call) -> CheckReport:
+    return checked(read_distributions(call.config.output.files), call)
+
+
+def checked(files: Sequence[Distribution], call: Call) -> CheckReport:
+    """An audit of the wheels, and beside it what only a release has to answer for."""
+    config, began = call.config, time.monotonic()
     wheels, sdists = (tuple(file.path for file in files if file.kind == kind) for kind in ("wheel", "sdist"))
-    with closing(audit_files(wheels, config.audit.ignore, config.build.jobs)) as under_way:
-        audits = [*in_progress(under_way, len(wheels), stream, os.environ)]
-    refuse_changed(files, audits)
-    audits += _sdist_audits(files, config.audit.ignore)
-    release = _release(files, audits, config, project)
-    entries = tuple(audit.entry for audit in audits if audit.entry)
-    planned = (*targets_of(entries, config, project), *(build.target for build in release.builds))
+    told = [*audited(wheels, call)]
+    refuse_changed(files, told)
+    told += _sdist_audits(files, config.audit.ignore)
+    release = _release(files, told, call)
+    entries = tuple(audit.entry for audit in told if audit.entry)
+    planned = (*targets_of(entries, config, call.project), *(build.target for build in release.builds))
     wheelhouse = Wheelhouse(entries, tuple(path.name for path in sdists), tuple(dict.fromkeys(planned)))
     findings = check_release(release, config.audit.ignore)
-    return AuditReport(
-        audits=tuple(_with_its_own(audit, findings, config.release.repository) for audit in audits),
+    return CheckReport(
+        audits=tuple(_with_its_own(audit, findings, config.release.repository) for audit in told),
         sdists=sdists,
         together=(
             *graver(audit_together(wheelhouse, config.audit.ignore), config.release.repository),
@@ -67,10 +96,10 @@ def checked(files: Sequence[Distribution], config: Config, project: Path, stream
     )
 
 
-def refuse_changed(files: Iterable[Distribution], audits: Iterable[Audit]) -> None:
+def refuse_changed(files: Iterable[Distribution], told: Iterable[Audit]) -> None:
     """What is said of other bytes says nothing of these. Raises CheckFailed."""
     ours = {file.path: file.sha256 for file in files}
-    for audit in audits:
+    for audit in told:
         if audit.wheel and audit.wheel.sha256 != ours[audit.path]:
             raise CheckFailed(
                 f"{audit.path.name} has changed since it was looked at first", hint="the same command again"
@@ -85,13 +114,13 @@ def _sdist_audits(files: Sequence[Distribution], ignore: Mapping[str, str]) -> I
             yield next(broken_sdists([file.path], ignore), Audit(file.path, (), 0.0, read))
 
 
-def _release(files: Sequence[Distribution], audits: Sequence[Audit], config: Config, project: Path) -> Release:
+def _release(files: Sequence[Distribution], told: Sequence[Audit], call: Call) -> Release:
     return Release(
         distributions=tuple(files),
         # What cannot be read is reported already, and may be made to harm whoever reads on.
-        described={audit.path.name: describe(audit.path) for audit in audits if audit.entry or _is_sound_sdist(audit)},
-        checkout=_checkout(config, project, files[0].name),
-        tag_format=config.release.tag_format,
+        described={audit.path.name: describe(audit.path) for audit in told if audit.entry or _is_sound_sdist(audit)},
+        checkout=_checkout(call, files[0].name),
+        tag_format=call.config.release.tag_format,
         builds=builds_of(files),
     )
 
@@ -106,12 +135,12 @@ def builds_of(files: Sequence[Distribution]) -> tuple[Build, ...]:
     return tuple(chain.from_iterable(read_builds(folder, files[0].name, files[0].version) for folder in folders))
 
 
-def _checkout(config: Config, project: Path, name: str) -> Checkout | str:
+def _checkout(call: Call, name: str) -> Checkout | str:
     """The commit of the project, or why there is none: a folder of another project says nothing of these files."""
-    if (declared := declared_name(project)) not in {"", name}:
+    if (declared := declared_name(call.project)) not in {"", name}:
         return f"the current folder is of {declared}"
     try:
-        return read_checkout(project, Processes(), os.environ, apart=[config.output.folder])
+        return read_checkout(call.project, Processes(), call.environ, apart=[call.config.output.folder])
     except NotReleasable as error:
         return error.message
 

@@ -2,62 +2,89 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
-from typing import Any, TextIO
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from crosswheel.commands.register import register
-from crosswheel.commands.settings import settings
+from crosswheel.commands import register
+from crosswheel.commands.call import Call, from_code, public
+from crosswheel.commands.result import Result
 from crosswheel.containers.emulation import probe
-from crosswheel.errors import CrosswheelError, explaining
-from crosswheel.model.job import Note, deaf
-from crosswheel.report.console import console_for
+from crosswheel.errors import CrosswheelError
+from crosswheel.model.job import Listener, Note, deaf
 from crosswheel.report.doctor import diagnosis_document, diagnosis_text
-from crosswheel.report.document import write_json
-from crosswheel.report.run import display
+from crosswheel.report.document import Document
 from crosswheel.system.local_host import LocalHost, local_host
 from crosswheel.system.locks import at_work
 from crosswheel.toolchains.zig import ensure_zig
-from crosswheel.upkeep.doctor import Problem, diagnose
+from crosswheel.upkeep.doctor import Diagnosis, Problem, diagnose
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from typing_extensions import Unpack
+
+    from crosswheel.model.keyword_types import DoctorOptions, PathText
 
 
-@explaining()
-def doctor(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
-    """Show what was found; with --fix, mend what is ours to mend first. The code is that of what is still wrong."""
-    config = settings(project, options)
-    host = local_host(offline=config.build.offline, listener=deaf)
-    found = diagnose(config, host)
-    if config.upkeep.fix:
-        _mend(found.problems, project, options, host, stream)
+@dataclass(frozen=True)
+class DoctorReport(Result):
+    """What was found, in `.diagnosis`: `.diagnosis.problems` has each problem with the command that mends it."""
+
+    diagnosis: Diagnosis
+
+    @property
+    def exit_code(self) -> int:
+        """That of the first problem that something wanted does not work for."""
+        return self.diagnosis.exit_code
+
+    def document(self) -> Document:
+        return diagnosis_document(self.diagnosis)
+
+    def text(self, console: Console | None = None) -> str:
+        return diagnosis_text(self.diagnosis, console)
+
+
+@public
+def doctor(*, project: PathText = ".", listener: Listener = deaf, **options: Unpack[DoctorOptions]) -> DoctorReport:
+    """Say what this machine and its Docker hosts can do; with fix=True, mend first what can be mended.
+
+    `project` is the folder whose pyproject.toml counts. `listener` is called with events (`crosswheel.model.job`).
+
+    Returns a DoctorReport: `.diagnosis` (`.machine`, `.places`, `.problems`), `.ok`, `.exit_code`, `.document()` (what
+    --json writes); str() is the table.
+    Raises UsageError for wrong options.
+    """
+    return from_code(run, "doctor", project, listener, options)
+
+
+def run(call: Call) -> DoctorReport:
+    host = local_host(offline=call.config.build.offline, listener=deaf)
+    found = diagnose(call.config, host)
+    if call.config.upkeep.fix:
+        _mend(found.problems, call, host)
         probe.cache_clear()
-        found = diagnose(config, host)
-    stream.write(diagnosis_text(found, console_for(stream, os.environ)))
-    if config.output.json:
-        write_json(config.output.json, diagnosis_document(found))
-    return found.exit_code
+        found = diagnose(call.config, host)
+    return DoctorReport(found)
 
 
-def _mend(
-    problems: Iterable[Problem], project: Path, options: Mapping[str, Any], host: LocalHost, stream: TextIO
-) -> None:
+def _mend(problems: Iterable[Problem], call: Call, host: LocalHost) -> None:
     """Each remedy once; what does not help is told, and seen again afterwards."""
 
     def fetch_zig() -> None:
-        with display(stream, os.environ) as listener, at_work(host.cache):
-            ensure_zig(host.index, host.cache, host.processes, listener)
+        with at_work(host.cache):
+            ensure_zig(host.index, host.cache, host.processes, call.listener)
 
     def register_emulators() -> None:
-        register(project, {name: options[name] for name in ("arch", "docker-host") if name in options}, stream)
+        if failure := register.run(call).failure:
+            raise failure
 
     remedies = {"zig": fetch_zig, "register": register_emulators}
     for mending in dict.fromkeys(problem.mending for problem in problems if problem.mending):
-        _try(remedies[mending], stream)
+        _try(remedies[mending], call.listener)
 
 
-def _try(remedy: Callable[[], None], stream: TextIO) -> None:
+def _try(remedy: Callable[[], None], listener: Listener) -> None:
     try:
         remedy()
     except CrosswheelError as error:
-        with display(stream, os.environ) as listener:
-            listener(Note(str(error)))
+        listener(Note(str(error)))

@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from crosswheel import __version__
-from crosswheel.commands.settings import settings
+from crosswheel.commands.call import Call, from_code, public
+from crosswheel.commands.result import Result
 from crosswheel.containers.docker_host import DockerHost, connect
 from crosswheel.containers.images import Image, ensure_image, find_image, image_arch, pinned_image
-from crosswheel.errors import CrosswheelError, explaining
+from crosswheel.errors import CrosswheelError
 from crosswheel.model.config import Config
-from crosswheel.model.job import Listener
+from crosswheel.model.job import Listener, deaf
 from crosswheel.model.targets import Architecture, Target, oldest_policy, python_tags
-from crosswheel.report.console import console_for
-from crosswheel.report.document import SCHEMA, write_json
-from crosswheel.report.run import display
+from crosswheel.report.console import plain_console
+from crosswheel.report.document import SCHEMA, Document
+from crosswheel.report.run import shown
 from crosswheel.report.untrusted import lines
 from crosswheel.report.wording import COMMAND, Line, size_text
 
+if TYPE_CHECKING:
+    from rich.console import Console
+    from typing_extensions import Unpack
+
+    from crosswheel.model.keyword_types import PathText, PullOptions
+
 
 @dataclass(frozen=True)
-class _Row:
+class PulledImage:
     """What became of one image: `there` from before, pulled, with --dry-run missing, or not to be had."""
 
     platform: str
@@ -44,19 +49,53 @@ class _Row:
         return "missing"
 
 
-@explaining()
-def pull(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
-    """One image after the other; those that cannot be had do not keep the others away. Builds nothing."""
-    config = settings(project, options)
-    host = connect(config.containers.docker_host, os.environ)
-    with closing(host.client), display(stream, os.environ) as listener:
-        rows = [_row(host, config, target, listener) for target in _targets(config)]
-    console = console_for(stream, os.environ)
-    for style, line in _lines(rows):
-        console.print(line, style=style or None, soft_wrap=True)
-    if config.output.json:
-        write_json(config.output.json, _document(host, rows))
-    return next((row.error.exit_code for row in rows if row.error), 0)
+@dataclass(frozen=True)
+class PullReport(Result):
+    """What became of each image; `docker_host` is the address of the engine that has them."""
+
+    docker_host: str
+    images: tuple[PulledImage, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """That of the first image that cannot be had."""
+        return next((image.error.exit_code for image in self.images if image.error), 0)
+
+    def document(self) -> Document:
+        return {
+            "schema": SCHEMA,
+            "kind": "pull",
+            "crosswheel": __version__,
+            "docker_host": self.docker_host,
+            "images": [_image(row) for row in self.images],
+        }
+
+    def text(self, console: Console | None = None) -> str:
+        from rich.text import Text
+
+        console = console or plain_console()
+        rows = (Text(line, style, no_wrap=True, overflow="ignore") for style, line in _lines(self.images))
+        return shown(console, rows)
+
+
+@public
+def pull(*, project: PathText = ".", listener: Listener = deaf, **options: Unpack[PullOptions]) -> PullReport:
+    """Fetch the images that wheels are built in, one after the other, and check them; builds nothing.
+
+    `project` is the folder whose pyproject.toml counts. `listener` is called with events (`crosswheel.model.job`).
+
+    Returns a PullReport: `.images` (each with `.state`, `.reference` and `.error`), `.ok`, `.exit_code`, `.document()`
+    (what --json writes); str() is the text. An image that cannot be had does not keep the others away.
+    Raises UsageError for wrong options, EngineUnavailable.
+    """
+    return from_code(run, "pull", project, listener, options)
+
+
+def run(call: Call) -> PullReport:
+    host = connect(call.config.containers.docker_host, call.environ)
+    with closing(host.client):
+        rows = tuple(_row(host, call.config, target, call.listener) for target in _targets(call.config))
+    return PullReport(host.address, rows)
 
 
 def _targets(config: Config) -> Iterator[Target]:
@@ -65,9 +104,9 @@ def _targets(config: Config) -> Iterator[Target]:
         yield Target(python_tags()[0], arch, config.build.policy or oldest_policy(arch))
 
 
-def _row(host: DockerHost, config: Config, target: Target, listener: Listener) -> _Row:
+def _row(host: DockerHost, config: Config, target: Target, listener: Listener) -> PulledImage:
     family = config.family_for(target)
-    row = _Row(f"{target.policy}_{target.arch}", image_arch(target, family))
+    row = PulledImage(f"{target.policy}_{target.arch}", image_arch(target, family))
     try:
         row = replace(row, reference=config.image_for(target, family) or pinned_image(target, family).reference)
         image = find_image(host, row.reference, row.arch, config.containers.mirrors)
@@ -90,7 +129,7 @@ _MARKS = {"there": "✔", "pulled": "✔", "missing": "-", "failed": "✘"}
 _STYLES = {"there": "", "pulled": "green", "missing": "yellow", "failed": "red"}
 
 
-def _lines(rows: list[_Row]) -> Iterator[Line]:
+def _lines(rows: tuple[PulledImage, ...]) -> Iterator[Line]:
     width = max((len(row.platform) for row in rows), default=0)
     for row in rows:
         size = size_text(row.image.size) if row.image else ""
@@ -102,17 +141,7 @@ def _lines(rows: list[_Row]) -> Iterator[Line]:
             yield from ((COMMAND, f"    try: {text}") for text in lines(row.error.hint))
 
 
-def _document(host: DockerHost, rows: list[_Row]) -> dict[str, Any]:
-    return {
-        "schema": SCHEMA,
-        "kind": "pull",
-        "crosswheel": __version__,
-        "docker_host": host.address,
-        "images": [_image(row) for row in rows],
-    }
-
-
-def _image(row: _Row) -> dict[str, Any]:
+def _image(row: PulledImage) -> dict[str, Any]:
     return {
         "platform": row.platform,
         "state": row.state,

@@ -6,73 +6,106 @@ wherever that was, is finished by the next.
 
 from __future__ import annotations
 
-import os
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING
 
+from crosswheel.commands.call import Call, from_code, public
 from crosswheel.commands.check import builds_of, checked
-from crosswheel.commands.settings import settings
-from crosswheel.commands.verify import release_targets
-from crosswheel.errors import CheckFailed, CrosswheelError, NotReleasable, UsageError, explaining
+from crosswheel.commands.result import Result
+from crosswheel.commands.upload import UploadReport, delivered, missing
+from crosswheel.commands.verify import release_targets, verified
+from crosswheel.errors import CheckFailed, CrosswheelError, NotReleasable, UsageError
 from crosswheel.formats.distributions import Distribution, files_in, read_distributions
 from crosswheel.model.config import Config
-from crosswheel.model.job import deaf
+from crosswheel.model.job import Fact, Listener, Stage, Told, deaf
 from crosswheel.release.changelog import Entry, read_entry
-from crosswheel.release.comparison import Sent, compare, in_order, refuse_clashes
+from crosswheel.release.comparison import Sent, in_order
 from crosswheel.release.delivery import connect
 from crosswheel.release.manifest import Manifest, tool_versions
-from crosswheel.release.published import PublishedFile, published_files
 from crosswheel.release.repositories import Repository, find_repository
 from crosswheel.release.verification import Verification
-from crosswheel.report.audit import audit_text
-from crosswheel.report.console import console_for
-from crosswheel.report.manifest import write_manifest
-from crosswheel.report.release import Stage, fact_text, question_text, skipped_text, stage_text
-from crosswheel.report.run import display
-from crosswheel.report.upload import Sending, upload_text
-from crosswheel.report.verify import verify_text
+from crosswheel.report.document import Document
+from crosswheel.report.manifest import manifest_document, manifest_markdown, write_manifest
+from crosswheel.report.release import question_text
 from crosswheel.report.wording import count_text
-from crosswheel.steps.upload import upload as send
-from crosswheel.steps.verify import verify as read_back
 from crosswheel.system.git import Checkout, read_checkout, releasable_tag
 from crosswheel.system.package_index import read_pip_settings
 from crosswheel.system.process import Processes
-from crosswheel.system.terminal import forget_typed, is_interactive
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from typing_extensions import Unpack
+
+    from crosswheel.model.keyword_types import Paths, PathText, ReleaseOptions
 
 _LOCK = ".crosswheel-release.lock"
 
 
-@explaining()
-def release(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
+@dataclass(frozen=True)
+class ReleaseReport(Result):
+    """A release that is complete: `.manifest` says what it consists of; None after a dry run, which sends nothing."""
+
+    files: tuple[Distribution, ...]
+    manifest: Manifest | None = None
+
+    def document(self) -> Document:
+        """release.json; after a dry run, empty."""
+        return manifest_document(self.manifest) if self.manifest else {}
+
+    def text(self, _console: Console | None = None) -> str:
+        """Empty: each stage was told as it happened."""
+        return ""
+
+    def __str__(self) -> str:
+        return manifest_markdown(self.manifest) if self.manifest else "a dry run: nothing was sent"
+
+
+@public
+def release(
+    wheels: Paths | None = None,
+    *,
+    project: PathText = ".",
+    listener: Listener = deaf,
+    **options: Unpack[ReleaseOptions],
+) -> ReleaseReport:
+    """Check, send and verify a release, from a tagged commit to an index that is proved to serve what was built.
+
+    `wheels` are wheels, sdists and folders of them; default: the output folder. `project` is the folder whose git tag,
+    changelog and pyproject.toml count. `listener` is called with events (`crosswheel.model.job`): each stage before it
+    runs, and what came out. From code nobody is asked: either yes=True or dry_run=True must be given.
+
+    Returns a ReleaseReport: `.files`, `.manifest`, `.ok`, `.exit_code`, `.document()` (release.json). Called again, it
+    goes on where it stopped.
+    Raises UsageError for wrong options; NotReleasable, CheckFailed, FileClash, NoCredentials before anything is sent;
+    then UploadFailed, IndexUnreachable and VerifyFailed.
+    """
+    return from_code(run, "release", project, listener, {"wheels": wheels, **options})
+
+
+def run(call: Call) -> ReleaseReport:
     """Stage by stage, each told before it runs; with --dry-run indexes are asked, and nothing is sent."""
-    config = settings(project, options)
-    if not (config.release.yes or config.output.dry_run or is_interactive()):
+    config = call.config
+    if not (config.release.yes or config.output.dry_run or call.ask):
         raise UsageError(
             "there is no terminal to confirm on, and --yes was not given",
             hint="crosswheel release --yes, or --dry-run to see what it would do",
         )
     # A dry run leaves nothing behind, not even a lock.
     with nullcontext() if config.output.dry_run else _alone(config):
-        files = in_order(read_distributions(config.output.files), sdist_first=config.release.sdist_first)
-        # Asked of pip once, which takes half a second.
-        find = partial(
-            find_repository, config=config, environ=os.environ, settings=read_pip_settings(Processes(), os.environ)
-        )
-        staging = find(config.release.staging) if config.release.staging else None
-        repository = find(config.release.repository)
-        if staging and staging.upload_url == repository.upload_url:
-            raise UsageError(f"staging: it is {repository.name} itself", hint="another index, or none")
-        _Run(config, project, stream, files, staging, repository).execute()
-    return 0
+        work = _begin(call)
+        steps = [step for step in RELEASE if work.staging or not step.rehearses]
+        for number, step in enumerate(steps, start=1):
+            call.listener(Stage(step.name, step.aim(work), number, len(steps)))
+            if config.output.dry_run and step.after_sending:
+                call.listener(Fact("skipped: a dry run sends nothing", holds=False))
+            else:
+                work = step.run(work)
+    return ReleaseReport(work.files, work.manifest)
 
 
 @contextmanager
@@ -94,146 +127,172 @@ def _alone(config: Config) -> Iterator[None]:
         yield
 
 
-@dataclass
-class _Run:
-    """The files of one release on their way; every stage raises what is wrong, and then no other begins."""
+@dataclass(frozen=True)
+class ReleaseWork:
+    """The files of one release on their way: a step takes it and gives it back with more known of it."""
 
-    config: Config
-    project: Path
-    stream: TextIO
+    call: Call
     files: tuple[Distribution, ...]
-    staging: Repository | None
     repository: Repository
-    verifications: list[Verification] = field(default_factory=list)
-    checkout: Checkout = field(init=False)
-    tag: str = field(init=False)
-    entry: Entry = field(init=False)
-
-    def execute(self) -> None:
-        stages, config = list(self._stages()), self.config
-        for number, (stage, run) in enumerate(stages, start=1):
-            self._say(stage_text(stage, number, len(stages), self._console))
-            if config.output.dry_run and stage.after_sending:
-                self._say(skipped_text(self._console))
-            else:
-                run()
-
-    def _stages(self) -> Iterator[tuple[Stage, Callable[[], None]]]:
-        version, count = self.files[0].version, count_text(len(self.files), "file")
-        tag = self.config.release.tag_format.format(version=version)
-        yield Stage("commit", f"working tree clean, tagged {tag}"), self._commit
-        yield Stage("changelog", f"an entry for {version}"), self._changelog
-        yield Stage("check", f"{count} fit to be released"), self._check
-        for repository in filter(None, (self.staging, self.repository)):
-            name = repository.name
-            yield Stage("upload", f"what {name} lacks of {count}"), partial(self._upload, repository)
-            proof = Stage("verify", f"{name} serves them, and pip takes them", after_sending=True)
-            yield proof, partial(self._verify, repository)
-        yield Stage("manifest", f"release.json and release.md in {self._folder}", after_sending=True), self._manifest
-
-    def _commit(self) -> None:
-        # What is released, and the locks beside it, belong to no commit; what else lies there may.
-        released = [path for file in self.files for path in (file.path, file.path.with_name(_LOCK))]
-        apart = [self.config.output.folder, self._folder, *released]
-        self.checkout = read_checkout(self.project, Processes(), os.environ, apart)
-        self.tag = releasable_tag(self.checkout, self.files[0].version, self.config.release.tag_format)
-        self._say(fact_text(f"{self.tag} is {self.checkout.commit[:12]}", self._console))
-
-    def _changelog(self) -> None:
-        self.entry = read_entry(self.project, self.files[0].version, self.config.release.changelog)
-        self._say(fact_text(f"{self.entry.path.name}: {self.entry.title}", self._console))
-
-    def _check(self) -> None:
-        report = checked(self.files, self.config, self.project, self.stream)
-        self._say(audit_text(report, self._console))
-        if errors := sum(finding.is_error for finding in report.findings):
-            raise CheckFailed(f"{count_text(errors, 'error')} in these files", hint="mend them; crosswheel check")
-
-    def _upload(self, repository: Repository) -> None:
-        began = time.monotonic()
-        # Nothing is sent anywhere that could not be released.
-        if repository is self.staging and self._missing(self.repository) and not self.config.output.dry_run:
-            with connect(self.repository, deaf):
-                pass
-        sent = Sent(self._missing(repository))
-        if not self.config.output.dry_run:
-            if sent.files and repository is self.repository:
-                self._ask(len(sent.files))
-            with display(self.stream, os.environ) as listener:
-                sent = send(
-                    repository,
-                    self.files,
-                    self._published(repository),
-                    listener,
-                    sdist_first=self.config.release.sdist_first,
-                    patience=self.config.release.patience,
-                )
-        seconds = time.monotonic() - began
-        done = Sending(repository, self.files, sent, dry_run=self.config.output.dry_run, seconds=seconds)
-        self._say(upload_text(done, self._console))
-
-    def _missing(self, repository: Repository) -> tuple[Distribution, ...]:
-        """Raises FileClash."""
-        comparison = compare(self.files, self._published(repository)())
-        refuse_clashes(repository, comparison)
-        return comparison.missing
-
-    def _published(self, repository: Repository) -> Callable[[], Mapping[str, PublishedFile]]:
-        return partial(published_files, repository, self.files[0].name)
-
-    def _ask(self, count: int) -> None:
-        """An index never forgets a file name: before the first one is sent somebody has to say so."""
-        if self.config.release.yes:
-            return
-        forget_typed()
-        self._say(question_text(self.files[0], count, self.repository))
-        if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
-            hint = "crosswheel release, when it is time"
-            raise CrosswheelError(f"stopped before anything was sent to {self.repository.name}", hint=hint)
-
-    def _verify(self, repository: Repository) -> None:
-        targets = release_targets(self.files, self.config, self.project)
-        config = self.config
-        with display(self.stream, os.environ) as listener:
-            done = read_back(
-                repository,
-                self.files,
-                targets,
-                listener,
-                patience=config.release.patience,
-                jobs=config.build.jobs,
-                ignore=config.audit.ignore,
-            )
-        self._say(verify_text(done, self._console))
-        if done.failure:
-            raise done.failure
-        self.verifications.append(done)
-
-    def _manifest(self) -> None:
-        builds = builds_of(self.files)
-        manifest = Manifest(
-            distributions=self.files,
-            checkout=self.checkout,
-            tag=self.tag,
-            entry=self.entry,
-            released=time.time(),
-            builds=builds,
-            verifications=tuple(self.verifications),
-            tools=tool_versions(builds),
-        )
-        write_manifest(self._folder, manifest)
-        self._say(fact_text(f"{manifest.release} is released", self._console))
+    staging: Repository | None = None
+    checkout: Checkout | None = None
+    tag: str = ""
+    entry: Entry | None = None
+    verifications: tuple[Verification, ...] = ()
+    manifest: Manifest | None = None
 
     @property
-    def _folder(self) -> Path:
+    def folder(self) -> Path:
         """Where the wheels are."""
         return self.files[0].path.parent
 
     @property
-    def _console(self) -> Console:
-        return console_for(self.stream, os.environ)
+    def count(self) -> str:
+        return count_text(len(self.files), "file")
 
-    def _say(self, text: str) -> None:
-        """At once: whoever is killed next should have told what was under way."""
-        self.stream.write(text)
-        self.stream.flush()
+
+@dataclass(frozen=True)
+class ReleaseStep:
+    """What is done, and in `aim` what holds then. It raises what is wrong, and no other step begins.
+
+    `rehearses` is what only a release with a staging index does; `after_sending` what a dry run leaves out.
+    """
+
+    name: str
+    aim: Callable[[ReleaseWork], str]
+    run: Callable[[ReleaseWork], ReleaseWork]
+    rehearses: bool = False
+    after_sending: bool = False
+
+
+def _begin(call: Call) -> ReleaseWork:
+    config = call.config
+    files = in_order(read_distributions(config.output.files), sdist_first=config.release.sdist_first)
+    # Asked of pip once, which takes half a second.
+    settings = read_pip_settings(Processes(), call.environ)
+    find = partial(find_repository, config=config, environ=call.environ, settings=settings)
+    staging = find(config.release.staging) if config.release.staging else None
+    repository = find(config.release.repository)
+    if staging and staging.upload_url == repository.upload_url:
+        raise UsageError(f"staging: it is {repository.name} itself", hint="another index, or none")
+    return ReleaseWork(call, files, repository, staging)
+
+
+def commit(work: ReleaseWork) -> ReleaseWork:
+    call = work.call
+    # What is released, and the locks beside it, belong to no commit; what else lies there may.
+    released = [path for file in work.files for path in (file.path, file.path.with_name(_LOCK))]
+    apart = [call.config.output.folder, work.folder, *released]
+    checkout = read_checkout(call.project, Processes(), call.environ, apart)
+    tag = releasable_tag(checkout, work.files[0].version, call.config.release.tag_format)
+    call.listener(Fact(f"{tag} is {checkout.commit[:12]}"))
+    return replace(work, checkout=checkout, tag=tag)
+
+
+def changelog(work: ReleaseWork) -> ReleaseWork:
+    entry = read_entry(work.call.project, work.files[0].version, work.call.config.release.changelog)
+    work.call.listener(Fact(f"{entry.path.name}: {entry.title}"))
+    return replace(work, entry=entry)
+
+
+def check(work: ReleaseWork) -> ReleaseWork:
+    report = checked(work.files, work.call)
+    work.call.listener(Told(report))
+    if errors := sum(finding.is_error for finding in report.findings):
+        raise CheckFailed(f"{count_text(errors, 'error')} in these files", hint="mend them; crosswheel check")
+    return work
+
+
+def upload_to_staging(work: ReleaseWork) -> ReleaseWork:
+    assert work.staging  # noqa: S101
+    # Nothing is sent anywhere that could not be released.
+    if missing(work.repository, work.files) and not work.call.config.output.dry_run:
+        with connect(work.repository, deaf):
+            pass
+    return _upload(work, work.staging)
+
+
+def upload(work: ReleaseWork) -> ReleaseWork:
+    return _upload(work, work.repository)
+
+
+def _upload(work: ReleaseWork, repository: Repository) -> ReleaseWork:
+    call, began = work.call, time.monotonic()
+    dry_run = call.config.output.dry_run
+    sent = Sent(missing(repository, work.files))
+    if not dry_run:
+        if sent.files and repository is work.repository:
+            _ask(work, len(sent.files))
+        sent = delivered(repository, work.files, call)
+    call.listener(Told(UploadReport(repository, work.files, sent, dry_run, time.monotonic() - began)))
+    return work
+
+
+def _ask(work: ReleaseWork, count: int) -> None:
+    """An index never forgets a file name: before the first one is sent somebody has to say so."""
+    if work.call.config.release.yes or work.call.ask is None:
+        return
+    if not work.call.ask(question_text(work.files[0], count, work.repository.name)):
+        hint = "crosswheel release, when it is time"
+        raise CrosswheelError(f"stopped before anything was sent to {work.repository.name}", hint=hint)
+
+
+def verify_staging(work: ReleaseWork) -> ReleaseWork:
+    assert work.staging  # noqa: S101
+    return _verify(work, work.staging)
+
+
+def verify(work: ReleaseWork) -> ReleaseWork:
+    return _verify(work, work.repository)
+
+
+def _verify(work: ReleaseWork, repository: Repository) -> ReleaseWork:
+    targets = release_targets(work.files, work.call.config, work.call.project)
+    report = verified(repository, work.files, targets, work.call)
+    work.call.listener(Told(report))
+    if report.found.failure:
+        raise report.found.failure
+    return replace(work, verifications=(*work.verifications, report.found))
+
+
+def manifest(work: ReleaseWork) -> ReleaseWork:
+    assert work.checkout  # noqa: S101
+    assert work.entry  # noqa: S101
+    builds = builds_of(work.files)
+    made = Manifest(
+        distributions=work.files,
+        checkout=work.checkout,
+        tag=work.tag,
+        entry=work.entry,
+        released=time.time(),
+        builds=builds,
+        verifications=work.verifications,
+        tools=tool_versions(builds),
+    )
+    write_manifest(work.folder, made)
+    work.call.listener(Fact(f"{made.release} is released"))
+    return replace(work, manifest=made)
+
+
+def _serves(repository: Repository | None) -> str:
+    return f"{repository.name if repository else ''} serves them, and pip takes them"
+
+
+def _lacks(repository: Repository | None, work: ReleaseWork) -> str:
+    return f"what {repository.name if repository else ''} lacks of {work.count}"
+
+
+def _tag(work: ReleaseWork) -> str:
+    return work.call.config.release.tag_format.format(version=work.files[0].version)
+
+
+RELEASE = (
+    ReleaseStep("commit", lambda work: f"working tree clean, tagged {_tag(work)}", commit),
+    ReleaseStep("changelog", lambda work: f"an entry for {work.files[0].version}", changelog),
+    ReleaseStep("check", lambda work: f"{work.count} fit to be released", check),
+    ReleaseStep("upload", lambda work: _lacks(work.staging, work), upload_to_staging, rehearses=True),
+    ReleaseStep("verify", lambda work: _serves(work.staging), verify_staging, rehearses=True, after_sending=True),
+    ReleaseStep("upload", lambda work: _lacks(work.repository, work), upload),
+    ReleaseStep("verify", lambda work: _serves(work.repository), verify, after_sending=True),
+    ReleaseStep("manifest", lambda work: f"release.json and release.md in {work.folder}", manifest, after_sending=True),
+)

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING
 
-from crosswheel.commands.settings import settings
+from crosswheel import __version__
+from crosswheel.commands.call import Call, from_code, public
+from crosswheel.commands.result import Result
 from crosswheel.containers.images import image_arch
 from crosswheel.engines import ENGINES, LADDER, offers
 from crosswheel.engines.backend import Settings, install_requirements, quieten_backends
 from crosswheel.engines.site import Site, look_around
 from crosswheel.engines.workspace import Workspace
-from crosswheel.errors import CrosswheelError, NothingToDo, UsageError, explaining
+from crosswheel.errors import CrosswheelError, NothingToDo, UsageError
 from crosswheel.model.config import Config
-from crosswheel.model.job import Job, LeftOut, Listener, Note, chore
+from crosswheel.model.job import Job, LeftOut, Listener, Note, Told, chore, deaf
 from crosswheel.model.targets import Target
-from crosswheel.pipeline import source
+from crosswheel.pipeline import source as sources
 from crosswheel.pipeline.plan import plan_job
-from crosswheel.report.console import console_for
-from crosswheel.report.run import display
+from crosswheel.report.console import plain_console
+from crosswheel.report.document import SCHEMA, Document
+from crosswheel.report.run import shown
 from crosswheel.report.untrusted import clean
 from crosswheel.steps.build import put_source, run_before, settings_for
 from crosswheel.system.interpreters import fetch_interpreter, uv
@@ -34,8 +35,36 @@ from crosswheel.system.scratch import check_temporary_folder, clear_abandoned, s
 from crosswheel.system.secrecy import conceal
 from crosswheel.system.terminal import is_interactive
 
-_TIMEOUT = 12 * 3600  # seconds, unless --timeout says otherwise: people think longer than jobs run
+if TYPE_CHECKING:
+    from rich.console import Console
+    from typing_extensions import Unpack
+
+    from crosswheel.model.keyword_types import PathText, ShellOptions
+
 _TAIL = 15  # lines of the log, which is gone when it could be read
+
+
+@dataclass(frozen=True)
+class ShellReport(Result):
+    """How the shell ended: with which code."""
+
+    target: Target
+    code: int
+
+    @property
+    def exit_code(self) -> int:
+        return self.code
+
+    def document(self) -> Document:
+        heading = {"schema": SCHEMA, "kind": "shell", "crosswheel": __version__}
+        return {**heading, "target": str(self.target), "exit_code": self.code}
+
+    def text(self, _console: Console | None = None) -> str:
+        """Empty: the shell has said what there was to say."""
+        return ""
+
+    def __str__(self) -> str:
+        return f"the shell for {self.target} ended with exit code {self.code}"
 
 
 @dataclass(frozen=True)
@@ -48,27 +77,46 @@ class _Place:
     settings: Settings
     image: str
 
+    def text(self, console: Console | None = None) -> str:
+        """What is where, in a few lines."""
+        from rich.text import Text
 
-@explaining()
-def shell(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
-    """Commands are typed, or read from a pipe; gives the shell's exit code, and leaves nothing behind."""
-    config = settings(project, {"timeout": _TIMEOUT, **options})
+        rows = (Text(clean(line), no_wrap=True, overflow="ignore") for line in _guide(self))
+        return shown(console or plain_console(), rows)
+
+
+@public
+def shell(
+    target: str | None = None,
+    *,
+    project: PathText = ".",
+    listener: Listener = deaf,
+    **options: Unpack[ShellOptions],
+) -> ShellReport:
+    """Open a shell where a target's wheel would be built; commands are typed, or read from standard input.
+
+    `target` is written as cp313-manylinux_2_28_aarch64. `project` is the folder whose pyproject.toml counts.
+    `listener` is called with events (`crosswheel.model.job`), the last of which says what is where.
+
+    Returns a ShellReport when the shell ends: `.exit_code` is the shell's own, `.ok`, `.document()`. Leaves nothing
+    behind. Raises UsageError for wrong options, NothingToDo where no engine serves the target, BuildFailed.
+    """
+    return from_code(run, "shell", project, listener, {"target": target, **options})
+
+
+def run(call: Call) -> ShellReport:
+    config = call.config
     if config.build.target is None:
         hint = "crosswheel shell cp313-manylinux_2_28_aarch64; crosswheel plan lists the targets"
         raise UsageError("no target is named: a shell opens for one", hint=hint)
     check_temporary_folder()
     conceal()
     quieten_backends()
-    # What piped commands print must not be mixed with what we have to say.
-    words = stream if is_interactive() else sys.stderr
     with temporary_folder() as folder, ExitStack() as stack:
-        with display(words, os.environ) as listener:
-            place = _prepare(config, config.build.target, Path(folder), stack, listener)
-        console = console_for(words, os.environ)
-        for line in _guide(place):
-            console.print(clean(line), soft_wrap=True)
-        words.flush()
-        return place.workspace.interact(["sh", "-c", _START, "sh", str(place.job.target)], place.source)
+        place = _prepare(config, config.build.target, Path(folder), stack, call.listener)
+        call.listener(Told(place))
+        code = place.workspace.interact(["sh", "-c", _START, "sh", str(place.job.target)], place.source)
+    return ShellReport(config.build.target, code)
 
 
 # The hooks' environment, and not what a user's or an image's own files would make of it.
@@ -87,7 +135,7 @@ def _prepare(config: Config, target: Target, folder: Path, stack: ExitStack, lis
     site = look_around(_for_one(config, target), listener)
     stack.enter_context(at_work(site.host.cache))
     clear_abandoned()
-    sdist = source.fetch(
+    sdist = sources.fetch(
         config.build.source, site.host, folder, listener, timeout=config.build.timeout, output=config.output.folder
     )
     site, job = _plan(site.dated(sdist.epoch), target, listener)

@@ -2,72 +2,96 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from contextlib import closing
-from pathlib import Path
-from typing import Any, TextIO
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from crosswheel.audit.rules.wheelhouse import Entry
-from crosswheel.audit.run import Audit, audit_files
-from crosswheel.commands.audit import targets_of
+from crosswheel.audit.run import Audit
+from crosswheel.commands.audit import audited, targets_of
+from crosswheel.commands.call import Call, from_code, public
 from crosswheel.commands.check import builds_of
-from crosswheel.commands.settings import settings
-from crosswheel.errors import Incomplete, explaining
-from crosswheel.formats.distributions import Distribution, read_distributions
-from crosswheel.model.config import Config
+from crosswheel.commands.result import Result
+from crosswheel.errors import Incomplete
+from crosswheel.formats.distributions import read_distributions
+from crosswheel.model.job import Listener, deaf
 from crosswheel.release.published import published_files, release_files, version_of
 from crosswheel.release.repositories import find_repository
 from crosswheel.release.status import Made, ReleaseStatus, lacking, last_release, standings
-from crosswheel.report.audit import in_progress
-from crosswheel.report.console import console_for
-from crosswheel.report.document import write_json
+from crosswheel.report.document import Document
 from crosswheel.report.status import status_document, status_text
 from crosswheel.system.package_index import read_pip_settings
 from crosswheel.system.process import Processes
 
+if TYPE_CHECKING:
+    from rich.console import Console
+    from typing_extensions import Unpack
 
-@explaining()
-def status(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
-    """Show it target by target; 0 where users get all that was planned, exactly as it was built."""
-    config = settings(project, options)
-    done = release_status(read_distributions(config.output.files), config, project, stream)
-    stream.write(status_text(done, console_for(stream, os.environ)))
-    stream.flush()
-    if config.output.json:
-        write_json(config.output.json, status_document(done))
-    return 0 if done.complete else Incomplete.exit_code
+    from crosswheel.model.keyword_types import Paths, PathText, StatusOptions
 
 
-def release_status(files: Sequence[Distribution], config: Config, project: Path, stream: TextIO) -> ReleaseStatus:
-    """Of the files here and on the index; on `stream` is the progress. Raises IndexUnreachable."""
+@dataclass(frozen=True)
+class StatusReport(Result, ReleaseStatus):
+    """How far a release has come: `.standings`, one for each target and file, and what users would be `.lacking`."""
+
+    @property
+    def exit_code(self) -> int:
+        """0 where users get all that was planned, exactly as it was built."""
+        return 0 if self.complete else Incomplete.exit_code
+
+    def document(self) -> Document:
+        return status_document(self)
+
+    def text(self, console: Console | None = None) -> str:
+        return status_text(self, console)
+
+
+@public
+def status(
+    wheels: Paths | None = None,
+    *,
+    project: PathText = ".",
+    listener: Listener = deaf,
+    **options: Unpack[StatusOptions],
+) -> StatusReport:
+    """Say how far a release has come, target by target; nothing is run, sent or changed.
+
+    `wheels` are wheels, sdists and folders of them; default: the output folder. `project` is the folder whose
+    pyproject.toml counts. `listener` is called with events (`crosswheel.model.job`) while it works.
+
+    Returns a StatusReport: `.standings`, `.lacking`, `.ok` (users get all that was planned), `.exit_code`,
+    `.document()` (what --json writes); str() is the table.
+    Raises UsageError for wrong options, NothingToDo where there is no file, IndexUnreachable, NoCredentials.
+    """
+    return from_code(run, "status", project, listener, {"wheels": wheels, **options})
+
+
+def run(call: Call) -> StatusReport:
+    config, files = call.config, read_distributions(call.config.output.files)
     name, version = files[0].name, files[0].version
-    repository = find_repository(
-        config.release.repository, config, os.environ, read_pip_settings(Processes(), os.environ)
-    )
+    settings = read_pip_settings(Processes(), call.environ)
+    repository = find_repository(config.release.repository, config, call.environ, settings)
     published = published_files(repository, name)
-    wheels = [file.path for file in files if file.kind == "wheel"]
-    with closing(audit_files(wheels, config.audit.ignore, config.build.jobs)) as under_way:
-        audits = tuple(in_progress(under_way, len(wheels), stream, os.environ))
+    audits = tuple(audited([file.path for file in files if file.kind == "wheel"], call))
     builds = builds_of(files)
     entries = tuple(audit.entry for audit in audits if audit.entry)
-    planned = dict.fromkeys((*targets_of(entries, config, project), *(build.target for build in builds)))
-    requires_python = _requires_python(entries)
+    planned = dict.fromkeys((*targets_of(entries, config, call.project), *(build.target for build in builds)))
     served = release_files(published, name, version)
     versions = {file: found for file in published if (found := version_of(file, name))}
     last, before = last_release(published, versions, version)
-    return ReleaseStatus(
+    names = [*(file.filename for file in files), *served]
+    return StatusReport(
         name=name,
         version=version,
         repository=repository.name,
         standings=standings(Made(tuple(files), _passed(audits), builds), planned, served),
         last=last,
-        lacking=tuple(lacking(before, [*(file.filename for file in files), *served], requires_python)),
+        lacking=tuple(lacking(before, names, _requires_python(entries))),
     )
 
 
 def _passed(audits: Sequence[Audit]) -> Mapping[str, bool]:
-    return {audit.path.name: not any(finding.is_error for finding in audit.findings) for audit in audits}
+    return {audit.path.name: audit.passed for audit in audits}
 
 
 def _requires_python(entries: Sequence[Entry]) -> str:

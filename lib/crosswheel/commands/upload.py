@@ -2,79 +2,105 @@
 
 from __future__ import annotations
 
-import functools
-import os
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import closing
-from pathlib import Path
-from typing import Any, TextIO
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
 
-from crosswheel.audit.run import audit_files
+from crosswheel.commands.audit import audited
+from crosswheel.commands.call import Call, from_code, public
 from crosswheel.commands.check import refuse_changed
-from crosswheel.commands.settings import settings
-from crosswheel.errors import AuditFailed, explaining
+from crosswheel.commands.result import Result
+from crosswheel.errors import AuditFailed
 from crosswheel.formats.distributions import Distribution, read_distributions
-from crosswheel.model.config import Config
+from crosswheel.model.job import Listener, deaf
 from crosswheel.release.comparison import Sent, compare, in_order, refuse_clashes
 from crosswheel.release.published import published_files
-from crosswheel.release.repositories import find_repository
-from crosswheel.report.audit import in_progress
-from crosswheel.report.console import console_for
-from crosswheel.report.document import write_json
-from crosswheel.report.run import display
+from crosswheel.release.repositories import Repository, find_repository
+from crosswheel.report.document import Document
 from crosswheel.report.untrusted import one_line
 from crosswheel.report.upload import Sending, upload_document, upload_text
 from crosswheel.steps.upload import upload as send
 from crosswheel.system.package_index import read_pip_settings
 from crosswheel.system.process import Processes
 
+if TYPE_CHECKING:
+    from rich.console import Console
+    from typing_extensions import Unpack
 
-@explaining()
-def upload(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
-    """One file after the other; with --dry-run the index is asked, and nothing is sent."""
-    config = settings(project, options)
-    began = time.monotonic()
-    distributions = in_order(
-        read_distributions(config.output.wheels or (config.output.folder,)), sdist_first=config.release.sdist_first
+    from crosswheel.model.keyword_types import Paths, PathText, UploadOptions
+
+
+@dataclass(frozen=True)
+class UploadReport(Result, Sending):
+    """The files of a release in `.distributions`, and what was `.sent` of them; in a dry run, what would be."""
+
+    def document(self) -> Document:
+        return upload_document(self)
+
+    def text(self, console: Console | None = None) -> str:
+        return upload_text(self, console)
+
+
+@public
+def upload(
+    wheels: Paths | None = None,
+    *,
+    project: PathText = ".",
+    listener: Listener = deaf,
+    **options: Unpack[UploadOptions],
+) -> UploadReport:
+    """Send to an index what it lacks of a release, one file after the other, after an audit of the wheels.
+
+    `wheels` are wheels, sdists and folders of them; default: the output folder. `project` is the folder whose
+    pyproject.toml counts. `listener` is called with events (`crosswheel.model.job`) while it works.
+
+    Returns an UploadReport: `.distributions`, `.sent.files`, `.repository`, `.ok`, `.exit_code`, `.document()` (what
+    --json writes); str() is the text. Called again, it sends what is still missing.
+    Raises AuditFailed, FileClash, NoCredentials and CheckFailed before anything is sent; then UploadFailed,
+    IndexUnreachable and VerifyFailed; UsageError for wrong options, NothingToDo where there is no file.
+    """
+    return from_code(run, "upload", project, listener, {"wheels": wheels, **options})
+
+
+def run(call: Call) -> UploadReport:
+    config, began = call.config, time.monotonic()
+    files = in_order(read_distributions(config.output.files), sdist_first=config.release.sdist_first)
+    settings = read_pip_settings(Processes(), call.environ)
+    repository = find_repository(config.release.repository, config, call.environ, settings)
+    _refuse_bad_wheels(files, call)
+    sent = Sent(missing(repository, files)) if config.output.dry_run else delivered(repository, files, call)
+    return UploadReport(repository, files, sent, config.output.dry_run, time.monotonic() - began)
+
+
+def missing(repository: Repository, files: Sequence[Distribution]) -> tuple[Distribution, ...]:
+    """What the index lacks of the files. Raises FileClash, IndexUnreachable."""
+    comparison = compare(files, published_files(repository, files[0].name))
+    refuse_clashes(repository, comparison)
+    return comparison.missing
+
+
+def delivered(repository: Repository, files: Sequence[Distribution], call: Call) -> Sent:
+    """What the index lacked is sent, and whether it lists all of it was looked at. Raises as `steps.upload` does."""
+    return send(
+        repository,
+        files,
+        partial(published_files, repository, files[0].name),
+        call.listener,
+        sdist_first=call.config.release.sdist_first,
+        patience=call.config.release.patience,
     )
-    repository = find_repository(
-        config.release.repository, config, os.environ, read_pip_settings(Processes(), os.environ)
-    )
-    _refuse_bad_wheels(distributions, config, stream)
-    published = functools.partial(published_files, repository, distributions[0].name)
-    if config.output.dry_run:
-        comparison = compare(distributions, published())
-        refuse_clashes(repository, comparison)
-        sent = Sent(comparison.missing)
-    else:
-        with display(stream, os.environ) as listener:
-            sent = send(
-                repository,
-                distributions,
-                published,
-                listener,
-                sdist_first=config.release.sdist_first,
-                patience=config.release.patience,
-            )
-    done = Sending(repository, distributions, sent, dry_run=config.output.dry_run, seconds=time.monotonic() - began)
-    stream.write(upload_text(done, console_for(stream, os.environ)))
-    stream.flush()
-    if config.output.json:
-        write_json(config.output.json, upload_document(done))
-    return 0
 
 
-def _refuse_bad_wheels(distributions: Sequence[Distribution], config: Config, stream: TextIO) -> None:
+def _refuse_bad_wheels(files: Sequence[Distribution], call: Call) -> None:
     """What the audit would have told before cannot be taken back once it was sent.
 
     Raises AuditFailed, CheckFailed.
     """
-    wheels = [distribution.path for distribution in distributions if distribution.kind == "wheel"]
-    with closing(audit_files(wheels, config.audit.ignore, config.build.jobs)) as under_way:
-        audits = list(in_progress(under_way, len(wheels), stream, os.environ))
-    refuse_changed(distributions, audits)
-    bad = [audit.path for audit in audits if any(finding.is_error for finding in audit.findings)]
+    audits = list(audited([file.path for file in files if file.kind == "wheel"], call))
+    refuse_changed(files, audits)
+    bad = [audit.path for audit in audits if not audit.passed]
     if bad:
         names = ", ".join(one_line(path.name) for path in bad)
         raise AuditFailed(

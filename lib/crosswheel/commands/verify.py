@@ -2,54 +2,98 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING
 
 from crosswheel.audit.rules.wheelhouse import entry
 from crosswheel.commands.audit import targets_of
-from crosswheel.commands.settings import settings
-from crosswheel.errors import VerifyFailed, explaining
+from crosswheel.commands.call import Call, from_code, public
+from crosswheel.commands.result import Result
+from crosswheel.errors import VerifyFailed
 from crosswheel.formats.distributions import Distribution, read_distributions
 from crosswheel.formats.wheels import Wheel, read_wheel
 from crosswheel.model.config import Config
+from crosswheel.model.job import Listener, deaf
 from crosswheel.model.targets import Target, oldest_policy
 from crosswheel.pipeline.plan import served_targets
-from crosswheel.release.repositories import find_repository
-from crosswheel.report.console import console_for
-from crosswheel.report.document import write_json
-from crosswheel.report.run import display
+from crosswheel.release.repositories import Repository, find_repository
+from crosswheel.release.verification import Verification
+from crosswheel.report.document import Document
 from crosswheel.report.verify import verify_document, verify_text
 from crosswheel.steps.verify import verify as read_back
 from crosswheel.system.package_index import read_pip_settings
 from crosswheel.system.process import Processes
 
+if TYPE_CHECKING:
+    from rich.console import Console
+    from typing_extensions import Unpack
 
-@explaining()
-def verify(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
-    """Show file by file and target by target what the index serves; nothing is sent, changed or installed."""
-    config = settings(project, options)
-    distributions = read_distributions(config.output.files)
-    targets = release_targets(distributions, config, project)
-    repository = find_repository(
-        config.release.repository, config, os.environ, read_pip_settings(Processes(), os.environ)
+    from crosswheel.model.keyword_types import Paths, PathText, VerifyOptions
+
+
+@dataclass(frozen=True)
+class VerifyReport(Result):
+    """What an index was found to serve of a release, in `.found`; without differences it is exactly what was built."""
+
+    found: Verification
+
+    @property
+    def exit_code(self) -> int:
+        return 0 if self.found.ok else VerifyFailed.exit_code
+
+    def document(self) -> Document:
+        return verify_document(self.found)
+
+    def text(self, console: Console | None = None) -> str:
+        return verify_text(self.found, console)
+
+
+@public
+def verify(
+    wheels: Paths | None = None,
+    *,
+    project: PathText = ".",
+    listener: Listener = deaf,
+    **options: Unpack[VerifyOptions],
+) -> VerifyReport:
+    """Read a release back from an index, and prove that pip takes these files; nothing is sent or installed.
+
+    `wheels` are wheels, sdists and folders of them; default: the output folder. `project` is the folder whose
+    pyproject.toml counts. `listener` is called with events (`crosswheel.model.job`) while it works.
+
+    Returns a VerifyReport: `.found` (`.found.differences`, `.found.choices`), `.ok` (no difference), `.exit_code`,
+    `.document()` (what --json writes); str() is the text.
+    Raises UsageError for wrong options, NothingToDo where there is no file, IndexUnreachable, NoCredentials,
+    AuditFailed or SourceError for a file that cannot be read.
+    """
+    return from_code(run, "verify", project, listener, {"wheels": wheels, **options})
+
+
+def run(call: Call) -> VerifyReport:
+    files = read_distributions(call.config.output.files)
+    targets = release_targets(files, call.config, call.project)
+    settings = read_pip_settings(Processes(), call.environ)
+    repository = find_repository(call.config.release.repository, call.config, call.environ, settings)
+    return verified(repository, files, targets, call)
+
+
+def verified(
+    repository: Repository, files: Sequence[Distribution], targets: Sequence[Target], call: Call
+) -> VerifyReport:
+    """As patiently as the configuration says."""
+    found = read_back(
+        repository,
+        files,
+        targets,
+        call.listener,
+        patience=call.config.release.patience,
+        jobs=call.config.build.jobs,
+        ignore=call.config.audit.ignore,
+        environ=call.environ,
     )
-    with display(stream, os.environ) as listener:
-        done = read_back(
-            repository,
-            distributions,
-            targets,
-            listener,
-            patience=config.release.patience,
-            jobs=config.build.jobs,
-            ignore=config.audit.ignore,
-        )
-    stream.write(verify_text(done, console_for(stream, os.environ)))
-    stream.flush()
-    if config.output.json:
-        write_json(config.output.json, verify_document(done))
-    return 0 if done.ok else VerifyFailed.exit_code
+    return VerifyReport(found)
 
 
 def release_targets(distributions: Sequence[Distribution], config: Config, project: Path) -> tuple[Target, ...]:

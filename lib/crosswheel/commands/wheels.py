@@ -4,38 +4,34 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING
 
+from crosswheel.commands import plan as planning
 from crosswheel.commands.cache import keep_within_limit
-from crosswheel.commands.plan import exit_code_of, expected, plan, plan_for
-from crosswheel.commands.settings import settings
+from crosswheel.commands.call import Call, from_code, public, refuse_decided, rule_codes
+from crosswheel.commands.plan import Plan, expected, plan_for, planned
+from crosswheel.commands.result import Result
 from crosswheel.containers.container import remove_stale
 from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.images import image_arch
 from crosswheel.engines import ENGINES
 from crosswheel.engines.backend import quieten_backends
 from crosswheel.engines.site import Site, look_around
-from crosswheel.errors import (
-    INTERRUPTED,
-    CrosswheelError,
-    MissingTool,
-    NothingToDo,
-    NotReproducible,
-    UsageError,
-    explaining,
-)
-from crosswheel.model.config import Config
-from crosswheel.model.job import Interpreter, Listener, Note, Planned, Report, chore
+from crosswheel.errors import INTERRUPTED, CrosswheelError, MissingTool, NothingToDo, NotReproducible, UsageError
+from crosswheel.model import job as model
+from crosswheel.model.config_reader import changed
+from crosswheel.model.job import Interpreter, Job, Listener, Note, Planned, Sdist, chore, deaf
+from crosswheel.model.keywords import parse_keywords
 from crosswheel.model.targets import PythonTag
-from crosswheel.pipeline import source
+from crosswheel.pipeline import source as sources
 from crosswheel.pipeline.run import Run
-from crosswheel.report.console import console_for
-from crosswheel.report.document import report_document, write_json
+from crosswheel.report.document import Document, plan_document, report_document, write_json
 from crosswheel.report.markdown import report_markdown
-from crosswheel.report.run import display, plan_text, summary_text
+from crosswheel.report.run import plan_text, summary_text
 from crosswheel.report.wording import count_text
 from crosswheel.steps.journal import journal_of
 from crosswheel.steps.wheelhouse import keep
@@ -44,30 +40,103 @@ from crosswheel.system.locks import at_work
 from crosswheel.system.scratch import check_temporary_folder, clear_abandoned, temporary_folder
 from crosswheel.system.secrecy import conceal
 
+if TYPE_CHECKING:
+    from rich.console import Console
+    from typing_extensions import Unpack
 
-@explaining()
-def wheels(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
-    """Build, repair and audit a wheel for every target; wheels, logs and report.json go to the output folder.
+    from crosswheel.model.keyword_types import PathText, WheelsOptions
 
-    So does the sdist, where it was made from a folder.
+
+@dataclass(frozen=True)
+class Report(Result, model.Report):
+    """How every job ended: `.wheels` are files that passed their audit, `.outcomes` one for each job."""
+
+    interrupted: bool = False
+    dry_run: bool = False
+    """Whether nothing was to be built: what is shown is the plan."""
+
+    @property
+    def exit_code(self) -> int:
+        """That of the first job that failed; a run cut short by --fail-fast failed too, and then what --twice found."""
+        if self.interrupted:
+            return INTERRUPTED
+        for outcome in self.outcomes:
+            if outcome.failure:
+                return outcome.failure.exit_code
+        if any(not outcome.ok for outcome in self.outcomes):
+            return CrosswheelError.exit_code
+        if any(outcome.differences for outcome in self.outcomes):
+            return NotReproducible.exit_code
+        # Nothing that was asked for may be missing.
+        missing = any(entry.asked_for for entry in self.plan.left_out) or not self.plan.jobs
+        return NothingToDo.exit_code if missing else 0
+
+    def document(self) -> Document:
+        return plan_document(self.plan) if self.dry_run else report_document(self)
+
+    def summary(self) -> str:
+        return "" if self.dry_run else report_markdown(self)
+
+    def text(self, console: Console | None = None) -> str:
+        return plan_text(self.plan, console) if self.dry_run else summary_text(self, console)
+
+
+@public
+def wheels(
+    source: PathText | Plan | None = None,
+    *,
+    project: PathText = ".",
+    listener: Listener = deaf,
+    **options: Unpack[WheelsOptions],
+) -> Report:
+    """Build, repair, audit and test a wheel for every target; wheels, logs and report.json go to the output folder.
+
+    `source` is a Plan, a folder, an sdist file, or NAME or NAME==VERSION from the index; default: the project. With a
+    Plan, its jobs are done with its configuration, and further options may change what it has not decided. `project`
+    is the folder whose pyproject.toml counts. `listener` is called with events (`crosswheel.model.job`), in threads.
+
+    Returns a Report: `.wheels` (files that passed, each usable as a path), `.outcomes` (one for each job), `.ok`,
+    `.exit_code`, `.document()` (report.json); str() is the summary. A job that fails is an outcome with a failure.
+    Raises UsageError for wrong options, NothingToDo for a plan without jobs, SourceError, IndexUnreachable, DiskFull.
     """
-    config = settings(project, options)
+    if isinstance(source, Plan):
+        report = from_plan(source, listener, options)
+    else:
+        report = from_code(run, "wheels", project, listener, {"source": source, **options})
+    if report.interrupted:
+        raise KeyboardInterrupt
+    return report
+
+
+def from_plan(plan: Plan, listener: Listener, options: WheelsOptions) -> Report:
+    """Carry out a plan that was made before."""
+    if plan.config is None:
+        raise UsageError("this plan has no configuration", hint="crosswheel.plan() makes one that has")
+    refuse_decided(options, _DECIDED)
+    code = parse_keywords(options, "wheels", plan.project)
+    config = changed(plan.config, plan.project, code, rule_codes)
+    return run(Call(plan.project, config, listener), plan)
+
+
+# What jobs are made of; whatever else an option says, the same jobs can be done with it.
+_DECIDED = ("source", "arch", "python", "policy", "engine", "engines", "image", "images", "docker_host")
+
+
+def run(call: Call, plan: Plan | None = None) -> Report:
+    """Ctrl-C ends it in order, and the report says so."""
+    config, listener = call.config, call.listener
     if config.output.dry_run:
-        return plan(project, options, stream)
+        return Report(plan or planning.run(call), (), None, time.time(), 0.0, dry_run=True)
     _check_output(config.output.folder)
     check_temporary_folder()
     conceal()
     quieten_backends()
-    with (
-        display(stream, os.environ) as listener,
-        temporary_folder() as folder,
-        ExitStack() as stack,
-    ):
-        started, clock = time.time(), time.monotonic()
+    started, clock = time.time(), time.monotonic()
+    with temporary_folder() as folder, ExitStack() as stack:
         site = look_around(config, listener)
         stack.enter_context(at_work(site.host.cache))
         clear_abandoned()
-        sdist = source.fetch(
+        sdist = sources.fetch(
             config.build.source,
             site.host,
             Path(folder),
@@ -75,28 +144,28 @@ def wheels(project: Path, options: Mapping[str, Any], stream: TextIO) -> int:
             timeout=config.build.timeout,
             output=config.output.folder,
         )
-        site = site.dated(sdist.epoch).with_interpreters(_interpreters(site, listener))
-        _pull_images(site, sdist.requires_python, listener)
-        made = expected(plan_for(site, sdist.requires_python), site)
-        if not made.jobs:
-            raise NothingToDo(plan_text(made).strip(), hint="crosswheel plan, with other --python, --arch or --policy")
+        site = site.dated(sdist.epoch)
+        if plan is None:
+            site = site.with_interpreters(_interpreters(site, listener))
+        plan = planned(_with_images(plan, sdist, site, listener), call)
+        if not plan.jobs:
+            raise NothingToDo(str(plan).strip(), hint="crosswheel plan, with other --python, --arch or --policy")
         config.output.folder.mkdir(parents=True, exist_ok=True)
         if sdist.path.resolve().is_relative_to(Path(folder).resolve()):
-            keep(
-                sdist.path, config.output.folder
-            )  # made here and now: a release is to have the one that wheels came from
-        listener(Planned(made))
-        run = Run(made, sdist, site, journal_of(sdist.name, site.host, listener))
+            keep(sdist.path, config.output.folder)  # made here and now: a release is to have the one wheels came from
+        listener(Planned(plan))
+        jobs = Run(plan, sdist, site, journal_of(sdist.name, site.host, listener))
         interrupted = False
         try:
-            run.execute()
+            jobs.execute()
         except KeyboardInterrupt:
             interrupted = True
-        done = Report(made, run.results, sdist, started, time.monotonic() - clock)
+        report = Report(plan, jobs.results, sdist, started, time.monotonic() - clock, interrupted)
         if not interrupted:
             keep_within_limit(site, listener)
-    _publish(done, config, stream)
-    return INTERRUPTED if interrupted else _exit_code(done)
+    # First: the terminal of a run that was ended by SIGHUP is no more.
+    write_json(config.output.folder / "report.json", report.document())
+    return report
 
 
 def _check_output(folder: Path) -> None:
@@ -108,15 +177,31 @@ def _check_output(folder: Path) -> None:
         raise UsageError(f"--output: this user may not write into {there}", hint="--output FOLDER")
 
 
-def _pull_images(site: Site, requires_python: str, listener: Listener) -> None:
-    """Fetch what containers would be made of, so that the plan knows which Pythons there are."""
+def _with_images(given: Plan | None, sdist: Sdist, site: Site, listener: Listener) -> model.Plan:
+    """The plan, with images pulled: what those have that were not here, only a second plan can know."""
     if isinstance(site.docker, DockerHost) and (count := remove_stale(site.docker)):
         listener(Note(f"removed {count_text(count, 'container')} that an earlier run had left"))
-    for job in plan_for(site, requires_python).jobs:
+    made: model.Plan = given or plan_for(site, sdist.requires_python)
+    if not _pull(made.jobs, site):
+        return given or expected(made, site)
+    anew = expected(plan_for(site, sdist.requires_python), site)
+    if given is None:
+        return anew
+    targets = {job.target for job in given.jobs}
+    return replace(anew, jobs=tuple(job for job in anew.jobs if job.target in targets), left_out=given.left_out)
+
+
+def _pull(jobs: Sequence[Job], site: Site) -> bool:
+    """Fetch what containers will be made of; whether anything was not there."""
+    fetched = False
+    for job in jobs:
         if family := ENGINES[job.engine].family:
             # What cannot be had, the plan says of the engine that needs it.
             with suppress(CrosswheelError):
-                site.pull(site.reference(job.target, family), image_arch(job.target, family))
+                if site.image(job.target, family) is None:
+                    fetched = True
+                    site.pull(site.reference(job.target, family), image_arch(job.target, family))
+    return fetched
 
 
 def _interpreters(site: Site, listener: Listener) -> dict[PythonTag, Interpreter]:
@@ -136,27 +221,3 @@ def _interpreters(site: Site, listener: Listener) -> dict[PythonTag, Interpreter
             except MissingTool as error:
                 listener(Note(str(error)))
     return fetched
-
-
-def _publish(done: Report, config: Config, stream: TextIO) -> None:
-    document = report_document(done)
-    # First: the terminal of a run that was ended by SIGHUP is no more.
-    for path in filter(None, (config.output.folder / "report.json", config.output.json)):
-        write_json(path, document)
-    stream.write(summary_text(done, console_for(stream, os.environ)))
-    stream.flush()  # before whoever called us logs its own last words
-    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-        with Path(summary).open("a", encoding="utf-8") as file:
-            file.write(report_markdown(done))
-
-
-def _exit_code(done: Report) -> int:
-    """That of the first job that failed; a run cut short by --fail-fast failed too, and then what --twice found."""
-    for outcome in done.outcomes:
-        if outcome.failure:
-            return outcome.failure.exit_code
-    if any(not outcome.ok for outcome in done.outcomes):
-        return CrosswheelError.exit_code
-    if any(outcome.differences for outcome in done.outcomes):
-        return NotReproducible.exit_code
-    return exit_code_of(done.plan)

@@ -1,10 +1,10 @@
-"""[tool.crosswheel] and the options that were given, as one `Config`; every mistake at once, each with its key."""
+"""[tool.crosswheel], options from code and flags as one `Config`; every mistake at once, each with its key."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -37,27 +37,50 @@ _GROUPS = {
     "upkeep": Upkeep,
 }
 _OF_DOCKCROSS = "dockcross."
+_NONE: Mapping[str, Any] = MappingProxyType({})
 
 
-def load_config(project: Path, given: Mapping[str, Any], rule_codes: RuleCodes | None = None) -> Config:
-    """Options of `project`/pyproject.toml under the options that were given (None: not given).
+def load_config(
+    project: Path, flags: Mapping[str, Any], rule_codes: RuleCodes | None = None, *, code: Mapping[str, Any] = _NONE
+) -> Config:
+    """Flags over options from code, over those of `project`/pyproject.toml, over defaults (None: not given).
 
     `rule_codes` gives the codes of rules that `ignore` may name; without it, any may be.
     Raises UsageError with every mistake in it.
     """
     mistakes: list[str] = []
     written = crosswheel_table(project, mistakes)
-    said = {name: value for name, value in given.items() if value is not None}
     values = {name: option.default for name, option in options().items()}
     values.update(checked(written, "[tool.crosswheel] ", "file", mistakes))
-    values.update(checked(said, "--", "flag", mistakes))
+    values.update(checked(_given(code), "", "code", mistakes))
+    values.update(checked(_given(flags), "--", "flag", mistakes))
     reader = _Reader(project, rule_codes, mistakes)
     fields: dict[str, dict[str, Any]] = {group: {} for group in _GROUPS}
     for name, option in options().items():
         fields[option.group][option.field] = reader.parse(name, values[name])
+    _refuse(mistakes)
+    return Config(**{group: kind(**fields[group]) for group, kind in _GROUPS.items()})
+
+
+def changed(config: Config, project: Path, code: Mapping[str, Any], rule_codes: RuleCodes | None = None) -> Config:
+    """The same, but for the options that code gives. Raises UsageError with every mistake in it."""
+    mistakes: list[str] = []
+    reader = _Reader(project, rule_codes, mistakes)
+    for name, value in checked(_given(code), "", "code", mistakes).items():
+        option = options()[name]
+        group = replace(getattr(config, option.group), **{option.field: reader.parse(name, value)})
+        config = replace(config, **{option.group: group})
+    _refuse(mistakes)
+    return config
+
+
+def _given(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _refuse(mistakes: list[str]) -> None:
     if mistakes:
         raise UsageError(mistakes, hint="see docs/options.md, or `crosswheel --help wheels`")
-    return Config(**{group: kind(**fields[group]) for group, kind in _GROUPS.items()})
 
 
 @dataclass(frozen=True)

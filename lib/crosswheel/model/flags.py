@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from crosswheel.errors import UsageError
-from crosswheel.model.options import Option, options
+from crosswheel.model.options import Option, options, options_for
 from crosswheel.model.targets import did_you_mean
 from crosswheel.model.verbs import VERBS
 
 
 def flag_options(verb: str) -> list[Option]:
     """What may stand on a command line after a verb."""
-    return [option for option in options().values() if option.where != "file" and verb in option.verbs]
+    return [option for option in options_for(verb) if option.where != "file"]
 
 
 def takes_many(verb: str) -> bool:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
 from crosswheel.model.targets import PythonTag, Target
 
@@ -145,6 +145,10 @@ class Artifact:
     sha256: str
     tag: str
 
+    def __fspath__(self) -> str:
+        """So that it can stand wherever a path can."""
+        return str(self.path)
+
 
 @dataclass(frozen=True)
 class StepTime:
@@ -223,6 +227,12 @@ class Report:
     started: float
     seconds: float
 
+    @property
+    def wheels(self) -> tuple[Artifact, ...]:
+        """Each wheel that serves a target, once: what may be released."""
+        served = (outcome.wheel for outcome in self.outcomes if outcome.ok and outcome.wheel)
+        return tuple({wheel.path: wheel for wheel in served}.values())
+
 
 @dataclass(frozen=True)
 class Note:
@@ -267,7 +277,47 @@ class JobFinished:
     outcome: Outcome
 
 
-Event: TypeAlias = Note | Chore | Transfer | Planned | StepStarted | JobFinished
+@dataclass(frozen=True)
+class Progress:
+    """How many of `total` things are done; `doing` says what happens to them, as in ``auditing``."""
+
+    doing: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a release does next, and what holds when it is done; `number` of `count` stages, counted from 1."""
+
+    name: str
+    aim: str
+    number: int
+    count: int
+
+
+@dataclass(frozen=True)
+class Fact:
+    """What holds now; with `holds` false, what was left out."""
+
+    text: str
+    holds: bool = True
+
+
+class Telling(Protocol):
+    """Anything with a text for people; `console` is rich's."""
+
+    def text(self, console: Any = None) -> str: ...
+
+
+@dataclass(frozen=True)
+class Told:
+    """A result on the way to another one, such as the audit within a release."""
+
+    what: Telling
+
+
+Event: TypeAlias = Note | Chore | Transfer | Planned | StepStarted | JobFinished | Progress | Stage | Fact | Told
 Listener: TypeAlias = Callable[[Event], None]
 
 
@@ -280,6 +330,17 @@ def chore(text: str, listener: Listener) -> Iterator[None]:
         yield
     finally:
         listener(Chore(text, time.monotonic() - began))
+
+
+_Item = TypeVar("_Item")
+
+
+def counted(items: Iterable[_Item], doing: str, total: int, listener: Listener) -> Iterator[_Item]:
+    """The items as they come; the listener hears how many there are by now, where there are several."""
+    for done, item in enumerate(items, start=1):
+        if total > 1:
+            listener(Progress(doing, done, total))
+        yield item
 
 
 def deaf(_event: Event) -> None:

@@ -22,6 +22,7 @@ class Option:
     group: str
     field: str
     choices: tuple[str, ...] = ()
+    path: bool = False
     verbs: tuple[str, ...] = ("plan", "wheels")
 
 
@@ -38,10 +39,16 @@ def options() -> dict[str, Option]:
             group=row["group"],
             field=row.get("field", name.replace("-", "_")),
             choices=tuple(row.get("choices", ())),
+            path=row.get("path", False),
             verbs=tuple(row.get("verbs", Option.verbs)),
         )
         for name, row in load_table("options.toml").items()
     }
+
+
+def options_for(verb: str) -> list[Option]:
+    """Every option that a verb takes from code, in the order of the file."""
+    return [option for option in options().values() if verb in option.verbs]
 
 
 def json_schema() -> dict[str, Any]:
@@ -82,8 +89,8 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 
 def checked(given: Mapping[str, Any], prefix: str, where: str, mistakes: list[str]) -> dict[str, Any]:
-    """The values of known keys and right types."""
-    known = {name: option for name, option in options().items() if option.where in {"both", where}}
+    """The values of known keys and right types; `where` is "file" or "flag", or "code", which may give every option."""
+    known = {name: option for name, option in options().items() if where == "code" or option.where in {"both", where}}
     good = {}
     for name, value in given.items():
         if name not in known:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from crosswheel import __version__
 from crosswheel.audit.policies import Analysis
@@ -13,7 +13,7 @@ from crosswheel.audit.rules import ALL_RULES
 from crosswheel.audit.rules.rule import Worded
 from crosswheel.audit.run import Audit, AuditReport
 from crosswheel.model.job import Finding, Level
-from crosswheel.report.console import console_for, plain_console, styled
+from crosswheel.report.console import plain_console, styled
 from crosswheel.report.document import SCHEMA, Document
 from crosswheel.report.run import shown
 from crosswheel.report.untrusted import one_line
@@ -34,17 +34,6 @@ if TYPE_CHECKING:
 _PLACES = 5  # members shown for one rule
 _LEVELS: tuple[Level, ...] = ("error", "warning", "note")
 _MARKS: dict[Level, str] = {"error": "✘", "warning": "!", "note": "✔"}
-
-
-def in_progress(audits: Iterable[Audit], total: int, stream: TextIO, environ: Mapping[str, str]) -> Iterator[Audit]:
-    """Yield the audits as they end; on a terminal a progress bar counts them."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    console = console_for(stream, environ)
-    moving = total > 1 and stream.isatty() and console.is_interactive
-    columns = (TextColumn("auditing"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not moving) as progress:
-        yield from progress.track(audits, total=total)
 
 
 def audit_text(report: AuditReport, console: Console | None = None) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
-from crosswheel.model.job import Chore, Event, Job, JobFinished, Note, Planned, StepStarted, Transfer
+from crosswheel.model.job import Chore, Event, Job, JobFinished, Note, Planned, Progress, StepStarted, Transfer
 from crosswheel.model.targets import Target
 from crosswheel.report.console import Guarded, styled
 from crosswheel.report.untrusted import one_line
@@ -63,6 +63,8 @@ class LiveDisplay:
         self._running: dict[Target, _Running] = {}
         self._downloads: dict[str, _Download] = {}
         self._chores: dict[str, float] = {}
+        self._progress = Progress("", 0, 0)
+        self._began = clock()
         self._jobs = 0
         self._done = 0
         self._lock = threading.Lock()
@@ -98,7 +100,10 @@ class LiveDisplay:
         elif isinstance(event, StepStarted):
             with self._lock:
                 self._running[event.job.target] = _Running(event.job, event.step, self._clock())
-        else:
+        elif isinstance(event, Progress):
+            with self._lock:
+                self._progress = event
+        elif isinstance(event, JobFinished):
             self._finish(event)
 
     def _keep_chore(self, chore: Chore) -> None:
@@ -152,6 +157,8 @@ class LiveDisplay:
             yield self._jobs_table(now)
         if self._done < self._jobs:
             yield Text(f"{self._done} of {count_text(self._jobs, 'job')} done", "dim")
+        if self._progress.done < self._progress.total:
+            yield _progress_table(self._progress, now - self._began)
         if downloads:
             yield _downloads_table(download.transfer for download in downloads)
 
@@ -177,6 +184,16 @@ class LiveDisplay:
             job, elapsed = running.job, seconds_text(now - running.since)
             table.add_row(self._spinner, str(job.target), Text(running.step, "cyan"), elapsed, Text(job.engine, "dim"))
         return table
+
+
+def _progress_table(progress: Progress, seconds: float) -> Table:
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 2, 0, 0))
+    bar = ProgressBar(total=progress.total, completed=progress.done, width=_BAR_WIDTH)
+    table.add_row(progress.doing, bar, f"{progress.done} of {progress.total}", seconds_text(seconds))
+    return table
 
 
 def _downloads_table(transfers: Iterable[Transfer]) -> Table:

@@ -49,7 +49,7 @@ class PlainDisplay:
                 self._say([("", f"{count_text(len(event.plan.jobs), 'job')} to do")])
             elif isinstance(event, StepStarted):
                 self._say([("", job_text(event.job, event.step))])
-            else:
+            elif isinstance(event, JobFinished):
                 self._finish(event)
 
     def _announce(self, transfer: Transfer) -> None:

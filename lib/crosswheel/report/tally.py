@@ -58,7 +58,7 @@ def tally(report: Report) -> Tally:
         failed=count["failed"],
         cancelled=count["cancelled"],
         unfinished=unfinished,
-        wheels=tuple({outcome.wheel.path: outcome.wheel for outcome in served if outcome.wheel}.values()),
+        wheels=report.wheels,
         untested=tuple(outcome for outcome in served if not tested(outcome)),
         hits=sum(outcome.usage.hits for outcome in report.outcomes),
         misses=sum(outcome.usage.misses for outcome in report.outcomes),

@@ -13,8 +13,8 @@ from unittest.mock import Mock
 import filelock
 import pytest
 
+from crosswheel.commands import border, run_verb
 from crosswheel.commands import release as command
-from crosswheel.commands import run_verb
 from crosswheel.errors import CheckFailed, NothingToDo, NotReleasable, UsageError
 from crosswheel.testing import tiny_wheel
 from tiny_projects import tar_of
@@ -23,7 +23,7 @@ from tiny_projects import tar_of
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """With nobody at the terminal."""
-    monkeypatch.setattr(command, "is_interactive", lambda: False)
+    monkeypatch.setattr(border, "is_interactive", lambda: False)
     (tmp_path / "wheelhouse").mkdir()
     tiny_wheel(tmp_path / "wheelhouse")
     return tmp_path
@@ -90,10 +90,8 @@ def test_one_error_and_several_are_told_in_grammar(monkeypatch: pytest.MonkeyPat
     for count, said in ((1, "1 error in these files"), (2, "2 errors in these files")):
         findings = [Mock(is_error=True)] * count
         monkeypatch.setattr(command, "checked", lambda *_, findings=findings: Mock(findings=findings))
-        monkeypatch.setattr(command, "audit_text", lambda *_: "")
-        run = command._Run(Mock(), Path(), io.StringIO(), (), None, Mock())
         with pytest.raises(CheckFailed, match=f"^{said}\n"):
-            run._check()
+            command.check(Mock())
 
 
 def test_the_functions_of_the_page_are_there() -> None:

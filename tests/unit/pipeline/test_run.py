@@ -21,7 +21,7 @@ import pytest
 from crosswheel import errors
 from crosswheel.audit.rules import ALL_RULES
 from crosswheel.commands import run_verb
-from crosswheel.commands.wheels import _exit_code as exit_code_of
+from crosswheel.commands.wheels import Report
 from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.emulation import Running
 from crosswheel.engines import ENGINES
@@ -40,7 +40,7 @@ from crosswheel.errors import (
     OutOfMemory,
     TimeLimit,
 )
-from crosswheel.model.job import Event, JobFinished, Note, Outcome, Refusal, Report
+from crosswheel.model.job import Event, JobFinished, Note, Outcome, Refusal
 from crosswheel.model.targets import Target, parse_policy
 from crosswheel.pipeline import one_job as making
 from crosswheel.pipeline.run import Run
@@ -665,7 +665,7 @@ def test_what_a_second_build_makes_otherwise_is_named_with_its_cause(project: st
 
 def test_a_run_whose_wheels_differ_ends_with_a_code_of_its_own(yard: Yard) -> None:
     run = yard.run("random", twice=True)
-    assert exit_code_of(Report(run.plan, run.execute(), run.sdist, 0.0, 0.0)) == 27
+    assert Report(run.plan, run.execute(), run.sdist, 0.0, 0.0).exit_code == 27
 
 
 def test_the_journal_spares_no_build_that_is_to_be_compared(yard: Yard) -> None:

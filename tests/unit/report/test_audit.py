@@ -14,8 +14,9 @@ import pytest
 
 from crosswheel.audit.rules import ALL_RULES
 from crosswheel.audit.run import Audit, AuditReport, switched_off, unreadable
-from crosswheel.model.job import Artifact, Finding
-from crosswheel.report.audit import audit_document, audit_text, in_progress, rules_document
+from crosswheel.model.job import Artifact, Finding, counted
+from crosswheel.report.audit import audit_document, audit_text, rules_document
+from crosswheel.report.narrator import Narrator
 from crosswheel.report.sarif import sarif_document
 
 WHEEL = Path("wheelhouse", "tiny-1.0-cp313-cp313-manylinux_2_17_aarch64.whl")
@@ -91,7 +92,8 @@ def test_names_of_members_can_do_nothing_to_a_terminal_or_a_page() -> None:
 
 def test_where_nobody_looks_nothing_moves() -> None:
     stream = io.StringIO()
-    assert list(in_progress([audited(), audited()], 2, stream, {})) == [audited(), audited()]
+    with Narrator(stream, {}) as narrator:
+        assert list(counted([audited(), audited()], "auditing", 2, narrator)) == [audited(), audited()]
     assert stream.getvalue() == ""
 
 

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from crosswheel.commands import doctor as verb
+from crosswheel.commands import run_verb
+from crosswheel.commands.call import Call
 from crosswheel.containers.binfmt import Complaint, Handler
 from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.emulation import Running
@@ -180,7 +182,7 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 def test_the_verb_works_without_any_engine(tmp_path: Path, alone: dict[str, Any]) -> None:
     stream = io.StringIO()
-    assert verb.doctor(tmp_path, alone, stream) == EngineUnavailable.exit_code
+    assert run_verb("doctor", tmp_path, alone, stream) == EngineUnavailable.exit_code
     assert "✘ engine" in stream.getvalue()
     assert "only the cross engine works without one" in stream.getvalue()
     document = json.loads((tmp_path / "found.json").read_text())
@@ -193,8 +195,8 @@ def test_fixing_does_each_remedy_once_and_goes_on_when_one_fails(
 ) -> None:
     done: list[str] = []
 
-    def register(_project: Path, options: dict[str, Any], _stream: object) -> int:
-        done.append(f"register {options}")
+    def register(call: Call) -> None:
+        done.append(f"register {[arch.name for arch in call.config.build.arch]}")
         raise CannotRun("it cannot be")
 
     problems = (
@@ -204,11 +206,11 @@ def test_fixing_does_each_remedy_once_and_goes_on_when_one_fails(
         Problem("Zig", "", mending="zig"),
     )
     monkeypatch.setattr(verb, "diagnose", lambda *_arguments: Diagnosis(MACHINE, (), problems))
-    monkeypatch.setattr(verb, "register", register)
+    monkeypatch.setattr("crosswheel.commands.register.run", register)
     monkeypatch.setattr(verb, "ensure_zig", lambda *_arguments: done.append("zig"))
     stream = io.StringIO()
-    assert verb.doctor(tmp_path, {**alone, "fix": True, "arch": ["riscv64", "s390x"]}, stream) == 15
-    assert done == [f"register {{'arch': ['riscv64', 's390x'], 'docker-host': '{alone['docker-host']}'}}", "zig"]
+    assert run_verb("doctor", tmp_path, {**alone, "fix": True, "arch": ["riscv64", "s390x"]}, stream) == 15
+    assert done == ["register ['riscv64', 's390x']", "zig"]
     assert "it cannot be" in stream.getvalue()
 
 
@@ -246,5 +248,5 @@ def test_a_current_context_that_is_gone_and_a_damaged_one_are_told(
         (tmp_path / "contexts/meta/abc").mkdir(parents=True)
         (tmp_path / "contexts/meta/abc/meta.json").write_text(meta)
     stream = io.StringIO()
-    assert verb.doctor(tmp_path, {"json": "found.json"}, stream) == EngineUnavailable.exit_code
+    assert run_verb("doctor", tmp_path, {"json": "found.json"}, stream) == EngineUnavailable.exit_code
     assert json.loads((tmp_path / "found.json").read_text())["docker_hosts"][0]["name"] == "desktop"

@@ -1,0 +1,71 @@
+"""Where verbs meet a command line: options in; a display while it works; text, files and an exit code out."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any, TextIO
+
+from crosswheel.commands.call import Call, config_for, quiet_libraries
+from crosswheel.commands.result import Result
+from crosswheel.errors import explaining
+from crosswheel.model.config import Config
+from crosswheel.report.console import console_for
+from crosswheel.report.document import write_json
+from crosswheel.report.narrator import Narrator
+from crosswheel.system.endings import ending_in_order
+from crosswheel.system.terminal import is_interactive
+
+
+def run_verb(verb: str, project: Path, options: Mapping[str, Any], stream: TextIO, **values: Any) -> int:
+    """`perform`, for who wants the exit code only."""
+    return perform(verb, project, options, stream, **values).exit_code
+
+
+def perform(
+    verb: str,
+    project: Path,
+    options: Mapping[str, Any],
+    stream: TextIO,
+    *,
+    code: Mapping[str, Any] | None = None,
+) -> Result:
+    """Do what a verb does, show it on `stream`, write the files that were asked for, and give the result.
+
+    `options` are flags by name; under them, and over pyproject.toml, are keyword arguments from `code`. Raises
+    CrosswheelError for what prevents a result, and after one for what it ends with.
+    """
+    # What commands in a pipe print must not be mixed with what we have to say.
+    words = sys.stderr if verb == "shell" and not is_interactive() else stream
+    with ending_in_order(), explaining(), quiet_libraries():
+        # Only the file of that verb is imported, with what it needs.
+        run: Callable[[Call], Result] = import_module(f"crosswheel.commands.{verb}").run
+        config = config_for(verb, project, options, code or {})
+        with Narrator(words, os.environ) as narrator:
+            result = run(Call(project, config, narrator, narrator.ask if is_interactive() else None))
+        _show(result, config, words)
+    return result
+
+
+def _show(result: Result, config: Config, stream: TextIO) -> None:
+    try:
+        stream.write(result.text(console_for(stream, os.environ)))
+        stream.flush()  # before whoever called us logs its own last words
+    finally:
+        # The terminal of a run that was ended by SIGHUP is no more; the files are to be there all the same.
+        _write(result, config)
+    if result.failure:
+        raise result.failure
+
+
+def _write(result: Result, config: Config) -> None:
+    if config.output.json:
+        write_json(config.output.json, result.document())
+    if config.output.sarif and (sarif := result.sarif()):
+        write_json(config.output.sarif, sarif)
+    if (page := os.environ.get("GITHUB_STEP_SUMMARY")) and (summary := result.summary()):
+        with Path(page).open("a", encoding="utf-8") as file:
+            file.write(summary)

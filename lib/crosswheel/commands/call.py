@@ -1,0 +1,108 @@
+"""A verb as it is called, from code or from a command line."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from crosswheel.errors import UsageError, explaining
+from crosswheel.model.config import Config
+from crosswheel.model.config_reader import load_config
+from crosswheel.model.job import Listener, deaf
+from crosswheel.model.keywords import keyword_of, parse_keywords
+from crosswheel.model.options import Option, options_for
+from crosswheel.model.verbs import INSTEAD, VERBS
+
+_Result = TypeVar("_Result")
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+# Gets a question, and says whether the answer was yes.
+Ask = Callable[[str], bool]
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a verb is called with.
+
+    `listener` hears what happens meanwhile. `ask` is for what cannot be undone; None where there is nobody to ask.
+    """
+
+    project: Path
+    config: Config
+    listener: Listener = deaf
+    ask: Ask | None = field(default=None, repr=False)
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
+    """The environment of the process: the one place where verbs read it, at the moment of the call."""
+
+
+def config_for(verb: str, project: Path, flags: Mapping[str, Any], code: Mapping[str, Any]) -> Config:
+    """Flags over keyword arguments, over pyproject.toml. Raises UsageError with every mistake in it."""
+    given = {**INSTEAD.get(verb, {}), **parse_keywords(code, verb, project)}
+    if project != Path() and any(option.name == "source" for option in options_for(verb)):
+        given = {"source": str(project), **given}
+    return load_config(project, flags, rule_codes, code=given)
+
+
+def from_code(
+    run: Callable[[Call], _Result], verb: str, project: str | os.PathLike[str], listener: Listener, code: Any
+) -> _Result:
+    """What a verb found, called with these keyword arguments. Raises CrosswheelError."""
+    folder = Path(project)
+    with explaining(), quiet_libraries():
+        return run(Call(folder, config_for(verb, folder, {}, code), listener))
+
+
+def rule_codes() -> tuple[str, ...]:
+    from crosswheel.audit.rules import ALL_RULES
+
+    return tuple(rule.code for rule in ALL_RULES)
+
+
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Loggers of libraries tell their errors only: what they say of their inner life is not for users of a verb."""
+    import logging
+
+    loggers = [logging.getLogger(name) for name in _LIBRARIES]
+    before = [(logger, logger.level) for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in before:
+            logger.setLevel(level)
+
+
+_LIBRARIES = ("auditwheel", "build", "docker", "filelock", "keyring", "paramiko", "urllib3")
+
+
+def public(function: _Function) -> _Function:
+    """A verb's function with its options in signature and docstring, for help() and editors."""
+    verb = function.__name__
+    shown = inspect.signature(function)
+    own = [one for one in shown.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
+    rows = [option for option in options_for(verb) if option.name != VERBS[verb].positional]
+    keywords = [inspect.Parameter(keyword_of(option), inspect.Parameter.KEYWORD_ONLY, default=None) for option in rows]
+    function.__signature__ = shown.replace(parameters=[*own, *keywords])  # type: ignore[attr-defined]
+    lines = [f"    {keyword_of(option)}: {_help(option)}" for option in rows]
+    heading = "Options, over those of pyproject.toml (None: not given):"
+    function.__doc__ = "\n".join([inspect.getdoc(function) or "", "", heading, *lines, ""])
+    return function
+
+
+def _help(option: Option) -> str:
+    return f"{option.help} [{option.default!r}]"
+
+
+def refuse_decided(given: Mapping[str, Any], decided: Collection[str]) -> None:
+    """Raises UsageError for options that a plan has decided already."""
+    if wrong := sorted(set(given) & set(decided)):
+        raise UsageError(
+            [f"{name}: the plan has decided it" for name in wrong], hint="crosswheel.plan() with it, and that plan"
+        )

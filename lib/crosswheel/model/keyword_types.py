@@ -1,0 +1,202 @@
+"""The options of each verb as keyword arguments (PEP 692); `nox -s docs` writes this file from options.toml."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from os import PathLike
+from typing import Literal, TypeAlias, TypedDict
+
+PathText: TypeAlias = "str | PathLike[str]"
+Paths: TypeAlias = "PathText | Iterable[PathText]"
+Texts: TypeAlias = "str | Sequence[str]"
+
+
+class PlanOptions(TypedDict, total=False):
+    arch: Texts | None
+    python: Texts | None
+    policy: str | None
+    engine: str | None
+    engines: Mapping[str, str] | None
+    jobs: int | None
+    output: PathText | None
+    timeout: int | None
+    download_python: Literal["auto", "never"] | None
+    fail_fast: bool | None
+    offline: bool | None
+    fresh: bool | None
+    twice: bool | None
+    debug_info: bool | None
+    strip: bool | None
+    sysroot: Mapping[str, PathText] | None
+    docker_host: str | None
+    image: str | None
+    images: Mapping[str, str | Mapping[str, str]] | None
+    mirrors: Texts | None
+    before_all: str | None
+    before_build: str | None
+    test: Literal["auto", "never"] | None
+    test_command: str | None
+    test_requires: Texts | None
+    test_extras: Texts | None
+    test_images: Texts | None
+    environment: Mapping[str, str] | None
+    config_settings: Mapping[str, str | Sequence[str]] | None
+    ignore: Mapping[str, str] | None
+    dry_run: bool | None
+    json: PathText | None
+
+
+class WheelsOptions(TypedDict, total=False):
+    arch: Texts | None
+    python: Texts | None
+    policy: str | None
+    engine: str | None
+    engines: Mapping[str, str] | None
+    jobs: int | None
+    output: PathText | None
+    timeout: int | None
+    download_python: Literal["auto", "never"] | None
+    fail_fast: bool | None
+    offline: bool | None
+    fresh: bool | None
+    cache_size: int | None
+    twice: bool | None
+    debug_info: bool | None
+    strip: bool | None
+    sysroot: Mapping[str, PathText] | None
+    docker_host: str | None
+    image: str | None
+    images: Mapping[str, str | Mapping[str, str]] | None
+    mirrors: Texts | None
+    before_all: str | None
+    before_build: str | None
+    test: Literal["auto", "never"] | None
+    test_command: str | None
+    test_requires: Texts | None
+    test_extras: Texts | None
+    test_images: Texts | None
+    environment: Mapping[str, str] | None
+    config_settings: Mapping[str, str | Sequence[str]] | None
+    ignore: Mapping[str, str] | None
+    dry_run: bool | None
+    json: PathText | None
+
+
+class AuditOptions(TypedDict, total=False):
+    jobs: int | None
+    ignore: Mapping[str, str] | None
+    json: PathText | None
+    sarif: PathText | None
+    rules: bool | None
+
+
+class CheckOptions(TypedDict, total=False):
+    jobs: int | None
+    ignore: Mapping[str, str] | None
+    json: PathText | None
+    tag_format: str | None
+
+
+class UploadOptions(TypedDict, total=False):
+    jobs: int | None
+    ignore: Mapping[str, str] | None
+    dry_run: bool | None
+    json: PathText | None
+    repository: str | None
+    index: Mapping[str, str] | None
+    sdist_first: bool | None
+    allow_http: bool | None
+    config_file: PathText | None
+    patience: int | None
+
+
+class VerifyOptions(TypedDict, total=False):
+    jobs: int | None
+    ignore: Mapping[str, str] | None
+    json: PathText | None
+    repository: str | None
+    index: Mapping[str, str] | None
+    allow_http: bool | None
+    config_file: PathText | None
+    patience: int | None
+
+
+class StatusOptions(TypedDict, total=False):
+    jobs: int | None
+    ignore: Mapping[str, str] | None
+    json: PathText | None
+    repository: str | None
+    index: Mapping[str, str] | None
+    allow_http: bool | None
+    config_file: PathText | None
+
+
+class ReleaseOptions(TypedDict, total=False):
+    jobs: int | None
+    ignore: Mapping[str, str] | None
+    dry_run: bool | None
+    repository: str | None
+    staging: str | None
+    yes: bool | None
+    index: Mapping[str, str] | None
+    sdist_first: bool | None
+    allow_http: bool | None
+    config_file: PathText | None
+    patience: int | None
+    tag_format: str | None
+    changelog: PathText | None
+
+
+class ShellOptions(TypedDict, total=False):
+    engine: str | None
+    engines: Mapping[str, str] | None
+    timeout: int | None
+    offline: bool | None
+    debug_info: bool | None
+    sysroot: Mapping[str, PathText] | None
+    docker_host: str | None
+    image: str | None
+    images: Mapping[str, str | Mapping[str, str]] | None
+    mirrors: Texts | None
+    before_all: str | None
+    before_build: str | None
+    environment: Mapping[str, str] | None
+    config_settings: Mapping[str, str | Sequence[str]] | None
+    source: PathText | None
+
+
+class CacheOptions(TypedDict, total=False):
+    cache_size: int | None
+    trim: bool | None
+    docker_host: str | None
+    dry_run: bool | None
+    json: PathText | None
+
+
+class RegisterOptions(TypedDict, total=False):
+    arch: Texts | None
+    docker_host: str | None
+    mirrors: Texts | None
+    dry_run: bool | None
+    json: PathText | None
+    provider: str | None
+
+
+class PullOptions(TypedDict, total=False):
+    arch: Texts | None
+    policy: str | None
+    engines: Mapping[str, str] | None
+    offline: bool | None
+    docker_host: str | None
+    image: str | None
+    images: Mapping[str, str | Mapping[str, str]] | None
+    mirrors: Texts | None
+    dry_run: bool | None
+    json: PathText | None
+
+
+class DoctorOptions(TypedDict, total=False):
+    arch: Texts | None
+    docker_host: str | None
+    json: PathText | None
+    fix: bool | None

@@ -1,0 +1,74 @@
+"""What a verb tells while it works, on one stream: a display while something moves, and whole texts in between."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, TextIO, final
+
+from crosswheel.model.job import Event, Fact, Stage, Told
+from crosswheel.report.console import console_for
+from crosswheel.report.release import fact_text, stage_text
+from crosswheel.report.run import display
+from crosswheel.system.terminal import forget_typed
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from crosswheel.report.live import LiveDisplay
+    from crosswheel.report.plain import PlainDisplay
+
+
+@final
+class Narrator:
+    """A listener for as long as it is entered; jobs may run in threads."""
+
+    def __init__(self, stream: TextIO, environ: Mapping[str, str]) -> None:
+        self._stream = stream
+        self._environ = environ
+        self._display: LiveDisplay | PlainDisplay | None = None
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Narrator:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._still()
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Stage):
+            self._say(stage_text(event, console_for(self._stream, self._environ)))
+        elif isinstance(event, Fact):
+            self._say(fact_text(event, console_for(self._stream, self._environ)))
+        elif isinstance(event, Told):
+            self._say(event.what.text(console_for(self._stream, self._environ)))
+        else:
+            self._moving()(event)
+
+    def ask(self, question: str) -> bool:
+        """Whether the answer that is typed after it is yes; what was typed before is none."""
+        forget_typed()
+        self._say(question)
+        return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+    def _moving(self) -> LiveDisplay | PlainDisplay:
+        with self._lock:
+            if self._display is None:
+                self._display = display(self._stream, self._environ)
+                self._display.__enter__()
+            return self._display
+
+    def _still(self) -> None:
+        with self._lock:
+            if self._display is not None:
+                self._display.__exit__(None, None, None)
+                self._display = None
+
+    def _say(self, text: str) -> None:
+        """At once: whoever is killed next should have told what was under way."""
+        self._still()
+        self._stream.write(text)
+        self._stream.flush()
