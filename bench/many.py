@@ -28,8 +28,9 @@ from crosswheel.model.config_reader import load_config
 from crosswheel.model.job import Interpreter, Job, Plan, Sdist, deaf
 from crosswheel.model.targets import Policy, Target, architectures, python_tags
 from crosswheel.pipeline.run import Run
+from crosswheel.steps import MAKE, Composition, Steps, Work, find, step
 from crosswheel.steps.journal import journal_of
-from crosswheel.steps.work import Work
+from crosswheel.steps.sequence import name_of
 from crosswheel.system.local_host import local_host
 from crosswheel.testing import tiny_wheel
 from projects import packed
@@ -65,10 +66,17 @@ class NoOp:
         yield HostWorkspace(site.host, folder, job.interpreter.path, log, None)
 
 
-def make(work: Work) -> Work:
+@step(needs=["workspace"])
+def build(work: Work) -> Work:
     target = work.job.target
     tag = f"{target.python}-{target.python}-{target.platform}"
-    return replace(work, wheel=tiny_wheel(work.workspace.root, name="noop", tag=tag))
+    made = work.with_wheel(tiny_wheel(work.workspace.root, name="noop", tag=tag))
+    return replace(made, passed=made.read().sha256)
+
+
+def audit(work: Work) -> Work:
+    """There is nothing to audit."""
+    return work
 
 
 def measured(count: int, folder: Path) -> dict[str, float]:
@@ -83,12 +91,12 @@ def measured(count: int, folder: Path) -> dict[str, float]:
     assert len(jobs) == count
     config = load_config(folder, {"output": "wheelhouse", "test": "never"})
     host = replace(local_host(offline=True, listener=deaf), cache=folder / "cache")
-    run = Run(
-        Plan("noop", jobs), sdist, Site(config, host, EngineUnavailable("unused")), journal_of("noop", host, deaf)
-    )
-    steps = patch.multiple("crosswheel.pipeline.one_job", _BUILD=(make,), _REPAIR=(), _AUDIT=())
+    steps = Steps((build, audit, *(step for step in MAKE if name_of(step) in {"keep", "test", "again", "save"})))
+    composition = Composition(Steps((find, *steps)), engines={"no-op": NoOp()})
+    site = Site(config, host, EngineUnavailable("unused"))
+    run = Run(Plan("noop", jobs), sdist, site, journal_of("noop", host, deaf), composition)
     began = time.perf_counter()
-    with patch.dict(ENGINES, {"no-op": NoOp()}), steps:
+    with patch.dict(ENGINES, composition.engines):
         outcomes = run.execute()
     seconds = time.perf_counter() - began
     assert all(outcome.ok for outcome in outcomes), next(each for each in outcomes if not each.ok)

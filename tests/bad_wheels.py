@@ -24,9 +24,9 @@ from bad_archives import (
     sparse,
     streamed,
 )
+from crosswheel.audit.run import audit_wheel
 from crosswheel.model.job import Finding
 from crosswheel.model.targets import parse_target
-from crosswheel.steps.audit import audit_wheel
 from crosswheel.testing import tiny_elf, tiny_wheel
 
 ARM = "cp313-cp313-manylinux_2_17_aarch64"

@@ -24,7 +24,9 @@ from crosswheel.model.config_reader import load_config
 from crosswheel.model.job import Event, Interpreter, Job, Outcome, Plan, Sdist, deaf
 from crosswheel.model.targets import PythonTag, Target, parse_architecture, parse_policy
 from crosswheel.pipeline.run import Run
+from crosswheel.steps import MAKE, Composition, Steps, Work, step
 from crosswheel.steps.journal import journal_of
+from crosswheel.steps.sequence import name_of
 from crosswheel.system.local_host import LocalHost
 from crosswheel.system.package_index import Index, PipSettings
 from crosswheel.system.process import Processes
@@ -151,6 +153,7 @@ class Yard:
         engines: Sequence[str] = ("cross",),
         docker: DockerHost | None = None,
         react: Callable[[Event], None] | None = None,
+        steps: Steps[Work] = MAKE,
         **options: Any,
     ) -> Run:
         """With jobs on the first of the engines, and the others to fall back on."""
@@ -163,7 +166,9 @@ class Yard:
             first, *others = (Job(target, engine, host.interpreters[target.python]) for engine in engines)
             jobs.append(replace(first, fallbacks=tuple(others)))
         site = replace(tiny_site(config, host, docker), listener=react or deaf)
-        return Run(Plan("tiny", tuple(jobs)), sdist, site, journal_of(sdist.name, host, site.listener))
+        return Run(
+            Plan("tiny", tuple(jobs)), sdist, site, journal_of(sdist.name, host, site.listener), Composition(steps)
+        )
 
     def files(self, folder: str = "wheelhouse") -> list[str]:
         """Every file there, hidden ones too, but for logs."""
@@ -180,6 +185,12 @@ class Yard:
             assert time.monotonic() < limit, "the hook never began"
             time.sleep(0.02)
         return [int(word) for word in note.read_text().split()]
+
+
+def make_with(**steps: Callable[[Work], Work]) -> Steps[Work]:
+    """Our steps, with others in the places of those that are named."""
+    named = {name: step(name=name)(function) for name, function in steps.items()}
+    return Steps(named.get(name_of(ours), ours) for ours in MAKE)
 
 
 def only_outcome(run: Run) -> Outcome:

@@ -18,11 +18,11 @@ from pathlib import Path
 import pytest
 
 from bad_archives import Spoil, after, before, one_by_one
+from crosswheel.audit.run import audit_wheel
 from crosswheel.errors import AuditFailed, SourceError, UsageError
 from crosswheel.formats.sdists import member_names, read_sdist
 from crosswheel.formats.zips import open_archive
 from crosswheel.report.document import write_json
-from crosswheel.steps.audit import audit_wheel
 from crosswheel.system.interpreters import find_interpreters
 from crosswheel.system.process import Processes
 from crosswheel.system.scratch import check_temporary_folder

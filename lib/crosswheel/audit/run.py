@@ -69,7 +69,7 @@ def audit_wheel(path: Path, target: Target | None = None, beside: tuple[Path, ..
     `beside` are wheels that are installed with it, whose libraries it may use. Raises AuditFailed for a file that is
     no wheel at all.
     """
-    return _findings(read_wheel(path, beside), target)
+    return findings_of(read_wheel(path, beside), target)
 
 
 def audit_files(
@@ -106,8 +106,9 @@ def unreadable(reason: str) -> Finding:
     return Unreadable().finding(found=reason)
 
 
-def _findings(wheel: Wheel, target: Target | None) -> tuple[Finding, ...]:
-    return tuple(finding for rule in RULES for finding in _places(rule, wheel, target))
+def findings_of(wheel: Wheel, target: Target | None, own: Sequence[Rule] = ()) -> tuple[Finding, ...]:
+    """The findings of all rules and of a project's `own` on a parsed wheel, in the order of the rules."""
+    return tuple(finding for rule in (*RULES, *own) for finding in _places(rule, wheel, target))
 
 
 def _places(rule: Rule, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
@@ -126,7 +127,7 @@ def _audit(path: Path, ignore: Mapping[str, str], beside: tuple[Path, ...]) -> A
     try:
         wheel = read_wheel(path, beside)
         made = Artifact(path, wheel.size, wheel.sha256, wheel.tag)
-        findings = _findings(wheel, None)
+        findings = findings_of(wheel, None)
         analysed = tuple(analyses(wheel))
         told = entry(wheel)
     except (CrosswheelError, OSError) as error:

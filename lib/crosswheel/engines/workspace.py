@@ -164,9 +164,3 @@ def plain_workspace(
     environ = {**host.build_environ, **private_environ(folder)}
     environ["PATH"] = f"{python.parent}:{environ.get('PATH', os.defpath)}"
     return HostWorkspace(host, folder, python, log, deadline, environ)
-
-
-def idle_workspace(host: LocalHost, folder: Path, log: Path, timeout: float) -> HostWorkspace:
-    """One for a wheel that is built already: nothing runs in it. The caller removes `folder`."""
-    folder.mkdir(parents=True)
-    return HostWorkspace(host, folder, folder / "nothing", log, time.monotonic() + timeout)

@@ -429,9 +429,8 @@ def _extension(member: str, elf: Elf | BadElf) -> Extension | None:
     return extension if any(symbol.startswith(("PyInit_", "PyModExport_")) for symbol in exports) else None
 
 
-def top_level_modules(path: Path) -> tuple[str, ...]:
+def top_level_modules(wheel: Wheel) -> tuple[str, ...]:
     """What a wheel lets one import, by the shortest names: ``numpy``; below a namespace package, its packages."""
-    wheel = read_wheel(path)
     extensions = {extension.member for extension in wheel.extensions}
     modules = {name for name, member in wheel.modules.items() if member.endswith(".py") or member in extensions}
     # A module is imported with the package that it is in.

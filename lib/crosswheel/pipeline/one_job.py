@@ -1,29 +1,24 @@
-"""One job, from the sdist to a wheel that is proved: found in the journal or built, then audited, tested and saved."""
+"""One job: its work is carried through the steps, and comes out as an outcome, whatever happens."""
 
 from __future__ import annotations
 
-import shutil
 import time
 import traceback
-from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from crosswheel.engines import ENGINES
 from crosswheel.engines.site import Site
-from crosswheel.engines.workspace import idle_workspace
-from crosswheel.errors import AuditFailed, CrosswheelError, TestFailed, explained
-from crosswheel.formats.wheels import named_wheel, read_wheel
-from crosswheel.model.job import Failure, Job, Outcome, Sdist, Status, StepStarted, StepTime, Usage
-from crosswheel.steps import Step, audit, build, repair, test
+from crosswheel.errors import AuditFailed, CrosswheelError, TestFailed, UsageError, explained
+from crosswheel.formats.wheels import named_wheel
+from crosswheel.model.job import Failure, Job, Outcome, Sdist, Status, StepStarted, StepTime
+from crosswheel.model.targets import Target
+from crosswheel.steps import Composition, Step, Work
 from crosswheel.steps.journal import Journal, Made
-from crosswheel.steps.keys import build_key, test_key
-from crosswheel.steps.rebuild import again
-from crosswheel.steps.test import first_trial, untested
-from crosswheel.steps.wheelhouse import Output, keep
-from crosswheel.steps.work import Work
-from crosswheel.system.package_index import sha256_of
+from crosswheel.steps.keys import build_key
+from crosswheel.steps.sequence import name_of, traits_of
+from crosswheel.steps.test import first_trial
+from crosswheel.steps.wheelhouse import Output
 from crosswheel.system.process import Stopped, log_tail
 from crosswheel.system.scratch import scratch_folder
 
@@ -38,130 +33,121 @@ class Maker:
 
     sdist: Sdist
     site: Site
-    output: Output
+    composition: Composition
     journal: Journal
+    output: Output
+    _keys: dict[tuple[Target, str], str] = field(default_factory=dict)
 
     def known(self, job: Job) -> Made | None:
         """What an earlier run made of the very same; nothing with `--fresh`, and where it is to be built twice."""
-        if self.site.config.build.fresh or self.site.config.build.twice:
+        build = self.site.config.build
+        if build.fresh or build.twice or "find" not in self.composition.steps.names:
             return None
-        key = build_key(job, self.sdist, self.site)
+        key = self._key(job)
         return self.journal.find(key) if key else None
 
     def make(self, job: Job) -> Outcome:
         """How the job ended, whatever happens: errors are data here."""
-        return self._guard(job, lambda times, log: self._make(job, times, log))
+        return self._guard(job, bare=False)
 
     def make_pure(self, job: Job) -> Outcome:
-        """Likewise without a compiler, for a source that seems to need none; cancelled where the wheel is not pure."""
-        return self._guard(job, lambda times, log: self._make(job, times, log, bare=True))
+        """Build without a compiler a source that seems to need none; cancelled if the wheel is not pure."""
+        return self._guard(job, bare=True)
 
-    def _make(self, job: Job, times: list[StepTime], log: Path, *, bare: bool = False) -> Outcome:
-        with scratch_folder(f"{self.sdist.name}-{job.target}") as folder, ExitStack() as stack:
-            made = self.known(job)
-            ready = self._kept(made, job, folder, log, times) if made else None
-            ready = ready or self._built(job, folder, log, times, stack, bare=bare)
-            pure = ready is not None and named_wheel(ready.work.made).is_pure
-            if ready is None or (bare and not pure):
-                return Outcome(job, "cancelled")
-            reason, before = self._test(ready, times)
-            work = self._steps(ready.work, [again], times) if self.site.config.build.twice else ready.work
-            wheel, note = self.output.save(work.made, job.target, work.passed)
-        status: Status = "reused" if note else "pure" if pure else "kept" if ready.kept else "built"
-        return Outcome(
-            job=job,
-            status=status,
-            wheel=wheel,
-            steps=tuple(times),
-            findings=work.findings,
-            log=log,
-            note=note or (_pure_note(work) if pure else ready.kept),
-            untested=reason,
-            tested_before=before,
-            usage=ready.usage,
-            reproducible=None if work.differences is None else not work.differences,
-            differences=work.differences or (),
+    def _key(self, job: Job) -> str:
+        """The job's key in the journal, computed once; empty as long as its image is not there."""
+        at = job.target, job.engine
+        if not self._keys.get(at):
+            self._keys[at] = build_key(job, self.sdist, self.site, self.composition)
+        return self._keys[at]
+
+    def _make(self, job: Job, times: list[StepTime], log: Path, *, bare: bool) -> Outcome:
+        with scratch_folder(f"{self.sdist.name}-{job.target}") as place, ExitStack() as stack:
+            work = Work(
+                job=job,
+                sdist=self.sdist,
+                site=self.site,
+                composition=self.composition,
+                journal=self.journal,
+                output=self.output,
+                folder=place.parent,
+                log=log,
+                key=self._key(job),
+                limit=time.monotonic() + self.site.config.build.timeout,
+                bare=bare,
+            )
+            done = self._fold(work, times, stack)
+        return outcome_of(done, times) if done else Outcome(job, "cancelled")
+
+    def _fold(self, work: Work, times: list[StepTime], stack: ExitStack) -> Work | None:
+        """The work after all steps; None where a workspace without compilers did not do."""
+        making = self.composition.making
+        for step in self.composition.steps:
+            if work.found and step in making:
+                continue  # an earlier run did that
+            traits = traits_of(step)
+            if (instead := traits.instead(work)) is not None:
+                work = instead
+                continue
+            if "workspace" in traits.needs and work.opened is None:
+                work = self._opened(work, stack)
+            work = self._done(step, work, times)
+            if work.bare and work.is_compiled:
+                return None
+        return work
+
+    def _opened(self, work: Work, stack: ExitStack) -> Work:
+        """The work in a workspace of its engine; the container of the first test is made ready meanwhile."""
+        began, job = time.monotonic(), work.job
+        engine = self.composition.engines[job.engine]
+        workspace = stack.enter_context(
+            engine.open(job, self.sdist, self.site, work.folder / "job", work.log, bare=work.bare)
         )
+        tests = "test" in self.composition.steps.names
+        trial = stack.enter_context(first_trial(job, self.sdist, self.site)) if tests else None
+        return replace(work, opened=workspace, began=began, first_test=trial)
 
-    def _kept(self, made: Made, job: Job, folder: Path, log: Path, times: list[StepTime]) -> _Ready | None:
-        """What an earlier run built is audited again: rules change, and wheels are cheap to read.
-
-        A copy, for a run beside this one may replace the entry at any time; None where that just happened.
-        """
-        try:
-            shutil.copyfile(made.log, log)
-            wheel = keep(made.path, folder.with_name("kept"))
-        except FileNotFoundError:
-            return None
-        if sha256_of(wheel) != made.sha256:
-            return None
-        workspace = idle_workspace(self.site.host, folder, log, self.site.config.build.timeout)
-        work = Work(job, self.sdist, self.site, workspace, wheel=wheel, uncompiled=made.uncompiled)
-        kept = f"built by an earlier run, in {made.seconds:.1f} s"
-        return _Ready(self._steps(work, [audit], times), made, Usage(), kept)
-
-    def _built(
-        self, job: Job, folder: Path, log: Path, times: list[StepTime], stack: ExitStack, *, bare: bool
-    ) -> _Ready | None:
-        """None where a workspace without compilers did not do."""
-        began = time.monotonic()
-        workspace = stack.enter_context(ENGINES[job.engine].open(job, self.sdist, self.site, folder, log, bare=bare))
-        trial = stack.enter_context(first_trial(job, self.sdist, self.site))
-        work = self._steps(Work(job, self.sdist, self.site, workspace, bare=bare, trial=trial), [build], times)
-        if bare and (workspace.asked_for_compiler or not read_wheel(work.made).is_pure):
-            return None
-        work = self._steps(work, [repair, audit], times)
-        usage, key = workspace.usage(), build_key(job, self.sdist, self.site)
-        seconds = time.monotonic() - began
-        if not key:
-            return _Ready(work, None, usage)
-        return _Ready(work, self.journal.keep(key, job, work.made, log, seconds, usage, work.uncompiled), usage)
-
-    def _test(self, ready: _Ready, times: list[StepTime]) -> tuple[str, bool]:
-        """Why the wheel stays untested, and whether it has passed this very test before."""
-        work, made = ready.work, ready.entry
-        if reason := untested(work.job.target, self.site):
-            return reason, False
-        key = test_key(work.job, made.sha256, self.sdist, self.site) if made else ""
-        if made and made.passed(key):
-            return "", True
-        self._steps(work, [test], times)
-        if made and key:
-            made.remember_test(key, times[-1].seconds)
-        return "", False
-
-    def _steps(self, work: Work, steps: Sequence[Step], times: list[StepTime]) -> Work:
-        for step in steps:
-            name = step.__name__
+    def _done(self, step: Step[Work], work: Work, times: list[StepTime]) -> Work:
+        """The work after one step, which is announced and timed unless it is quiet."""
+        name, quiet, before = name_of(step), traits_of(step).quiet, work
+        if not quiet:
             self.site.listener(StepStarted(work.job, name))
-            began = time.monotonic()
-            try:
-                work = step(work)
-            except TestFailed:
-                self.output.reject(work.made)
-                raise
-            finally:
+        state, began = _state(work), time.monotonic()
+        try:
+            work = step(work)
+        except TestFailed:
+            self.output.reject(work.wheel)
+            raise
+        finally:
+            if not quiet:
                 times.append(StepTime(name, time.monotonic() - began))
-            self._check(work)
+        if not isinstance(work, Work):
+            raise UsageError(f"the step {name} returned {type(work).__name__}", hint="a step returns a Work")
+        if before.passed and _state(work) != state:
+            raise AuditFailed(
+                f"the step {name} changed {before.wheel.name} after its audit",
+                hint=f"put it in front: steps.MAKE.before('audit', {name})",
+            )
+        self._check(work)
         return work
 
     def _check(self, work: Work) -> None:
         """What is not what its name says goes no further."""
         errors = [finding for finding in work.findings if finding.is_error]
         if errors:
-            kept = self.output.reject(work.made)
+            kept = self.output.reject(work.wheel)
             first = errors[0]
             text = first.message + (f" (found {first.found})" if first.found else "")
             more = f" And {len(errors) - 1} more." if len(errors) > 1 else ""
             where = f"{first.rule} {first.member}".strip()
             raise _Rejected(work, f"{where}: {text}{more}", hint=first.fix or f"unzip -l {kept}")
 
-    def _guard(self, job: Job, action: Callable[[list[StepTime], Path], Outcome]) -> Outcome:
+    def _guard(self, job: Job, *, bare: bool) -> Outcome:
         times: list[StepTime] = []
         log: Path | None = None
         try:
             log = self.output.log(self.sdist, job.target)
-            return action(times, log)
+            return self._make(job, times, log, bare=bare)
         except Stopped:
             return Outcome(job, "cancelled", steps=tuple(times), log=log)
         except (CrosswheelError, OSError) as error:
@@ -173,14 +159,33 @@ class Maker:
             return Outcome(job, "failed", None, tuple(times), (), failed, log)
 
 
-@dataclass(frozen=True)
-class _Ready:
-    """A wheel that has passed its audit; with its journal entry, and where it came from, if that was not now."""
+def outcome_of(work: Work, times: list[StepTime]) -> Outcome:
+    """How a job ended whose work is through all steps."""
+    pure = named_wheel(work.wheel).is_pure
+    kept = f"built by an earlier run, in {work.entry.seconds:.1f} s" if work.found and work.entry else ""
+    status: Status = "reused" if work.note else "pure" if pure else "kept" if work.found else "built"
+    return Outcome(
+        job=work.job,
+        status=status,
+        wheel=work.saved,
+        steps=tuple(times),
+        findings=work.findings,
+        log=work.log,
+        note=work.note or (_pure_note(work) if pure else kept),
+        untested=work.untested,
+        tested_before=work.tested_before,
+        usage=work.usage,
+        reproducible=None if work.differences is None else not work.differences,
+        differences=work.differences or (),
+    )
 
-    work: Work
-    entry: Made | None
-    usage: Usage
-    kept: str = ""
+
+def _state(work: Work) -> tuple[object, ...]:
+    """What changes with the wheel, without reading it; what is changed in secret, saving finds out by the sha256."""
+    if work.file is None:
+        return ()
+    found = work.file.stat()
+    return work.file, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _pure_note(work: Work) -> str:

@@ -9,7 +9,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from crosswheel.engines import ENGINES
 from crosswheel.engines.site import Site
 from crosswheel.errors import (
     CrosswheelError,
@@ -26,6 +25,7 @@ from crosswheel.model.job import Failure, Job, JobFinished, Note, Outcome, Plan,
 from crosswheel.model.targets import Architecture, Policy, Target
 from crosswheel.pipeline.one_job import Maker, failure
 from crosswheel.pipeline.schedule import expected_seconds, history_of, longest_first, processors, workers
+from crosswheel.steps import MAKE, Composition
 from crosswheel.steps.journal import Journal
 from crosswheel.steps.test import prepare_test, untested
 from crosswheel.steps.wheelhouse import Output
@@ -49,13 +49,16 @@ class Run:
     sdist: Sdist
     site: Site
     journal: Journal
+    composition: Composition = field(default_factory=lambda: Composition(MAKE))
     outcomes: dict[Target, Outcome] = field(default_factory=dict)
     _instead: dict[Target, Job] = field(default_factory=dict)
     _known: set[Target] = field(default_factory=set)
     _maker: Maker = field(init=False)
 
     def __post_init__(self) -> None:
-        self._maker = Maker(self.sdist, self.site, Output(self.config.output.folder), self.journal)
+        self.composition.check()
+        output = Output(self.config.output.folder)
+        self._maker = Maker(self.sdist, self.site, self.composition, self.journal, output)
 
     @property
     def config(self) -> Config:
@@ -149,13 +152,13 @@ class Run:
             if self.host.processes.stopped:
                 return
             try:
-                ENGINES[engine].prepare(group[0].target, self.site, cxx=self.sdist.cxx)
+                self.composition.engines[engine].prepare(group[0].target, self.site, cxx=self.sdist.cxx)
             except Stopped:
                 return
             except (CrosswheelError, OSError) as error:
                 self._do_without(group, failure(error, "prepare"))
                 continue
-            if not untested(group[0].target, self.site):
+            if "test" in self.composition.steps.names and not untested(group[0].target, self.site):
                 # Without the policy's image wheels stay untested, and without another their test fails.
                 with suppress(CrosswheelError):
                     prepare_test(group[0].target, self.site)

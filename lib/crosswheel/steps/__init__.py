@@ -1,21 +1,27 @@
 """The steps of the three phases: each takes and returns values, prints nothing and knows no engine.
 
-prepare  once per machine   register (images are pulled by containers/images.py, as engines ask for them)
-make     once per job       build -> repair -> audit -> test (-> again)
-release  once per release   check -> upload -> verify
+prepare  once per machine   register, pull
+make     once per job       MAKE, below
+release  once per release   check, upload, verify
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeAlias
-
 from crosswheel.steps.audit import audit
 from crosswheel.steps.build import build
+from crosswheel.steps.find import find
+from crosswheel.steps.keep import keep
+from crosswheel.steps.rebuild import again
 from crosswheel.steps.repair import repair
+from crosswheel.steps.save import save
+from crosswheel.steps.sequence import Step, Steps, step
 from crosswheel.steps.test import test
-from crosswheel.steps.work import Work
+from crosswheel.steps.work import Composition, Work
 
-__all__ = ["Step", "audit", "build", "repair", "test"]
+__all__ = [
+    "MAKE", "Composition", "Step", "Steps", "Work",
+    "again", "audit", "build", "find", "keep", "repair", "save", "step", "test",
+]  # fmt: skip
 
-Step: TypeAlias = Callable[[Work], Work]
+MAKE: Steps[Work] = Steps((find, build, repair, audit, keep, test, again, save))
+"""From an sdist to a wheel in the output folder. The steps in front of `audit` are left out once `find` has a wheel."""

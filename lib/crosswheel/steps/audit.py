@@ -5,23 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 
 from crosswheel.audit.rules.purity import NotCompiled, NothingCompiled
-from crosswheel.audit.run import audit_wheel, switched_off
+from crosswheel.audit.run import findings_of, switched_off
 from crosswheel.formats.uncompiled import Uncompiled
 from crosswheel.model.job import Finding
 from crosswheel.steps.work import Work
-from crosswheel.system.package_index import sha256_of
-
-__all__ = ["audit", "audit_wheel"]
 
 
 def audit(work: Work) -> Work:
     """The same work, with everything that the rules have to say of its wheel, and which bytes have passed."""
-    sha256 = sha256_of(work.made)
+    wheel = work.read()
     lacking = tuple(map(not_compiled, work.uncompiled))
-    found = (_with_advice(finding, lacking) for finding in audit_wheel(work.made, work.job.target))
+    told = findings_of(wheel, work.job.target, work.composition.rules)
+    found = (_with_advice(finding, lacking) for finding in told)
     findings = switched_off((*lacking, *found), work.config.audit.ignore)
-    passed = "" if any(finding.is_error for finding in findings) else sha256
-    return replace(work, findings=findings, passed=passed)
+    passed = "" if any(finding.is_error for finding in findings) else wheel.sha256
+    return replace(work, parsed=wheel, findings=findings, passed=passed)
 
 
 def not_compiled(extension: Uncompiled) -> Finding:

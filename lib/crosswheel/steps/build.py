@@ -13,13 +13,14 @@ from crosswheel.errors import BuildFailed, WheelCount
 from crosswheel.formats.build_logs import end_of, explain
 from crosswheel.formats.sdists import unpack_sdist
 from crosswheel.formats.uncompiled import read_uncompiled
-from crosswheel.formats.wheels import read_wheel
 from crosswheel.model.config import Config
 from crosswheel.model.job import Sdist
+from crosswheel.steps.sequence import step
 from crosswheel.steps.work import Work
 from crosswheel.system.process import CommandFailed
 
 
+@step(needs=["workspace"])
 def build(work: Work) -> Work:
     """Make the wheel inside the workspace; raises BuildFailed, WheelCount, DiskFull or TimeLimit."""
     job, workspace = work.job, work.workspace
@@ -27,11 +28,13 @@ def build(work: Work) -> Work:
         wheel = build_wheel(workspace, work.sdist, work.config, job.processors)
     except BuildFailed as error:
         raise explained(error, workspace.log, job.engine, str(job.target.arch)) from error
-    noted, members = workspace.root / UNCOMPILED, read_wheel(wheel).members
+    made = work.with_wheel(wheel)
+    parsed, noted = made.read(), workspace.root / UNCOMPILED
     return replace(
-        work,
-        wheel=wheel,
-        uncompiled=read_uncompiled(noted, workspace.log, members, job.engine, str(job.target.arch)),
+        made,
+        parsed=parsed,
+        uncompiled=read_uncompiled(noted, workspace.log, parsed.members, job.engine, str(job.target.arch)),
+        usage=workspace.usage(),
     )
 
 

@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from crosswheel import __version__
-from crosswheel.containers.images import Image
-from crosswheel.engines import ENGINES
+from crosswheel.containers.images import Family, Image
 from crosswheel.engines.site import Site
 from crosswheel.errors import CrosswheelError
 from crosswheel.model.job import Job, Sdist
 from crosswheel.model.targets import Architecture
+from crosswheel.steps.build import build
+from crosswheel.steps.repair import repair
+from crosswheel.steps.sequence import identity_of, name_of
+from crosswheel.steps.work import Composition
 from crosswheel.system.addresses import without_users
 from crosswheel.toolchains.pinned import version_of
 
@@ -33,10 +36,11 @@ _RESOLUTION = (
 _RESOLUTION_FILES = ("UV_CONSTRAINT", "UV_BUILD_CONSTRAINT", "UV_OVERRIDE")
 
 
-def build_key(job: Job, sdist: Sdist, site: Site) -> str:
+def build_key(job: Job, sdist: Sdist, site: Site, composition: Composition) -> str:
     """A sha256 in hexadecimal; empty where the job's image is not there, so that nobody knows what it would be."""
-    family, config = ENGINES[job.engine].family, site.config
-    image = _image(job, site) if family else None
+    engine, config = composition.engines[job.engine], site.config
+    family = engine.family
+    image = _image(job, site, family) if family else None
     if family and image is None:
         return ""
     return _key(
@@ -45,7 +49,7 @@ def build_key(job: Job, sdist: Sdist, site: Site) -> str:
         image=image.id if image else "",
         # An image has its own; what is derived from this machine's depends on its very release and place.
         interpreter=[job.interpreter.version, str(job.interpreter.path)] if job.interpreter and not family else [],
-        toolchain=dict(ENGINES[job.engine].toolchain),
+        toolchain=dict(engine.toolchain),
         tools={"crosswheel": __version__, "uv": version_of("uv"), **{name: _version(name) for name in _TOOLS}},
         settings={
             "before": [config.build.before_all, config.build.before_build],
@@ -56,6 +60,7 @@ def build_key(job: Job, sdist: Sdist, site: Site) -> str:
             "sysroot": _sysroot(job.target.arch, site),
         },
         requirements=_resolution(site),
+        **_own_steps(composition),
     )
 
 
@@ -77,13 +82,19 @@ def test_key(job: Job, wheel: str, sdist: Sdist, site: Site) -> str:
     )
 
 
+def _own_steps(composition: Composition) -> dict[str, Any]:
+    """What makes the wheel instead of our own steps; nothing where these do, whose version is in the key already."""
+    making = tuple(step for step in composition.making if name_of(step) != "find")
+    return {"steps": list(map(identity_of, making))} if making != (build, repair) else {}
+
+
 def _key(**ingredients: Any) -> str:
     return hashlib.sha256(json.dumps(ingredients, sort_keys=True).encode()).hexdigest()
 
 
-def _image(job: Job, site: Site) -> Image | None:
+def _image(job: Job, site: Site, family: Family) -> Image | None:
     try:
-        return site.image(job.target, ENGINES[job.engine].family or "pypa")
+        return site.image(job.target, family)
     except CrosswheelError:
         return None
 

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from crosswheel.audit.rules.promise import promise_of
 from crosswheel.formats.elf import BadElf, Elf, read_elf
-from crosswheel.formats.wheels import read_wheel
+from crosswheel.formats.wheels import Wheel
 from crosswheel.model.targets import Architecture, Target
 from crosswheel.steps.work import Work
 from crosswheel.toolchains.configuration import sysroot_libraries
@@ -30,12 +30,12 @@ class Libraries:
     refused: dict[str, str] = field(default_factory=dict)
 
 
-def gather_libraries(work: Work) -> Libraries:
+def gather_libraries(work: Work, wheel: Wheel) -> Libraries:
     """What the wheel needs and does not bring, and what that needs in turn, as far as it is to be had.
 
     But for what the policy promises, which is never grafted.
     """
-    wheel, promise = read_wheel(work.made), promise_of(work.job.target.policy, work.job.target.arch)
+    promise = promise_of(work.job.target.policy, work.job.target.arch)
     libraries = Libraries(work.workspace.root / "libraries")
     inside = {PurePosixPath(member).name for member in wheel.members}
     needed = {name for elf in wheel.elves.values() if isinstance(elf, Elf) for name in elf.needed}

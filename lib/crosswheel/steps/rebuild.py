@@ -5,15 +5,14 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 
-from crosswheel.engines import ENGINES
 from crosswheel.errors import AuditFailed
 from crosswheel.formats.zips import Unreadable
-from crosswheel.steps.build import build
-from crosswheel.steps.repair import repair
+from crosswheel.steps.sequence import step
 from crosswheel.steps.work import Work
 from crosswheel.system.scratch import scratch_folder
 
 
+@step(instead=lambda work: None if work.config.build.twice else work)
 def again(work: Work) -> Work:
     """The same wheel, and what a second one differs in, which is then left in ``again/``.
 
@@ -29,11 +28,16 @@ def again(work: Work) -> Work:
     # A name as long as the first one's: nothing in a binary moves for a longer path.
     with (
         scratch_folder(f"{work.sdist.name}_{job.target}") as folder,
-        ENGINES[job.engine].open(job, work.sdist, site, folder, log, bare=work.bare) as workspace,
+        work.composition.engines[job.engine].open(job, work.sdist, site, folder, log, bare=work.bare) as workspace,
     ):
-        second = repair(build(Work(job, work.sdist, site, workspace))).made
+        again = replace(
+            work, job=job, site=site, folder=folder.parent, log=log, opened=workspace, file=None, parsed=None
+        )
+        for make in work.composition.making:
+            again = make(again)
+        second = again.wheel
         try:
-            differences = compare_wheels(work.made, second, first.root, workspace.root)
+            differences = compare_wheels(work.wheel, second, first.root, workspace.root)
         except Unreadable as error:  # the second one passed no audit
             raise AuditFailed(f"a second {second.name} cannot be read: {error}", hint=f"less {log}") from error
         if differences:

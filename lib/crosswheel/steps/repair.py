@@ -10,27 +10,29 @@ from dataclasses import replace
 from pathlib import Path
 
 from crosswheel.errors import RepairFailed
-from crosswheel.formats.wheels import Wheel, read_wheel
+from crosswheel.formats.wheels import Wheel
 from crosswheel.model.targets import Target
 from crosswheel.steps.libraries import gather_libraries
+from crosswheel.steps.sequence import step
 from crosswheel.steps.work import Work
 from crosswheel.system.process import CommandFailed
 
 _LIBRARY = "put the library into a folder and name that as sysroot.{arch} in [tool.crosswheel]"
 
 
+@step(needs=["workspace"])
 def repair(work: Work) -> Work:
     """The wheel under its final name; a pure one is left alone. Raises RepairFailed, never names another policy."""
-    wheel = read_wheel(work.made)
+    wheel = work.read()
     if wheel.is_pure:
-        return work
+        return replace(work, parsed=wheel)
     target = work.job.target
     _refuse_other_platforms(wheel, target)
     folder = work.workspace.root / "repaired"
     folder.mkdir()
-    libraries = gather_libraries(work)
+    libraries = gather_libraries(work, wheel)
     strip = "strip" if work.config.build.strip else ""
-    arguments = [str(work.made), str(target), str(folder), strip, str(libraries.folder), str(work.sdist.epoch)]
+    arguments = [str(work.wheel), str(target), str(folder), strip, str(libraries.folder), str(work.sdist.epoch)]
     answer = _ask(work, arguments)
     if "missing" in answer:
         name = answer["missing"]
@@ -39,7 +41,7 @@ def repair(work: Work) -> Work:
         raise RepairFailed(text, hint=_LIBRARY.format(arch=target.arch))
     if "error" in answer:
         raise RepairFailed(answer["error"], hint=answer["hint"] or f"less {work.workspace.log}")
-    return replace(work, wheel=Path(answer["wheel"]))
+    return work.with_wheel(Path(answer["wheel"]))
 
 
 def _refuse_other_platforms(wheel: Wheel, target: Target) -> None:

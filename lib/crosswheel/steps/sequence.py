@@ -20,6 +20,8 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 Need: TypeAlias = Literal["workspace", "journal"]
 """``workspace``: a folder or container with a compiler, which is opened before the step. ``journal``: earlier runs."""
 
+Step: TypeAlias = Callable[[_Value], _Value]
+
 _TRAITS = "__crosswheel_step__"
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from crosswheel.containers.container import Container
@@ -19,9 +20,12 @@ from crosswheel.engines.test_containers import Trial, early, trial_of
 from crosswheel.engines.venv_images import seed
 from crosswheel.errors import CrosswheelError, EmulatorCrashed, TestFailed
 from crosswheel.formats.sdists import unpack_sdist
-from crosswheel.formats.wheels import read_wheel, top_level_modules
+from crosswheel.formats.wheels import top_level_modules
 from crosswheel.model.job import Job, Sdist
 from crosswheel.model.targets import Target
+from crosswheel.steps.journal import Made
+from crosswheel.steps.keys import test_key
+from crosswheel.steps.sequence import step
 from crosswheel.steps.work import Work
 from crosswheel.system.installer import install, without_secrets
 from crosswheel.system.process import CommandFailed
@@ -31,18 +35,38 @@ from crosswheel.toolchains.toolbox import MOUNT, UV
 _IMPORT = "import importlib, sys\nfor name in sys.argv[1:]:\n    importlib.import_module(name)\n"
 
 
+def _without(work: Work) -> Work | None:
+    """The work of a wheel that cannot be tested here, or has passed this very test before; None for any other."""
+    if reason := untested(work.job.target, work.site):
+        return replace(work, untested=reason)
+    if work.entry and work.entry.passed(_key(work, work.entry)):
+        return replace(work, untested="", tested_before=True)
+    return None
+
+
+@step(instead=_without)
 def test(work: Work) -> Work:
     """The same work, once the wheel has passed in every image; raises TestFailed."""
-    deadline = work.workspace.deadline
-    deadline = deadline if deadline is not None else time.monotonic() + work.config.build.timeout
+    work, began = replace(work, parsed=work.read()), time.monotonic()
+    test_in_images(work)
+    if work.entry and (key := _key(work, work.entry)):
+        work.entry.remember_test(key, time.monotonic() - began)
+    return replace(work, untested="")
+
+
+def test_in_images(work: Work) -> None:
+    """Install the wheel in each image and try it. Raises TestFailed, and what containers raise."""
     references = list(_references(work.job.target, work.site))
-    if work.trial:
+    if work.first_test:
         references = references[1:]
-        _test_in(work.trial(), work, deadline)
+        _test_in(work.first_test(), work)
     for reference in references:
         with trial_of(reference, work.job.target, work.sdist.name, work.site) as trial:
-            _test_in(trial, work, deadline)
-    return work
+            _test_in(trial, work)
+
+
+def _key(work: Work, entry: Made) -> str:
+    return test_key(work.job, entry.sha256, work.sdist, work.site)
 
 
 @contextmanager
@@ -81,21 +105,23 @@ def _references(target: Target, site: Site) -> Iterator[str]:
     yield from site.config.test.images
 
 
-def _test_in(trial: Trial, work: Work, deadline: float) -> None:
-    container, config, tag = trial.container, work.config, work.job.target.python
-    container.put(work.made, to=FOLDER)
+def _test_in(trial: Trial, work: Work) -> None:
+    container, config, tag, deadline = trial.container, work.config, work.job.target.python, work.deadline
+    container.put(work.wheel, to=FOLDER)
     extras = f"[{','.join(config.test.extras)}]" if config.test.extras else ""
-    wheel, its_python = f"{work.sdist.name}{extras} @ file://{FOLDER / work.made.name}", str(python(tag))
+    wheel, its_python = f"{work.sdist.name}{extras} @ file://{FOLDER / work.wheel.name}", str(python(tag))
     installing = [UV, "pip", "install", "--python", its_python, "--", wheel, *config.test.requires]
-    command, environ = [its_python, "-I", "-c", _IMPORT, *top_level_modules(work.made)], dict(trial.environ)
+    environ = dict(trial.environ)
     if config.test.command:
-        seed(container, tag, trial.installer_environ, work.workspace.log, deadline)
+        seed(container, tag, trial.installer_environ, work.log, deadline)
         path = f"{python(tag).parent}:{MOUNT / 'bin'}:{container.image.environ.get('PATH', '/usr/bin:/bin')}"
         environ |= {"PATH": path, "VIRTUAL_ENV": str(environment(tag))}
         command = ["sh", "-c", config.test.command.replace("{project}", str(_project(container, work)))]
+    else:
+        command = [its_python, "-I", "-c", _IMPORT, *top_level_modules(work.read())]
 
     def run(words: Sequence[str], variables: Mapping[str, str]) -> None:
-        container.run(words, env=variables, cwd=EMPTY, log=work.workspace.log, deadline=deadline)
+        container.run(words, env=variables, cwd=EMPTY, log=work.log, deadline=deadline)
 
     with _explained(container, work, "the wheel could not be installed"):
         install(run, installing, trial.installer_environ, without_secrets(trial.installer_environ))
@@ -108,13 +134,13 @@ def _test_in(trial: Trial, work: Work, deadline: float) -> None:
 
 def _brings_more(work: Work) -> bool:
     """Whether more than the wheel was installed; of one alone, only what is imported is worth compiling."""
-    requires = read_wheel(work.made).metadata.get_all("Requires-Dist", [])
+    requires = work.read().metadata.get_all("Requires-Dist", [])
     return bool(requires or work.config.test.requires)
 
 
 @contextmanager
 def _explained(container: Container, work: Work, what: str) -> Iterator[None]:
-    log = work.workspace.log
+    log = work.log
     try:
         yield
     except CommandFailed as error:
@@ -132,7 +158,7 @@ def _project(container: Container, work: Work) -> PurePosixPath:
     """A copy of the sources, for the tests in them: unpacked for the first image, and put into each."""
     if "{project}" not in work.config.test.command:
         return FOLDER
-    root = work.workspace.root / "tested"
+    root = work.folder / "tested"
     source = next(root.iterdir()) if root.is_dir() else unpack_sdist(work.sdist, root)
     container.put(source, to=FOLDER)
     return FOLDER / source.name

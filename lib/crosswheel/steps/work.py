@@ -1,46 +1,148 @@
-"""What a job carries from step to step."""
+"""What a job carries from step to step, and what a whole run is composed of."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from crosswheel.audit.rules.rule import Rule
+from crosswheel.engines import ENGINES, Engine
 from crosswheel.engines.site import Site
 from crosswheel.engines.test_containers import Trial
 from crosswheel.engines.workspace import Workspace
+from crosswheel.errors import UsageError, WheelCount
 from crosswheel.formats.uncompiled import Uncompiled
+from crosswheel.formats.wheels import Wheel, named_wheel, read_wheel
 from crosswheel.model.config import Config
-from crosswheel.model.job import Difference, Finding, Job, Sdist
+from crosswheel.model.job import Artifact, Difference, Finding, Job, Sdist, Usage
+from crosswheel.steps.journal import Journal, Made
+from crosswheel.steps.sequence import Need, Steps, traits_of
+from crosswheel.steps.wheelhouse import Output
+from crosswheel.system.package_index import sha256_of
+
+_UNTESTED = "no step tests it"
+
+
+@dataclass(frozen=True)
+class Composition:
+    """The steps that make each wheel, rules that the audit checks besides its own, and the engines by name."""
+
+    steps: Steps[Work]
+    rules: tuple[Rule, ...] = ()
+    engines: Mapping[str, Engine] = field(default_factory=lambda: ENGINES)
+
+    @property
+    def making(self) -> Steps[Work]:
+        """The steps in front of the audit: what they are decides what the wheel is."""
+        return self.steps.until("audit")
+
+    def needs(self, what: Need) -> bool:
+        """Whether any step needs it."""
+        return any(what in traits_of(step).needs for step in self.steps)
+
+    def check(self) -> None:
+        """Raises UsageError for steps that could leave no wheel behind: that would show after the build only."""
+        names = self.steps.names
+        for name in ("audit", "save"):
+            if name not in names:
+                raise UsageError(
+                    f"the steps have no {name!r}: no wheel would be saved", hint=f"do not take out {name!r}"
+                )
+        if names.index("save") < names.index("audit"):
+            raise UsageError("the step 'save' stands before 'audit': no wheel would be saved", hint="steps.MAKE")
 
 
 @dataclass(frozen=True)
 class Work:
-    """One job under way: a step takes it and gives it back with the wheel replaced or more known of it."""
+    """One job under way. A step takes it and gives it back with another wheel, or with more that is known of it.
+
+    `folder` is a folder of this machine that steps may fill; it is removed when the job ends. `key` names the job's
+    entry in the journal, and is empty as long as the job's image is not there.
+    """
 
     job: Job
     sdist: Sdist
     site: Site
-    workspace: Workspace
-    wheel: Path | None = None
+    composition: Composition
+    journal: Journal
+    output: Output
+    folder: Path
+    log: Path
+    key: str = ""
+    limit: float = math.inf
+    """When the job has to end, by `time.monotonic`, unless its workspace says otherwise."""
+    bare: bool = False
+    """Whether it is built without compilers."""
+    opened: Workspace | None = None
+    began: float = 0.0
+    """When the workspace was opened, by `time.monotonic`."""
+    first_test: Callable[[], Trial] | None = None
+    """Waits for the container of the first test and gives it; None where nobody makes one ready."""
+    file: Path | None = None
+    parsed: Wheel | None = field(default=None, repr=False, compare=False)
+    """The wheel as `read` last gave it."""
+    uncompiled: tuple[Uncompiled, ...] = ()
+    """Extensions that the project declares and the wheel lacks."""
+    usage: Usage = field(default_factory=Usage)
+    entry: Made | None = None
+    """The journal's entry of this wheel."""
+    found: bool = False
+    """Whether an earlier run made the wheel."""
     findings: tuple[Finding, ...] = ()
     passed: str = ""
     """The sha256 of the wheel that passed the audit; empty where none did."""
+    untested: str = _UNTESTED
+    """Why the wheel was not tried on its architecture; empty once it was."""
+    tested_before: bool = False
     differences: tuple[Difference, ...] | None = None
     """From the wheel of a second build; None where there was none."""
-    bare: bool = False
-    """Whether it is built without compilers."""
-    uncompiled: tuple[Uncompiled, ...] = ()
-    """Extensions that the project declares and the wheel lacks."""
-    trial: Callable[[], Trial] | None = None
-    """Waits for the container of the first test and gives it; None where nobody makes one ready."""
+    saved: Artifact | None = None
+    note: str = ""
+    """Whose wheel was saved, where another job has saved the same one before."""
 
     @property
     def config(self) -> Config:
         return self.site.config
 
     @property
-    def made(self) -> Path:
-        """The wheel of the steps before; the tuple of steps puts `build` first."""
-        assert self.wheel is not None  # noqa: S101
-        return self.wheel
+    def workspace(self) -> Workspace:
+        """Where the job's commands run. Raises UsageError in a step that does not say that it needs one."""
+        if self.opened is None:
+            raise UsageError("no workspace is open for this step", hint='decorate it: @step(needs=["workspace"])')
+        return self.opened
+
+    @property
+    def deadline(self) -> float:
+        """When the job's commands have to end, by `time.monotonic`."""
+        opened = self.opened.deadline if self.opened else None
+        return self.limit if opened is None else opened
+
+    @property
+    def wheel(self) -> Path:
+        """The wheel of the steps before. Raises WheelCount if none of them made one."""
+        if self.file is None:
+            raise WheelCount("no step before this one made a wheel", hint="put the step behind `build`")
+        return self.file
+
+    def with_wheel(self, path: Path) -> Work:
+        """The same work with another wheel."""
+        return replace(self, file=path, parsed=None)
+
+    def read(self) -> Wheel:
+        """The wheel, parsed: once for the same bytes, if the step gives it on as `parsed`. Raises AuditFailed."""
+        known = self.parsed
+        if known and known.path == self.wheel and known.sha256 == sha256_of(self.wheel):
+            return known
+        wheel = read_wheel(self.wheel)
+        _ = wheel.sha256  # of these bytes, before anything else is read
+        return wheel
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether the build asked for a compiler, or made a wheel for one platform only."""
+        if self.file is None:
+            return False
+        asked = self.opened is not None and self.opened.asked_for_compiler
+        return asked or not named_wheel(self.file).is_pure

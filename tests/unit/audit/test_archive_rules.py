@@ -10,9 +10,9 @@ import pytest
 
 from bad_archives import header
 from crosswheel.audit.rules.archive import DishonestTime, UnsafeName
+from crosswheel.audit.run import audit_wheel
 from crosswheel.errors import AuditFailed
 from crosswheel.formats.wheels import read_wheel
-from crosswheel.steps.audit import audit_wheel
 from crosswheel.testing import tiny_wheel
 
 DIST_INFO = "tiny-1.0.dist-info"

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from crosswheel.audit.run import audit_wheel as audit
 from crosswheel.audit.run import switched_off
 from crosswheel.errors import AuditFailed
 from crosswheel.model.targets import parse_target
-from crosswheel.steps.audit import audit_wheel as audit
 from crosswheel.testing import tiny_elf, tiny_wheel
 
 

@@ -39,10 +39,10 @@ from bad_wheels import (
 from crosswheel.audit.rules import RULES
 from crosswheel.audit.rules.promise import promise_of
 from crosswheel.audit.rules.rule import Rule
+from crosswheel.audit.run import audit_wheel as audit
 from crosswheel.formats.code import _disassembler
 from crosswheel.model.job import Finding
 from crosswheel.model.targets import Target, architectures, parse_platform, python_tags
-from crosswheel.steps.audit import audit_wheel as audit
 from crosswheel.testing import tiny_elf, tiny_wheel
 
 

@@ -7,8 +7,10 @@ import errno
 import hashlib
 import io
 import json
+import os
 import shutil
 import signal
+import sys
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
@@ -42,10 +44,9 @@ from crosswheel.errors import (
 )
 from crosswheel.model.job import Event, JobFinished, Note, Outcome, Refusal
 from crosswheel.model.targets import Target, parse_policy
-from crosswheel.pipeline import one_job as making
 from crosswheel.pipeline.run import Run
 from crosswheel.report.tally import tally
-from crosswheel.steps.work import Work
+from crosswheel.steps import MAKE, Work, audit
 from crosswheel.system.process import CommandFailed
 from stray import runs_still
 from tiny_projects import (
@@ -55,6 +56,7 @@ from tiny_projects import (
     WHEELS,
     TinyEngine,
     Yard,
+    make_with,
     only_outcome,
     statuses,
     tiny_host,
@@ -248,20 +250,16 @@ def test_one_failure_does_not_stop_the_others(yard: Yard) -> None:
 
 
 def test_a_fault_of_ours_costs_its_own_job_and_none_beside_it(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = yard.run("platform", pythons=2, jobs=1)
-    audit: Callable[[Work], Work] = vars(making)["audit"]
-
     def faulty(work: Work) -> Work:
         if work.job.target == TARGETS[0]:
             raise ZeroDivisionError("by nobody")
         return audit(work)
 
-    monkeypatch.setattr(making, "audit", faulty)
-    outcomes = run.execute()
+    outcomes = yard.run("platform", pythons=2, jobs=1, steps=make_with(audit=faulty)).execute()
     assert statuses(outcomes) == ["failed", "built"]
     failure = outcomes[0].failure
     assert failure
-    assert (failure.kind, failure.exit_code, failure.step) == ("CrosswheelError", 1, "faulty")
+    assert (failure.kind, failure.exit_code, failure.step) == ("CrosswheelError", 1, "audit")
     assert failure.message == "ZeroDivisionError: by nobody, which is a fault of crosswheel's own"
     assert failure.log_tail[-1] == "ZeroDivisionError: by nobody"
 
@@ -440,11 +438,10 @@ def tested(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Targets whose wheels went through the last step, which needs an engine and passes here."""
     seen: list[str] = []
 
-    def test(work: Work) -> Work:
+    def test(work: Work) -> None:
         seen.append(str(work.job.target.python))
-        return work
 
-    monkeypatch.setattr("crosswheel.pipeline.one_job.test", test)
+    monkeypatch.setattr(sys.modules["crosswheel.steps.test"], "test_in_images", test)
     return seen
 
 
@@ -490,10 +487,10 @@ def test_what_the_audit_rejects_is_not_tried(yard: Yard, tested: list[str], monk
 def test_a_wheel_that_fails_its_test_is_not_built_again_by_a_slower_engine(
     yard: Yard, ladder: dict[str, TinyEngine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def test(_work: Work) -> Work:
+    def test(_work: Work) -> None:
         raise errors.TestFailed("import tiny failed")
 
-    monkeypatch.setattr("crosswheel.pipeline.one_job.test", test)
+    monkeypatch.setattr(sys.modules["crosswheel.steps.test"], "test_in_images", test)
     outcome = only_outcome(on_docker(yard, "platform", monkeypatch, engines=("accelerated", "emulated")))
     assert outcome.failure
     assert (outcome.failure.kind, outcome.failure.step) == ("TestFailed", "test")
@@ -585,16 +582,22 @@ def test_after_ctrl_c_the_report_says_what_was_cancelled(
 
 def tampered(work: Work) -> Work:
     """As what an earlier build has left running might do it."""
-    with zipfile.ZipFile(work.made, "a") as archive:
+    with zipfile.ZipFile(work.wheel, "a") as archive:
         archive.writestr("tiny/more.py", "import os\n")
     return work
 
 
-def test_a_wheel_that_is_changed_after_its_audit_is_not_saved(
-    yard: Yard, tested: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("crosswheel.pipeline.one_job.test", tampered)
-    failure = only_outcome(on_docker(yard, "platform", monkeypatch)).failure
+def in_secret(work: Work) -> Work:
+    """Its size, its times and its inode tell nothing of it."""
+    content, before = bytearray(work.wheel.read_bytes()), work.wheel.stat()
+    content[len(content) // 2] ^= 1
+    work.wheel.write_bytes(content)
+    os.utime(work.wheel, ns=(before.st_atime_ns, before.st_mtime_ns))
+    return work
+
+
+def test_a_wheel_that_is_changed_in_secret_after_its_audit_is_not_saved(yard: Yard) -> None:
+    failure = only_outcome(yard.run("platform", steps=MAKE.after("test", in_secret))).failure
     assert failure
     assert (failure.kind, failure.message) == (
         "AuditFailed",
@@ -603,25 +606,46 @@ def test_a_wheel_that_is_changed_after_its_audit_is_not_saved(
     assert yard.files() == []
 
 
+@pytest.mark.parametrize("name", ["audit", "keep", "test", "again"])
+def test_a_step_that_changes_the_wheel_after_the_audit_is_refused_by_name(yard: Yard, name: str) -> None:
+    failure = only_outcome(yard.run("platform", steps=MAKE.after(name, tampered))).failure
+    assert failure
+    assert (failure.kind, failure.step) == ("AuditFailed", "tampered")
+    assert failure.message == f"the step tampered changed {WHEELS[0]} after its audit"
+    assert failure.hint == "put it in front: steps.MAKE.before('audit', tampered)"
+    assert yard.files() == []
+
+
+def test_a_step_that_lies_about_record_is_refused_by_the_audit(yard: Yard) -> None:
+    failure = only_outcome(yard.run("platform", steps=MAKE.after("repair", tampered))).failure
+    assert failure
+    assert (failure.kind, failure.step) == ("AuditFailed", "audit")
+    assert failure.message.startswith("W501 tiny/more.py: RECORD does not list what the archive holds.")
+    assert yard.files() == [f"rejected/{WHEELS[0]}"]
+
+
+@pytest.mark.parametrize("name", ["audit", "save"])
+def test_without_audit_or_save_nothing_begins(yard: Yard, name: str) -> None:
+    with pytest.raises(errors.UsageError, match=f"the steps have no '{name}': no wheel would be saved"):
+        yard.run("platform", steps=MAKE.without(name))
+    assert yard.engine.opened == []
+
+
 def test_a_wheel_without_an_audit_is_not_saved(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_audit(work: Work) -> Work:
         return work
 
-    monkeypatch.setattr("crosswheel.pipeline.one_job.audit", no_audit)
-    failure = only_outcome(yard.run("platform")).failure
+    failure = only_outcome(yard.run("platform", steps=make_with(audit=no_audit))).failure
     assert failure
     assert failure.message == f"{WHEELS[0]} is not saved: it has not passed an audit"
     assert yard.files() == []
 
 
 def test_a_wheel_whose_findings_got_lost_is_not_saved(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
-    audit: Callable[[Work], Work] = vars(making)["audit"]
-
     def forgetful(work: Work) -> Work:
         return replace(audit(work), findings=())
 
-    monkeypatch.setattr("crosswheel.pipeline.one_job.audit", forgetful)
-    failure = only_outcome(yard.run("without_elf")).failure
+    failure = only_outcome(yard.run("without_elf", steps=make_with(audit=forgetful))).failure
     assert failure
     assert failure.message.endswith("is not saved: it has not passed an audit")
     assert yard.files() == []

@@ -22,15 +22,13 @@ from crosswheel import errors
 from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.emulation import Running
 from crosswheel.engines import ENGINES
-from crosswheel.model.job import Event, Finding, Job, Note, Outcome
-from crosswheel.pipeline import one_job as making
-from crosswheel.steps import journal
-from crosswheel.steps.journal import Made
-from crosswheel.steps.work import Work
+from crosswheel.model.job import Event, Finding, Note, Outcome
+from crosswheel.steps import Work, audit, journal
+from crosswheel.steps.journal import Journal, Made
 from crosswheel.system.locks import remove
 from crosswheel.upkeep.caches import goes, local_holdings, remove_local
 from killed_run import POINTS
-from tiny_projects import PATIENCE, TARGETS, WHEELS, TinyEngine, Yard, only_outcome, statuses
+from tiny_projects import PATIENCE, TARGETS, WHEELS, TinyEngine, Yard, make_with, only_outcome, statuses
 
 TESTS = Path(__file__).parents[2]
 
@@ -316,31 +314,28 @@ def test_an_entry_that_another_run_puts_there_while_this_one_looks_is_not_taken_
 
 def test_an_entry_that_a_run_beside_replaces_is_used_to_the_end(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
     yard.run("platform").execute()
-    audit = vars(making)["audit"]
 
     def gone(work: Work) -> Work:
         remove(only_entry(yard))
-        done: Work = audit(work)
-        return done
+        return audit(work)
 
-    monkeypatch.setattr(making, "audit", gone)
-    outcome = only_outcome(yard.run("platform"))
+    outcome = only_outcome(yard.run("platform", steps=make_with(audit=gone)))
     assert (outcome.status, yard.files()) == ("kept", WHEELS[:1])
 
 
 def test_an_entry_that_is_gone_when_it_is_opened_is_built_again(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
     yard.run("platform").execute()
-    real, calls = making.Maker.known, []
+    real, calls = Journal.find, []
 
-    def known(maker: making.Maker, job: Job) -> Made | None:
-        made = real(maker, job)
+    def find(journal: Journal, key: str) -> Made | None:
+        made = real(journal, key)
         calls.append(made)
         # The first look is the plan's.
         if made and len(calls) == 2:
             remove(made.folder)
         return made
 
-    monkeypatch.setattr(making.Maker, "known", known)
+    monkeypatch.setattr(Journal, "find", find)
     assert only_outcome(yard.run("platform")).status == "built"
     assert calls[0] == calls[1] is not None
 
@@ -354,8 +349,7 @@ def test_what_the_audit_has_learnt_since_refuses_a_kept_wheel(yard: Yard, monkey
     def audit(work: Work) -> Work:
         return replace(work, findings=(Finding("W999", "error", "not any more"),))
 
-    monkeypatch.setattr(making, "audit", audit)
-    outcome = only_outcome(yard.run("platform"))
+    outcome = only_outcome(yard.run("platform", steps=make_with(audit=audit)))
     assert outcome.failure
     assert (outcome.status, outcome.failure.kind, outcome.failure.step) == ("failed", "AuditFailed", "audit")
     assert yard.files() == [f"rejected/{WHEELS[0]}", WHEELS[0]]
@@ -369,11 +363,10 @@ def tested(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Wheels that went through the last step, with a Docker host that has the images in IMAGES."""
     seen: list[str] = []
 
-    def test(work: Work) -> Work:
-        seen.append(work.made.name)
-        return work
+    def test(work: Work) -> None:
+        seen.append(work.wheel.name)
 
-    monkeypatch.setattr(making, "test", test)
+    monkeypatch.setattr(sys.modules["crosswheel.steps.test"], "test_in_images", test)
     for name in ("ensure_image", "ensure_toolbox"):
         monkeypatch.setattr(f"crosswheel.engines.site.{name}", lambda *_, **_options: None)
     monkeypatch.setattr("crosswheel.engines.site.find_image", lambda *_: SimpleNamespace(id=IMAGES["policy"]))
@@ -424,10 +417,10 @@ def test_fresh_tests_again(yard: Yard, tested: list[str]) -> None:
 
 
 def test_a_test_that_failed_is_repeated(yard: Yard, tested: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_work: Work) -> Work:
+    def fail(_work: Work) -> None:
         raise errors.TestFailed("import tiny failed")
 
     with monkeypatch.context() as patched:
-        patched.setattr(making, "test", fail)
+        patched.setattr(sys.modules["crosswheel.steps.test"], "test_in_images", fail)
         assert run_tested(yard).status == "failed"
     assert (run_tested(yard).status, len(tested)) == ("kept", 1)

@@ -15,13 +15,19 @@ from crosswheel.engines import ENGINES
 from crosswheel.errors import ImageUnavailable
 from crosswheel.model.job import Job, Sdist
 from crosswheel.pipeline.run import Run
+from crosswheel.steps import MAKE, Composition
 from crosswheel.steps import keys as recipe
-from crosswheel.steps.keys import build_key
 from crosswheel.steps.keys import test_key as key_of_test
 from crosswheel.system.package_index import PipSettings
 from tiny_projects import TARGETS, TinyEngine, Yard
 
+COMPOSITION = Composition(MAKE)
+
 Change = Callable[[pytest.MonkeyPatch], None]
+
+
+def build_key(job: Job, sdist: Sdist, site: Any) -> str:
+    return recipe.build_key(job, sdist, site, COMPOSITION)
 
 
 def key(yard: Yard, text: str = "", **options: Any) -> str:

@@ -22,9 +22,11 @@ from crosswheel.errors import RepairFailed
 from crosswheel.formats.elf import Elf
 from crosswheel.formats.wheels import read_wheel
 from crosswheel.model.config_reader import load_config
-from crosswheel.model.job import Job, Sdist
+from crosswheel.model.job import Job, Sdist, deaf
+from crosswheel.steps import MAKE, Composition, Work
+from crosswheel.steps.journal import journal_of
 from crosswheel.steps.repair import repair
-from crosswheel.steps.work import Work
+from crosswheel.steps.wheelhouse import Output
 from crosswheel.testing import tiny_elf, tiny_wheel
 from debug_info import DEBUG_INFO, with_debug_info
 from report_samples import make_job
@@ -54,10 +56,21 @@ class Bench:
         workspace = HostWorkspace(host, root, Path("python"), root / "log", None)
         job: Job = make_job(target)
         sdist = Sdist(Path("tiny.tar.gz"), "tiny", "1.0", "", epoch=epoch)
-        return Work(job, sdist, tiny_site(config, host), workspace, made)
+        return Work(
+            job=job,
+            sdist=sdist,
+            site=tiny_site(config, host),
+            composition=Composition(MAKE),
+            journal=journal_of("tiny", host, deaf),
+            output=Output(self.folder / "wheelhouse"),
+            folder=root,
+            log=root / "log",
+            opened=workspace,
+            file=made,
+        )
 
     def repaired(self, wheel: Path, target: str = TARGET, **options: Any) -> Path:
-        return repair(self.work(wheel, target, **options)).made
+        return repair(self.work(wheel, target, **options)).wheel
 
     def sysroot(self, files: Mapping[str, bytes | str]) -> dict[str, Any]:
         """The option, for a folder with these files; a text is where a link leads."""
@@ -218,7 +231,7 @@ def test_a_container_gives_what_fits(bench: Bench) -> None:
         "libfoo.so.1": tiny_elf(soname="libfoo.so.1", needed=("libbar.so.2",)),
         "libbar.so.2": tiny_elf(soname="libbar.so.2"),
     }
-    assert set(grafted(repair(in_container(work, there)).made)) == {"libfoo", "libbar"}
+    assert set(grafted(repair(in_container(work, there)).wheel)) == {"libfoo", "libbar"}
 
 
 def test_a_library_of_a_container_that_does_not_fit_is_named_with_the_reason(bench: Bench) -> None:
@@ -231,7 +244,7 @@ def test_a_library_of_a_container_that_does_not_fit_is_named_with_the_reason(ben
 
 def in_container(work: Work, libraries: Mapping[str, bytes]) -> Work:
     space = work.workspace
-    return replace(work, workspace=_Contained(space.host, space.root, space.python, space.log, None, there=libraries))
+    return replace(work, opened=_Contained(space.host, space.root, space.python, space.log, None, there=libraries))
 
 
 @dataclass(frozen=True)
@@ -298,7 +311,7 @@ def test_a_library_that_the_build_made_beside_the_wheel_is_grafted(bench: Bench)
     (built / "libfoo.so").write_bytes(tiny_elf(soname="libfoo.so"))
     members = {EXTENSION: extension(needed=("libfoo.so",), rpath=str(built))}
     wheel = tiny_wheel(work.workspace.root, tag="cp313-cp313-linux_aarch64", members=members)
-    assert set(grafted(repair(replace(work, wheel=wheel)).made)) == {"libfoo"}
+    assert set(grafted(repair(work.with_wheel(wheel)).wheel)) == {"libfoo"}
 
 
 def test_two_libraries_of_one_name_are_refused(bench: Bench) -> None:
@@ -312,7 +325,7 @@ def test_two_libraries_of_one_name_are_refused(bench: Bench) -> None:
         members[f"{one}.abi3.so"] = tiny_elf(needed=("libfoo.so",), rpath=str(built), exports=exports)
     wheel = tiny_wheel(work.workspace.root, tag="cp313-cp313-linux_aarch64", members=members)
     with pytest.raises(RepairFailed, match=r"two different libraries that are both called libfoo\.so"):
-        repair(replace(work, wheel=wheel))
+        repair(work.with_wheel(wheel))
 
 
 def test_a_broken_binary_is_told_of_without_a_traceback(bench: Bench) -> None:
