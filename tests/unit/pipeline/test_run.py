@@ -42,11 +42,12 @@ from crosswheel.errors import (
     OutOfMemory,
     TimeLimit,
 )
-from crosswheel.model.job import Event, JobFinished, Note, Outcome, Refusal
+from crosswheel.model.job import Event, JobFinished, Note, Outcome, Refusal, Report, StepStarted
 from crosswheel.model.targets import Target, parse_policy
 from crosswheel.pipeline.run import Run
 from crosswheel.report.tally import tally
-from crosswheel.steps import MAKE, Work, audit
+from crosswheel.steps import MAKE, Step, Steps, Work, audit, step
+from crosswheel.steps.sequence import name_of, traits_of
 from crosswheel.system.process import CommandFailed
 from stray import runs_still
 from tiny_projects import (
@@ -151,6 +152,78 @@ def test_a_module_in_the_current_folder_is_not_taken_for_one_of_ours(
         (yard.folder / f"{name}.py").write_text("raise SystemExit('taken from the current folder')")
     monkeypatch.chdir(yard.folder)
     assert only_outcome(yard.run("platform")).failure is None
+
+
+# ---- the tuple of steps is what runs ------------------------------------------------------------------------------
+
+
+def test_a_job_runs_exactly_the_steps_of_the_tuple(yard: Yard) -> None:
+    ran: list[str] = []
+
+    def recording(name: str) -> Step[Work]:
+        ours = next(each for each in MAKE if name_of(each) == name)
+
+        @step(name=name, needs=traits_of(ours).needs)
+        def recorded(work: Work) -> Work:
+            ran.append(name)
+            return traits_of(ours).instead(work) or ours(work)
+
+        return recorded
+
+    steps = Steps(recording(name) for name in MAKE.names)
+    assert only_outcome(yard.run("platform", steps=steps)).status == "built"
+    assert ran == ["find", "build", "repair", "audit", "keep", "test", "again", "save"] == [*MAKE.names]
+
+
+def test_an_own_step_is_announced_timed_and_told_of_like_ours(yard: Yard) -> None:
+    events: list[Event] = []
+
+    def sign(work: Work) -> Work:
+        signed = work.folder / "signed" / work.wheel.name
+        signed.parent.mkdir()
+        shutil.copy(work.wheel, signed)
+        return work.with_wheel(signed)
+
+    outcome = only_outcome(yard.run("platform", steps=MAKE.after("repair", sign), react=events.append))
+    names = ["build", "repair", "sign", "audit"]
+    assert [step.step for step in outcome.steps] == names
+    assert [event.step for event in events if isinstance(event, StepStarted)] == names
+    assert (outcome.status, yard.files()) == ("built", WHEELS[:1])
+
+
+def test_an_own_step_that_fails_fails_its_job_under_its_name(yard: Yard) -> None:
+    def sign(_work: Work) -> Work:
+        raise BuildFailed("the key has expired", hint="gpg --quick-set-expire")
+
+    failure = only_outcome(yard.run("platform", steps=MAKE.after("repair", sign))).failure
+    assert failure
+    assert (failure.kind, failure.step, failure.message) == ("BuildFailed", "sign", "the key has expired")
+
+
+def test_a_step_that_returns_nothing_is_told_so(yard: Yard) -> None:
+    def forget(_work: Work) -> None:
+        pass
+
+    steps: Any = MAKE.after("repair", forget)  # type: ignore[arg-type]
+    failure = only_outcome(yard.run("platform", steps=steps)).failure
+    assert failure
+    assert (failure.message, failure.hint) == ("the step forget returned NoneType", "a step returns a Work")
+
+
+def test_a_second_build_takes_the_own_steps_too(yard: Yard) -> None:
+    signed: list[str] = []
+
+    def sign(work: Work) -> Work:
+        signed.append(str(work.workspace.root))
+        return work
+
+    outcome = only_outcome(yard.run("platform", steps=MAKE.after("repair", sign), twice=True))
+    assert (outcome.reproducible, len(set(signed))) == (True, 2)
+
+
+def test_without_its_test_a_wheel_is_told_to_be_untested(yard: Yard) -> None:
+    outcome = only_outcome(yard.run("platform", steps=MAKE.without("test")))
+    assert (outcome.status, outcome.untested) == ("built", "no step tests it")
 
 
 # ---- wheels that are wrong, or never come ---------------------------------------------------------------------

@@ -23,7 +23,7 @@ from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.emulation import Running
 from crosswheel.engines import ENGINES
 from crosswheel.model.job import Event, Finding, Note, Outcome
-from crosswheel.steps import Work, audit, journal
+from crosswheel.steps import MAKE, Work, audit, journal
 from crosswheel.steps.journal import Journal, Made
 from crosswheel.system.locks import remove
 from crosswheel.upkeep.caches import goes, local_holdings, remove_local
@@ -338,6 +338,41 @@ def test_an_entry_that_is_gone_when_it_is_opened_is_built_again(yard: Yard, monk
     monkeypatch.setattr(Journal, "find", find)
     assert only_outcome(yard.run("platform")).status == "built"
     assert calls[0] == calls[1] is not None
+
+
+# ---- steps of a project's own -----------------------------------------------------------------------------------
+
+
+def test_a_wheel_made_without_an_own_step_is_not_served_where_it_is_asked_for(yard: Yard) -> None:
+    def sign(work: Work) -> Work:
+        return work
+
+    yard.run("platform").execute()
+    signed = MAKE.after("repair", sign)
+    assert [only_outcome(yard.run("platform", steps=steps)).status for steps in (signed, signed, MAKE)] == [
+        "built", "kept", "kept",
+    ]  # fmt: skip
+
+
+def test_a_step_behind_the_audit_runs_for_a_kept_wheel_too(yard: Yard) -> None:
+    seen: list[str] = []
+
+    def tell(work: Work) -> Work:
+        seen.append(work.wheel.name)
+        return work
+
+    outcomes = [only_outcome(yard.run("platform", steps=MAKE.after("save", tell))) for _ in range(2)]
+    assert [[step.step for step in outcome.steps] for outcome in outcomes] == [
+        ["build", "repair", "audit", "tell"],
+        ["audit", "tell"],
+    ]
+    assert seen == WHEELS[:1] * 2
+
+
+def test_without_find_and_keep_the_journal_stays_empty(yard: Yard) -> None:
+    steps = MAKE.without("find", "keep")
+    assert [only_outcome(yard.run("platform", steps=steps)).status for _ in range(2)] == ["built", "built"]
+    assert not list((yard.folder / "cache" / "journal").glob("*/*"))
 
 
 # ---- audited again, tested once -------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from crosswheel.engines import ENGINES
 from crosswheel.errors import ImageUnavailable
 from crosswheel.model.job import Job, Sdist
 from crosswheel.pipeline.run import Run
-from crosswheel.steps import MAKE, Composition
+from crosswheel.steps import MAKE, Composition, Steps, Work
 from crosswheel.steps import keys as recipe
 from crosswheel.steps.keys import test_key as key_of_test
 from crosswheel.system.package_index import PipSettings
@@ -155,6 +155,29 @@ def test_a_sysroot_is_known_by_what_is_in_it(yard: Yard, sysroot: Path) -> None:
     changed = now()
     (sysroot / "libm.so").symlink_to("libz.so")
     assert len({first, changed, now()}) == 3
+
+
+# ---- steps of a project's own -----------------------------------------------------------------------------------
+
+
+def sign(work: Work) -> Work:
+    return work
+
+
+@pytest.mark.parametrize(
+    "steps", [MAKE.after("repair", sign), MAKE.before("build", sign), MAKE.without("repair")], ids=str
+)
+def test_other_steps_in_front_of_the_audit_are_another_key(yard: Yard, steps: Steps[Work]) -> None:
+    found = ingredients(yard)
+    assert recipe.build_key(*found, Composition(steps)) != build_key(*found)
+
+
+@pytest.mark.parametrize(
+    "steps", [MAKE, MAKE.after("audit", sign), MAKE.without("find"), MAKE.without("test")], ids=str
+)
+def test_what_does_not_make_the_wheel_is_in_no_key(yard: Yard, steps: Steps[Work]) -> None:
+    found = ingredients(yard)
+    assert recipe.build_key(*found, Composition(steps)) == build_key(*found)
 
 
 # ---- images ---------------------------------------------------------------------------------------------------
