@@ -77,6 +77,15 @@ def test_files_and_functions_that_pages_name_are_there() -> None:
         pkgutil.resolve_name(name)
 
 
+def test_the_concepts_name_every_room_of_the_package() -> None:
+    package = ROOT / "lib" / "crosswheel"
+    rooms = {f"{path.parent.name}/" for path in package.glob("*/__init__.py")} | {"data/"}
+    modules = {path.name for path in package.glob("*.py") if not path.name.startswith("__")}
+    _, _, table = (DOCS / "concepts.md").read_text().partition("## The rooms")
+    cells = re.findall(r"^\| (`[^|]+`) \|", table, re.MULTILINE)
+    assert {name for cell in cells for name in re.findall(r"`(.+?)`", cell)} == rooms | modules
+
+
 def test_decisions_have_numbers_of_their_own_and_dates() -> None:
     titles = re.findall(r"^### (.+)$", (DOCS / "why.md").read_text(), re.MULTILINE)
     found = [re.fullmatch(r"(\d+)\. .+ \(20\d\d-\d\d-\d\d\)", title) for title in titles]
