@@ -5,12 +5,15 @@ from __future__ import annotations
 import importlib.util
 import pkgutil
 import re
+import shlex
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from crosswheel import errors
+from crosswheel.model.flags import parse_flags
+from crosswheel.model.verbs import VERBS
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -50,6 +53,21 @@ def test_what_pages_import_is_there() -> None:
         exec(line, {})  # noqa: S102 - as its reader would
 
 
+def test_commands_of_pages_have_verbs_and_flags_that_exist() -> None:
+    text = _text_of_all_pages()
+    own = re.findall(r'session\(.*?name="(.+?)"|^def (\w+)\(session', (ROOT / "noxfile.py").read_text(), re.MULTILINE)
+    own_sessions = {name for names in own for name in names}
+    commands = re.findall(r"(?:^\$ .*?|`)(nox -s|invoke|crosswheel) ([a-z][^`\n#]*)", text, re.MULTILINE)
+    assert len(commands) > 50
+    for program, line in commands:
+        verb, *words = shlex.split(line)
+        if program == "nox -s" and verb in own_sessions:
+            continue
+        verb = re.sub("^wheels-.*", "wheels", verb)
+        assert verb in VERBS, line
+        parse_flags([word for word in words if word != "--"], verb)
+
+
 def test_every_page_is_linked_from_the_readme_and_no_link_is_dead() -> None:
     reached, waiting, dead = {README}, [README], []
     while waiting:
@@ -67,7 +85,7 @@ def test_every_page_is_linked_from_the_readme_and_no_link_is_dead() -> None:
 
 
 def test_files_and_functions_that_pages_name_are_there() -> None:
-    text = "".join(page.read_text() for page in [*DOCS.glob("*.md"), README, ROOT / "CONTRIBUTING.md"])
+    text = _text_of_all_pages()
     paths = set(re.findall(r"`((?:lib|tests|tools|bench)/[^`\s]+)`", text))
     names = set(re.findall(r"`(crosswheel\.\w[\w.]*)`", text))
     assert len(paths) > 1
@@ -91,6 +109,10 @@ def test_decisions_have_numbers_of_their_own_and_dates() -> None:
     found = [re.fullmatch(r"(\d+)\. .+ \(20\d\d-\d\d-\d\d\)", title) for title in titles]
     numbers = [int(match[1]) for match in found if match]
     assert len(numbers) == len(titles) == len(set(numbers)) > 100
+
+
+def _text_of_all_pages() -> str:
+    return "".join(page.read_text() for page in [*DOCS.glob("*.md"), README, ROOT / "CONTRIBUTING.md"])
 
 
 def _links(page: Path) -> list[str]:
