@@ -47,6 +47,7 @@ sessions.add()
 
 
 NO_INDEX = "not slow and not containers and not indexes and not index"
+ON_ALL_PROCESSORS = ("--numprocesses=logical", "--dist=loadgroup")
 
 
 def install_for_tests(session: nox.Session) -> None:
@@ -71,8 +72,7 @@ def lint(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Everything that needs no container engine; what cannot run here says why and counts as skipped."""
     install_for_tests(session)
-    session.run("coverage", "run", "-m", "pytest", *session.posargs)
-    session.run("coverage", "report")
+    session.run("pytest", *ON_ALL_PROCESSORS, "--cov", *session.posargs)
 
 
 @nox.session(name="tests-lowest", default=False, python="3.10")

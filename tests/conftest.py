@@ -29,6 +29,14 @@ _DEBIAN = {
 }
 
 
+@pytest.hookimpl(tryfirst=True)  # before tests are handed to processes
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What needs the builds of real projects runs in one process, which makes each once."""
+    for item in items:
+        if isinstance(item, pytest.Function) and "built" in item.fixturenames:
+            item.add_marker(pytest.mark.xdist_group("built"))
+
+
 @pytest.fixture(scope="session")
 def debian_cache() -> Path:
     """Kept between runs: a folder takes seconds to make and never changes."""
