@@ -173,10 +173,10 @@ BAD = {
     **{
         f"an idle tag: {tag}": Case(tag=tag, members={"tiny.py": b""}, finds=(("W108", "", found, expected),))
         for tag, found, expected in (
-            ("py3.cp313-cp313-any", "py3", "parts that go together"),
-            ("cp313-cp313.cp312-any", "cp312", "parts that go together"),
-            ("cp313t.cp313-none-any", "cp313t", "parts that go together"),
-            ("py3.py3-none-any", "py3 twice", "every part once"),
+            ("py3.cp313-cp313-any", "py3", "matching parts"),
+            ("cp313-cp313.cp312-any", "cp312", "matching parts"),
+            ("cp313t.cp313-none-any", "cp313t", "matching parts"),
+            ("py3.py3-none-any", "py3 twice", "each part once"),
         )
     },
     "any and a platform": Case(
@@ -191,7 +191,7 @@ BAD = {
                 "tiny.py": b"",
                 f"{DIST_INFO}/METADATA": f"{METADATA}Requires-Python: {required}\n".encode(),
             },
-            finds=(("W109", f"{DIST_INFO}/METADATA", required, f"what {tag} serves"),),
+            finds=(("W109", f"{DIST_INFO}/METADATA", required, f"the Pythons of {tag}"),),
         )
         for tag, required in (
             ("cp39-cp39-any", ">=3.10"),
@@ -224,7 +224,7 @@ BAD = {
             "Requires-Dist: large >> 1": "'large >> 1' is invalid for 'requires-dist'",
             "Requires-Dist: large @ file:///large": "large @ file:///large is a direct reference",
             "License-Expression: MIT": "license-expression introduced in metadata version 2.4, not 2.1",
-            f"Summary: {'tiny' * 129}": "516 characters, and 512 are the limit",
+            f"Summary: {'tiny' * 129}": "516 characters, the limit is 512",
             "Flavour: sweet": "flavour: sweet",
         }.items()
     },
@@ -232,24 +232,24 @@ BAD = {
         f"METADATA that the index refuses: {line!r}": Case(
             tag="py3-none-any",
             members={"tiny.py": b"", f"{DIST_INFO}/METADATA": f"{METADATA}{line}\n".encode()},
-            finds=(("W119", f"{DIST_INFO}/METADATA", found, f"a {line.partition(':')[0].lower()} it takes"),),
+            finds=(("W119", f"{DIST_INFO}/METADATA", found, f"a valid {line.partition(':')[0].lower()}"),),
         )
         for line, found in {
             "Classifier: Flavour :: Sweet": (
-                f"Flavour :: Sweet is none that trove-classifiers {version('trove-classifiers')} lists"
+                f"Flavour :: Sweet is not in the list of trove-classifiers {version('trove-classifiers')}"
             ),
             "Classifier: Natural Language :: Ukranian": (
                 "Natural Language :: Ukranian is deprecated, in favour of Natural Language :: Ukrainian"
             ),
             "Author-email: Tiny <tiny.example.org>": (
-                "tiny.example.org is no e-mail address: An email address must have an @-sign."
+                "tiny.example.org is not an e-mail address: An email address must have an @-sign."
             ),
-            "Home-page: example.org/tiny": "example.org/tiny is no http or https URL",
-            "Download-URL: ftp://example.org/tiny": "ftp://example.org/tiny is no http or https URL",
-            "Project-URL: Home, UNKNOWN": "UNKNOWN under Home is no http or https URL",
+            "Home-page: example.org/tiny": "example.org/tiny is not an http or https URL",
+            "Download-URL: ftp://example.org/tiny": "ftp://example.org/tiny is not an http or https URL",
+            "Project-URL: Home, UNKNOWN": "UNKNOWN under Home is not an http or https URL",
             "Project-URL: , https://example.org": ", https://example.org has no label",
             f"Project-URL: {'Tiny ' * 7}, https://example.org": (
-                f"a label of 34 characters, and 32 are the limit: {('Tiny ' * 7).strip()}"
+                f"a label of 34 characters, the limit is 32: {('Tiny ' * 7).strip()}"
             ),
         }.items()
     },
@@ -278,7 +278,7 @@ BAD = {
             f"{DIST_INFO}/METADATA": METADATA.replace("2.1", "2.4").encode()
             + b"License: MIT\nLicense-Expression: MIT\n",
         },
-        finds=(("W112", f"{DIST_INFO}/METADATA", "License beside License-Expression", "a valid license"),),
+        finds=(("W112", f"{DIST_INFO}/METADATA", "License together with License-Expression", "a valid license"),),
     ),
     **{
         f"entry points {text!r}": Case(
@@ -468,7 +468,7 @@ BAD = {
             (
                 "W401",
                 f"tiny/fast{SUFFIX}",
-                "/build/env/lib/python3.13/site-packages/torch/lib (site-packages of the machine it was built on)",
+                "/build/env/lib/python3.13/site-packages/torch/lib (site-packages of the build machine)",
                 "$ORIGIN/../torch/lib",
             ),
         ),
@@ -505,14 +505,14 @@ BAD = {
     ),
     "a library from the build machine": Case(
         members={f"fast{SUFFIX}": tiny_elf(exports=["PyInit_fast"], needed=["libc.so.6", "libfoo.so.6"])},
-        finds=(("W403", f"fast{SUFFIX}", "libfoo.so.6", "inside the wheel, or promised by manylinux_2_17_aarch64"),),
+        finds=(("W403", f"fast{SUFFIX}", "libfoo.so.6", "inside the wheel, or in manylinux_2_17_aarch64"),),
     ),
     "a link that became a file with the name of its target": Case(
         members={
             f"fast{SUFFIX}": tiny_elf(exports=["PyInit_fast"], needed=["libfoo.so.6"], runpath="$ORIGIN/tiny.libs"),
             "tiny.libs/libfoo.so.6": b"libfoo.so.6.1",
         },
-        finds=(("W403", f"fast{SUFFIX}", "libfoo.so.6", "inside the wheel, or promised by manylinux_2_17_aarch64"),),
+        finds=(("W403", f"fast{SUFFIX}", "libfoo.so.6", "inside the wheel, or in manylinux_2_17_aarch64"),),
     ),
     "a sanitizer": Case(
         members={
@@ -589,7 +589,7 @@ BAD = {
         finds=(("W502", f"{DIST_INFO}/METADATA", "2 rows", "one row"),),
     ),
     "a member twice": Case(
-        spoil=again(f"fast{SUFFIX}"), finds=(("W503", f"fast{SUFFIX}", "2 members of this name", "one"),)
+        spoil=again(f"fast{SUFFIX}"), finds=(("W503", f"fast{SUFFIX}", "2 members with this name", "one"),)
     ),
     "a file that is a folder too": Case(
         members={f"fast{SUFFIX}": FAST, "tiny": b"", "tiny-more": b"", "tiny/inner.py": b""},
@@ -606,9 +606,9 @@ BAD = {
             "tiny\\fast.py": "a backslash",
             "/tiny.py": "an absolute path",
             "C:tiny.py": "a drive letter",
-            "../tiny.py": "a path that leads outside",
-            "tiny/../../tiny.py": "a path that leads outside",
-            "tiny/..": "a path that leads outside",
+            "../tiny.py": "a path out of the archive",
+            "tiny/../../tiny.py": "a path out of the archive",
+            "tiny/..": "a path out of the archive",
             "tiny//fast.py": "an empty part",
             "./tiny.py": "an empty part",
             f"tiny/{'fast' * 64}.py": "a part that is too long",
@@ -681,7 +681,7 @@ BAD = {
             "tiny/fast.py.orig": b"",
         },
         finds=tuple(
-            ("W507", member, "left behind", "only what is used at run time")
+            ("W507", member, "a leftover", "only files for run time")
             for member in ("tiny/CMakeFiles", "tiny/__pycache__", "tiny/fast.o", "tiny/fast.py.orig")
         ),
     ),
@@ -724,7 +724,7 @@ BAD = {
     "a zip bomb": Case(
         members={f"fast{SUFFIX}": FAST, "tiny/zeros": bytes(65 << 20)},
         spoil=repacked("tiny/zeros", zipfile.ZIP_DEFLATED),
-        finds=(("W512", "tiny/zeros", "68159184 bytes in all", "at most 67108864"),),
+        finds=(("W512", "tiny/zeros", "68159184 bytes in total", "at most 67108864"),),
     ),
     "files beside all packages": Case(
         members={
@@ -735,13 +735,13 @@ BAD = {
             "README.md": b"",
         },
         finds=tuple(
-            ("W513", member, "installed beside the packages", "inside of one")
+            ("W513", member, "installed beside the packages", "inside a package")
             for member in ("README.md", "conftest.py", "tests/")
         ),
     ),
     "names alike": Case(
         members={f"fast{SUFFIX}": FAST, "tiny/Fast.py": b"", "tiny/fast.py": b""},
-        finds=(("W514", "tiny/Fast.py", "tiny/fast.py", "names of their own"),),
+        finds=(("W514", "tiny/Fast.py", "tiny/fast.py", "distinct names"),),
     ),
     "nothing compiled": Case(members={"tiny.py": b""}, finds=(("W601", "", "no ELF file", f"at least one for {ARM}"),)),
     "nothing compiled, and so nothing to repair": Case(
@@ -773,7 +773,7 @@ BAD = {
         ),
     ),
     "nothing at all": Case(
-        tag="py3-none-any", members={}, finds=(("W603", "", "metadata alone", "at least one file to install"),)
+        tag="py3-none-any", members={}, finds=(("W603", "", "metadata only", "at least one file to install"),)
     ),
     "binaries of other systems": Case(
         members={f"fast{SUFFIX}": FAST, "tiny/fast.cp313-win_amd64.pyd": b"MZ", "tiny/libfast.dylib": b""},
@@ -875,7 +875,7 @@ BAD = {
             f"fast{SUFFIX}": tiny_elf(exports=["PyInit_fast"], needed=["libgomp.so.1"], runpath="$ORIGIN"),
             "libgomp.so.1": tiny_elf(soname="libgomp.so.1", static_tls=120, relocations=[1027, TPREL64]),
         },
-        finds=(("W210", "libgomp.so.1", "120 bytes", "storage that is allotted when it is loaded"),),
+        finds=(("W210", "libgomp.so.1", "120 bytes", "storage that is allocated at load time"),),
     ),
     "newer than the stable ABI of the tag": Case(
         tag="cp39-abi3-manylinux_2_17_aarch64",
@@ -895,7 +895,7 @@ BAD = {
         members={
             f"fast{SUFFIX}": tiny_elf(exports=["PyInit_fast"], needed=["libz.so.1"], undefined=["deflate", "zcalloc"])
         },
-        finds=(("W406", f"fast{SUFFIX}", "zcalloc of libz.so.1", "what every manylinux_2_17_aarch64 system has"),),
+        finds=(("W406", f"fast{SUFFIX}", "zcalloc of libz.so.1", "symbols of every manylinux_2_17_aarch64 system"),),
     ),
     "a library that no path leads to": Case(
         members={
@@ -971,7 +971,7 @@ BAD = {
             f"tiny/fast{SUFFIX}": tiny_elf(exports=["PyInit_fast"], needed=["liblarge.so.6"]),
         },
         beside=(Case(name="large", members={"large/liblarge.so.6": tiny_elf()}),),
-        finds=(("W403", f"tiny/fast{SUFFIX}", "liblarge.so.6", "inside the wheel, or promised by"),),
+        finds=(("W403", f"tiny/fast{SUFFIX}", "liblarge.so.6", "inside the wheel, or in"),),
     ),
     "a library that is not in the wheel beside it": Case(
         members={
@@ -979,7 +979,7 @@ BAD = {
             f"tiny/fast{SUFFIX}": tiny_elf(exports=["PyInit_fast"], needed=["libtorch.so"]),
         },
         beside=(Case(name="torch", members={"torch/lib/libtorch_cpu.so": tiny_elf()}),),
-        finds=(("W403", f"tiny/fast{SUFFIX}", "libtorch.so", "inside the wheel, or promised by"),),
+        finds=(("W403", f"tiny/fast{SUFFIX}", "libtorch.so", "inside the wheel, or in"),),
     ),
     "a stray path, and a requirement that has no libraries": Case(
         members={
@@ -988,7 +988,7 @@ BAD = {
                 exports=["PyInit_fast"], needed=["libEGL.so.1"], runpath="$ORIGIN/../numpy/lib"
             ),
         },
-        finds=(("W403", f"tiny/fast{SUFFIX}", "libEGL.so.1", "inside the wheel, or promised by"),),
+        finds=(("W403", f"tiny/fast{SUFFIX}", "libEGL.so.1", "inside the wheel, or in"),),
     ),
     **{
         f"an extension without an ABI in the tag: {tag}": Case(
@@ -1007,9 +1007,9 @@ BAD = {
         for tag, suffix, stranger in (
             ("cp314-none", ".so", "free-threaded 3.14"),
             ("cp313-none", SUFFIX, "free-threaded 3.13"),
-            ("py3-none", ".so", "every Python that takes py3-none"),
-            ("py2.py3-none", ".abi3.so", "every Python that takes py3-none"),
-            ("py39-none", ".so", "every Python that takes py39-none"),
+            ("py3-none", ".so", "every Python that accepts py3-none"),
+            ("py2.py3-none", ".abi3.so", "every Python that accepts py3-none"),
+            ("py39-none", ".so", "every Python that accepts py39-none"),
         )
     },
     **{
@@ -1037,7 +1037,7 @@ BAD = {
             )
         },
         finds=(
-            ("W403", "fast.cpython-313-aarch64-linux-musl.so", "libresolv.so.2", "inside the wheel, or promised by"),
+            ("W403", "fast.cpython-313-aarch64-linux-musl.so", "libresolv.so.2", "inside the wheel, or in"),
             ("W403", "fast.cpython-313-aarch64-linux-musl.so", "ld-linux-aarch64.so.1", "inside the wheel"),
         ),
     ),

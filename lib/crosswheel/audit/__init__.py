@@ -1,1 +1,1 @@
-"""What wheels of any builder say and hold, judged: rules, policies, and many wheels side by side."""
+"""The audit of wheels: rules for one wheel, platform policies, and rules for a set of wheels."""

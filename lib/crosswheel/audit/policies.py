@@ -1,7 +1,7 @@
-"""Which platform policies a wheel keeps: what ``auditwheel show --json`` says, for any architecture.
+"""The platform policies that a wheel complies with: the result of ``auditwheel show --json``, for any architecture.
 
-auditwheel unpacks the wheel and looks for its libraries on the machine that it runs on, so that its answer depends on
-where it is asked. Here the policies are auditwheel's own, and everything else is read from the wheel.
+auditwheel looks for the wheel's libraries on the machine that it runs on, so its answer depends on that machine. Here
+the policies are auditwheel's own, and everything else is read from the wheel.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _PYFPE = {"PyFPE_jbuf", "PyFPE_dummy", "PyFPE_counter"}
 
 @dataclass(frozen=True)
 class Upgrade:
-    """What stands between a wheel and an older policy."""
+    """The obstacles between a wheel and an older policy."""
 
     libs_to_eliminate: tuple[str, ...]
     blacklisted_symbols: Mapping[str, tuple[str, ...]]
@@ -34,8 +34,8 @@ class Upgrade:
 class Analysis:
     """The fields of auditwheel's document, for one C library and architecture in the wheel's tag.
 
-    `overall_tag` is the oldest policy that the wheel keeps, ``linux_ARCH`` if none, `sym_tag` the oldest that its
-    symbol versions alone would let it keep. `policy_upgrades` has the policies older than `overall_tag`.
+    `overall_tag` is the oldest policy that the wheel complies with, ``linux_ARCH`` if none; `sym_tag` is the oldest
+    that its symbol versions allow. `policy_upgrades` has the policies older than `overall_tag`.
     """
 
     overall_tag: str
@@ -49,7 +49,7 @@ class Analysis:
 
 
 def analyses(wheel: Wheel) -> Iterator[Analysis]:
-    """One for each C library and architecture that the tag promises to run on; none for a pure wheel."""
+    """One analysis per C library and architecture in the wheel's tags; none for a pure wheel."""
     seen = set()
     for policy, arch in wheel.platforms:
         if (policy.libc, arch) not in seen and promise_of(policy, arch):
@@ -73,7 +73,7 @@ def _analysis(wheel: Wheel, policy: Policy, arch: Architecture) -> Analysis:
         overall_tag=overall.name,
         sym_tag=by_symbols.name,
         pyfpe=pyfpe,
-        ucs2=False,  # an affair of Python 2
+        ucs2=False,  # concerns Python 2 only
         unsupported_isa=beyond,
         versioned_symbols=versions,
         external_libs=upgrades[policies.highest.name].libs_to_eliminate,

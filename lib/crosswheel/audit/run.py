@@ -1,4 +1,4 @@
-"""The audit of wheels, of any builder and for any architecture: nothing is run, installed or fetched.
+"""The audit of wheels, by any builder and for any architecture, without running, installing or fetching anything.
 
 >>> audit_wheel(Path("wheelhouse/tiny-1.0-cp313-cp313-manylinux_2_17_aarch64.whl"))
 """
@@ -29,12 +29,12 @@ from crosswheel.formats.wheels import Wheel, read_wheel
 from crosswheel.model.job import Artifact, Finding
 from crosswheel.model.targets import Target
 
-_MOST_PLACES = 1000  # where one rule is broken in one wheel
+_MOST_PLACES = 1000  # findings for one rule in one wheel
 
 
 @dataclass(frozen=True)
 class Audit:
-    """What there is to say of one file; `wheel` and `entry` are None where it could not be read so far."""
+    """The findings of one file; `wheel` and `entry` are None if the file could not be read."""
 
     path: Path
     findings: tuple[Finding, ...]
@@ -51,7 +51,7 @@ class Audit:
 
 @dataclass(frozen=True)
 class AuditReport:
-    """An audit of many files: each by itself, and what only shows where one sees all of them."""
+    """The audits of many files, and `together`, the findings about all of them."""
 
     audits: tuple[Audit, ...]
     sdists: tuple[Path, ...] = ()
@@ -64,10 +64,9 @@ class AuditReport:
 
 
 def audit_wheel(path: Path, target: Target | None = None, beside: tuple[Path, ...] = ()) -> tuple[Finding, ...]:
-    """What there is to say of a wheel, in the order of the rules; `target` is what it was built for, if that is known.
+    """The findings of a wheel in the order of the rules; `target` is the target it was built for, None if unknown.
 
-    `beside` are wheels that are installed with it, whose libraries it may use. Raises AuditFailed for a file that is
-    no wheel at all.
+    `beside` are wheels that are installed with it and provide libraries. Raises AuditFailed if the file is no wheel.
     """
     return findings_of(read_wheel(path, beside), target)
 
@@ -75,10 +74,10 @@ def audit_wheel(path: Path, target: Target | None = None, beside: tuple[Path, ..
 def audit_files(
     paths: Sequence[Path], ignore: Mapping[str, str] | None = None, processes: int = 0
 ) -> Generator[Audit, None, None]:
-    """One audit after the other, in the order given; that a file cannot be read is a finding like others.
+    """Yield an audit per file, in the given order; an unreadable file gets a finding.
 
-    `ignore` are rules that are switched off, and why. `processes` work at a time, 0: one per processor. They import
-    the main module: a script that calls this guards its calls by ``if __name__ == "__main__":``.
+    `ignore` maps codes of switched-off rules to reasons. `processes` is the number of worker processes, 0: one per
+    processor. Workers import the main module: a script must guard its call by ``if __name__ == "__main__":``.
     """
     reasons, beside = dict(ignore or {}), tuple(paths)
     count = min(processes or len(os.sched_getaffinity(0)), len(paths))
@@ -93,12 +92,12 @@ def audit_files(
 
 
 def audit_together(wheelhouse: Wheelhouse, ignore: Mapping[str, str] | None = None) -> tuple[Finding, ...]:
-    """What there is to say of wheels that lie together."""
+    """The findings of the set rules about the wheels of a folder."""
     return switched_off((finding for rule in SET_RULES for finding in rule.check(wheelhouse)), ignore or {})
 
 
 def switched_off(findings: Iterable[Finding], ignore: Mapping[str, str]) -> tuple[Finding, ...]:
-    """All of them, those of the rules in `ignore` with the reason."""
+    """All findings; those of rules in `ignore` get its reason."""
     return tuple(replace(finding, ignored=ignore.get(finding.rule, "").strip()) for finding in findings)
 
 
@@ -112,11 +111,11 @@ def findings_of(wheel: Wheel, target: Target | None, own: Sequence[Rule] = ()) -
 
 
 def _places(rule: Rule, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
-    """Where a rule is broken, as far as anybody could want to read it: a wheel made to harm may have a million."""
+    """The findings of one rule, limited in number: a malicious wheel may have a million."""
     found = rule.check(wheel, target)
     yield from itertools.islice(found, _MOST_PLACES)
     if next(found, None):
-        yield rule.finding(found=f"more than {_MOST_PLACES} places, the first of which are told")
+        yield rule.finding(found=f"more than {_MOST_PLACES} places; only the first are listed")
 
 
 def _audit(path: Path, ignore: Mapping[str, str], beside: tuple[Path, ...]) -> Audit:
@@ -133,9 +132,9 @@ def _audit(path: Path, ignore: Mapping[str, str], beside: tuple[Path, ...]) -> A
     except (CrosswheelError, OSError) as error:
         findings = (*findings, unreadable(str(error)))
     except MemoryError:
-        findings = (*findings, unreadable("there is not enough memory for it"))
+        findings = (*findings, unreadable("not enough memory to read it"))
     except Exception as error:  # noqa: BLE001 - a file made to find our faults must not keep the others from their audit
-        reason = f"{type(error).__name__}: {error} (a fault of the audit itself: please report it, with the file)"
+        reason = f"{type(error).__name__}: {error} (a bug: please report it with the file)"
         findings = (*findings, unreadable(reason))
     return Audit(path, switched_off(findings, ignore), time.monotonic() - began, made, analysed, told)
 
@@ -145,8 +144,8 @@ def _audit(path: Path, ignore: Mapping[str, str], beside: tuple[Path, ...]) -> A
 
 @contextmanager
 def _workers(count: int) -> Iterator[ProcessPoolExecutor]:
-    """Processes that end with the block, at once if it is left by an exception such as that of Ctrl-C."""
-    # Not forked from here, where threads may hold locks; and what is imported beforehand is in memory once for all.
+    """Worker processes that end with the block, and at once if an exception such as KeyboardInterrupt leaves it."""
+    # Not forked from this process, whose threads may hold locks; and modules preloaded in the server are shared.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["__main__", __name__])
     others = set(multiprocessing.active_children())
@@ -163,20 +162,20 @@ def _workers(count: int) -> Iterator[ProcessPoolExecutor]:
 
 @contextmanager
 def _sockets() -> Iterator[None]:
-    """The first process begins with a socket in the folder for temporary files, whose path the kernel limits."""
+    """Raise UsageError if TMPDIR is too long: the fork server needs a socket there, whose path the kernel limits."""
     try:
         yield
     except OSError as error:
         if "AF_UNIX" not in str(error):
             raise
         raise UsageError(
-            f"TMPDIR is too long for a socket in it, which may have a path of 107 bytes: {tempfile.gettempdir()}",
+            f"TMPDIR is too long for a socket in it, whose path is limited to 107 bytes: {tempfile.gettempdir()}",
             hint="TMPDIR=/tmp crosswheel ..., or --jobs 1",
         ) from error
 
 
 def _begin() -> None:
-    """A worker leaves Ctrl-C to its parent, and does not outlive it."""
+    """Set up a worker: the parent handles Ctrl-C, and the worker ends with the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
@@ -188,7 +187,7 @@ def _end_with_parent() -> None:
 
 
 def _result(future: Future[Audit]) -> Audit | None:
-    """None where a process died, and with it what all others were about: nobody knows whose fault it was."""
+    """The result of a worker; None if one died, which ends all others too and hides the culprit."""
     try:
         return future.result()
     except BrokenProcessPool:
@@ -196,9 +195,9 @@ def _result(future: Future[Audit]) -> Audit | None:
 
 
 def _alone(path: Path, ignore: Mapping[str, str], beside: tuple[Path, ...]) -> Audit:
-    """In a process that no other file shares."""
+    """Audit one file in a process of its own."""
     began = time.monotonic()
     with _workers(1) as worker, _sockets():
         audit = _result(worker.submit(_audit, path, ignore, beside))
-    reason = "the process that read it died, for want of memory perhaps: `dmesg | tail` may know"
+    reason = "the process that read it died, perhaps because memory ran out: see `dmesg | tail`"
     return audit or Audit(path, switched_off([unreadable(reason)], ignore), time.monotonic() - began)

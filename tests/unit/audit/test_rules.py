@@ -218,7 +218,7 @@ GOOD = {
             "tiny/tool": tiny_elf(interpreter="/lib/ld-linux-aarch64.so.1", static_tls=8, relocations=[TPREL64]),
         }
     ),
-    "thread-local storage that is allotted when it is loaded": Case(
+    "thread-local storage that is allocated at load time": Case(
         members={f"fast{SUFFIX}": tiny_elf(exports=["PyInit_fast"], static_tls=120, relocations=[1031])}
     ),
     "libraries in the folder of the environment, and a path to them": Case(
@@ -386,7 +386,7 @@ def test_without_a_disassembler_what_was_not_looked_at_is_told(tmp_path: Path, m
     (finding,) = BAD["AVX, and nobody asks"].audit(tmp_path)
     _disassembler.cache_clear()
     assert (finding.rule, finding.level, finding.member) == ("W209", "note", INTEL_FAST)
-    assert finding.found == "what looks like AVX, and no capstone"
+    assert finding.found == "bytes like AVX, but capstone is not installed"
     assert "crosswheel[instructions]" in finding.fix
 
 
@@ -447,10 +447,10 @@ def test_a_finding_is_the_words_of_its_rule(tmp_path: Path) -> None:
     assert finding == Finding(
         rule="W601",
         level="error",
-        message="A wheel for one platform holds no binary: its extension is optional and was not compiled.",
+        message="A platform wheel contains no binary: its extension is optional and was not compiled.",
         found="no ELF file",
         expected=f"at least one for {ARM}",
-        fix="read the build log for the library or compiler that was missed; if the package is pure, tag the wheel any",
+        fix="find the missing library or compiler in the build log; if the package is pure, tag the wheel any",
     )
 
 

@@ -88,8 +88,8 @@ def test_a_file_that_may_not_be_read_is_an_error_of_its_own(tmp_path: Path, monk
 @pytest.mark.parametrize(
     ("error", "text"),
     [
-        (MemoryError(), "there is not enough memory for it"),
-        (KeyError("x"), "KeyError: 'x' (a fault of the audit itself: please report it, with the file)"),
+        (MemoryError(), "not enough memory to read it"),
+        (KeyError("x"), "KeyError: 'x' (a bug: please report it with the file)"),
     ],
 )
 def test_a_fault_of_ours_is_told_of_the_file_that_found_it(
@@ -146,7 +146,7 @@ def test_a_worker_that_dies_takes_no_other_audit_with_it(tmp_path: Path) -> None
     )
     assert done.stdout.splitlines() == [
         "n0",
-        "n1 W001 the process that read it died, for want of memory perhaps: `dmesg | tail` may know",
+        "n1 W001 the process that read it died, perhaps because memory ran out: see `dmesg | tail`",
         "n2",
     ]
 

@@ -179,7 +179,7 @@ BAD = {
     ),
     "one wheel under two tags": Case(
         wheels=(Made(members={"tiny.py": b"1"}), Made(OLDER, members={"tiny.py": b"1"})),
-        finds=(("W706", f"tiny-1.0-{ARM}.whl", f"the files of tiny-1.0-{OLDER}.whl", "files of its own"),),
+        finds=(("W706", f"tiny-1.0-{ARM}.whl", f"the files of tiny-1.0-{OLDER}.whl", "different files"),),
     ),
     "no sdist": Case(sdists=(), finds=(("W707", "tiny", "no sdist", SDIST),)),
     "no sdist of one project": Case(

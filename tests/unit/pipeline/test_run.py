@@ -273,8 +273,7 @@ def test_a_platform_wheel_without_a_library_is_rejected_and_kept_for_a_look(yard
     assert failure
     assert (failure.kind, failure.exit_code, failure.step) == ("AuditFailed", 9, "audit")
     assert failure.message == (
-        "W601: A wheel for one platform holds no binary: its extension is optional and was not compiled."
-        " (found no ELF file)"
+        "W601: A platform wheel contains no binary: its extension is optional and was not compiled. (found no ELF file)"
     )
     assert "W601" in [finding.rule for finding in outcome.findings]
     assert outcome.wheel is None

@@ -1,8 +1,8 @@
-"""What an audit checks, one short class per rule; the first digit of a code is its subject.
+"""The rules of an audit, one short class per rule; the first digit of a code is its subject.
 
 0xx the file itself, 1xx tags, 2xx ELF headers, 3xx extension modules, 4xx symbols and linkage, 5xx archive, 6xx
-purity, 7xx the wheels of one release side by side, 8xx the release against its sources and an index. A code is never
-given to another rule, so that a report of last year still means what it says.
+purity, 7xx the wheels of one release together, 8xx the release against its sources and an index. A code is never
+reused for another rule, so that old reports keep their meaning.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from crosswheel.audit.rules.wheelhouse import SetRule
 __all__ = ["ALL_RULES", "INDEX_RULES", "RELEASE_RULES", "RULES", "SET_RULES"]
 
 RULES: tuple[Rule, ...] = (
-    # What nothing was compiled for breaks other rules too; this one has the reason.
+    # A wheel without compiled code breaks other rules too; this rule states the cause, so it comes first.
     purity.NothingCompiled(),
     purity.BinaryInPureWheel(),
     purity.NothingInside(),
@@ -146,8 +146,8 @@ INDEX_RULES: tuple[IndexRule, ...] = (
     index.SecondSdist(),
 )
 
-# What can be shown, listed and switched off; a file that cannot be read is found out by whoever reads it, and an
-# extension that was not compiled by whoever builds.
+# Every rule that can be listed and switched off. Two have no check of their own: the reader of a wheel reports an
+# unreadable file, and the build reports an extension that was not compiled.
 ALL_RULES: tuple[Worded, ...] = tuple(
     sorted(
         (unreadable.Unreadable(), purity.NotCompiled(), *RULES, *SET_RULES, *RELEASE_RULES, *INDEX_RULES),

@@ -1,4 +1,4 @@
-"""5xx: the zip archive, before one looks at what its members are."""
+"""5xx: the zip archive, before its members are read."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ _LEAST_BOMB = 64 << 20
 _LONGEST_NAME = 255
 
 _UNSAFE = {
-    # Invisible ones that turn the direction of writing are among them.
+    # Unicode characters that change the direction of writing are among them.
     re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"): "a control character",
     re.compile(r"\\x[0-9a-f]{2}"): "bytes that are not UTF-8",
     re.compile(r"\\"): "a backslash",
     re.compile(r"/"): "an absolute path",
     re.compile(r"[A-Za-z]:"): "a drive letter",
-    re.compile(r"(.*/)?\.\.(/|$)"): "a path that leads outside",
+    re.compile(r"(.*/)?\.\.(/|$)"): "a path out of the archive",
     re.compile(r"(.*/)?\.?/|(.*/)?\.$|$"): "an empty part",
 }
 _ANYWHERE = 3
-"""As many of these are looked for in all of a name, the others at its start."""
+"""The first kinds are searched for in the whole name, the others at its start."""
 
 
 class DuplicateName(Rule):
-    """Two members go by one name, or a file by the name of a folder."""
+    """Two members have the same name, or a file has the name of a folder."""
 
     code = "W503"
-    why = "Which of them is installed depends on the installer, and the package index refuses the wheel."
+    why = "The installer decides which of them is installed, and the package index refuses the wheel."
     fix = (
         "build from an unpacked sdist, and do not add files to a finished wheel: `python -m wheel pack` makes a new one"
     )
@@ -49,17 +49,17 @@ class DuplicateName(Rule):
         names = sorted(counts)
         for name in names:
             if counts[name] > 1:
-                yield self.finding(member=name, found=f"{counts[name]} members of this name", expected="one")
+                yield self.finding(member=name, found=f"{counts[name]} members with this name", expected="one")
             at = bisect_left(names, f"{name}/")
             if at < len(names) and names[at].startswith(f"{name}/"):
                 yield self.finding(member=name, found="a file and a folder", expected="one of them")
 
 
 class UnsafeName(Rule):
-    """A member has a name that leads out of the environment, or that not every system can write."""
+    """The name of a member leads out of the environment, or is not valid on every system."""
 
     code = "W504"
-    why = "An installer that takes it as it stands overwrites files of others; one that looks refuses the wheel."
+    why = "An installer that does not check the name overwrites files outside; one that checks it refuses the wheel."
     fix = "name files in the build backend's configuration relative to the package, with / between folders"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
@@ -72,7 +72,7 @@ class NotAFile(Rule):
     """A member is a symbolic link or a device."""
 
     code = "W505"
-    why = "Wheels have no links: installers write a file that holds the name of the link's target, or refuse the wheel."
+    why = "Wheels cannot contain links: installers write the link's target into a file, or refuse the wheel."
     fix = "pack a copy of the file that the link points to"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
@@ -84,11 +84,11 @@ class NotAFile(Rule):
 
 
 class Ambiguous(Rule):
-    """The archive says one thing in its directory and another in the headers before its members, or hides bytes."""
+    """The archive's directory and the headers of its members disagree, or the archive hides bytes."""
 
     code = "W506"
-    why = "Installers read the one or the other, so that what was checked is not what is installed; indexes refuse it."
-    fix = "repack the wheel with `python -m wheel pack`; find out what has written or changed the archive"
+    why = "Some installers read the directory, others the headers, so a check may miss what they install."
+    fix = "repack the wheel with `python -m wheel pack`; find the tool that wrote or changed the archive"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         for doubt in wheel.archive.doubts:
@@ -96,12 +96,12 @@ class Ambiguous(Rule):
 
 
 class TooLarge(Rule):
-    """The wheel is larger than what the package index takes from a project that has not asked for more."""
+    """The wheel is larger than the package index's default limit for a file."""
 
     code = "W508"
     level = "warning"
-    why = "The upload is refused, perhaps after those of the other wheels."
-    fix = "strip the binaries, leave out what is not needed at run time, or ask the index for a higher limit"
+    why = "The index refuses the upload, perhaps after it has accepted other wheels of the release."
+    fix = "strip the binaries, leave out files that are not needed at run time, or ask the index for a higher limit"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         limit = pypi_limits().file_size
@@ -110,11 +110,11 @@ class TooLarge(Rule):
 
 
 class DishonestTime(Rule):
-    """A member is dated to a time that cannot be: in the future, after SOURCE_DATE_EPOCH, or on no day at all."""
+    """The time of a member is impossible: in the future, after SOURCE_DATE_EPOCH, or not a valid date."""
 
     code = "W510"
     level = "warning"
-    why = "The build is not reproducible, and tools that compare times believe that such a file was just changed."
+    why = "The build is not reproducible, and tools that compare times treat the file as just changed."
     fix = "set SOURCE_DATE_EPOCH for the build and for every tool that repacks the wheel"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
@@ -133,11 +133,11 @@ class CannotUnpack(Rule):
     """A member cannot be unpacked, or not by every installer."""
 
     code = "W511"
-    why = "The installation stops half way."
-    fix = "pack the wheel without encryption, stored or deflated; copy it again, if it was damaged on its way"
+    why = "The installation fails half way."
+    fix = "pack the wheel without encryption, stored or deflated; if it was damaged on the way, copy it again"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
-        # Where headers differ from the directory, that is the reason.
+        # If headers and directory differ, the rule above states the cause.
         doubtful = {doubt.member for doubt in wheel.archive.doubts}
         for member, error in wheel.unreadable.items():
             if member not in doubtful:
@@ -145,26 +145,26 @@ class CannotUnpack(Rule):
 
 
 class ZipBomb(Rule):
-    """The wheel grows more than fiftyfold when it is unpacked."""
+    """The unpacked wheel is more than fifty times as large as the archive."""
 
     code = "W512"
-    why = "The package index takes it for a zip bomb and refuses it."
-    fix = "compress such data in the file itself, or make it when it is first needed"
+    why = "The package index treats it as a zip bomb and refuses it."
+    fix = "store such data compressed inside its file, or generate it at first use"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         unpacked = wheel.archive.unpacked
         if unpacked > max(_LEAST_BOMB, RATIO * wheel.size):
             largest = max(wheel.archive.entries, key=lambda entry: entry.size)
             expected = f"at most {max(_LEAST_BOMB, RATIO * wheel.size)}"
-            yield self.finding(member=largest.name, found=f"{unpacked} bytes in all", expected=expected)
+            yield self.finding(member=largest.name, found=f"{unpacked} bytes in total", expected=expected)
 
 
 class CollidingNames(Rule):
-    """The names of two members differ in upper and lower case alone, or in how letters with accents are encoded."""
+    """The names of two members differ only in upper and lower case, or in the encoding of accented letters."""
 
     code = "W514"
     level = "note"
-    why = "On file systems that do not tell them apart, those of macOS and Windows, one overwrites the other."
+    why = "The file systems of macOS and Windows do not distinguish them: one file overwrites the other."
     fix = "rename one of them"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
@@ -173,7 +173,7 @@ class CollidingNames(Rule):
             alike[unicodedata.normalize("NFC", name).casefold()].append(name)
         for first, *others in alike.values():
             if others:
-                yield self.finding(member=first, found=", ".join(others), expected="names of their own")
+                yield self.finding(member=first, found=", ".join(others), expected="distinct names")
 
 
 def _unsafe(name: str) -> str:
@@ -184,7 +184,7 @@ def _unsafe(name: str) -> str:
 
 
 def _last_moment() -> tuple[datetime, str]:
-    """Archives have no time zone, so that what is written east of here may be dated to tomorrow."""
+    """The latest plausible time; archives store no time zone, so a file written further east may be dated tomorrow."""
     try:
         return _moment(float(os.environ["SOURCE_DATE_EPOCH"])), "which is SOURCE_DATE_EPOCH, or before"
     except (KeyError, ValueError, OverflowError, OSError):
@@ -193,7 +193,7 @@ def _last_moment() -> tuple[datetime, str]:
 
 
 def _moment(seconds: float) -> datetime:
-    # An archive knows no time before 1980, and writers take that for whatever is older.
+    # Archives cannot store times before 1980, and writers use 1980 for older ones.
     return max(datetime.fromtimestamp(seconds, timezone.utc).replace(tzinfo=None), datetime(1980, 1, 1))  # noqa: DTZ001
 
 

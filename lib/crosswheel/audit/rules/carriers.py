@@ -1,4 +1,4 @@
-"""Libraries of other projects: which of a wheel's requirements brings one (data/carriers.toml)."""
+"""Libraries of other projects: the requirement of a wheel that provides one (data/carriers.toml)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from crosswheel.model.targets import load_table
 
 @dataclass(frozen=True)
 class Carrier:
-    """A row of the table."""
+    """A row of data/carriers.toml."""
 
     projects: tuple[str, ...]
     libraries: tuple[str, ...] = ()
@@ -35,11 +35,11 @@ class Carrier:
 
 
 def carrier_of(wheel: Wheel, library: str, searched: frozenset[str]) -> str:
-    """The requirement that brings the library; empty where none is known to.
+    """The requirement that provides the library; empty if none is known.
 
-    `searched` are the folders that the wheel's binaries lie in or look into.
-    A wheel of the requirement that lies beside this one knows best. Else the table knows, or it is a part of this very
-    project: of the same name, with more behind it, and pinned to one version.
+    `searched` are the folders of the wheel's binaries and of their search paths.
+    A wheel of the requirement beside this one decides. Otherwise the table decides, or the requirement is a part of
+    this project: its name starts with the project's name, and it is pinned to one version.
     """
     guesses = []
     for requirement in _requirements(wheel):
@@ -51,12 +51,12 @@ def carrier_of(wheel: Wheel, library: str, searched: frozenset[str]) -> str:
         part = name.startswith(wheel.name) and any(one.operator == "==" for one in requirement.specifier)
         if beside is None and (known or part):
             guesses.append(name)
-    # Of several that may bring it, the one that is called like it: libtinyxml2.so.11 is of cmeel-tinyxml2.
+    # Of several candidates, the one with a similar name: libtinyxml2.so.11 comes from cmeel-tinyxml2.
     return min(guesses, key=lambda name: not any(part in library for part in name.split("-")[1:]), default="")
 
 
 def brought_symbols(wheel: Wheel) -> tuple[str, ...]:
-    """Patterns of symbols that a requirement has in a library which it loads for everybody."""
+    """Patterns of symbols in a library that a requirement loads globally."""
     return tuple(
         pattern
         for requirement in _requirements(wheel)
@@ -67,7 +67,7 @@ def brought_symbols(wheel: Wheel) -> tuple[str, ...]:
 
 
 def fills_environment(wheel: Wheel) -> bool:
-    """Whether a requirement puts its libraries into the lib folder of the Python environment."""
+    """Whether a requirement installs its libraries in the lib folder of the Python environment."""
     names = [canonicalize_name(requirement.name) for requirement in _requirements(wheel)]
     return any(row.environment and any(map(row.is_called, names)) for row in _table())
 
@@ -79,12 +79,12 @@ def _requirements(wheel: Wheel) -> Iterator[Requirement]:
 def _parsed(line: str) -> Requirement | None:
     try:
         return Requirement(line)
-    except (InvalidRequirement, RecursionError):  # another rule says so
+    except (InvalidRequirement, RecursionError):  # reported by another rule
         return None
 
 
 def _libraries_beside(wheel: Wheel, requirement: Requirement) -> frozenset[str] | None:
-    """The file names in the wheels beside this one that the requirement allows; None where there is no such wheel."""
+    """The file names in wheels beside this one that satisfy the requirement; None if there is no such wheel."""
     fitting = [other for other in map(_named, wheel.beside) if other and _fits(other, wheel, requirement)]
     return frozenset().union(*(_file_names(other.path) for other in fitting)) if fitting else None
 
@@ -109,7 +109,7 @@ def _named(path: Path) -> Wheel | None:
 def _file_names(path: Path) -> frozenset[str]:
     try:
         return frozenset(member.rpartition("/")[2] for member in named_wheel(path).members)
-    except (CrosswheelError, OSError):  # it is told of when its own turn comes
+    except (CrosswheelError, OSError):  # reported when this wheel is audited itself
         return frozenset()
 
 

@@ -1,4 +1,4 @@
-"""3xx: extension modules, and whether the Python in the tag can import them."""
+"""3xx: extension modules: whether the Pythons in the tag can import them."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from crosswheel.model.targets import PythonTag, Target, python_tags
 
 _FIRST_FREE_THREADED = 13
 _FIRST_WITH_ABI3T = 15
-_SHOWN = 3  # functions, of the hundreds that an extension may use
+_SHOWN = 3  # functions shown, of the hundreds that an extension may use
 
 
 class WrongSuffix(Rule):
-    """An extension carries the suffix of another Python or another platform, so that no Python of the tag sees it."""
+    """An extension has the suffix of another Python or platform, so no Python in the tag finds it."""
 
     code = "W301"
-    why = "import looks for its own EXT_SUFFIX only and says ModuleNotFoundError, although the file is there."
+    why = "import searches for its own EXT_SUFFIX only and raises ModuleNotFoundError, although the file exists."
     fix = "build with the target's sysconfig data; setuptools takes EXT_SUFFIX from there"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
@@ -35,11 +35,11 @@ class WrongSuffix(Rule):
 
 
 class BareSuffix(Rule):
-    """An extension has a bare .so for a suffix, which every Python tries to import."""
+    """An extension has the plain suffix .so, which every Python tries to import."""
 
     code = "W302"
     level = "note"
-    why = "It works, but where it lies beside that of another Python it is loaded by the wrong one, and crashes."
+    why = "It works alone; beside a build for another Python, the wrong Python may load it and crash."
     fix = "let the build backend name the file by EXT_SUFFIX"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
@@ -49,17 +49,17 @@ class BareSuffix(Rule):
 
 
 class UnloadableStableAbi(Rule):
-    """An extension of the stable ABI stands in a wheel for free-threaded CPython, which does not import it."""
+    """An extension for the stable ABI is in a wheel for free-threaded CPython, which does not import it."""
 
     code = "W303"
-    why = "A free-threaded CPython has another layout of objects and looks for no .abi3.so (PEP 703, PEP 803)."
+    why = "Free-threaded CPython has a different object layout and does not search for .abi3.so (PEP 703, PEP 803)."
     fix = (
-        "from 3.15 on, build with Py_LIMITED_API and Py_TARGET_ABI3T, as .abi3t.so in a wheel tagged cp315-abi3.abi3t; "
+        "for 3.15 and later, build .abi3t.so with Py_LIMITED_API and Py_TARGET_ABI3T, and tag it cp315-abi3.abi3t; "
         "for 3.13t and 3.14t, build without Py_LIMITED_API"
     )
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
-        # An ordinary CPython imports .abi3.so whatever the tag of the wheel says; cffi makes such wheels every day.
+        # An ordinary CPython imports .abi3.so whatever the wheel's tag says; wheels of cffi are like this.
         if "abi3t" not in wheel.abis and not any(tag.free_threaded for tag in wheel.pythons):
             return
         for builds in _modules(wheel).values():
@@ -68,17 +68,17 @@ class UnloadableStableAbi(Rule):
 
 
 class StableAbiUnused(Rule):
-    """Every extension is of the stable ABI, and the tag lets one Python alone install the wheel."""
+    """Every extension is for the stable ABI, but the tag allows only one Python to install the wheel."""
 
     code = "W309"
     level = "note"
-    why = "The next Python needs a wheel of its own, although this one would serve it as well."
+    why = "The next Python needs its own wheel, although it could use this one."
     fix = (
         "tag the wheel for the stable ABI: py_limited_api under [bdist_wheel] of setuptools, wheel.py-api, abi3 of PyO3"
     )
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
-        """Of a free-threaded CPython, which does not even import an .abi3.so, another rule tells."""
+        """Wheels for free-threaded CPython, which does not import .abi3.so, are left to another rule."""
         stable = wheel.extensions and all(extension.stable_abi for extension in wheel.extensions)
         of_one_python = wheel.abis <= {str(python) for python in wheel.pythons if not python.free_threaded}
         if stable and of_one_python:
@@ -90,11 +90,11 @@ class StableAbiUnused(Rule):
 
 
 class BuiltTwice(Rule):
-    """The wheel holds several builds of one extension module."""
+    """The wheel contains several builds of one extension module."""
 
     code = "W304"
-    why = "All but one are left over from another Python or another target; which one is loaded is decided by luck."
-    fix = "delete the build folder, or better: build from an unpacked sdist"
+    why = "All but one are left over from another Python or target, and the wrong one may be loaded."
+    fix = "build from an unpacked sdist, or delete the build folder first"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         expected = {*_suffixes(wheel), *(_suffixes_since_315(wheel) if wheel.is_abi3 else ())}
@@ -105,11 +105,11 @@ class BuiltTwice(Rule):
 
 
 class NoInit(Rule):
-    """An extension does not export the function that an import of it calls."""
+    """An extension does not export its init function, which import calls."""
 
     code = "W305"
-    why = "Python says: dynamic module does not define module export function."
-    fix = "name the file as its module, and do not hide PyInit_* by -fvisibility=hidden or a linker script"
+    why = "import fails: dynamic module does not define module export function."
+    fix = "name the file after its module, and do not hide PyInit_* with -fvisibility=hidden or a linker script"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         for extension in wheel.extensions:
@@ -124,11 +124,11 @@ class NoInit(Rule):
 
 
 class AbiUnnamed(Rule):
-    """An extension uses CPython's ABI, and the ABI tag `none` lets Pythons with another ABI install it."""
+    """An extension uses CPython's ABI, but the ABI tag `none` allows Pythons with another ABI to install it."""
 
     code = "W307"
-    why = "pip takes the wheel for a Python whose objects are laid out in another way: the import fails, or crashes it."
-    fix = "tag the wheel with the ABI that it was built for (cp314-cp314), or build it for the stable ABI (cp311-abi3)"
+    why = "pip installs the wheel for a Python with a different object layout: the import fails or crashes."
+    fix = "tag the wheel with the ABI it was built for (cp314-cp314), or build it for the stable ABI (cp311-abi3)"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         strangers = list(dict.fromkeys(_with_another_abi(wheel)))
@@ -146,14 +146,12 @@ class AbiUnnamed(Rule):
 
 
 class PythonUnknown(Rule):
-    """The wheel has an extension for a Python whose ABI is not known here, and is not judged for it."""
+    """The wheel has an extension for a Python whose ABI the audit does not know; it was not checked for that Python."""
 
     code = "W308"
     level = "note"
-    why = (
-        "Whether that Python finds the extension by its suffix, and has the functions that it uses, was not looked at."
-    )
-    fix = "import the package with that Python, before users do; the rules know CPython from 3.9 on"
+    why = "Whether that Python finds the extension by its suffix, and has the functions it uses, was not checked."
+    fix = "import the package with that Python before the release; the rules know CPython 3.9 and later"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         if wheel.extensions and (unknown := sorted(set(_unknown_pythons(wheel)))):
@@ -162,10 +160,10 @@ class PythonUnknown(Rule):
 
 
 class OutsideStableAbi(Rule):
-    """An extension of a wheel for the stable ABI uses more of CPython than that."""
+    """An extension of a wheel for the stable ABI uses functions outside of the stable ABI."""
 
     code = "W306"
-    why = "What is newer than the oldest Python in the tag is missing there, and what never was stable may go any day."
+    why = "The oldest Python in the tag lacks newer functions, and unstable functions may disappear in any release."
     fix = "build with Py_LIMITED_API set to the oldest Python in the tag, or tag the wheel for one Python"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
@@ -185,16 +183,16 @@ def _carried(wheel: Wheel) -> frozenset[str]:
 
 
 def _with_another_abi(wheel: Wheel) -> Iterator[str]:
-    """The Pythons that install the wheel by a tag without an ABI, and have another one than the usual CPython.
+    """The Pythons that a tag without an ABI admits, although their ABI is not the usual CPython's.
 
-    Up to 3.12 a CPython had one ABI: cp312-none is as good as cp312-cp312.
+    CPython up to 3.12 had one ABI: cp312-none means the same as cp312-cp312.
     """
     for tag in sorted(wheel.tags, key=str):
         match = re.fullmatch(r"(cp|py)3(\d*)", tag.interpreter)
         if tag.abi != "none" or not match:
             continue
         if match[1] == "py":
-            yield f"every Python that takes {tag.interpreter}-none"
+            yield f"every Python that accepts {tag.interpreter}-none"
         elif (minor := int(match[2] or 0)) >= _FIRST_FREE_THREADED:
             yield f"free-threaded 3.{minor}"
 
@@ -204,14 +202,14 @@ def _serves_free_threaded(extension: Extension) -> bool:
 
 
 def _used_of_python(elf: Elf, carried: frozenset[str]) -> Iterator[str]:
-    """What an extension that can be imported uses of CPython; of a library that others load, nothing."""
+    """The symbols of CPython that an importable extension uses; empty for a library that other binaries load."""
     if _is_for_import(elf) and any(name.startswith(("PyInit", "PyModExport")) for name in elf.defined):
         names = (symbol.name for symbol in elf.undefined if not symbol.weak and symbol.name not in carried)
         yield from (name for name in names if name.startswith(("Py", "_Py")) and is_of_python(name))
 
 
 def _unknown_pythons(wheel: Wheel) -> Iterator[str]:
-    """Interpreters and ABIs in the tags of which nothing is known here; the stable ABI is known whatever the Python."""
+    """Unknown interpreters and ABIs in the tags; the stable ABI is known for every Python."""
     for tag in wheel.tags:
         name = tag.interpreter if tag.abi == "none" else tag.abi
         if not tag.abi.startswith("abi3") and not re.fullmatch(r"(?:py|cp)[23]?", name) and name not in _known_abis():
@@ -228,21 +226,21 @@ def _age(tag: PythonTag) -> tuple[int, bool]:
 
 
 def _has_strange_library(elf: Elf, wheel: Wheel) -> bool:
-    """Whether it needs a library that is nowhere, of which nobody knows what it has; another rule tells of that."""
+    """Whether it needs a library that cannot be found, whose symbols are unknown; another rule reports that."""
     outside = set(elf.needed) - wheel.brought_along
     return any(not promise.allows_library(library) for promise in promises(wheel) for library in outside)
 
 
 def _oldest_stable(wheel: Wheel) -> int:
-    """The minor version of the oldest CPython that the wheel promises the stable ABI to; 0 without such a promise."""
+    """The minor version of the oldest CPython in the wheel's stable-ABI tags; 0 if there is no such tag."""
     texts = {tag.interpreter.removeprefix("cp3") for tag in wheel.tags if tag.abi.startswith("abi3")}
     return min((int(text) for text in texts if text.isdecimal()), default=0)
 
 
 def _instability(symbol: str, minor: int) -> str:
-    """``PyFoo (since 3.12)``, ``_PyFoo (never)``; empty for what CPython's Misc/stable_abi.toml has by then.
+    """``PyFoo (since 3.12)``, ``_PyFoo (never)``; empty if the stable ABI of CPython 3.`minor` has the symbol.
 
-    What no CPython has is for another rule.
+    The source is CPython's Misc/stable_abi.toml. A symbol that no CPython has is reported by another rule.
     """
     if not (symbol.startswith(("Py", "_Py")) and is_of_python(symbol)):
         return ""
@@ -252,17 +250,17 @@ def _instability(symbol: str, minor: int) -> str:
 
 @functools.cache
 def _stable_symbols() -> dict[str, int]:
-    """Every symbol of the stable ABI with the minor version of CPython 3 that first had it there."""
+    """Every symbol of the stable ABI with the minor version of CPython 3 that added it."""
     from abi3info import DATAS, FUNCTIONS
 
     return {symbol.name: row.added.minor for table in (FUNCTIONS, DATAS) for symbol, row in table.items()}
 
 
 def _is_for_import(elf: Elf) -> bool:
-    """False for a library that was only named like an extension, as pycryptodome's are: nobody imports it.
+    """Whether the file is an extension, not a library with an extension's name, as in pycryptodome.
 
-    It does not use Python, or offers functions in C to somebody else. What offers nothing at all is no library: its
-    linker threw away the code of which nobody would find the start.
+    Such a library does not use Python, or exports C functions. A file that exports nothing is an extension: the linker
+    has removed code that nothing refers to.
     """
     names = (*elf.defined, *(symbol.name for symbol in elf.undefined))
     uses_python = any(name.startswith(("Py", "_Py")) for name in names) or not elf.defined
@@ -271,14 +269,14 @@ def _is_for_import(elf: Elf) -> bool:
 
 
 def _is_of_c(symbol: str) -> bool:
-    """Not one of C++, and none that linkers make."""
+    """Whether the symbol is a C function: neither a C++ name nor a symbol that linkers add."""
     return not symbol.startswith("_")
 
 
 def _suffixes(wheel: Wheel) -> tuple[str, ...]:
-    """What the extensions of this wheel may be called, besides a bare .so."""
+    """The suffixes that extensions of this wheel may have, besides the plain .so."""
     stable = {f".{abi}.so" for abi in wheel.abis if abi.startswith("abi3")}
-    # A tag without an ABI is for the free-threaded build, too.
+    # A tag without an ABI includes the free-threaded build.
     twins = {PythonTag(python.minor, free_threaded=True) for python in wheel.pythons if "none" in wheel.abis}
     pythons = wheel.pythons | (twins & set(python_tags()))
     exact = {Target(python, arch, policy).ext_suffix for python in pythons for policy, arch in wheel.platforms}
@@ -290,7 +288,7 @@ def _wanted(wheel: Wheel) -> str:
 
 
 def _fits(extension: Extension, wheel: Wheel) -> bool:
-    # Where .abi3.so is not enough, a rule of its own says so. Pythons or platforms unknown to us are not judged.
+    # Another rule checks where .abi3.so is not enough. Wheels for unknown Pythons or platforms are not checked.
     unknown = not wheel.platforms or not (wheel.pythons or wheel.abis <= {"none", "abi3", "abi3t"})
     if unknown or extension.suffix in {".so", ".abi3.so"} or extension.suffix in _suffixes(wheel):
         return True
@@ -298,7 +296,7 @@ def _fits(extension: Extension, wheel: Wheel) -> bool:
 
 
 def _suffixes_since_315(wheel: Wheel) -> frozenset[str]:
-    """The further suffixes of the stable ABI, where every Python that the wheel is for looks for them (PEP 803)."""
+    """The suffixes of the stable ABI since 3.15, if every Python of the wheel searches for them (PEP 803)."""
     stable = _oldest_stable(wheel)
     oldest = min([*(python.minor for python in wheel.pythons), *([stable] if stable else [])], default=0)
     if oldest < _FIRST_WITH_ABI3T:
@@ -309,7 +307,7 @@ def _suffixes_since_315(wheel: Wheel) -> frozenset[str]:
 
 
 def _modules(wheel: Wheel) -> dict[str, list[Extension]]:
-    """The extensions by the place where Python looks for the module."""
+    """The extensions, grouped by the module path without suffix."""
     modules: dict[str, list[Extension]] = defaultdict(list)
     for extension in wheel.extensions:
         modules[wheel.installed(extension.member).removesuffix(extension.suffix)].append(extension)

@@ -1,4 +1,4 @@
-"""5xx: files that ought to be in a wheel, and files that ought not."""
+"""5xx: files that a wheel should contain, and files that it should not."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FOLDERS = {
 }
 _SUFFIXES = (".gcda", ".gcno", ".orig", ".rej", ".swp", "~")
 _OBJECTS = (".o", ".obj")
-# What a linker is given by name: the start of programs (crt1.o, gcrt1.o, crtbeginS.o), and libraries in one piece.
+# Inputs of a linker: startup objects of programs (crt1.o, gcrt1.o, crtbeginS.o), and libraries as one object file.
 _GIVEN_TO_LINKERS = re.compile(r"[A-Za-z]?crt\w*\.o|lib.+\.o")
 _TOP_FOLDERS = {
     *("test", "tests", "testing", "doc", "docs", "example", "examples", "benchmark", "benchmarks"),
@@ -37,11 +37,11 @@ _TOP_FILES = re.compile(
 
 
 class Leftover(Rule):
-    """The wheel holds what a build, a cache, an editor or version control has left behind."""
+    """The wheel contains leftovers of a build, a cache, an editor or version control."""
 
     code = "W507"
     level = "warning"
-    why = "Nobody uses it; bytecode and object files of another machine may be taken for those of this one."
+    why = "They are useless to users, and bytecode or object files of another machine may be used by mistake."
     fix = "build from an unpacked sdist, and leave such files out in the build backend's configuration"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
@@ -49,14 +49,14 @@ class Leftover(Rule):
         found |= {member for member in wheel.members if member.endswith(_OBJECTS) and not _is_shipped(member, wheel)}
         found -= {member for member in found if any(member.startswith(f"{folder}/") for folder in found)}
         for member in sorted(found):
-            yield self.finding(member=member, found="left behind", expected="only what is used at run time")
+            yield self.finding(member=member, found="a leftover", expected="only files for run time")
 
 
 class MissingLicence(Rule):
-    """A licence file that METADATA names is not there."""
+    """A licence file that METADATA names is missing."""
 
     code = "W509"
-    why = "The package index refuses the wheel (PEP 639), and whoever passes it on has no licence to pass on with it."
+    why = "The package index refuses the wheel (PEP 639), and redistributors lack the licence text."
     fix = "name the file in license-files of pyproject.toml, and use a build backend that knows Metadata-Version 2.4"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
@@ -69,21 +69,21 @@ class MissingLicence(Rule):
 
 
 class TopLevelClutter(Rule):
-    """The wheel puts files next to all installed packages that are not its own there: tests, documents, scripts."""
+    """The wheel installs tests, documents or scripts at the top level of site-packages, beside all packages."""
 
     code = "W513"
     level = "warning"
-    why = "Other wheels do the same, and the one installed last overwrites the others; `import tests` finds them."
-    fix = "tell the build backend which packages there are, or move such files into the package"
+    why = "Other wheels do the same: the last one installed overwrites the others, and `import tests` finds them."
+    fix = "list the packages in the build backend's configuration, or move such files into the package"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         for top in sorted({_top(wheel.installed(member)) for member in wheel.members} - {""}):
             if canonicalize_name(top.rstrip("/")) != wheel.name:
-                yield self.finding(member=top, found="installed beside the packages", expected="inside of one")
+                yield self.finding(member=top, found="installed beside the packages", expected="inside a package")
 
 
 def _leftover(member: str) -> str:
-    """The outermost folder of that kind, or the file."""
+    """The outermost leftover folder of a member's path, or the file itself; empty if it is no leftover."""
     parts = member.split("/")
     for number, part in enumerate(parts, start=1):
         if part in _FOLDERS:
@@ -92,7 +92,7 @@ def _leftover(member: str) -> str:
 
 
 def _is_shipped(member: str, wheel: Wheel) -> bool:
-    """Whether an object file is there on purpose: to be linked, or to be loaded by a graphics card or the kernel."""
+    """Whether an object file is shipped on purpose: as a linker input, or as code for a graphics card or the kernel."""
     folder, _, file = member.rpartition("/")
     elf = wheel.elves.get(member)
     is_for_device = isinstance(elf, Elf) and elf.machine in DEVICES
@@ -101,7 +101,7 @@ def _is_shipped(member: str, wheel: Wheel) -> bool:
 
 
 def _says_where(metadata_version: str) -> bool:
-    """Before Metadata-Version 2.4 the field was a custom of some backends, and the place of the file too."""
+    """Whether Metadata-Version is 2.4 or later: before, neither the field nor the file's location was standardised."""
     try:
         return Version(metadata_version) >= Version("2.4")
     except InvalidVersion:

@@ -1,4 +1,4 @@
-"""1xx and 5xx: what the metadata say can be imported, and what type checkers are told of it."""
+"""1xx and 5xx: import names and entry points in the metadata, and type information for type checkers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from crosswheel.model.job import Finding
 from crosswheel.model.targets import Target
 
 _REFERENCE = re.compile(r"([\w.]+)\s*(?::\s*([\w.]+))?\s*(?:\[.*\])?")
-# By these a module may have names that its text does not.
+# Code that may define names which do not appear in the module's text.
 _DYNAMIC = re.compile(
     r"import\s*\(?\s*\*|__getattr__|__dict__|\b(?:globals|locals|vars|setattr|exec|eval)\s*\(|sys\.modules"
 )
@@ -24,18 +24,18 @@ _SHOWN = 5
 
 
 class EntryPointAbsent(Rule):
-    """An entry point names a module or an attribute that the wheel does not have."""
+    """An entry point refers to a module or attribute that the wheel lacks."""
 
     code = "W120"
     level = "warning"
-    why = "The script or plug-in is installed, and fails when it is used: ModuleNotFoundError or ImportError."
-    fix = "correct the reference under [project.scripts] or [project.entry-points], or put the module into the wheel"
+    why = "The script or plug-in is installed, and fails when used: ModuleNotFoundError or ImportError."
+    fix = "correct the reference under [project.scripts] or [project.entry-points], or add the module to the wheel"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         member = f"{wheel.dist_info}/entry_points.txt"
         try:
             found = list(entry_points(wheel))
-        except configparser.Error:  # another rule says so
+        except configparser.Error:  # reported by another rule
             return
         for group, name, reference in found:
             match = _REFERENCE.fullmatch(reference)
@@ -44,11 +44,11 @@ class EntryPointAbsent(Rule):
 
 
 class ImportNameAbsent(Rule):
-    """METADATA states an import name that the wheel does not have, or states one in two ways."""
+    """METADATA states an import name that the wheel lacks, or the same one as a name and as a namespace."""
 
     code = "W121"
     level = "warning"
-    why = "Tools find the project that brings a module by these names (PEP 794), and installers see clashes by them."
+    why = "Tools use these names to find the project of a module, and installers to detect clashes (PEP 794)."
     fix = "correct import-names and import-namespaces under [project]"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
@@ -66,14 +66,12 @@ class ImportNameAbsent(Rule):
 
 
 class ImportNameUnstated(Rule):
-    """METADATA states import names, and the wheel has others beside them."""
+    """METADATA states import names, but the wheel has further ones."""
 
     code = "W122"
     level = "note"
-    why = (
-        "Nobody who goes by these names knows of the others, nor that they may clash with another project's (PEP 794)."
-    )
-    fix = "list them in import-names, with `; private` behind those that are not for users; or leave them out"
+    why = "Tools that use these names miss the others, and their clashes with other projects (PEP 794)."
+    fix = "list them in import-names, with `; private` after internal ones; or exclude them from the wheel"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         stated = _stated(wheel)
@@ -95,18 +93,18 @@ class ImportNameUnstated(Rule):
 
 
 class StubsUnmarked(Rule):
-    """A package has type stubs, and no file py.typed that tells type checkers to read them."""
+    """A package has type stubs, but no file py.typed, so type checkers do not read them."""
 
     code = "W517"
     level = "note"
-    why = "Type checkers take no types from an installed package without the marker (PEP 561)."
+    why = "Type checkers ignore the types of an installed package without this marker (PEP 561)."
     fix = "add an empty file py.typed beside the package's __init__.py, and to the package's data"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         marked, stubs = _marked(wheel), defaultdict[str, list[str]](list)
         for member in wheel.members:
             package, slash, _ = wheel.installed(member).partition("/")
-            # A module of its own has no place for a marker, and packages of nothing but stubs need none.
+            # A single module has no place for a marker, and stub-only packages need none.
             if member.endswith(".pyi") and slash and package.isidentifier():
                 stubs[package].append(member)
         for package, members in sorted(stubs.items()):
@@ -116,15 +114,15 @@ class StubsUnmarked(Rule):
 
 
 class StubsAbsent(Rule):
-    """A package says that it is typed, and an extension module of it has no stub."""
+    """A package is marked as typed, but one of its extension modules has no stub."""
 
     code = "W518"
     level = "note"
-    why = "Type checkers read no binaries: to them the module has no content, or is not there."
+    why = "Type checkers cannot read binaries: for them the module is empty or missing."
     fix = "write or generate a stub, NAME.pyi beside the extension: stubgen, pybind11-stubgen, nanobind.stubgen"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
-        """Extensions with an underscore are for the package itself, which has the types that users see."""
+        """Extensions whose name begins with an underscore are internal and need no stub."""
         there = {wheel.installed(member) for member in wheel.members}
         marked = _marked(wheel)
         lacking = []
@@ -142,14 +140,14 @@ class StubsAbsent(Rule):
 
 @dataclass(frozen=True)
 class _Stated:
-    """What Import-Name and Import-Namespace say."""
+    """The values of Import-Name and Import-Namespace."""
 
     names: frozenset[str]
     namespaces: frozenset[str]
 
 
 def _stated(wheel: Wheel) -> _Stated | None:
-    """None where METADATA says nothing of import names."""
+    """The stated import names; None if METADATA has neither field."""
     fields = [wheel.metadata.get_all(field) for field in ("Import-Name", "Import-Namespace")]
     if fields == [None, None]:
         return None
@@ -159,7 +157,7 @@ def _stated(wheel: Wheel) -> _Stated | None:
 
 
 def _lacking(wheel: Wheel, module: str, attribute: str) -> str:
-    """What an entry point needs and the wheel has not; empty if it has it, or if nobody can tell."""
+    """The module or attribute that an entry point needs and the wheel lacks; empty if none, or if unknown."""
     if module in wheel.modules:
         known = not attribute or f"{module}.{attribute}" in wheel.modules or _may_have(wheel, module, attribute)
         return "" if known else f"{attribute} in {wheel.modules[module]}"
@@ -167,7 +165,7 @@ def _lacking(wheel: Wheel, module: str, attribute: str) -> str:
         return ""
     own = [parent for parent in parents(module) if parent in wheel.modules]
     if own:
-        # Other projects may add to the package, where its code lets them.
+        # Other projects may extend the package, if its code allows that.
         source = wheel.text_of(wheel.modules[own[0]]) if wheel.modules[own[0]].endswith(".py") else None
         return f"a module {module}" if source is not None and not _EXTENSIBLE.search(source) else ""
     elsewhere = wheel.metadata.get_all("Requires-Dist") or module.partition(".")[0] in sys.stdlib_module_names
@@ -175,14 +173,14 @@ def _lacking(wheel: Wheel, module: str, attribute: str) -> str:
 
 
 def _may_have(wheel: Wheel, module: str, attribute: str) -> bool:
-    """Whether the module's text has the name anywhere, or does what may bring any; True for what is no text."""
+    """Whether the module may define the name: its text contains it, is dynamic, or the module is binary."""
     member = wheel.modules[module]
     source = wheel.text_of(member) if member.endswith(".py") else None
     return source is None or bool(re.search(rf"\b{attribute}\b", source) or _DYNAMIC.search(source))
 
 
 def _marked(wheel: Wheel) -> set[str]:
-    """The folders with a file py.typed."""
+    """The folders that contain a file py.typed."""
     places = map(wheel.installed, wheel.members)
     return {folder for folder, _, file in (place.rpartition("/") for place in places) if file == "py.typed" and folder}
 

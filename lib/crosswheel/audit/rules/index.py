@@ -53,15 +53,15 @@ class IndexRule(Worded, ABC):
 
     @abstractmethod
     def check(self, submission: Submission) -> Iterator[Finding]:
-        """Every place where the submission breaks the rule."""
+        """Yield a finding for every violation."""
 
 
 class ProjectClosed(IndexRule):
-    """The project takes no files: it is archived or quarantined on the index."""
+    """The project is archived or quarantined on the index and accepts no files."""
 
     code = "W820"
-    why = "The index refuses every file of an archived project, and serves none of a quarantined one (PEP 792)."
-    fix = "an archived project: unarchive it in its settings on the index; a quarantined one: ask the index's staff"
+    why = "The index refuses files of an archived project, and does not serve a quarantined one (PEP 792)."
+    fix = "archived: unarchive the project in its settings on the index; quarantined: ask the index's staff"
 
     def check(self, submission: Submission) -> Iterator[Finding]:
         if submission.status in _CLOSED:
@@ -70,11 +70,11 @@ class ProjectClosed(IndexRule):
 
 
 class ReleaseClosed(IndexRule):
-    """The release takes no more files: its first file was sent too long ago."""
+    """The release accepts no more files: its first file was uploaded too long ago."""
 
     code = "W821"
-    why = "The index refuses every new file of the release with status 400, and no token or setting opens it again."
-    fix = "give these files a new version (a post-release, such as 1.0.post1, is one) and release all of it"
+    why = "The index refuses every new file of the release with status 400, and the release cannot be reopened."
+    fix = "give these files a new version, such as the post-release 1.0.post1, and release all of them"
 
     def check(self, submission: Submission) -> Iterator[Finding]:
         limits, opened = submission.limits, submission.opened
@@ -86,10 +86,10 @@ class ReleaseClosed(IndexRule):
 
 
 class ProjectTooLarge(IndexRule):
-    """The project would be larger on the index than the index allows."""
+    """The upload would exceed the index's size limit for the project."""
 
     code = "W822"
-    why = "The index refuses the first file that does not fit, and the release is left incomplete."
+    why = "The index refuses the first file beyond the limit, and the release stays incomplete."
     fix = (
         "delete old releases on the index (yanking frees nothing), or ask it for a higher limit; granted one:"
         " [tool.crosswheel.ignore] W822 = the reason"
@@ -98,7 +98,7 @@ class ProjectTooLarge(IndexRule):
     def check(self, submission: Submission) -> Iterator[Finding]:
         sending = sum(file.size for file in submission.files)
         limits, total = submission.limits, submission.stored + sending
-        # An index that has more than its limit has granted the project more, and does not say how much.
+        # A project that is already above the limit has a higher limit of its own, which the index does not state.
         if limits and submission.stored <= limits.project_size < total:
             found = f"{submission.stored} bytes there and {sending} to send"
             yield self.finding(member=submission.project, found=found, expected=f"at most {limits.project_size} bytes")
@@ -108,7 +108,7 @@ class SecondSdist(IndexRule):
     """The index has another sdist of this release."""
 
     code = "W823"
-    why = "The index takes one sdist a release, also where the two differ in the spelling of their names alone."
+    why = "The index accepts one sdist per release, even if only the spelling of the names differs."
     fix = "leave the sdist out of this upload, or give the release a new version"
 
     def check(self, submission: Submission) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""4xx: what the binaries want of the system they run on, and where they look for it."""
+"""4xx: what the binaries require of the system, and where they search for it."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from crosswheel.model.targets import Target
 SANITIZERS = ("__ubsan_", "__asan_", "__tsan_", "__msan_", "__lsan_", "__hwasan_")
 
 
-# Only root writes there, on any machine.
+# Only root can write to these folders.
 _IN_SITE_PACKAGES = re.compile(r"^/.*/(?:site|dist)-packages(?:/(.*))?$")
 _SHOWN = 5
 _OF_THE_SYSTEM = re.compile(r"(?:/usr(?:/local)?)?/lib(?:64)?(?:/\w+-linux-(?:gnu|musl)\w*)?/*")
 
 
 class PathOutside(Rule):
-    """A binary looks for its libraries outside of the wheel."""
+    """A binary searches for libraries outside of the wheel."""
 
     code = "W401"
-    why = "On another machine that folder is another or none: whoever can write to it has their code loaded."
+    why = "On another machine that folder is missing or different, and anybody who can write to it can inject code."
     fix = "link without -rpath, or with one relative to $ORIGIN; auditwheel repair sets its own"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
@@ -46,20 +46,18 @@ class PathOutside(Rule):
                 continue
             origin = posixpath.dirname(wheel.installed(member))
             installed = _IN_SITE_PACKAGES.search(path)
-            found = f"{path} (site-packages of the machine it was built on)" if installed else path
+            found = f"{path} (site-packages of the build machine)" if installed else path
             expected = from_origin(settled(installed[1] or "."), origin) if installed else "$ORIGIN/..."
             yield self.finding(member=member, found=found or "(the current folder)", expected=expected)
 
 
 class PathInEnvironment(Rule):
-    """A binary looks for its libraries in the Python environment, but outside of site-packages."""
+    """A binary searches for libraries in the Python environment, but outside of site-packages."""
 
     code = "W410"
     level = "warning"
-    why = (
-        "What lies there depends on the environment: conda's libraries, a distribution's, another wheel's, or nothing."
-    )
-    fix = "leave the path out; where another wheel installs libraries there (as mkl does), require that one"
+    why = "The content of that folder depends on the environment: libraries of conda, a distribution or another wheel."
+    fix = "leave the path out; if another wheel installs libraries there (as mkl does), require that wheel"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         own = {posixpath.dirname(wheel.installed(member)) for member in wheel.elves}
@@ -80,11 +78,11 @@ class PathInEnvironment(Rule):
 
 
 class PathOfTheSystem(Rule):
-    """A binary looks for its libraries in a folder of the system before all others."""
+    """A binary searches a folder of the system before all others."""
 
     code = "W409"
     level = "warning"
-    why = "What happens to lie there is loaded in place of the library that the wheel was built and tested with."
+    why = "A library in that folder is loaded instead of the one that the wheel was built and tested with."
     fix = "link without -rpath, or with one relative to $ORIGIN; auditwheel repair sets its own"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
@@ -94,11 +92,11 @@ class PathOfTheSystem(Rule):
 
 
 class TooNewSymbols(Rule):
-    """A binary wants newer symbols than the oldest system in the tag has."""
+    """A binary needs newer symbol versions than the tag allows."""
 
     code = "W402"
-    why = "On such a system the import fails: version `GLIBC_...' not found."
-    fix = "build on an older image or with an older glibc as the target, or give the wheel a newer policy"
+    why = "On the oldest systems of the tag the import fails: version `GLIBC_...' not found."
+    fix = "build in an older image or for an older glibc, or give the wheel a newer policy"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         inside = wheel.brought_along
@@ -120,26 +118,26 @@ class MissingLibrary(Rule):
     """A binary needs a library that is neither in the wheel nor on every system that the tag names."""
 
     code = "W403"
-    why = "The import fails wherever that library does not happen to be installed."
-    fix = "run auditwheel repair with the library in reach, so that a copy goes into the wheel; or link it statically"
+    why = "The import fails on systems where that library is not installed."
+    fix = "run auditwheel repair where the library is installed: it adds a copy to the wheel; or link it statically"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         for promise, member, library, carrier in _missing(wheel):
             if not carrier:
-                expected = f"inside the wheel, or promised by {promise.name}"
+                expected = f"inside the wheel, or in {promise.name}"
                 yield self.finding(member=member, found=library, expected=expected)
 
 
 class LibraryElsewhere(Rule):
-    """A binary needs a library of another project, which the wheel requires."""
+    """A binary needs a library from another project, which the wheel requires."""
 
     code = "W408"
     level = "warning"
-    why = "The import fails unless a release of that project is installed which has the library under this name."
-    fix = "require the other project by exact versions; switch this rule off if that is done"
+    why = "The import fails unless a release of that project with a library of this name is installed."
+    fix = "require exact versions of the other project; then switch this rule off"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
-        """One finding for each project, for all binaries need the same few."""
+        """One finding per project, because the binaries usually need the same few libraries."""
         binaries: dict[str, list[str]] = defaultdict(list)
         libraries: dict[str, list[str]] = defaultdict(list)
         for _, member, library, carrier in _missing(wheel):
@@ -151,15 +149,15 @@ class LibraryElsewhere(Rule):
                 member=binaries[carrier][0],
                 found=f"{_some(sorted(set(libraries[carrier])))} of {carrier}"
                 + (f", for {count} binaries" if count > 1 else ""),
-                expected="inside the wheel, or promised by its tag",
+                expected="inside the wheel, or in its policy",
             )
 
 
 class SanitizerLeft(Rule):
-    """A binary was compiled with a sanitizer whose runtime is not there."""
+    """A binary was compiled with a sanitizer, but the sanitizer's runtime is missing."""
 
     code = "W404"
-    why = "The import fails: undefined symbol. `zig cc` does this to every compilation without -O."
+    why = "The import fails: undefined symbol. `zig cc` enables a sanitizer in every compilation without -O."
     fix = "compile with -fno-sanitize=all"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
@@ -171,11 +169,11 @@ class SanitizerLeft(Rule):
 
 
 class ForbiddenSymbol(Rule):
-    """A binary uses a symbol that some builds of a library have and others lack."""
+    """A binary uses a symbol that the policy forbids, because some builds of the library lack it."""
 
     code = "W406"
-    why = "The import fails: undefined symbol. The policy lists them, for distributions have been seen without."
-    fix = "link the library statically or have auditwheel repair bring it along, or do without its internal functions"
+    why = "On systems with such a build the import fails: undefined symbol."
+    fix = "link the library statically, let auditwheel repair add it to the wheel, or avoid its internal functions"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         inside = wheel.brought_along
@@ -188,12 +186,12 @@ class ForbiddenSymbol(Rule):
                         yield self.finding(
                             member=member,
                             found=f"{', '.join(found)} of {library}",
-                            expected=f"what every {promise.name} system has",
+                            expected=f"symbols of every {promise.name} system",
                         )
 
 
 def _paths_outside(wheel: Wheel) -> Iterator[tuple[str, str]]:
-    """The paths that lead out of the environment, with the binaries that have them."""
+    """The search paths out of the environment, with the binaries that have them."""
     for member, elf in _readable(wheel):
         for path in (*elf.rpath, *elf.runpath):
             folder = folder_of(path, posixpath.dirname(wheel.installed(member)))
@@ -202,7 +200,7 @@ def _paths_outside(wheel: Wheel) -> Iterator[tuple[str, str]]:
 
 
 def _missing(wheel: Wheel) -> Iterator[tuple[Promise, str, str, str]]:
-    """Libraries from outside that no policy promises: promise, binary, library, and the requirement that brings it."""
+    """External libraries that no policy allows: promise, binary, library, and the requirement that provides it."""
     inside = wheel.brought_along
     searched = frozenset(folder for member, elf in _readable(wheel) for folder in _searched(wheel, member, elf))
     carriers: dict[str, str] = {}
@@ -216,7 +214,7 @@ def _missing(wheel: Wheel) -> Iterator[tuple[Promise, str, str, str]]:
 
 
 def _searched(wheel: Wheel, member: str, elf: Elf) -> tuple[str, ...]:
-    """What another binary has loaded is not searched for again: the paths of one serve all."""
+    """All folders searched: the paths of one binary serve all, as a loaded library is not searched for again."""
     folder = posixpath.dirname(wheel.installed(member))
     return (folder, *folders((*elf.runpath, *elf.rpath), folder))
 

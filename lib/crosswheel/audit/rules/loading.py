@@ -1,4 +1,4 @@
-"""4xx, too: whether the dynamic loader finds the libraries that a wheel brings along (ld.so(8))."""
+"""4xx: whether the dynamic loader finds the libraries inside a wheel (ld.so(8))."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from crosswheel.model.targets import Target
 
 
 class LibraryNotFound(Rule):
-    """A binary needs a library of the wheel, and has no path that leads there."""
+    """A binary needs a library of the wheel, but none of its search paths leads to it."""
 
     code = "W407"
     level = "warning"
-    why = "The import fails, unless code of the package has loaded that library before."
-    fix = "run auditwheel repair, or link with -rpath '$ORIGIN/...' and give the file the name that is asked for"
+    why = "The import fails, unless the package has loaded that library before."
+    fix = "run auditwheel repair, or link with -rpath '$ORIGIN/...' and name the file as in DT_NEEDED"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         loader = _Loader(wheel)
         told: set[tuple[str, str]] = set()
         for root, elf in judged(wheel):
             if root in loader.needed:
-                continue  # it comes with another, whose paths may be what leads on
+                continue  # it is loaded with another binary, whose DT_RPATH may lead to its libraries
             for member, library in loader.missed(root, elf):
                 if (member, library) not in told:
                     told.add((member, library))
@@ -39,7 +39,7 @@ class LibraryNotFound(Rule):
 
 @dataclass(frozen=True)
 class _Loaded:
-    """A binary in memory; `inherited` are the folders in the DT_RPATH of those that it was loaded for."""
+    """A loaded binary; `inherited` are the folders in the DT_RPATH of the binaries that loaded it."""
 
     member: str
     elf: Elf
@@ -61,9 +61,9 @@ class _Loader:
     wheel: Wheel
 
     def missed(self, root: str, elf: Elf) -> Iterator[tuple[str, str]]:
-        """What comes with a binary, as members with the libraries of the wheel that the loader does not find for them.
+        """Members that a binary loads, each with the libraries of the wheel that the loader does not find for it.
 
-        A library that is there already, by the name it was asked for or by its soname, is not looked for again.
+        A library that is loaded already, by its file name or its soname, is not searched for again.
         """
         names = {elf.soname, posixpath.basename(root)}
         waiting = deque([self._loaded(root, elf)])
@@ -83,13 +83,13 @@ class _Loader:
 
     @cached_property
     def needed(self) -> frozenset[str]:
-        """The members that others need."""
+        """The members that other members need."""
         names = {library for _, elf in self._binaries for library in elf.needed}
         return frozenset(self.brought[library] for library in names if library in self.brought)
 
     @cached_property
     def brought(self) -> Mapping[str, str]:
-        """The members of the wheel that are libraries, by soname and by file name."""
+        """The libraries of the wheel, by soname and by file name."""
         by_soname = {elf.soname: member for member, elf in self._binaries}
         return by_soname | {posixpath.basename(member): member for member, _ in self._binaries}
 

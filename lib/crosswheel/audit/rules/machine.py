@@ -1,4 +1,4 @@
-"""2xx: what the headers of the ELF files say."""
+"""2xx: the headers of the ELF files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from crosswheel.formats.wheels import Wheel
 from crosswheel.model.job import Finding
 from crosswheel.model.targets import Target
 
-# Programs for a graphics card or for the kernel's own virtual machine: data, as far as the processor is concerned.
+# Programs for a graphics card or for the kernel's virtual machine: data for the processor.
 DEVICES = {"EM_AMDGPU", "EM_CUDA", "EM_BPF"}
 
 _LINUX_ABIS = {"ELFOSABI_SYSV", "ELFOSABI_LINUX"}
@@ -20,11 +20,11 @@ _LINUX_ABIS = {"ELFOSABI_SYSV", "ELFOSABI_LINUX"}
 _EABI = 5
 _RISCV_FLOAT = ("soft", "single", "double", "quad")
 
-# Only on x86 does the mark of a file follow from what its maker demanded, and not from the sum of all its code.
+# Only on x86 does a file's mark state what its author required; elsewhere it is the union of all its code.
 _MARKS_ARE_BINDING = {"EM_X86_64", "EM_386"}
 
 
-# A build for one kind of processor beside others, as its file or folder says: whoever loads it has asked.
+# The name of a file or folder says that it is for one kind of processor: its loader has checked the processor.
 _VARIANT = re.compile(
     r"avx|sse[234\d]|neon|sve|lse|dotprod|haswell|skylake|zen\d|armv[89]|x86[-_]64[-_]v\d|hwcaps|native|simd",
     re.IGNORECASE,
@@ -37,7 +37,7 @@ class BrokenElf(Rule):
 
     code = "W201"
     why = "The dynamic loader refuses it too, at import."
-    fix = "build the wheel again; a stripping or patching tool may have damaged the file, or the disk was full"
+    fix = "build the wheel again; a stripping or patching tool or a full disk may have damaged the file"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         for member, elf in wheel.elves.items():
@@ -46,13 +46,11 @@ class BrokenElf(Rule):
 
 
 class WrongMachine(Rule):
-    """A binary is not made for the architecture in the tag."""
+    """A binary is for another architecture than the tag."""
 
     code = "W202"
-    why = (
-        "auditwheel ignores such a file and lets the wheel pass; the import fails on every machine it is installed on."
-    )
-    fix = "compile it for the target: look for prebuilt binaries in the sdist and for a build that ignores CC"
+    why = "The import fails on every machine. auditwheel ignores such a file and accepts the wheel."
+    fix = "compile it for the target: look for prebuilt binaries in the sdist, and for a build script that ignores CC"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         for arch in wheel.architectures:
@@ -65,10 +63,10 @@ class WrongMachine(Rule):
 
 
 class WrongAbi(Rule):
-    """A binary follows another calling convention, or is made for another system."""
+    """A binary has a different calling convention, or is for another operating system."""
 
     code = "W203"
-    why = "The loader refuses it, or arguments end up in other registers than its callers put them in."
+    why = "The loader refuses it, or functions read their arguments from the wrong registers."
     fix = "compile for the ABI in the tag: -mfloat-abi=hard on armv7l, -mabi=elfv2 on ppc64le, -mabi=lp64d on riscv64"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
@@ -80,11 +78,11 @@ class WrongAbi(Rule):
 
 
 class NewerProcessor(Rule):
-    """A binary needs instructions that not every processor of the architecture has."""
+    """A binary needs instructions that some processors of the architecture lack."""
 
     code = "W207"
-    why = "It ends with an illegal instruction on the others; where glibc sees the mark, the import fails."
-    fix = "compile without -march=native and the like, or ask the processor at run time before such code is called"
+    why = "On those processors it crashes with an illegal instruction, or glibc refuses to load it."
+    fix = "compile without -march=native and similar flags, or check the processor at run time before calling such code"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         for member, elf in judged(wheel):
@@ -93,14 +91,12 @@ class NewerProcessor(Rule):
 
 
 class PerhapsNewerProcessor(Rule):
-    """A binary has instructions that not every processor of the architecture has."""
+    """A binary contains instructions that some processors of the architecture lack."""
 
     code = "W208"
     level = "warning"
-    why = (
-        "Where the code asks the processor first, all is well; where it does not, it ends with an illegal instruction."
-    )
-    fix = "look at the flags of the build (-march, -mcpu); switch this rule off if the choice is made at run time"
+    why = "If the code does not check the processor first, it crashes there with an illegal instruction."
+    fix = "check the compiler flags of the build (-march, -mcpu); switch this rule off if the code checks at run time"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         chosen = _may_choose(wheel)
@@ -113,24 +109,24 @@ class PerhapsNewerProcessor(Rule):
 
 
 class CodeUnread(Rule):
-    """Whether a binary needs a newer processor was not looked at."""
+    """Whether a binary needs a newer processor was not checked."""
 
     code = "W209"
     level = "note"
-    why = "Its bytes look like instructions that the first processors of the architecture lack, and nothing tells more."
-    fix = "install the disassembler, and audit the wheel again: pip install 'crosswheel[instructions]'"
+    why = "Its bytes look like instructions that old processors lack; only a disassembler can tell."
+    fix = "install the disassembler and audit the wheel again: pip install 'crosswheel[instructions]'"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         for member, elf in judged(wheel):
             if elf.code.unread and not _may_choose(wheel) and not _VARIANT.search(wheel.installed(member)):
-                found = f"what looks like {', '.join(sorted(elf.code.unread))}, and no capstone"
-                yield self.finding(member=member, found=found, expected="a look at its instructions")
+                found = f"bytes like {', '.join(sorted(elf.code.unread))}, but capstone is not installed"
+                yield self.finding(member=member, found=found, expected="a check of its instructions")
 
 
 def judged(wheel: Wheel) -> Iterator[tuple[str, Elf]]:
-    """Binaries for an architecture in the tag; of any other, that it is another is all there is to say.
+    """The binaries for an architecture in the tag; others only get the finding that they are for another one.
 
-    Object files are left out: whatever they lack, such as PT_GNU_STACK, the linker adds.
+    Object files are left out: the linker adds what they lack, such as PT_GNU_STACK.
     """
     machines = {arch.machine for arch in wheel.architectures}
     for member, elf in wheel.elves.items():
@@ -139,14 +135,14 @@ def judged(wheel: Wheel) -> Iterator[tuple[str, Elf]]:
 
 
 def _may_choose(wheel: Wheel) -> bool:
-    """Whether anything in the wheel may ask the processor: one binary may do so for the others, or a requirement."""
+    """Whether any code may check the processor: one binary of the wheel, or a requirement, may do so for all."""
     required = (str(line).strip().lower() for line in wheel.metadata.get_all("Requires-Dist", []))
     by_python = any(line.startswith(_ASKING_PROJECTS) for line in required)
     return by_python or any(isinstance(elf, Elf) and elf.code.asks for elf in wheel.elves.values())
 
 
 def _strange_convention(elf: Elf) -> tuple[str, str] | None:
-    """What e_flags say of the calling convention, and what they should, where that is something else."""
+    """The calling convention in e_flags and the expected one, if they differ."""
     if elf.machine == "EM_ARM":
         version, soft_float = elf.flags >> 24, elf.flags & 0x200
         return (f"EABI {version}", "EABI 5") if version != _EABI else ("soft float", "hard") if soft_float else None
@@ -159,7 +155,7 @@ def _strange_convention(elf: Elf) -> tuple[str, str] | None:
 
 
 def _for_other_systems(wheel: Wheel) -> bool:
-    """Extensions for macOS are called like ours, and are no ELF files."""
+    """Whether no tag is for Linux: extensions for macOS have the same names, but are no ELF files."""
     return not any(is_linux(tag.platform) or tag.platform == "any" for tag in wheel.tags)
 
 

@@ -1,4 +1,4 @@
-"""1xx: what the files of the dist-info folder say, beside the tags."""
+"""1xx: the files of the dist-info folder, except the tags."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _ENTRY_POINT = re.compile(r"[\w.-]+")
 
 
 class NameDiffers(Rule):
-    """The name or version in the file name is not the one in METADATA."""
+    """The name or version in the file name differs from METADATA."""
 
     code = "W102"
-    why = "An index refuses the upload, and an installer that trusted the file name stops half way."
+    why = "An index refuses the upload, and an installer that trusted the file name fails half way."
     fix = "build the wheel again: its file name or its metadata was changed after the build"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         names, versions = ([str(value) for value in wheel.metadata.get_all(key, [""])] for key in ("Name", "Version"))
-        found = [*names, *versions]  # of two, nobody knows which one a reader takes
+        found = [*names, *versions]  # with two METADATA files, readers disagree about which one counts
         if [*map(canonicalize_name, names), *map(_version, versions)] != [wheel.name, wheel.version]:
             yield self.finding(
                 member=f"{wheel.dist_info}/METADATA",
@@ -43,12 +43,10 @@ class NameDiffers(Rule):
 
 
 class FolderDiffers(Rule):
-    """The .dist-info folder is not called as the file is."""
+    """The name of the .dist-info folder does not match the file name."""
 
     code = "W110"
-    why = (
-        "The index looks for the folder by the name and version in the file name, letter by letter, and refuses others."
-    )
+    why = "The index expects exactly the name and version of the file name, and refuses the wheel."
     fix = "build the wheel again, and do not rename it by hand"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
@@ -61,8 +59,8 @@ class NameUnescaped(Rule):
     """The name of the project is not normalised in the file name."""
 
     code = "W111"
-    level = "warning"  # such wheels of earlier years are on the index, and install as well as any
-    why = "The index no longer takes such wheels: it wants lower case, and one underscore for each run of - _ and dots."
+    level = "warning"  # the index still has such wheels from earlier years, and they install normally
+    why = "The index refuses such wheels: it requires lower case, and one underscore for each run of - _ and dots."
     fix = "build it with a recent version of the build backend"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
@@ -72,11 +70,11 @@ class NameUnescaped(Rule):
 
 
 class BadMetadata(Rule):
-    """METADATA breaks the rules for core metadata."""
+    """METADATA violates the core metadata specification."""
 
     code = "W112"
-    why = "The index refuses the upload, and twine refuses to try."
-    fix = "correct the field in pyproject.toml, or build with a version of the backend that knows it"
+    why = "The index and twine refuse the upload."
+    fix = "correct the field in pyproject.toml, or use a version of the build backend that knows it"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         member = f"{wheel.dist_info}/METADATA"
@@ -92,20 +90,20 @@ class RefusedMetadata(Rule):
     """The index refuses a value in METADATA: a classifier, an e-mail address, a URL, or the label of one."""
 
     code = "W119"
-    why = "The upload fails, although the core metadata are valid; twine does not look at these."
+    why = "The upload fails, although the core metadata is valid; twine does not check these values."
     fix = "correct the field in pyproject.toml; for a new classifier, update trove-classifiers"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         for field, problem in sorted({*_classifiers(wheel), *_addresses(wheel), *_urls(wheel)}):
-            yield self.finding(member=f"{wheel.dist_info}/METADATA", found=problem, expected=f"a {field} it takes")
+            yield self.finding(member=f"{wheel.dist_info}/METADATA", found=problem, expected=f"a valid {field}")
 
 
 class BadEntryPoints(Rule):
-    """entry_points.txt is no INI file, or names a script as no file can be called."""
+    """entry_points.txt is no INI file, or the name of a script is no valid file name."""
 
     code = "W113"
-    why = "The index refuses the wheel, and installers fail on it or write the script to another folder."
-    fix = "write [project.scripts] with names of letters, digits, dots, - and _ only"
+    why = "The index refuses the wheel, and installers fail or write the script to another folder."
+    fix = "use only letters, digits, dots, - and _ in the names of [project.scripts]"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         member = f"{wheel.dist_info}/entry_points.txt"
@@ -116,15 +114,15 @@ class BadEntryPoints(Rule):
             return
         for group, name, _ in found:
             if group in {"console_scripts", "gui_scripts"} and not _ENTRY_POINT.fullmatch(name):
-                yield self.finding(member=member, found=name, expected="a name without folders or blanks")
+                yield self.finding(member=member, found=name, expected="a name without folders or spaces")
 
 
 class BuildDiffers(Rule):
-    """The build number in the file name is not the one in WHEEL."""
+    """The build number in the file name differs from WHEEL."""
 
     code = "W114"
     level = "warning"
-    why = "Tools that repack the wheel go by WHEEL, so that the number gets lost or comes back."
+    why = "Tools that repack the wheel use the number in WHEEL: the one in the file name is lost."
     fix = "change build numbers with `python -m wheel tags --build`"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
@@ -135,11 +133,11 @@ class BuildDiffers(Rule):
 
 
 class UnknownFormat(Rule):
-    """WHEEL does not say that the wheel is of a format that installers know."""
+    """WHEEL states no wheel format that installers know."""
 
     code = "W115"
-    why = "Installers have to refuse a wheel whose Wheel-Version they do not know, and do."
-    fix = "build the wheel again; the format is 1.0"
+    why = "Installers refuse a wheel with an unknown Wheel-Version, as the specification demands."
+    fix = "build the wheel again; the current format is 1.0"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         stated = str(wheel.wheel_file.get("Wheel-Version", "")).strip()
@@ -148,12 +146,12 @@ class UnknownFormat(Rule):
 
 
 class RootDiffers(Rule):
-    """Root-Is-Purelib in WHEEL does not fit the platform tag."""
+    """Root-Is-Purelib in WHEEL contradicts the platform tag."""
 
     code = "W116"
     level = "warning"
-    why = "Where pure and compiled packages have folders of their own, as on Fedora, the wheel goes to the wrong one."
-    fix = "tell the build backend whether there are extensions: it writes tag and WHEEL from that"
+    why = "Systems such as Fedora separate pure and compiled packages: the wheel is installed in the wrong folder."
+    fix = "declare extensions in the build backend's configuration: it writes tag and WHEEL accordingly"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         stated = str(wheel.wheel_file.get("Root-Is-Purelib", "")).strip().lower()
@@ -163,23 +161,23 @@ class RootDiffers(Rule):
 
 
 class LocalVersion(Rule):
-    """The version has a local part."""
+    """The version has a local part (1.0+local)."""
 
     code = "W117"
     level = "note"
-    why = "The public index does not take local versions; an index of your own may."
-    fix = "for the public index, leave out what stands after the +"
+    why = "The public index refuses local versions; a private index may accept them."
+    fix = "for the public index, remove the + and the part after it"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         if wheel.version.local:
             yield self.finding(found=str(wheel.version), expected=wheel.version.public)
 
 
-# What follows is as PyPI judges it (warehouse/forklift/metadata.py), by the same libraries.
+# The checks below are PyPI's (warehouse/forklift/metadata.py), with the same libraries.
 
 
 def _values(wheel: Wheel, field: str) -> Iterator[str]:
-    """Each once, and as many as an honest project may have: a hundred thousand would take minutes."""
+    """The distinct values, at most as many as a normal project has: a hundred thousand would take minutes."""
     return islice(dict.fromkeys(map(str, wheel.metadata.get_all(field, []))), _MOST_VALUES)
 
 
@@ -191,9 +189,9 @@ def _classifiers(wheel: Wheel) -> Iterator[tuple[str, str]]:
         if classifier in deprecated_classifiers:
             instead = " or ".join(deprecated_classifiers[classifier])
             yield "classifier", f"{classifier} is deprecated" + (f", in favour of {instead}" if instead else "")
-        # A private classifier is there to be refused: nobody can publish the wheel by mistake.
+        # "Private ::" classifiers exist to be refused: they prevent a publication by mistake.
         elif classifier not in classifiers and not classifier.startswith("Private ::"):
-            yield "classifier", f"{classifier} is none that trove-classifiers {release} lists"
+            yield "classifier", f"{classifier} is not in the list of trove-classifiers {release}"
 
 
 def _addresses(wheel: Wheel) -> Iterator[tuple[str, str]]:
@@ -202,27 +200,27 @@ def _addresses(wheel: Wheel) -> Iterator[tuple[str, str]]:
     for field in ("Author-email", "Maintainer-email"):
         for value in _values(wheel, field):
             addresses = [address for _, address in getaddresses([value]) if address]
-            # Of several, and of what cannot be told apart, the index judges none.
+            # The index does not check several addresses, nor an address that it cannot separate from the name.
             if len(addresses) == 1:
                 try:
                     validate_email(addresses[0], check_deliverability=False)
                 except EmailNotValidError as error:
-                    yield field.lower(), f"{addresses[0]} is no e-mail address: {error}"
+                    yield field.lower(), f"{addresses[0]} is not an e-mail address: {error}"
 
 
 def _urls(wheel: Wheel) -> Iterator[tuple[str, str]]:
     for field in ("Home-page", "Download-URL"):
         for url in _values(wheel, field):
             if not _is_url(url.strip()):
-                yield field.lower(), f"{url} is no http or https URL"
+                yield field.lower(), f"{url} is not an http or https URL"
     for line in _values(wheel, "Project-URL"):
         label, _, url = (part.strip() for part in line.partition(","))
         if not label:
             yield "project-url", f"{line} has no label"
         elif len(label) > _LONGEST_LABEL:
-            yield "project-url", f"a label of {len(label)} characters, and {_LONGEST_LABEL} are the limit: {label}"
+            yield "project-url", f"a label of {len(label)} characters, the limit is {_LONGEST_LABEL}: {label}"
         elif not _is_url(url):
-            yield "project-url", f"{url or 'nothing'} under {label} is no http or https URL"
+            yield "project-url", f"{url or 'nothing'} under {label} is not an http or https URL"
 
 
 def _is_url(text: str) -> bool:
@@ -245,29 +243,29 @@ def _version(text: str) -> Version | None:
 
 
 def _problems(wheel: Wheel) -> list[tuple[str, str]]:
-    """What twine and the index would find in METADATA, as field and problem."""
-    # With a Content-Type of e-mails, packaging 25 would take what follows for attachments, and stumble.
+    """The problems that twine and the index find in METADATA, as field and problem."""
+    # With a Content-Type of e-mails, packaging 25 would read the rest as attachments, and fail.
     headers = ((field, value) for field, value in wheel.metadata.items() if field.lower() != "content-type")
     raw, unparsed = parse_email("".join(f"{field}: {value}\n" for field, value in headers))
     if (_version(raw.get("metadata_version", "")) or _NO_VERSION) < _FIRST_WITH_LICENSE_FILES:
-        # Old versions of setuptools write the field years ahead of its standard; twine leaves it out.
+        # Old versions of setuptools write the field years before its standardisation; twine ignores it.
         raw.pop("license_files", None)
         unparsed.pop("license-file", None)
     problems = [(field, f"{field}: {values[0]}") for field, values in unparsed.items()]
     try:
         metadata = Metadata.from_raw(raw)
-    except RecursionError:  # of the parser of markers, by parentheses within parentheses
+    except RecursionError:  # raised by the parser of markers for deeply nested parentheses
         problems.append(("requires-dist", _TOO_DEEP))
     except ExceptionGroup as group:
         problems += [(error.field, _told(error)) for error in group.exceptions if isinstance(error, InvalidMetadata)]
     else:
         problems += _refused(metadata)
-    # Whether there are a name and a version, and which, another rule says.
+    # Another rule checks name and version.
     return sorted((field, problem) for field, problem in problems if field not in {"name", "version"})
 
 
 def _told(error: InvalidMetadata) -> str:
-    # From 26.3 on, packaging counts the parentheses, and then repeats them all.
+    # packaging 26.3 and later counts the parentheses, and repeats all of them in its message.
     return _TOO_DEEP if "nested more than" in str(error.__cause__) else str(error)
 
 
@@ -276,11 +274,11 @@ _NO_VERSION, _FIRST_WITH_LICENSE_FILES = Version("0"), Version("2.4")
 
 
 def _refused(metadata: Metadata) -> Iterator[tuple[str, str]]:
-    """What is valid, and yet refused by PyPI."""
+    """Valid values that PyPI refuses."""
     for requirement in metadata.requires_dist or ():
         if requirement.url:
             yield "requires-dist", f"{requirement} is a direct reference"
     if len(metadata.summary or "") > _LONGEST_SUMMARY:
-        yield "summary", f"{len(metadata.summary or '')} characters, and {_LONGEST_SUMMARY} are the limit"
+        yield "summary", f"{len(metadata.summary or '')} characters, the limit is {_LONGEST_SUMMARY}"
     if metadata.license and metadata.license_expression:
-        yield "license", "License beside License-Expression"
+        yield "license", "License together with License-Expression"

@@ -1,4 +1,4 @@
-"""Where a path of the dynamic loader leads, as it is seen from site-packages (ld.so(8))."""
+"""The folder that a search path of the dynamic loader names, relative to site-packages (ld.so(8))."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _BEYOND = re.compile(r"(?:\.\./){3}\.\.(?:/|$)")
 
 
 def settled(path: str) -> str:
-    """One spelling for each folder: what goes up and comes back to site-packages, or to the folder lib, goes there."""
+    """One spelling per folder: a path that goes up and comes back to site-packages, or to lib, is shortened."""
     normal = posixpath.normpath(path)
     return posixpath.normpath(_LIB.sub("../..", _BACK_INSIDE.sub("", normal)) or ".")
 
 
 def folder_of(path: str, origin: str) -> str | None:
-    """The folder that a path names in a binary of the folder `origin`; None for one that does not begin at $ORIGIN."""
+    """The folder that a path names in a binary of the folder `origin`; None if it does not begin with $ORIGIN."""
     match = _FROM_ORIGIN.fullmatch(path)
     return settled(posixpath.join(origin, f".{match[1] or ''}")) if match else None
 
@@ -34,17 +34,17 @@ def stays_in_site_packages(folder: str) -> bool:
 
 
 def stays_in_environment(folder: str) -> bool:
-    """Whether it lies below the prefix of the Python that the wheel is installed for."""
+    """Whether the folder is below the prefix of the Python environment."""
     return not _BEYOND.match(folder)
 
 
 def goes_by_name(path: str, origin: str) -> bool:
-    """Whether it leaves site-packages and comes back by its name, which not every Python has for that folder."""
+    """Whether the path leaves site-packages and returns by the folder's name, which differs between Pythons."""
     match = _FROM_ORIGIN.fullmatch(path)
     return bool(match and _BACK_INSIDE.match(posixpath.normpath(posixpath.join(origin, f".{match[1] or ''}"))))
 
 
 def from_origin(folder: str, origin: str) -> str:
-    """How a binary of the folder `origin` best names another folder of site-packages."""
+    """The path relative to $ORIGIN from a binary of the folder `origin` to another folder of site-packages."""
     relative = posixpath.relpath(folder, origin or ".")
     return "$ORIGIN" if relative == "." else f"$ORIGIN/{relative}"

@@ -1,4 +1,4 @@
-"""Which platform tags the package index takes, as read in the source of PyPI (warehouse/forklift/legacy.py)."""
+"""The platform tags that the package index accepts, from the source of PyPI (warehouse/forklift/legacy.py)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ACCEPTED = re.compile(
             rf"musllinux_\d+_\d+_(?:{_LINUX})",
             r"linux_armv[67]l",
             r"win32|win_(?:amd64|arm64|ia64)",
-            # macOS counted minor versions up to 10.16 and major ones from then on.
+            # macOS counted minor versions up to 10.16, then major versions.
             rf"macosx_(?:10_\d+|(?:11|12|13|14|15|26)_0)_(?:{_APPLE})",
             r"ios_\d+_\d+_(?:arm64|x86_64)_(?:iphoneos|iphonesimulator)",
             r"android_\d+_(?:armeabi_v7a|arm64_v8a|x86|x86_64)",
@@ -27,7 +27,7 @@ _ACCEPTED = re.compile(
 
 
 def is_accepted(platform: str) -> bool:
-    """Whether the index takes a wheel with this platform tag; it wants all of a wheel's tags to be such."""
+    """Whether the index accepts this platform tag; it accepts a wheel only if it accepts all of its tags."""
     return bool(_ACCEPTED.fullmatch(platform))
 
 

@@ -1,4 +1,4 @@
-"""What a platform tag promises, in auditwheel's words: libraries that a system brings, and their symbol versions."""
+"""The promise of a platform tag, by auditwheel's policies: libraries of the system, and their symbol versions."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Promise:
-    """`versions` maps the prefix of a symbol version to all that may follow: GLIBC to 2.17, 2.18 and so on.
+    """The libraries and symbol versions that a policy allows: `versions` maps GLIBC to 2.17, 2.18 and so on.
 
-    `forbidden` maps a library to symbols that some systems' builds of it lack.
+    `forbidden` maps a library to symbols that some builds of it lack.
     """
 
     name: str
@@ -32,12 +32,12 @@ class Promise:
         return name in self.libraries or is_of_libc(name, self.libc)
 
     def allows_version(self, text: str) -> bool:
-        """A prefix of which the policy does not speak, such as OPENSSL, belongs to a library that it does not list."""
+        """Whether the policy allows a version; it does not limit prefixes that it does not list, such as OPENSSL."""
         prefix, _, number = text.partition("_")
         return prefix not in self.versions or number in self.versions[prefix]
 
     def ceiling(self, text: str) -> str:
-        """The newest version that is allowed in place of `text`."""
+        """The newest allowed version with the prefix of `text`."""
         prefix, _, _ = text.partition("_")
         numbers = (number for number in self.versions[prefix] if re.fullmatch(r"[\d.]+", number))
         newest = max(numbers, key=lambda number: [int(part) for part in number.split(".")], default="")
@@ -45,7 +45,7 @@ class Promise:
 
 
 def _versions(listed: Mapping[str, frozenset[str]], policy: Policy) -> Mapping[str, frozenset[str]]:
-    """A policy between those that auditwheel knows, such as manylinux_2_29, is named for the glibc that it has too."""
+    """The symbol versions of a policy; one unknown to auditwheel, such as manylinux_2_29, gets those of its glibc."""
     between = range(policy.provable.minor + 1, policy.minor + 1)
     if policy.libc == "musl" or not between:
         return listed
@@ -53,26 +53,26 @@ def _versions(listed: Mapping[str, frozenset[str]], policy: Policy) -> Mapping[s
 
 
 def is_loader(library: str) -> bool:
-    """The loader itself is on no list: whatever loads the wheel has it. auditwheel leaves out the same names."""
+    """Whether it is the dynamic loader, which every process has; auditwheel leaves out the same names."""
     return library.startswith("ld-linux") or library in {"ld64.so.1", "ld64.so.2"}
 
 
-# musl's loader never looks for a library with such a name, whatever follows the dot: it takes itself for it (`reserved`
-# in load_library, ldso/dynlink.c). libresolv and libcrypt are not among them.
+# musl's loader provides these libraries itself, whatever follows the dot (`reserved` in load_library,
+# ldso/dynlink.c). libresolv and libcrypt are not among them.
 _MUSL_ITSELF = re.compile(r"lib(?:c|pthread|rt|m|dl|util|xnet)\.|ld-musl-\w+\.so\.1")
 
 
 def is_of_libc(library: str, libc: Libc) -> bool:
-    """Whether the C library answers to this name by itself, so that no policy has to list it."""
+    """Whether the C library provides this library itself, so that no policy has to list it."""
     return bool(_MUSL_ITSELF.match(library)) if libc == "musl" else is_loader(library)
 
 
 @functools.cache
 def promise_of(policy: Policy, arch: Architecture) -> Promise | None:
-    """None where auditwheel has no such policy for the architecture."""
+    """The promise of a policy; None if auditwheel has no such policy for the architecture."""
     try:
         found = policies_of(policy, arch).get_policy_by_name(f"{policy.provable.perennial}_{arch}")
-    except (LookupError, AssertionError):  # the latter for a musllinux policy that the architecture does not have
+    except (LookupError, AssertionError):  # AssertionError: the architecture lacks this musllinux policy
         return None
     versions = _versions(found.symbol_versions, policy)
     return Promise(f"{policy.perennial}_{arch}", policy.libc, found.whitelist, versions, found.blacklist)
@@ -80,7 +80,7 @@ def promise_of(policy: Policy, arch: Architecture) -> Promise | None:
 
 @functools.cache
 def policies_of(policy: Policy, arch: Architecture) -> WheelPolicies:
-    """Auditwheel's policies of the C library; of musl, whose policies do not build on each other, this one alone."""
+    """Auditwheel's policies for the C library; for musl only the given one, as its policies are independent."""
     from auditwheel.architecture import Architecture as TheirArchitecture
     from auditwheel.libc import Libc
     from auditwheel.policy import WheelPolicies
@@ -90,7 +90,7 @@ def policies_of(policy: Policy, arch: Architecture) -> WheelPolicies:
 
 
 def promises(wheel: Wheel) -> Iterator[Promise]:
-    """The most that a wheel promises: of all policies in its tag, the oldest for each C library and architecture."""
+    """The strictest promises of a wheel: the oldest policy in its tags for each C library and architecture."""
     kept: set[tuple[str, Architecture]] = set()
     for policy, arch in wheel.platforms:
         promise = promise_of(policy, arch)

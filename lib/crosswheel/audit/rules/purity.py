@@ -1,4 +1,4 @@
-"""6xx: pure wheels that are not, and platform wheels that are."""
+"""6xx: pure wheels with binaries, and platform wheels without."""
 
 from __future__ import annotations
 
@@ -15,13 +15,11 @@ from crosswheel.model.targets import Target
 
 
 class NothingCompiled(Rule):
-    """A wheel for one platform holds no binary: its extension is optional and was not compiled."""
+    """A platform wheel contains no binary: its extension is optional and was not compiled."""
 
     code = "W601"
-    why = (
-        "The build does not fail, and users get slow Python code without a word, as with PyYAML built without libyaml."
-    )
-    fix = "read the build log for the library or compiler that was missed; if the package is pure, tag the wheel any"
+    why = "The build succeeds, and users silently get slow Python code, such as PyYAML without libyaml."
+    fix = "find the missing library or compiler in the build log; if the package is pure, tag the wheel any"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         if nothing_compiled(wheel) and not _is_for_compilers(wheel):
@@ -29,31 +27,31 @@ class NothingCompiled(Rule):
 
 
 def nothing_compiled(wheel: Wheel) -> bool:
-    """Whether it is for Linux alone, and holds nothing that is."""
-    # Binaries of other systems are no ELF files, and other rules say that such a wheel cannot be judged.
+    """Whether the wheel is for Linux only and contains no ELF file."""
+    # Binaries of other systems are no ELF files; another rule reports such wheels.
     return all(is_linux(tag.platform) for tag in wheel.tags) and not wheel.elves and not wheel.unreadable
 
 
 class NotCompiled(Worded):
-    """The wheel lacks an extension that the project declares: its build failed, and the rest went on without it."""
+    """The wheel lacks a declared extension: its compilation failed, and the build continued without it."""
 
-    # Nothing to check in a wheel alone: whoever built it knows.
+    # No check here: only the build knows, and reports it.
     code = NOT_COMPILED
     level = "warning"
-    why = "The build does not fail, and users of this platform get a slower package, or one without a feature."
-    fix = "read in the build log why it failed; another engine may have the compiler or the library"
+    why = "The build succeeds, and users of this platform get a slower package, or one that lacks a feature."
+    fix = "find the cause in the build log; another engine may have the compiler or the library"
 
 
 class BinaryInPureWheel(Rule):
-    """A wheel for any platform holds a binary for one."""
+    """A wheel for any platform contains a binary."""
 
     code = "W602"
-    why = "pip installs it on machines that cannot run it."
-    fix = "give the wheel a platform tag: the build backend has to know that there are extensions"
+    why = "pip installs the wheel on machines that cannot run the binary."
+    fix = "give the wheel a platform tag: declare the extensions in the build backend's configuration"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         if any(tag.platform == "any" for tag in wheel.tags):
-            # Who brings libraries for several systems has code that chooses among them; import cannot choose.
+            # The package's code can choose among libraries for several systems; import cannot choose extensions.
             chosen = any(_system(member) for member in wheel.members)
             extensions = {extension.member for extension in wheel.extensions}
             for member in sorted(extensions) if chosen else _run_here(wheel):
@@ -61,27 +59,27 @@ class BinaryInPureWheel(Rule):
 
 
 class NothingInside(Rule):
-    """The wheel installs nothing: it holds no file beside its metadata, and requires no other project."""
+    """The wheel installs nothing: it contains only metadata, and requires no other project."""
 
     code = "W603"
     level = "warning"
-    why = "The installation succeeds, and every import fails: the build backend did not find the packages."
-    fix = "tell the build backend where the packages are, such as in src/, and look into the wheel with `unzip -l`"
+    why = "The installation succeeds and every import fails: the build backend did not find the packages."
+    fix = "configure the location of the packages (such as src/) in the build backend; check with `unzip -l`"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         inside = any(not member.startswith(f"{wheel.dist_info}/") for member in wheel.members)
-        # A wheel that does nothing but require others is an old custom.
+        # Wheels that only require other projects are common.
         if wheel.is_pure and not inside and not wheel.metadata.get_all("Requires-Dist") and not wheel.entry_points:
-            yield self.finding(found="metadata alone", expected="at least one file to install")
+            yield self.finding(found="metadata only", expected="at least one file to install")
 
 
 class OtherSystemsBinary(Rule):
-    """A binary for Windows or macOS lies in a wheel that is not for that system."""
+    """The wheel contains a binary for Windows or macOS, but its tag is for another system."""
 
     code = "W604"
     level = "note"
-    why = "Nobody can load it where the wheel is installed; launchers that a tool hands out are the exception."
-    fix = "leave it out in the build backend's configuration for other systems"
+    why = "The binary cannot be loaded where the wheel is installed; launchers that a tool copies are an exception."
+    fix = "exclude it for other systems in the build backend's configuration"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         for member in wheel.members:
@@ -91,12 +89,12 @@ class OtherSystemsBinary(Rule):
 
 
 def _is_for_compilers(wheel: Wheel) -> bool:
-    """Whether it is meant to hold no extension, but what others are compiled with: headers, static libraries."""
+    """Whether the wheel contains headers and static libraries for compilers, and no extension on purpose."""
     return wheel.abis == {"none"} and any(member.endswith((".h", ".hpp", ".a")) for member in wheel.members)
 
 
 def _run_here(wheel: Wheel) -> Iterator[str]:
-    """Binaries but those that are data on this processor: objects for a linker, programs for a graphics card."""
+    """The binaries that run on this processor: no objects for a linker, no programs for a graphics card."""
     for member, elf in wheel.elves.items():
         if isinstance(elf, BadElf) or not (elf.is_object or elf.machine in DEVICES):
             yield member
@@ -106,5 +104,5 @@ _BINARIES = {"win": (".pyd", ".dll", ".exe"), "macosx": (".dylib",)}
 
 
 def _system(member: str) -> str:
-    """The system other than Linux that a file is for, by its name and as platform tags begin; empty for all else."""
+    """The system of a file by its suffix, as in platform tags: ``win``, ``macosx``; empty for all other files."""
     return next((system for system, suffixes in _BINARIES.items() if member.lower().endswith(suffixes)), "")

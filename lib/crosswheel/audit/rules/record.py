@@ -1,4 +1,4 @@
-"""5xx: RECORD, the list of what the archive holds."""
+"""5xx: RECORD, the list of the archive's files."""
 
 from __future__ import annotations
 
@@ -12,12 +12,10 @@ from crosswheel.model.targets import Target
 
 
 class RecordIncomplete(Rule):
-    """RECORD does not list what the archive holds."""
+    """RECORD and the archive list different files."""
 
     code = "W501"
-    why = (
-        "A file that is not listed is left behind by an uninstall, and one that is listed but missing breaks installs."
-    )
+    why = "Uninstalling leaves unlisted files behind, and listed files that are missing break the installation."
     fix = "repack the wheel with `python -m wheel pack`, which writes RECORD anew"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
@@ -29,11 +27,11 @@ class RecordIncomplete(Rule):
 
 
 class RecordWrong(Rule):
-    """RECORD states another hash or size than the file in the archive has, or a weak one, or two."""
+    """A file's hash or size in RECORD is wrong, weak, or stated twice."""
 
     code = "W502"
-    why = "Installers refuse the wheel, or install a file that is not the one that was built."
-    fix = "repack the wheel with `python -m wheel pack`; find out who changed the file after the build"
+    why = "Installers refuse the wheel, or install a file that was changed after the build."
+    fix = "repack the wheel with `python -m wheel pack`; find the tool that changed the file after the build"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         counts = Counter(row.path for row in wheel.record)
@@ -51,12 +49,12 @@ class RecordWrong(Rule):
 
 
 class Signed(Rule):
-    """The wheel holds a signature of RECORD of the kind that nobody checks."""
+    """The wheel contains a signature of RECORD in an obsolete format."""
 
     code = "W516"
     level = "warning"
-    why = "No installer ever looked at RECORD.jws or RECORD.p7s; PEP 815 forbids tools to write them."
-    fix = "leave the file out; for provenance that is checked, upload with attestations (PEP 740)"
+    why = "No installer checks RECORD.jws or RECORD.p7s, and PEP 815 forbids tools to write them."
+    fix = "remove the file; for provenance that can be verified, upload with attestations (PEP 740)"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         for member in _unlisted(wheel)[1:]:
@@ -65,5 +63,5 @@ class Signed(Rule):
 
 
 def _unlisted(wheel: Wheel) -> tuple[str, ...]:
-    """RECORD cannot know its own hash, and signatures of it are made later (PEP 427)."""
+    """The files that RECORD does not list: RECORD itself, and signatures that are made from it later (PEP 427)."""
     return tuple(f"{wheel.dist_info}/RECORD{kind}" for kind in ("", ".jws", ".p7s"))

@@ -1,4 +1,4 @@
-"""8xx: the files of one release, held against what they were made from and what an index takes."""
+"""8xx: the files of one release, compared with their sources and with the rules of an index."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from crosswheel.model.index_limits import pypi_limits
 from crosswheel.model.job import Finding
 from crosswheel.system.git import Checkout
 
-_SHOWN = 3  # lines of what a renderer complains of
+_SHOWN = 3  # lines of a renderer's messages
 
 
 @dataclass(frozen=True)
 class Described:
-    """What twine says of a file: why it would not send it, what is missing, and why the description cannot be shown.
+    """twine's verdict on a file: why it refuses the file, missing fields, and mistakes in the description.
 
-    `name`, `version`, `metadata_version` and `licences` (License-File, PEP 639) are those of its metadata; `members`
-    and `sparse` are names of members of an sdist, all of them and the sparse ones.
+    `name`, `version`, `metadata_version` and `licences` (License-File, PEP 639) are from the file's metadata;
+    `members` has the names of all members of an sdist, `sparse` those of the sparse ones.
     """
 
     refused: str = ""
@@ -41,14 +41,14 @@ class Described:
 
 @dataclass(frozen=True)
 class Release:
-    """What is about to be published: one project, one version.
+    """The files to be published: one version of one project.
 
-    `described` by file name; `checkout` is the commit that it is made from, or why that is not known.
+    `described` is by file name; `checkout` is the commit it is made from, or the reason why that is unknown.
     """
 
     distributions: tuple[Distribution, ...]
     described: Mapping[str, Described] = field(default_factory=dict)
-    checkout: Checkout | str = "nobody looked"
+    checkout: Checkout | str = "not checked"
     tag_format: str = "v{version}"
     builds: tuple[Build, ...] = ()
 
@@ -70,19 +70,19 @@ class Release:
 
 
 class ReleaseRule(Worded, ABC):
-    """One thing that can be wrong with a release; the member of its findings is a file of it, or the project."""
+    """A rule for a release; the member of its findings is a file of the release, or the project."""
 
     @abstractmethod
     def check(self, release: Release) -> Iterator[Finding]:
-        """Every place where the release breaks the rule."""
+        """Yield a finding for every violation."""
 
 
 class Unsendable(ReleaseRule):
     """twine cannot read the metadata of the file, or finds it invalid."""
 
     code = "W801"
-    why = "The index judges by the same rules, and refuses the file."
-    fix = "correct pyproject.toml and build anew with a recent version of the build backend"
+    why = "The index applies the same rules and refuses the file."
+    fix = "correct pyproject.toml and build again with a recent version of the build backend"
 
     def check(self, release: Release) -> Iterator[Finding]:
         for file, described in release.described.items():
@@ -91,11 +91,11 @@ class Unsendable(ReleaseRule):
 
 
 class DescriptionUnrendered(ReleaseRule):
-    """The long description has mistakes in its markup."""
+    """The markup of the long description has mistakes."""
 
     code = "W802"
-    why = "The index refuses the upload, or shows the text as it stands."
-    fix = "correct the readme; `twine check` tells the lines of one without building it anew"
+    why = "The index refuses the upload, or shows the text without markup."
+    fix = "correct the readme; `twine check` shows the lines of the mistakes"
 
     def check(self, release: Release) -> Iterator[Finding]:
         for file, described in release.described.items():
@@ -106,11 +106,11 @@ class DescriptionUnrendered(ReleaseRule):
 
 
 class DescriptionMissing(ReleaseRule):
-    """There is no long description, or nothing says what kind of text it is."""
+    """The long description is missing, or its content type is."""
 
     code = "W803"
-    why = "The project's page stays empty, or shows markup as text; `twine check --strict` fails for it."
-    fix = "set `readme` under [project]: a file name with a suffix says what kind of text it is"
+    why = "The project's page is empty or shows raw markup, and `twine check --strict` fails."
+    fix = "set `readme` under [project] to a file name; its suffix states the content type"
 
     def check(self, release: Release) -> Iterator[Finding]:
         for file, described in release.described.items():
@@ -119,11 +119,11 @@ class DescriptionMissing(ReleaseRule):
 
 
 class SdistTooLarge(ReleaseRule):
-    """The sdist is larger than what the package index takes from a project that has not asked for more."""
+    """The sdist is larger than the package index's default limit for a file."""
 
     code = "W804"
-    why = "The upload is refused, perhaps after those of the wheels."
-    fix = "leave out what no build needs, or ask the index for a higher limit"
+    why = "The index refuses the upload, perhaps after it has accepted the wheels."
+    fix = "leave out files that no build needs, or ask the index for a higher limit"
 
     def check(self, release: Release) -> Iterator[Finding]:
         limit = pypi_limits().file_size
@@ -135,11 +135,11 @@ class SdistTooLarge(ReleaseRule):
 
 
 class SdistDisagrees(ReleaseRule):
-    """The metadata of the sdist is of another project or version than its file name, or spells it differently."""
+    """The project or version in the sdist's metadata differs from its file name, or is spelled differently."""
 
     code = "W805"
-    why = "The index refuses the file, and installers that take it from elsewhere stop when they have built it."
-    fix = "do not rename an sdist; build it: `python -m build --sdist`"
+    why = "The index refuses the file, and installers that get it elsewhere fail after building it."
+    fix = "build the sdist again instead of renaming it: `python -m build --sdist`"
 
     def check(self, release: Release) -> Iterator[Finding]:
         for sdist in release.sdists:
@@ -153,8 +153,8 @@ class WheelAbsent(ReleaseRule):
     """There is no wheel beside the sdist."""
 
     code = "W806"
-    why = "Whoever installs the project has to compile it, and needs all that it takes."
-    fix = "build them into the same folder: nox -s wheels"
+    why = "Users have to compile the project, and need its compilers and libraries."
+    fix = "build wheels into the same folder: nox -s wheels"
 
     def check(self, release: Release) -> Iterator[Finding]:
         if not any(release.wheels):
@@ -162,11 +162,11 @@ class WheelAbsent(ReleaseRule):
 
 
 class TagDiffers(ReleaseRule):
-    """The tag on the commit is of another version than the files."""
+    """The version of the commit's tag differs from the version of the files."""
 
     code = "W807"
-    why = "Whoever looks up the version in the repository finds other sources than those that were released."
-    fix = "check out the tag of this version, or build the files anew from the commit that is checked out"
+    why = "The tagged sources of the version are not the released sources."
+    fix = "check out the tag of this version, or build the files again from the current commit"
 
     def check(self, release: Release) -> Iterator[Finding]:
         if isinstance(release.checkout, str) or release.checkout.tag_of(release.version, release.tag_format):
@@ -181,8 +181,8 @@ class TagAbsent(ReleaseRule):
 
     code = "W808"
     level = "note"
-    why = "`release` publishes tagged commits only, so that everybody can find the sources of a version."
-    fix = "commit everything and tag it with `git tag`, right before the release"
+    why = "`release` publishes tagged commits only, so that the sources of every version can be found."
+    fix = "commit everything and tag it with `git tag` right before the release"
 
     def check(self, release: Release) -> Iterator[Finding]:
         expected = release.tag_format.format(version=release.version)
@@ -195,12 +195,12 @@ class TagAbsent(ReleaseRule):
 
 
 class NotAsBuilt(ReleaseRule):
-    """The wheel is not the one that was built and tested: its bytes have changed since."""
+    """The wheel has changed since it was built and tested."""
 
     code = "W809"
     level = "warning"
-    why = "What the report says of its tests holds for another file."
-    fix = "build it anew: nox -s wheels"
+    why = "The test results in the report are for a different file."
+    fix = "build it again: nox -s wheels"
 
     def check(self, release: Release) -> Iterator[Finding]:
         made = {build.file: build.sha256 for build in release.builds if build.file}
@@ -210,12 +210,12 @@ class NotAsBuilt(ReleaseRule):
 
 
 class MetadataTooNew(ReleaseRule):
-    """The core metadata have a version that the package index does not take yet."""
+    """The package index does not accept this version of the core metadata yet."""
 
     code = "W810"
     level = "warning"
-    why = "The upload to PyPI or TestPyPI is refused, although the metadata follow a standard."
-    fix = "have the build backend write an older version: by an option (hatchling: core-metadata-version), or pin it"
+    why = "PyPI and TestPyPI refuse the upload, although the metadata follows a standard."
+    fix = "make the build backend write an older version: by an option (hatchling: core-metadata-version), or pin it"
 
     def check(self, release: Release) -> Iterator[Finding]:
         taken = pypi_limits().metadata_versions
@@ -227,11 +227,11 @@ class MetadataTooNew(ReleaseRule):
 
 
 class SparseMember(ReleaseRule):
-    """The sdist has sparse members: files that are stored without their holes."""
+    """The sdist has sparse members: files stored without their holes."""
 
     code = "W811"
-    why = "No standard of sdists knows them, programs unpack them in different ways, and the index refuses the file."
-    fix = "make the sdist with its build backend and not with `tar --sparse`, or with a newer version of the backend"
+    why = "The sdist standard does not allow them, programs unpack them differently, and the index refuses the file."
+    fix = "make the sdist with its build backend instead of `tar --sparse`, or with a newer version of the backend"
 
     def check(self, release: Release) -> Iterator[Finding]:
         for sdist in release.sdists:
@@ -240,11 +240,11 @@ class SparseMember(ReleaseRule):
 
 
 class LicenceNotInside(ReleaseRule):
-    """The sdist lacks a licence file that its metadata name."""
+    """A licence file that the sdist's metadata names is missing."""
 
     code = "W812"
-    why = "The index refuses the file, and whoever passes the sources on has no licence to pass on with them (PEP 639)."
-    fix = "see that the build backend puts every file of license-files into the sdist"
+    why = "The index refuses the file (PEP 639), and redistributors lack the licence text."
+    fix = "make the build backend add every file of license-files to the sdist"
 
     def check(self, release: Release) -> Iterator[Finding]:
         for sdist in release.sdists:
@@ -258,7 +258,7 @@ class LicenceNotInside(ReleaseRule):
 
 
 def _spelled(version: str) -> str:
-    """As a file name has it (PEP 625)."""
+    """The name as it appears in a file name (PEP 625)."""
     try:
         return str(Version(version))
     except InvalidVersion:

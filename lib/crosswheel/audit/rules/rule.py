@@ -1,4 +1,4 @@
-"""What a rule is."""
+"""The base classes of rules."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from crosswheel.model.targets import Target
 
 
 class Worded:
-    """What every rule says of itself: the docstring is the message, `why` the harm, `fix` the way out."""
+    """The texts of a rule: the docstring is the message, `why` the harm to users, `fix` the remedy."""
 
     code: ClassVar[str]
     level: ClassVar[Level] = "error"
@@ -21,14 +21,14 @@ class Worded:
     fix: ClassVar[str]
 
     def finding(self, *, member: str = "", found: str = "", expected: str = "") -> Finding:
-        """The rule's own words with the evidence of one place."""
+        """A finding with the rule's message and the evidence of one place."""
         message = " ".join((inspect.getdoc(type(self)) or "").split())
         return Finding(self.code, self.level, message, member, found, expected, self.fix)
 
 
 class Rule(Worded, ABC):
-    """One thing that can be wrong with a wheel."""
+    """A rule for one wheel: a public base class for own rules."""
 
     @abstractmethod
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
-        """Every place where the wheel breaks the rule; `target` is what it was built for, where that is known."""
+        """Yield a finding for every violation; `target` is the target it was built for, None if unknown."""

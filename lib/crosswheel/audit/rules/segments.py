@@ -1,4 +1,4 @@
-"""2xx: what the binaries want of the memory that they are loaded into."""
+"""2xx: the memory that binaries are loaded into: stack, pages, thread-local storage."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from crosswheel.formats.wheels import Wheel
 from crosswheel.model.job import Finding
 from crosswheel.model.targets import Target
 
-# The largest pages that kernels are configured with, in bytes, where that is more than the 4 KiB of all others.
+# The largest page size of kernels in bytes, for architectures with pages of more than 4 KiB.
 _LARGEST_PAGE = {"EM_AARCH64": 0x10000, "EM_PPC64": 0x10000}
 
-# Where a file without PT_GNU_STACK wants to run code on its stack: glibc's DEFAULT_STACK_PERMS (sysdeps/*/stackinfo.h).
+# Architectures where a missing PT_GNU_STACK means an executable stack: DEFAULT_STACK_PERMS in glibc's
+# sysdeps/*/stackinfo.h.
 _EXECUTABLE_BY_DEFAULT = {"EM_X86_64", "EM_386", "EM_ARM", "EM_S390"}
 
 
 class ExecutableStack(Rule):
-    """A binary wants to run code on its stack."""
+    """A binary requires an executable stack."""
 
     code = "W204"
-    why = "Since glibc 2.41 the import fails: cannot enable executable stack. Before, it weakened the whole process."
+    why = "With glibc 2.41 and later the import fails: cannot enable executable stack. Before, it weakened the process."
     fix = "link with -Wl,-z,noexecstack, and give assembler files a .note.GNU-stack section"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         if not any(policy.libc == "glibc" for policy, _ in wheel.platforms):
-            return  # musl leaves stacks as they are
+            return  # musl ignores PT_GNU_STACK of libraries
         for member, elf in judged(wheel):
             if elf.executable_stack:
                 yield self.finding(member=member, found="PT_GNU_STACK with RWE", expected="RW")
@@ -35,14 +36,12 @@ class ExecutableStack(Rule):
 
 
 class TextRelocations(Rule):
-    """A binary changes its own code while it is loaded."""
+    """A binary has text relocations: the loader changes its code while loading it."""
 
     code = "W205"
     level = "warning"
-    why = (
-        "Systems that forbid memory to be both written and run, such as SELinux's stricter policies, refuse to load it."
-    )
-    fix = "compile everything with -fPIC, assembler files too; -Wl,-z,text makes the linker say which is not"
+    why = "Systems that forbid writable and executable memory, such as strict SELinux policies, refuse to load it."
+    fix = "compile everything with -fPIC, assembler files too; with -Wl,-z,text the linker names the files without it"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         for member, elf in judged(wheel):
@@ -51,7 +50,7 @@ class TextRelocations(Rule):
 
 
 class SmallPages(Rule):
-    """A binary can be loaded only where memory pages are small."""
+    """A binary is aligned for smaller memory pages than the architecture's kernels may have."""
 
     code = "W206"
     why = "Kernels with pages of 64 KiB refuse it: ELF load command alignment not page-aligned."
@@ -64,15 +63,15 @@ class SmallPages(Rule):
 
 
 class StaticTls(Rule):
-    """A library wants thread-local storage that is laid out when the program starts (the model initial-exec)."""
+    """A library uses thread-local storage of the model initial-exec, which is allocated at program start."""
 
     code = "W210"
     level = "note"
     why = (
-        "glibc has a small reserve for libraries that are loaded later, as by an import: cannot allocate memory in "
-        "static TLS block. musl has none and refuses."
+        "glibc reserves little space for libraries loaded later, as by import: cannot allocate memory in static TLS "
+        "block. musl reserves none and refuses."
     )
-    fix = "compile with -ftls-model=global-dynamic; or import it first, or raise glibc.rtld.optional_static_tls"
+    fix = "compile with -ftls-model=global-dynamic; or import it first; or raise glibc.rtld.optional_static_tls"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         for member, elf in judged(wheel):
@@ -80,5 +79,5 @@ class StaticTls(Rule):
                 yield self.finding(
                     member=member,
                     found=f"{elf.static_tls} bytes",
-                    expected="storage that is allotted when it is loaded",
+                    expected="storage that is allocated at load time",
                 )

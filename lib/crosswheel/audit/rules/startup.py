@@ -1,4 +1,4 @@
-"""5xx: code of a wheel that every start of Python runs."""
+"""5xx: code that every start of Python runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from crosswheel.model.job import Finding
 from crosswheel.model.targets import Target
 
 _IMPORT = re.compile(r"import[ \t]")
-_SHOWN = 100  # letters of a line, which may hold a whole program
+_SHOWN = 100  # characters shown of a line, which may contain a whole program
 
 
 class StartupCode(Rule):
@@ -20,19 +20,19 @@ class StartupCode(Rule):
     code = "W515"
     level = "warning"
     why = (
-        "Programs that never import the package run it, and malware hides there. From 3.18 on, .pth files run nothing."
+        "Programs that never import the package run it, and malware uses this. CPython 3.18 ignores code in .pth files."
     )
-    fix = "let users import the package; where it has to be, name a function in a .start file (PEP 829, CPython 3.15)"
+    fix = "let users import the package; if necessary, name a function in a .start file (PEP 829, CPython 3.15)"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
-        """As Lib/site.py of CPython 3.15 reads .pth and .start files: in site-packages itself, not in folders of it."""
+        """Follows Lib/site.py of CPython 3.15, which reads .pth and .start files at the top of site-packages only."""
         for member in wheel.members:
             path = wheel.installed(member)
             if "/" in path or path.startswith(".") or not path.endswith((".pth", ".start")):
                 continue
             text = wheel.text_of(member)
             if text is None:
-                yield self.finding(member=member, found="more than can be read", expected="a few lines")
+                yield self.finding(member=member, found="a file too large to read", expected="a few lines")
                 continue
             for number, line in enumerate(text.splitlines(), start=1):
                 if _runs(line, path):

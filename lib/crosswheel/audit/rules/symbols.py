@@ -1,4 +1,4 @@
-"""4xx, too: import without running. Does every symbol that a binary leaves undefined exist where it will be loaded?"""
+"""4xx: undefined symbols: whether each one exists where the binary will be loaded, without running it."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _PYTHONS_OWN = re.compile(r"_?Py|PY_|GraalPy")
 
 
 class UnresolvedSymbol(Rule):
-    """A binary wants a symbol that neither the C library in the tag has, nor its Python, nor a library in the wheel."""
+    """A binary needs a symbol that the C library in the tag, its Python and the wheel's libraries all lack."""
 
     code = "W405"
-    why = "The import fails: undefined symbol. The linker of an extension does not ask who will have it."
-    fix = "link the library or compile the source file that defines it; a private function may be gone in this Python"
+    why = "The import fails: undefined symbol. The linker of an extension does not check this."
+    fix = "link the library or compile the source file that defines it; this Python may have removed a private function"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         scopes = [_Scope(wheel, policy) for policy in _oldest(wheel)]
@@ -41,10 +41,10 @@ class UnresolvedSymbol(Rule):
 
 @dataclass(frozen=True)
 class _Scope:
-    """Where the dynamic loader looks for a symbol, on a system with this C library.
+    """The scope in which the dynamic loader searches for a symbol, on a system with this C library.
 
-    That is the program with its libraries, then what a binary needs, and what that needs. A wheel may also load one of
-    its libraries for all others (RTLD_GLOBAL), which only running it can tell: what any of its binaries has counts.
+    The scope is the program with its libraries, then the binary's dependencies, breadth first. A wheel may also load
+    one of its libraries globally (RTLD_GLOBAL), which cannot be seen statically: so all of its binaries count.
     """
 
     wheel: Wheel
@@ -53,7 +53,7 @@ class _Scope:
     def missing(self, member: str, elf: Elf) -> list[str]:
         wanted = [symbol.name for symbol in elf.undefined if self._is_open(symbol) and symbol.name not in self._carried]
         outside = [name for name in self._outside(elf) if not is_of_libc(name, self.libc.libc)] if wanted else []
-        # A library that is nowhere has a rule of its own; what it would have, nobody knows.
+        # Another rule reports a missing library; its symbols are unknown.
         if not all(is_listed(library) for library in outside):
             return []
         pythons = _pythons(self.wheel, member)
@@ -62,22 +62,22 @@ class _Scope:
             name
             for name in wanted
             if name not in forbidden
-            and (elf.is_program or not _python_may_have(name, pythons))  # first, as it answers most
+            and (elf.is_program or not _python_may_have(name, pythons))  # first, because most symbols are found there
             and not libc_has(name, self.libc)
             and not any(library_has(library, name) for library in outside)
             and not any(fnmatchcase(name, pattern) for pattern in self._brought)
         ]
 
     def _is_open(self, symbol: Undefined) -> bool:
-        """Other rules ask whether libraries outside have the versions that are wanted of them, and for sanitizers.
+        """Whether the symbol is unresolved; versions of external libraries and sanitizers are left to other rules.
 
-        musl knows no versions: it looks for the name alone.
+        musl has no symbol versions: it searches for the name only.
         """
         bound_outside = self.libc.libc == "glibc" and symbol.version and symbol.library not in self._libraries
         return not (symbol.weak or bound_outside or symbol.name.startswith(SANITIZERS))
 
     def _outside(self, elf: Elf) -> frozenset[str]:
-        """The libraries of the system that are loaded with it."""
+        """The system libraries that are loaded with the binary."""
         seen: set[str] = set()
         waiting = set(elf.needed)
         while waiting:
@@ -99,7 +99,7 @@ class _Scope:
 
     @cached_property
     def _libraries(self) -> Mapping[str, Elf]:
-        """The binaries of the wheel by file name and by soname, either of which the loader goes by."""
+        """The binaries of the wheel by file name and by soname; the loader accepts either."""
         named = {}
         for member, elf in self.wheel.elves.items():
             if isinstance(elf, Elf):
@@ -109,7 +109,7 @@ class _Scope:
 
 
 def _oldest(wheel: Wheel) -> list[Policy]:
-    """Of each C library in the tag, the oldest: `platforms` are sorted."""
+    """The oldest version of each C library in the tags; `platforms` is sorted."""
     found: dict[str, Policy] = {}
     for policy, _ in wheel.platforms:
         found[policy.libc] = min(policy, found.get(policy.libc, policy))
@@ -117,9 +117,9 @@ def _oldest(wheel: Wheel) -> list[Policy]:
 
 
 def _pythons(wheel: Wheel, member: str) -> frozenset[PythonTag]:
-    """The CPythons of which one has to have what the member wants: nobody can say which, if it serves several.
+    """The CPythons that may load the member; one of them must have its symbols.
 
-    Another rule holds an extension against the stable ABI: what any CPython has is its affair.
+    Another rule checks extensions for the stable ABI.
     """
     if wheel.is_abi3 and any(extension.member == member for extension in wheel.extensions):
         return known_pythons()
@@ -141,7 +141,7 @@ def _parsed(text: str) -> frozenset[PythonTag]:
 
 
 def _oldest_of_stable_abi(wheel: Wheel) -> Iterator[PythonTag]:
-    """What is in the stable ABI stays there: the oldest CPython in the tag has the least of it."""
+    """The oldest CPython in the tags; later ones keep everything in the stable ABI."""
     minors = [int(match[1]) for tag in wheel.tags if (match := re.fullmatch(r"cp3(\d+)", tag.interpreter))]
     for abi, free_threaded in (("abi3", False), ("abi3t", True)):
         known = [python.minor for python in known_pythons() if python.free_threaded == free_threaded]
@@ -150,13 +150,13 @@ def _oldest_of_stable_abi(wheel: Wheel) -> Iterator[PythonTag]:
 
 
 def _python_may_have(name: str, pythons: frozenset[PythonTag]) -> bool:
-    if not pythons <= known_pythons() or not pythons:  # PyPy, or a CPython that is too new or too old for us
+    if not pythons <= known_pythons() or not pythons:  # PyPy, or a CPython too new or too old for our tables
         return bool(_PYTHONS_OWN.match(name))
     return any(python_has(name, python) for python in pythons)
 
 
 def _forbidden(promise: Promise, elf: Elf) -> Iterator[str]:
-    """What is there in some builds of a library only, which another rule tells."""
+    """The symbols that the policy forbids; another rule reports them."""
     for library in elf.needed:
         yield from promise.forbidden.get(library, ())
 

@@ -21,17 +21,15 @@ _STABLE_ABI_SINCE = {"abi3": (3, 2), "abi3t": (3, 15)}
 _FIRST_FREE_THREADED = (3, 13)
 _LAST_WITH_OTHER_FLAGS = (3, 7)
 _ENOUGH = 50
-"""No Python has had as many minor versions, nor any of them as many micro versions."""
+"""More than the minor versions of any Python, and the micro versions of any minor version."""
 
 
 class TagsDiffer(Rule):
     """A tag in the file name is not among the tags in the WHEEL file."""
 
     code = "W101"
-    why = (
-        "pip installs by the file name, and `pip check` says by WHEEL that what it installed does not fit the machine."
-    )
-    fix = "rename wheels with `python -m wheel tags` and never by hand"
+    why = "pip installs by the file name, but `pip check` reads WHEEL and reports that the wheel does not fit."
+    fix = "rename wheels with `python -m wheel tags`, never by hand"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         named = frozenset(map(str, wheel.tags))
@@ -42,12 +40,12 @@ class TagsDiffer(Rule):
 
 
 class TagsBeyond(Rule):
-    """The WHEEL file has tags that the file name has not."""
+    """The WHEEL file has tags that the file name lacks."""
 
     code = "W118"
     level = "warning"
-    why = "Tools that name a wheel by its WHEEL file, as `python -m wheel pack` does, make it promise what it did not."
-    fix = "rename wheels with `python -m wheel tags` and never by hand"
+    why = "Tools that derive the file name from WHEEL, such as `python -m wheel pack`, add these tags to it."
+    fix = "rename wheels with `python -m wheel tags`, never by hand"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         named = frozenset(map(str, wheel.tags))
@@ -63,23 +61,23 @@ class RefusedPlatform(Rule):
     """The package index refuses the platform tag."""
 
     code = "W103"
-    why = "linux_* says only where the wheel was built; a tag has to say on which systems the wheel runs."
-    fix = "repair the wheel with auditwheel, which gives it the oldest policy that it keeps"
+    why = "linux_* only states where the wheel was built; the index requires a tag that states where it runs."
+    fix = "repair the wheel with auditwheel, which tags it with the oldest policy that it complies with"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         if nothing_compiled(wheel):
-            return  # nothing that could be repaired; the rule for that says so
+            return  # nothing to repair; the rule for missing binaries reports it
         for platform in _platforms(wheel):
             if not is_accepted(platform):
                 yield self.finding(found=platform, expected="manylinux_X_Y_ARCH or musllinux_X_Y_ARCH")
 
 
 class NotTheTarget(Rule):
-    """No tag of the wheel fits the target it was built for."""
+    """No tag of the wheel matches the target it was built for."""
 
     code = "W104"
-    why = "The users it was built for would not get it, and their pip would build from source instead."
-    fix = "see in the build log which Python and which platform the build backend took"
+    why = "pip on the target does not choose the wheel and builds from source instead."
+    fix = "find in the build log the Python and platform that the build backend used"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         if not target or _was_not_repaired(wheel, target):
@@ -90,12 +88,12 @@ class NotTheTarget(Rule):
 
 
 class UnprovablePlatform(Rule):
-    """The index takes the platform tag, but it makes no promise that can be proved: auditwheel has no such policy."""
+    """The index accepts the platform tag, but auditwheel has no such policy, so compliance cannot be checked."""
 
     code = "W105"
     level = "warning"
-    why = "Which C library and which symbols its users have is not known, so nobody can tell whether the wheel runs."
-    fix = "give the wheel a policy that auditwheel has for the architecture: `auditwheel repair`"
+    why = "The C library and symbols of such systems are unknown, and so is whether the wheel runs there."
+    fix = "give the wheel a policy that auditwheel knows for the architecture: `auditwheel repair`"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         for platform in _platforms(wheel):
@@ -104,12 +102,12 @@ class UnprovablePlatform(Rule):
 
 
 class OtherSystem(Rule):
-    """The wheel is for another system than Linux, and binaries of that system are not looked at."""
+    """The wheel is not for Linux, and binaries of other systems are not checked."""
 
     code = "W106"
     level = "note"
-    why = "Tags, metadata and archive are audited like any other's; its libraries are not."
-    fix = "on macOS `delocate-listdeps --all`, on Windows `delvewheel show` tell more"
+    why = "Tags, metadata and archive were checked; libraries and symbols were not."
+    fix = "check them with `delocate-listdeps --all` on macOS, `delvewheel show` on Windows"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         for platform in _platforms(wheel):
@@ -118,11 +116,11 @@ class OtherSystem(Rule):
 
 
 class ImpossibleTag(Rule):
-    """No Python looks for the Python tag together with the ABI tag."""
+    """No Python supports this combination of Python tag and ABI tag."""
 
     code = "W107"
-    why = "Nobody can install the wheel: installers say that it is not supported, or that there is none."
-    fix = "build it anew with a recent version of the build backend, which asks the Python it runs on for the tag"
+    why = "The wheel cannot be installed: installers report that it is not supported, or find no wheel."
+    fix = "build it again with a recent version of the build backend, which takes the tag from the Python it runs on"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         if not any(_is_possible(tag.interpreter, tag.abi) for tag in wheel.tags):
@@ -133,24 +131,24 @@ class ImpossibleTag(Rule):
 
 
 class IdleTag(Rule):
-    """A part of the compressed tag set means nothing: it stands there twice, or goes with none of the others."""
+    """A part of the compressed tag set has no effect: it is repeated, or matches no other part."""
 
     code = "W108"
     level = "warning"
-    why = "The name promises more than installers will find in it; often one of the parts was meant to be another."
-    fix = "leave out the part, or write the one that was meant: `python -m wheel tags`"
+    why = "The name promises more than installers use; often a part is a typing error."
+    fix = "remove or correct the part: `python -m wheel tags`"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         possible = [tag for tag in wheel.tags if _is_possible(tag.interpreter, tag.abi)]
-        if not possible:  # another rule says so of the whole
+        if not possible:  # another rule reports the whole tag
             return
         useful = {part for tag in possible for part in (tag.interpreter, tag.abi)}
         pythons, abis, platforms = (part.lower().split(".") for part in wheel.tag.split("-"))
         for part in sorted({part for part in (*pythons, *abis) if part not in useful}):
-            yield self.finding(found=part, expected="parts that go together")
+            yield self.finding(found=part, expected="matching parts")
         for parts in (pythons, abis, platforms):
             for part in sorted({part for part in parts if parts.count(part) > 1}):
-                yield self.finding(found=f"{part} twice", expected="every part once")
+                yield self.finding(found=f"{part} twice", expected="each part once")
         for part in sorted(set(platforms) - {"any"}) if "any" in platforms else ():
             yield self.finding(found=f"{part} beside any", expected="either any or platforms")
 
@@ -159,30 +157,30 @@ class ExcludedPython(Rule):
     """Requires-Python excludes every Python in the tag."""
 
     code = "W109"
-    why = "Nobody can install the wheel: whoever has the Python of the tag is told that it is too old or too new."
-    fix = "do not build for Pythons that the project no longer supports, or correct requires-python"
+    why = "The wheel cannot be installed: pip reports that the Python in the tag is too old or too new."
+    fix = "build only for Pythons that the project supports, or correct requires-python"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         required = str(wheel.metadata.get("Requires-Python", ""))
         try:
             allowed = SpecifierSet(required)
-        except InvalidSpecifier:  # the rule for METADATA says so
+        except InvalidSpecifier:  # reported by the rule for METADATA
             return
         served = [_versions(tag) for tag in wheel.tags]
         if all(served) and not any(allowed.contains(version) for versions in served for version in versions):
             yield self.finding(
-                member=f"{wheel.dist_info}/METADATA", found=required, expected=f"what {wheel.tag} serves"
+                member=f"{wheel.dist_info}/METADATA", found=required, expected=f"the Pythons of {wheel.tag}"
             )
 
 
 def would_install(tags: frozenset[Tag], target: Target) -> bool:
-    """Whether the target's own pip, on a machine that is just as old as its policy, takes a wheel of these tags."""
+    """Whether pip on the target, on a machine exactly as old as its policy, accepts a wheel with these tags."""
     platforms = (tag.platform for tag in tags if _keeps(tag.platform, target))
     return not accepted_tags(target, platforms).isdisjoint(tags)
 
 
 def _was_not_repaired(wheel: Wheel, target: Target) -> bool:
-    """Whether it is for the target's architecture, and has no policy only because there is nothing to repair in it."""
+    """Whether the wheel is for the target's architecture, but has no policy because it contains nothing to repair."""
     return nothing_compiled(wheel) and _platforms(wheel) == [f"linux_{target.arch}"]
 
 
@@ -210,7 +208,7 @@ def _keeps(platform: str, target: Target) -> bool:
 
 
 def _is_possible(interpreter: str, abi: str) -> bool:
-    """Whether some Python asks for the two together, as `packaging.tags` says; of other implementations all passes."""
+    """Whether a CPython supports the combination, by `packaging.tags`; True for other implementations."""
     if interpreter.startswith("py"):
         return abi == "none"
     if not interpreter.startswith("cp"):
@@ -227,13 +225,13 @@ def _is_possible(interpreter: str, abi: str) -> bool:
 
 
 def _version(interpreter: str) -> tuple[int, int] | None:
-    """``cp313`` -> 3.13; None for ``cp3`` and ``cp313t``, which are no Python tags of CPython."""
+    """``cp313`` -> 3.13; None for other texts, such as ``cp3`` and ``cp313t``."""
     match = re.fullmatch(r"[a-z]+([23])_?(\d+)", interpreter)
     return (int(match[1]), int(match[2])) if match else None
 
 
 def _versions(tag: Tag) -> list[str]:
-    """Every Python that takes the tag, as exactly as Requires-Python may ask; none for other implementations."""
+    """Every Python version that supports the tag, down to micro versions; none for other implementations."""
     interpreter = tag.interpreter
     version = _version(interpreter) if interpreter.startswith(("py", "cp")) else None
     if version:

@@ -6,9 +6,9 @@ from crosswheel.audit.rules.rule import Worded
 
 
 class Unreadable(Worded):
-    """The file cannot be read to its end as a wheel."""
+    """The file cannot be read completely as a wheel."""
 
-    # Nothing to check: whoever opens the file finds out, or a rule that reads on.
+    # No check here: opening the file reports it, or a rule that reads further.
     code = "W001"
-    why = "Installers refuse it too, or stop half way; and nothing else that is said of it here can be complete."
-    fix = "build or download it again, and compare its size and sha256 with those of the origin"
+    why = "Installers refuse it too, or fail half way; the other findings for this file may be incomplete."
+    fix = "build or download it again, and compare its size and sha256 with the original"

@@ -1,4 +1,4 @@
-"""7xx: the wheels of one release side by side: what no wheel can show alone."""
+"""7xx: the wheels of one release together: problems that no single wheel shows."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from crosswheel.model.job import Finding
 from crosswheel.model.targets import Target
 
 _DESCRIPTION, _ENTRY_POINTS = "Description", "entry_points.txt"
-# What may differ by the version of the build backend or by the platform, and is nothing that an installer reads.
+# Fields that may differ by backend version or platform, and that installers do not read.
 _MAY_DIFFER = {"metadata-version", "dynamic", "platform", "supported-platform"}
 _SHOWN = 60
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What the set rules ask of one wheel: small, so that one process may read it and another judge the set.
+    """The facts of one wheel that set rules need: small enough to pass from a worker process.
 
-    `fields` are the lines of METADATA by the name of their field; `contents` is one hash for all that it installs.
+    `fields` are the lines of METADATA by field name; `contents` is one hash of all installed files.
     """
 
     file: str
@@ -46,9 +46,9 @@ class Entry:
 
 @dataclass(frozen=True)
 class Wheelhouse:
-    """Wheels that lie together; `sdists` by their file names, None where nobody looked for any.
+    """The wheels of a folder; `sdists` has file names, None if sdists were not searched for.
 
-    `targets` are what the wheels were planned for, where that is known.
+    `targets` are the planned targets, empty if unknown.
     """
 
     wheels: tuple[Entry, ...]
@@ -57,7 +57,7 @@ class Wheelhouse:
 
     @cached_property
     def projects(self) -> Mapping[NormalizedName, tuple[Entry, ...]]:
-        """The wheels by project, each in the order of their file names."""
+        """The wheels by project, sorted by file name."""
         projects: dict[NormalizedName, tuple[Entry, ...]] = {}
         for wheel in sorted(self.wheels, key=lambda wheel: wheel.file):
             projects[wheel.name] = (*projects.get(wheel.name, ()), wheel)
@@ -72,7 +72,7 @@ class Wheelhouse:
 
 
 def entry(wheel: Wheel) -> Entry:
-    """Of the members, METADATA, RECORD and entry_points.txt are read and no other.
+    """The entry of a wheel; reads only the members METADATA, RECORD and entry_points.txt.
 
     Raises AuditFailed as `read_wheel` does.
     """
@@ -88,20 +88,20 @@ def entry(wheel: Wheel) -> Entry:
 
 
 class SetRule(Worded, ABC):
-    """One thing that can be wrong with wheels that lie together."""
+    """A rule for the wheels of a folder."""
 
     @abstractmethod
     def check(self, wheelhouse: Wheelhouse) -> Iterator[Finding]:
-        """Every place where the wheelhouse breaks the rule; the member is a file in it."""
+        """Yield a finding for every violation; its member is a file of the wheelhouse."""
 
 
 class VersionsDiffer(SetRule):
-    """Wheels of one project are of several versions."""
+    """The wheels of one project have several versions."""
 
     code = "W701"
     level = "warning"
-    why = "Those of the older version are left over from another run, and an upload of the folder takes them along."
-    fix = "empty the folder before a release, or audit and upload each version by itself"
+    why = "The older wheels are left over from another run, and an upload of the folder includes them."
+    fix = "empty the folder before a release, or audit and upload each version separately"
 
     def check(self, wheelhouse: Wheelhouse) -> Iterator[Finding]:
         for wheels in wheelhouse.projects.values():
@@ -112,12 +112,12 @@ class VersionsDiffer(SetRule):
 
 
 class MetadataDiffers(SetRule):
-    """Wheels of one release differ in their metadata."""
+    """The metadata differs between the wheels of one release."""
 
     code = "W702"
     level = "warning"
-    why = "The index shows the metadata of the first file that is uploaded, and lock files take one wheel's for all."
-    fix = "say what depends on the platform by environment markers, so that every wheel has the same metadata"
+    why = "The index shows the metadata of the first uploaded file, and lock files use one wheel's metadata for all."
+    fix = "use environment markers for platform-dependent requirements, so that all wheels have the same metadata"
 
     def check(self, wheelhouse: Wheelhouse) -> Iterator[Finding]:
         for wheels in wheelhouse.releases:
@@ -125,7 +125,7 @@ class MetadataDiffers(SetRule):
                 yield from self._compare(field, wheels)
 
     def _compare(self, field: str, wheels: tuple[Entry, ...]) -> Iterator[Finding]:
-        """One finding for each value that the fewer wheels have."""
+        """One finding per value that only a minority of the wheels has."""
         values = Counter(wheel.fields.get(field, frozenset()) for wheel in wheels)
         (usual, _), *others = values.most_common()
         for value, count in others:
@@ -142,7 +142,7 @@ class TargetMissing(SetRule):
     """No wheel serves a target of the plan."""
 
     code = "W703"
-    why = "pip on that target builds from the sdist instead, or finds nothing at all."
+    why = "pip on that target builds from the sdist instead, or finds no file."
     fix = "build the wheel: nox -s wheels, with --python and the architecture of the target"
 
     def check(self, wheelhouse: Wheelhouse) -> Iterator[Finding]:
@@ -154,11 +154,11 @@ class TargetMissing(SetRule):
 
 
 class WheelTwice(SetRule):
-    """Two wheels of one release have a tag in common."""
+    """Two wheels of one release share a tag."""
 
     code = "W704"
-    why = "Installers see no difference between them and take either."
-    fix = "delete one, or tell them apart by a build number: `python -m wheel tags --build 1`"
+    why = "Installers cannot distinguish them and choose either."
+    fix = "delete one, or give one a build number: `python -m wheel tags --build 1`"
 
     def check(self, wheelhouse: Wheelhouse) -> Iterator[Finding]:
         for one, other in _pairs(wheelhouse):
@@ -168,11 +168,11 @@ class WheelTwice(SetRule):
 
 
 class Replaced(SetRule):
-    """A wheel is replaced by another with the same tags and a higher build number."""
+    """Another wheel with the same tags and a higher build number replaces this wheel."""
 
     code = "W705"
     level = "warning"
-    why = "Nobody will ever install it: a build number breaks the tie between wheels with the same tags."
+    why = "It is never installed: among wheels with the same tags, installers choose the highest build number."
     fix = "delete the wheel with the lower build number"
 
     def check(self, wheelhouse: Wheelhouse) -> Iterator[Finding]:
@@ -184,12 +184,12 @@ class Replaced(SetRule):
 
 
 class StableAbiCovered(SetRule):
-    """A wheel of the stable ABI is for ordinary CPythons only, and another has the same tags for all CPythons."""
+    """A wheel for the stable ABI of ordinary CPython duplicates a wheel for all CPythons with the same tags."""
 
     code = "W710"
     level = "warning"
-    why = "Installers may take either on an ordinary CPython: the two have to behave the same, and one is enough."
-    fix = "publish the wheel tagged abi3.abi3t alone (PEP 803)"
+    why = "Installers may choose either on an ordinary CPython, so both must behave the same, and one is enough."
+    fix = "publish only the wheel tagged abi3.abi3t (PEP 803)"
 
     def check(self, wheelhouse: Wheelhouse) -> Iterator[Finding]:
         for one, other in _pairs(wheelhouse):
@@ -199,11 +199,11 @@ class StableAbiCovered(SetRule):
 
 
 class SameContents(SetRule):
-    """Two wheels with different tags install the very same files."""
+    """Two wheels with different tags install exactly the same files."""
 
     code = "W706"
     level = "note"
-    why = "One wheel with a compressed tag set would serve both; or one of them was renamed and not built."
+    why = "One wheel with a compressed tag set could replace both; or one of them was renamed instead of built."
     fix = "give one wheel both tags: `python -m wheel tags --platform-tag=+TAG`"
 
     def check(self, wheelhouse: Wheelhouse) -> Iterator[Finding]:
@@ -213,7 +213,7 @@ class SameContents(SetRule):
                 first = seen.setdefault(wheel.contents, wheel)
                 if not first.tags & wheel.tags:
                     yield self.finding(
-                        member=wheel.file, found=f"the files of {first.file}", expected="files of its own"
+                        member=wheel.file, found=f"the files of {first.file}", expected="different files"
                     )
 
 
@@ -222,11 +222,11 @@ class SdistAbsent(SetRule):
 
     code = "W707"
     level = "note"
-    why = "Whoever has a platform without a wheel cannot install the project, and distributions cannot package it."
+    why = "Platforms without a wheel cannot install the project, and Linux distributions cannot package it."
     fix = "make one from the same commit: `python -m build --sdist`"
 
     def check(self, wheelhouse: Wheelhouse) -> Iterator[Finding]:
-        if wheelhouse.sdists is None or _strangers(wheelhouse):  # an sdist of another name may well be the one missing
+        if wheelhouse.sdists is None or _strangers(wheelhouse):  # an sdist with another name may be the missing one
             return
         there = {parsed[0] for sdist in wheelhouse.sdists if (parsed := _parsed(sdist))}
         for name, wheels in wheelhouse.projects.items():
@@ -236,11 +236,11 @@ class SdistAbsent(SetRule):
 
 
 class SdistDiffers(SetRule):
-    """An sdist is of another project or another version than the wheels beside it."""
+    """The project or version of an sdist differs from the wheels beside it."""
 
     code = "W708"
     level = "warning"
-    why = "The wheels were not built from it, and an upload of the folder publishes it with them."
+    why = "The wheels were not built from it, and an upload of the folder publishes both."
     fix = "delete it, or build the wheels from it"
 
     def check(self, wheelhouse: Wheelhouse) -> Iterator[Finding]:
@@ -256,7 +256,7 @@ class SdistMisnamed(SetRule):
     """The file name of an sdist is not normalised."""
 
     code = "W709"
-    why = "The index refuses any name but NAME-VERSION.tar.gz, in lower case and with underscores (PEP 625)."
+    why = "The index accepts only NAME-VERSION.tar.gz, in lower case and with underscores (PEP 625)."
     fix = "build it with a recent version of the build backend: `python -m build --sdist`"
 
     def check(self, wheelhouse: Wheelhouse) -> Iterator[Finding]:
@@ -272,7 +272,7 @@ def _pairs(wheelhouse: Wheelhouse) -> Iterator[tuple[Entry, Entry]]:
 
 
 def _covered(one: Entry, other: Entry) -> Entry | None:
-    """The wheel of the two that is for the stable ABI of ordinary CPythons, where the other is for both stable ABIs.
+    """The wheel of the two with the tag abi3 and the one with abi3.abi3t, if their other tags agree.
 
     cp315-abi3 beside cp315-abi3.abi3t: what a build with an ordinary and one with a free-threaded CPython make.
     """
@@ -300,7 +300,7 @@ def _sdist_name(name: NormalizedName, version: Version) -> str:
 
 
 def _fields(wheel: Wheel) -> dict[str, frozenset[str]]:
-    """Everything that METADATA says, and the entry points: whatever the order, the line ends and the blanks."""
+    """METADATA and the entry points, normalised: order, line ends and spaces do not matter."""
     fields: dict[str, set[str]] = defaultdict(set)
     for field, value in wheel.metadata.items():
         if field.lower() not in _MAY_DIFFER:
@@ -311,7 +311,7 @@ def _fields(wheel: Wheel) -> dict[str, frozenset[str]]:
 
 
 def _plain(field: str, value: str) -> str:
-    """Requirements as `packaging` writes them: build backends quote, space and normalise them each in their way."""
+    """A requirement as `packaging` writes it, because build backends differ in quoting, spaces and names."""
     try:
         if field == "Requires-Dist":
             requirement = Requirement(value)
@@ -323,11 +323,11 @@ def _plain(field: str, value: str) -> str:
 
 
 def _contents(wheel: Wheel) -> str:
-    """Two wheels that differ in their tags alone differ in their dist-info folders alone."""
+    """A hash of all files outside of the dist-info folder, which alone depends on the tags."""
     rows = sorted(f"{row.path},{row.digest}" for row in wheel.record if not row.path.startswith(f"{wheel.dist_info}/"))
     return hashlib.sha256("\n".join(rows).encode()).hexdigest()
 
 
 def _shown(values: frozenset[str]) -> str:
-    """Each on one line, and the long ones by their beginnings."""
+    """The values in one line each; long ones are cut."""
     return "; ".join(value if len(value) <= _SHOWN else f"{value[:_SHOWN]}..." for value in sorted(values)) or "nothing"
