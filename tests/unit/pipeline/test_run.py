@@ -42,7 +42,7 @@ from crosswheel.errors import (
     OutOfMemory,
     TimeLimit,
 )
-from crosswheel.model.job import Event, JobFinished, Note, Outcome, Refusal, Report, StepStarted
+from crosswheel.model.job import Event, JobFinished, Note, Outcome, Refusal, StepStarted
 from crosswheel.model.targets import Target, parse_policy
 from crosswheel.pipeline.run import Run
 from crosswheel.report.tally import tally
