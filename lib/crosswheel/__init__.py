@@ -18,8 +18,8 @@ from __future__ import annotations
 
 import sys
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # as in typing, whose import takes longer than all of this
 if TYPE_CHECKING:
     from crosswheel.commands.audit import AuditReport, audit
     from crosswheel.commands.cache import CacheReport, cache
@@ -78,12 +78,12 @@ _PLACES = {
     "Listener": "model.job",
     "Plan": "commands.plan",
     "Report": "commands.wheels",
-    **{f"{verb.capitalize()}Report": f"commands.{verb}" for verb in __all__ if verb.islower() and verb[0] != "_"},
+    **{name: f"commands.{name.removesuffix('Report').lower()}" for name in __all__ if name[1:].endswith("Report")},
     **{verb: f"commands.{verb}" for verb in __all__ if verb.islower() and verb[0] != "_"},
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     from importlib import import_module
 
     if name not in __all__:

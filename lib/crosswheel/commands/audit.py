@@ -20,7 +20,7 @@ from crosswheel.formats.build_reports import read_lacking
 from crosswheel.formats.distributions import files_in, is_folder
 from crosswheel.formats.sdists import member_names
 from crosswheel.model.config import Config
-from crosswheel.model.job import Artifact, Listener, counted, deaf
+from crosswheel.model.job import Artifact, Listener, counted
 from crosswheel.model.pyproject import project_name
 from crosswheel.model.targets import Target, python_tags
 from crosswheel.pipeline.plan import promised_targets
@@ -69,7 +69,7 @@ def audit(
     wheels: Paths | None = None,
     *,
     project: PathText = ".",
-    listener: Listener = deaf,
+    listener: Listener | None = None,
     **options: Unpack[AuditOptions],
 ) -> AuditReport:
     """Say what is wrong with each wheel and with all of them together; nothing is run, changed or fetched.

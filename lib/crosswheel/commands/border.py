@@ -9,12 +9,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, TextIO
 
-from crosswheel.commands.call import Call, config_for, quiet_libraries
+from crosswheel.commands.call import Call, config_for, quiet_libraries, write_files
 from crosswheel.commands.result import Result
 from crosswheel.errors import explaining
 from crosswheel.model.config import Config
 from crosswheel.report.console import console_for
-from crosswheel.report.document import write_json
 from crosswheel.report.narrator import Narrator
 from crosswheel.system.endings import ending_in_order
 from crosswheel.system.terminal import is_interactive
@@ -62,10 +61,7 @@ def _show(result: Result, config: Config, stream: TextIO) -> None:
 
 
 def _write(result: Result, config: Config) -> None:
-    if config.output.json:
-        write_json(config.output.json, result.document())
-    if config.output.sarif and (sarif := result.sarif()):
-        write_json(config.output.sarif, sarif)
+    write_files(result, config)
     if (page := os.environ.get("GITHUB_STEP_SUMMARY")) and (summary := result.summary()):
         with Path(page).open("a", encoding="utf-8") as file:
             file.write(summary)

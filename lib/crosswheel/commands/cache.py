@@ -16,7 +16,7 @@ from crosswheel.containers.docker_host import DockerHost, connect
 from crosswheel.engines.site import Site
 from crosswheel.errors import EngineUnavailable
 from crosswheel.model.config import Config
-from crosswheel.model.job import Listener, Note, deaf
+from crosswheel.model.job import Listener, Note
 from crosswheel.report.cache import Place, cache_document, cache_text, removed_text
 from crosswheel.report.document import Document
 from crosswheel.system.locks import user_cache
@@ -58,7 +58,7 @@ class CacheReport(Result):
 
 
 @public
-def cache(*, project: PathText = ".", listener: Listener = deaf, **options: Unpack[CacheOptions]) -> CacheReport:
+def cache(*, project: PathText = ".", listener: Listener | None = None, **options: Unpack[CacheOptions]) -> CacheReport:
     """Say what is kept between runs, here and on the Docker host; with trim=True, remove until cache_size is kept.
 
     `project` is the folder whose pyproject.toml counts. `listener` hears nothing yet.

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from crosswheel.commands.result import Result
 from crosswheel.errors import UsageError, explaining
 from crosswheel.model.config import Config
 from crosswheel.model.config_reader import load_config
@@ -17,8 +18,9 @@ from crosswheel.model.job import Listener, deaf
 from crosswheel.model.keywords import keyword_of, parse_keywords
 from crosswheel.model.options import Option, options_for
 from crosswheel.model.verbs import INSTEAD, VERBS
+from crosswheel.report.document import write_json
 
-_Result = TypeVar("_Result")
+_Result = TypeVar("_Result", bound=Result)
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 # Gets a question, and says whether the answer was yes.
@@ -49,12 +51,27 @@ def config_for(verb: str, project: Path, flags: Mapping[str, Any], code: Mapping
 
 
 def from_code(
-    run: Callable[[Call], _Result], verb: str, project: str | os.PathLike[str], listener: Listener, code: Any
+    run: Callable[[Call], _Result],
+    verb: str,
+    project: str | os.PathLike[str],
+    listener: Listener | None,
+    options: Mapping[str, Any],
 ) -> _Result:
-    """What a verb found, called with these keyword arguments. Raises CrosswheelError."""
+    """Run a verb with keyword arguments, and write `json` and `sarif`. Raises CrosswheelError."""
     folder = Path(project)
     with explaining(), quiet_libraries():
-        return run(Call(folder, config_for(verb, folder, {}, code), listener))
+        call = Call(folder, config_for(verb, folder, {}, options), listener or deaf)
+        result = run(call)
+        write_files(result, call.config)
+    return result
+
+
+def write_files(result: Result, config: Config) -> None:
+    """What --json and --sarif ask for. Raises UsageError, DiskFull."""
+    if config.output.json:
+        write_json(config.output.json, result.document())
+    if config.output.sarif and (sarif := result.sarif()):
+        write_json(config.output.sarif, sarif)
 
 
 def rule_codes() -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from crosswheel.commands.result import Result
 from crosswheel.errors import CheckFailed, NotReleasable
 from crosswheel.formats.build_reports import Build, read_builds
 from crosswheel.formats.distributions import Distribution, read_distributions
-from crosswheel.model.job import Artifact, Finding, Listener, deaf
+from crosswheel.model.job import Artifact, Finding, Listener
 from crosswheel.model.pyproject import declared_name
 from crosswheel.report.audit import audit_document, audit_text
 from crosswheel.report.document import Document
@@ -54,7 +54,7 @@ def check(
     wheels: Paths | None = None,
     *,
     project: PathText = ".",
-    listener: Listener = deaf,
+    listener: Listener | None = None,
     **options: Unpack[CheckOptions],
 ) -> CheckReport:
     """Say whether files are fit to be released, each and all together; nothing is run, sent or fetched.

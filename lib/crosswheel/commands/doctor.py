@@ -45,7 +45,9 @@ class DoctorReport(Result):
 
 
 @public
-def doctor(*, project: PathText = ".", listener: Listener = deaf, **options: Unpack[DoctorOptions]) -> DoctorReport:
+def doctor(
+    *, project: PathText = ".", listener: Listener | None = None, **options: Unpack[DoctorOptions]
+) -> DoctorReport:
     """Say what this machine and its Docker hosts can do; with fix=True, mend first what can be mended.
 
     `project` is the folder whose pyproject.toml counts. `listener` is called with events (`crosswheel.model.job`).

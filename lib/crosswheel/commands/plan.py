@@ -55,7 +55,7 @@ def plan(
     source: PathText | None = None,
     *,
     project: PathText = ".",
-    listener: Listener = deaf,
+    listener: Listener | None = None,
     **options: Unpack[PlanOptions],
 ) -> Plan:
     """Say what `wheels` would build, with which engine, and why; builds nothing and downloads no file.

@@ -14,7 +14,7 @@ from crosswheel.containers.docker_host import DockerHost, connect
 from crosswheel.containers.images import Image, ensure_image, find_image, image_arch, pinned_image
 from crosswheel.errors import CrosswheelError
 from crosswheel.model.config import Config
-from crosswheel.model.job import Listener, deaf
+from crosswheel.model.job import Listener
 from crosswheel.model.targets import Architecture, Target, oldest_policy, python_tags
 from crosswheel.report.console import plain_console
 from crosswheel.report.document import SCHEMA, Document
@@ -79,7 +79,7 @@ class PullReport(Result):
 
 
 @public
-def pull(*, project: PathText = ".", listener: Listener = deaf, **options: Unpack[PullOptions]) -> PullReport:
+def pull(*, project: PathText = ".", listener: Listener | None = None, **options: Unpack[PullOptions]) -> PullReport:
     """Fetch the images that wheels are built in, one after the other, and check them; builds nothing.
 
     `project` is the folder whose pyproject.toml counts. `listener` is called with events (`crosswheel.model.job`).

@@ -12,7 +12,7 @@ from crosswheel.commands.result import Result
 from crosswheel.containers.docker_host import connect
 from crosswheel.containers.emulation import Running, probe, survey
 from crosswheel.errors import CannotRun
-from crosswheel.model.job import Listener, Note, deaf
+from crosswheel.model.job import Listener, Note
 from crosswheel.model.targets import Architecture
 from crosswheel.report.document import SCHEMA, Document
 from crosswheel.report.untrusted import one_line
@@ -69,7 +69,7 @@ class RegisterReport(Result):
 
 @public
 def register(
-    *, project: PathText = ".", listener: Listener = deaf, **options: Unpack[RegisterOptions]
+    *, project: PathText = ".", listener: Listener | None = None, **options: Unpack[RegisterOptions]
 ) -> RegisterReport:
     """Make the Docker host run programs of every configured architecture: look, change what is missing, look again.
 

@@ -70,7 +70,7 @@ def release(
     wheels: Paths | None = None,
     *,
     project: PathText = ".",
-    listener: Listener = deaf,
+    listener: Listener | None = None,
     **options: Unpack[ReleaseOptions],
 ) -> ReleaseReport:
     """Check, send and verify a release, from a tagged commit to an index that is proved to serve what was built.

@@ -19,7 +19,7 @@ from crosswheel.engines.site import Site, look_around
 from crosswheel.engines.workspace import Workspace
 from crosswheel.errors import CrosswheelError, NothingToDo, UsageError
 from crosswheel.model.config import Config
-from crosswheel.model.job import Job, LeftOut, Listener, Note, Told, chore, deaf
+from crosswheel.model.job import Job, LeftOut, Listener, Note, Told, chore
 from crosswheel.model.targets import Target
 from crosswheel.pipeline import source as sources
 from crosswheel.pipeline.plan import plan_job
@@ -90,7 +90,7 @@ def shell(
     target: str | None = None,
     *,
     project: PathText = ".",
-    listener: Listener = deaf,
+    listener: Listener | None = None,
     **options: Unpack[ShellOptions],
 ) -> ShellReport:
     """Open a shell where a target's wheel would be built; commands are typed, or read from standard input.

@@ -14,7 +14,7 @@ from crosswheel.commands.check import builds_of
 from crosswheel.commands.result import Result
 from crosswheel.errors import Incomplete
 from crosswheel.formats.distributions import read_distributions
-from crosswheel.model.job import Listener, deaf
+from crosswheel.model.job import Listener
 from crosswheel.release.published import published_files, release_files, version_of
 from crosswheel.release.repositories import find_repository
 from crosswheel.release.status import Made, ReleaseStatus, lacking, last_release, standings
@@ -51,7 +51,7 @@ def status(
     wheels: Paths | None = None,
     *,
     project: PathText = ".",
-    listener: Listener = deaf,
+    listener: Listener | None = None,
     **options: Unpack[StatusOptions],
 ) -> StatusReport:
     """Say how far a release has come, target by target; nothing is run, sent or changed.

@@ -14,7 +14,7 @@ from crosswheel.commands.check import refuse_changed
 from crosswheel.commands.result import Result
 from crosswheel.errors import AuditFailed
 from crosswheel.formats.distributions import Distribution, read_distributions
-from crosswheel.model.job import Listener, deaf
+from crosswheel.model.job import Listener
 from crosswheel.release.comparison import Sent, compare, in_order, refuse_clashes
 from crosswheel.release.published import published_files
 from crosswheel.release.repositories import Repository, find_repository
@@ -48,7 +48,7 @@ def upload(
     wheels: Paths | None = None,
     *,
     project: PathText = ".",
-    listener: Listener = deaf,
+    listener: Listener | None = None,
     **options: Unpack[UploadOptions],
 ) -> UploadReport:
     """Send to an index what it lacks of a release, one file after the other, after an audit of the wheels.

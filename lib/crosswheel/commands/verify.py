@@ -15,7 +15,7 @@ from crosswheel.errors import VerifyFailed
 from crosswheel.formats.distributions import Distribution, read_distributions
 from crosswheel.formats.wheels import Wheel, read_wheel
 from crosswheel.model.config import Config
-from crosswheel.model.job import Listener, deaf
+from crosswheel.model.job import Listener
 from crosswheel.model.targets import Target, oldest_policy
 from crosswheel.pipeline.plan import served_targets
 from crosswheel.release.repositories import Repository, find_repository
@@ -55,7 +55,7 @@ def verify(
     wheels: Paths | None = None,
     *,
     project: PathText = ".",
-    listener: Listener = deaf,
+    listener: Listener | None = None,
     **options: Unpack[VerifyOptions],
 ) -> VerifyReport:
     """Read a release back from an index, and prove that pip takes these files; nothing is sent or installed.

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING
 
 from crosswheel.commands import plan as planning
 from crosswheel.commands.cache import keep_within_limit
-from crosswheel.commands.call import Call, from_code, public, refuse_decided, rule_codes
+from crosswheel.commands.call import (
+    Call,
+    from_code,
+    public,
+    quiet_libraries,
+    refuse_decided,
+    rule_codes,
+    write_files,
+)
 from crosswheel.commands.plan import Plan, expected, plan_for, planned
 from crosswheel.commands.result import Result
 from crosswheel.containers.container import remove_stale
@@ -21,7 +29,15 @@ from crosswheel.containers.images import image_arch
 from crosswheel.engines import ENGINES
 from crosswheel.engines.backend import quieten_backends
 from crosswheel.engines.site import Site, look_around
-from crosswheel.errors import INTERRUPTED, CrosswheelError, MissingTool, NothingToDo, NotReproducible, UsageError
+from crosswheel.errors import (
+    INTERRUPTED,
+    CrosswheelError,
+    MissingTool,
+    NothingToDo,
+    NotReproducible,
+    UsageError,
+    explaining,
+)
 from crosswheel.model import job as model
 from crosswheel.model.config_reader import changed
 from crosswheel.model.job import Interpreter, Job, Listener, Note, Planned, Sdist, chore, deaf
@@ -86,7 +102,7 @@ def wheels(
     source: PathText | Plan | None = None,
     *,
     project: PathText = ".",
-    listener: Listener = deaf,
+    listener: Listener | None = None,
     **options: Unpack[WheelsOptions],
 ) -> Report:
     """Build, repair, audit and test a wheel for every target; wheels, logs and report.json go to the output folder.
@@ -100,7 +116,7 @@ def wheels(
     Raises UsageError for wrong options, NothingToDo for a plan without jobs, SourceError, IndexUnreachable, DiskFull.
     """
     if isinstance(source, Plan):
-        report = from_plan(source, listener, options)
+        report = from_plan(source, listener or deaf, options)
     else:
         report = from_code(run, "wheels", project, listener, {"source": source, **options})
     if report.interrupted:
@@ -113,9 +129,12 @@ def from_plan(plan: Plan, listener: Listener, options: WheelsOptions) -> Report:
     if plan.config is None:
         raise UsageError("this plan has no configuration", hint="crosswheel.plan() makes one that has")
     refuse_decided(options, _DECIDED)
-    code = parse_keywords(options, "wheels", plan.project)
-    config = changed(plan.config, plan.project, code, rule_codes)
-    return run(Call(plan.project, config, listener), plan)
+    with explaining(), quiet_libraries():
+        given = parse_keywords(options, "wheels", plan.project)
+        config = changed(plan.config, plan.project, given, rule_codes)
+        report = run(Call(plan.project, config, listener), plan)
+        write_files(report, config)
+    return report
 
 
 # What jobs are made of; whatever else an option says, the same jobs can be done with it.
