@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from crosswheel.commands.call import Call, config_for, quiet_libraries, write_files
 from crosswheel.commands.result import Result
@@ -17,6 +17,10 @@ from crosswheel.report.console import console_for
 from crosswheel.report.narrator import Narrator
 from crosswheel.system.endings import ending_in_order
 from crosswheel.system.terminal import is_interactive
+
+if TYPE_CHECKING:
+    from crosswheel.audit.rules.rule import Rule
+    from crosswheel.steps import Steps, Work
 
 
 def run_verb(verb: str, project: Path, options: Mapping[str, Any], stream: TextIO, **values: Any) -> int:
@@ -31,20 +35,25 @@ def perform(
     stream: TextIO,
     *,
     code: Mapping[str, Any] | None = None,
+    steps: Steps[Work] | None = None,
+    rules: Iterable[Rule] = (),
 ) -> Result:
     """Do what a verb does, show it on `stream`, write the files that were asked for, and give the result.
 
-    `options` are flags by name; under them, and over pyproject.toml, are keyword arguments from `code`. Raises
-    CrosswheelError for what prevents a result, and after one for what it ends with.
+    `options` are flags by name; under them, and over pyproject.toml, are keyword arguments from `code`. `steps` and
+    `rules` are those of `wheels`. Raises CrosswheelError for what prevents a result, and after one for what it ends
+    with.
     """
     # What commands in a pipe print must not be mixed with what we have to say.
     words = sys.stderr if verb == "shell" and not is_interactive() else stream
     with ending_in_order(), explaining(), quiet_libraries():
         # Only the file of that verb is imported, with what it needs.
         run: Callable[[Call], Result] = import_module(f"crosswheel.commands.{verb}").run
-        config = config_for(verb, project, options, code or {})
+        own = tuple(rules)
+        config = config_for(verb, project, options, code or {}, own)
         with Narrator(words, os.environ) as narrator:
-            result = run(Call(project, config, narrator, narrator.ask if is_interactive() else None))
+            ask = narrator.ask if is_interactive() else None
+            result = run(Call(project, config, narrator, ask, steps, own))
         _show(result, config, words)
     return result
 

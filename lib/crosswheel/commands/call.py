@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from crosswheel.commands.result import Result
 from crosswheel.errors import UsageError, explaining
@@ -19,6 +20,10 @@ from crosswheel.model.keywords import keyword_of, parse_keywords
 from crosswheel.model.options import Option, options_for
 from crosswheel.model.verbs import INSTEAD, VERBS
 from crosswheel.report.document import write_json
+
+if TYPE_CHECKING:
+    from crosswheel.audit.rules.rule import Rule
+    from crosswheel.steps import Steps, Work
 
 _Result = TypeVar("_Result", bound=Result)
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -38,16 +43,22 @@ class Call:
     config: Config
     listener: Listener = deaf
     ask: Ask | None = field(default=None, repr=False)
+    steps: Steps[Work] | None = None
+    """The steps of each job of `wheels`; None: steps.MAKE."""
+    rules: tuple[Rule, ...] = ()
+    """What the audit of `wheels` checks besides its own rules."""
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
     """The environment of the process: the one place where verbs read it, at the moment of the call."""
 
 
-def config_for(verb: str, project: Path, flags: Mapping[str, Any], code: Mapping[str, Any]) -> Config:
+def config_for(
+    verb: str, project: Path, flags: Mapping[str, Any], code: Mapping[str, Any], rules: Iterable[Rule] = ()
+) -> Config:
     """Flags over keyword arguments, over pyproject.toml. Raises UsageError with every mistake in it."""
     given = {**INSTEAD.get(verb, {}), **parse_keywords(code, verb, project)}
     if project != Path() and any(option.name == "source" for option in options_for(verb)):
         given = {"source": str(project), **given}
-    return load_config(project, flags, rule_codes, code=given)
+    return load_config(project, flags, partial(rule_codes, rules), code=given)
 
 
 def from_code(
@@ -56,13 +67,16 @@ def from_code(
     project: str | os.PathLike[str],
     listener: Listener | None,
     options: Mapping[str, Any],
+    *,
+    steps: Steps[Work] | None = None,
+    rules: Iterable[Rule] = (),
 ) -> _Result:
     """Run a verb with keyword arguments, and write `json` and `sarif`. Raises CrosswheelError."""
-    folder = Path(project)
+    folder, own = Path(project), tuple(rules)
     with explaining(), quiet_libraries():
-        call = Call(folder, config_for(verb, folder, {}, options), listener or deaf)
-        result = run(call)
-        write_files(result, call.config)
+        config = config_for(verb, folder, {}, options, own)
+        result = run(Call(folder, config, listener or deaf, steps=steps, rules=own))
+        write_files(result, config)
     return result
 
 
@@ -74,10 +88,11 @@ def write_files(result: Result, config: Config) -> None:
         write_json(config.output.sarif, sarif)
 
 
-def rule_codes() -> tuple[str, ...]:
+def rule_codes(rules: Iterable[Rule] = ()) -> tuple[str, ...]:
+    """Those that `ignore` may name: `rules` are the caller's own."""
     from crosswheel.audit.rules import ALL_RULES
 
-    return tuple(rule.code for rule in ALL_RULES)
+    return tuple(rule.code for rule in (*ALL_RULES, *rules))
 
 
 @contextmanager

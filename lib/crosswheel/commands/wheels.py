@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from crosswheel.audit.rules.rule import Rule
 from crosswheel.commands import plan as planning
 from crosswheel.commands.cache import keep_within_limit
 from crosswheel.commands.call import (
@@ -40,7 +42,7 @@ from crosswheel.errors import (
 )
 from crosswheel.model import job as model
 from crosswheel.model.config_reader import changed
-from crosswheel.model.job import Interpreter, Job, Listener, Note, Planned, Sdist, chore, deaf
+from crosswheel.model.job import Interpreter, Job, Listener, Note, Outcome, Planned, Sdist, chore, deaf
 from crosswheel.model.keywords import parse_keywords
 from crosswheel.model.targets import PythonTag
 from crosswheel.pipeline import source as sources
@@ -49,6 +51,7 @@ from crosswheel.report.document import Document, plan_document, report_document,
 from crosswheel.report.markdown import report_markdown
 from crosswheel.report.run import plan_text, summary_text
 from crosswheel.report.wording import count_text
+from crosswheel.steps import MAKE, Composition, Steps, Work
 from crosswheel.steps.journal import journal_of
 from crosswheel.steps.wheelhouse import keep
 from crosswheel.system.interpreters import fetch_interpreter
@@ -103,6 +106,8 @@ def wheels(
     *,
     project: PathText = ".",
     listener: Listener | None = None,
+    steps: Steps[Work] | None = None,
+    rules: Iterable[Rule] = (),
     **options: Unpack[WheelsOptions],
 ) -> Report:
     """Build, repair, audit and test a wheel for every target; wheels, logs and report.json go to the output folder.
@@ -110,29 +115,33 @@ def wheels(
     `source` is a Plan, a folder, an sdist file, or NAME or NAME==VERSION from the index; default: the project. With a
     Plan, its jobs are done with its configuration, and further options may change what it has not decided. `project`
     is the folder whose pyproject.toml counts. `listener` is called with events (`crosswheel.model.job`), in threads.
+    `steps` are those of each job, such as steps.MAKE.after("repair", sign); `rules` are checked beside the audit's own.
 
     Returns a Report: `.wheels` (files that passed, each usable as a path), `.outcomes` (one for each job), `.ok`,
     `.exit_code`, `.document()` (report.json); str() is the summary. A job that fails is an outcome with a failure.
     Raises UsageError for wrong options, NothingToDo for a plan without jobs, SourceError, IndexUnreachable, DiskFull.
     """
     if isinstance(source, Plan):
-        report = from_plan(source, listener or deaf, options)
+        report = from_plan(source, listener or deaf, options, steps, tuple(rules))
     else:
-        report = from_code(run, "wheels", project, listener, {"source": source, **options})
+        given = {"source": source, **options}
+        report = from_code(run, "wheels", project, listener, given, steps=steps, rules=rules)
     if report.interrupted:
         raise KeyboardInterrupt
     return report
 
 
-def from_plan(plan: Plan, listener: Listener, options: WheelsOptions) -> Report:
+def from_plan(
+    plan: Plan, listener: Listener, options: WheelsOptions, steps: Steps[Work] | None, rules: tuple[Rule, ...]
+) -> Report:
     """Carry out a plan that was made before."""
     if plan.config is None:
         raise UsageError("this plan has no configuration", hint="crosswheel.plan() makes one that has")
     refuse_decided(options, _DECIDED)
     with explaining(), quiet_libraries():
         given = parse_keywords(options, "wheels", plan.project)
-        config = changed(plan.config, plan.project, given, rule_codes)
-        report = run(Call(plan.project, config, listener), plan)
+        config = changed(plan.config, plan.project, given, partial(rule_codes, rules))
+        report = run(Call(plan.project, config, listener, steps=steps, rules=rules), plan)
         write_files(report, config)
     return report
 
@@ -150,8 +159,8 @@ def run(call: Call, plan: Plan | None = None) -> Report:
     check_temporary_folder()
     conceal()
     quieten_backends()
-    started, clock = time.time(), time.monotonic()
     with temporary_folder() as folder, ExitStack() as stack:
+        started, clock = time.time(), time.monotonic()
         site = look_around(config, listener)
         stack.enter_context(at_work(site.host.cache))
         clear_abandoned()
@@ -172,19 +181,25 @@ def run(call: Call, plan: Plan | None = None) -> Report:
         config.output.folder.mkdir(parents=True, exist_ok=True)
         if sdist.path.resolve().is_relative_to(Path(folder).resolve()):
             keep(sdist.path, config.output.folder)  # made here and now: a release is to have the one wheels came from
-        listener(Planned(plan))
-        jobs = Run(plan, sdist, site, journal_of(sdist.name, site.host, listener))
-        interrupted = False
-        try:
-            jobs.execute()
-        except KeyboardInterrupt:
-            interrupted = True
-        report = Report(plan, jobs.results, sdist, started, time.monotonic() - clock, interrupted)
+        outcomes, interrupted = _carry_out(plan, sdist, site, call)
+        report = Report(plan, outcomes, sdist, started, time.monotonic() - clock, interrupted)
         if not interrupted:
             keep_within_limit(site, listener)
     # First: the terminal of a run that was ended by SIGHUP is no more.
     write_json(config.output.folder / "report.json", report.document())
     return report
+
+
+def _carry_out(plan: Plan, sdist: Sdist, site: Site, call: Call) -> tuple[tuple[Outcome, ...], bool]:
+    """How every job ended, and whether Ctrl-C ended them."""
+    call.listener(Planned(plan))
+    composition = Composition(call.steps or MAKE, call.rules)
+    jobs = Run(plan, sdist, site, journal_of(sdist.name, site.host, call.listener), composition)
+    try:
+        jobs.execute()
+    except KeyboardInterrupt:
+        return jobs.results, True
+    return jobs.results, False
 
 
 def _check_output(folder: Path) -> None:

@@ -265,7 +265,7 @@ def test_what_was_audited_is_what_is_sent(
         tiny_wheel(tmp_path / "wheelhouse", tag=WHEELS[0].removeprefix("tiny-1.0-").removesuffix(".whl"))
         return audit_files(files, {}, 1)
 
-    monkeypatch.setattr("crosswheel.commands.upload.audit_files", changed)
+    monkeypatch.setattr("crosswheel.commands.audit.audit_files", changed)
     with pytest.raises(CheckFailed, match=f"^{WHEELS[0]} has changed since it was looked at first"):
         run(tmp_path, server)
     assert server.sent == []
