@@ -6,13 +6,14 @@ wherever that was, is finished by the next.
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from crosswheel.commands.call import Call, from_code, public
 from crosswheel.commands.check import builds_of, checked
@@ -33,6 +34,7 @@ from crosswheel.report.document import Document
 from crosswheel.report.manifest import manifest_document, manifest_markdown, write_manifest
 from crosswheel.report.release import question_text
 from crosswheel.report.wording import count_text
+from crosswheel.steps.sequence import Steps, name_of, step
 from crosswheel.system.git import Checkout, read_checkout, releasable_tag
 from crosswheel.system.package_index import read_pip_settings
 from crosswheel.system.process import Processes
@@ -71,23 +73,25 @@ def release(
     *,
     project: PathText = ".",
     listener: Listener | None = None,
+    steps: Steps[ReleaseWork] | None = None,
     **options: Unpack[ReleaseOptions],
 ) -> ReleaseReport:
     """Check, send and verify a release, from a tagged commit to an index that is proved to serve what was built.
 
     `wheels` are wheels, sdists and folders of them; default: the output folder. `project` is the folder whose git tag,
     changelog and pyproject.toml count. `listener` is called with events (`crosswheel.model.job`): each stage before it
-    runs, and what came out. From code nobody is asked: either yes=True or dry_run=True must be given.
+    runs, and what came out. `steps` are those of the release, such as RELEASE.after("verify", announce), with RELEASE
+    from crosswheel.commands.release. From code nobody is asked: either yes=True or dry_run=True must be given.
 
     Returns a ReleaseReport: `.files`, `.manifest`, `.ok`, `.exit_code`, `.document()` (release.json). Called again, it
     goes on where it stopped.
     Raises UsageError for wrong options; NotReleasable, CheckFailed, FileClash, NoCredentials before anything is sent;
     then UploadFailed, IndexUnreachable and VerifyFailed.
     """
-    return from_code(run, "release", project, listener, {"wheels": wheels, **options})
+    return from_code(partial(run, steps=steps), "release", project, listener, {"wheels": wheels, **options})
 
 
-def run(call: Call) -> ReleaseReport:
+def run(call: Call, steps: Steps[ReleaseWork] | None = None) -> ReleaseReport:
     """Stage by stage, each told before it runs; with --dry-run indexes are asked, and nothing is sent."""
     config = call.config
     if not (config.release.yes or config.output.dry_run or call.ask):
@@ -97,15 +101,21 @@ def run(call: Call) -> ReleaseReport:
         )
     # A dry run leaves nothing behind, not even a lock.
     with nullcontext() if config.output.dry_run else _alone(config):
-        work = _begin(call)
-        steps = [step for step in RELEASE if work.staging or not step.rehearses]
-        for number, step in enumerate(steps, start=1):
-            call.listener(Stage(step.name, step.aim(work), number, len(steps)))
-            if config.output.dry_run and step.after_sending:
-                call.listener(Fact("skipped: a dry run sends nothing", holds=False))
-            else:
-                work = step.run(work)
+        work = fold(RELEASE if steps is None else steps, _begin(call))
     return ReleaseReport(work.files, work.manifest)
+
+
+def fold(steps: Steps[ReleaseWork], work: ReleaseWork) -> ReleaseWork:
+    """Carry a release through its steps: the first that raises is the last."""
+    call = work.call
+    pairs = [(one, aim) for one in steps if not (aim := aim_of(one)).rehearses or work.staging]
+    for number, (run_step, aim) in enumerate(pairs, start=1):
+        call.listener(Stage(aim.name, aim.text(work), number, len(pairs)))
+        if call.config.output.dry_run and aim.after_sending:
+            call.listener(Fact("skipped: a dry run sends nothing", holds=False))
+        else:
+            work = run_step(work)
+    return work
 
 
 @contextmanager
@@ -138,6 +148,8 @@ class ReleaseWork:
     checkout: Checkout | None = None
     tag: str = ""
     entry: Entry | None = None
+    checked: bool = False
+    """Whether its files are fit to be released: others are not sent."""
     verifications: tuple[Verification, ...] = ()
     manifest: Manifest | None = None
 
@@ -152,17 +164,40 @@ class ReleaseWork:
 
 
 @dataclass(frozen=True)
-class ReleaseStep:
-    """What is done, and in `aim` what holds then. It raises what is wrong, and no other step begins.
+class Aim:
+    """What is shown of a step before it runs, and whether it is a step of this release at all.
 
-    `rehearses` is what only a release with a staging index does; `after_sending` what a dry run leaves out.
+    `text` says what holds then. `rehearses`: only with a staging index. `after_sending`: not in a dry run.
     """
 
     name: str
-    aim: Callable[[ReleaseWork], str]
-    run: Callable[[ReleaseWork], ReleaseWork]
+    text: Callable[[ReleaseWork], str]
     rehearses: bool = False
     after_sending: bool = False
+
+
+_AIM = "__crosswheel_aim__"
+_Step: TypeAlias = Callable[[ReleaseWork], ReleaseWork]
+
+
+def stage(
+    aim: Callable[[ReleaseWork], str], *, name: str = "", rehearses: bool = False, after_sending: bool = False
+) -> Callable[[_Step], _Step]:
+    """Decorate a step of a release. A step without this has the aim of its docstring, and no part in a dry run."""
+
+    def decorate(function: _Step) -> _Step:
+        shown = name or function.__name__
+        setattr(function, _AIM, Aim(shown, aim, rehearses, after_sending))
+        return step(name=f"{shown}-staging" if rehearses else shown)(function)
+
+    return decorate
+
+
+def aim_of(function: _Step) -> Aim:
+    """Of a step that says nothing of itself, its name and the first line of its docstring."""
+    text = (inspect.getdoc(function) or "").partition("\n")[0]
+    aim: Aim = getattr(function, _AIM, Aim(name_of(function), lambda _work: text, after_sending=True))
+    return aim
 
 
 def _begin(call: Call) -> ReleaseWork:
@@ -178,6 +213,7 @@ def _begin(call: Call) -> ReleaseWork:
     return ReleaseWork(call, files, repository, staging)
 
 
+@stage(lambda work: f"working tree clean, tagged {_tag(work)}")
 def commit(work: ReleaseWork) -> ReleaseWork:
     call = work.call
     # What is released, and the locks beside it, belong to no commit; what else lies there may.
@@ -189,20 +225,23 @@ def commit(work: ReleaseWork) -> ReleaseWork:
     return replace(work, checkout=checkout, tag=tag)
 
 
+@stage(lambda work: f"an entry for {work.files[0].version}")
 def changelog(work: ReleaseWork) -> ReleaseWork:
     entry = read_entry(work.call.project, work.files[0].version, work.call.config.release.changelog)
     work.call.listener(Fact(f"{entry.path.name}: {entry.title}"))
     return replace(work, entry=entry)
 
 
+@stage(lambda work: f"{work.count} fit to be released")
 def check(work: ReleaseWork) -> ReleaseWork:
     report = checked(work.files, work.call)
     work.call.listener(Told(report))
     if errors := sum(finding.is_error for finding in report.findings):
         raise CheckFailed(f"{count_text(errors, 'error')} in these files", hint="mend them; crosswheel check")
-    return work
+    return replace(work, checked=True)
 
 
+@stage(lambda work: _lacks(work.staging, work), name="upload", rehearses=True)
 def upload_to_staging(work: ReleaseWork) -> ReleaseWork:
     assert work.staging  # noqa: S101
     # Nothing is sent anywhere that could not be released.
@@ -212,11 +251,14 @@ def upload_to_staging(work: ReleaseWork) -> ReleaseWork:
     return _upload(work, work.staging)
 
 
+@stage(lambda work: _lacks(work.repository, work))
 def upload(work: ReleaseWork) -> ReleaseWork:
     return _upload(work, work.repository)
 
 
 def _upload(work: ReleaseWork, repository: Repository) -> ReleaseWork:
+    if not work.checked:
+        raise CheckFailed("nothing was sent: no step has checked these files", hint="do not take out 'check'")
     call, began = work.call, time.monotonic()
     dry_run = call.config.output.dry_run
     sent = Sent(missing(repository, work.files))
@@ -237,11 +279,13 @@ def _ask(work: ReleaseWork, count: int) -> None:
         raise CrosswheelError(f"stopped before anything was sent to {work.repository.name}", hint=hint)
 
 
+@stage(lambda work: _serves(work.staging), name="verify", rehearses=True, after_sending=True)
 def verify_staging(work: ReleaseWork) -> ReleaseWork:
     assert work.staging  # noqa: S101
     return _verify(work, work.staging)
 
 
+@stage(lambda work: _serves(work.repository), after_sending=True)
 def verify(work: ReleaseWork) -> ReleaseWork:
     return _verify(work, work.repository)
 
@@ -255,6 +299,7 @@ def _verify(work: ReleaseWork, repository: Repository) -> ReleaseWork:
     return replace(work, verifications=(*work.verifications, report.found))
 
 
+@stage(lambda work: f"release.json and release.md in {work.folder}", after_sending=True)
 def manifest(work: ReleaseWork) -> ReleaseWork:
     assert work.checkout  # noqa: S101
     assert work.entry  # noqa: S101
@@ -286,13 +331,7 @@ def _tag(work: ReleaseWork) -> str:
     return work.call.config.release.tag_format.format(version=work.files[0].version)
 
 
-RELEASE = (
-    ReleaseStep("commit", lambda work: f"working tree clean, tagged {_tag(work)}", commit),
-    ReleaseStep("changelog", lambda work: f"an entry for {work.files[0].version}", changelog),
-    ReleaseStep("check", lambda work: f"{work.count} fit to be released", check),
-    ReleaseStep("upload", lambda work: _lacks(work.staging, work), upload_to_staging, rehearses=True),
-    ReleaseStep("verify", lambda work: _serves(work.staging), verify_staging, rehearses=True, after_sending=True),
-    ReleaseStep("upload", lambda work: _lacks(work.repository, work), upload),
-    ReleaseStep("verify", lambda work: _serves(work.repository), verify, after_sending=True),
-    ReleaseStep("manifest", lambda work: f"release.json and release.md in {work.folder}", manifest, after_sending=True),
+RELEASE: Steps[ReleaseWork] = Steps(
+    (commit, changelog, check, upload_to_staging, verify_staging, upload, verify, manifest)
 )
+"""From a tagged commit to an index that serves what was built. Without a staging index, two steps are left out."""

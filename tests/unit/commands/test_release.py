@@ -6,6 +6,7 @@ import importlib
 import io
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -15,7 +16,10 @@ import pytest
 
 from crosswheel.commands import border, run_verb
 from crosswheel.commands import release as command
+from crosswheel.commands.release import ReleaseWork, fold
 from crosswheel.errors import CheckFailed, NothingToDo, NotReleasable, UsageError
+from crosswheel.model.job import Event, Fact, Stage
+from crosswheel.steps import Steps
 from crosswheel.testing import tiny_wheel
 from tiny_projects import tar_of
 
@@ -92,6 +96,34 @@ def test_one_error_and_several_are_told_in_grammar(monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(command, "checked", lambda *_, findings=findings: Mock(findings=findings))
         with pytest.raises(CheckFailed, match=f"^{said}\n"):
             command.check(Mock())
+
+
+def folded(steps: Steps[ReleaseWork], events: list[Event], **config: Any) -> ReleaseWork:
+    """A release whose files and indexes nobody has looked at."""
+    given = Mock(**{"config.output.dry_run": False, **config}, listener=events.append)
+    return fold(steps, ReleaseWork(given, (Mock(version="1.0"),), Mock(), None))
+
+
+def test_own_steps_run_where_they_were_put_and_not_in_a_dry_run() -> None:
+    def announce(work: ReleaseWork) -> ReleaseWork:
+        """Tell everybody."""
+        return replace(work, tag="told")
+
+    steps = Steps((announce,))
+    events: list[Event] = []
+    assert folded(steps, events).tag == "told"
+    assert events == [Stage("announce", "Tell everybody.", 1, 1)]
+    assert folded(steps, events, **{"config.output.dry_run": True}).tag == ""
+    assert events[-1] == Fact("skipped: a dry run sends nothing", holds=False)
+    assert command.RELEASE.after("verify", announce).names.index("announce") == 7
+
+
+def test_what_no_step_has_checked_is_not_sent() -> None:
+    assert command.RELEASE.without("check").names == (
+        "commit", "changelog", "upload-staging", "verify-staging", "upload", "verify", "manifest",
+    )  # fmt: skip
+    with pytest.raises(CheckFailed, match="no step has checked these files"):
+        folded(Steps((command.upload,)), [])
 
 
 def test_the_functions_of_the_page_are_there() -> None:

@@ -38,6 +38,7 @@ from crosswheel.errors import (
 )
 from crosswheel.formats.distributions import Distribution, read_distributions
 from crosswheel.model.job import Event, Note, Transfer, deaf
+from crosswheel.release import attestations
 from crosswheel.release.comparison import compare, in_order
 from crosswheel.release.delivery import _reason
 from crosswheel.release.published import PublishedFile, published_files
@@ -468,7 +469,7 @@ def pypi(server: UploadServer, monkeypatch: pytest.MonkeyPatch) -> Repository:
     """The server in the role of PyPI, which a CI service gives an identity for."""
     monkeypatch.setattr("twine.utils.DEFAULT_REPOSITORY", server.url)
     monkeypatch.setattr("twine.auth.detect_credential", lambda audience: f"identity for {audience}")
-    monkeypatch.setattr("crosswheel.release.attestations.find_spec", lambda _name: None)
+    monkeypatch.setattr(attestations, "find_spec", lambda _name: None)
     return replace(repository_of(server, ""), username="__token__")
 
 
