@@ -75,13 +75,15 @@ def schema_text() -> str:
 
 
 def keyword_types() -> str:
-    return _TYPES_HEAD + "".join(map(_class, VERBS))
+    by_verb = {verb: [row for row in options_for(verb) if row.name != VERBS[verb].positional] for verb in VERBS}
+    # Where own rules can be given, `rules` means these.
+    by_verb["all"] = [option for option in options().values() if option.name != "rules"]
+    return _TYPES_HEAD + "".join(_class(f"{name.capitalize()}Options", rows) for name, rows in by_verb.items())
 
 
-def _class(verb: str) -> str:
-    rows = [option for option in options_for(verb) if option.name != VERBS[verb].positional]
+def _class(name: str, rows: list[Option]) -> str:
     fields = "".join(f"    {keyword_of(option)}: {_type(option)} | None\n" for option in rows)
-    return f"\n\nclass {verb.capitalize()}Options(TypedDict, total=False):\n{fields}"
+    return f"\n\nclass {name}(TypedDict, total=False):\n{fields}"
 
 
 def _type(option: Option) -> str:

@@ -8,94 +8,124 @@ from crosswheel import sessions
 sessions.add()
 
 Options come from three places: flags after `--` win over keyword arguments here, and these over [tool.crosswheel] in
-pyproject.toml. All sessions carry the nox tag `crosswheel`; none of them runs unless it is named.
+pyproject.toml. All sessions carry the nox tag `crosswheel`; none of them runs unless it is named. docs/compose.md has
+recipes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crosswheel.model.verbs import VERBS
 
 if TYPE_CHECKING:
     import nox
     from nox._decorators import Func
+    from typing_extensions import Unpack
+
+    from crosswheel.commands.result import Result
+    from crosswheel.commands.wheels import Report
+    from crosswheel.model.keyword_types import AllOptions, PathText, WheelsOptions
 
 # Written out, for the architectures' table is not read before it is needed; a test holds the two together.
 ARCHITECTURES = ("aarch64", "x86_64", "armv7l", "i686", "ppc64le", "s390x", "riscv64")
 TAG = "crosswheel"
 
 
-def add(*, only: Iterable[str] = (), prefix: str = "", **options: Any) -> None:
+def add(
+    *,
+    only: Iterable[str] = (),
+    prefix: str = "",
+    project: PathText = ".",
+    **options: Unpack[AllOptions],
+) -> None:
     """Make a session for each verb, and `wheels-<arch>` for each architecture.
 
     `only` names the sessions to make, as `nox -l` shows them without the prefix; empty: all. `prefix` is put before
-    each name. `options` are the options of docs/options.md, with underscores; each session hears those of its verb.
+    each name. `project` is the folder whose pyproject.toml counts, relative to the noxfile. `options` are those of
+    docs/options.md, with underscores; each session uses those of its verb.
 
-    Call it below the noxfile's own sessions. Raises UsageError where the noxfile already has a session of one of the
-    names, and where `only` has an unknown name. A session that is defined further below replaces the one made here:
-    nox gives a FutureWarning then (a nox older than 2025.10 says nothing).
+    Call it below the noxfile's own sessions. Raises UsageError if the noxfile already has a session of one of the
+    names, or if `only` has an unknown name. A session that is defined further below replaces the one made here: nox
+    gives a FutureWarning then, and its older releases (2025.2.9) say nothing.
     """
-    architectures = {f"wheels-{arch}": arch for arch in ARCHITECTURES}
-    names = tuple(only) or (*VERBS, *architectures)
-    _refuse_unknown(names, (*VERBS, *architectures))
+    names = tuple(only) or _NAMES
+    _refuse_unknown(names)
     _refuse_taken([f"{prefix}{name}" for name in names], 'sessions.add(prefix="cw-"), or only=[...] with other names')
     for name in names:
-        if name in VERBS:
-            _make(f"{prefix}{name}", name, VERBS[name].text, options)
-        else:
-            _make_wheels(f"{prefix}{name}", (architectures[name],), options)
+        verb, arch = (name, ()) if name in VERBS else ("wheels", (name.removeprefix("wheels-"),))
+        _make(f"{prefix}{name}", _Run(verb, Path(project), options, arch))
 
 
-def wheels(*arch: str, name: str = "", **options: Any) -> Func:
-    """Make one session that builds wheels for the architectures, and return it as `nox.session` would.
+def wheels(
+    *architectures: str,
+    name: str = "",
+    project: PathText = ".",
+    source: PathText | None = None,
+    before: Callable[[nox.Session], object] | None = None,
+    after: Callable[[nox.Session, Report], object] | None = None,
+    **options: Unpack[WheelsOptions],
+) -> Func:
+    """Make one session that builds wheels for these architectures, and return it as `nox.session` does.
 
-    Without `name`, it is called `wheels-<arch>`, or `wheels` where no architecture is given: then it builds for those
-    that are configured. `options` are those of the verb `wheels`, with underscores. The parameters of a
-    `nox.parametrize` around the session are options, too.
+    Without `name` it is called `wheels-<arch>`; without an architecture it is called `wheels` and builds for the
+    configured ones. `project` is the folder whose pyproject.toml counts, relative to the noxfile; `source` is what to
+    build, if that is not the project. `options` are those of the verb `wheels`, with underscores. `nox.parametrize` can
+    be put around the session: parameters are options, too.
 
-    Raises UsageError where the noxfile already has a session of that name.
+    `before` is called with the session first. `after` is called with the session and the Report as soon as there is
+    one, before the session fails for what the report says (`report.ok`); not after --dry-run or Ctrl-C.
+
+    Raises UsageError if the noxfile already has a session of that name.
     """
-    name = name or "-".join(("wheels", *arch))
+    name = name or "-".join(("wheels", *architectures))
     _refuse_taken([name], 'sessions.wheels(..., name="another-name")')
-    return _make_wheels(name, arch, options)
+    return _make(name, _Run("wheels", Path(project), {"source": source, **options}, architectures, before, after))
 
 
-def _make_wheels(name: str, arch: tuple[str, ...], options: Mapping[str, Any]) -> Func:
-    text = f"Build, repair, audit and test wheels for {', '.join(arch)}." if arch else VERBS["wheels"].text
-    return _make(name, "wheels", text, options, {"arch": list(arch)} if arch else {})
+_NAMES = (*VERBS, *(f"wheels-{arch}" for arch in ARCHITECTURES))
 
 
-def _make(name: str, verb: str, text: str, options: Mapping[str, Any], fixed: Mapping[str, Any] | None = None) -> Func:
-    """The session; `fixed` options are in its name, and no flag may say otherwise."""
+class _Run(NamedTuple):
+    """What a session does; `arch` is in its name, and no flag may say otherwise."""
+
+    verb: str
+    project: Path
+    options: Mapping[str, Any]
+    arch: tuple[str, ...] = ()
+    before: Callable[[nox.Session], object] | None = None
+    after: Callable[[nox.Session, Report], object] | None = None
+
+
+def _make(name: str, run: _Run) -> Func:
     import nox
 
     def session(session: nox.Session, **parameters: Any) -> None:
-        _run(session, verb, {**options, **parameters}, fixed or {})
+        _perform(session, run._replace(options={**run.options, **parameters}))
 
-    session.__doc__ = text
+    verb, arch = VERBS[run.verb], run.arch
+    session.__doc__ = f"Build, repair, audit and test wheels for {', '.join(arch)}." if arch else verb.text
     # Steps run in nox's own process: they need no environment besides the noxfile's.
     return nox.session(name=name, default=False, venv_backend="none", tags=[TAG])(session)
 
 
-def _refuse_unknown(names: Iterable[str], known: tuple[str, ...]) -> None:
-    unknown = [name for name in names if name not in known]
-    if unknown:
+def _refuse_unknown(names: Iterable[str]) -> None:
+    if unknown := [name for name in names if name not in _NAMES]:
         from crosswheel.errors import UsageError
         from crosswheel.model.targets import did_you_mean
 
-        mistakes = [f"only: there is no session {name!r} to make{did_you_mean(name, known)}" for name in unknown]
-        raise UsageError(mistakes, hint=f"names from: {', '.join(known)}")
+        mistakes = [f"only: there is no session {name!r} to make{did_you_mean(name, _NAMES)}" for name in unknown]
+        raise UsageError(mistakes, hint=f"names from: {', '.join(_NAMES)}")
 
 
 def _refuse_taken(names: Iterable[str], way_out: str) -> None:
     from nox import registry
 
     there = registry.get()
-    taken = [f"{name!r} ({_place_of(there[name])})" for name in names if name in there]
-    if taken:
+    if taken := [f"{name!r} ({_place_of(there[name])})" for name in names if name in there]:
         from crosswheel.errors import UsageError
 
         sessions, them = ("a session", "it") if len(taken) == 1 else ("sessions", "them")
@@ -106,7 +136,6 @@ def _refuse_taken(names: Iterable[str], way_out: str) -> None:
 def _place_of(func: Func) -> str:
     """``noxfile.py:12``: where a session was defined."""
     import inspect
-    import os
 
     code = getattr(inspect.unwrap(func.func), "__code__", None)
     if code is None or code.co_filename == __file__:
@@ -114,27 +143,45 @@ def _place_of(func: Func) -> str:
     return f"{os.path.relpath(code.co_filename)}:{code.co_firstlineno}"
 
 
-def _run(session: nox.Session, verb: str, options: Mapping[str, Any], fixed: Mapping[str, Any]) -> None:
-    from crosswheel.commands import run_verb
-    from crosswheel.errors import INTERRUPTED, CrosswheelError, explaining
-    from crosswheel.report.streams import standard_output
+def _perform(session: nox.Session, run: _Run) -> None:
+    from crosswheel.errors import INTERRUPTED, CrosswheelError
     from crosswheel.report.untrusted import error_text
 
-    _quieten_libraries()
+    if run.before:
+        run.before(session)
     try:
-        values = {**{name.replace("_", "-"): value for name, value in options.items()}, **_flags(session, verb, fixed)}
-        with explaining(), standard_output() as stream:
-            code = run_verb(verb, Path(), {**values, **fixed}, stream)
+        result = _result(session, run)
     except Exception as error:  # noqa: BLE001 - nox would show what others wrote in it as it stands
         exit_code = error.exit_code if isinstance(error, CrosswheelError) else CrosswheelError.exit_code
         session.error(f"{error_text(error)} (exit code {exit_code})")
-    if code == INTERRUPTED:
+    if result.exit_code == INTERRUPTED:
         raise KeyboardInterrupt  # which stops nox too
-    if code:
-        session.error(f"exit code {code}")
+    if run.after:
+        _follow(run.after, session, result)
+    if result.exit_code:
+        session.error(f"exit code {result.exit_code}")
 
 
-def _flags(session: nox.Session, verb: str, fixed: Mapping[str, Any]) -> dict[str, Any]:
+def _follow(after: Callable[[nox.Session, Report], object], session: nox.Session, result: Result) -> None:
+    from crosswheel.commands.wheels import Report
+
+    if isinstance(result, Report) and not result.dry_run:
+        after(session, result)
+
+
+def _result(session: nox.Session, run: _Run) -> Result:
+    from crosswheel.commands import perform
+    from crosswheel.errors import explaining
+    from crosswheel.model.keywords import of_verb
+    from crosswheel.report.streams import standard_output
+
+    flags = _flags(session, run)
+    code = of_verb(run.verb, {**run.options, **({"arch": run.arch} if run.arch else {})})
+    with explaining(), standard_output() as stream:
+        return perform(run.verb, run.project, flags, stream, code=code)
+
+
+def _flags(session: nox.Session, run: _Run) -> dict[str, Any]:
     """What was given after the dashes."""
     from shlex import quote
 
@@ -143,23 +190,15 @@ def _flags(session: nox.Session, verb: str, fixed: Mapping[str, Any]) -> dict[st
 
     name = quote(session.name)
     try:
-        given = parse_flags(session.posargs, verb, name)
+        flags = parse_flags(session.posargs, run.verb, name)
     except UsageError as error:
         if len(session._runner.manifest) == 1:  # noqa: SLF001 - nox tells a session nowhere else what runs beside it
             raise
         told = "nox gives the words after -- to every session of a run"
         raise UsageError([*error.mistakes, told], hint=f"run it by itself: nox -s {name} -- ...") from None
-    if twice := sorted(given.keys() & fixed):
+    if run.arch and "arch" in flags:
         raise UsageError(
-            f"--{twice[0]}: the session {session.name} is for {', '.join(fixed[twice[0]])}",
-            hint=f"nox -s {name} without --{twice[0]}, or crosswheel {verb} --{twice[0]} ...",
+            f"--arch: the session {session.name} is for {', '.join(run.arch)}",
+            hint=f"nox -s {name} without --arch, or crosswheel {run.verb} --arch ...",
         )
-    return given
-
-
-def _quieten_libraries() -> None:
-    """Nox shows every logger's every word; what our libraries tell of their inner life is not for its users."""
-    import logging
-
-    for name in ("auditwheel", "build", "docker", "filelock", "keyring", "paramiko", "urllib3"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    return flags

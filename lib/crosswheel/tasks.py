@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from invoke.collection import Collection
 from invoke.context import Context
@@ -23,42 +23,47 @@ from invoke.tasks import Task
 from crosswheel import __version__
 from crosswheel.errors import INTERRUPTED, CrosswheelError, UsageError, explaining
 from crosswheel.model.flags import flag_options, parse_value, takes_many
-from crosswheel.model.options import Option, options
+from crosswheel.model.keywords import keyword_of, of_verb
+from crosswheel.model.options import Option
 from crosswheel.model.targets import did_you_mean
 from crosswheel.model.verbs import VERBS
 from crosswheel.report.streams import guarded_streams, standard_output
 from crosswheel.report.untrusted import error_text
 from crosswheel.system.endings import ending_in_order
 
+if TYPE_CHECKING:
+    from crosswheel.commands.result import Result
+
 
 class VerbTask(Task[Any]):
-    """A task whose flags are the options of options.toml; called from another task, it takes them as keywords.
+    """A verb as a task; its flags are the options of options.toml.
+
+    Called from another task, as in ``wheels(c, arch=["aarch64"])``, it takes every option by keyword, and `project`,
+    the folder whose pyproject.toml counts. It gives what the function `crosswheel.wheels` gives, and raises
+    `invoke.exceptions.Exit` if the exit code is not 0.
 
     Flags and keywords win over invoke's configuration under the key `crosswheel`, and that over pyproject.toml.
     """
 
     def __init__(self, verb: str) -> None:
         self.verb = verb
-        options = {option.name.replace("-", "_"): option for option in flag_options(verb)}
+        options = {keyword_of(option): option for option in flag_options(verb)}
         texts = {name: option.help for name, option in options.items()}
         super().__init__(_body(verb, options), name=verb, positional=(), help=texts, auto_shortflags=False)
 
 
-def _body(verb: str, options: Mapping[str, Option]) -> Callable[..., None]:
-    def body(context: Context, **given: Any) -> None:
-        from crosswheel.commands import run_verb
-
+def _body(verb: str, options: Mapping[str, Option]) -> Callable[..., Result]:
+    def body(context: Context, **given: Any) -> Result:
         try:
-            values = {**_configured(context), **_given(given)}
-            with explaining(), standard_output() as stream:
-                code = run_verb(verb, Path(), values, stream)
+            result = _perform(verb, _flags(options, given), {**_configured(context), **_keywords(options, given)})
         except KeyboardInterrupt:
             raise Exit("crosswheel: interrupted", INTERRUPTED) from None
         except Exception as error:
             exit_code = error.exit_code if isinstance(error, CrosswheelError) else CrosswheelError.exit_code
             raise Exit(f"crosswheel: {error_text(error)}", exit_code) from error
-        if code:
-            raise Exit(code=code)
+        if result.exit_code:
+            raise Exit(code=result.exit_code)
+        return result
 
     body.__doc__ = VERBS[verb].text
     # invoke reads a task's flags from its function's parameters.
@@ -72,18 +77,35 @@ def _parameter(name: str, option: Option) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False if option.type == "flag" else None)
 
 
+def _perform(verb: str, flags: Mapping[str, Any], code: Mapping[str, Any]) -> Result:
+    from crosswheel.commands import perform
+
+    values = dict(code)
+    project = Path(values.pop("project", "."))
+    with explaining(), standard_output() as stream:
+        return perform(verb, project, flags, stream, code=of_verb(verb, values))
+
+
 def _configured(context: Context) -> dict[str, Any]:
-    """``{"crosswheel": {"test_command": "pytest"}}`` in invoke's configuration -> ``{"test-command": "pytest"}``."""
-    return {name.replace("_", "-"): value for name, value in context.config.get("crosswheel", {}).items()}
+    """``{"crosswheel": {"test-command": "pytest"}}`` in invoke's configuration -> ``{"test_command": "pytest"}``."""
+    return {name.replace("-", "_"): value for name, value in context.config.get("crosswheel", {}).items()}
 
 
-def _given(keywords: Mapping[str, Any]) -> dict[str, Any]:
-    """Flags come as texts, keywords of a caller as what they are. An empty text takes back what pyproject.toml says."""
-    said = {name.replace("_", "-"): value for name, value in keywords.items() if value is not None}
+def _flags(options: Mapping[str, Option], given: Mapping[str, Any]) -> dict[str, Any]:
+    """What stood on the command line: texts, and flags that are set. An empty text takes back what others say."""
     return {
-        name: parse_value(options()[name], value) if isinstance(value, str) and name in options() else value
-        for name, value in said.items()
-        if value is not False
+        option.name: parse_value(option, given[name])
+        for name, option in options.items()
+        if isinstance(given.get(name), str) or given.get(name) is True
+    }
+
+
+def _keywords(options: Mapping[str, Option], given: Mapping[str, Any]) -> dict[str, Any]:
+    """What only a caller in code can give: values that are no texts, and options that are no flags."""
+    return {
+        name: value
+        for name, value in given.items()
+        if value is not None and not (name in options and isinstance(value, (str, bool)))
     }
 
 

@@ -200,3 +200,56 @@ class DoctorOptions(TypedDict, total=False):
     docker_host: str | None
     json: PathText | None
     fix: bool | None
+
+
+class AllOptions(TypedDict, total=False):
+    arch: Texts | None
+    python: Texts | None
+    policy: str | None
+    engine: str | None
+    engines: Mapping[str, str] | None
+    jobs: int | None
+    output: PathText | None
+    timeout: int | None
+    download_python: Literal["auto", "never"] | None
+    fail_fast: bool | None
+    offline: bool | None
+    fresh: bool | None
+    cache_size: int | None
+    trim: bool | None
+    twice: bool | None
+    debug_info: bool | None
+    strip: bool | None
+    sysroot: Mapping[str, PathText] | None
+    docker_host: str | None
+    image: str | None
+    images: Mapping[str, str | Mapping[str, str]] | None
+    mirrors: Texts | None
+    before_all: str | None
+    before_build: str | None
+    test: Literal["auto", "never"] | None
+    test_command: str | None
+    test_requires: Texts | None
+    test_extras: Texts | None
+    test_images: Texts | None
+    environment: Mapping[str, str] | None
+    config_settings: Mapping[str, str | Sequence[str]] | None
+    ignore: Mapping[str, str] | None
+    source: PathText | None
+    dry_run: bool | None
+    json: PathText | None
+    sarif: PathText | None
+    wheels: Paths | None
+    repository: str | None
+    staging: str | None
+    yes: bool | None
+    index: Mapping[str, str] | None
+    sdist_first: bool | None
+    allow_http: bool | None
+    config_file: PathText | None
+    patience: int | None
+    tag_format: str | None
+    changelog: PathText | None
+    target: str | None
+    provider: str | None
+    fix: bool | None

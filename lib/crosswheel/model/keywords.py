@@ -36,6 +36,13 @@ def parse_keywords(given: Mapping[str, Any], verb: str, project: Path = Path()) 
     return {known[name].name: _plain(value, known[name], project) for name, value in said.items()}
 
 
+def of_verb(verb: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Of options for many verbs those of one; names that no verb knows stay, for `parse_keywords` to refuse."""
+    known = {keyword_of(option) for option in options_for(verb)}
+    elsewhere = {keyword_of(option) for option in options().values()} - known
+    return {name: value for name, value in given.items() if name not in elsewhere}
+
+
 def _plain(value: Any, option: Option, project: Path) -> Any:
     """The same in the types that a TOML file has."""
     if option.type == "texts" and isinstance(value, (str, os.PathLike)):
