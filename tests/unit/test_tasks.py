@@ -3,8 +3,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
 from invoke.collection import Collection
@@ -13,8 +14,8 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import Task, task
 
-from crosswheel import __version__, tasks
-from crosswheel.commands import wheels as wheels_verb
+from crosswheel import __version__, commands, tasks
+from crosswheel.commands.result import Result
 from crosswheel.errors import BuildFailed, SourceError, UsageError
 from crosswheel.model.config import ENGINES
 from crosswheel.model.flags import flag_options
@@ -125,60 +126,77 @@ def test_tasks_have_the_names_and_flags_that_others_rely_on() -> None:
         assert names == {option.name for option in flag_options(verb)}
 
 
+@dataclass
+class Verb:
+    """In the place of all verbs: what it was called with, and how it ends."""
+
+    flags: dict[str, Any] = field(default_factory=dict)
+    code: dict[str, Any] = field(default_factory=dict)
+    project: Path = Path()
+    ending: Result | BaseException = field(default_factory=Result)
+
+    def perform(
+        self, verb: str, project: Path, flags: dict[str, Any], _stream: TextIO, *, code: dict[str, Any]
+    ) -> Result:
+        assert verb == "wheels"
+        self.project, self.flags, self.code = project, flags, code
+        if isinstance(self.ending, BaseException):
+            raise self.ending
+        return self.ending
+
+
 @pytest.fixture
-def given(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """The options that the verb was called with."""
-    seen: list[dict[str, Any]] = []
-
-    def wheels(_project: Path, options: dict[str, Any], _stream: object) -> int:
-        seen.append(options)
-        return 0
-
-    monkeypatch.setattr(wheels_verb, "wheels", wheels)
-    return seen
+def verb(monkeypatch: pytest.MonkeyPatch) -> Verb:
+    fake = Verb()
+    monkeypatch.setattr(commands, "perform", fake.perform)
+    return fake
 
 
-def test_flags_reach_the_verb_under_the_names_of_options(given: list[dict[str, Any]]) -> None:
+def test_flags_reach_the_verb_under_the_names_of_options(verb: Verb) -> None:
     flags = {"python": "cp312,cp313", "jobs": "2", "fail_fast": True, "dry_run": False, "policy": None}
-    namespace["wheels"](Context(), **flags)
-    assert given == [{"python": ["cp312", "cp313"], "jobs": 2, "fail-fast": True}]
+    assert namespace["wheels"](Context(), **flags) is verb.ending
+    assert (verb.flags, verb.code) == ({"python": ["cp312", "cp313"], "jobs": 2, "fail-fast": True}, {})
 
 
-def test_keywords_of_a_caller_are_taken_as_they_are(given: list[dict[str, Any]]) -> None:
-    tasks.wheels(Context(), python=["cp312"], jobs=2, environment={"CFLAGS": "-O1"}, test_command="true")
-    assert given == [{"python": ["cp312"], "jobs": 2, "environment": {"CFLAGS": "-O1"}, "test-command": "true"}]
+def test_keywords_of_a_caller_are_taken_as_they_are(verb: Verb) -> None:
+    tasks.wheels(Context(), python=["cp312"], jobs=2, environment={"CFLAGS": "-O1"}, test_command="true", project="x")
+    assert verb.code == {"python": ["cp312"], "jobs": 2, "environment": {"CFLAGS": "-O1"}, "test_command": "true"}
+    assert (verb.flags, verb.project) == ({}, Path("x"))
 
 
-def test_flags_win_over_the_configuration_of_invoke(given: list[dict[str, Any]]) -> None:
-    configured = {"crosswheel": {"python": ["cp312"], "test-command": "true", "fail_fast": False, "images": {"a": "b"}}}
+def test_the_configuration_of_invoke_is_heard_as_far_as_it_is_about_the_verb(verb: Verb) -> None:
+    of_verb = {"python": ["cp312"], "test-command": "true", "fail_fast": False, "images": {"a": "b"}}
+    configured = {"crosswheel": {**of_verb, "repository": "testpypi", "no_such": 1, "project": "x"}}
     tasks.wheels(Context(Config(overrides=configured)), python="cp313")
-    assert given == [{"python": ["cp313"], "test-command": "true", "fail-fast": False, "images": {"a": "b"}}]
-    assert type(given[0]["images"]) is dict
+    assert verb.flags == {"python": ["cp313"]}  # flags win
+    known = {"python": ["cp312"], "test_command": "true", "fail_fast": False, "images": {"a": "b"}}
+    assert verb.code == {**known, "no_such": 1}  # to be refused
+    assert type(verb.code["images"]) is dict
+    assert verb.project == Path("x")
 
 
-def test_an_empty_text_takes_back_what_the_file_says(given: list[dict[str, Any]]) -> None:
+def test_an_empty_text_takes_back_what_the_file_says(verb: Verb) -> None:
     namespace["wheels"](Context(), policy="", python="", offline=False)
-    assert given == [{"policy": "", "python": []}]
+    assert verb.flags == {"policy": "", "python": []}
+
+
+class Ended(Result):
+    exit_code = 9
 
 
 @pytest.mark.parametrize(
     ("ending", "code", "message"),
     [
-        (9, 9, None),
+        (Ended(), 9, None),
         (SourceError("no project", hint="give a folder"), 4, "crosswheel: no project\n  try: give a folder"),
         (BuildFailed("it broke"), 7, "crosswheel: it broke"),
         (KeyboardInterrupt(), 130, "crosswheel: interrupted"),
     ],
 )
 def test_however_a_verb_ends_its_exit_code_is_the_documented_one(
-    monkeypatch: pytest.MonkeyPatch, ending: int | BaseException, code: int, message: str | None
+    verb: Verb, ending: Result | BaseException, code: int, message: str | None
 ) -> None:
-    def wheels(*_arguments: object) -> int:
-        if isinstance(ending, BaseException):
-            raise ending
-        return ending
-
-    monkeypatch.setattr(wheels_verb, "wheels", wheels)
+    verb.ending = ending
     with pytest.raises(Exit) as caught:
         namespace["wheels"](Context())
     assert (caught.value.code, caught.value.message) == (code, message)
