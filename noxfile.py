@@ -83,7 +83,7 @@ def tests_lowest(session: nox.Session) -> None:
     session.install("--resolution", "lowest-direct", "--group", "test", "-e", ".[nox]")
     session.env["PYTHONDONTWRITEBYTECODE"] = None
     session.run("python", "tools/lowest.py")
-    session.run("pytest", "-m", NO_INDEX, *session.posargs)
+    session.run("pytest", *ON_ALL_PROCESSORS, "-m", NO_INDEX, *session.posargs)
 
 
 @nox.session(name="tests-slow", default=False)

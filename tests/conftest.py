@@ -17,6 +17,10 @@ from crosswheel.system.interpreters import find_interpreters
 from crosswheel.system.process import Processes
 from debian import DebianUnavailable, unpacked
 
+# Tests start Pythons by the hundred. Where none may write bytecode, as in many images of containers, each compiles all
+# that it imports, which takes longer than all else that it does.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # Debian's words for our architectures.
 _DEBIAN = {
     "aarch64": "arm64",

@@ -31,8 +31,8 @@ SECONDS = 10
 
 # Every day the ten that are most unlike each other; `nox -s tests-slow` has all.
 OFTEN = (
-    "many_wide_names", "shared_bytes", "many_symbols", "long_needed_names", "many_versions", "many_members",
-    "one_long_pax_header", "chained_long_names", "sparse_map", "nested_toml", "dotted_table_toml", "endless_toml",
+    "many_wide_names", "shared_bytes", "many_symbols", "long_needed_names", "one_long_pax_header", "chained_long_names",
+    "sparse_map", "nested_toml", "dotted_table_toml", "endless_toml",
 )  # fmt: skip
 
 READERS = {
