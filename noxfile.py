@@ -46,7 +46,7 @@ nox.options.default_venv_backend = "uv|virtualenv"
 sessions.add()
 
 
-NO_INDEX = "not slow and not containers and not indexes and not index"
+NO_INDEX = "not slow and not containers and not real_indexes and not index"
 ON_ALL_PROCESSORS = ("--numprocesses=logical", "--dist=loadgroup")
 
 
@@ -93,11 +93,11 @@ def tests_slow(session: nox.Session) -> None:
     session.run("pytest", "-m", "slow", *session.posargs)
 
 
-@nox.session(name="tests-indexes", default=False)
-def tests_indexes(session: nox.Session) -> None:
+@nox.session(name="tests-real-indexes", default=False)
+def tests_real_indexes(session: nox.Session) -> None:
     """Releases to real package indexes on loopback, pypiserver and devpi-server, with faults in between."""
     install_for_tests(session)
-    session.run("pytest", "-m", "indexes", "tests/indexes", *session.posargs)
+    session.run("pytest", "-m", "real_indexes", "tests/real_indexes", *session.posargs)
 
 
 @nox.session(name="tests-containers", default=False)

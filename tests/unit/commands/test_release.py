@@ -1,4 +1,4 @@
-"""What stops a release before its first stage; with real indexes it is tried in tests/indexes."""
+"""What stops a release before its first stage; with real indexes it is tried in tests/real_indexes."""
 
 from __future__ import annotations
 

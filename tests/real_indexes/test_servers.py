@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from crosswheel.system.package_index import Index, PipSettings
-from indexes.clients import pip_install, sdist, sha256, twine, wheel
-from indexes.servers import Served
+from real_indexes.clients import pip_install, sdist, sha256, twine, wheel
+from real_indexes.servers import Served
 
-pytestmark = pytest.mark.indexes
+pytestmark = pytest.mark.real_indexes
 
 
 def hashes(served: Served, folder: Path) -> dict[str, str]:

@@ -10,11 +10,11 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from indexes.proxy import Act, Fault, Proxy, answered, cut_after
-from indexes.releases import Project, make_project
-from indexes.servers import PypiServer, Served
+from real_indexes.proxy import Act, Fault, Proxy, answered, cut_after
+from real_indexes.releases import Project, make_project
+from real_indexes.servers import PypiServer, Served
 
-pytestmark = pytest.mark.indexes
+pytestmark = pytest.mark.real_indexes
 
 CANARY = "pypi-canary-5up3r-53cr3t"
 

@@ -17,8 +17,8 @@ from crosswheel.commands import run_verb
 from crosswheel.errors import CrosswheelError, SourceError
 from crosswheel.system.package_index import Index, PipSettings
 from crosswheel.testing import tiny_elf, tiny_wheel
-from indexes.clients import sha256
-from indexes.servers import Served
+from real_indexes.clients import sha256
+from real_indexes.servers import Served
 from tiny_projects import tar_of
 
 METADATA = b"""\

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from indexes.proxy import Proxy, proxy
-from indexes.servers import DevpiServer, PypiServer, Served, devpi_server, pypi_server
+from real_indexes.proxy import Proxy, proxy
+from real_indexes.servers import DevpiServer, PypiServer, Served, devpi_server, pypi_server
 
 
 @pytest.fixture(scope="session")

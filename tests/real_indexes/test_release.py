@@ -11,8 +11,8 @@ import pytest
 
 from crosswheel.commands import release as command
 from crosswheel.system.package_index import PipSettings
-from indexes.clients import sha256, twine
-from indexes.proxy import (
+from real_indexes.clients import sha256, twine
+from real_indexes.proxy import (
     Act,
     Exchange,
     Fault,
@@ -25,11 +25,11 @@ from indexes.proxy import (
     replaced,
     stale,
 )
-from indexes.releases import Project, make_project, wheel
-from indexes.servers import PypiServer, Served
+from real_indexes.releases import Project, make_project, wheel
+from real_indexes.servers import PypiServer, Served
 from terminals import terminal
 
-pytestmark = pytest.mark.indexes
+pytestmark = pytest.mark.real_indexes
 
 UPLOAD, PAGE = r"/$", r"/tiny/$"
 

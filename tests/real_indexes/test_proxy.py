@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import requests
 
-from indexes.clients import pip_install, sha256, twine, wheel
-from indexes.proxy import Act, Fault, Hold, Proxy, answered, cut_after, cut_before_answer, late, replaced, stale
-from indexes.servers import Served
+from real_indexes.clients import pip_install, sha256, twine, wheel
+from real_indexes.proxy import Act, Fault, Hold, Proxy, answered, cut_after, cut_before_answer, late, replaced, stale
+from real_indexes.servers import Served
 
-pytestmark = pytest.mark.indexes
+pytestmark = pytest.mark.real_indexes
 
 
 def page(served: Served) -> str:

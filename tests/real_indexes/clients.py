@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from crosswheel.testing import tiny_wheel
-from indexes.servers import Served
+from real_indexes.servers import Served
 from tiny_projects import PKG_INFO, tar_of
 
 _LONGEST = 120  # seconds

@@ -16,12 +16,12 @@ from crosswheel.release.verification import Verification
 from crosswheel.steps import verify as step
 from crosswheel.steps.verify import verify
 from crosswheel.testing import tiny_wheel
-from indexes.clients import sha256, twine
-from indexes.proxy import Act, Fault, Proxy, answered, cut_after, late, replaced, stale
-from indexes.servers import Served
+from real_indexes.clients import sha256, twine
+from real_indexes.proxy import Act, Fault, Proxy, answered, cut_after, late, replaced, stale
+from real_indexes.servers import Served
 from tiny_projects import tar_of
 
-pytestmark = pytest.mark.indexes
+pytestmark = pytest.mark.real_indexes
 
 TARGETS = tuple(map(parse_target, ("cp313-manylinux2014_aarch64", "cp313-manylinux_2_28_aarch64")))
 REQUIRES = f"{METADATA}Requires-Python: >=3.10\n".encode()

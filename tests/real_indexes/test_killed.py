@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from indexes.proxy import Exchange, Fault, Hold, Proxy, proxy
-from indexes.releases import Project, make_project
-from indexes.servers import PypiServer, Served
+from real_indexes.proxy import Exchange, Fault, Hold, Proxy, proxy
+from real_indexes.releases import Project, make_project
+from real_indexes.servers import PypiServer, Served
 
-pytestmark = pytest.mark.indexes
+pytestmark = pytest.mark.real_indexes
 
 UPLOAD = r"/$"
 PATIENCE = 120  # seconds
