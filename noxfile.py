@@ -45,7 +45,7 @@ nox.options.default_venv_backend = "uv|virtualenv"
 
 sessions.add()
 
-
+DRIVER = Path("lib", "crosswheel", "toolchains", "driver")
 NO_INDEX = "not slow and not containers and not real_indexes and not index"
 ON_ALL_PROCESSORS = ("--numprocesses=logical", "--dist=loadgroup")
 
@@ -60,10 +60,11 @@ def install_for_tests(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """ruff, mypy --strict and import-linter."""
+    """ruff, clang-format, mypy --strict and import-linter."""
     session.install("--group", "lint", "-e", ".")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
+    session.run("clang-format", "--dry-run", "--Werror", *map(str, sorted(DRIVER.glob("*/*.[ch]"))))
     session.run("mypy")
     session.run("lint-imports")
 
