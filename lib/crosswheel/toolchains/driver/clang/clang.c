@@ -96,28 +96,21 @@ int main(int count, char **given) {
     if (tool) {
         arguments[total++] = name;
     } else {
-        if (!strstr(name, "clang") && asks(count, given))
-            become_gcc(name, given);
+        if (!strstr(name, "clang") && asks(count, given)) become_gcc(name, given);
         arguments[total++] = "clang";
-        if (strstr(name, "++"))
-            arguments[total++] = "--driver-mode=g++";
+        if (strstr(name, "++")) arguments[total++] = "--driver-mode=g++";
         for (char *line = strtok(configuration(), "\n"); line && total < 192; line = strtok(NULL, "\n")) {
-            if (strncmp(line, "> ", 2) == 0 && afterwards < 64)
-                after[afterwards++] = line + 2;
-            else
-                arguments[total++] = line;
+            if (strncmp(line, "> ", 2) == 0 && afterwards < 64) after[afterwards++] = line + 2;
+            else arguments[total++] = line;
         }
         if (!strstr(name, "++"))
             for (const char *const *flag = gcc_warnings(count - 1, given + 1); *flag; flag++)
                 arguments[total++] = (char *)*flag;
-        if (gcc_omits_frame_pointer(count - 1, given + 1))
-            arguments[total++] = "-fomit-frame-pointer";
+        if (gcc_omits_frame_pointer(count - 1, given + 1)) arguments[total++] = "-fomit-frame-pointer";
     }
     for (int at = 1; at < count; at++)
-        if (tool || !gcc_optimiser(given[at]))
-            arguments[total++] = given[at];
-    for (int at = 0; at < afterwards; at++)
-        arguments[total++] = after[at];
+        if (tool || !gcc_optimiser(given[at])) arguments[total++] = given[at];
+    for (int at = 0; at < afterwards; at++) arguments[total++] = after[at];
     execv(arguments[0], arguments);
     fprintf(stderr, "crosswheel: %s: %s\n", arguments[0], strerror(errno));
     return 127;

@@ -11,12 +11,12 @@
  * error it says that there is no such function, and a feature is gone without a word. What nothing defines is found by
  * the linker and the audit. */
 static const char *const warnings[] = {
-    "-Wno-error=implicit-function-declaration",   /* f(1); with no declaration of f */
-    "-Wno-error=implicit-int",                    /* static x = 1; */
-    "-Wno-error=int-conversion",                  /* char *p = 1; */
-    "-Wno-error=incompatible-pointer-types",      /* int *p = &a_double; */
+    "-Wno-error=implicit-function-declaration", /* f(1); with no declaration of f */
+    "-Wno-error=implicit-int",                  /* static x = 1; */
+    "-Wno-error=int-conversion",                /* char *p = 1; */
+    "-Wno-error=incompatible-pointer-types",    /* int *p = &a_double; */
     "-Wno-error=incompatible-function-pointer-types",
-    "-Wno-error=return-type",                     /* return; in a function that gives a value */
+    "-Wno-error=return-type", /* return; in a function that gives a value */
     "-Wno-error=return-mismatch",
     (const char *)0,
 };
@@ -42,7 +42,8 @@ int gcc_omits_frame_pointer(int count, char *const *words) {
     };
     int omits = 0;
     for (int i = 0; i < count; i++) {
-        for (const char *const *flag = kept; *flag; flag++) if (is(words[i], *flag)) return 0;
+        for (const char *const *flag = kept; *flag; flag++)
+            if (is(words[i], *flag)) return 0;
         if (is(words[i], "-O0")) omits = 0;
         else if (strncmp(words[i], "-O", 2) == 0 || is(words[i], "-fomit-frame-pointer")) omits = 1;
     }
@@ -53,7 +54,9 @@ int gcc_omits_frame_pointer(int count, char *const *words) {
 
 /* Flags that say how gcc is to go about it and not what the code has to do, without -f or -fno-. clang knows none of
  * them, or warns that it takes no notice: -Werror would make an error of that, and a probe a "no". */
-static const struct { const char *names, *why; } optimisers[] = {
+static const struct {
+    const char *names, *why;
+} optimisers[] = {
     {"aggressive-loop-optimizations branch-count-reg ivopts loop-block loop-flatten loop-nest-optimize loop-optimize "
      "loop-parallelize-all loop-strip-mine loop-unroll-and-jam move-loop-invariants move-loop-stores peel-loops "
      "predictive-commoning prefetch-loop-arrays rerun-loop-opt split-ivs-in-unroller split-loops strength-reduce "
@@ -107,7 +110,8 @@ const char *gcc_optimiser(const char *word) {
     if (strncmp(word, "-f", 2) != 0) return (const char *)0;
     static const char *const clangs[] = {"tree-vectorize", "tree-slp-vectorize"};
     const char *name = word + (strncmp(word, "-fno-", 5) == 0 ? 5 : 2);
-    for (size_t i = 0; i < sizeof clangs / sizeof *clangs; i++) if (is(name, clangs[i])) return (const char *)0;
+    for (size_t i = 0; i < sizeof clangs / sizeof *clangs; i++)
+        if (is(name, clangs[i])) return (const char *)0;
     for (size_t i = 0; i < sizeof optimisers / sizeof *optimisers; i++)
         for (const char *at = optimisers[i].names; *at;) {
             size_t length = strcspn(at, " ");

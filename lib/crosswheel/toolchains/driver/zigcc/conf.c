@@ -14,14 +14,20 @@ struct configuration conf;
 void read_conf(void) {
     char path[PATH_MAX + 16], line[3 * PATH_MAX];
     ssize_t length = readlink("/proc/self/exe", path, PATH_MAX);
-    if (length < 0) { perror("zigcc: /proc/self/exe"); exit(1); }
+    if (length < 0) {
+        perror("zigcc: /proc/self/exe");
+        exit(1);
+    }
     path[length] = 0;
     conf.bin = checked(strdup(dirname(path)));
     char *folder = dirname(path);
     char name[PATH_MAX + 32];
     snprintf(name, sizeof name, "%s/zigcc.conf", folder);
     FILE *file = fopen(name, "r");
-    if (!file) { fprintf(stderr, "zigcc: %s: %s\n", name, strerror(errno)); exit(1); }
+    if (!file) {
+        fprintf(stderr, "zigcc: %s: %s\n", name, strerror(errno));
+        exit(1);
+    }
     while (fgets(line, sizeof line, file)) {
         line[strcspn(line, "\n")] = 0;
         char *value = strchr(line, ' ');

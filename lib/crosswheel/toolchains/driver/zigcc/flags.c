@@ -24,7 +24,10 @@ bool is_source(const char *word) {
 bool wants_cxx(const list *in) {
     for (size_t i = 0; i < in->count; i++) {
         const char *word = in->items[i];
-        if (same(word, "-o")) { i++; continue; }
+        if (same(word, "-o")) {
+            i++;
+            continue;
+        }
         if (is_cxx_source(word) || starts(word, "-std=c++") || starts(word, "-std=gnu++")) return true;
         if (same(word, "-lstdc++") || same(word, "-lc++") || starts(word, "-xc++")) return true;
         if (same(word, "-x") && i + 1 < in->count && starts(in->items[i + 1], "c++")) return true;
@@ -35,9 +38,22 @@ bool wants_cxx(const list *in) {
 /* Words that the word after them belongs to, and so is no source. */
 bool takes_value(const char *word) {
     static const char *const words[] = {
-        "-o", "-I", "-L", "-D", "-U", "-x", "-include", "-imacros", "-isystem", "-idirafter", "-iquote", "-iprefix",
-        "-iwithprefix", "-iwithprefixbefore", "-isysroot", "--sysroot", "-MF", "-MT", "-MQ", "-Xlinker", "-Xclang",
-        "-Xpreprocessor", "-Xassembler", "-target", "-T", "-u", "-z", "-e", "--param", "-mllvm", "-arch", "-aux-info",
+        "-o",           "-I",
+        "-L",           "-D",
+        "-U",           "-x",
+        "-include",     "-imacros",
+        "-isystem",     "-idirafter",
+        "-iquote",      "-iprefix",
+        "-iwithprefix", "-iwithprefixbefore",
+        "-isysroot",    "--sysroot",
+        "-MF",          "-MT",
+        "-MQ",          "-Xlinker",
+        "-Xclang",      "-Xpreprocessor",
+        "-Xassembler",  "-target",
+        "-T",           "-u",
+        "-z",           "-e",
+        "--param",      "-mllvm",
+        "-arch",        "-aux-info",
         NULL,
     };
     return among(word, words);
@@ -45,13 +61,15 @@ bool takes_value(const char *word) {
 
 bool links(const list *in) {
     static const char *const stages[] = {"-c", "-S", "-E", "-M", "-MM", "-fsyntax-only", NULL};
-    for (size_t i = 0; i < in->count; i++) if (among(in->items[i], stages)) return false;
+    for (size_t i = 0; i < in->count; i++)
+        if (among(in->items[i], stages)) return false;
     return true;
 }
 
 /* Whether there is nothing to compile before the link. */
 bool links_objects(const list *in) {
-    for (size_t i = 0; i < in->count; i++) if (is_source(in->items[i])) return false;
+    for (size_t i = 0; i < in->count; i++)
+        if (is_source(in->items[i])) return false;
     return links(in);
 }
 
@@ -68,15 +86,27 @@ typedef struct {
 /* Gives how many words it took; with 0 the next row that matches is asked. */
 typedef size_t action(const place *here);
 
-static size_t drop(const place *here) { (void)here; return 1; }
+static size_t drop(const place *here) {
+    (void)here;
+    return 1;
+}
 static size_t drop_with_value(const place *here) { return here->next ? 2 : 1; }
 static size_t drop_from_link(const place *here) { return here->only_objects; }
-static size_t keep(const place *here) { push(here->out, here->word); return 1; }
+static size_t keep(const place *here) {
+    push(here->out, here->word);
+    return 1;
+}
 static size_t folder(const place *here) { return translate_folder(here->out, here->word, here->next); }
 static size_t linker(const place *here) { return translate_linker_words(here->out, here->in, here->at); }
 static size_t library_file(const place *here) { return translate_library_file(here->out, here->in, here->word); }
-static size_t processor(const place *here) { translate_cpu(here->out, here->word); return 1; }
-static size_t unwinder(const place *here) { push(here->out, "-lunwind"); return 1; }
+static size_t processor(const place *here) {
+    translate_cpu(here->out, here->word);
+    return 1;
+}
+static size_t unwinder(const place *here) {
+    push(here->out, "-lunwind");
+    return 1;
+}
 
 static size_t debug(const place *here) { return !conf.debug && is_debug_flag(here->word); }
 
@@ -105,10 +135,19 @@ static size_t preprocessor(const place *here) {
     for (size_t i = 0; i < all.count; i++) {
         const char *word = all.items[i];
         if (starts(word, "-U")) continue;
-        if (starts(word, "-D")) { push(here->out, word); continue; }
-        if (!same(word, "-MD") && !same(word, "-MMD")) { push_joined(here->out, "-Wp,", word); continue; }
+        if (starts(word, "-D")) {
+            push(here->out, word);
+            continue;
+        }
+        if (!same(word, "-MD") && !same(word, "-MMD")) {
+            push_joined(here->out, "-Wp,", word);
+            continue;
+        }
         push(here->out, word);
-        if (i + 1 < all.count) { push(here->out, "-MF"); push(here->out, all.items[++i]); }
+        if (i + 1 < all.count) {
+            push(here->out, "-MF");
+            push(here->out, all.items[++i]);
+        }
     }
     return 1;
 }
@@ -121,10 +160,22 @@ static size_t lto(const place *here) {
 }
 
 /* A match that ends with * is the beginning of a word. */
-static const struct { const char *match; action *act; const char *why; } rules[] = {
-    {"-isystem*", folder, NULL}, {"-idirafter*", folder, NULL}, {"-iquote*", folder, NULL}, {"-I*", folder, NULL},
-    {"-L*", folder, NULL}, {"-isysroot*", folder, NULL}, {"--sysroot*", folder, NULL},
-    {"-Wl,*", linker, NULL}, {"-Xlinker", linker, NULL}, {"-u", linker_option, NULL}, {"-z*", linker_option, NULL},
+static const struct {
+    const char *match;
+    action *act;
+    const char *why;
+} rules[] = {
+    {"-isystem*", folder, NULL},
+    {"-idirafter*", folder, NULL},
+    {"-iquote*", folder, NULL},
+    {"-I*", folder, NULL},
+    {"-L*", folder, NULL},
+    {"-isysroot*", folder, NULL},
+    {"--sysroot*", folder, NULL},
+    {"-Wl,*", linker, NULL},
+    {"-Xlinker", linker, NULL},
+    {"-u", linker_option, NULL},
+    {"-z*", linker_option, NULL},
     {"-l:*", library_file, NULL},
     {"-target", drop_with_value, "the target is not the caller's to choose"},
     {"--target=*", drop, "the target is not the caller's to choose"},
@@ -142,7 +193,8 @@ static const struct { const char *match; action *act; const char *why; } rules[]
     {"-march=*", drop_from_link, "Zig would build other runtimes for it"},
     {"-mcpu=*", drop_from_link, "Zig would build other runtimes for it"},
     {"-fomit-frame-pointer", drop, "main.c says so in other words"},
-    {"-flto", lto, NULL}, {"-flto=*", lto, NULL},
+    {"-flto", lto, NULL},
+    {"-flto=*", lto, NULL},
     {"-lgcc_s", unwinder, NULL},
     {"-lstdc++", drop, "c++ links its own"},
     {"-static-libgcc", drop, "Zig's runtimes are static"},
@@ -157,7 +209,8 @@ static const struct { const char *match; action *act; const char *why; } rules[]
     {"-mcpu=native", drop, "this machine's processor is not the target's"},
     {"-mtune=*", drop, "gcc's names for processors"},
     {"-mbranch-protection=standard", drop, "the policy's baseline knows no more than its default"},
-    {"-march=*", processor, NULL}, {"-mcpu=*", processor, NULL},
+    {"-march=*", processor, NULL},
+    {"-mcpu=*", processor, NULL},
     {"-specs=*", drop, "gcc's own configuration"},
     {"-fuse-ld=*", drop, "lld is the linker"},
     {"--gcc-toolchain=*", drop, "there is no gcc"},
@@ -177,8 +230,10 @@ static const struct { const char *match; action *act; const char *why; } rules[]
     {"-fuse-linker-plugin", drop, "lld reads bitcode without a plugin"},
     {"-fstack-clash*", drop, "distributions' hardening, which Zig knows for few targets"},
     {"-fcf-protection*", drop, "for x86"},
-    {"-fno-trapv", drop, "as without"}, {"-fno-signaling-nans", drop, "as without"},
-    {"-fno-single-precision-constant", drop, "as without"}, {"-fno-harden-*", drop, "as without"},
+    {"-fno-trapv", drop, "as without"},
+    {"-fno-signaling-nans", drop, "as without"},
+    {"-fno-single-precision-constant", drop, "as without"},
+    {"-fno-harden-*", drop, "as without"},
     {"-f*", optimiser, NULL},
 };
 

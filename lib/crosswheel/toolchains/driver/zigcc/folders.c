@@ -21,9 +21,12 @@ static const char *judge_folder(const char *asked) {
             return buffer;
         }
     /* What is under a folder of the target's own may be under a hidden one too: a sysroot below /usr, say. */
-    for (size_t i = 0; i < conf.includes.count; i++) if (under(asked, conf.includes.items[i])) return asked;
-    for (size_t i = 0; i < conf.libs.count; i++) if (under(asked, conf.libs.items[i])) return asked;
-    for (size_t i = 0; i < conf.hidden.count; i++) if (under(asked, conf.hidden.items[i])) return NULL;
+    for (size_t i = 0; i < conf.includes.count; i++)
+        if (under(asked, conf.includes.items[i])) return asked;
+    for (size_t i = 0; i < conf.libs.count; i++)
+        if (under(asked, conf.libs.items[i])) return asked;
+    for (size_t i = 0; i < conf.hidden.count; i++)
+        if (under(asked, conf.hidden.items[i])) return NULL;
     return asked;
 }
 
@@ -49,7 +52,10 @@ size_t translate_folder(list *out, const char *word, const char *next) {
         if (!joined && !next) return 0;
         const char *folder = folder_for_target(joined ? word + strlen(*flag) : next);
         if (folder && joined) push_joined(out, *flag, folder);
-        else if (folder) { push(out, *flag); push(out, folder); }
+        else if (folder) {
+            push(out, *flag);
+            push(out, folder);
+        }
         return joined ? 1 : 2;
     }
     return 0;

@@ -18,9 +18,15 @@ static const char SPACE = 1; /* in place of one inside a word */
 static char *errors_of(const list *command) {
     int ends[2];
     fflush(NULL);
-    if (pipe(ends)) { perror("zigcc: pipe"); exit(1); }
+    if (pipe(ends)) {
+        perror("zigcc: pipe");
+        exit(1);
+    }
     pid_t child = fork();
-    if (child < 0) { perror("zigcc: fork"); exit(1); }
+    if (child < 0) {
+        perror("zigcc: fork");
+        exit(1);
+    }
     if (!child) {
         int nowhere = open("/dev/null", O_WRONLY);
         dup2(nowhere, STDOUT_FILENO);
@@ -47,7 +53,8 @@ static char *errors_of(const list *command) {
 static void hide_spaces(char *line, const char *word) {
     if (!word || !strchr(word, ' ')) return;
     for (char *at = line; (at = strstr(at, word)); at += strlen(word))
-        for (size_t i = 0; word[i]; i++) if (at[i] == ' ') at[i] = SPACE;
+        for (size_t i = 0; word[i]; i++)
+            if (at[i] == ' ') at[i] = SPACE;
 }
 
 /* Zig joins words by spaces. Those inside of words are known: they are in paths that it was told. */
@@ -65,7 +72,8 @@ static void split_line(list *to, char *line, const list *command) {
     hide_spaces(line, conf.library);
     char *state = NULL;
     for (char *word = strtok_r(line, " \n", &state); word; word = strtok_r(NULL, " \n", &state)) {
-        for (char *at = word; *at; at++) if (*at == SPACE) *at = ' ';
+        for (char *at = word; *at; at++)
+            if (*at == SPACE) *at = ' ';
         push(to, word);
     }
 }
@@ -94,7 +102,8 @@ int link_by_lld(const list *command) {
     push(&start, conf.zig);
     for (size_t i = 0; i < line.count; i++) {
         push(&start, line.items[i]);
-        if (same(line.items[i], "-o") && i + 1 < line.count) unlink(line.items[i + 1]); /* Zig's, of a link that is not ours */
+        if (same(line.items[i], "-o") && i + 1 < line.count)
+            unlink(line.items[i + 1]); /* Zig's, of a link that is not ours */
     }
     for (size_t i = 0; i < for_lld.count; i++) push(&start, for_lld.items[i]);
     return run(&start);

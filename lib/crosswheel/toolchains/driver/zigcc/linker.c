@@ -17,7 +17,10 @@ static void push_rpath(list *kept, const char *value) {
     char *copy = checked(strdup(value)), *stays = checked(calloc(strlen(value) + 1, 1)), *state = NULL;
     for (char *entry = strtok_r(copy, ":", &state); entry; entry = strtok_r(NULL, ":", &state))
         if (is_relative_to_origin(entry)) strcat(*stays ? strcat(stays, ":") : stays, entry);
-    if (*stays) { push(kept, "-rpath"); push(kept, stays); }
+    if (*stays) {
+        push(kept, "-rpath");
+        push(kept, stays);
+    }
     free(copy);
     free(stays);
 }
@@ -25,7 +28,10 @@ static void push_rpath(list *kept, const char *value) {
 /* ---- one word ------------------------------------------------------------------------------------------------ */
 
 /* A word, without its dashes and what stands after =, and its value, which may be the next word. */
-typedef struct { const char *word, *name, *value; bool joined; } option;
+typedef struct {
+    const char *word, *name, *value;
+    bool joined;
+} option;
 
 /* `out` is what the driver gets, `kept` what Zig gets as words of the linker. */
 typedef void action(const option *one, list *out, list *kept);
@@ -35,9 +41,20 @@ static void push_option(list *to, const option *one) {
     if (one->value && !one->joined) push(to, one->value);
 }
 
-static void zig(const option *one, list *out, list *kept) { (void)out; push_option(kept, one); }
-static void lld(const option *one, list *out, list *kept) { (void)out; (void)kept; push_option(&for_lld, one); }
-static void drop(const option *one, list *out, list *kept) { (void)one; (void)out; (void)kept; }
+static void zig(const option *one, list *out, list *kept) {
+    (void)out;
+    push_option(kept, one);
+}
+static void lld(const option *one, list *out, list *kept) {
+    (void)out;
+    (void)kept;
+    push_option(&for_lld, one);
+}
+static void drop(const option *one, list *out, list *kept) {
+    (void)one;
+    (void)out;
+    (void)kept;
+}
 
 static void push_two(list *kept, const char *word, const char *value) {
     if (!value) return;
@@ -45,10 +62,22 @@ static void push_two(list *kept, const char *word, const char *value) {
     push(kept, value);
 }
 
-static void soname(const option *one, list *out, list *kept) { (void)out; push_two(kept, "-soname", one->value); }
-static void undefined(const option *one, list *out, list *kept) { (void)out; push_two(kept, "-u", one->value); }
-static void rpath(const option *one, list *out, list *kept) { (void)out; if (one->value) push_rpath(kept, one->value); }
-static void script(const option *one, list *out, list *kept) { (void)out; push_two(kept, "-T", one->value); }
+static void soname(const option *one, list *out, list *kept) {
+    (void)out;
+    push_two(kept, "-soname", one->value);
+}
+static void undefined(const option *one, list *out, list *kept) {
+    (void)out;
+    push_two(kept, "-u", one->value);
+}
+static void rpath(const option *one, list *out, list *kept) {
+    (void)out;
+    if (one->value) push_rpath(kept, one->value);
+}
+static void script(const option *one, list *out, list *kept) {
+    (void)out;
+    push_two(kept, "-T", one->value);
+}
 
 static void library(const option *one, list *out, list *kept) {
     (void)kept;
@@ -76,7 +105,9 @@ static size_t depth;
 
 static void remember(const option *one, list *out, list *kept) {
     static const char *const words[KINDS][2] = {
-        {"--as-needed", "--no-as-needed"}, {"--whole-archive", "--no-whole-archive"}, {"-Bstatic", "-Bdynamic"},
+        {"--as-needed", "--no-as-needed"},
+        {"--whole-archive", "--no-whole-archive"},
+        {"-Bstatic", "-Bdynamic"},
     };
     for (size_t kind = 0; kind < KINDS; kind++)
         for (size_t i = 0; i < 2; i++)
@@ -85,12 +116,15 @@ static void remember(const option *one, list *out, list *kept) {
 }
 
 static void push_state(const option *one, list *out, list *kept) {
-    (void)one; (void)out; (void)kept;
+    (void)one;
+    (void)out;
+    (void)kept;
     if (depth < DEPTH) memcpy(pushed[depth++], state, sizeof state);
 }
 
 static void pop_state(const option *one, list *out, list *kept) {
-    (void)one; (void)out;
+    (void)one;
+    (void)out;
     if (!depth) return;
     depth--;
     for (size_t kind = 0; kind < KINDS; kind++) {
@@ -102,10 +136,12 @@ static void pop_state(const option *one, list *out, list *kept) {
 /* -z WORD: of these, Zig knows some and refuses all others. */
 static void keyword(const option *one, list *out, list *kept) {
     static const char *const known[] = {
-        "notext", "origin", "now", "relro", "nodelete", "defs", "undefs", "lazy", "norelro", "nocopyreloc", "noexecstack",
-        NULL,
+        "notext", "origin", "now",     "relro",       "nodelete",    "defs",
+        "undefs", "lazy",   "norelro", "nocopyreloc", "noexecstack", NULL,
     };
-    static const struct { const char *word, *why; } dropped[] = {
+    static const struct {
+        const char *word, *why;
+    } dropped[] = {
         {"text", "lld does so unless it is told otherwise"},
         {"combreloc", "lld does so"},
         {"separate-code", "pages suit the loader as lld lays them out"},
@@ -127,7 +163,8 @@ static void keyword(const option *one, list *out, list *kept) {
 
 /* ld knows libz.a as libz too. */
 static void exclude_libs(const option *one, list *out, list *kept) {
-    (void)out; (void)kept;
+    (void)out;
+    (void)kept;
     if (!one->value) return;
     char *copy = checked(strdup(one->value)), *state = NULL;
     for (char *name = strtok_r(copy, ",:", &state); name; name = strtok_r(NULL, ",:", &state)) {
@@ -139,7 +176,12 @@ static void exclude_libs(const option *one, list *out, list *kept) {
     free(copy);
 }
 
-static const struct { const char *names; bool takes; action *act; const char *why; } rules[] = {
+static const struct {
+    const char *names;
+    bool takes;
+    action *act;
+    const char *why;
+} rules[] = {
     {"soname h", true, soname, NULL},
     {"rpath R", true, rpath, NULL},
     {"L library-path", true, library_folder, NULL},
@@ -197,14 +239,27 @@ static bool is_joined(const char *word, option *one) {
     static char letter[2];
     if (word[0] != '-' || !word[1] || !word[2] || !strchr("LlzRhTuy", word[1])) return false;
     static const char *const long_words[] = {
-        "-library", "-library-path", "-undefined", "-trace-symbol", "-undefined-version", "-undefined-glob",
-        "-unresolved-symbols", "-trace", "-traditional-format", "-threads", "-thread-count", "-hash-style", "-hash-size",
-        "-rpath", NULL,
+        "-library",
+        "-library-path",
+        "-undefined",
+        "-trace-symbol",
+        "-undefined-version",
+        "-undefined-glob",
+        "-unresolved-symbols",
+        "-trace",
+        "-traditional-format",
+        "-threads",
+        "-thread-count",
+        "-hash-style",
+        "-hash-size",
+        "-rpath",
+        NULL,
     };
     size_t length = strcspn(word, "=");
     for (const char *const *other = long_words; *other; other++)
         if (strlen(*other) == length && strncmp(word, *other, length) == 0) return false;
-    if (starts(word, "-Ttext") || starts(word, "-Tdata") || starts(word, "-Tbss") || starts(word, "-ld-gen")) return false;
+    if (starts(word, "-Ttext") || starts(word, "-Tdata") || starts(word, "-Tbss") || starts(word, "-ld-gen"))
+        return false;
     letter[0] = word[1];
     *one = (option){.word = word, .name = letter, .value = word + 2, .joined = true};
     return true;
@@ -224,7 +279,11 @@ static size_t translate_linker_word(list *out, list *kept, const char *word, con
     if (!letter) {
         snprintf(name, sizeof name, "%s", word + strspn(word, "-"));
         char *equals = strchr(name, '=');
-        if (equals) { *equals = 0; one.value = strchr(word, '=') + 1; one.joined = true; }
+        if (equals) {
+            *equals = 0;
+            one.value = strchr(word, '=') + 1;
+            one.joined = true;
+        }
     }
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
         if (!is_one_of(one.name, rules[i].names)) continue;
@@ -252,7 +311,10 @@ size_t translate_linker_words(list *out, const list *in, size_t at) {
     }
     for (size_t i = 0; i < words.count;)
         i += translate_linker_word(out, &kept, words.items[i], i + 1 < words.count ? words.items[i + 1] : NULL);
-    for (size_t i = 0; i < kept.count; i++) { push(out, "-Xlinker"); push(out, kept.items[i]); }
+    for (size_t i = 0; i < kept.count; i++) {
+        push(out, "-Xlinker");
+        push(out, kept.items[i]);
+    }
     return next - at;
 }
 
@@ -270,7 +332,10 @@ size_t translate_library_file(list *out, const list *in, const char *word) {
         const char *found = folder_for_target(asked);
         if (!found) continue;
         snprintf(path, sizeof path, "%s/%s", found, name);
-        if (access(path, R_OK) == 0) { push(out, path); return 1; }
+        if (access(path, R_OK) == 0) {
+            push(out, path);
+            return 1;
+        }
     }
     return 0;
 }

@@ -52,7 +52,8 @@ static void push_leniency(list *command, bool cxx, const list *in) {
 }
 
 static bool is_asked(const list *in, const char *word) {
-    for (size_t i = 0; i < in->count; i++) if (same(in->items[i], word)) return true;
+    for (size_t i = 0; i < in->count; i++)
+        if (same(in->items[i], word)) return true;
     return false;
 }
 
@@ -66,7 +67,10 @@ static int compile_each(bool cxx, const list *in) {
         return 1;
     }
     for (size_t i = 0; i < in->count && !code; i++) {
-        if (takes_value(in->items[i])) { i++; continue; }
+        if (takes_value(in->items[i])) {
+            i++;
+            continue;
+        }
         if (!is_source(in->items[i])) continue;
         list one = {0};
         for (size_t j = 0; j < in->count; j++) {
@@ -75,7 +79,10 @@ static int compile_each(bool cxx, const list *in) {
         }
         fflush(NULL);
         pid_t child = fork();
-        if (child < 0) { perror("zigcc: fork"); exit(1); }
+        if (child < 0) {
+            perror("zigcc: fork");
+            exit(1);
+        }
         if (!child) _exit(compile(cxx, false, &one));
         code = wait_for(child);
     }
@@ -117,7 +124,10 @@ static int compile(bool cxx, bool for_build, const list *in) {
     }
     translate(&command, in);
     /* After everything else: the target's libc headers are Zig's, of the policy's version, not the sysroot's. */
-    for (size_t i = 0; i < conf.includes.count; i++) { push(&command, "-idirafter"); push(&command, conf.includes.items[i]); }
+    for (size_t i = 0; i < conf.includes.count; i++) {
+        push(&command, "-idirafter");
+        push(&command, conf.includes.items[i]);
+    }
     if (linking) {
         for (size_t i = 0; i < conf.libs.count; i++) push_joined(&command, "-L", conf.libs.items[i]);
         if (!conf.debug) push(&command, "-s");

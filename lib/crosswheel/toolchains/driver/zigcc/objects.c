@@ -15,9 +15,11 @@
 /* What configure scripts, Meson and CMake compile to see whether it can be; CMake has some of it among its own files. */
 static bool is_check(const char *path) {
     static const char *const signs[] = {
-        "/conftest", "/_configtest", "/testfile.", "/meson-private/", "/CMakeScratch/", "/CMakeTmp/", "/CompilerId", NULL,
+        "/conftest",      "/_configtest", "/testfile.",  "/meson-private/",
+        "/CMakeScratch/", "/CMakeTmp/",   "/CompilerId", NULL,
     };
-    for (const char *const *sign = signs; *sign; sign++) if (strstr(path, *sign)) return true;
+    for (const char *const *sign = signs; *sign; sign++)
+        if (strstr(path, *sign)) return true;
     return false;
 }
 
@@ -30,7 +32,10 @@ static const char *only_source(const list *in) {
         const char *word = in->items[i];
         if (among(word, other_stages)) return NULL;
         if (same(word, "-c")) compiles = true;
-        if (takes_value(word)) { i++; continue; }
+        if (takes_value(word)) {
+            i++;
+            continue;
+        }
         if (!is_source(word)) continue;
         if (source) return NULL;
         source = word;

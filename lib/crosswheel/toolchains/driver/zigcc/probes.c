@@ -30,14 +30,30 @@ static list linked(bool cxx) {
     char output[PATH_MAX];
     snprintf(output, sizeof output, "%s/asked.so", conf.objects ? conf.objects : conf.cache);
     const char *const words[] = {
-        conf.zig, cxx ? "c++" : "cc", "-target", conf.target, "-fno-sanitize=undefined", "-g0", "-fPIC", "-shared", "-s",
-        "-x", "c", "/dev/null", "-o", output, NULL,
+        conf.zig,
+        cxx ? "c++" : "cc",
+        "-target",
+        conf.target,
+        "-fno-sanitize=undefined",
+        "-g0",
+        "-fPIC",
+        "-shared",
+        "-s",
+        "-x",
+        "c",
+        "/dev/null",
+        "-o",
+        output,
+        NULL,
     };
     for (const char *const *word = words; *word; word++) push(&command, *word);
     return what_zig_runs(&command, "ZIG_VERBOSE_LINK", "ld.lld", &rest);
 }
 
-static const char *base(const char *path) { const char *slash = strrchr(path, '/'); return slash ? slash + 1 : path; }
+static const char *base(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
 
 /* libm.so is libm.so.6 too: there are no links to it where Zig keeps its own. */
 static const char *linked_file(const char *name, bool cxx) {
@@ -57,8 +73,10 @@ static void say_file(const char *name, bool cxx) {
         snprintf(path, sizeof path, "%s/%s", conf.libs.items[i], name);
         if (access(path, F_OK) == 0) found = path;
     }
-    if (same(name, "include")) { snprintf(path, sizeof path, "%s/include", zig_library()); found = path; }
-    else if (!found) found = linked_file(same(name, "libgcc.a") ? "libcompiler_rt.a" : name, cxx);
+    if (same(name, "include")) {
+        snprintf(path, sizeof path, "%s/include", zig_library());
+        found = path;
+    } else if (!found) found = linked_file(same(name, "libgcc.a") ? "libcompiler_rt.a" : name, cxx);
     puts(found ? found : name);
 }
 
@@ -80,17 +98,28 @@ static void say_folders(const char *value, bool cxx) {
 }
 
 static void say_triple(const char *value, bool cxx) {
-    (void)value; (void)cxx;
+    (void)value;
+    (void)cxx;
     puts(conf.multiarch ? conf.multiarch : conf.target);
 }
 
-static void say_libgcc(const char *value, bool cxx) { (void)value; say_file("libgcc.a", cxx); }
-static void say_library(const char *value, bool cxx) { (void)value; (void)cxx; puts(zig_library()); }
+static void say_libgcc(const char *value, bool cxx) {
+    (void)value;
+    say_file("libgcc.a", cxx);
+}
+static void say_library(const char *value, bool cxx) {
+    (void)value;
+    (void)cxx;
+    puts(zig_library());
+}
 
 /* ---- questions ----------------------------------------------------------------------------------------------- */
 
 /* With one dash or two; after = comes a value. What has neither `says` nor `how` is answered by nothing at all. */
-static const struct { const char *question, *says; void (*how)(const char *value, bool cxx); } questions[] = {
+static const struct {
+    const char *question, *says;
+    void (*how)(const char *value, bool cxx);
+} questions[] = {
     {"dumpmachine", NULL, say_triple}, /* the name that the tools in PATH begin with */
     {"print-multiarch", NULL, say_triple},
     {"print-target-triple", NULL, say_triple},
@@ -125,7 +154,10 @@ static int say_version(int to) {
     push_joined(&command, "--target=", conf.multiarch ? conf.multiarch : "");
     fflush(NULL);
     pid_t child = fork();
-    if (child < 0) { perror("zigcc: fork"); exit(1); }
+    if (child < 0) {
+        perror("zigcc: fork");
+        exit(1);
+    }
     if (!child) {
         dup2(to, STDOUT_FILENO);
         _exit(run(&command));
@@ -143,7 +175,10 @@ static int say_all(void) {
 int answer(bool cxx, const list *in) {
     for (size_t i = 0; i < in->count; i++) {
         const char *word = in->items[i];
-        if (takes_value(word)) { i++; continue; }
+        if (takes_value(word)) {
+            i++;
+            continue;
+        }
         if (same(word, "--version")) return say_version(STDOUT_FILENO);
         if (word[0] != '-') continue;
         const char *asked = word + (word[1] == '-' ? 2 : 1);
@@ -157,7 +192,8 @@ int answer(bool cxx, const list *in) {
         }
     }
     static const char *const wordy[] = {"-v", "-###", NULL};
-    for (size_t i = 0; i < in->count; i++) if (among(in->items[i], wordy) && !has_inputs(in)) return say_all();
+    for (size_t i = 0; i < in->count; i++)
+        if (among(in->items[i], wordy) && !has_inputs(in)) return say_all();
     return -1;
 }
 

@@ -8,15 +8,17 @@
 /* gcc's names of Arm extensions, where LLVM's differ. */
 static const char *arm_feature(const char *name) {
     static const char *const renamed[][2] = {
-        {"fp16", "fullfp16"}, {"simd", "neon"}, {"fp", "fp_armv8"}, {"rng", "rand"}, {"memtag", "mte"},
-        {"profile", "spe"}, {"rdma", "rdm"},
+        {"fp16", "fullfp16"}, {"simd", "neon"},   {"fp", "fp_armv8"}, {"rng", "rand"},
+        {"memtag", "mte"},    {"profile", "spe"}, {"rdma", "rdm"},
     };
-    for (size_t i = 0; i < sizeof renamed / sizeof *renamed; i++) if (same(name, renamed[i][0])) return renamed[i][1];
+    for (size_t i = 0; i < sizeof renamed / sizeof *renamed; i++)
+        if (same(name, renamed[i][0])) return renamed[i][1];
     return name;
 }
 
 static void underscore(char *text) {
-    for (; *text; text++) if (*text == '-') *text = '_';
+    for (; *text; text++)
+        if (*text == '-') *text = '_';
 }
 
 /* -march=armv8.2-a+crc+fp16 becomes Zig's -mcpu=generic+v8_2a+crc+fullfp16; -mcpu=cortex-a72+nocrypto likewise. */
@@ -28,9 +30,14 @@ static void translate_arm(list *out, const char *cpu) {
         if (sscanf(word, "armv%2d.%2d", &major, &minor) >= 1) {
             if (major == 8 && minor == 0) continue;
             snprintf(name, sizeof name, minor ? "v%d_%da" : "v%da", major, minor);
-        } else if (word == copy) { snprintf(text, sizeof text, "%s", word); underscore(text); continue; }
-        else if (starts(word, "no")) { sign = '-'; snprintf(name, sizeof name, "%s", arm_feature(word + 2)); }
-        else snprintf(name, sizeof name, "%s", arm_feature(word));
+        } else if (word == copy) {
+            snprintf(text, sizeof text, "%s", word);
+            underscore(text);
+            continue;
+        } else if (starts(word, "no")) {
+            sign = '-';
+            snprintf(name, sizeof name, "%s", arm_feature(word + 2));
+        } else snprintf(name, sizeof name, "%s", arm_feature(word));
         underscore(name);
         size_t length = strlen(text);
         snprintf(text + length, sizeof text - length, "%c%s", sign, name);
@@ -43,7 +50,10 @@ static void translate_arm(list *out, const char *cpu) {
 void translate_cpu(list *out, const char *flag) {
     const char *cpu = strchr(flag, '=') + 1;
     bool march = starts(flag, "-march=");
-    if (starts(conf.target, "aarch64")) { translate_arm(out, cpu); return; }
+    if (starts(conf.target, "aarch64")) {
+        translate_arm(out, cpu);
+        return;
+    }
     if (starts(conf.target, "riscv64") || (march && starts(conf.target, "arm"))) return;
     char text[512];
     bool power = starts(cpu, "power");

@@ -30,7 +30,11 @@ int run(const list *command) {
 /* The exit code, as a shell would give it. */
 int wait_for(pid_t child) {
     int status = 0;
-    while (waitpid(child, &status, 0) < 0) if (errno != EINTR) { perror("zigcc: waitpid"); exit(1); }
+    while (waitpid(child, &status, 0) < 0)
+        if (errno != EINTR) {
+            perror("zigcc: waitpid");
+            exit(1);
+        }
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
@@ -38,10 +42,16 @@ int wait_for(pid_t child) {
 int run_and_wait(const list *command, bool quiet) {
     fflush(NULL);
     pid_t child = fork();
-    if (child < 0) { perror("zigcc: fork"); exit(1); }
+    if (child < 0) {
+        perror("zigcc: fork");
+        exit(1);
+    }
     if (!child) {
         int nowhere = quiet ? open("/dev/null", O_WRONLY) : -1;
-        if (nowhere >= 0) { dup2(nowhere, STDOUT_FILENO); dup2(nowhere, STDERR_FILENO); }
+        if (nowhere >= 0) {
+            dup2(nowhere, STDOUT_FILENO);
+            dup2(nowhere, STDERR_FILENO);
+        }
         _exit(run(command));
     }
     return wait_for(child);
@@ -50,8 +60,9 @@ int run_and_wait(const list *command, bool quiet) {
 /* lld takes the target from the first object, and of data alone (-b binary) there is none. binutils' ld knows its own. */
 int run_linker(int argc, char **argv) {
     static const char *const emulations[][2] = {
-        {"aarch64", "aarch64linux"}, {"arm", "armelf_linux_eabi"}, {"powerpc64le", "elf64lppc"}, {"riscv64", "elf64lriscv"},
-        {"s390x", "elf64_s390"}, {"x86_64", "elf_x86_64"}, {"x86", "elf_i386"},
+        {"aarch64", "aarch64linux"}, {"arm", "armelf_linux_eabi"}, {"powerpc64le", "elf64lppc"},
+        {"riscv64", "elf64lriscv"},  {"s390x", "elf64_s390"},      {"x86_64", "elf_x86_64"},
+        {"x86", "elf_i386"},
     };
     list command = {0};
     push(&command, conf.zig);

@@ -11,7 +11,10 @@ bool needs_clang(const list *in) {
     static const char *const always[] = {"-S", "-M", "-MM", "-fsyntax-only", "-###", NULL};
     bool pipe = false, reads = false;
     for (size_t i = 0; i < in->count; i++) {
-        if (takes_value(in->items[i])) { i++; continue; }
+        if (takes_value(in->items[i])) {
+            i++;
+            continue;
+        }
         if (among(in->items[i], always)) return true;
         pipe = pipe || same(in->items[i], "-");
         reads = reads || same(in->items[i], "-E");
@@ -45,7 +48,10 @@ int run_clang(const list *command) {
         const char *word = command->items[i];
         list *to = is_not_zigs(word) ? &held : &ask;
         named = named || starts(word, "-x");
-        if (same(word, "-") && !named) { push(&held, "-x"); push(&held, language); }
+        if (same(word, "-") && !named) {
+            push(&held, "-x");
+            push(&held, language);
+        }
         push(to, word);
         if (takes_value(word) && i + 1 < command->count) push(to, command->items[++i]);
     }

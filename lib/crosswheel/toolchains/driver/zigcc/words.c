@@ -6,7 +6,10 @@
 #include <string.h>
 
 void *checked(void *memory) {
-    if (!memory) { fputs("zigcc: out of memory\n", stderr); exit(1); }
+    if (!memory) {
+        fputs("zigcc: out of memory\n", stderr);
+        exit(1);
+    }
     return memory;
 }
 
@@ -29,12 +32,14 @@ bool starts(const char *text, const char *prefix) { return strncmp(text, prefix,
 bool same(const char *a, const char *b) { return strcmp(a, b) == 0; }
 
 bool starts_any(const char *text, const char *const *prefixes) {
-    for (; *prefixes; prefixes++) if (starts(text, *prefixes)) return true;
+    for (; *prefixes; prefixes++)
+        if (starts(text, *prefixes)) return true;
     return false;
 }
 
 bool among(const char *text, const char *const *words) {
-    for (; *words; words++) if (same(text, *words)) return true;
+    for (; *words; words++)
+        if (same(text, *words)) return true;
     return false;
 }
 
@@ -57,15 +62,24 @@ bool ends_among(const char *word, const char *const *endings) {
 /* @file: the words in it, quoted as gcc documents it; files may name files, though not for ever. */
 void expand(list *out, const char *word, int depth) {
     FILE *file = word[0] == '@' ? fopen(word + 1, "r") : NULL;
-    if (!file) { push(out, word); return; }
-    if (depth > 20) { fprintf(stderr, "zigcc: %s: files name each other for ever\n", word); exit(1); }
+    if (!file) {
+        push(out, word);
+        return;
+    }
+    if (depth > 20) {
+        fprintf(stderr, "zigcc: %s: files name each other for ever\n", word);
+        exit(1);
+    }
     char *text = NULL;
     size_t room = 0, length = 0;
     bool inside = false;
     for (int c = fgetc(file), quote = 0;; c = fgetc(file)) {
         if (length + 2 > room) text = checked(realloc(text, room = room ? room * 2 : 256));
         if (c == EOF || (!quote && (c == ' ' || c == '\t' || c == '\n' || c == '\r'))) {
-            if (inside) { text[length] = 0; expand(out, text, depth + 1); }
+            if (inside) {
+                text[length] = 0;
+                expand(out, text, depth + 1);
+            }
             length = 0;
             inside = false;
             if (c == EOF) break;
@@ -75,8 +89,7 @@ void expand(list *out, const char *word, int depth) {
         if (c == '\\') { /* stands for the character after it, in quotes of either kind too */
             int next = fgetc(file);
             if (next != EOF) text[length++] = (char)next;
-        }
-        else if (quote ? c == quote : (c == '"' || c == '\'')) quote = quote ? 0 : c;
+        } else if (quote ? c == quote : (c == '"' || c == '\'')) quote = quote ? 0 : c;
         else text[length++] = (char)c;
     }
     free(text);

@@ -7,7 +7,10 @@
 
 /* ---- words.c ---- */
 
-typedef struct { char **items; size_t count, room; } list;
+typedef struct {
+    char **items;
+    size_t count, room;
+} list;
 
 void *checked(void *memory);
 void push(list *to, const char *text);
