@@ -9,6 +9,7 @@ import itertools
 import multiprocessing
 import os
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -18,6 +19,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import ModuleType
 
 from crosswheel.audit.policies import Analysis, analyses
 from crosswheel.audit.rules import RULES, SET_RULES
@@ -77,7 +79,7 @@ def audit_files(
     """Yield an audit per file, in the given order; an unreadable file gets a finding.
 
     `ignore` maps codes of switched-off rules to reasons. `processes` is the number of worker processes, 0: one per
-    processor. Workers import the main module: a script must guard its call by ``if __name__ == "__main__":``.
+    processor. Workers do not import the main module, so a script needs no ``if __name__ == "__main__":`` for them.
     """
     reasons, beside = dict(ignore or {}), tuple(paths)
     count = min(processes or len(os.sched_getaffinity(0)), len(paths))
@@ -85,7 +87,7 @@ def audit_files(
         yield from (_audit(path, reasons, beside) for path in paths)
         return
     with _workers(count) as workers:
-        with _sockets():
+        with _sockets(), _without_main():
             under_way = [workers.submit(_audit, path, reasons, beside) for path in paths]
         for path, future in zip(paths, under_way, strict=True):
             yield _result(future) or _alone(path, reasons, beside)
@@ -147,7 +149,7 @@ def _workers(count: int) -> Iterator[ProcessPoolExecutor]:
     """Worker processes that end with the block, and at once if an exception such as KeyboardInterrupt leaves it."""
     # Not forked from this process, whose threads may hold locks; and modules preloaded in the server are shared.
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["__main__", __name__])
+    context.set_forkserver_preload([__name__])
     others = set(multiprocessing.active_children())
     workers = ProcessPoolExecutor(count, mp_context=context, initializer=_begin)
     try:
@@ -174,6 +176,20 @@ def _sockets() -> Iterator[None]:
         ) from error
 
 
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Start workers that do not import the main module: they need nothing of it, and a script would run again in each.
+
+    multiprocessing has no setting for this; it imports what `sys.modules` has under that name when a process starts.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
 def _begin() -> None:
     """Set up a worker: the parent handles Ctrl-C, and the worker ends with the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -197,7 +213,7 @@ def _result(future: Future[Audit]) -> Audit | None:
 def _alone(path: Path, ignore: Mapping[str, str], beside: tuple[Path, ...]) -> Audit:
     """Audit one file in a process of its own."""
     began = time.monotonic()
-    with _workers(1) as worker, _sockets():
+    with _workers(1) as worker, _sockets(), _without_main():
         audit = _result(worker.submit(_audit, path, ignore, beside))
     reason = "the process that read it died, perhaps because memory ran out: see `dmesg | tail`"
     return audit or Audit(path, switched_off([unreadable(reason)], ignore), time.monotonic() - began)

@@ -98,7 +98,7 @@ def test_a_fault_of_ours_is_told_of_the_file_that_found_it(
     def fail(*_given: object) -> None:
         raise error
 
-    monkeypatch.setattr(audits, "_findings", fail)
+    monkeypatch.setattr(audits, "findings_of", fail)
     (audit,) = audit_files(some_wheels(tmp_path, 1))
     assert [(finding.rule, finding.found) for finding in audit.findings] == [("W001", text)]
     assert audit.wheel
@@ -110,10 +110,44 @@ def test_what_cannot_be_read_can_be_switched_off_too(tmp_path: Path) -> None:
     assert [finding.ignored for finding in audit.findings] == ["a trial"]
 
 
+# A script of a user, without `if __name__ == "__main__":`. Workers do not import it.
+SCRIPT = """
+import sys
+from pathlib import Path
+from crosswheel.audit.run import audit_files
+
+for audit in audit_files([Path(word) for word in sys.argv[1:]], {}, 2):
+    print(audit.path.name[:2], *(finding.rule + " " + finding.found for finding in audit.findings))
+"""
+
+
+def run_script(folder: Path, patch: str = "") -> list[str]:
+    """The command that audits wheels by SCRIPT, in the parent and its workers with what `patch` changes."""
+    (folder / "script.py").write_text(SCRIPT)
+    (folder / "sitecustomize.py").write_text(patch)
+    return [sys.executable, str(folder / "script.py")]
+
+
+def with_patches_of(folder: Path) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), *sys.path])}
+
+
+def test_a_script_needs_no_guard_against_its_own_import(tmp_path: Path) -> None:
+    words = [str(path) for path in some_wheels(tmp_path / "wheels", 3)]
+    done = subprocess.run(
+        [*run_script(tmp_path), *words],
+        env=with_patches_of(tmp_path),
+        capture_output=True,
+        encoding="utf-8",
+        timeout=_PATIENCE,
+        check=True,
+    )
+    assert (done.stdout.splitlines(), done.stderr) == (["n0", "n1 W403 libfoo.so", "n2"], "")
+
+
 # A worker that dies does so in C code or at the kernel's hand: here, at the sight of one file.
 DEADLY = """
-import os, sys
-from pathlib import Path
+import os
 from crosswheel.audit import run as audits
 from crosswheel.formats import wheels
 
@@ -125,20 +159,14 @@ def deadly(path, beside):
     return read(path, beside)
 
 audits.read_wheel = deadly
-
-if __name__ == "__main__":
-    for audit in audits.audit_files([Path(word) for word in sys.argv[1:]], {}, 2):
-        print(audit.path.name[:2], *(finding.rule + " " + finding.found for finding in audit.findings))
 """
 
 
 def test_a_worker_that_dies_takes_no_other_audit_with_it(tmp_path: Path) -> None:
-    script = tmp_path / "deadly.py"
-    script.write_text(DEADLY)
     words = [str(path) for path in some_wheels(tmp_path / "wheels", 3)]
     done = subprocess.run(
-        [sys.executable, str(script), *words],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        [*run_script(tmp_path, DEADLY), *words],
+        env=with_patches_of(tmp_path),
         capture_output=True,
         encoding="utf-8",
         timeout=_PATIENCE,
@@ -153,8 +181,7 @@ def test_a_worker_that_dies_takes_no_other_audit_with_it(tmp_path: Path) -> None
 
 # Wheels that take for ever, and a note of who is at it.
 ENDLESS = """
-import os, sys, time
-from pathlib import Path
+import os, time
 from crosswheel.audit import run as audits
 
 def endless(path, beside):
@@ -162,21 +189,14 @@ def endless(path, beside):
     time.sleep(600)
 
 audits.read_wheel = endless
-
-if __name__ == "__main__":
-    list(audits.audit_files([Path(word) for word in sys.argv[1:]], {}, 2))
 """
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_nothing_is_left_of_an_audit_that_is_stopped(tmp_path: Path, number: signal.Signals) -> None:
-    script = tmp_path / "endless.py"
-    script.write_text(ENDLESS)
     words = [str(tmp_path / name) for name in ("a.whl", "b.whl", "c.whl")]
-    command = [sys.executable, "-c", _WITH_SIGINT, sys.executable, str(script), *words]
-    with subprocess.Popen(
-        command, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, stderr=subprocess.PIPE
-    ) as process:
+    command = [sys.executable, "-c", _WITH_SIGINT, *run_script(tmp_path, ENDLESS), *words]
+    with subprocess.Popen(command, env=with_patches_of(tmp_path), stderr=subprocess.PIPE) as process:
         limit = time.monotonic() + _PATIENCE
         notes = [tmp_path / "a.pid", tmp_path / "b.pid"]
         while not all(note.exists() and note.read_text() for note in notes):
