@@ -11,6 +11,7 @@ from types import ModuleType
 
 import pytest
 
+import crosswheel
 from crosswheel import errors
 from crosswheel.model.flags import parse_flags
 from crosswheel.model.verbs import VERBS
@@ -43,14 +44,14 @@ def test_every_exit_code_is_documented() -> None:
             assert f"| {kind.exit_code} | `{name}` |" in page
 
 
-def test_what_pages_import_is_there() -> None:
-    pages = [*DOCS.glob("*.md"), README]
-    found = {
-        line for page in pages for line in re.findall(r"^from crosswheel.* import .+$", page.read_text(), re.MULTILINE)
-    }
-    assert len(found) > 5
-    for line in found:
-        exec(line, {})  # noqa: S102 - as its reader would
+def test_python_in_pages_uses_names_that_exist() -> None:
+    blocks = re.findall(r"^```python\n(.*?)^```", _text_of_all_pages(), re.MULTILINE | re.DOTALL)
+    assert len(blocks) > 5
+    for block in blocks:
+        for line in re.findall(r"^(?:from crosswheel|import crosswheel).*$", block, re.MULTILINE):
+            exec(line, {})  # noqa: S102 - as its reader would
+        for name in re.findall(r"\bcw\.(\w+)", block):
+            assert name in crosswheel.__all__
 
 
 def test_commands_of_pages_have_verbs_and_flags_that_exist() -> None:
