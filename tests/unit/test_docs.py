@@ -15,6 +15,7 @@ import crosswheel
 from crosswheel import errors
 from crosswheel.model.flags import parse_flags
 from crosswheel.model.verbs import VERBS
+from crosswheel.steps import MAKE
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -101,9 +102,14 @@ def test_the_concepts_name_every_room_of_the_package() -> None:
     package = ROOT / "lib" / "crosswheel"
     rooms = {f"{path.parent.name}/" for path in package.glob("*/__init__.py")} | {"data/"}
     modules = {path.name for path in package.glob("*.py") if not path.name.startswith("__")}
-    _, _, table = (DOCS / "concepts.md").read_text().partition("## The rooms")
+    table = _section("concepts.md", "## The rooms")
     cells = re.findall(r"^\| (`[^|]+`) \|", table, re.MULTILINE)
     assert {name for cell in cells for name in re.findall(r"`(.+?)`", cell)} == rooms | modules
+
+
+def test_the_concepts_name_the_steps_in_their_order() -> None:
+    phases = _section("concepts.md", "## The three phases")
+    assert tuple(re.findall(r"^\| `(\w+)` \|", phases, re.MULTILINE)) == MAKE.names
 
 
 def test_decisions_have_numbers_of_their_own_and_dates() -> None:
@@ -111,6 +117,13 @@ def test_decisions_have_numbers_of_their_own_and_dates() -> None:
     found = [re.fullmatch(r"(\d+)\. .+ \(20\d\d-\d\d-\d\d\)", title) for title in titles]
     numbers = [int(match[1]) for match in found if match]
     assert len(numbers) == len(titles) == len(set(numbers)) > 100
+
+
+def _section(page: str, heading: str) -> str:
+    """The text from a heading that begins so to the next one."""
+    _, _, rest = (DOCS / page).read_text().partition(heading)
+    assert rest
+    return rest.partition("\n## ")[0]
 
 
 def _text_of_all_pages() -> str:
