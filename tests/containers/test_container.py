@@ -308,7 +308,7 @@ def test_what_is_too_large_stays_inside(shared: Container, tmp_path: Path, monke
     monkeypatch.setattr(module, "LARGEST", 64 * MIB)
     sh(shared, "mkdir /holes && truncate -s 1T /holes/file")
     began = time.monotonic()
-    with pytest.raises(BuildFailed, match="/holes in the container holds more than"):
+    with pytest.raises(BuildFailed, match="/holes in the container is larger than"):
         shared.get("/holes", tmp_path / "out")
     assert time.monotonic() - began < 60
     assert not (tmp_path / "out").exists()
@@ -339,7 +339,7 @@ def test_the_time_limit_ends_it(host: DockerHost, opened: Callable[..., Containe
     with pytest.raises(TimeLimit) as caught:
         container.run(SLEEP, deadline=time.monotonic() + 0.5)
     assert time.monotonic() - began < 20
-    assert caught.value.message == ("sleep 300 was still running in its container when the time limit was reached")
+    assert caught.value.message == ("sleep 300 was still running in its container at the time limit")
     assert "`timeout`" in caught.value.hint
     assert not exists(host, container)
 
@@ -400,8 +400,8 @@ def test_out_of_memory_is_told_from_other_failures(small: Container, script: str
         sh(small, "exit 1")
     with pytest.raises(OutOfMemory) as caught:
         sh(small, script.format(python=python, code=ALLOCATE.replace("'", '"')))
-    assert caught.value.message == "the kernel ended sh, or what it started: out of memory"
-    assert caught.value.hint == "--jobs 1, or give the Docker host more memory"
+    assert caught.value.message == "out of memory: the kernel killed sh or a child of it"
+    assert caught.value.hint == "--jobs 1; or give the Docker host more memory"
     time.sleep(3.5)
     with pytest.raises(CommandFailed):
         sh(small, "exit 1")
@@ -424,8 +424,8 @@ def test_a_container_that_somebody_removes_is_lost(opened: Callable[..., Contain
     error = during(container, lambda: container._container.remove(force=True))
     assert isinstance(error, ContainerLost)
     assert str(error) == (
-        "the container ended while it was needed: it was removed, or the Docker Engine was restarted\n"
-        "  try: the same command again; docker events shows who ends containers"
+        "the container stopped during the build: it was removed, or the Docker Engine was restarted\n"
+        "  try: the same command again; docker events shows why containers end"
     )
     with pytest.raises(ContainerLost, match="the container ended while it was needed"):
         container.run(["true"])
@@ -458,7 +458,7 @@ def test_an_engine_that_ends_takes_its_containers_along_and_says_so(tmp_path: Pa
         assert "\n  try: " in str(error)
         assert str(refusal_of(container)) == (
             "running true in a container: no Docker Engine answers there\n"
-            "  try: sudo systemctl start docker, or set DOCKER_HOST or --docker-host to where an engine runs"
+            "  try: sudo systemctl start docker; or set DOCKER_HOST or --docker-host to a running engine"
         )
 
 

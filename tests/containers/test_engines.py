@@ -291,7 +291,7 @@ def only_for_cp311(script: str) -> str:
     ("script", "kind", "code", "message"),
     [
         ("echo some reason; exit 3", "BuildFailed", 7, "ended with exit code 3"),
-        ("sleep 300", "TimeLimit", 11, "was still running in its container when the time limit was reached"),
+        ("sleep 300", "TimeLimit", 11, "was still running in its container at the time limit"),
         ("head -c 900m /dev/zero | tail", "OutOfMemory", 16, "out of memory"),
         ("kill -KILL -1; sleep 300", "ContainerLost", 17, "the container ended while it was needed"),
     ],
@@ -412,7 +412,7 @@ def test_an_image_of_another_architecture_is_refused(natively: Make, manylinux_a
     assert built.code == 3
     text = " ".join(built.printed.split())
     shown = manylinux_aarch64.partition("@")[0]
-    assert re.search(f"native: {shown}@sha256:[0-9a-f]+ cannot be had for x86_64: .* is for aarch64; --image ", text)
+    assert re.search(f"native: {shown}@sha256:[0-9a-f]+ is not available for x86_64: .* is for aarch64; --image ", text)
 
 
 # ---- the test step --------------------------------------------------------------------------------------------

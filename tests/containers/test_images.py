@@ -209,7 +209,7 @@ def test_the_id_of_an_image_on_the_engine_is_enough(host: DockerHost, busybox_aa
     found = ensure(host, image.id, ARM)
     assert (found.id, found.digest) == (image.id, image.digest)
     assert refusal(host, image.id, X86) == (
-        f"the engine at {host.address} has {image.id} for aarch64 only, and not for x86_64\n"
+        f"the engine at {host.address} has {image.id} only for aarch64, not for x86_64\n"
         "  try: docker images --no-trunc, with the same DOCKER_HOST"
     )
 
@@ -228,8 +228,8 @@ def test_an_image_of_another_architecture_is_never_used(
     name = f"{registry}/{OURS}/for-x86_64:1"
     push(engine, busybox_x86_64, name)
     wanted = (
-        f"{name} cannot be had for aarch64: what {registry} has under that name is for x86_64\n"
-        "  try: --image REPOSITORY:TAG, with one that is there"
+        f"{name} is not available for aarch64: the image of that name on {registry} is for x86_64\n"
+        "  try: --image REPOSITORY:TAG, with an image that exists"
     )
     assert refusal(host, name, ARM) == wanted
     assert find_image(host, name, ARM) is None
@@ -261,8 +261,8 @@ def test_what_the_registry_does_not_have_is_told_and_not_asked_for_again(
     repository = busybox_aarch64.partition("@")[0]
     address, _, path = repository.partition("/")
     assert refusal(host, f"{repository}{ending}", ARM) == (
-        f"{repository}{ending} cannot be had for aarch64: {address} has no such {what} in {path}\n"
-        "  try: --image REPOSITORY:TAG, with one that is there"
+        f"{repository}{ending} is not available for aarch64: {address} has no such {what} in {path}\n"
+        "  try: --image REPOSITORY:TAG, with an image that exists"
     )
     assert naps == []
 
@@ -270,7 +270,7 @@ def test_what_the_registry_does_not_have_is_told_and_not_asked_for_again(
 def test_a_registry_that_is_down_is_asked_again_a_few_times(host: DockerHost, nobody: str, naps: list[float]) -> None:
     name = f"{nobody}/{OURS}/x:1"
     text = refusal(host, name, ARM)
-    assert text.startswith(f"{name} cannot be had for aarch64: {nobody} did not give it: ")
+    assert text.startswith(f"{name} is not available for aarch64: {nobody} did not deliver it: ")
     assert "connection refused" in text
     assert text.endswith(f"\n  try: docker pull {name}, or --mirrors HOST")
     assert naps == [0.5, 1.0]
@@ -316,8 +316,8 @@ def test_mirrors_are_asked_in_their_order(host: DockerHost, registry: str, nobod
     assert image.digest == elsewhere.partition("@")[2]
     (note,) = (event for event in told if isinstance(event, Note))
     path = elsewhere.partition("/")[2]
-    assert note.text.startswith(f"{nobody}/first/{path}: {nobody} did not give it: ")
-    assert note.text.endswith("; asking elsewhere")
+    assert note.text.startswith(f"{nobody}/first/{path}: {nobody} did not deliver it: ")
+    assert note.text.endswith("; trying the next registry")
 
 
 def test_what_a_mirror_gave_is_found_again_by_its_digest(host: DockerHost, registry: str, busybox_aarch64: str) -> None:
@@ -349,9 +349,9 @@ def test_a_mirror_with_another_architecture_is_passed_over(
 
 def test_where_no_mirror_has_it_every_reason_is_told(host: DockerHost, registry: str, nobody: str) -> None:
     first, *reasons = refusal(host, f"{nobody}/{OURS}/nothing:1", ARM, [registry]).splitlines()
-    assert first == f"{nobody}/{OURS}/nothing:1 cannot be had for aarch64:"
+    assert first == f"{nobody}/{OURS}/nothing:1 is not available for aarch64:"
     assert reasons[0] == f"  {registry}/{OURS}/nothing:1: {registry} has no such tag in {OURS}/nothing"
-    assert reasons[1].startswith(f"  {nobody}/{OURS}/nothing:1: {nobody} did not give it: ")
+    assert reasons[1].startswith(f"  {nobody}/{OURS}/nothing:1: {nobody} did not deliver it: ")
     assert reasons[2] == f"  try: docker pull {nobody}/{OURS}/nothing:1, or --mirrors HOST"
 
 
@@ -359,16 +359,16 @@ def test_where_no_mirror_has_it_every_reason_is_told(host: DockerHost, registry:
 
 
 def test_offline_there_is_what_there_is(host: DockerHost, busybox_aarch64: str) -> None:
-    hint = "\n  try: once the same command without --offline"
+    hint = "\n  try: run the same command once without --offline"
     assert refusal(host, busybox_aarch64, ARM, offline=True) == (
-        f"the engine at {host.address} does not have {busybox_aarch64}, and --offline forbids pulling it{hint}"
+        f"the engine at {host.address} does not have {busybox_aarch64}, and --offline forbids pulling{hint}"
     )
     assert find_image(host, busybox_aarch64, ARM) is None
     image = ensure(host, busybox_aarch64, ARM)
     assert ensure(host, busybox_aarch64, ARM, offline=True) == image
     assert refusal(host, busybox_aarch64, X86, offline=True) == (
-        f"the engine at {host.address} has {busybox_aarch64} for aarch64 only, and not for x86_64, "
-        f"and --offline forbids pulling it{hint}"
+        f"the engine at {host.address} has {busybox_aarch64} only for aarch64, not for x86_64, "
+        f"and --offline forbids pulling{hint}"
     )
 
 
@@ -443,12 +443,12 @@ def test_one_that_cannot_be_had_does_not_keep_the_others_away(
     assert missing["error"] == {
         "kind": "ImageUnavailable",
         "exit_code": 14,
-        "message": f"{name} cannot be had for aarch64: {registry} has no such tag in {OURS}/nothing",
-        "hint": "--image REPOSITORY:TAG, with one that is there",
+        "message": f"{name} is not available for aarch64: {registry} has no such tag in {OURS}/nothing",
+        "hint": "--image REPOSITORY:TAG, with an image that exists",
     }
     assert "no image of pypa is pinned for manylinux_2_31 on riscv64" in unpinned["error"]["message"]
     assert pulled["state"] == "pulled"
-    assert f"✘ manylinux2014_aarch64   failed               {name}\n    {name} cannot be had for aarch64: " in text
+    assert f"✘ manylinux2014_aarch64   failed               {name}\n    {name} is not available for aarch64: " in text
     assert "\n    try: --policy manylinux_2_39, or --image REPOSITORY:TAG\n" in text
 
 

@@ -86,7 +86,7 @@ def test_what_is_not_given_is_the_containers_own(host: DockerHost, busybox: Imag
 def test_no_container_is_made_of_an_image_for_another_architecture(host: DockerHost, busybox: Image) -> None:
     with pytest.raises(ImageUnavailable) as caught:
         create(host, busybox.id, AARCH64)
-    assert "is for x86_64, and not for aarch64" in caught.value.message
+    assert "is for x86_64, not for aarch64" in caught.value.message
     assert not host.client.containers.list(all=True, filters={"label": LABEL})
 
 

@@ -87,7 +87,7 @@ def test_what_passes_is_waited_for(project: Project, between: Proxy, tmp_path: P
     ("act", "code", "said"),
     [
         (answered(500, b"out of order"), 21, "500"),
-        (answered(429, Retry_After="3600"), 21, "3600 s of patience"),
+        (answered(429, Retry_After="3600"), 21, "a wait of 3600 s"),
         (answered(400, b"this project is full"), 21, "400"),
         (cut_after(1500), 5, "failed"),
         (cut_before_answer, 0, "sent"),

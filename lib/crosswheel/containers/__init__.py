@@ -1,1 +1,1 @@
-"""A Docker Engine, wherever it is: what it runs, its images, and containers that never outlive their use."""
+"""Docker Engines, local or remote: the architectures they run, their images, and containers."""

@@ -1,4 +1,4 @@
-"""Tar archives: how files reach a Docker Engine and come back, made without owners and unpacked without trust."""
+"""Tar archives that carry files to and from a Docker Engine: packed without owners, unpacked without trust."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-SPOOL = 16 * 1024 * 1024  # bytes of an archive that are kept in memory
+SPOOL = 16 * 1024 * 1024  # bytes of an archive kept in memory
 
 
 def archive_of(files: Mapping[str, bytes], mode: int = 0o644) -> io.BytesIO:
-    """An archive of these files, ready to be read."""
+    """An archive of the files, positioned at its start."""
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as opened:
         for name, content in files.items():
@@ -27,13 +27,13 @@ def archive_of(files: Mapping[str, bytes], mode: int = 0o644) -> io.BytesIO:
 
 @dataclass
 class Parcel:
-    """Files on their way: packed at once, as they are now, and sent together. Each time costs an engine a process."""
+    """Files to be sent together: packed at once, in their current state. Each upload costs the engine a process."""
 
     _file: IO[bytes] | None = None
     _archive: tarfile.TarFile | None = None
 
     def add(self, path: Path, name: PurePosixPath) -> None:
-        """A file, or a folder with all that is in it."""
+        """Add a file, or a folder with its content."""
         self._opened.add(path, _relative(name), filter=anonymous)
 
     def write(self, name: PurePosixPath, content: bytes) -> None:
@@ -41,7 +41,7 @@ class Parcel:
 
     @contextmanager
     def sent(self) -> Iterator[IO[bytes] | None]:
-        """What has come together since the last time, as an archive; None where nothing has."""
+        """The files added since the last call, as an archive; None if there are none."""
         file, archive = self._file, self._archive
         self._file = self._archive = None
         if file is None or archive is None:
@@ -53,7 +53,7 @@ class Parcel:
             yield file
 
     def drop(self) -> None:
-        """What nobody wants any more; also where the disk is full."""
+        """Discard the files; works on a full disk too."""
         if self._file:
             with suppress(OSError):
                 self._file.close()
@@ -61,14 +61,14 @@ class Parcel:
     @property
     def _opened(self) -> tarfile.TarFile:
         if self._archive is None:
-            # Both are closed when it is sent.
+            # Sending closes both.
             self._file = tempfile.SpooledTemporaryFile(max_size=SPOOL)  # noqa: SIM115
             self._archive = tarfile.open(fileobj=self._file, mode="w")  # noqa: SIM115
         return self._archive
 
 
 def _relative(name: PurePosixPath) -> str:
-    """As archives have it that are unpacked at the root."""
+    """The path in an archive that is unpacked at the root."""
     return str(name).lstrip("/")
 
 
@@ -79,14 +79,14 @@ def _add_file(archive: tarfile.TarFile, name: str, content: bytes, mode: int) ->
 
 
 def anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    """One owner, and no user's name: what is built must not depend on who copied it."""
+    """Set one owner without a name: builds must not depend on the user who copied the files."""
     member.uid = member.gid = 0
     member.uname = member.gname = ""
     return member
 
 
 def unpack_files(archive: IO[bytes], to: Path) -> None:
-    """The regular files alone, without the folder that holds them; links, devices and what leads outside stay in.
+    """Unpack only regular files, without their top folder; links, devices and paths out of it are skipped.
 
     Raises tarfile.TarError.
     """
@@ -105,5 +105,5 @@ def unpack_files(archive: IO[bytes], to: Path) -> None:
                 while block := content.read(1 << 20):
                     file.write(block)
             target.chmod(0o644 | member.mode & 0o111)
-            # Bytecode, for one, is compared with it.
+            # Bytecode, for example, is compared with the time.
             os.utime(target, (member.mtime, member.mtime))

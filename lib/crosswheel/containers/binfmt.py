@@ -1,6 +1,6 @@
-"""Which foreign programs this machine's kernel hands to an emulator: binfmt_misc, read and written.
+"""binfmt_misc: the entries by which this machine's kernel runs foreign programs under an emulator.
 
-The entries are the kernel's: they hold for all containers at once and are gone after a reboot. See the kernel's
+The kernel's entries apply to all containers and are lost at a reboot. See the kernel's
 Documentation/admin-guide/binfmt-misc.rst.
 """
 
@@ -19,18 +19,18 @@ from crosswheel.system.process import Processes
 
 FOLDER = Path("/proc/sys/fs/binfmt_misc")
 
-# F: the kernel opens the emulator now, and it serves in containers, which have no such file. C: set-uid programs keep
-# their rights. Not P, which gives programs the name that they were called by: older QEMUs take it for an argument.
+# F: the kernel opens the emulator at registration, so it works in containers, which lack the file. C: set-uid programs
+# keep their rights. Not P, which passes the original argv[0]: older QEMUs treat it as an argument.
 FLAGS = "CF"
 
-# What the kernel compares: the first 20 bytes of an ELF file, which end with e_type and e_machine (elf(5)).
+# The bytes that the kernel compares: the first 20 of an ELF file, which end with e_type and e_machine (elf(5)).
 _LENGTH = 20
 _OS_ABI, _TYPE = 7, 16
 
 
 @dataclass(frozen=True)
 class Handler:
-    """An entry of binfmt_misc: programs whose bytes at `offset` are `magic` under `mask` go to `interpreter`."""
+    """An entry of binfmt_misc: `interpreter` runs programs whose bytes at `offset` equal `magic` under `mask`."""
 
     name: str
     enabled: bool
@@ -42,12 +42,12 @@ class Handler:
 
     @property
     def line(self) -> str:
-        """What has to be written to ``register`` to have it."""
+        """The line that creates this entry when written to ``register``."""
         magic, mask = (_escaped(each) for each in (self.magic, self.mask))
         return f":{self.name}:M:{self.offset}:{magic}:{mask}:{self.interpreter}:{self.flags}"
 
     def takes(self, data: bytes) -> bool:
-        """Whether a program that begins so goes to the interpreter."""
+        """Whether the entry applies to a program that begins with these bytes."""
         there = data[self.offset :][: len(self.magic)]
         pairs = zip(there, self.magic, self.mask, strict=False)
         return bool(self.magic) and len(there) == len(self.magic) and all((a ^ b) & m == 0 for a, b, m in pairs)
@@ -55,14 +55,14 @@ class Handler:
 
 @dataclass(frozen=True)
 class Complaint:
-    """What is wrong with an entry; a `fatal` one keeps programs in containers from running."""
+    """A problem of an entry; a `fatal` one prevents programs in containers from running."""
 
     text: str
     fatal: bool = False
 
 
 def parse_handler(name: str, text: str) -> Handler | None:
-    """An entry as the kernel shows it; None for one that goes by the ending of file names."""
+    """Parse an entry as the kernel prints it; None for one that matches file name extensions."""
     first, *lines = text.splitlines() or [""]
     values = {key.removesuffix(":"): value.strip() for key, _, value in (line.partition(" ") for line in lines)}
     if "magic" not in values:
@@ -80,20 +80,20 @@ def parse_handler(name: str, text: str) -> Handler | None:
 
 
 def handlers(folder: Path = FOLDER) -> tuple[Handler, ...]:
-    """All that are registered; none where binfmt_misc is not mounted."""
+    """All registered entries; empty if binfmt_misc is not mounted."""
     found = (parse_handler(path.name, path.read_text("utf-8", "replace")) for path in _entries(folder))
     return tuple(handler for handler in found if handler)
 
 
 def handler_for(arch: Architecture, folder: Path = FOLDER) -> Handler | None:
-    """The entry that programs of `arch` go to: an enabled one, if there is any."""
+    """The entry for programs of `arch`, an enabled one if possible."""
     data = program(arch)
     taking = [handler for handler in handlers(folder) if handler.takes(data)]
     return min(taking, key=lambda handler: not handler.enabled, default=None)
 
 
 def new_handler(arch: Architecture, emulator: Path) -> Handler:
-    """The entry that hands programs of `arch` to `emulator`, whatever their OS ABI, position-independent or not."""
+    """A new entry that runs programs of `arch` with `emulator`, for any OS ABI, position-independent or not."""
     mask = bytearray(b"\xff" * _LENGTH)
     mask[_OS_ABI] = 0
     # ET_EXEC is 2 and ET_DYN 3: all but the last bit of a two-byte number.
@@ -103,7 +103,7 @@ def new_handler(arch: Architecture, emulator: Path) -> Handler:
 
 
 def register(handler: Handler, processes: Processes, folder: Path = FOLDER) -> None:
-    """Have the kernel take an entry, over one of its name. Only root may; raises CommandFailed, OSError."""
+    """Register an entry, replacing one of the same name; needs root. Raises CommandFailed, OSError."""
     if not (folder / "register").exists():
         processes.run(["mount", "-t", "binfmt_misc", "binfmt_misc", str(folder)], env=os.environ)
     if (folder / handler.name).exists():
@@ -112,34 +112,34 @@ def register(handler: Handler, processes: Processes, folder: Path = FOLDER) -> N
 
 
 def find_emulator(arch: Architecture, environ: Mapping[str, str]) -> Path | None:
-    """QEMU's emulator of this machine that needs no libraries, for a container would not have them."""
+    """The path of this machine's static QEMU for `arch` (containers lack libraries for others); None if missing."""
     name = f"qemu-{load_table('targets.toml')['arch'][arch.name]['qemu']}-static"
     found = shutil.which(name, path=os.pathsep.join([environ.get("PATH", os.defpath), "/usr/bin"]))
     return Path(found).resolve() if found else None
 
 
 def complaints(handler: Handler, folder: Path = FOLDER) -> Iterator[Complaint]:
-    """What is wrong with an entry of this machine's kernel."""
+    """The problems of an entry of this machine's kernel."""
     if not handler.enabled:
         yield Complaint(f"{handler.name} is registered but disabled", fatal=True)
     if "F" not in handler.flags:
         yield Complaint(
-            f"{handler.name} is registered without the flag F: containers would need their own {handler.interpreter}",
+            f"{handler.name} is registered without the F flag, so containers cannot see {handler.interpreter}",
             fatal=True,
         )
     elif not Path(handler.interpreter).exists():
-        # Of tonistiigi/binfmt and its like: no harm while it lasts.
-        yield Complaint(f"{handler.interpreter} of {handler.name} came from an image: the kernel alone still holds it")
+        # Made by tonistiigi/binfmt and similar images; harmless until a reboot.
+        yield Complaint(f"{handler.interpreter} of {handler.name} came from an image: only the kernel still holds it")
     elif _is_newer(Path(handler.interpreter), folder / handler.name):
         yield Complaint(
-            f"{handler.interpreter} was replaced after {handler.name} was registered: the old one still runs"
+            f"{handler.interpreter} was replaced after {handler.name} was registered: the old version still runs"
         )
     if "C" not in handler.flags:
-        yield Complaint(f"{handler.name} is registered without the flag C: sudo and its like do not work under it")
+        yield Complaint(f"{handler.name} is registered without the C flag: sudo and similar programs do not work")
 
 
 def shares_kernel(host: DockerHost) -> bool:
-    """Whether this machine's entries are those of the Docker host: no virtual machine is between."""
+    """Whether the Docker host uses this machine's kernel, and so its entries: no virtual machine in between."""
     return host.is_local and host.kernel == os.uname().release
 
 
@@ -151,7 +151,7 @@ def _entries(folder: Path) -> list[Path]:
 
 
 def _is_newer(interpreter: Path, entry: Path) -> bool:
-    """The kernel opened the interpreter when it made the entry."""
+    """Whether the interpreter file is newer than the entry, for which the kernel opened the old file."""
     try:
         return interpreter.stat().st_ctime > entry.stat().st_ctime
     except OSError:

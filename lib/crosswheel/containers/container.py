@@ -1,8 +1,8 @@
-"""One container on a Docker host: commands run in it, files go in and out, and it never outlives its use.
+"""One container on a Docker host: it runs commands, transfers files, and is removed at the end.
 
-Nothing of the caller's machine is mounted (files are copied through the engine, which may be remote), and it sees no
-variable of the caller's that is not given to it. A label says whose it is, so that the next run can remove what a
-killed one left; it ends by itself when its time is over.
+No folder of the caller's machine is mounted (files are copied through the engine, which may be remote), and only the
+given environment variables are visible. A label names the owning run, so that the next run can remove the leftovers
+of a killed one; a container also ends by itself when its time is over.
 """
 
 from __future__ import annotations
@@ -36,25 +36,25 @@ if TYPE_CHECKING:
     from docker.models.containers import Container as DockerContainer
 
 _POLL = 0.1
-_SLACK = 600  # seconds that a container may live longer than its job
-_PIDS = 8192  # processes and threads; a build that forks without end must not take the host with it
+_SLACK = 600  # seconds that a container may outlive its job's time limit
+_PIDS = 8192  # processes and threads: a fork bomb in a build must not harm the host
 _COPYING = "copying files into a container"
-LARGEST = 16 * 1024**3  # bytes that may come out at once; a file with holes is as large as it says it is
-_SECOND_LOOK = 1.0  # seconds in which an engine notices that a container has ended
+LARGEST = 16 * 1024**3  # bytes copied out at once; a sparse file counts with its full size
+_SECOND_LOOK = 1.0  # seconds that an engine needs to notice the end of a container
 _SIGKILLED = 128 + 9
-# What leaves a terminal and lets its command run on. By default the engine keeps back every Ctrl-P, which shells use.
+# Keys that detach the terminal. The engine's default begins with Ctrl-P, which shells use.
 _NO_KEYS = "ctrl-^,ctrl-^,ctrl-^"
-_MORE_MEMORY = "--jobs 1, or give the Docker host more memory"
+_MORE_MEMORY = "--jobs 1; or give the Docker host more memory"
 _CRASH = "qemu: uncaught target signal"
 _CRASHES = {132, 134, 135, 139}  # 128 + SIGILL, SIGABRT, SIGBUS, SIGSEGV
 
-Files: TypeAlias = "Mapping[PurePosixPath, bytes]"  # by where they are in a container, with all that is in them
-_Chunk: TypeAlias = "tuple[bytes | None, bytes | None]"  # of what a command prints, and of its errors
+Files: TypeAlias = "Mapping[PurePosixPath, bytes]"  # content by path in the container
+_Chunk: TypeAlias = "tuple[bytes | None, bytes | None]"  # standard output and standard error
 
 
 @dataclass(frozen=True)
 class Container:
-    """A running container of `image`; commands run as root in it, as pypa's images are made for."""
+    """A running container of `image`; commands run as root, as in pypa's images."""
 
     docker: DockerHost
     image: Image
@@ -66,7 +66,7 @@ class Container:
 
     @property
     def memory(self) -> int:
-        """Bytes that it has taken so far, at its highest; 0 where the engine has not told yet."""
+        """The peak memory so far in bytes; 0 while unknown."""
         return self._memory.peak
 
     def run(
@@ -78,16 +78,16 @@ class Container:
         log: Path | None = None,
         deadline: float | None = None,
     ) -> str:
-        """Run to the end; output goes to the end of `log`, or is returned where there is none.
+        """Run a command to its end; its output is appended to `log`, or returned if `log` is None.
 
-        `env` comes over the container's own. Raises CommandFailed, TimeLimit, Stopped, and what became of the
-        container itself: OutOfMemory, ContainerLost, EngineUnavailable.
+        `env` extends the container's environment. Raises CommandFailed, TimeLimit and Stopped, and for the container
+        itself OutOfMemory, ContainerLost and EngineUnavailable.
         """
         if self.processes.stopped:
             raise Stopped(f"not started: {argv[0]}")
         self._send()
         api = self.docker.client.api
-        # Errors come as a stream of their own, and one log would have them in the wrong places.
+        # A separate stream for standard error would put its lines in the wrong places of the log.
         together = ["sh", "-c", 'exec "$@" 2>&1', "sh"] if log else []
         words, began = [*_entrypoint(self.image), *together, *argv], time.monotonic()
         try:
@@ -108,7 +108,7 @@ class Container:
     def interact(
         self, argv: Sequence[str], *, env: Mapping[str, str], cwd: PurePosixPath | str, deadline: float | None
     ) -> int:
-        """Run with this process's own input and output, on a terminal if they are one; gives the exit code."""
+        """Run a command with this process's input and output, on a terminal if they are one; return its exit code."""
         self._send()
         api, terminal, words = self.docker.client.api, is_interactive(), [*_entrypoint(self.image), *argv]
         began = time.monotonic()
@@ -133,20 +133,20 @@ class Container:
         return self._exit_code(started, argv, deadline, began)
 
     def put(self, *paths: Path, to: PurePosixPath | None = None) -> None:
-        """Copy files and folders of this machine to the same paths in the container, or below `to`.
+        """Copy files and folders of this machine to the same paths in the container, or into `to`.
 
-        As they are now; they are there when the next command runs.
+        Their current state is copied; they arrive before the next command runs.
         """
         for path in paths:
             self._parcel.add(path, PurePosixPath(to, path.name) if to else PurePosixPath(path))
 
     def write(self, files: Files) -> None:
-        """Likewise, of files that are nowhere else."""
+        """Write files with the given contents into the container, before the next command runs."""
         for name, content in files.items():
             self._parcel.write(name, content)
 
     def put_archive(self, archive: IO[bytes]) -> None:
-        """Unpack it at the root, at once."""
+        """Unpack an archive at the container's root now."""
         self._send()
         with engine_errors(_COPYING, ContainerLost):
             self._container.put_archive("/", archive)
@@ -157,9 +157,9 @@ class Container:
                 self._container.put_archive("/", archive)
 
     def get(self, path: PurePath | str, to: Path) -> None:
-        """Copy the regular files in a folder of the container, or the one file at `path`, into the folder `to`.
+        """Copy the regular files in a folder of the container, or the single file at `path`, into the folder `to`.
 
-        What runs in there is not trusted: links and devices stay where they are, and no name leads outside `to`.
+        The container is not trusted: links and devices are skipped, and no name leads out of `to`.
         """
         self._send()
         with tempfile.SpooledTemporaryFile(max_size=SPOOL) as spool:
@@ -169,20 +169,20 @@ class Container:
                     spool.write(chunk)
                     if spool.tell() > LARGEST:
                         raise BuildFailed(
-                            f"{path} in the container holds more than {LARGEST // 2**30} GiB, and is not copied out",
-                            hint="see in the log what writes it",
+                            f"{path} in the container is larger than {LARGEST // 2**30} GiB and was not copied",
+                            hint="find in the log the command that writes it",
                         )
             spool.seek(0)
             try:
                 unpack_files(spool, to)
             except tarfile.TarError as error:
                 raise ContainerLost(
-                    f"copying {path} out of a container: the Docker Engine stopped half way ({error})",
+                    f"copying {path} out of a container: the Docker Engine broke off ({error})",
                     hint="the same command again",
                 ) from error
 
     def commit(self, repository: str, tag: str, labels: Mapping[str, str]) -> str:
-        """An image of what it holds now, volumes apart; gives its id."""
+        """Make an image of the container's current content without volumes; return its id."""
         self._send()
         with engine_errors(f"making the image {repository}:{tag}", ContainerLost):
             made = self._container.commit(repository, tag, changes=as_instructions(labels))
@@ -200,9 +200,9 @@ class Container:
         argv: Sequence[str],
         deadline: float | None,
     ) -> None:
-        """Copy what a command prints until it ends.
+        """Copy the output of a command until its end.
 
-        The engine has no way to signal one command: when it must end before its time, its container ends with it.
+        Engines cannot signal a single command: to stop one early, its container is killed.
         """
         full: list[OSError] = []
 
@@ -215,7 +215,7 @@ class Container:
             except OSError as error:
                 full.append(error)
             except ValueError:
-                pass  # both are closed: nobody waits any more
+                pass  # both sides are closed
 
         reader = threading.Thread(target=copy, daemon=True)
         reader.start()
@@ -224,7 +224,7 @@ class Container:
                 reader.join(_POLL)
                 self._check(argv, deadline)
         finally:
-            # The library closes the socket and forgets the response, which complains when it is collected.
+            # docker-py closes the socket but not the response, which then warns when it is collected.
             with contextlib.suppress(ValueError, AttributeError):
                 chunks._response.raw.close()  # type: ignore[attr-defined]  # noqa: SLF001
         if full:
@@ -238,12 +238,12 @@ class Container:
         if deadline is not None and time.monotonic() > deadline:
             self.kill()
             raise TimeLimit(
-                f"{' '.join(argv[:3])} was still running in its container when the time limit was reached",
-                hint="set a longer `timeout` (seconds) in [tool.crosswheel], or see in the log what it waits for",
+                f"{' '.join(argv[:3])} was still running in its container at the time limit",
+                hint="set a longer `timeout` (seconds) in [tool.crosswheel], or find in the log what it waits for",
             )
 
     def _exit_code(self, started: str, argv: Sequence[str], deadline: float | None, began: float) -> int:
-        """Its output has ended, and it will soon, unless it closed its output itself."""
+        """The exit code; the output has ended, so the command ends soon, unless it closed its output itself."""
         from docker.errors import NotFound
 
         pause = _POLL / 20
@@ -265,7 +265,7 @@ class Container:
         return int(state["ExitCode"])
 
     def _ends(self) -> bool:
-        """Whether a command was killed because all of its container was, of which the engine may learn later."""
+        """Whether the whole container was killed with the command, which the engine may notice later."""
         deadline = time.monotonic() + _SECOND_LOOK
         while self.is_running:
             if time.monotonic() > deadline:
@@ -276,22 +276,22 @@ class Container:
     def _failure(self, argv: Sequence[str], code: int, output: str, began: float) -> CrosswheelError:
         name = PurePosixPath(argv[0]).name
         if self._ran_out_of_memory(began):
-            return OutOfMemory(f"the kernel ended {name}, or what it started: out of memory", hint=_MORE_MEMORY)
+            return OutOfMemory(f"out of memory: the kernel killed {name} or a child of it", hint=_MORE_MEMORY)
         failed = CommandFailed(argv, code, output)
-        # QEMU's own end, or that of what it ran, told from an ordinary error by what it prints, or by the signal.
+        # A crash of QEMU, or of the program under it, recognised by QEMU's message or by the signal.
         if self.emulated and (_CRASH in output or code in _CRASHES):
             return EmulatorCrashed(
                 f"{name} crashed under the emulator ({failed.ending})",
-                hint="another --engine; or a newer QEMU: crosswheel register",
+                hint="another --engine; or install a newer QEMU: crosswheel register",
             )
         return failed
 
     def _lost(self, began: float) -> CrosswheelError:
         if self._ran_out_of_memory(began):
-            return OutOfMemory("the kernel ended the container: out of memory", hint=_MORE_MEMORY)
+            return OutOfMemory("out of memory: the kernel killed the container", hint=_MORE_MEMORY)
         return ContainerLost(
-            "the container ended while it was needed: it was removed, or the Docker Engine was restarted",
-            hint="the same command again; docker events shows who ends containers",
+            "the container stopped during the build: it was removed, or the Docker Engine was restarted",
+            hint="the same command again; docker events shows why containers end",
         )
 
     @property
@@ -305,11 +305,11 @@ class Container:
         return self._container.status == "running"
 
     def _ran_out_of_memory(self, began: float) -> bool:
-        """Whether the kernel has killed a process of it since then: the engine sets no flag for that of a command."""
-        # What comes past requests may break off with any error of urllib3's, and only this question is lost.
+        """Whether the kernel has killed a process of the container since then; engines set no flag for commands."""
+        # The stream bypasses requests and may raise any error of urllib3; then the answer stays unknown.
         with contextlib.suppress(Exception):
             client = self.docker.client
-            # In whole seconds of the engine's own clock, and until the next one, for events come late.
+            # In whole seconds of the engine's clock, and one second longer, because events come late.
             now = int(_moment(client.info()["SystemTime"]))
             since, until = now - math.ceil(time.monotonic() - began), now + 1
             filters = {"event": "oom", "container": self._id}
@@ -317,7 +317,7 @@ class Container:
         return False
 
     def kill(self) -> None:
-        """End everything that runs in it."""
+        """Kill all processes of the container."""
         from docker.errors import DockerException
         from requests.exceptions import RequestException
 
@@ -325,7 +325,7 @@ class Container:
             self._container.kill()
 
     def remove(self) -> None:
-        """Gone, whatever it was doing; a host that is gone as well keeps it until the next run's `remove_stale`."""
+        """Remove the container, even a running one; on an unreachable host, the next run's `remove_stale` does it."""
         from docker.errors import DockerException
         from requests.exceptions import RequestException
 
@@ -347,10 +347,10 @@ def running(
     memory: int = 0,
     emulated: bool = False,
 ) -> Iterator[Container]:
-    """A container of its own for as long as the block lasts.
+    """A new container that lives as long as the block.
 
-    `volumes` maps names of volumes to where they are mounted, for reading only, `caches` those for writing too;
-    `memory` is a limit in bytes. Raises ImageUnavailable's kin from the engine as ContainerLost, or EngineUnavailable.
+    `volumes` maps volume names to read-only mount points, `caches` to writable ones; `memory` is a limit in bytes.
+    Raises ContainerLost if the engine refuses to start it, EngineUnavailable if the engine cannot be reached.
     """
     mounts = [f"{name}:{path}:ro" for name, path in (volumes or {}).items()]
     mounts += [f"{name}:{path}" for name, path in (caches or {}).items()]
@@ -359,7 +359,7 @@ def running(
             docker,
             image.content,
             image.arch,
-            # Ends by itself, should nobody be left to remove it.
+            # The container ends by itself if no run is left to remove it.
             command=["sleep", str(int(timeout) + _SLACK)],
             entrypoint=[],
             environment=dict(environ or {}),
@@ -383,10 +383,10 @@ def running(
 
 @contextmanager
 def unstarted(docker: DockerHost, image: Image, volumes: Mapping[str, str] | None = None) -> Iterator[DockerContainer]:
-    """A container that never runs: through it, files of an image are read, and files reach a volume.
+    """A container that never runs, to read files of an image and to write files into a volume.
 
-    `volumes` maps names of volumes to where they are mounted, for writing too. What the image has there does not get
-    into them, as it otherwise would into one that is empty.
+    `volumes` maps volume names to writable mount points. Files of the image at a mount point are not copied into an
+    empty volume, as they would be by default.
     """
     from docker.errors import DockerException
     from docker.types import Mount
@@ -401,9 +401,9 @@ def unstarted(docker: DockerHost, image: Image, volumes: Mapping[str, str] | Non
 
 
 def remove_stale(docker: DockerHost) -> int:
-    """Remove what runs of this machine that are over left on a Docker host; how many containers there were.
+    """Remove what finished runs of this machine left on a Docker host; return the number of containers.
 
-    Images, too: those that `--fresh` has made with `before-all` in them.
+    Images made by `--fresh` with the results of `before-all` are removed too.
     """
     from docker.errors import DockerException
 
@@ -422,24 +422,24 @@ def remove_stale(docker: DockerHost) -> int:
 
 
 def _moment(text: str) -> float:
-    """Seconds since the epoch; engines write nanoseconds (RFC 3339), of which Python reads six digits at most."""
+    """Seconds since the epoch; engines write nanoseconds (RFC 3339), but Python reads six digits at most."""
     return datetime.fromisoformat(re.sub(r"\.\d+", "", text).replace("Z", "+00:00")).timestamp()
 
 
 def _entrypoint(image: Image) -> Sequence[str]:
-    """What stands before each command: 32-bit images start by a program that makes a 64-bit kernel look like theirs."""
+    """The prefix of each command: 32-bit images start a program (linux32) that makes a 64-bit kernel look 32-bit."""
     return image.entrypoint if image.arch.bits == 32 else ()  # noqa: PLR2004
 
 
 def _until_broken(chunks: Iterable[_Chunk]) -> Iterator[_Chunk]:
-    """A stream that breaks is told apart from one that ends by the exit code that is asked for next."""
+    """The stream up to its end or failure; the exit code, asked for next, tells which."""
     with contextlib.suppress(Exception):
         yield from chunks
 
 
 @contextmanager
 def _outputs(log: Path | None, argv: Sequence[str]) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
-    """Where what a command prints goes: to the log, or to two files that are read afterwards."""
+    """The destinations of a command's output: the log, or two files that are read afterwards."""
     if log is None:
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             yield out, err

@@ -1,6 +1,6 @@
-"""A new container, of an image of the right architecture.
+"""Creates containers from images of the right architecture only.
 
-Docker refuses to create a container for another platform than the image's. Podman does not: it warns, and starts it.
+Docker refuses to create a container for another platform than the image's; podman only warns.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
 
 
 def create(host: DockerHost, image: str, arch: Architecture, **options: Any) -> Container:
-    """`image` is its id, or a name; `options` are the engine's own. The container carries this run's labels.
+    """Create a container of `image` (id or name) with the engine's `options` and the labels of this run.
 
-    Raises ImageUnavailable for an image of another architecture, and what the library raises.
+    Raises ImageUnavailable for an image of another architecture, and the exceptions of docker-py.
     """
     attributes = host.client.images.get(image).attrs
     if architecture_of(attributes) != arch:
-        text = f"the image {image} on the engine at {host.address} is for {_name(attributes)}, and not for {arch}"
+        text = f"the image {image} on the engine at {host.address} is for {_name(attributes)}, not for {arch}"
         raise ImageUnavailable(text, hint=f"docker pull --platform {arch.oci}, or --image REPOSITORY:TAG")
     return host.client.containers.create(image, platform=arch.oci, labels=labels(), **options)
 
 
-# What an image is of that names no variant (containerd's platforms package); arm64 is written with and without it.
+# The default variant of an image that names none (containerd's package platforms); arm64 appears with and without.
 _USUAL_VARIANTS = {"arm64": "v8", "arm": "v7"}
 
 
 def architecture_of(attributes: Mapping[str, Any]) -> Architecture | None:
-    """What an engine says of an image, under the name that wheels use; None where they have no name for it."""
+    """The architecture of an image by the name in wheel tags; None if wheel tags have no such name."""
     found = _platform(attributes["Os"], attributes["Architecture"], attributes.get("Variant", ""))
     return next((arch for arch in architectures().values() if _platform(*arch.oci.split("/")) == found), None)
 

@@ -1,6 +1,6 @@
-"""A Docker Engine, or a podman that answers as one, local or remote: found as the docker command finds it.
+"""A Docker Engine, or podman with its Docker API, local or remote: found in the same way as by the docker command.
 
-Its errors become ours here: what happened, why, and the next command to type.
+This module converts the engine's errors to ours: what happened, why, and the next command to type.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from crosswheel.model.targets import Architecture, architectures
 if TYPE_CHECKING:
     import docker
 
-# `platform=` when a container is created, without which an engine takes whatever it has under a name.
+# `platform=` at the creation of a container: without it an engine uses any image with the name.
 OLDEST_API = (1, 41)
 OLDEST_ENGINE = "20.10"
 
-_TIMEOUT = 600  # seconds of silence; loading an image on a slow disk has taken minutes
+_TIMEOUT = 600  # seconds without data; loading an image on a slow disk takes minutes
 _PATIENCE = 5  # seconds to answer the first question
 
-# As engines call themselves, with the first word of Docker's.
+# The names by which engines identify themselves; Docker's is matched by its first word.
 DOCKER, PODMAN = "Docker Engine", "Podman Engine"
 
-# What `docker info` has of an engine that decides how containers run.
+# The fields of `docker info` that affect how containers run.
 _IDENTITY = (
     "ID", "ServerVersion", "DefaultRuntime", "Runtimes", "RuncCommit", "ContainerdCommit", "InitBinary",
     "CgroupVersion", "SecurityOptions",
@@ -40,10 +40,9 @@ _IDENTITY = (
 
 @dataclass(frozen=True)
 class DockerHost:
-    """An engine that answers. `memory` is in bytes; `machine` is what `uname -m` says there, `kernel` `uname -r`.
+    """A reachable engine. `memory` is in bytes; `machine` is the host's `uname -m`, `kernel` its `uname -r`.
 
-    `identity` tells it from others, and from itself once another runtime, or release of it, starts containers;
-    `product` is the name of the program.
+    `identity` identifies the engine with its container runtime and their versions; `product` is its name.
     """
 
     client: docker.DockerClient
@@ -59,32 +58,32 @@ class DockerHost:
 
     @property
     def arch(self) -> Architecture | None:
-        """Its own architecture, under the name that wheels use."""
+        """The host's architecture by the name in wheel tags."""
         return architectures().get(_MACHINES.get(self.machine, self.machine))
 
     @property
     def is_local(self) -> bool:
-        """Whether it runs on this machine, so that the kernel is ours too (Docker Desktop's is not)."""
+        """Whether the engine runs on this machine's kernel (Docker Desktop's does not)."""
         return self.address.startswith("unix://") and "desktop" not in self.address
 
     def runs_natively(self, arch: Architecture) -> bool:
-        """Whether its processors run programs of `arch` themselves; an x86_64 runs those of i686."""
+        """Whether the host's processors run programs of `arch` without emulation; x86_64 runs i686 too."""
         return self.arch == arch or (self.machine, arch.name) == ("x86_64", "i686")
 
 
-# What `docker info` calls an architecture where wheels have another name for it.
+# Names of architectures in `docker info` that differ from those in wheel tags.
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64", "armv8l": "armv7l", "arm": "armv7l", "i386": "i686", "386": "i686"}
 
 
 def connect(wanted: str, environ: Mapping[str, str]) -> DockerHost:
-    """The engine at an address or of a docker context; of none, as DOCKER_HOST or the current context says.
+    """Connect to the engine at an address or of a docker context; default: DOCKER_HOST, or the current context.
 
     Raises EngineUnavailable.
     """
     from docker.utils import version_lt
 
     with engine_errors(f"asking the Docker Engine{f' {wanted}' if wanted else ''}"):
-        # A remote host that is gone must not hold the plan up for minutes.
+        # An unreachable host must not delay the plan for minutes.
         environment = _environment(wanted, environ)
         _refuse_no_address(environment.get("DOCKER_HOST", ""))
         far = _ssh_address(environment)
@@ -118,15 +117,15 @@ def connect(wanted: str, environ: Mapping[str, str]) -> DockerHost:
 
 
 def _identity(info: Mapping[str, Any], product: str) -> str:
-    # Podman makes a new ID for each answer.
+    # Podman returns a new ID in each answer.
     names = [name for name in _IDENTITY if (product, name) != (PODMAN, "ID")]
     return json.dumps([product, *(info.get(name) for name in names)], sort_keys=True)
 
 
 def _client(environment: Mapping[str, str]) -> tuple[docker.DockerClient, str]:
-    """The library's, for the version of the API that the engine has, and which product that is.
+    """A docker-py client for the engine's API version, and the name of the product.
 
-    Asked by itself, the library asks for all versions, and the engine runs programs to learn theirs.
+    docker-py's own version check is slow: it makes the engine run programs to learn their versions.
     """
     import docker
 
@@ -141,14 +140,14 @@ def _client(environment: Mapping[str, str]) -> tuple[docker.DockerClient, str]:
 
 
 def contexts() -> dict[str, str]:
-    """Every docker context by name, with its address."""
+    """The address of every docker context by name."""
     from docker.context import ContextAPI
 
     return {str(each.name): str(each.Host) for each in ContextAPI.contexts()}
 
 
 def address_of(client: docker.DockerClient) -> str:
-    """``unix:///run/docker.sock`` where the library says ``http+docker://localhost``."""
+    """The address of a client: ``unix:///run/docker.sock`` instead of docker-py's ``http+docker://localhost``."""
     base = str(client.api.base_url)
     if base.startswith("http+docker"):
         return f"unix://{getattr(client.api.get_adapter(base), 'socket_path', '')}"
@@ -157,10 +156,10 @@ def address_of(client: docker.DockerClient) -> str:
 
 @contextmanager
 def engine_errors(doing: str, kind: type[CrosswheelError] = EngineUnavailable) -> Iterator[None]:
-    """What the library and the network raise, as one error of ours; `doing` says what was tried.
+    """Convert exceptions of docker-py and the network to one of our errors; `doing` describes the attempt.
 
-    An engine's refusal becomes a `kind`; an engine that is not there, or that starts no container whatever the image,
-    always EngineUnavailable. A disk of this machine that is full, for files pass through it, is DiskFull.
+    An engine's refusal becomes a `kind`. An unreachable engine, or one that cannot start any container, becomes
+    EngineUnavailable; a full disk of this machine, through which files pass, becomes DiskFull.
     """
     from docker.errors import APIError, DockerException
     from requests.exceptions import RequestException
@@ -172,7 +171,7 @@ def engine_errors(doing: str, kind: type[CrosswheelError] = EngineUnavailable) -
         if fault := known_fault(doing, said):
             raise fault from error
         raise kind(
-            f"{doing}: {said}", hint="docker info; the engine's own log says more: journalctl -u docker"
+            f"{doing}: {said}", hint="docker info; for details see the engine's log: journalctl -u docker"
         ) from error
     except (DockerException, RequestException, OSError) as error:
         ours = explained(error) if isinstance(error, OSError) else None
@@ -180,7 +179,7 @@ def engine_errors(doing: str, kind: type[CrosswheelError] = EngineUnavailable) -
 
 
 def known_fault(doing: str, said: str) -> EngineUnavailable | None:
-    """The error for an engine that starts no container until somebody changes its settings."""
+    """The error for an engine that cannot start containers until its settings are changed, or None."""
     fault = find_fault(said)
     return EngineUnavailable(f"{doing}: {fault.meaning} ({said})", hint=fault.remedy) if fault else None
 
@@ -188,21 +187,21 @@ def known_fault(doing: str, said: str) -> EngineUnavailable | None:
 def _unavailable(doing: str, error: Exception) -> EngineUnavailable:
     text = str(error)
     if "Permission denied" in text or "PermissionError" in text:
-        hint = f"sudo usermod -aG docker {getpass.getuser()}, and log in again; or a rootless engine's DOCKER_HOST"
-        return EngineUnavailable(f"{doing}: this user may not talk to the Docker Engine", hint=hint)
+        hint = f"sudo usermod -aG docker {getpass.getuser()}, and log in again; or set DOCKER_HOST to a rootless engine"
+        return EngineUnavailable(f"{doing}: this user has no permission to use the Docker Engine", hint=hint)
     if any(words in text for words in ("FileNotFoundError", "Connection refused", "No such file")):
-        hint = "sudo systemctl start docker, or set DOCKER_HOST or --docker-host to where an engine runs"
+        hint = "sudo systemctl start docker; or set DOCKER_HOST or --docker-host to a running engine"
         return EngineUnavailable(f"{doing}: no Docker Engine answers there", hint=hint)
     if any(words in text for words in ("Connection aborted", "Connection reset", "RemoteDisconnected")):
-        text = f"{doing}: the connection was cut before it answered"
-        return EngineUnavailable(text, hint="is there a Docker Engine at that socket? docker info, on that machine")
+        text = f"{doing}: the connection was closed before an answer came"
+        return EngineUnavailable(text, hint="docker info, on that machine, to see whether an engine listens there")
     if "timed out" in text.lower() or "Timeout" in type(error).__name__:
-        return EngineUnavailable(f"{doing}: it does not answer", hint="docker info, with the same DOCKER_HOST")
+        return EngineUnavailable(f"{doing}: no answer", hint="docker info, with the same DOCKER_HOST")
     return EngineUnavailable(f"{doing}: {text}", hint="docker info, with the same DOCKER_HOST")
 
 
 def _environment(wanted: str, environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables by which the library finds the engine that is wanted."""
+    """The environment variables by which docker-py finds the wanted engine."""
     environment = dict(environ)
     if "://" in wanted:
         environment["DOCKER_HOST"] = wanted
@@ -216,7 +215,7 @@ def _refuse_no_address(address: str) -> None:
     try:
         _ = urlsplit(address).port
     except ValueError as error:
-        text = f"the address of the Docker Engine cannot be read: {error}"
+        text = f"the address of the Docker Engine is invalid: {error}"
         raise EngineUnavailable(text, hint="ssh://USER@MACHINE:PORT, tcp://MACHINE:PORT or unix:///PATH") from error
 
 
@@ -224,12 +223,12 @@ def _known_context(name: str) -> str:
     known = contexts()
     if name not in known:
         names = ", ".join(known)
-        raise EngineUnavailable(f"there is no docker context {name!r}; there are: {names}", hint="docker context ls")
+        raise EngineUnavailable(f"unknown docker context {name!r}; known: {names}", hint="docker context ls")
     return name
 
 
 def _ssh_address(environment: Mapping[str, str]) -> str:
-    """Where ssh leads, if that is how the engine is reached: the library's own way breaks streams."""
+    """The ssh address of the engine, if it has one; docker-py's own ssh transport breaks streams."""
     from docker.context import ContextAPI
 
     if address := environment.get("DOCKER_HOST"):

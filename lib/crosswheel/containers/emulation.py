@@ -1,8 +1,8 @@
-"""Whether a Docker host really runs programs of an architecture, natively or emulated: one is run there.
+"""Whether a Docker host runs programs of an architecture, natively or emulated: a test program is run there.
 
-What a host says of itself proves nothing. The kernel that counts may be that of a virtual machine, an emulator may be
-registered and not reach into containers, and one that is reached may break. The program is a hundred bytes of machine
-code that end with the exit code 42; its image is made here, so that nothing is pulled.
+A host's description of itself is no proof: the kernel may be a virtual machine's, a registered emulator may be
+invisible in containers, and a visible one may be broken. The program is a hundred bytes of machine code with the exit
+code 42; its image is made here, so nothing is pulled.
 """
 
 from __future__ import annotations
@@ -37,24 +37,24 @@ CPU = "QEMU_CPU"
 
 _EXIT_CODE = 42
 _NAME = "exit-42"
-_PATIENCE = 30  # seconds for one program of three instructions; a loaded host starts a container in five
+_PATIENCE = 30  # seconds for a program of three instructions; a loaded host needs five to start a container
 _ADDRESS = 0x40_0000
-_PAGE = 0x1_0000  # the largest that kernels of these architectures have
+_PAGE = 0x1_0000  # the largest page size of these architectures' kernels
 
-# QEMU ends with an error when it is asked for a processor of this name; whoever is not QEMU never reads it.
+# QEMU fails for a processor of this name; anything else ignores the variable.
 _NO_SUCH_CPU = "crosswheel-asks-who-reads-this"
-# What the kernel says where nothing takes the program, and where what should take it is not in the container.
+# The kernel's errors without an entry for the program, and with an emulator that the container cannot see.
 _NO_FORMAT, _NO_FILE = "exec format error", "no such file or directory"
-# The first of these that an emulator knows. QEMU's own choice computes each pointer's signature as Armv8.3 would, and
-# makes Python take twice as long; what turns that off has another name from version to version.
+# The first value that an emulator accepts is used. QEMU's default emulates pointer authentication of Armv8.3, which
+# makes Python take twice as long; the option that turns it off differs between versions.
 _CPUS: Mapping[str, tuple[str, ...]] = {"aarch64": ("max,pauth=off", "cortex-a57")}
 
 
 @dataclass(frozen=True)
 class Running:
-    """How a Docker host runs programs of `arch`.
+    """The way in which a Docker host runs programs of `arch`.
 
-    `natively` means that no QEMU is between. `cpu` is what QEMU_CPU should be in its containers, "" for nothing.
+    `natively`: without QEMU. `cpu` is the best value of QEMU_CPU in its containers, "" for none.
     """
 
     arch: Architecture
@@ -63,13 +63,13 @@ class Running:
 
     @property
     def environ(self) -> dict[str, str]:
-        """What containers of the architecture need, for programs to run in them as fast as they can."""
+        """The environment variables with which containers of the architecture run fastest."""
         return {CPU: self.cpu} if self.cpu else {}
 
 
 @dataclass(frozen=True)
 class Ending:
-    """How a container's only program ended, and what was printed; no exit code where it did not end by itself."""
+    """The exit code and output of a container's only program; no exit code if it did not end by itself."""
 
     exit_code: int | None
     output: str
@@ -77,9 +77,9 @@ class Ending:
 
 @functools.cache
 def probe(host: DockerHost, arch: Architecture) -> Running:
-    """Run a program of `arch` there, and find out what runs it; half a second for each question, asked once.
+    """Run a program of `arch` on the host, and find out how it runs; half a second per question.
 
-    Raises CannotRun, and EngineUnavailable for an engine that starts no container, whatever the architecture.
+    Raises CannotRun, or EngineUnavailable if the engine cannot start any container.
     """
     cpus = (_NO_SUCH_CPU, *_CPUS.get(arch.name, ()), "")
     with _asking(host, arch) as name, ThreadPoolExecutor(max_workers=2) as pool:
@@ -87,7 +87,7 @@ def probe(host: DockerHost, arch: Architecture) -> Running:
         def ask(cpu: str) -> Ending:
             return run_once(host, name, arch, _PATIENCE, environment={CPU: cpu} if cpu else {})
 
-        # Nearly always the answer to one of the first two is all that is wanted: they are asked at the same time.
+        # One of the first two answers nearly always suffices, so both questions are asked at the same time.
         first = pool.map(ask, cpus[:2])
         for cpu, ending in zip(cpus, chain(first, map(ask, cpus[2:])), strict=True):
             if ending.exit_code == _EXIT_CODE:
@@ -102,14 +102,14 @@ def probe(host: DockerHost, arch: Architecture) -> Running:
 
 
 def ensure_init(host: DockerHost) -> None:
-    """Raises EngineUnavailable for an engine that has no first process for containers (--init), as builds have it."""
+    """Raise EngineUnavailable if the engine lacks the init process (--init) that builds use."""
     if arch := host.arch:
         with _asking(host, arch) as name:
             run_once(host, name, arch, _PATIENCE, init=True)
 
 
 def survey(host: DockerHost, archs: Iterable[Architecture]) -> dict[Architecture, Running | CannotRun]:
-    """`probe` for each, side by side. Raises EngineUnavailable."""
+    """Run `probe` for each architecture in parallel. Raises EngineUnavailable."""
 
     def found(arch: Architecture) -> Running | CannotRun:
         try:
@@ -123,7 +123,7 @@ def survey(host: DockerHost, archs: Iterable[Architecture]) -> dict[Architecture
 
 
 def program(arch: Architecture) -> bytes:
-    """A static ELF executable that ends with the exit code 42; a header, one segment, and the table's instructions."""
+    """A static ELF executable with the exit code 42: a header, one segment, and the instructions of the table."""
     row = load_table("targets.toml")["arch"][arch.name]
     wide = arch.bits == 64  # noqa: PLR2004
     order, word = ("<" if arch.byteorder == "little" else ">"), ("Q" if wide else "I")
@@ -148,7 +148,7 @@ def program(arch: Architecture) -> bytes:
 
 
 def image_archive(arch: Architecture, name: str) -> bytes:
-    """An image that holds the program and nothing else, as the file that `docker load` takes."""
+    """An image with only the program, as a file for `docker load`."""
     layer = archive_of({_NAME: program(arch)}, 0o755).getvalue()
     system, architecture, *variant = arch.oci.split("/")
     configuration = {
@@ -164,7 +164,7 @@ def image_archive(arch: Architecture, name: str) -> bytes:
 
 
 def _never_began(ending: Ending) -> bool:
-    """Whether the kernel found nothing that runs it, so that no other question would have another answer."""
+    """Whether the kernel could not start the program, so that further questions are useless."""
     return any(words in ending.output for words in (_NO_FORMAT, _NO_FILE))
 
 
@@ -182,7 +182,7 @@ def _reason(ending: Ending) -> str:
 
 @contextmanager
 def _asking(host: DockerHost, arch: Architecture) -> Iterator[str]:
-    """With the image there, under a name that says what is in it: it stays for the next run, and takes no space."""
+    """Provide the image on the host, named after its content; it stays for the next run, and is tiny."""
     from docker.errors import ImageNotFound
 
     name = f"crosswheel/{_NAME}:{arch}-{hashlib.sha256(program(arch)).hexdigest()[:12]}"
@@ -195,10 +195,10 @@ def _asking(host: DockerHost, arch: Architecture) -> Iterator[str]:
 
 
 def run_once(host: DockerHost, image: str, arch: Architecture, patience: float, **options: Any) -> Ending:
-    """Run a container's program to its end, and remove the container; `options` are those of its creation.
+    """Run a container's program to its end, then remove the container; `options` are for its creation.
 
-    It has no network. Raises ImageUnavailable for an image of another architecture, and what the library raises where
-    there is no engine, no image, or no such option.
+    It has no network. Raises ImageUnavailable for an image of another architecture, and the exceptions of docker-py for
+    a missing engine or image, or an unknown option.
     """
     from docker.errors import APIError
 
@@ -208,7 +208,7 @@ def run_once(host: DockerHost, image: str, arch: Architecture, patience: float, 
             container.start()
         except APIError as error:
             said = str(error.explanation or error).strip()
-            if fault := known_fault(f"the {host.product} at {host.address} starts no container", said):
+            if fault := known_fault(f"the {host.product} at {host.address} cannot start containers", said):
                 raise fault from error
             return Ending(None, said)
         return Ending(_exit_code(container, patience), container.logs().decode(errors="replace").strip())
@@ -218,7 +218,7 @@ def run_once(host: DockerHost, image: str, arch: Architecture, patience: float, 
 
 
 def _exit_code(container: Container, patience: float) -> int | None:
-    """An emulator that hangs must not hold everything up."""
+    """The exit code; None after a time limit, because an emulator may hang."""
     from requests.exceptions import ConnectionError as Broken
     from requests.exceptions import Timeout
 

@@ -1,7 +1,7 @@
-"""Where a container has the environment (PEP 405) of one of its interpreters: for build hooks, or for a wheel's test.
+"""The location of virtual environments (PEP 405) in containers, for build hooks and wheel tests.
 
-At the same place in every container, and each Python at its own: uv remembers an interpreter by its path, and a path
-that is the same in all builds makes no difference where it gets into what they build.
+The path is the same in every container, and different for each Python: uv caches interpreters by path, and a constant
+path that gets into build results keeps them reproducible.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from crosswheel.model.targets import PythonTag
 
 FOLDER = PurePosixPath("/crosswheel")
 EMPTY = FOLDER / "empty"
-"""A folder with nothing in it: what lies beside a test must not stand in for what was installed."""
+"""An empty folder to run tests in, so that files beside a test cannot replace the installed ones."""
 
 
 def environment(tag: PythonTag) -> PurePosixPath:
@@ -24,5 +24,5 @@ def python(tag: PythonTag) -> Path:
 
 
 def site_packages(tag: PythonTag) -> PurePosixPath:
-    """Where its packages are."""
+    """The environment's site-packages folder."""
     return environment(tag) / "lib" / tag.name / "site-packages"

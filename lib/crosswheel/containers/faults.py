@@ -1,4 +1,4 @@
-"""Why an engine starts no container, whatever the image: its own words, what they mean, and what mends it."""
+"""Known faults of engines that cannot start any container: error text, meaning and remedy."""
 
 from __future__ import annotations
 
@@ -24,5 +24,5 @@ def known_faults() -> tuple[Fault, ...]:
 
 
 def find_fault(said: str) -> Fault | None:
-    """The fault that an engine's error shows, if it is a known one."""
+    """The known fault in an engine's error text, or None."""
     return next((fault for fault in known_faults() if re.search(fault.pattern, said, re.IGNORECASE)), None)

@@ -1,7 +1,7 @@
-"""Images that builds run in: which ones are pinned, which an engine has, and how it gets the others.
+"""Build images: the pinned ones, those on an engine, and pulling the others.
 
-An image of another architecture than was asked for is never used. Engines do hand them out: a tag means whatever was
-pulled under it last, for whichever platform (moby/moby#48197, docker/cli#2590).
+An image of the wrong architecture is never used. Engines return such images: a tag means the image that was pulled
+under it last, for any platform (moby/moby#48197, docker/cli#2590).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _TICK = 2 * 1024 * 1024  # bytes between two progress events
 
 @dataclass(frozen=True)
 class ImagePin:
-    """A row of images.toml; where there is a digest, the tag only says what was current when it was pinned."""
+    """A row of images.toml; beside a digest, the tag only names the version at the time of pinning."""
 
     repository: str
     tag: str
@@ -39,18 +39,18 @@ class ImagePin:
 
 
 def pinned_images(family: Family) -> dict[tuple[Policy, Architecture], ImagePin]:
-    """Every pin of a family by what it builds for; dockcross's images themselves are all x86_64."""
+    """Every pin of a family by policy and target architecture; dockcross's images themselves are x86_64."""
     table = load_table("images.toml")[family]
     return {parse_platform(platform): ImagePin(**row) for platform, row in table.items()}
 
 
 def image_arch(target: Target, family: Family) -> Architecture:
-    """Dockcross's images are for the machine that compiles, whatever it compiles for."""
+    """The architecture of the image itself: dockcross's run on x86_64, whatever they compile for."""
     return architectures()["x86_64"] if family == "dockcross" else target.arch
 
 
 def pinned_image(target: Target, family: Family = "pypa") -> ImagePin:
-    """The newest that promises no more than the target's policy; raises ImageUnavailable."""
+    """The newest pinned image that complies with the target's policy. Raises ImageUnavailable."""
     pins = {policy: pin for (policy, arch), pin in pinned_images(family).items() if arch == target.arch}
     fitting = [policy for policy in pins if policy.libc == target.policy.libc and policy <= target.policy]
     if fitting:
@@ -66,10 +66,10 @@ def pinned_image(target: Target, family: Family = "pypa") -> ImagePin:
 
 @dataclass(frozen=True)
 class Image:
-    """One that an engine has: `id` is what containers are made of, `reference` what was asked for, `size` in bytes.
+    """An image on an engine: `id` on the engine, `reference` as requested, `size` in bytes.
 
-    `digest` is its manifest's in a registry, empty for one that never was in any. Where something was added to it,
-    `layer` is the image that containers are made of in its stead.
+    `digest` is the manifest's in a registry, empty for an image from no registry. `layer` is an image with an added
+    layer that containers use instead, if there is one.
     """
 
     id: str
@@ -83,14 +83,14 @@ class Image:
 
     @property
     def content(self) -> str:
-        """The id of what containers are made of."""
+        """The id of the image that containers use."""
         return self.layer or self.id
 
 
 def find_image(host: DockerHost, reference: str, arch: Architecture, mirrors: Sequence[str] = ()) -> Image | None:
-    """What the engine has of that reference for that architecture, under its own name or a mirror's.
+    """The engine's image for the reference and architecture, under its own name or a mirror's; None if missing.
 
-    Raises UsageError for a reference or mirror that is none, EngineUnavailable.
+    Raises UsageError for an invalid reference or mirror, EngineUnavailable.
     """
     here = _here(host, reference, mirrors)
     return next((image for image in here if image.arch == arch), None)
@@ -105,7 +105,7 @@ def ensure_image(
     offline: bool,
     listener: Listener,
 ) -> Image:
-    """The image, pulled unless the engine has it: from the mirrors in their order, then from its own registry.
+    """The image, pulled if the engine lacks it: from the mirrors in order, then from its own registry.
 
     `reference` is REPOSITORY:TAG, REPOSITORY@sha256:DIGEST or the id of an image on the engine. Raises
     ImageUnavailable, DiskFull, EngineUnavailable and UsageError.
@@ -123,24 +123,24 @@ def ensure_image(
             return pulled
         failures[str(source)] = pulled
         if source != wanted:
-            listener(Note(f"{source}: {pulled}; asking elsewhere"))
+            listener(Note(f"{source}: {pulled}; trying the next registry"))
     raise _nowhere(reference, arch, failures)
 
 
 def _nowhere(reference: str, arch: Architecture, failures: Mapping[str, _PullFailed]) -> ImageUnavailable:
-    """The last place was asked last because it is the image's own."""
+    """The error after all registries failed; the last one is the image's own."""
     *_, own = failures.values()
     reasons = f" {own}"
     if len(failures) > 1:
         reasons = "".join(f"\n  {name}: {failure}" for name, failure in failures.items())
-    return ImageUnavailable(f"{reference} cannot be had for {arch}:{reasons}", hint=own.hint)
+    return ImageUnavailable(f"{reference} is not available for {arch}:{reasons}", hint=own.hint)
 
 
-# ---- what an engine has ---------------------------------------------------------------------------------------
+# ---- images on an engine --------------------------------------------------------------------------------------
 
 
 def _here(host: DockerHost, reference: str, mirrors: Sequence[str]) -> Iterator[Image]:
-    """Every image of the engine that the reference can mean, of whatever architecture."""
+    """Every image of the engine that matches the reference, for any architecture."""
     with engine_errors(f"looking for {reference}"):
         if is_image_id(reference):
             yield from _inspected(host, reference, reference)
@@ -155,7 +155,7 @@ def _here(host: DockerHost, reference: str, mirrors: Sequence[str]) -> Iterator[
 
 
 def _inspected(host: DockerHost, name: str, reference: str, source: Reference | None = None) -> Iterator[Image]:
-    """The image that the engine knows by that name, if it is of an architecture that wheels have a name for."""
+    """The engine's image of that name, if wheel tags have a name for its architecture."""
     from docker.errors import ImageNotFound
 
     try:
@@ -178,7 +178,7 @@ def _inspected(host: DockerHost, name: str, reference: str, source: Reference | 
 
 
 def _digests(attributes: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Repositories that an image was pulled from or pushed to, each with the digest that it has there."""
+    """The repositories that an image was pulled from or pushed to, each with its digest there."""
     return [
         (repository, digest)
         for repository, _, digest in (name.partition("@") for name in attributes.get("RepoDigests") or ())
@@ -186,7 +186,7 @@ def _digests(attributes: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _digest(digests: Sequence[tuple[str, str]], source: Reference | None) -> str:
-    """The one that was asked for, else the one at that source, else any."""
+    """The requested digest, otherwise the one at that source, otherwise any."""
     every = [digest for _, digest in digests]
     if source and source.digest in every:
         return source.digest
@@ -198,25 +198,25 @@ def _absent(
     host: DockerHost, reference: str, arch: Architecture, mirrors: Sequence[str], *, offline: bool
 ) -> ImageUnavailable:
     others = ", ".join(dict.fromkeys(str(image.arch) for image in _here(host, reference, mirrors)))
-    there = f"the engine at {host.address} has {reference} for {others} only, and not for {arch}"
+    there = f"the engine at {host.address} has {reference} only for {others}, not for {arch}"
     if not others:
         there = f"the engine at {host.address} does not have {reference}"
     if is_image_id(reference):
         return ImageUnavailable(there, hint="docker images --no-trunc, with the same DOCKER_HOST")
     assert offline  # noqa: S101 - else it would have been pulled
     return ImageUnavailable(
-        f"{there}, and --offline forbids pulling it", hint="once the same command without --offline"
+        f"{there}, and --offline forbids pulling", hint="run the same command once without --offline"
     )
 
 
 # ---- pulling --------------------------------------------------------------------------------------------------
 
 
-_ANOTHER = "--image REPOSITORY:TAG, with one that is there"
+_ANOTHER = "--image REPOSITORY:TAG, with an image that exists"
 
 
 class _PullFailed(Exception):  # noqa: N818 - reads as what happened
-    """One registry did not give the image, and why; `passing` where it may do so in a moment."""
+    """A registry did not deliver the image, with the reason; `passing` if a retry may help."""
 
     def __init__(self, reason: str, hint: str, *, passing: bool = False) -> None:
         super().__init__(reason)
@@ -227,7 +227,7 @@ class _PullFailed(Exception):  # noqa: N818 - reads as what happened
 def _pulled(
     host: DockerHost, source: Reference, reference: str, arch: Architecture, listener: Listener
 ) -> Image | _PullFailed:
-    """From one registry, tried again where that may help; what was pulled is looked at before anybody has it."""
+    """Pull from one registry, with retries where they may help; the pulled image is checked before it is used."""
     import tenacity
 
     retry = tenacity.Retrying(
@@ -243,10 +243,10 @@ def _pulled(
             return failure
         image = next(_inspected(host, str(source), reference, source), None)
     if image is None or image.arch != arch:
-        what = f"for {image.arch}" if image else "of an architecture that wheels have no name for"
-        return _PullFailed(f"what {source.host} has under that name is {what}", _ANOTHER)
+        what = f"for {image.arch}" if image else "for an architecture without a name in wheel tags"
+        return _PullFailed(f"the image of that name on {source.host} is {what}", _ANOTHER)
     if source.digest and image.digest != source.digest:
-        return _PullFailed(f"{source.host} gave an image with the digest {image.digest}", _ANOTHER)
+        return _PullFailed(f"{source.host} delivered an image with the digest {image.digest}", _ANOTHER)
     return image
 
 
@@ -261,15 +261,15 @@ def _pull(host: DockerHost, source: Reference, arch: Architecture, listener: Lis
         _follow(_without_errors(items), str(source), listener)
     except DockerException as error:
         raise _explained(error, host.address, source) from error
-    except HTTPError as error:  # the library reads progress past requests, and past its errors
+    except HTTPError as error:  # docker-py reads progress without requests, so its exceptions are not converted
         raise EngineUnavailable(
-            f"pulling {source}: the Docker Engine at {host.address} is gone",
+            f"pulling {source}: the connection to the Docker Engine at {host.address} broke off",
             hint="docker info, with the same DOCKER_HOST",
         ) from error
 
 
 def _without_errors(items: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-    """What goes wrong once layers flow comes as one of the items."""
+    """Raise the errors that arrive among the progress items once layers are transferred."""
     from docker.errors import APIError
 
     for item in items:
@@ -279,7 +279,7 @@ def _without_errors(items: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str,
 
 
 def _follow(items: Iterator[Mapping[str, Any]], what: str, listener: Listener) -> None:
-    """Tell of the bytes that come, then that they are unpacked, which takes long for images of compilers."""
+    """Report the transferred bytes, then the unpacking, which takes long for images with compilers."""
     layers, told = _Layers(), -_TICK
     for item in items:
         layers.take(item)
@@ -295,7 +295,7 @@ def _follow(items: Iterator[Mapping[str, Any]], what: str, listener: Listener) -
 
 @dataclass
 class _Layers:
-    """What an engine says of the layers that it fetches, added up; those that it has already do not count."""
+    """The total progress of the layers that an engine fetches; layers that it has already do not count."""
 
     sizes: dict[str, int] = field(default_factory=dict)
     loaded: dict[str, int] = field(default_factory=dict)
@@ -307,7 +307,7 @@ class _Layers:
 
     @property
     def total(self) -> int | None:
-        """None until every layer has told its size, which it does when its turn comes."""
+        """The total size; None until the size of every layer is known, which happens when its turn comes."""
         return sum(self.sizes.values()) if self.sizes.keys() >= self.pending else None
 
     @property
@@ -323,14 +323,14 @@ class _Layers:
             self.loaded[layer] = progress.get("current", 0)
             self.sizes[layer] = progress.get("total", 0)
         elif status == "Download complete":
-            # The smallest are there before there was any progress to tell.
+            # The smallest layers are complete before any progress is reported.
             self.loaded[layer] = self.sizes.setdefault(layer, 0)
             self.pending.discard(layer)
 
 
-# ---- what registries say --------------------------------------------------------------------------------------
+# ---- errors of registries -------------------------------------------------------------------------------------
 
-# Engines pass the words of registries on, and have few codes of their own for them.
+# Engines pass on the registries' error texts, with few status codes.
 _REFUSED = re.compile(
     r"denied|unauthorized|authentication required|no basic auth|HTTP 40[13]|toomanyrequests|credentials store",
     re.IGNORECASE,
@@ -347,11 +347,11 @@ def _explained(error: Exception, address: str, source: Reference) -> _PullFailed
     text = " ".join(str(getattr(error, "explanation", None) or error).split())
     if _FULL.search(text):
         return DiskFull(
-            f"no space left for {source} at the Docker Engine {address}",
+            f"no space left for {source} on the Docker host {address}",
             hint="docker system df; docker image prune",
         )
     if _OTHER_PLATFORM.search(text):
-        return _PullFailed(f"{source.host} does not have it for that architecture", _ANOTHER)
+        return _PullFailed(f"{source.host} has no image for that architecture", _ANOTHER)
     if _REFUSED.search(text):
         return _PullFailed(f"{source.host} refuses: {text}", source.login)
     if _MISSING.search(text):
@@ -361,5 +361,5 @@ def _explained(error: Exception, address: str, source: Reference) -> _PullFailed
         return _PullFailed(f"the engine does not trust {source.host}: {text}", f"docker pull {source}")
     refused = _CLIENT_ERROR <= (getattr(error, "status_code", None) or _SERVER_ERROR) < _SERVER_ERROR
     return _PullFailed(
-        f"{source.host} did not give it: {text}", f"docker pull {source}, or --mirrors HOST", passing=not refused
+        f"{source.host} did not deliver it: {text}", f"docker pull {source}, or --mirrors HOST", passing=not refused
     )

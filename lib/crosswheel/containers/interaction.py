@@ -1,6 +1,6 @@
-"""What is typed or piped here goes to a command in a container, and what that prints comes back, both as they come.
+"""Connects this process's input and output to a command in a container, byte by byte as they arrive.
 
-One thread, which never waits for one side while the other has something to say.
+One thread serves both directions and never blocks on one while the other has data.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from crosswheel.system.terminal import STDIN, STDOUT, raw_terminal
 
 _POLL = 0.1
 _BLOCK = 64 * 1024
-_HEADER = struct.Struct(">BxxxL")  # of a frame, where there is no terminal: 1 or 2 (stdout, stderr), and its length
+_HEADER = struct.Struct(">BxxxL")  # header of a frame without a terminal: 1 or 2 (stdout, stderr), and the length
 _TRY_AGAIN = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 Resize = Callable[[int, int], object]
-"""Rows, columns."""
+"""(rows, columns)"""
 
 
 class Channel:
-    """The connection to a command that the engine has started. `connection` is what the library gives for it."""
+    """The connection to a started command; `connection` is the object of docker-py."""
 
     def __init__(self, connection: Any) -> None:
         self._response = connection._response  # noqa: SLF001 - the library keeps it alive here, and so do we
         self._socket: socket.socket = getattr(connection, "_sock", connection)
         self._socket.setblocking(False)
         self._early = b""
-        # The first words may have come together with the answer's headers, and were read with them.
+        # The first bytes may have arrived with the response headers and been read with them.
         with contextlib.suppress(ssl.SSLWantReadError):
             self._early = self._response.raw._fp.fp.peek()  # noqa: SLF001
 
@@ -43,11 +43,11 @@ class Channel:
 
     @property
     def has_more(self) -> bool:
-        """Whether something has come that nobody can see from outside."""
+        """Whether data is buffered, where `select` cannot see it."""
         return bool(self._early) or (isinstance(self._socket, ssl.SSLSocket) and self._socket.pending() > 0)
 
     def receive(self) -> bytes | None:
-        """What has come; None where nothing has, and nothing at the end."""
+        """The received data; None if there is none yet, empty at the end."""
         if self._early:
             early, self._early = self._early, b""
             return early
@@ -56,36 +56,36 @@ class Channel:
         except _TRY_AGAIN:
             return None
         except OSError:
-            # One that breaks is told from one that ends by the exit code that is asked for next.
+            # The exit code, asked for next, tells a broken connection from an ended command.
             return b""
 
     def send(self, data: bytes) -> int:
-        """How much of it has gone."""
+        """Send data; return the number of bytes sent."""
         try:
             return self._socket.send(data)
         except _TRY_AGAIN:
             return 0
         except OSError:
-            return len(data)  # nobody reads any more
+            return len(data)  # the command no longer reads
 
     def end_input(self) -> None:
         with contextlib.suppress(OSError):
-            # Not that of an SSLSocket, which would not receive any more.
+            # Not the shutdown of an SSLSocket, which would end receiving too.
             socket.socket.shutdown(self._socket, socket.SHUT_WR)
 
     def close(self) -> None:
-        # In this order: a response whose connection is gone complains when it is collected.
+        # In this order: a response with a closed connection warns when it is collected.
         self._response.close()
         self._socket.close()
 
 
 def converse(channel: Channel, resize: Resize, check: Callable[[], None], *, terminal: bool) -> None:
-    """Until the command's output ends. `check` is called several times a second, and may raise."""
+    """Transfer data until the command's output ends. `check` is called several times a second, and may raise."""
     size: os.terminal_size | None = None
     received, unsent, asking = bytearray(), b"", True
     with raw_terminal() if terminal else nullcontext():
         while True:
-            # More is read when all before has gone.
+            # Read more only when everything before was sent.
             reading: list[Channel | int] = [channel, STDIN] if asking and not unsent else [channel]
             patience = 0 if channel.has_more else _POLL
             ready, writable, _ = select.select(reading, [channel] if unsent else [], [], patience)
@@ -109,11 +109,11 @@ def converse(channel: Channel, resize: Resize, check: Callable[[], None], *, ter
 
 
 def _follow(size: os.terminal_size | None, resize: Resize) -> os.terminal_size | None:
-    """Tell the command how large the window is now; looked at each time, for SIGWINCH reaches the main thread only."""
+    """Send the window size to the command; polled, because SIGWINCH reaches only the main thread."""
     from docker.errors import DockerException
     from requests.exceptions import RequestException
 
-    # The command may not be there yet, or no more: the next time, then.
+    # The command may not run yet, or no longer: try again next time.
     with contextlib.suppress(DockerException, RequestException, OSError):
         now = os.get_terminal_size(STDIN)
         if now != size:
@@ -123,7 +123,7 @@ def _follow(size: os.terminal_size | None, resize: Resize) -> os.terminal_size |
 
 
 def _typed() -> bytes:
-    """Nothing at the end, and nothing from a terminal whose window was closed."""
+    """The input; empty at its end, or if the terminal's window was closed."""
     try:
         return os.read(STDIN, _BLOCK)
     except OSError:
@@ -131,7 +131,7 @@ def _typed() -> bytes:
 
 
 def _frames(received: bytearray) -> Iterator[tuple[int, bytes]]:
-    """Take those that are complete."""
+    """Take the complete frames from the buffer."""
     while len(received) >= _HEADER.size:
         stream, length = _HEADER.unpack_from(received)
         end = _HEADER.size + length

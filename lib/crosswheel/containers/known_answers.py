@@ -1,8 +1,8 @@
-"""What a Docker host was asked before and cannot answer otherwise now.
+"""Cached answers of Docker hosts that cannot have changed.
 
-An image's id is a hash of its content: what is in it never changes. Whether a host runs programs of an architecture is
-for its kernel to say, and may change at any time. Where that kernel is ours, everything that decides is in sight: as
-long as all of it is what it was when such a program did run there, it runs. Any other host is asked each time.
+An image's id is a hash of its content, which never changes. The host's kernel decides whether it runs programs of an
+architecture, and that may change at any time. If it is this machine's kernel, all inputs of that decision are visible:
+the answer holds as long as they are unchanged. Any other host is asked each time.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _ALL_USERS = ["0", "0", str(2**32 - 1)]
 def known_survey(
     host: DockerHost, archs: Iterable[Architecture], answers: Answers
 ) -> dict[Architecture, Running | CannotRun]:
-    """As `survey`, which is only asked where nobody knows. A refusal is never remembered: somebody may be mending it.
+    """Like `survey`, but with cached answers. Refusals are never cached, because they may be fixed at any time.
 
     Raises EngineUnavailable.
     """
@@ -43,23 +43,23 @@ def known_survey(
             known[arch] = Running(arch, natively=answer["natively"], cpu=answer["cpu"])
     found = survey(host, [arch for arch in archs if arch not in known])
     for arch, running in found.items():
-        # What changed meanwhile is none of the answer's grounds.
+        # If the inputs changed meanwhile, the answer is not cached.
         if isinstance(running, Running) and arch in reasons and grounds(host, arch) == reasons[arch]:
             answers.keep({"natively": running.natively, "cpu": running.cpu}, "running", reasons[arch])
     return {arch: {**known, **found}[arch] for arch in archs}
 
 
 def grounds(host: DockerHost, arch: Architecture, folder: Path = binfmt.FOLDER) -> str:
-    """All that decides whether and how a host runs programs of an architecture; empty where that is out of sight."""
+    """All inputs that decide how a host runs programs of an architecture; empty if they are not visible."""
     if not binfmt.shares_kernel(host) or host.rootless or host.memory != _memory():
         return ""
     try:
-        # Another namespace of users may have entries of its own.
+        # Another user namespace may have its own entries.
         if _USERS.read_text("ascii").split() != _ALL_USERS or (folder / "status").read_text("ascii") != "enabled\n":
             return ""
         taking = [handler for handler in binfmt.handlers(folder) if handler.takes(program(arch))]
         entries = [[str(handler), (folder / handler.name).stat().st_ctime_ns] for handler in taking]
-        # Of a handler without the flag F, whoever runs the program looks for the emulator then.
+        # Without the F flag, the kernel looks for the emulator at each start of a program.
         emulators = [_state(Path(handler.interpreter)) for handler in taking]
         return json.dumps([str(arch), _BOOT.read_text("ascii"), host.address, host.identity, entries, emulators])
     except OSError:
@@ -67,7 +67,7 @@ def grounds(host: DockerHost, arch: Architecture, folder: Path = binfmt.FOLDER) 
 
 
 def pythons_of(host: DockerHost, image: Image, answers: Answers) -> Mapping[PythonTag, Interpreter]:
-    """As `find_pythons`, once for all."""
+    """Like `find_pythons`, but with cached answers."""
     if (rows := answers.recall("pythons", image.id)) is None:
         found = find_pythons(host, image)
         rows = [[str(each.tag), each.version, str(each.path)] for each in found.values()]
@@ -77,7 +77,7 @@ def pythons_of(host: DockerHost, image: Image, answers: Answers) -> Mapping[Pyth
 
 
 def _memory() -> int:
-    """Ours, in bytes, which no virtual machine of ours has exactly."""
+    """The memory of this machine in bytes, which no virtual machine on it has exactly."""
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 

@@ -1,4 +1,4 @@
-"""A layer over an image: made once in a container of it, kept by the Docker host, found by what it was made from."""
+"""Layers over images: made once in a container, kept on the Docker host, and found by a hash of their inputs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from crosswheel.system.locks import locked, mark_volume
 from crosswheel.system.process import Processes
 
 Make: TypeAlias = Callable[[str, str], str]
-"""Repository and tag that the layer is to have -> its id."""
+"""Makes the layer as repository and tag; returns its id."""
 
 
 def ensure_layer(
@@ -27,10 +27,10 @@ def ensure_layer(
     processes: Processes,
     make: Make,
 ) -> Image:
-    """The image with that layer over it, and over what it had before.
+    """The image with the layer added.
 
-    `ingredients`, which JSON can write, are all that it is made from but for the image. Of runs and jobs that want the
-    same at the same time one makes it, and the others wait; raises Stopped where they no longer should.
+    `ingredients` are all inputs except the image, as JSON values. If several runs or jobs need the same layer, one
+    makes it and the others wait. Raises Stopped if the run was stopped.
     """
     text = json.dumps([image.id, image.layer, *ingredients])
     repository, tag = f"crosswheel-{kind}", hashlib.sha256(text.encode()).hexdigest()[:32]

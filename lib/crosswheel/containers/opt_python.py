@@ -1,4 +1,4 @@
-"""Which CPythons an image has: the folder /opt/python of pypa's images, with a link per interpreter (PEP 425 tags)."""
+"""The CPythons of an image: pypa's images have a link per interpreter (PEP 425 tags) in /opt/python."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _FOLDER = "/opt/python"
 
 
 def find_pythons(docker: DockerHost, image: Image) -> Mapping[PythonTag, Interpreter]:
-    """Every CPython of the image; none where it has no such folder. Nothing is run: the image may be emulated.
+    """Every CPython of the image; empty without that folder. Nothing is run, because the image may be emulated.
 
-    Paths are the image's. Raises EngineUnavailable, ContainerLost.
+    Paths are those in the image. Raises EngineUnavailable, ContainerLost.
     """
     from docker.errors import NotFound
 
@@ -36,19 +36,19 @@ def find_pythons(docker: DockerHost, image: Image) -> Mapping[PythonTag, Interpr
         with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
             found = [_interpreter(PurePosixPath(member.name).name, member.linkname) for member in opened]
     except tarfile.TarError as error:
-        text = f"what {image.reference} has in {_FOLDER} came out of it in part"
+        text = f"{_FOLDER} of {image.reference} was read only in part"
         raise ContainerLost(text, hint="the same command again; was the Docker Engine restarted?") from error
     return MappingProxyType({each.tag: each for each in sorted(filter(None, found), key=lambda each: each.tag)})
 
 
 def _interpreter(name: str, link: str) -> Interpreter | None:
-    """``cp313-cp313t`` -> cp313t; the folder it links to says its version, if its name does."""
+    """``cp313-cp313t`` -> cp313t; the version comes from the name of the linked folder, if it contains one."""
     match = re.fullmatch(r"cp3\d+-(cp3\d+t?)", name)
     if not match:
         return None
     try:
         tag = parse_python(match[1])
     except UsageError:
-        return None  # newer than we know
+        return None  # newer than the known CPythons
     version = re.search(rf"{re.escape(tag.version)}\.\d+\w*", link)
     return Interpreter(tag, version[0] if version else tag.version, Path(_FOLDER, name, "bin/python"))

@@ -1,7 +1,7 @@
-"""Labels of what is ours on a Docker host: which run's it is, and what it is kept for.
+"""Labels for our objects on a Docker host: the owning run, and the purpose.
 
-A run's own carry its label, so that the next run can remove what a killed one left. What outlives runs says its kind,
-and the project whose it is, if it is one's.
+Temporary objects carry the label of their run, so that the next run can remove the leftovers of a killed one. Lasting
+objects carry their kind, and their project if they belong to one.
 """
 
 from __future__ import annotations
@@ -17,35 +17,35 @@ KIND, PROJECT = "io.crosswheel", "io.crosswheel.project"
 
 
 def labels() -> dict[str, str]:
-    """For what this process creates: machine, process, and when that process began (numbers are used again)."""
+    """Labels for objects of this process: machine, process id, and start time, because process ids are reused."""
     return {LABEL: f"{_machine()} {os.getpid()} {_began(os.getpid())}"}
 
 
 def as_instructions(given: Mapping[str, str]) -> list[str]:
-    """As a Dockerfile has them, for an image that is committed: podman takes labels in no other way.
+    """The labels as Dockerfile instructions for a committed image, which is the only way that podman accepts.
 
-    Engines read quotes and backslashes in a label in their own ways, so that no label may have any.
+    Labels must not contain quotes and backslashes, which engines parse differently.
     """
     if unsafe := [text for pair in given.items() for text in pair if re.search(r'["\\\\$\n]', text)]:
-        raise ValueError(f"labels that engines read differently: {unsafe}")
+        raise ValueError(f"labels with quotes or backslashes, which engines parse differently: {unsafe}")
     return [f'LABEL "{name}"="{value}"' for name, value in given.items()]
 
 
 def is_stale(found: Mapping[str, str]) -> bool:
-    """Whether the labels are those of a run of this machine that is over."""
+    """Whether the labels belong to a finished run of this machine."""
     machine, _, process = found.get(LABEL, "").partition(" ")
     number, _, began = process.partition(" ")
-    # Another machine's: only that one knows.
+    # Another machine's run: only that machine can tell.
     return machine == _machine() and not (number.isdigit() and _began(int(number)) == began)
 
 
 def _machine() -> str:
-    """And which of its processes are seen from here: containers may share its name, and not its numbers."""
+    """The machine and its PID namespace: containers may share the machine's name but not its process ids."""
     return f"{socket.gethostname()}/{Path('/proc/self/ns/pid').readlink()}"
 
 
 def _began(process: int) -> str:
-    """In clock ticks since boot (proc(5), field 22 of stat, after the name in parentheses); empty if there is none."""
+    """The start time of a process in clock ticks since boot (field 22 of stat, proc(5)); empty if it has ended."""
     try:
         return Path(f"/proc/{process}/stat").read_text("ascii", "replace").rpartition(")")[2].split()[19]
     except OSError:

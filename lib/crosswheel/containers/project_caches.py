@@ -1,8 +1,8 @@
-"""What the containers of a project keep for the next ones: packages that uv fetched or built, and compiled objects.
+"""Cache volumes of a project's containers: packages that uv fetched or built, and compiled objects.
 
-One volume per project and image. Per project, for what builds run is not trusted: whatever one leaves there reaches
-builds of its own project only. Per image, so that nothing made for another C library or processor is in it. Several
-containers may write at once, of one run or of more: uv and ccache lock what they have to.
+One volume per project and image. Per project, because builds are not trusted: their files reach only builds of the
+same project. Per image, because objects depend on C library and processor. Several containers may write at the same
+time: uv and ccache use locks.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ OBJECTS = CACHE / "objects"
 PACKAGES = CACHE / "packages"
 
 UV_ENVIRON = {"UV_CACHE_DIR": str(PACKAGES)}
-"""Where uv looks; without a volume there, for as long as the container lives."""
+"""The folder of uv's cache; without a volume it lives as long as the container."""
 
 
 @dataclass(frozen=True)
 class Cache:
-    """A volume that containers of one project and image mount to write."""
+    """A writable volume for the containers of one project and image."""
 
     volume: str
 
@@ -36,9 +36,9 @@ class Cache:
 
 
 def ensure_cache(docker: DockerHost, project: str, image: Image, kept: Path) -> Cache:
-    """The volume on that Docker host, made if need be: an engine gives the one that it has under a name.
+    """The volume on the Docker host, created if missing.
 
-    `kept`, this machine's own cache, knows first: who trims that is not to remove the volume before anybody has it.
+    `kept`, this machine's cache, records its use first, so that trimming does not remove the volume before it is used.
     """
     volume = f"crosswheel-cache-{_safe(project)}-{image.id.rpartition(':')[2][:12]}"
     mark_volume(volume, kept)
@@ -48,5 +48,5 @@ def ensure_cache(docker: DockerHost, project: str, image: Image, kept: Path) -> 
 
 
 def _safe(project: str) -> str:
-    """As the name of a volume may be; sdists call themselves whatever they like."""
+    """The name with characters that volume names allow; sdists may have any name."""
     return re.sub(r"[^a-z0-9-]", "-", project)

@@ -1,6 +1,6 @@
-"""Names of container images as people write them, and what they come to at a mirror.
+"""References to container images, and their equivalents on a mirror.
 
-The grammar is that of the distribution specification, and the short names of Docker Hub are Docker's.
+The grammar is that of the OCI distribution specification; the short names of Docker Hub follow Docker.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _MIRROR = re.compile(rf"({_HOST})(?:/({_PATH}))?/?", re.ASCII)
 
 @dataclass(frozen=True)
 class Reference:
-    """An image in a registry, by digest or else by tag: beside a digest, a tag is for people only."""
+    """An image in a registry, by digest or by tag; beside a digest, the tag is only informative."""
 
     host: str
     path: str
@@ -35,12 +35,12 @@ class Reference:
 
     @property
     def repository(self) -> str:
-        """As engines write it, with the short names of Docker Hub."""
+        """The repository as engines write it, with the short names of Docker Hub."""
         return self.path.removeprefix(_HUBS_OWN) if self.host == _HUB else f"{self.host}/{self.path}"
 
     @property
     def login(self) -> str:
-        """The command that makes its registry know the caller."""
+        """The command to log in to the registry."""
         return "docker login" if self.host == _HUB else f"docker login {self.host}"
 
     def at(self, mirror: str) -> Reference:
@@ -48,20 +48,20 @@ class Reference:
         match = _MIRROR.fullmatch(mirror)
         if not match:
             raise UsageError(
-                f"mirrors: {redact(mirror)!r} is no registry", hint="--mirrors with HOST or HOST/PATH, without https://"
+                f"mirrors: {redact(mirror)!r} is no registry", hint="--mirrors HOST or HOST/PATH, without https://"
             )
         return replace(self, host=match[1], path="/".join(filter(None, (match[2], self.path))))
 
 
 def parse_reference(text: str) -> Reference:
-    """``REPOSITORY:TAG``, ``REPOSITORY@sha256:...`` or both; raises UsageError for anything less."""
+    """Parse ``REPOSITORY:TAG``, ``REPOSITORY@sha256:...`` or both. Raises UsageError for anything else."""
     match = _REFERENCE.fullmatch(text)
     if not match:
         raise UsageError(f"{text!r} is no image", hint="write it as REPOSITORY:TAG or REPOSITORY@sha256:DIGEST")
     host, path, tag, digest = (part or "" for part in match.groups())
     if not tag and not digest:
         raise UsageError(
-            f"image {text!r} has neither a tag nor a digest, and what is the latest today is another one tomorrow",
+            f"image {text!r} has neither a tag nor a digest, and `latest` changes its meaning",
             hint=f"{text}:TAG, or {text}@sha256:DIGEST",
         )
     if not host:
@@ -70,5 +70,5 @@ def parse_reference(text: str) -> Reference:
 
 
 def is_image_id(text: str) -> bool:
-    """Whether it names an image of one engine (``sha256:...``, of its configuration), and none in a registry."""
+    """Whether the text is an image id on one engine (``sha256:...`` of its configuration), not a registry reference."""
     return re.fullmatch(_DIGEST, text) is not None

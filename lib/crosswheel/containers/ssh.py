@@ -1,6 +1,6 @@
-"""The socket of a Docker Engine on another machine, brought here by this machine's own ssh.
+"""Forwards the socket of a Docker Engine on another machine with this machine's ssh.
 
-The user's keys, agent and settings hold, and the other machine needs no docker command.
+The user's keys, agent and settings apply, and the other machine needs no docker command.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _open: dict[str, tuple[Attached, Path]] = {}
 
 
 def tunnel(address: str) -> str:
-    """``ssh://user@machine:port/path/to/docker.sock`` -> ``unix://...``, which leads there until this process ends.
+    """Forward ``ssh://user@machine:port/path/to/docker.sock`` to the returned ``unix://...`` until this process ends.
 
-    One for each address, and another if its ssh has ended since. Raises EngineUnavailable.
+    One tunnel per address, and a new one if its ssh has ended. Raises EngineUnavailable.
     """
     if (known := _open.get(address)) and known[0].is_running:
         return f"unix://{known[1]}"
@@ -48,7 +48,7 @@ def tunnel(address: str) -> str:
     deadline = time.monotonic() + _PATIENCE
     while not _leads_somewhere(here):
         if not ssh.is_running or time.monotonic() > deadline:
-            said = log.read_text("utf-8", "replace").strip().splitlines() or ["it does not answer"]
+            said = log.read_text("utf-8", "replace").strip().splitlines() or ["no answer"]
             close()
             machine = urlsplit(address).hostname
             raise EngineUnavailable(f"{address}: {said[-1]}", hint=f"ssh {machine} docker version")
@@ -64,7 +64,7 @@ def _command(address: str, here: Path) -> list[str]:
     options = ["BatchMode=yes", "ExitOnForwardFailure=yes", "ServerAliveInterval=15", "StreamLocalBindUnlink=yes"]
     forward = f"{here}:{parts.path if len(parts.path) > 1 else _REMOTE_SOCKET}"
     words = [word for option in options for word in ("-o", option)]
-    # The far end lives as long as its input is open: it ends with us, however we end.
+    # The remote end lives as long as its input is open, so it ends with this process in any case.
     return ["ssh", *words, *port, *user, "-L", forward, "--", parts.hostname or "", "cat >/dev/null"]
 
 

@@ -1,4 +1,4 @@
-"""Attestations of who published a file (PEP 740): FILE.publish.attestation beside it, sent where there is one."""
+"""Publish attestations (PEP 740): FILE.publish.attestation beside a file is uploaded with it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 def attestation_of(distribution: Distribution) -> Path:
-    """Where it lies, if there is one."""
+    """The path of the file's attestation, or None if there is none."""
     return distribution.path.with_name(f"{distribution.filename}.publish.attestation")
 
 
 def make_attestations(repository: Repository, distributions: Sequence[Distribution], listener: Listener) -> None:
-    """Sign what has none yet, all of it or nothing; where that cannot be, say in a line why."""
+    """Sign the files without attestation, all or none; otherwise report the reason in one line."""
     lacking = [distribution for distribution in distributions if not attestation_of(distribution).exists()]
     if lacking and (reason := _obstacle(repository) or _make(lacking)):
         which = "no attestations are sent" if len(lacking) == len(distributions) else "not all files are attested"
@@ -31,7 +31,7 @@ def make_attestations(repository: Repository, distributions: Sequence[Distributi
 
 
 def add_attestation(distribution: Distribution, package: PackageFile) -> None:
-    """Send it along with the file. Raises CheckFailed where it cannot be read."""
+    """Add the attestation to the upload. Raises CheckFailed if it cannot be read."""
     from twine.exceptions import TwineException
 
     path = attestation_of(distribution)
@@ -40,22 +40,22 @@ def add_attestation(distribution: Distribution, package: PackageFile) -> None:
     try:
         package.add_attestations([str(path)])
     except (TwineException, ValueError) as error:
-        raise CheckFailed(f"{path} is no attestation: {error}", hint=f"rm {path}") from error
+        raise CheckFailed(f"{path} is not an attestation: {error}", hint=f"rm {path}") from error
 
 
 def _obstacle(repository: Repository) -> str:
     if not repository.is_pypi:
-        # A signature stands in a public log for ever, with the name of the file.
+        # A signature stays in a public log for ever, with the file's name.
         return f"{repository.name} is neither PyPI nor TestPyPI"
     if repository.password:
-        return "the index takes them with trusted publishing only, and there is a token"
+        return "the index accepts them with trusted publishing only, and a token is set"
     if not find_spec("pypi_attestations"):
-        return "pip install 'crosswheel[attestations]' is what makes them"
+        return "the extra is not installed: pip install 'crosswheel[attestations]'"
     return ""
 
 
 def _make(distributions: Sequence[Distribution]) -> str:
-    """Why there is nothing signed; or empty, and every file has its attestation."""
+    """The reason why nothing was signed; empty if every file now has its attestation."""
     import pypi_attestations
     from sigstore.models import ClientTrustConfig
     from sigstore.oidc import IdentityToken, detect_credential
@@ -63,9 +63,9 @@ def _make(distributions: Sequence[Distribution]) -> str:
 
     try:
         if not (credential := detect_credential()):
-            return "nobody here says who we are (no identity token of a CI service)"
+            return "no identity token of a CI service was found"
         trust = ClientTrustConfig.production()
-        trust.force_tlog_version = 1  # as pypi-attestations itself does: what it verifies is of that version
+        trust.force_tlog_version = 1  # pypi-attestations itself checks this version
         signed = {}
         with SigningContext.from_trust_config(trust).signer(IdentityToken(credential), cache=True) as signer:
             for distribution in distributions:

@@ -1,4 +1,4 @@
-"""The entry of one version in a changelog: Markdown (Keep a Changelog), reStructuredText or plain text."""
+"""Reads the entry of one version from a changelog: Markdown (Keep a Changelog), reStructuredText or plain text."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _NAMES = ("changelog", "changes", "history", "news", "releases", "release_notes"
 _SUFFIXES = (".md", ".markdown", ".rst", ".txt", "")
 _ATX = re.compile(r" {0,3}(#{1,6})\s+(.*?)\s*#*\s*")
 _UNDERLINE = re.compile(r"([=\-~^\"'`#*+.:_])\1{2,}\s*")
-_FENCE = re.compile(r" {0,3}```")  # not ~~~, which is a line under a heading more often
+_FENCE = re.compile(r" {0,3}```")  # not ~~~, which usually underlines a heading
 _LINK_TARGET = re.compile(r"\[[^\]]+\]:\s|\.\. _[^:]+:(?:\s|$)")
 _BETWEEN_WORDS = re.compile(r"[\s\[\](){}*,:;/`]+")
-_MOST_BEFORE = 1  # "Version 1.0" and "tiny 1.0" are headings of it, "How to come from 1.0" is not
+_MOST_BEFORE = 1  # "Version 1.0" and "tiny 1.0" are headings of 1.0, "How to come from 1.0" is not
 _LONGEST_PLAIN = 6  # words: "tiny version 1.0 (1 May 2026)"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What a changelog says of a version; `title` is its heading."""
+    """The changelog entry of a version; `title` is its heading."""
 
     path: Path
     title: str
@@ -37,7 +37,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class _Heading:
-    """Of the lines from `start` to before `end`; the lower the level, the more is below it."""
+    """A heading in the lines `start` to `end` (exclusive); a lower level includes the higher ones below it."""
 
     title: str
     level: int
@@ -46,34 +46,36 @@ class _Heading:
 
 
 def read_entry(project: Path, version: Version, named: str = "") -> Entry:
-    """The entry in the file that is `named`, or in the one that the project's folder has.
+    """The entry in the file `named`, or in the changelog found in the project's folder.
 
-    Raises NotReleasable where there is no changelog, no entry, nothing in it, or one that says "unreleased".
+    Raises NotReleasable if there is no changelog or no entry, or if the entry is empty or marked "unreleased".
     """
     path = project / named if named else _find(project)
     try:
         text = path.read_text("utf-8", errors="replace")
     except OSError as error:
         raise NotReleasable(
-            f"{path} cannot be read: {error.strerror}", hint="the option `changelog` names it"
+            f"{path} cannot be read: {error.strerror}", hint="set the option `changelog` to the right file"
         ) from error
     title, body = find_entry(text, version)
     if not title:
         raise NotReleasable(f"{path.name} has no entry for {version}", hint=f"write what is new under `{version}`")
     if not body:
-        raise NotReleasable(f"{path.name} says nothing under `{title}`", hint="write there what is new")
+        raise NotReleasable(f"the entry `{title}` in {path.name} is empty", hint="describe the changes there")
     if "unreleased" in title.lower() or body.splitlines()[0].strip("*_. ").lower() == "unreleased":
-        raise NotReleasable(f"{path.name} calls it unreleased: `{title}`", hint="write the day of the release there")
+        raise NotReleasable(
+            f"{path.name} marks the version as unreleased: `{title}`", hint="replace that with the date of the release"
+        )
     return Entry(path, title, body)
 
 
 def find_entry(text: str, version: Version) -> tuple[str, str]:
-    """The heading of a version and what stands under it; two empty texts where there is none."""
+    """The heading of a version and its text; two empty texts if there is no such heading."""
     lines = text.splitlines()
     headings = list(_headings(lines))
     if not any(_named_in(heading.title) for heading in headings):
         headings = list(_plain_headings(lines))
-    # The chapter of a version, before what some other chapter may have to say of it.
+    # Prefer the version's own chapter to a mention in another chapter.
     own = [heading for heading in headings if _named_in(heading.title) == version]
     if not own:
         return "", ""
@@ -84,19 +86,19 @@ def find_entry(text: str, version: Version) -> tuple[str, str]:
 
 
 def _find(project: Path) -> Path:
-    """The likeliest name first."""
+    """The changelog in a folder; the most common name wins."""
     files = {path.name.lower(): path for path in sorted(project.iterdir()) if path.is_file()}
     for name in (name + suffix for name in _NAMES for suffix in _SUFFIXES):
         if name in files:
             return files[name]
     raise NotReleasable(
-        f"there is no changelog in {project.resolve()}",
-        hint="write CHANGELOG.md, or say by `changelog` in pyproject.toml which file it is",
+        f"no changelog found in {project.resolve()}",
+        hint="write CHANGELOG.md, or set `changelog` in pyproject.toml to your file",
     )
 
 
 def _headings(lines: Sequence[str]) -> Iterator[_Heading]:
-    """Those with # before them, and those with a line under or around them, outside of blocks of code."""
+    """Headings with # before them, or with a line under or around them, outside of code blocks."""
     underlines: list[tuple[str, bool]] = []
     fenced = False
     for at, line in enumerate(lines):
@@ -109,13 +111,13 @@ def _headings(lines: Sequence[str]) -> Iterator[_Heading]:
         elif at and (under := _UNDERLINE.fullmatch(line)) and _is_title(lines[at - 1]):
             framed = at > 1 and _UNDERLINE.fullmatch(lines[at - 2]) is not None and lines[at - 2][0] == under[1]
             style = (under[1], framed)
-            if style not in underlines:  # whose first use says how deep it is, in reStructuredText
+            if style not in underlines:  # in reStructuredText, the order of first use defines the level
                 underlines.append(style)
             yield _Heading(lines[at - 1].strip(), underlines.index(style) + 1, at - 1 - framed, at + 1)
 
 
 def _plain_headings(lines: Sequence[str]) -> Iterator[_Heading]:
-    """Short lines of their own that begin with a version."""
+    """Short separate lines that begin with a version."""
     for at, line in enumerate(lines):
         alone = at == 0 or not lines[at - 1].strip()
         if alone and _is_title(line) and len(line.split()) <= _LONGEST_PLAIN and _named_in(line):
@@ -127,7 +129,7 @@ def _is_title(line: str) -> bool:
 
 
 def _named_in(title: str) -> Version | None:
-    """The version that a heading is about."""
+    """The version in a heading."""
     words = [word for text in _BETWEEN_WORDS.split(title) if (word := text.strip("_-"))]
     return next(filter(None, map(_version, words[: _MOST_BEFORE + 1])), None)
 
@@ -140,7 +142,7 @@ def _version(word: str) -> Version | None:
 
 
 def _body(lines: Sequence[str]) -> str:
-    """Without what stands after it: targets of links, a line across the page."""
+    """The text without trailing link targets and horizontal rules."""
     kept = list(lines)
     while kept and (not kept[-1].strip() or _LINK_TARGET.match(kept[-1]) or _ends_chapter(kept)):
         kept.pop()

@@ -1,4 +1,4 @@
-"""The files of a release held against what an index has: which are missing, there, or there with other bytes."""
+"""Compares the files of a release with an index: missing, present, or present with different bytes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from crosswheel.release.repositories import Repository
 
 @dataclass(frozen=True)
 class Comparison:
-    """What the index lacks, what it has with the same bytes, and what it has with others."""
+    """The files that the index lacks, has with the same bytes, and has with different bytes."""
 
     missing: tuple[Distribution, ...] = ()
     same: tuple[Distribution, ...] = ()
@@ -22,8 +22,9 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Sent:
-    """The files that were sent: the others were there. `unseen` is why nobody could look whether the index lists them;
-    empty, and it does list every file with our bytes.
+    """The files that were sent; the others were already there.
+
+    `unseen` is the reason why the listing could not be checked; empty if the index lists every file with our bytes.
     """
 
     files: tuple[Distribution, ...] = ()
@@ -31,7 +32,7 @@ class Sent:
 
 
 def compare(distributions: Iterable[Distribution], published: Mapping[str, PublishedFile]) -> Comparison:
-    """Each file with the one of its name on the index, by sha256; one that the index gives no sha256 of clashes."""
+    """Compare each file with the index's file of the same name by sha256; without a sha256 it counts as a clash."""
     missing, same, clashing = [], [], []
     for distribution in distributions:
         there = published.get(distribution.filename)
@@ -45,13 +46,13 @@ def compare(distributions: Iterable[Distribution], published: Mapping[str, Publi
 
 
 def refuse_clashes(repository: Repository, comparison: Comparison) -> None:
-    """Raises FileClash with every file that is there with other bytes."""
+    """Raise FileClash, listing every file that the index has with different bytes."""
     if not comparison.clashing:
         return
     rows = [clash_text(distribution, there) for distribution, there in comparison.clashing]
     raise FileClash(
-        "\n".join([f"{repository.name} has other bytes under the same name", *rows]),
-        hint="give the release a new version: an index never takes a file name twice",
+        "\n".join([f"{repository.name} has files of the same name with different bytes", *rows]),
+        hint="give the release a new version: an index never accepts a file name twice",
     )
 
 
@@ -60,5 +61,5 @@ def clash_text(distribution: Distribution, there: PublishedFile) -> str:
 
 
 def in_order(distributions: Iterable[Distribution], *, sdist_first: bool = False) -> tuple[Distribution, ...]:
-    """The sdist last, or first: where it is without the wheels, installers build from it."""
+    """The files in upload order: the sdist last, because installers build from an sdist without wheels."""
     return tuple(sorted(distributions, key=lambda distribution: (distribution.kind == "sdist") != sdist_first))

@@ -1,4 +1,4 @@
-"""Files on their way to an index: twine sends them, and what the server answers is success, trouble or an error."""
+"""Uploads files with twine; a server's answer is a success, a Trouble (temporary) or an error."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ if TYPE_CHECKING:
     from twine.repository import Repository as Connection
     from twine.settings import Settings
 
-_TIMEOUT = (15.0, 300.0)  # seconds to connect, and of silence: a server looks into the whole file before it answers
+_TIMEOUT = (15.0, 300.0)  # seconds to connect, and to wait for data: a server checks the whole file before it answers
 _TICK = 256 * 1024  # bytes between two progress events
-_PATIENCE = 300  # seconds: who is told to wait for longer had better be told so
+_PATIENCE = 300  # seconds: a longer wait is reported to the user
 _LONGEST_REASON = 500
-# 409 is trouble until the index shows what it is about: another run may be sending the very same file.
+# 409 counts as temporary until the index shows the cause: another run may be sending the same file.
 _PASSING = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS}
-_AGAIN = "the same command again: it sends what is missing"
+_AGAIN = "the same command again: it sends only what is missing"
 
 
 class Trouble(Exception):  # noqa: N818 - reads as what happened
-    """What may be over in a while: `error` is for when it is not, `wait` what the server asks for, in seconds."""
+    """A temporary failure: `error` is raised if it persists, `wait` is the server's requested delay in seconds."""
 
     def __init__(self, error: CrosswheelError, wait: float = 0) -> None:
         super().__init__(error.message)
@@ -51,7 +51,7 @@ class Trouble(Exception):  # noqa: N818 - reads as what happened
 
 @dataclass(frozen=True)
 class Server:
-    """A connection to where a repository takes uploads."""
+    """A connection to the upload address of a repository."""
 
     repository: Repository
     connection: Connection
@@ -59,7 +59,7 @@ class Server:
     listener: Listener
 
     def send(self, distribution: Distribution, package: PackageFile) -> None:
-        """Send one file, once. Raises Trouble; UploadFailed where the server wants none of it; NoCredentials."""
+        """Send one file, once. Raises Trouble, UploadFailed if the server refuses the file, NoCredentials."""
         import requests
         import urllib3.exceptions
         from twine.exceptions import TwineException
@@ -68,7 +68,7 @@ class Server:
         self.adapter.progress = _Progress(distribution, self.listener)
         self.listener(Transfer(distribution.filename, 0, distribution.size, sending=True))
         try:
-            with redirect_stdout(io.StringIO()):  # where twine says what we say ourselves
+            with redirect_stdout(io.StringIO()):  # twine prints here what this module reports itself
                 response = self.connection.upload(package, max_redirects=1)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             failed = explained(error, doing, replace(self.repository.help, hint=_AGAIN))
@@ -84,8 +84,8 @@ class Server:
         status = response.status_code
         if response.is_redirect:
             to = redact(urljoin(response.url, response.headers["Location"]))
-            hint = "give that address as the repository, if you trust it"
-            raise UploadFailed(f"{doing} failed: {status}, it was sent on to {to}", hint=hint)
+            hint = "use that address as the repository, if you trust it"
+            raise UploadFailed(f"{doing} failed: {status}, redirected to {to}", hint=hint)
         if status < HTTPStatus.MULTIPLE_CHOICES:
             return
         said = f"{doing} failed: {status} {_reason(response)}"
@@ -93,18 +93,18 @@ class Server:
             raise UploadFailed(said, hint=self._hint(status))
         wait = _wait(response)
         if wait > _PATIENCE:
-            raise UploadFailed(f"{said}; it asks for {wait:.0f} s of patience", hint=f"{_AGAIN}, in {wait:.0f} s")
+            raise UploadFailed(f"{said}; the server asks for a wait of {wait:.0f} s", hint=f"in {wait:.0f} s, {_AGAIN}")
         raise Trouble(UploadFailed(said, hint=_AGAIN), wait)
 
     def _hint(self, status: int) -> str:
         if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
             return f"export {self.repository.variable}=... with a token for this index and this project"
-        return f"mend that, and {_AGAIN}"
+        return f"correct that, then {_AGAIN}"
 
 
 @contextmanager
 def connect(repository: Repository, listener: Listener) -> Iterator[Server]:
-    """A server that knows who we are, by trusted publishing where no password was given.
+    """An authenticated connection; without a password, trusted publishing provides a token.
 
     Raises NoCredentials, IndexUnreachable, UsageError.
     """
@@ -130,7 +130,7 @@ def connect(repository: Repository, listener: Listener) -> Iterator[Server]:
     except UploadToDeprecatedPyPIDetected as error:
         raise UsageError(str(error), hint="--repository pypi, or --repository testpypi") from None
     except NonInteractive:
-        raise _no_credentials(repository, "nobody gave one") from None
+        raise _no_credentials(repository, "none is set") from None
     except TrustedPublishingFailure as error:
         raise _no_credentials(repository, str(error)) from None
     connection.session.auth = _authentication(repository, settings)
@@ -144,9 +144,9 @@ def connect(repository: Repository, listener: Listener) -> Iterator[Server]:
 
 
 def read_package(distribution: Distribution, copy: Path | None = None) -> PackageFile:
-    """What the index is told of a file, or of its copy.
+    """Twine's metadata of a file, or of its copy.
 
-    Raises CheckFailed for one that twine cannot read, or that has changed.
+    Raises CheckFailed if twine cannot read the file, or if it has changed.
     """
     from twine.package import PackageFile
 
@@ -155,21 +155,19 @@ def read_package(distribution: Distribution, copy: Path | None = None) -> Packag
         package = PackageFile.from_filename(str(copy or distribution.path), comment=None)
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:
-            raise  # trouble with this machine's disk, and not with what is in the file
+            raise  # a problem of this machine's disk, not of the file's content
         said = str(error) or type(error).__name__
         raise CheckFailed(f"{distribution.filename} cannot be sent: {said}", hint=hint) from error
     if package.sha2_digest != distribution.sha256:
-        raise CheckFailed(
-            f"{distribution.filename} has changed since it was looked at first, and was not sent", hint=hint
-        )
+        raise CheckFailed(f"{distribution.filename} was not sent: it has changed since it was checked", hint=hint)
     return package
 
 
 @contextmanager
 def sealed(distribution: Distribution) -> Iterator[PackageFile]:
-    """The same of a copy that is all ours: a build may write the file anew while it is sent.
+    """A private copy of the file, because a build may replace the file during the upload.
 
-    Twine opens it by its name as often as it sends it; name, hashes, metadata and bytes are of this one copy.
+    twine opens the file by name for each attempt; name, hashes, metadata and bytes all come from this copy.
     """
     with tempfile.TemporaryDirectory(prefix="crosswheel-sending-") as folder:
         copy = Path(folder, distribution.filename)
@@ -177,7 +175,7 @@ def sealed(distribution: Distribution) -> Iterator[PackageFile]:
             shutil.copyfile(distribution.path, copy)
         except FileNotFoundError:
             raise CheckFailed(
-                f"{distribution.path} is gone since it was looked at first, and was not sent",
+                f"{distribution.path} was not sent: it was removed since it was checked",
                 hint=f"ls {distribution.path.parent}",
             ) from None
         yield read_package(distribution, copy)
@@ -187,9 +185,9 @@ def _authentication(repository: Repository, settings: Settings) -> Any:
     from requests.auth import HTTPBasicAuth
 
     if repository.password:
-        # As bytes, for requests would take texts for Latin-1.
+        # As bytes, because requests encodes texts as Latin-1.
         return HTTPBasicAuth(repository.username.encode(), repository.password.encode())
-    # A token of trusted publishing lives for minutes only; twine's authenticator gets a new one when it is time.
+    # A token of trusted publishing is valid for minutes; twine's authenticator fetches a new one in time.
     return settings.auth.authenticator if repository.is_pypi else None
 
 
@@ -201,20 +199,20 @@ def _no_credentials(repository: Repository, why: str) -> NoCredentials:
     )
 
 
-# ---- what the server says -----------------------------------------------------------------------------------------
+# ---- the server's answer ------------------------------------------------------------------------------------------
 
 
 def _reason(response: requests.Response) -> str:
-    """In the server's own words: in its status line, or else in the page that it sends; never what we told it."""
-    # Before anything is taken out of them, and once more before they are cut: half a token is one too many.
+    """The server's reason, from its status line or its page, without our secrets."""
+    # Concealed before anything is removed, and again before cutting: half a token must not remain either.
     line, content = (_concealed(text, response.request) for text in (response.reason or "", response.text))
     status = next((status for status in HTTPStatus if status == response.status_code), None)
     usual = status is None or line.lower() in {"", status.phrase.lower()}
-    # Many a page begins with the status line, once more.
+    # Many pages repeat the status line.
     page = _without_markup(content).removeprefix(f"{response.status_code} {line}").strip() if usual else ""
     page = _shortened(_concealed(page, response.request))
     text = " ".join(filter(None, (line, page and f"({page})")))
-    # It goes to terminals, and servers may write what they like.
+    # The text is shown on terminals, and servers may send any characters.
     visible = "".join(char for char in text if char.isprintable())
     return redact(_concealed(visible, response.request))
 
@@ -229,19 +227,19 @@ def _shortened(words: str) -> str:
 
 
 def _concealed(text: str, request: requests.PreparedRequest) -> str:
-    """Some servers repeat what they were sent."""
+    """Remove our secrets, because some servers repeat what they received."""
     import base64
 
     _, _, encoded = (request.headers.get("Authorization") or "").partition(" ")
     secret = base64.b64decode(encoded).decode("utf-8", "replace").partition(":")[2]
-    # The longest first: one may be a part of another.
+    # The longest first, because one spelling may be part of another.
     for word in sorted(filter(None, {encoded, *_spellings(secret)}), key=len, reverse=True):
         text = text.replace(word, "***")
     return text
 
 
 def _spellings(secret: str) -> set[str]:
-    """As addresses, pages and documents have it, and as it looks where UTF-8 is taken for Latin-1."""
+    """The spellings of a secret in addresses, HTML and JSON, and with UTF-8 decoded as Latin-1."""
     escaped = {
         quote(secret, safe=""),
         quote(secret),
@@ -268,7 +266,7 @@ def _wait(response: requests.Response) -> float:
 
 @dataclass
 class _Progress:
-    """What twine's form reports to; the file is the end of the form, and arrived only when the server says so."""
+    """Receives the progress of twine's form; the file is its last part, and done only when the server answers."""
 
     distribution: Distribution
     listener: Listener
@@ -289,7 +287,7 @@ if TYPE_CHECKING:
 
 
 def _telling_adapter(trust: Trust) -> _Adapter:
-    """Twine's own sends without a time limit, and repeats what we repeat ourselves."""
+    """An HTTP adapter with a time limit and without retries: twine's has no limit, and we retry ourselves."""
     from requests.adapters import HTTPAdapter
 
     class Telling(HTTPAdapter):

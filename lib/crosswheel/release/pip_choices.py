@@ -1,4 +1,4 @@
-"""What pip takes from an index for a target: asked of pip itself, which downloads and installs nothing."""
+"""The file that pip chooses from an index for a target: a real pip decides, and downloads and installs nothing."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from crosswheel.system.process import CommandFailed, Processes, describe_returnc
 from crosswheel.system.scratch import temporary_folder
 from crosswheel.system.trust import Trust
 
-_LONGEST = 600  # seconds for a target; without core metadata on the index it downloads a wheel
-_SILENT = "nothing, for pip had no answer after {} s"
+_LONGEST = 600  # seconds for a target; if the index has no core metadata, pip downloads a wheel
+_SILENT = "nothing: pip did not answer within {} s"
 _PROGRAM = Path(__file__).with_name("pip_worker.py")
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The file that pip takes for a target; where it takes none, `filename` is empty, and `reason` is pip's own."""
+    """pip's choice for a target; without one, `filename` is empty and `reason` is pip's error."""
 
     target: Target
     filename: str
@@ -36,7 +36,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Pip:
-    """Our own pip, told to look at one index and nowhere else; `address` may hold who reads it."""
+    """The installed pip, restricted to one index; `address` may contain credentials."""
 
     address: str = field(repr=False)
     trust: Trust
@@ -44,12 +44,12 @@ class Pip:
     environ: Mapping[str, str] = field(repr=False)
 
     def choices(self, requirement: str, targets: Sequence[Target]) -> list[Choice]:
-        """What it would install on machines that are just as old as the targets' policies; sdists are left aside."""
+        """Pip's choice for each target, on a machine exactly as old as the target's policy; sdists are ignored."""
         with temporary_folder() as place:
             folder = str(place)
             questions = [json.dumps(_question(requirement, target, folder)) for target in targets]
             command = [sys.executable, str(_PROGRAM), str(_LONGEST), folder, *questions]
-            # What a pip leaves that was ended goes with the folder.
+            # Leftovers of a killed pip are removed with the folder.
             environ, deadline = {**self._environ, "TMPDIR": folder}, time.monotonic() + _LONGEST * (len(targets) + 1)
             try:
                 codes = json.loads(self.processes.run(command, env=environ, deadline=deadline))
@@ -62,7 +62,7 @@ class Pip:
 
     @property
     def _environ(self) -> dict[str, str]:
-        """The address goes by the environment: everybody on this machine can read command lines."""
+        """The environment of pip, with the index address: command lines are visible to all users of the machine."""
         others = ("PIP_", "TWINE_")
         kept = {name: value for name, value in self.environ.items() if not name.startswith(others)}
         parts = urlsplit(self.address)
@@ -70,7 +70,7 @@ class Pip:
             **kept,
             "PYTHONSAFEPATH": "1",
             "PYTHONUTF8": "1",
-            "PIP_CONFIG_FILE": os.devnull,  # which may name other indexes
+            "PIP_CONFIG_FILE": os.devnull,  # pip's configuration may name other indexes
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
             "PIP_INDEX_URL": self.address,
             "PIP_KEYRING_PROVIDER": "disabled",
@@ -81,7 +81,7 @@ class Pip:
 
 
 def _question(requirement: str, target: Target, folder: str) -> list[str]:
-    """What pip is called with. The newest patch release speaks for a Python, as in plans."""
+    """Pip's arguments; the newest patch release stands for a Python, as in plans."""
     return [
         *("install", "--dry-run", "--report", "-", "--quiet", "--no-deps", "--ignore-installed", "--no-cache-dir"),
         *("--only-binary", ":all:", "--target", folder),
@@ -101,7 +101,7 @@ def _choice(target: Target, code: int, answer: Path) -> Choice:
 
 
 def _reason(code: int, output: str) -> str:
-    """Its last word."""
+    """The last error in pip's output."""
     said = [line.removeprefix("ERROR: ") for line in output.splitlines() if line.startswith("ERROR: ")]
     last = next(reversed(said or output.splitlines()), "")
     return redact(last) or f"pip ended with {describe_returncode(code)}"

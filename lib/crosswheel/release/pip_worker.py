@@ -1,10 +1,10 @@
-"""Asks pip several questions, each in a fork of a process that has imported it: that is most of what a short one takes.
+"""Runs pip several times, each in a fork of a process that has imported it, because the import takes most of the time.
 
     python pips.py SECONDS FOLDER QUESTION...
 
-A question is the list of pip's arguments, as JSON. What pip wrote on its two streams is then in FOLDER, as ``0.out``,
-``0.err`` and so on; how each ended is printed as a list, with a signal's number below zero. SIGALRM ends a pip that
-takes more than so many SECONDS.
+A question is a JSON list of pip's arguments. The output of pip is written to FOLDER as ``0.out``,
+``0.err`` and so on; the exit codes are printed as a list, signals as negative numbers. SIGALRM ends a pip that runs
+longer than SECONDS.
 """
 
 import importlib
@@ -16,14 +16,14 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-# What pip imports itself when it installs something. It promises none of these names: a release that has others imports
-# what it needs in every fork.
+# Modules that pip imports for an installation. The names are not public: a pip with other names imports what it needs
+# in every fork.
 _MODULES = ("cli.main", "commands.install", "resolution.resolvelib.resolver")
 
 
 def main(seconds: str, folder: str, *questions: str) -> None:
     if Path(sys.path[0]) == Path(__file__).parent:
-        del sys.path[0]  # no place to import from
+        del sys.path[0]  # this folder must not be imported from
     for module in _MODULES:
         with suppress(Exception):
             importlib.import_module(f"pip._internal.{module}")
@@ -36,7 +36,7 @@ def _ask(arguments: list[str], answer: Path, seconds: str) -> int:
     if not child:
         for stream, kind in ((1, ".out"), (2, ".err")):
             os.dup2(os.open(answer.with_suffix(kind), os.O_WRONLY | os.O_CREAT, 0o600), stream)
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)  # who started us may have had it ignored
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)  # the parent process may have ignored it
         signal.alarm(int(seconds))
         sys.argv = ["pip", *arguments]
         runpy.run_module("pip", run_name="__main__", alter_sys=True)

@@ -1,4 +1,4 @@
-"""What an index serves of a project at this moment (PEP 503, 658, 691, 700, 714): never what a cache remembers."""
+"""The files that an index serves now, without caches (PEP 503, 658, 691, 700, 714)."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _FRESH = {"Cache-Control": "no-cache"}
 
 @dataclass(frozen=True)
 class PublishedFile:
-    """A file as the index announces it; empty, or None, is what the index does not tell.
+    """A file as listed by the index; empty or None means that the index does not state the value.
 
-    `has_metadata` says that the file METADATA can be had by itself, `metadata_sha256` what it should be (PEP 658).
+    `has_metadata`: the index serves METADATA as a separate file; `metadata_sha256` is its stated hash (PEP 658).
     """
 
     filename: str
@@ -42,23 +42,23 @@ class PublishedFile:
 
 
 def published_files(repository: Repository, project: str) -> dict[str, PublishedFile]:
-    """Every file of a project by its name, fresh from the index; none of a project that it does not know.
+    """Every file of a project by name, fresh from the index; empty if the index does not know the project.
 
-    Raises IndexUnreachable, NoCredentials; as all that read do.
+    Raises IndexUnreachable, NoCredentials, like all functions of this module that read the index.
     """
     with _client(repository) as (client, _):
         return {package.filename: _published(package) for package in _packages(client, repository, project)}
 
 
 def release_files(published: Mapping[str, PublishedFile], project: str, version: Version) -> dict[str, PublishedFile]:
-    """Those of one version; files of kinds whose names tell no version are nobody's."""
+    """The files of one version; files without a version in their name are left out."""
     return {name: file for name, file in published.items() if version_of(name, project) == version}
 
 
 def metadata_of(repository: Repository, file: PublishedFile) -> bytes:
-    """The file METADATA as the index serves it beside the wheel (PEP 658).
+    """The METADATA file that the index serves beside the wheel (PEP 658).
 
-    Raises IndexUnreachable, also where the index announced the file and has none.
+    Raises IndexUnreachable, also if the index announces the file but does not have it.
     """
     from pypi_simple import NoMetadataError
 
@@ -70,12 +70,13 @@ def metadata_of(repository: Repository, file: PublishedFile) -> bytes:
             return client.get_package_metadata_bytes(_package(file), verify=False, timeout=TIMEOUT, headers=_FRESH)
         except NoMetadataError as error:
             raise IndexUnreachable(
-                f"{repository.name} announces the metadata of {file.filename}, and has none", hint=repository.help.hint
+                f"{repository.name} announces the metadata of {file.filename} but lacks it",
+                hint=repository.help.hint,
             ) from error
 
 
 def fetch_published(repository: Repository, file: PublishedFile, folder: Path, listener: Listener = deaf) -> Path:
-    """Download a file under its own name; its bytes are compared with nothing. Raises IndexUnreachable."""
+    """Download a file under its own name, without checking its hash. Raises IndexUnreachable."""
     path = folder / Path(file.filename).name
     with _client(repository) as (client, _):
         download(_package(file), path, client.s, listener, repository.help)
@@ -83,9 +84,9 @@ def fetch_published(repository: Repository, file: PublishedFile, folder: Path, l
 
 
 def address_for_pip(repository: Repository, project: str) -> str:
-    """Where pip reads the index; with the user's name and password, if the index asks who reads.
+    """The index address for pip, with user name and password if the index requires them.
 
-    It is for the environment of a process, and for no command line and no message. Raises IndexUnreachable.
+    Pass it in the environment only, never in a command line or a message. Raises IndexUnreachable.
     """
     with _client(repository) as (client, login):
         _packages(client, repository, project)
@@ -124,7 +125,7 @@ def _package(file: PublishedFile) -> DistributionPackage:
 
 
 def version_of(filename: str, project: str) -> Version | None:
-    """None for a file of a kind whose name tells no version."""
+    """The version in a file name; None for files without one."""
     from pypi_simple import UnparsableFilenameError, parse_filename
 
     try:
@@ -133,7 +134,7 @@ def version_of(filename: str, project: str) -> Version | None:
         return None
 
 
-# ---- who reads ----------------------------------------------------------------------------------------------------
+# ---- credentials for reading --------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -148,7 +149,7 @@ def _client(repository: Repository) -> Iterator[tuple[PyPISimple, _Login | None]
 
 @dataclass
 class _Login:
-    """Says who reads, to the index's own host and only where it asks: a token for uploads is no one else's business."""
+    """Sends the credentials to the index's own host only, and only on request: they may include an upload token."""
 
     reader: Address
     asked: bool = False
@@ -168,7 +169,7 @@ class _Login:
         ):
             return response
         self.asked = True
-        _ = response.content  # which gives the connection back
+        _ = response.content  # reading the body releases the connection
         response.close()
         user = HTTPBasicAuth(self.reader.username.encode(), self.reader.password.encode())
         answer: requests.Response = response.connection.send(user(request), **sending)

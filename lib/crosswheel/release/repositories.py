@@ -1,6 +1,6 @@
-"""Where a release goes to: an index to upload to, and the same index to read.
+"""Repositories: the upload address and the read address of an index.
 
-twine's own names, file and variables hold: pypi and testpypi, .pypirc, TWINE_USERNAME and TWINE_PASSWORD, the keyring.
+twine's names, file and variables apply: pypi and testpypi, .pypirc, TWINE_USERNAME and TWINE_PASSWORD, the keyring.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
     import requests
     from twine.utils import RepositoryConfig
 
-_BELOW = ("+simple/", "simple/")  # devpi's; everybody else's
+_BELOW = ("+simple/", "simple/")  # devpi's; that of all others
 _NO_SETTINGS = PipSettings()
 _PAGES = re.compile(r"/(\+?simple)/?$")
-_HINT = "the same command again after a while; if it stays so, see that the address is right: docs/upload.md"
-_BEGINNING = 64 * 1024  # bytes of a page that may list each project of an index
-_THERE = {200, 401, 403}  # an index that wants to know who reads is one, too
+_HINT = "the same command again later; if it keeps failing, check the address: docs/upload.md"
+_BEGINNING = 64 * 1024  # bytes; the page may list every project of an index
+_THERE = {200, 401, 403}  # an index that requires a login counts too
 
 
 @dataclass(frozen=True)
 class Repository:
-    """An index by its name: files are sent to `upload_url` and read back below `simple_url` (PEP 503, 691).
+    """An index: files are uploaded to `upload_url` and read below `simple_url` (PEP 503, 691).
 
-    Without a password, trusted publishing may provide one when it is time to send.
+    Without a password, trusted publishing may provide a token at upload time.
     """
 
     name: str
@@ -50,22 +50,22 @@ class Repository:
 
     @property
     def is_pypi(self) -> bool:
-        """Whether it is PyPI or TestPyPI."""
+        """Whether the index is PyPI or TestPyPI."""
         return _is_pypi(self.upload_url)
 
     @property
     def variable(self) -> str:
-        """The environment variable that has this repository's password, and no other's."""
+        """The environment variable for this repository's password only."""
         return variable("PASSWORD", self.name)
 
     @property
     def reader(self) -> Address:
-        """Where it is read, and as whom."""
+        """The read address with the credentials for reading."""
         return Address(self.simple_url, self.username, self.password)
 
     @property
     def help(self) -> Help:
-        """For where it cannot be read."""
+        """The hint of an error while reading the index."""
         user, host = variable("USERNAME", self.name), urlsplit(self.simple_url or self.upload_url).netloc
         return Help(
             hint=_HINT,
@@ -77,7 +77,7 @@ class Repository:
 
 
 def variable(word: str, name: str = "") -> str:
-    """``TWINE_PASSWORD``; with the name of a repository, ``TWINE_PASSWORD_TESTPYPI``."""
+    """The environment variable for passwords: ``TWINE_PASSWORD``, or ``TWINE_PASSWORD_TESTPYPI`` for one repository."""
     own = re.sub(r"[^A-Z0-9]+", "_", name.upper()).strip("_")
     return f"TWINE_{word}_{own}" if own and not _is_address(name) else f"TWINE_{word}"
 
@@ -85,9 +85,11 @@ def variable(word: str, name: str = "") -> str:
 def find_repository(
     text: str, config: Config, environ: Mapping[str, str], settings: PipSettings = _NO_SETTINGS
 ) -> Repository:
-    """``testpypi``, a name in .pypirc, or an address; of `settings` the certificates count where twine has none.
+    """The repository for ``testpypi``, a name in .pypirc, or an address.
 
-    An index whose simple pages nobody named is asked for them. Raises UsageError, IndexUnreachable.
+    Certificates come from twine's configuration, otherwise from `settings`.
+
+        If no read address is configured, it is found by asking the index. Raises UsageError, IndexUnreachable.
     """
     silence_twine()
     name = _presentable(text) if _is_address(text) else text
@@ -114,7 +116,7 @@ def find_repository(
 
 
 def silence_twine() -> None:
-    """What its loggers have to say we say ourselves, and some of it shows what a keyring or a server answered."""
+    """Silence twine's loggers: we report the same, and some messages show answers of a keyring or server."""
     for name in ("twine.auth", "twine.repository", "twine.utils"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
@@ -124,7 +126,7 @@ def _is_address(text: str) -> bool:
 
 
 def _presentable(text: str) -> str:
-    """Without what may be secret of an address, also of one that was mistyped: a password may have any character."""
+    """The address without possible secrets, even if it was mistyped: a password may contain any character."""
     bare = re.sub(r"^(\w+://)?.*@", r"\1***@", text)
     return re.sub(r"[?#].*", "", bare) if _is_address(bare) else bare
 
@@ -136,7 +138,7 @@ def _is_pypi(url: str) -> bool:
 
 
 def _entry(name: str, config_file: str) -> RepositoryConfig:
-    """What .pypirc says of a repository; testpypi is known even where the file has a list without it."""
+    """The entry of a repository in .pypirc; testpypi is known even if the file's list lacks it."""
     from twine.exceptions import TwineException
     from twine.utils import DEFAULT_CONFIG_FILE, TEST_REPOSITORY, get_config
 
@@ -147,7 +149,7 @@ def _entry(name: str, config_file: str) -> RepositoryConfig:
         raise UsageError(f"there is no file {path}", hint=f"ls {Path(path).parent}") from None
     except (OSError, TwineException) as error:
         raise UsageError(f"cannot read {path}: {error}", hint=f"ls -l {path}") from None
-    except configparser.Error as error:  # its message shows the line, and the line may be the password's
+    except configparser.Error as error:  # configparser's message shows the line, which may contain the password
         raise UsageError(f"{path} cannot be read: {_mistakes(error)}", hint="see docs/upload.md") from None
     if not known.get(name, {}).get("repository"):
         meant = f"{_presentable(name)!r}{did_you_mean(name, known)}"
@@ -159,13 +161,13 @@ def _entry(name: str, config_file: str) -> RepositoryConfig:
 
 
 def _mistakes(error: configparser.Error) -> str:
-    """By their lines, of which nothing is shown."""
+    """The mistakes by line number; the lines may contain secrets and are not shown."""
     if isinstance(error, configparser.MissingSectionHeaderError):
         return f"line {error.lineno} comes before the first [section]"
     if isinstance(error, configparser.DuplicateSectionError):
-        return f"line {error.lineno} begins a section that was there before"
+        return f"line {error.lineno} repeats a section"
     if isinstance(error, configparser.DuplicateOptionError):
-        return f"line {error.lineno} sets an option for the second time"
+        return f"line {error.lineno} repeats an option"
     if isinstance(error, configparser.ParsingError):
         lines = [str(number) for number, _ in error.errors]
         return f"no `option = value` in line{'s' * (len(lines) > 1)} {', '.join(lines)}"
@@ -173,31 +175,31 @@ def _mistakes(error: configparser.Error) -> str:
 
 
 def _address(name: str, text: str, *, allow_http: bool) -> Address:
-    """Everybody on the way could read a token that goes over plain http, and change what is read."""
-    # First what a password may have cut in two: what is wrong behind that would mislead.
+    """The checked address; plain http is refused, because others on the network could read the token."""
+    # First check for a password that splits the address: later messages would mislead.
     address = parse_address(text, f"repository: the address of {name}") if "@" in text else Address(text)
     try:
         parts = urlsplit(text)
         host = parts.hostname or ""
-        _ = parts.port  # which is where urllib tells that it is none
+        _ = parts.port  # urllib raises for an invalid port here
     except ValueError:
         host = ""
     if not host or parts.scheme not in {"http", "https"}:
-        raise UsageError(f"repository: {name} has no address that begins with https://", hint="see docs/upload.md")
-    if parts.query or parts.fragment:  # below which there are no pages; and it may be a token
+        raise UsageError(f"repository: the address of {name} does not begin with https://", hint="see docs/upload.md")
+    if parts.query or parts.fragment:  # no pages exist below such an address, and it may contain a token
         raise UsageError(
-            f"repository: {name} has a ? or a # in its address, and no index is there", hint="see docs/upload.md"
+            f"repository: the address of {name} contains ? or #, which no index has", hint="see docs/upload.md"
         )
     if parts.scheme == "http" and not _is_loopback(host) and not allow_http:
         raise UsageError(
-            f"repository: {address.bare} is plain http to another machine, where anybody on the way can read the token",
-            hint="its https:// address; or, in a network that is all yours, --allow-http",
+            f"repository: {address.bare} is plain http to another machine: others on the network could read the token",
+            hint="the https:// address; or, in a private network, --allow-http",
         )
     return address
 
 
 def _refuse_pages(name: str, url: str, config: Config) -> None:
-    """Where pip reads is a likely mistake; it is none where somebody says that the index is read elsewhere."""
+    """Raise UsageError for an address that pip reads, a likely mistake, unless another read address is configured."""
     from pypi_simple import PYPI_SIMPLE_ENDPOINT
 
     pages = _PAGES.search(url)
@@ -205,13 +207,13 @@ def _refuse_pages(name: str, url: str, config: Config) -> None:
         return
     public = url.startswith(PYPI_SIMPLE_ENDPOINT.rstrip("/"))
     raise UsageError(
-        f"repository: {url} is where pip reads an index, and no place to upload to",
-        hint="--repository pypi" if public else f"drop /{pages[1]}/: {url[: pages.start()]}/",
+        f"repository: {url} is a read address for pip, not an upload address",
+        hint="--repository pypi" if public else f"without /{pages[1]}/: {url[: pages.start()]}/",
     )
 
 
 def _trust(entry: RepositoryConfig, environ: Mapping[str, str], settings: PipSettings) -> Trust:
-    """The same for all requests to this index: ours, twine's and pip's."""
+    """The trusted certificates for all requests to this index: ours, twine's and pip's."""
     from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
     said = (environ.get("TWINE_CERT", ""), entry.get("ca_cert") or "", settings.cert)
@@ -227,15 +229,15 @@ def _is_loopback(host: str) -> bool:
 
 
 def _from_environ(word: str, name: str, environ: Mapping[str, str]) -> str:
-    """One repository's own variable wins over that of all; empty, as CI services make it, is not given.
+    """The value of a variable; the repository's own wins over the general one, and empty counts as not set, as in CI.
 
-    Nor is the end of a line, which many a secret of theirs has.
+    A trailing line end is removed, because secrets of CI services often have one.
     """
     return environ.get(variable(word, name), "").strip() or environ.get(variable(word), "").strip()
 
 
 def _login(entry: RepositoryConfig) -> tuple[str, str]:
-    """User name and password, from the keyring where nobody gave them; nothing is asked for on the terminal."""
+    """User name and password, otherwise from the keyring; never asked for on the terminal."""
     from twine.auth import TOKEN_USERNAME, CredentialInput, Private
 
     username, password = entry["username"] or "", entry["password"] or ""
@@ -249,7 +251,7 @@ def _login(entry: RepositoryConfig) -> tuple[str, str]:
     return username, password
 
 
-# ---- where the same index is read ---------------------------------------------------------------------------------
+# ---- the read address ---------------------------------------------------------------------------------------------
 
 
 def _with_simple_url(repository: Repository, config: Config) -> Repository:
@@ -262,7 +264,7 @@ def _with_simple_url(repository: Repository, config: Config) -> Repository:
         _address(f"index.{repository.name}", written, allow_http=config.release.allow_http)
         if "@" in urlsplit(written).netloc:
             raise UsageError(
-                f"index.{repository.name}: names and passwords have no place in pyproject.toml",
+                f"index.{repository.name}: pyproject.toml must not contain user names and passwords",
                 hint=f"export {repository.variable}=...",
             )
         simple_url = f"{written.rstrip('/')}/"
@@ -276,7 +278,7 @@ def _with_simple_url(repository: Repository, config: Config) -> Repository:
 
 
 def _tried(repository: Repository) -> str:
-    """The first address below that of uploads which answers as an index does."""
+    """The first address near the upload address that answers like an index."""
     from requests.auth import HTTPBasicAuth
 
     candidates = [f"{repository.upload_url.rstrip('/')}/{below}" for below in _BELOW]
@@ -285,13 +287,13 @@ def _tried(repository: Repository) -> str:
     with open_session(repository.trust) as session, network(f"asking for {repository.name}", repository.help):
         session.auth = HTTPBasicAuth(*login) if all(login) else None
         for url in candidates:
-            # A server that sends on whom it does not understand may send them to another index.
+            # A server may redirect unknown paths to another index, so redirects are not followed.
             with session.get(url, stream=True, allow_redirects=False, timeout=TIMEOUT) as answer:
                 if answer.status_code in _THERE and not _is_web_page(answer):
                     return url
                 said.append(f"{url} ({_told(answer)})")
     raise UsageError(
-        f"nobody knows where {repository.name} is read: there is no index at {' or '.join(said)}",
+        f"the read address of {repository.name} is unknown: there is no index at {' or '.join(said)}",
         hint=f'in pyproject.toml: [tool.crosswheel.index] and "{repository.name}" = "where pip installs from"',
     )
 
@@ -302,5 +304,5 @@ def _is_web_page(answer: requests.Response) -> bool:
 
 def _told(answer: requests.Response) -> str:
     if answer.is_redirect:
-        return f"{answer.status_code}, sent on to {redact(urljoin(answer.url, answer.headers['Location']))}"
+        return f"{answer.status_code}, redirected to {redact(urljoin(answer.url, answer.headers['Location']))}"
     return "a web page" if answer.ok else str(answer.status_code)

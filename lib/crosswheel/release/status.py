@@ -1,4 +1,4 @@
-"""How far a release has come, target by target: from the plan to the very bytes on the index."""
+"""The status of a release, target by target: planned, built, audited, tested, uploaded, and served unchanged."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SDIST = "sdist"
 
 @dataclass(frozen=True)
 class Made:
-    """What is in the wheelhouse: its files, which of the wheels passed their audit, and what `wheels` wrote down."""
+    """The wheelhouse: its files, the wheels that passed the audit, and the build records of `wheels`."""
 
     files: tuple[Distribution, ...]
     passed: Mapping[str, bool]
@@ -28,9 +28,9 @@ class Made:
 
 @dataclass(frozen=True)
 class Standing:
-    """A target, or a file that serves none of those planned, and the file that stands for it here or on the index.
+    """One row: a target, or a file that serves no planned target, and its file here or on the index.
 
-    None is what nobody can say: of the audit of what is not here, of bytes that are in one place only.
+    None means unknown: the audit of a file that is not here, the bytes of a file that is in one place only.
     """
 
     subject: str
@@ -43,17 +43,17 @@ class Standing:
     on_index: bool
     same_bytes: bool | None
     yanked: str = ""
-    """Why the index offers it to nobody who does not ask for this very version; empty where it does."""
+    """Why the file is yanked: pip chooses it only for this exact version (PEP 592); empty if it is not."""
 
     @property
     def complete(self) -> bool:
-        """Whether users get what was built. Not every machine can test what it builds, and the table shows it."""
+        """Whether users get the built file; a missing test does not count, because not every machine can test."""
         return self.built and self.audited is not False and self.same_bytes is True
 
 
 @dataclass(frozen=True)
 class Lack:
-    """Where `file` of the last release can be installed, and none of this one."""
+    """A place where `file` of the last release can be installed, and no file of this one."""
 
     place: Place
     file: str
@@ -61,7 +61,7 @@ class Lack:
 
 @dataclass(frozen=True)
 class ReleaseStatus:
-    """All of a release; `last` is the newest before it on the index, empty where it is the first."""
+    """The status of a release; `last` is the newest earlier version on the index, empty if there is none."""
 
     name: NormalizedName
     version: Version
@@ -76,7 +76,7 @@ class ReleaseStatus:
 
 
 def standings(made: Made, targets: Iterable[Target], published: Mapping[str, PublishedFile]) -> tuple[Standing, ...]:
-    """A row for each target, then one for each file that no row has; `published` are the files of this release."""
+    """One row per target, then one per remaining file; `published` are the index's files of this release."""
     here = {file.filename: file for file in made.files}
     wheels = [name for name, file in here.items() if file.kind == "wheel"]
     rows = []
@@ -97,7 +97,7 @@ def standings(made: Made, targets: Iterable[Target], published: Mapping[str, Pub
 def last_release(
     published: Mapping[str, PublishedFile], versions: Mapping[str, Version], version: Version
 ) -> tuple[str, tuple[PublishedFile, ...]]:
-    """The newest release before a version, a final one if there is any, and what of it was not yanked."""
+    """The newest version before `version`, a final one if possible, and its files that are not yanked."""
     before = {found for name, found in versions.items() if found < version and not published[name].yanked}
     newest = max((found for found in before if not found.is_prerelease), default=max(before, default=None))
     if newest is None:
@@ -107,7 +107,7 @@ def last_release(
 
 
 def lacking(last: Iterable[PublishedFile], filenames: Sequence[str], requires_python: str) -> Iterator[Lack]:
-    """What users of the last release would miss; not for Pythons that the project has given up."""
+    """The places that the last release supports and this one does not, without Pythons that the project dropped."""
     seen: set[Place] = set()
     for file in sorted(last, key=lambda file: file.filename):
         for place in sorted(places_of(file.filename) - seen):
@@ -134,7 +134,7 @@ def _standing(
         untested=_untested(file, build, ours),
         on_index=there is not None and not there.yanked,
         same_bytes=file.sha256 == there.sha256 and not there.yanked if file and there and there.sha256 else None,
-        yanked=(there.yanked_reason or "no reason is told") if there and there.yanked else "",
+        yanked=(there.yanked_reason or "no reason given") if there and there.yanked else "",
     )
 
 
@@ -143,9 +143,9 @@ def _untested(file: Distribution | None, build: Build | None, ours: Build | None
         return ""
     if ours:
         return ours.untested
-    return "its bytes have changed since it was built" if build else "no report of `wheels` speaks of it"
+    return "the file has changed since it was built" if build else "no report of `wheels` contains it"
 
 
 def _subject(filename: str) -> str:
-    """The tags of a wheel."""
+    """The row's name of a file: the tags of a wheel."""
     return "-".join(filename.removesuffix(".whl").split("-")[-3:]) if filename.endswith(".whl") else SDIST

@@ -1,4 +1,4 @@
-"""Whom the wheels of a release reach, by their names alone: which Pythons, on which platforms."""
+"""The Pythons and platforms that the wheels of a release support, derived from their file names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PYTHON = re.compile(r"[a-z]+(\d)(\d*)t?")
 
 @dataclass(frozen=True, order=True)
 class Place:
-    """A Python on a platform: ``cp313`` on ``manylinux2014_aarch64``; other systems go without their version."""
+    """A Python on a platform: ``cp313`` on ``manylinux2014_aarch64``; other systems are named without version."""
 
     python: str
     platform: str
@@ -29,7 +29,7 @@ class Place:
         return f"{self.python}-{self.platform}"
 
     def is_allowed(self, requires_python: str) -> bool:
-        """Whether a project still speaks of this Python, of which the newest patch release counts."""
+        """Whether requires-python allows this Python, in its newest patch release."""
         version = _PYTHON.fullmatch(self.python)
         try:
             return version is None or f"{version[1]}.{version[2] or 99}.99" in SpecifierSet(requires_python)
@@ -38,7 +38,7 @@ class Place:
 
 
 def best_of(filenames: Iterable[str], target: Target) -> str:
-    """The wheel that pip would take for a target, if an index had all of these; empty where it would take none."""
+    """The wheel among `names` that pip would choose for a target; empty if none."""
     platforms = target.accepted_platforms
     version = (3, target.python.minor)
     tags = [
@@ -56,7 +56,7 @@ def best_of(filenames: Iterable[str], target: Target) -> str:
 
 
 def places_of(filename: str) -> frozenset[Place]:
-    """Where a wheel can be installed, on each platform under the oldest policy that it names; none for an sdist."""
+    """The places where a wheel can be installed, each platform with the oldest policy in the tag; none for an sdist."""
     return frozenset(
         Place(python, platform)
         for _, tags in _parsed(filename)
@@ -67,7 +67,7 @@ def places_of(filename: str) -> frozenset[Place]:
 
 
 def reaches(filename: str, place: Place) -> bool:
-    """Whether a wheel can be installed there."""
+    """Whether a wheel can be installed at the place."""
     return any(
         place.python in _pythons(tag) and _covers(tag.platform, place.platform)
         for _, tags in _parsed(filename)
@@ -76,7 +76,7 @@ def reaches(filename: str, place: Place) -> bool:
 
 
 def _parsed(filename: str) -> Iterator[tuple[tuple[int, str], frozenset[Tag]]]:
-    """Build number and tags; nothing of a file that is no wheel."""
+    """Build number and tags of a wheel; empty for other files."""
     try:
         _, _, build, tags = parse_wheel_filename(filename)
     except InvalidWheelFilename:
@@ -85,14 +85,14 @@ def _parsed(filename: str) -> Iterator[tuple[tuple[int, str], frozenset[Tag]]]:
 
 
 def _pythons(tag: Tag) -> Iterator[str]:
-    """Every CPython that takes it; one that we do not know, or a PyPy, stands for itself."""
+    """Every CPython that accepts the tag; an unknown CPython or a PyPy is kept as it is."""
     alone = Tag(tag.interpreter, tag.abi, _ANY)
     known = [str(python) for python in python_tags() if alone in _accepted(python)]
     yield from known or [tag.interpreter]
 
 
 def _accepted(python: PythonTag) -> frozenset[Tag]:
-    """Whatever the platform."""
+    """The tags that a Python accepts, for any platform."""
     version = (3, python.minor)
     return frozenset(
         [*cpython_tags(version, [python.abi], [_ANY]), *compatible_tags(version, python.interpreter, [_ANY])]
@@ -100,7 +100,7 @@ def _accepted(python: PythonTag) -> frozenset[Tag]:
 
 
 def _widest(platforms: Iterable[str]) -> Iterator[str]:
-    """``manylinux_2_17_x86_64`` and ``manylinux2014_x86_64`` are one place, and newer policies are in the older."""
+    """The platforms without duplicates: aliases count once, and an older policy includes the newer ones."""
     linux: dict[tuple[str, str], Policy] = {}
     for text in platforms:
         try:

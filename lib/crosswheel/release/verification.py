@@ -1,4 +1,4 @@
-"""What was built held against what an index serves of it: the differences, and the whole as a value."""
+"""Compares built files with the files that an index serves."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from crosswheel.release.repositories import Repository
 
 @dataclass(frozen=True)
 class Built:
-    """A file of the wheelhouse, and what the index should say of it; `metadata_sha256` is of a wheel's METADATA."""
+    """A file of the wheelhouse with the values that the index should state; `metadata_sha256` is of METADATA."""
 
     file: Distribution
     requires_python: str = ""
@@ -28,7 +28,7 @@ class Built:
 
 @dataclass(frozen=True)
 class Difference:
-    """What was `found` on the index, or by pip, in place of what is `expected`; `subject` is a file or a target."""
+    """A difference: `found` on the index or by pip instead of `expected`; `subject` is a file or a target."""
 
     subject: str
     what: str
@@ -41,7 +41,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Verification:
-    """What an index was found to serve of a release; without `differences` it is exactly what was built."""
+    """The result of a verification; without `differences` the index serves exactly the built files."""
 
     repository: Repository
     files: tuple[Distribution, ...]
@@ -49,7 +49,7 @@ class Verification:
     differences: tuple[Difference, ...]
     choices: tuple[Choice, ...] = ()
     fetched: str = ""
-    """The file that was downloaded and audited."""
+    """The name of the file that was downloaded and audited."""
     looks: int = 1
     seconds: float = 0.0
 
@@ -63,39 +63,39 @@ class Verification:
 
     @property
     def untold(self) -> tuple[str, ...]:
-        """What the index says of none of the files, so that it could not be compared."""
+        """The values that the index states for no file, so that they could not be compared."""
         return tuple(sorted(untold(self.published)))
 
     @property
     def unchosen(self) -> tuple[str, ...]:
-        """Wheels that pip takes for none of the targets: for other systems, say, or replaced by a newer build."""
+        """Wheels that pip chooses for no target: for other systems, or replaced by a higher build number."""
         chosen = {choice.filename for choice in self.choices}
         return tuple(file.filename for file in self.files if file.kind == "wheel" and file.filename not in chosen)
 
     @property
     def failure(self) -> VerifyFailed | None:
-        """The differences as an error, for who wants to stop there."""
+        """The differences as an error to raise."""
         if self.ok:
             return None
         heading = f"{self.repository.name} does not serve {self.release} as it was built"
         return VerifyFailed("\n".join([heading, *(f"  {difference}" for difference in self.differences)]), hint=HINT)
 
 
-HINT = "crosswheel verify, again after a while; if it stays so, yank the release and make a new one"
+HINT = "run crosswheel verify again later; if the differences stay, yank the release and make a new one"
 
 
 def read_built(file: Distribution) -> Built:
-    """Raises AuditFailed for what is no wheel, SourceError for what is no sdist."""
+    """Read a built file. Raises AuditFailed for an invalid wheel, SourceError for an invalid sdist."""
     if file.kind == "sdist":
         return Built(file, read_sdist(file.path).requires_python)
     wheel = read_wheel(file.path)
-    python = str(wheel.metadata.get("Requires-Python", ""))  # and a wheel without METADATA is refused here
+    python = str(wheel.metadata.get("Requires-Python", ""))  # refuses a wheel without METADATA
     member = wheel.archive.files[f"{wheel.dist_info}/METADATA"]
     return Built(file, python, hashlib.sha256(wheel.archive.read(member)).hexdigest())
 
 
 def compare(built: Iterable[Built], published: Mapping[str, PublishedFile]) -> Iterator[Difference]:
-    """What differs between a wheelhouse and the files of the same release on the index."""
+    """The differences between a wheelhouse and the same release on the index."""
     ours = {one.file.filename: one for one in built}
     silent = untold(published.values())
     for name, one in ours.items():
@@ -104,11 +104,11 @@ def compare(built: Iterable[Built], published: Mapping[str, PublishedFile]) -> I
         else:
             yield Difference(name, "file", "nothing", f"{one.file.size} bytes")
     for name in sorted(published.keys() - ours.keys()):
-        yield Difference(name, "file", "one that is not in the wheelhouse", "nothing")
+        yield Difference(name, "file", "a file that is not in the wheelhouse", "nothing")
 
 
 def untold(published: Iterable[PublishedFile]) -> frozenset[str]:
-    """What the index says of none of these files: a page in HTML has no sizes, and not every index has all the rest."""
+    """The values that the index states for none of the files: HTML pages have no sizes, for example."""
     files = tuple(published)
     told = {
         "size": any(file.size is not None for file in files),
@@ -133,7 +133,7 @@ def _compare(built: Built, file: PublishedFile, silent: frozenset[str]) -> Itera
 
 
 def _specifiers(text: str) -> SpecifierSet | str:
-    """Servers may write the same in another way."""
+    """Parsed, because servers may write the same specifiers differently."""
     try:
         return SpecifierSet(text)
     except InvalidSpecifier:

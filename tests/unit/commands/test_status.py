@@ -99,14 +99,14 @@ def test_a_wheel_nobody_planned_has_a_row_of_its_own() -> None:
 def test_untested_is_no_reason_to_be_incomplete_and_is_told() -> None:
     rows = standings(replace(made(WHEEL, SDIST), builds=()), [TARGET], there(WHEEL, SDIST))
     assert status(rows).complete
-    assert "1 wheel not tested: no report of `wheels` speaks of it" in status_text(status(rows))
+    assert "1 wheel not tested: no report of `wheels` contains it" in status_text(status(rows))
 
 
 def test_a_test_of_other_bytes_is_none() -> None:
     ours = made(WHEEL, SDIST)
     ours = replace(ours, builds=tuple(replace(build, sha256=OTHER) for build in ours.builds))
     (row, _) = standings(ours, [TARGET], there(WHEEL, SDIST))
-    assert (row.tested, row.untested) == (False, "its bytes have changed since it was built")
+    assert (row.tested, row.untested) == (False, "the file has changed since it was built")
 
 
 def test_the_last_release_is_the_newest_final_one_before() -> None:
@@ -148,5 +148,5 @@ def test_a_yanked_file_is_told_as_yanked() -> None:
     done = status(standings(made(WHEEL, SDIST), [TARGET], published))
     text = status_text(done)
     assert f"{WHEEL} is yanked on real: loses data\n" in text
-    assert f"{SDIST} is yanked on real: no reason is told\n" in text
-    assert [row["yanked"] for row in status_document(done)["standings"]] == ["loses\ndata", "no reason is told"]
+    assert f"{SDIST} is yanked on real: no reason given\n" in text
+    assert [row["yanked"] for row in status_document(done)["standings"]] == ["loses\ndata", "no reason given"]

@@ -157,7 +157,7 @@ def test_other_bytes_under_any_name_stop_everything_before_it_begins(
     with pytest.raises(FileClash) as caught:
         send(server, release)
     assert caught.value.message.splitlines() == [
-        "mine has other bytes under the same name",
+        "mine has files of the same name with different bytes",
         f"  {WHEELS[1]}: sha256 {release[1].sha256} here, {hashlib.sha256(b'other').hexdigest()} there",
         f"  {SDIST}: sha256 {release[2].sha256} here, {hashlib.sha256(b'older').hexdigest()} there",
     ]
@@ -220,7 +220,7 @@ def test_a_file_that_changes_before_it_is_sent_stops_the_run(
     second = release[1]
     with pytest.raises(CheckFailed) as caught:
         send(server, release, listener=Meddling(second.path, second.path.read_bytes() + b"\0", WHEELS[0]))
-    assert caught.value.message == f"{WHEELS[1]} has changed since it was looked at first, and was not sent"
+    assert caught.value.message == f"{WHEELS[1]} was not sent: it has changed since it was checked"
     assert caught.value.hint == f"crosswheel check {second.path}"
     assert server.sent == [WHEELS[0]]
 
@@ -352,7 +352,7 @@ def test_one_waits_longer_each_time_and_as_long_as_the_server_asks(
 
 def test_too_long_a_wait_is_left_to_whoever_called(server: UploadServer, release: tuple[Distribution, ...]) -> None:
     server.answers = [Answer(429, headers={"Retry-After": "3600"})]
-    with pytest.raises(UploadFailed, match="429 Too Many Requests; it asks for 3600 s of patience"):
+    with pytest.raises(UploadFailed, match="429 Too Many Requests; the server asks for a wait of 3600 s"):
         send(server, release)
     assert server.sent == [WHEELS[0]]
 
@@ -364,7 +364,7 @@ def test_trouble_that_stays_is_an_error_and_the_next_run_sends_what_is_missing(
     with pytest.raises(UploadFailed) as caught:
         send(server, release)
     assert caught.value.message == (f"sending {WHEELS[1]} to mine failed: 503 Service Unavailable (down for repairs)")
-    assert caught.value.hint == "the same command again: it sends what is missing"
+    assert caught.value.hint == "the same command again: it sends only what is missing"
     assert list(server.files) == [WHEELS[0]]
     assert send(server, release) == [WHEELS[1], SDIST]
     assert server.files == bytes_of(release)
@@ -441,20 +441,20 @@ def test_where_one_is_sent_on_to_is_a_whole_address(
 ) -> None:
     server.answers = [Answer(307, headers={"Location": place})]
     whole = "http://127.0.0.1:1/elsewhere/" if place.startswith("//") else f"{server.url}elsewhere/"
-    with pytest.raises(UploadFailed, match=f"307, it was sent on to {whole}\n"):
+    with pytest.raises(UploadFailed, match=f"307, redirected to {whole}\n"):
         send(server, release)
 
 
 def test_nobody_is_sent_on_to_another_server(server: UploadServer, release: tuple[Distribution, ...]) -> None:
     server.answers = [Answer(302, headers={"Location": "http://u:p@127.0.0.1:1/"})]
-    with pytest.raises(UploadFailed, match=r"302, it was sent on to http://\*\*\*@127\.0\.0\.1:1/\n"):
+    with pytest.raises(UploadFailed, match=r"302, redirected to http://\*\*\*@127\.0\.0\.1:1/\n"):
         send(server, release)
 
 
 def test_without_a_token_one_is_told_what_to_set(server: UploadServer, release: tuple[Distribution, ...]) -> None:
     with pytest.raises(NoCredentials) as caught:
         send(server, release, password="")
-    assert caught.value.message == "no token for mine: nobody gave one"
+    assert caught.value.message == "no token for mine: none is set"
     assert caught.value.hint == (
         f"export TWINE_PASSWORD_MINE=...; or keyring set {server.url} me; or see docs/upload.md"
     )
@@ -513,7 +513,7 @@ def test_trusted_publishing_provides_the_token(
     assert set(server.logins) == {f"__token__:{CANARY}"}
     assert asked == [("/_/oidc/audience", None), ("/_/oidc/mint-token", b'{"token": "identity for pypi"}')]
     notes = [event.text for event in told if isinstance(event, Note)]
-    assert notes == ["no attestations are sent: pip install 'crosswheel[attestations]' is what makes them"]
+    assert notes == ["no attestations are sent: the extra is not installed: pip install 'crosswheel[attestations]"]
     server.files.clear()
     server.answers = [Answer(400, f"who is {CANARY}")]
     with pytest.raises(UploadFailed, match=r"400 who is \*\*\*"):
@@ -535,7 +535,7 @@ def test_outside_of_ci_there_is_no_trusted_publishing(
 ) -> None:
     minting(monkeypatch, {})
     monkeypatch.setattr("twine.auth.detect_credential", lambda _audience: None)
-    with pytest.raises(NoCredentials, match=r"^no token for mine: nobody gave one"):
+    with pytest.raises(NoCredentials, match=r"^no token for mine: none is set"):
         upload(pypi, release, dict, deaf)
 
 
@@ -554,7 +554,7 @@ def test_a_broken_attestation_stops_everything(
     server: UploadServer, release: tuple[Distribution, ...], tmp_path: Path
 ) -> None:
     (tmp_path / "wheelhouse" / f"{SDIST}.publish.attestation").write_text("{")
-    with pytest.raises(CheckFailed, match="is no attestation"):
+    with pytest.raises(CheckFailed, match="is not an attestation"):
         send(server, release)
     assert server.sent == []
 

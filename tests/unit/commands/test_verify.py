@@ -187,8 +187,8 @@ def test_a_file_besides_those_of_the_wheelhouse_is_told(release: Release) -> Non
     files |= {"tiny-1.0-1-py3-none-any.whl": b"", "tiny-0.9-py3-none-any.whl": b"", "tiny-1.0.zip": b"", "odd": b""}
     found = release.verify().differences
     assert [(one.subject, one.found) for one in found] == [
-        ("tiny-1.0-1-py3-none-any.whl", "one that is not in the wheelhouse"),
-        ("tiny-1.0.zip", "one that is not in the wheelhouse"),
+        ("tiny-1.0-1-py3-none-any.whl", "a file that is not in the wheelhouse"),
+        ("tiny-1.0.zip", "a file that is not in the wheelhouse"),
     ]
 
 
@@ -276,7 +276,7 @@ def test_a_pip_that_gets_no_answer_is_not_waited_for(release: Release, monkeypat
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}/simple/"
         (choice,) = replace(pip(release), address=address).choices("tiny==1.0", [TARGET])
-    assert (choice.filename, choice.reason) == ("", "nothing, for pip had no answer after 1 s")
+    assert (choice.filename, choice.reason) == ("", "nothing: pip did not answer within 1 s")
 
 
 def test_what_keeps_pip_from_starting_is_the_reason(
@@ -295,7 +295,7 @@ def test_what_never_comes_to_ask_pip_is_not_waited_for(
     monkeypatch.setattr("crosswheel.release.pip_choices._PROGRAM", tmp_path / "hangs.py")
     monkeypatch.setattr("crosswheel.release.pip_choices._LONGEST", 1)
     (choice,) = pip(release).choices("tiny==1.0", [TARGET])
-    assert (choice.filename, choice.reason) == ("", "nothing, for pip had no answer after 1 s")
+    assert (choice.filename, choice.reason) == ("", "nothing: pip did not answer within 1 s")
 
 
 # ---- who reads ------------------------------------------------------------------------------------------------
@@ -410,7 +410,7 @@ def test_the_verb_fails_with_what_was_found_and_expected(release: Release) -> No
     assert code == VerifyFailed.exit_code
     assert f"✘ {wheel.name}" in text
     assert f"    sha256: found {'0' * 64}, expected {release.files[0].sha256}" in text
-    assert "✘ tiny-1.0-py3-none-any.whl\n    file: found one that is not in the wheelhouse, expected nothing" in text
+    assert "✘ tiny-1.0-py3-none-any.whl\n    file: found a file that is not in the wheelhouse, expected nothing" in text
     assert "  try: crosswheel verify, again after a while" in text
     assert [file["state"] for file in document["files"]] == ["differs"]
     assert len(document["differences"]) == 2

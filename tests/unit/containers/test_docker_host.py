@@ -138,12 +138,12 @@ def test_one_that_takes_calls_and_says_nothing_is_not_waited_for(monkeypatch: py
         silent.listen()
         address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
         assert refusal(address) == (
-            f"asking the Docker Engine {address}: it does not answer\n  try: docker info, with the same DOCKER_HOST"
+            f"asking the Docker Engine {address}: no answer\n  try: docker info, with the same DOCKER_HOST"
         )
 
 
 def test_none_at_a_socket_that_is_not_there_and_none_at_a_port(tmp_path: Path) -> None:
-    hint = "sudo systemctl start docker, or set DOCKER_HOST or --docker-host to where an engine runs"
+    hint = "sudo systemctl start docker; or set DOCKER_HOST or --docker-host to a running engine"
     with closing(socket.socket()) as bound:
         bound.bind(("127.0.0.1", 0))
         for address in (f"unix://{tmp_path}/no.sock", f"tcp://127.0.0.1:{bound.getsockname()[1]}"):
@@ -168,8 +168,8 @@ def test_a_socket_that_this_user_may_not_open(tmp_path: Path, monkeypatch: pytes
             os.seteuid(user)
         assert stat.S_ISSOCK(path.stat().st_mode)
     assert text == (
-        f"asking the Docker Engine unix://{path}: this user may not talk to the Docker Engine\n"
-        "  try: sudo usermod -aG docker somebody, and log in again; or a rootless engine's DOCKER_HOST"
+        f"asking the Docker Engine unix://{path}: this user has no permission to use the Docker Engine\n"
+        "  try: sudo usermod -aG docker somebody, and log in again; or set DOCKER_HOST to a rootless engine"
     )
 
 
@@ -183,13 +183,13 @@ def connectable() -> Any:
 def test_no_such_context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     text = refusal("faraway")
-    assert "there is no docker context 'faraway'; there are: default" in text
+    assert "unknown docker context 'faraway'; known: default" in text
     assert text.endswith("\n  try: docker context ls")
 
 
 @pytest.mark.parametrize("address", ["ssh://me@machine:port", "tcp://machine:port"])
 def test_a_port_that_is_none(address: str) -> None:
-    with pytest.raises(EngineUnavailable, match="the address of the Docker Engine cannot be read: Port could not be"):
+    with pytest.raises(EngineUnavailable, match="the address of the Docker Engine is invalid: Port could not be"):
         connect(address, {})
 
 

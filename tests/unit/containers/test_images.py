@@ -272,13 +272,13 @@ def test_nothing_is_told_of_an_image_that_is_there_already() -> None:
         (
             "manifest for quay.io/pypa/x:1 not found: manifest unknown: manifest unknown",
             "quay.io has no such tag in pypa/x",
-            "--image REPOSITORY:TAG, with one that is there",
+            "--image REPOSITORY:TAG, with an image that exists",
             False,
         ),
         (
             "no matching manifest for linux/s390x in the manifest list entries",
-            "quay.io does not have it for that architecture",
-            "--image REPOSITORY:TAG, with one that is there",
+            "quay.io has no image for that architecture",
+            "--image REPOSITORY:TAG, with an image that exists",
             False,
         ),
         (
@@ -289,13 +289,13 @@ def test_nothing_is_told_of_an_image_that_is_there_already() -> None:
         ),
         (
             "received unexpected HTTP status: 503 Service Unavailable",
-            "quay.io did not give it: received unexpected HTTP status: 503 Service Unavailable",
+            "quay.io did not deliver it: received unexpected HTTP status: 503 Service Unavailable",
             "docker pull quay.io/pypa/x:1, or --mirrors HOST",
             True,
         ),
         (
             "net/http: TLS handshake timeout",
-            "quay.io did not give it: net/http: TLS handshake timeout",
+            "quay.io did not deliver it: net/http: TLS handshake timeout",
             "docker pull quay.io/pypa/x:1, or --mirrors HOST",
             True,
         ),
@@ -318,7 +318,7 @@ def test_docker_hub_is_logged_in_to_without_its_name() -> None:
 def test_a_full_disk_at_the_engine_is_an_error_of_its_own() -> None:
     failure = _explained(Exception("write /x: no space left on device"), "unix:///nowhere", parse_reference("x:1"))
     assert isinstance(failure, DiskFull)
-    assert failure.message == "no space left for x:1 at the Docker Engine unix:///nowhere"
+    assert failure.message == "no space left for x:1 on the Docker host unix:///nowhere"
     assert failure.hint == "docker system df; docker image prune"
 
 

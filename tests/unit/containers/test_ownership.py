@@ -14,5 +14,5 @@ def test_labels_are_written_as_a_dockerfile_has_them() -> None:
 
 @pytest.mark.parametrize("value", ['a "quoted" one', "back\\slash", "$HOME", "one\nRUN two"])
 def test_what_engines_read_differently_is_no_label(value: str) -> None:
-    with pytest.raises(ValueError, match="labels that engines read differently"):
+    with pytest.raises(ValueError, match="labels with quotes or backslashes"):
         as_instructions({"io.crosswheel.project": value})

@@ -247,7 +247,7 @@ def test_a_hook_that_hangs_is_ended_with_all_that_it_started(yard: Yard) -> None
     assert failure
     assert (failure.kind, failure.exit_code, failure.step) == ("TimeLimit", 11, "build")
     assert failure.message.endswith("build_wheel was still running when the time limit was reached")
-    assert failure.hint == "set a longer `timeout` (seconds) in [tool.crosswheel], or see in the log what it waits for"
+    assert failure.hint == "set a longer `timeout` (seconds) in [tool.crosswheel], or find in the log what it waits for"
     assert not [pid for pid in yard.pids("cp311") if runs_still(pid)]
     assert yard.files() == []
 

@@ -92,7 +92,7 @@ def test_nothing_is_signed_for_others_nor_where_a_token_is_used(
     assert said(mine, files) == ["no attestations are sent: mine is neither PyPI nor TestPyPI"]
     with_token = replace(PYPI, password="token")  # noqa: S106
     (text,) = said(with_token, files)
-    assert text.endswith("the index takes them with trusted publishing only, and there is a token")
+    assert text.endswith("the index accepts them with trusted publishing only, and a token is set")
     assert signing == []
 
 

@@ -154,9 +154,9 @@ def test_a_file_that_is_named_wins(tmp_path: Path) -> None:
     [
         ("## 1.1\n\nNews.\n", "CHANGELOG.md has no entry for 1.0"),
         ("", "CHANGELOG.md has no entry for 1.0"),
-        ("## 1.0\n\n## 0.9\n\nOld.\n", "CHANGELOG.md says nothing under `1.0`"),
-        ("## 1.0 (unreleased)\n\nNews.\n", "CHANGELOG.md calls it unreleased: `1.0 (unreleased)`"),
-        ("1.0\n---\n\nUnreleased\n\n- News.\n", "CHANGELOG.md calls it unreleased: `1.0`"),
+        ("## 1.0\n\n## 0.9\n\nOld.\n", "the entry `1.0` in CHANGELOG.md is empty"),
+        ("## 1.0 (unreleased)\n\nNews.\n", "CHANGELOG.md marks the version as unreleased: `1.0 (unreleased)`"),
+        ("1.0\n---\n\nUnreleased\n\n- News.\n", "CHANGELOG.md marks the version as unreleased: `1.0`"),
     ],
 )
 def test_without_an_entry_nothing_is_released(tmp_path: Path, text: str, message: str) -> None:
@@ -168,7 +168,7 @@ def test_without_an_entry_nothing_is_released(tmp_path: Path, text: str, message
 
 
 def test_without_a_changelog_nothing_is_released(tmp_path: Path) -> None:
-    with pytest.raises(NotReleasable, match="there is no changelog in"):
+    with pytest.raises(NotReleasable, match="no changelog found in"):
         read_entry(tmp_path, Version("1.0"))
     with pytest.raises(NotReleasable, match=r"new\.md cannot be read: No such file"):
         read_entry(tmp_path, Version("1.0"), "new.md")

@@ -1,4 +1,4 @@
-"""82x: files about to be sent, held against what the index has of their project and what it refuses.
+"""82x: files about to be sent, compared with the index's files of their project and with its limits.
 
 The limits of PyPI and TestPyPI are in `data/indexes.toml`; the project status is PEP 792, for every index.
 """
@@ -22,11 +22,11 @@ _CLOSED = {"archived", "quarantined"}
 
 @dataclass(frozen=True)
 class Submission:
-    """The files that an index lacks of a release, and what the index says of the project before they are sent.
+    """The files of a release that an index lacks, and the project's state on the index before the upload.
 
-    `stored` is the size of all files of the project there, in bytes, and `largest` that of the largest; sizes that the
-    index does not tell count as 0. `opened` is when the first file of this release came, None where there is none or
-    the index does not tell. `limits` is None for an index that is held to the standards alone.
+    `stored` is the size of all the project's files on the index in bytes, `largest` that of the largest; unknown sizes
+    count as 0. `opened` is the upload time of the first file of this release, None if there is none or it is unknown.
+    `limits` is None for an index without known limits.
     """
 
     files: tuple[Distribution, ...]
@@ -49,7 +49,7 @@ class Submission:
 
 
 class IndexRule(Worded, ABC):
-    """One reason for an index to refuse files; the member of its findings is a file, the release or the project."""
+    """A reason for an index to refuse files; findings name a file, the release or the project."""
 
     @abstractmethod
     def check(self, submission: Submission) -> Iterator[Finding]:
