@@ -174,7 +174,7 @@ def test_settings_that_no_one_would_write(tmp_path: Path) -> None:
 
     path = tmp_path / "pyproject.toml"
     path.write_text("a = " + "{a = " * 50_000)
-    with pytest.raises(UsageError, match="is not read: it is nested too deeply"):
+    with pytest.raises(UsageError, match="cannot be read: it is nested too deeply"):
         read_toml(path)
     # A sentence with dots, addresses and numbers is none of that.
     text = "see https://www.e.example/a.b.c.d ... v1.2.3.4 and so on. " * 2000

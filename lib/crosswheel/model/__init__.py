@@ -1,1 +1,1 @@
-"""What flows through crosswheel, all of it frozen: targets, configuration, jobs, plans, outcomes, events."""
+"""Frozen values: targets, configuration, jobs, plans, outcomes, events."""

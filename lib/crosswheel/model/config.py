@@ -1,7 +1,7 @@
-"""What the caller wants, in groups: each field is an option of data/options.toml, parsed.
+"""The configuration in groups: each field is a parsed option of data/options.toml.
 
-`policy` is None where each architecture's widest floor is meant. `jobs` 0 means as many as there is room for. Times are
-in seconds, `cache_size` is in GiB, and relative folders are the project's.
+`policy` None means the oldest policy of each architecture. `jobs` 0 means as many as processors and memory allow.
+Times are in seconds, `cache_size` is in GiB, and relative folders are relative to the project.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ENGINES = ("auto", "native", "accelerated", "cross", "dockcross", "emulated")
 
 @dataclass(frozen=True)
 class Build:
-    """What is built, for which targets, and how."""
+    """The source, the targets and the build."""
 
     source: str
     arch: tuple[Architecture, ...]
@@ -47,7 +47,7 @@ class Build:
         return self.sysroots.get(arch.name)
 
     def engine_for(self, target: Target) -> str:
-        """The engine that was asked for: for this target, by either name of its platform, or for all."""
+        """The requested engine for this target, by either name of its platform, or for all targets."""
         names = (str(target), f"{target.python}-{target.platform}")
         for pattern, engine in self.engines.items():
             if any(fnmatchcase(name, pattern) for name in names):
@@ -57,7 +57,7 @@ class Build:
 
 @dataclass(frozen=True)
 class Containers:
-    """The container engine, its images, and where emulators come from."""
+    """The container engine, its images, and the source of emulators."""
 
     docker_host: str
     image: str
@@ -68,7 +68,7 @@ class Containers:
 
 @dataclass(frozen=True)
 class Test:
-    """How a finished wheel is tried."""
+    """The test of a finished wheel."""
 
     mode: str
     command: str
@@ -79,7 +79,7 @@ class Test:
 
 @dataclass(frozen=True)
 class Audit:
-    """`ignore` has the reason by the code of each rule that is switched off."""
+    """`ignore` maps the code of each switched-off rule to the reason."""
 
     ignore: Mapping[str, str]
     rules: bool
@@ -87,7 +87,7 @@ class Audit:
 
 @dataclass(frozen=True)
 class Release:
-    """The index that a release goes to, and what a release of this project looks like."""
+    """The index for releases, and the conventions of this project's releases."""
 
     repository: str
     staging: str
@@ -103,7 +103,7 @@ class Release:
 
 @dataclass(frozen=True)
 class Output:
-    """The folder that wheels go to, and what else is written; `wheels` are files and folders that were named."""
+    """The wheelhouse and the other output files; `wheels` are files and folders given by the caller."""
 
     folder: Path
     wheels: tuple[Path, ...]
@@ -113,13 +113,13 @@ class Output:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """What was named, or the folder that everything is in."""
+        """The given files and folders, otherwise the wheelhouse."""
         return self.wheels or (self.folder,)
 
 
 @dataclass(frozen=True)
 class Upkeep:
-    """What is kept between runs, and what `doctor` may mend."""
+    """The caches, and the fixes that `doctor` may apply."""
 
     cache_size: int
     trim: bool
@@ -139,11 +139,11 @@ class Config:
     upkeep: Upkeep
 
     def family_for(self, target: Target) -> Literal["pypa", "dockcross"]:
-        """Whose image --image names: that of the engine that was asked for."""
+        """The image family that --image belongs to: that of the requested engine."""
         return "dockcross" if self.build.engine_for(target) == "dockcross" else "pypa"
 
     def image_for(self, target: Target, family: str = "pypa") -> str:
-        """The image of a family that was asked for instead of the pinned one; empty if none was."""
+        """The requested image of a family instead of the pinned one; empty if there is none."""
         if self.containers.image and family == self.family_for(target):
             return self.containers.image
         prefix = "" if family == "pypa" else f"{family}."

@@ -1,4 +1,4 @@
-"""[tool.crosswheel], options from code and flags as one `Config`; every mistake at once, each with its key."""
+"""Reads [tool.crosswheel], options from code and flags into one `Config`; reports all mistakes, each with its key."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from crosswheel.model.targets import (
 
 _Value = TypeVar("_Value")
 
-# Asked only where there is something to look up: the rules bring along all that reads wheels.
+# Called only if needed, because importing the rules imports all readers of wheels.
 RuleCodes = Callable[[], Collection[str]]
 
 _GROUPS = {
@@ -43,9 +43,9 @@ _NONE: Mapping[str, Any] = MappingProxyType({})
 def load_config(
     project: Path, flags: Mapping[str, Any], rule_codes: RuleCodes | None = None, *, code: Mapping[str, Any] = _NONE
 ) -> Config:
-    """Flags over options from code, over those of `project`/pyproject.toml, over defaults (None: not given).
+    """The configuration: flags over options from code, over `project`/pyproject.toml, over defaults (None: not given).
 
-    `rule_codes` gives the codes of rules that `ignore` may name; without it, any may be.
+    `rule_codes` returns the codes that `ignore` may name; without it, any code is allowed.
     Raises UsageError with every mistake in it.
     """
     mistakes: list[str] = []
@@ -63,7 +63,7 @@ def load_config(
 
 
 def changed(config: Config, project: Path, code: Mapping[str, Any], rule_codes: RuleCodes | None = None) -> Config:
-    """The same, but for the options that code gives. Raises UsageError with every mistake in it."""
+    """The configuration with some options replaced. Raises UsageError with every mistake in it."""
     mistakes: list[str] = []
     reader = _Reader(project, rule_codes, mistakes)
     for name, value in checked(_given(code), "", "code", mistakes).items():
@@ -85,7 +85,7 @@ def _refuse(mistakes: list[str]) -> None:
 
 @dataclass(frozen=True)
 class _Reader:
-    """Parses one option after the other, and collects what is wrong with each."""
+    """Parses options and collects the mistakes."""
 
     project: Path
     rule_codes: RuleCodes | None
@@ -99,7 +99,7 @@ class _Reader:
             return tuple(value)
         return MappingProxyType(dict(value)) if isinstance(value, dict) else value
 
-    # ---- options that stand for more than their text; named as in options.toml --------------------------------
+    # ---- options that need parsing; named as in options.toml --------------------------------------------------
 
     def _arch(self, names: list[str]) -> Any:
         return self._each(parse_architecture, names, "arch")
@@ -139,7 +139,7 @@ class _Reader:
 
     def _config_settings(self, table: Mapping[str, Any]) -> Mapping[str, Any]:
         self.mistakes.extend(
-            f"config-settings.{name}: must be a text or a list of texts, and is {value!r}"
+            f"config-settings.{name}: must be a text or a list of texts, not {value!r}"
             for name, value in table.items()
             if not all(isinstance(item, str) for item in (value if isinstance(value, list) else [value]))
         )
@@ -147,20 +147,18 @@ class _Reader:
 
     def _tag_format(self, text: str) -> str:
         if text.count("{version}") != 1 or re.search("[{}].*[{}].*[{}]", text):
-            self.mistakes.append(f"tag-format: must have {{version}} in it, once, and is {text!r}")
+            self.mistakes.append(f"tag-format: must contain {{version}} exactly once, not {text!r}")
         return text
 
     def _ignore(self, table: Mapping[str, Any]) -> Mapping[str, str]:
-        """A rule that is switched off must be one, and have a reason for reports to show."""
+        """Parse the switched-off rules: each code must exist, and needs a reason, which reports show."""
         known = self.rule_codes() if table and self.rule_codes else ()
         for code, reason in table.items():
             if self.rule_codes and code not in known:
                 listed = "`crosswheel audit --rules` lists them"
                 self.mistakes.append(f"ignore.{code}: no such rule{did_you_mean(code, known)}; {listed}")
             if not isinstance(reason, str) or not reason.strip():
-                self.mistakes.append(
-                    f"ignore.{code}: must be the reason why the rule is switched off, and is {reason!r}"
-                )
+                self.mistakes.append(f"ignore.{code}: must be the reason why the rule is switched off, not {reason!r}")
         return MappingProxyType(dict(table))
 
     def _output(self, text: str) -> Path:
@@ -175,7 +173,7 @@ class _Reader:
     def _sarif(self, text: str) -> Path | None:
         return self.project / text if text else None
 
-    # ---- what several of them share ---------------------------------------------------------------------------
+    # ---- helpers ----------------------------------------------------------------------------------------------
 
     def _collect(self, parse: Callable[[str], _Value], text: str, key: str) -> _Value | None:
         try:
@@ -185,7 +183,7 @@ class _Reader:
             return None
 
     def _each(self, parse: Callable[[str], _Value], names: list[str], key: str) -> tuple[_Value, ...]:
-        """Each once, under whatever names: cp312 and python3.12 are the same."""
+        """Parse each text and drop duplicates: cp312 and python3.12 are the same."""
         parsed = (self._collect(parse, name, key) for name in names)
         return tuple(dict.fromkeys(value for value in parsed if value is not None))
 
@@ -204,12 +202,12 @@ class _Reader:
     def _texts(self, table: Mapping[str, Any], key: str) -> Mapping[str, str]:
         for name, value in table.items():
             if not isinstance(value, str):
-                self.mistakes.append(f"{key}.{name}: must be a text, and is {value!r}")
+                self.mistakes.append(f"{key}.{name}: must be a text, not {value!r}")
         return MappingProxyType({name: str(value) for name, value in table.items()})
 
 
 def _named_images(table: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The table without its inner table: ``[images.dockcross]`` becomes names such as ``dockcross.manylinux_2_28``."""
+    """Flatten the nested table: ``[images.dockcross]`` becomes names such as ``dockcross.manylinux_2_28``."""
     for name, value in table.items():
         if f"{name}." == _OF_DOCKCROSS and isinstance(value, dict):
             yield from ((f"{_OF_DOCKCROSS}{platform}", image) for platform, image in value.items())

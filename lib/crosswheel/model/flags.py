@@ -13,32 +13,32 @@ from crosswheel.model.verbs import VERBS
 
 
 def flag_options(verb: str) -> list[Option]:
-    """What may stand on a command line after a verb."""
+    """The options that a verb accepts as flags."""
     return [option for option in options_for(verb) if option.where != "file"]
 
 
 def takes_many(verb: str) -> bool:
-    """Whether it is about as many words as one likes."""
+    """Whether the verb accepts several words without a flag."""
     positional = VERBS[verb].positional
     return bool(positional) and options()[positional].type == "texts"
 
 
 def parse_value(option: Option, text: Any) -> Any:
-    """The value that a flag's text stands for; a flag without a text passes as it is. Raises UsageError."""
+    """Parse the text of a flag to the option's type; other values pass unchanged. Raises UsageError."""
     if option.type == "texts":
         return [item.strip() for item in text.split(",") if item.strip()]
     if option.type == "number":
         try:
             return int(text)
         except ValueError:
-            raise UsageError(f"--{option.name}: must be a number, and is {text!r}") from None
+            raise UsageError(f"--{option.name}: must be a number, not {text!r}") from None
     return text
 
 
 def parse_flags(arguments: Sequence[str], verb: str, session: str = "") -> dict[str, Any]:
-    """``["kiwisolver", "--python", "cp313"]`` -> ``{"source": "kiwisolver", "python": ["cp313"]}``: what was given.
+    """Parse ``["kiwisolver", "--python", "cp313"]`` to ``{"source": "kiwisolver", "python": ["cp313"]}``.
 
-    `session` is the name that the caller knows the verb by. Raises UsageError.
+    `session` is the caller's name of the verb, for messages. Raises UsageError.
     """
     known = flag_options(verb)
     parser = _Parser(prog=f"nox -s {session or verb} --", allow_abbrev=False, argument_default=argparse.SUPPRESS)
@@ -52,18 +52,26 @@ def parse_flags(arguments: Sequence[str], verb: str, session: str = "") -> dict[
     parsed, unknown = parser.parse_known_intermixed_args(list(arguments))
     if unknown:
         names = [f"--{option.name}" for option in known]
-        words = [f"{word}{did_you_mean(word.partition('=')[0], names)}" for word in unknown]
+        words = [_unrecognized(word, names) for word in unknown]
         parser.error(f"unrecognized arguments: {' '.join(words)}")
     given = vars(parsed)
     words = given.pop("positional", None)
     if words and positional in given:
-        parser.error(f"--{positional} stands there, and words that mean the same")
+        parser.error(f"give the {positional} once: as --{positional} or as a word")
     values = {name: parse_value(options()[name], value) for name, value in given.items()}
     return {**values, positional: words} if words else values
 
 
+def _unrecognized(word: str, flags: list[str]) -> str:
+    """The word and, if it is an option of pyproject.toml or a misspelled flag, the correction."""
+    flag = word.partition("=")[0]
+    option = options().get(flag.removeprefix("--"))
+    in_file = flag.startswith("--") and option and option.where == "file"
+    return f"{word} (can only be set in pyproject.toml)" if in_file else f"{word}{did_you_mean(flag, flags)}"
+
+
 class _Once(argparse.Action):
-    """Not as argparse has it, where the last one wins: the first would be lost without a word."""
+    """Refuses a repeated flag, where argparse would silently drop the first one."""
 
     def __call__(
         self,
@@ -73,7 +81,7 @@ class _Once(argparse.Action):
         option_string: str | None = None,
     ) -> None:
         if hasattr(namespace, self.dest):
-            parser.error(f"{option_string} stands there twice")
+            parser.error(f"{option_string} was given twice")
         setattr(namespace, self.dest, values)
 
 

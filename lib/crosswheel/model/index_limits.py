@@ -1,4 +1,4 @@
-"""What an index refuses beyond the standards: `data/indexes.toml` as a value."""
+"""The limits of an index beyond the standards: `data/indexes.toml` as a value."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class IndexLimits:
 
 @functools.cache
 def pypi_limits() -> IndexLimits:
-    """The limits of PyPI and TestPyPI for a project that was granted no higher ones."""
+    """The default limits of PyPI and TestPyPI for a project."""
     row = load_table("indexes.toml")["pypi"]
     return IndexLimits(
         open_for=timedelta(days=row["open-days"]),

@@ -1,4 +1,4 @@
-"""What flows through crosswheel, all of it frozen: a plan of jobs goes in, outcomes and a report come out."""
+"""The frozen values of a run: a plan of jobs goes in, outcomes and a report come out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from crosswheel.model.targets import PythonTag, Target
 
 @dataclass(frozen=True)
 class Interpreter:
-    """A CPython of this machine that build backends can run on; without `headers` it cannot compile extensions."""
+    """A CPython of this machine for build backends; without `headers` it cannot compile extensions."""
 
     tag: PythonTag
     version: str
@@ -24,14 +24,14 @@ class Interpreter:
 
 @dataclass(frozen=True)
 class Sdist:
-    """The one source archive that every job of a run builds from.
+    """The source archive that every job of a run builds from.
 
-    `epoch` is the time of its content, in seconds since 1970, which wheels are dated to. `content` is a sha256 of what
-    unpacking it gives: not of times, owners, and how or in what order it was packed.
+    `epoch` is the time of its content in seconds since 1970, which is the date of wheels' members. `content` is a
+    sha256 of the unpacked files, without times, owners, order and compression.
 
-    `compiled` says whether it holds anything that a compiler reads, `cxx` whether C++, or Cython that becomes C++;
-    guesses both: what decides is the wheel that comes out. `stable_abi` has the minor versions since which its build
-    files ask for the limited API (PEP 384), as far as they name any; None where they do not speak of it at all.
+    `compiled`: it seems to contain source code for a compiler; `cxx`: C++, or Cython that becomes C++. Both are
+    guesses, and the built wheel decides. `stable_abi` has the minor versions for which its build files request the
+    limited API (PEP 384), as far as they state any; None if they do not mention it.
     """
 
     path: Path
@@ -39,7 +39,7 @@ class Sdist:
     version: str
     sha256: str
     requires_python: str = ""
-    epoch: int = 315_532_800  # the first that a ZIP archive can name
+    epoch: int = 315_532_800  # the earliest time that a ZIP archive can store
     content: str = ""
     compiled: bool = False
     cxx: bool = False
@@ -48,7 +48,7 @@ class Sdist:
 
 @dataclass(frozen=True)
 class Refusal:
-    """An engine that could not serve a target, and why."""
+    """An engine that cannot serve a target, and the reason."""
 
     engine: str
     reason: str
@@ -56,7 +56,7 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Job:
-    """One target on one engine, with everything concrete."""
+    """One target on one engine, with interpreter, image and fallback engines resolved."""
 
     target: Target
     engine: str
@@ -64,22 +64,22 @@ class Job:
     reason: str = ""
     refused: tuple[Refusal, ...] = ()
     fallbacks: tuple[Job, ...] = ()
-    """The same on engines further down the ladder, should this one fail."""
+    """The same job on fallback engines, in order."""
     image: str = ""
-    """What its container is made of, where the engine has one."""
+    """The image of its container; empty for an engine without containers."""
     untested: str = ""
-    """Why its wheel will not be tried on its architecture, as far as the plan can know."""
+    """The reason why its wheel cannot be tested on its architecture, if the plan knows one."""
     processors: int = 0
-    """How many it may use at a time, where others run beside it; 0: all."""
+    """The number of processors it may use beside other jobs; 0: all."""
     seconds: float | None = None
-    """What it may take, by what earlier runs took; None where nobody knows."""
+    """The estimated time in seconds, from earlier runs; None if unknown."""
     following: Job | None = None
-    """The one that whoever does this one is expected to do next: what it begins with can be made ready already."""
+    """The job expected to run next on the same slot: its container can be started early."""
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A target that was asked for, or could have been, and has no job: why, and the command that would mend it."""
+    """A requested or possible target without a job: the reason, and a command that helps."""
 
     what: str
     reason: str
@@ -89,13 +89,13 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Plan:
-    """The jobs of one source, in the order in which they start, and what was left out."""
+    """The jobs of one source in starting order, and the targets that were left out."""
 
     source: str
     jobs: tuple[Job, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     seconds: float | None = None
-    """What all of it may take on this machine, by what earlier runs took."""
+    """The estimated time of the run in seconds, from earlier runs; None if unknown."""
 
 
 DifferenceKind: TypeAlias = Literal["name", "missing", "bytes", "time", "mode", "order", "compression"]
@@ -103,7 +103,7 @@ DifferenceKind: TypeAlias = Literal["name", "missing", "bytes", "time", "mode", 
 
 @dataclass(frozen=True)
 class Difference:
-    """What two wheels of one job differ in: a member, or without one the archive; `cause` as far as it is known."""
+    """A difference between two wheels of one job: in a member, or in the archive if empty; `cause` if it is known."""
 
     member: str
     kind: DifferenceKind
@@ -116,9 +116,9 @@ Level: TypeAlias = Literal["error", "warning", "note"]
 
 @dataclass(frozen=True)
 class Finding:
-    """What a rule has to say of a wheel: the evidence is what was `found` where `expected` should stand.
+    """A violation of a rule by a wheel: `found` is the evidence, `expected` the correct state.
 
-    `ignored` is the reason for which the rule is switched off, where it is.
+    `ignored` is the reason why the rule is switched off, empty if it is not.
     """
 
     rule: str
@@ -132,7 +132,7 @@ class Finding:
 
     @property
     def is_error(self) -> bool:
-        """Whether the wheel may not pass."""
+        """Whether the finding fails the audit."""
         return self.level == "error" and not self.ignored
 
 
@@ -146,13 +146,13 @@ class Artifact:
     tag: str
 
     def __fspath__(self) -> str:
-        """So that it can stand wherever a path can."""
+        """The path as text: an artifact can be passed as a path."""
         return str(self.path)
 
 
 @dataclass(frozen=True)
 class StepTime:
-    """How long one step of a job took, wall clock."""
+    """The wall-clock time of one step of a job."""
 
     step: str
     seconds: float
@@ -160,7 +160,7 @@ class StepTime:
 
 @dataclass(frozen=True)
 class Usage:
-    """What a job took: `memory` in bytes at its highest (0: unknown), compiles that a cache served, and the others."""
+    """The resources of a job: peak `memory` in bytes (0: unknown), and compiles with and without a cache hit."""
 
     memory: int = 0
     hits: int = 0
@@ -169,7 +169,7 @@ class Usage:
 
 @dataclass(frozen=True)
 class Failure:
-    """An error as data: the class name and exit code of `errors`, and the last lines of the job's log."""
+    """An error as a value: class name and exit code as in `errors`, and the last lines of the job's log."""
 
     kind: str
     exit_code: int
@@ -184,11 +184,11 @@ Status: TypeAlias = Literal["built", "kept", "reused", "pure", "failed", "cancel
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one job ended.
+    """The result of one job.
 
-    ``built`` made `wheel`; ``kept`` is one that an earlier run built of the very same; ``reused`` and ``pure`` are
-    served by a wheel of another job (`note` says which); ``failed`` has a `failure`; ``cancelled`` was never finished
-    because the run was stopped.
+    ``built``: made `wheel`; ``kept``: an earlier run built it from the same inputs; ``reused`` and ``pure``: served by
+    a wheel of another job, named in `note`; ``failed``: see `failure`; ``cancelled``: not finished, because the run
+    was stopped.
     """
 
     job: Job
@@ -200,12 +200,12 @@ class Outcome:
     log: Path | None = None
     note: str = ""
     untested: str = ""
-    """Why the wheel was not tried on its architecture; empty where it was."""
+    """The reason why the wheel was not tested on its architecture; empty if it was."""
     tested_before: bool = False
-    """Whether an earlier run tried this very wheel in the same way."""
+    """Whether an earlier run tested exactly this wheel in the same way."""
     usage: Usage = Usage()
     reproducible: bool | None = None
-    """Whether a second build came out the same; None where there was none."""
+    """Whether a second build gave the same wheel; None without a second build."""
     differences: tuple[Difference, ...] = ()
 
     @property
@@ -236,14 +236,14 @@ class Report:
 
 @dataclass(frozen=True)
 class Note:
-    """A sentence for whoever waits."""
+    """A message for the user during a run."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Transfer:
-    """A download under way, or with `sending` an upload, in bytes; `total` is None where the server does not say."""
+    """A download in progress, or with `sending` an upload, in bytes; `total` is None if unknown."""
 
     what: str
     done: int
@@ -253,7 +253,7 @@ class Transfer:
 
 @dataclass(frozen=True)
 class Chore:
-    """Something that takes long and serves more than one job; `seconds` says how long, once it is done."""
+    """A long task for more than one job; `seconds` is its time once it is done."""
 
     text: str
     seconds: float | None = None
@@ -261,7 +261,7 @@ class Chore:
 
 @dataclass(frozen=True)
 class Planned:
-    """What is about to run; nothing has begun yet."""
+    """The plan of a run that is about to begin."""
 
     plan: Plan
 
@@ -323,7 +323,7 @@ Listener: TypeAlias = Callable[[Event], None]
 
 @contextmanager
 def chore(text: str, listener: Listener) -> Iterator[None]:
-    """Tell the listener when something long begins and how long it took."""
+    """Report the begin of a long task to the listener, and its time at the end."""
     began = time.monotonic()
     listener(Chore(text))
     try:
@@ -344,4 +344,4 @@ def counted(items: Iterable[_Item], doing: str, total: int, listener: Listener) 
 
 
 def deaf(_event: Event) -> None:
-    """The listener that nobody needs."""
+    """A listener that ignores all events."""

@@ -1,4 +1,4 @@
-"""The options of options.toml as keyword arguments of functions: `before_build` for before-build."""
+"""The options of options.toml as keyword arguments: `before_build` for before-build."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def keyword_of(option: Option) -> str:
 
 
 def parse_keywords(given: Mapping[str, Any], verb: str, project: Path = Path()) -> dict[str, Any]:
-    """``{"arch": "aarch64", "json": Path("x")}`` -> ``{"arch": ["aarch64"], "json": "x"}``: values by option name.
+    """Parse ``{"arch": "aarch64", "json": Path("x")}`` to ``{"arch": ["aarch64"], "json": "x"}``, by option name.
 
-    A text stands for a list of one, a path for its text. Relative paths are those of the current folder, whatever the
-    `project`. Raises UsageError for names that are no options of the verb, with all of them in it.
+    A text stands for a list of one, a path for its text. Relative paths are relative to the current folder, not to
+    `project`. Raises UsageError with every name that is no option of the verb.
     """
     known = {keyword_of(option): option for option in options_for(verb)}
     elsewhere = {keyword_of(option) for option in options().values()}
@@ -44,7 +44,7 @@ def of_verb(verb: str, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any, option: Option, project: Path) -> Any:
-    """The same in the types that a TOML file has."""
+    """The value in the types of a TOML file."""
     if option.type == "texts" and isinstance(value, (str, os.PathLike)):
         value = [value]
     if isinstance(value, Mapping):
@@ -57,10 +57,10 @@ def _plain(value: Any, option: Option, project: Path) -> Any:
 def _text(value: Any, option: Option, project: Path) -> Any:
     if isinstance(value, os.PathLike):
         value = os.fspath(value)
-    # What belongs to the project is read as the project's: only there does a relative path lead elsewhere.
+    # Paths of options are later resolved below the project, so a relative path is made absolute here.
     moved = option.path and isinstance(value, str) and value and project != Path()
     return os.path.abspath(value) if moved and option.name not in _AS_GIVEN else value  # noqa: PTH100 - Path keeps `..`
 
 
-# A source may be a name on an index; a .pypirc is opened as it stands; a changelog is one of the project's files.
+# A source may be a name on an index; a .pypirc is opened as given; a changelog is a file of the project.
 _AS_GIVEN = {"source", "config-file", "changelog"}

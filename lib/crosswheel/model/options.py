@@ -1,4 +1,4 @@
-"""The rows of data/options.toml: the legal keys, their types and defaults, and which values fit them."""
+"""The rows of data/options.toml: keys, types, defaults, and the check of values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from crosswheel.model.targets import did_you_mean, load_table
 
 @dataclass(frozen=True)
 class Option:
-    """One row of options.toml; `group` and `field` say where in a Config its value stands."""
+    """One row of options.toml; `group` and `field` locate its value in a Config."""
 
     name: str
     type: Literal["text", "texts", "number", "flag", "table"]
@@ -89,17 +89,26 @@ _TYPES: dict[str, tuple[type, ...]] = {
 
 
 def checked(given: Mapping[str, Any], prefix: str, where: str, mistakes: list[str]) -> dict[str, Any]:
-    """The values of known keys and right types; `where` is "file" or "flag", or "code", which may give every option."""
+    """The values with known keys and right types; others are added to `mistakes`.
+
+    `where` is "file", "flag" or "code"; code may give every option.
+    """
     known = {name: option for name, option in options().items() if where == "code" or option.where in {"both", where}}
     good = {}
     for name, value in given.items():
         if name not in known:
-            mistakes.append(f"{prefix}{name}: no such option{did_you_mean(name, known)}")
+            mistakes.append(f"{prefix}{name}: {_only_elsewhere(name) or 'no such option'}{did_you_mean(name, known)}")
         elif not _fits(value, known[name]):
-            mistakes.append(f"{prefix}{name}: must be {_wanted(known[name])}, and is {value!r}")
+            mistakes.append(f"{prefix}{name}: must be {_wanted(known[name])}, not {value!r}")
         else:
             good[name] = value
     return good
+
+
+def _only_elsewhere(name: str) -> str:
+    """The place for an option that is not allowed here; empty for an unknown name."""
+    place = options()[name].where if name in options() else ""
+    return {"file": "can only be set in pyproject.toml", "flag": "can only be given as a flag"}.get(place, "")
 
 
 def _fits(value: Any, option: Option) -> bool:

@@ -1,4 +1,4 @@
-"""The project's own pyproject.toml: read with limits, for anybody may have written it."""
+"""Reads a project's pyproject.toml with limits, because it is not trusted."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ else:  # pragma: no cover - the same library under its older name
 
 
 def project_name(project: Path) -> str:
-    """What the project in a folder is called, normalised, where it has a table [tool.crosswheel]; else empty."""
+    """The normalised name of the project in a folder that has a table [tool.crosswheel]; otherwise empty."""
     path = project / "pyproject.toml"
     tool = read_toml(path).get("tool", {}) if path.is_file() else {}
     return declared_name(project) if isinstance(tool, dict) and "crosswheel" in tool else ""
 
 
 def declared_name(project: Path) -> str:
-    """What pyproject.toml calls the project, normalised; empty where it does not say, or is not there."""
+    """The normalised project name in pyproject.toml; empty if the file or the name is missing."""
     from packaging.utils import canonicalize_name
 
     path = project / "pyproject.toml"
@@ -33,8 +33,8 @@ def declared_name(project: Path) -> str:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Raises UsageError, also for one that is larger or more nested than anybody would write it."""
-    too_deep = UsageError(f"{path} is not read: it is nested too deeply", hint=f"correct {path.name}")
+    """Parse a TOML file. Raises UsageError, also for a file that is too large or nested too deeply."""
+    too_deep = UsageError(f"{path} cannot be read: it is nested too deeply", hint=f"correct {path.name}")
     try:
         text = read_settings(path)
         if not _ENDLESS_KEY.search(text):
@@ -47,17 +47,17 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 _LARGEST_SETTINGS = 1 << 20
-# A parser takes the square of its length for a key of many parts: `a.a.a`, and so on.
+# Parsers need quadratic time for keys with many parts: `a.a.a` and so on.
 _ENDLESS_KEY = re.compile(r"(?:[^\s.=]{1,64}[ \t]*\.[ \t]*){100}")
 
 
 def read_settings(path: Path) -> str:
-    """The text of a file that people write. Raises UsageError where it is larger than that, and UnicodeDecodeError."""
+    """The text of a settings file. Raises UsageError if it is too large, UnicodeDecodeError."""
     with path.open("rb") as file:
         data = file.read(_LARGEST_SETTINGS + 1)
     if len(data) > _LARGEST_SETTINGS:
         raise UsageError(
-            f"{path} is not read: it has more than {_LARGEST_SETTINGS} bytes, which is the limit", hint=f"ls -l {path}"
+            f"{path} cannot be read: it is larger than the limit of {_LARGEST_SETTINGS} bytes", hint=f"ls -l {path}"
         )
     return data.decode("utf-8")
 
@@ -70,5 +70,5 @@ def crosswheel_table(project: Path, mistakes: list[str]) -> dict[str, Any]:
     table = tool.get("crosswheel", {}) if isinstance(tool, dict) else tool
     if isinstance(table, dict):
         return table
-    mistakes.append(f"[tool.crosswheel] must be a table, and is {table!r}")
+    mistakes.append(f"[tool.crosswheel] must be a table, not {table!r}")
     return {}

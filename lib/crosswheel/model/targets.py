@@ -1,7 +1,6 @@
-"""What a wheel is built for: a CPython, an architecture and a platform policy.
+"""Targets of wheels: a CPython, an architecture and a platform policy.
 
-A `Target` is parsed once from text such as ``cp313-manylinux_2_28_aarch64`` and printed once; nothing else in the
-library takes such names apart.
+A `Target` is parsed from text such as ``cp313-manylinux_2_28_aarch64``; no other module parses such names.
 """
 
 from __future__ import annotations
@@ -26,20 +25,20 @@ Libc = Literal["glibc", "musl"]
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`` (did you mean X?)`` for the nearest known word, or nothing."""
+    """`` (did you mean X?)`` with the most similar known word, or an empty text."""
     near = difflib.get_close_matches(word, list(known), n=1)
     return f" (did you mean {near[0]}?)" if near else ""
 
 
 @functools.cache
 def load_table(name: str) -> dict[str, Any]:
-    """One of the package's own data files, such as ``targets.toml``."""
+    """Load a data file of the package, such as ``targets.toml``."""
     return tomllib.loads(resources.files("crosswheel").joinpath("data", name).read_text("utf-8"))
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """A processor architecture under the name that wheel tags use, with the spellings of other tools."""
+    """A processor architecture by its name in wheel tags, with the names that other tools use."""
 
     name: str
     bits: int
@@ -85,7 +84,7 @@ def parse_architecture(text: str) -> Architecture:
 
 @dataclass(frozen=True, order=True)
 class Policy:
-    """The C library a wheel may count on: manylinux (PEP 600) or musllinux (PEP 656), both ``<libc>_X_Y``."""
+    """The oldest C library that a wheel supports: manylinux (PEP 600) or musllinux (PEP 656), both ``<libc>_X_Y``."""
 
     libc: Libc
     major: int
@@ -99,15 +98,15 @@ class Policy:
 
     @property
     def perennial(self) -> str:
-        """The name with the version in it: ``manylinux_2_17`` where `str` gives ``manylinux2014``."""
+        """The name with the version: ``manylinux_2_17`` for ``manylinux2014``, which `str` returns."""
         prefix = "manylinux" if self.libc == "glibc" else "musllinux"
         return f"{prefix}_{self.major}_{self.minor}"
 
     @property
     def provable(self) -> Policy:
-        """The newest policy that auditwheel can prove and that promises no more than this one.
+        """The newest policy known to auditwheel that is not newer than this one.
 
-        PEP 600 allows any ``manylinux_2_Y``; a wheel that keeps an older promise keeps the newer one too.
+        PEP 600 allows any ``manylinux_2_Y``; a wheel that complies with an older policy complies with newer ones.
         """
         minors = [m for m in load_table("targets.toml")[self.libc]["minors"] if m <= self.minor]
         return Policy(self.libc, self.major, max(minors)) if minors else self
@@ -117,7 +116,7 @@ _POLICY = re.compile(r"(manylinux|musllinux)_(\d+)_(\d+)")
 
 
 def parse_policy(text: str) -> Policy:
-    """``manylinux2014``, ``manylinux_X_Y`` or ``musllinux_X_Y``; a newer one than auditwheel knows is refused."""
+    """Parse ``manylinux2014``, ``manylinux_X_Y`` or ``musllinux_X_Y``. Raises UsageError, also for future policies."""
     table = load_table("targets.toml")
     if text in table["glibc"]["legacy"]:
         return Policy("glibc", 2, table["glibc"]["legacy"][text])
@@ -134,13 +133,13 @@ def parse_policy(text: str) -> Policy:
 
 
 def oldest_policy(arch: Architecture) -> Policy:
-    """The widest floor: manylinux2014 where the architecture has it, else the oldest policy it has."""
+    """The oldest policy of an architecture, but manylinux2014 if it has that."""
     return Policy("glibc", 2, max(17, arch.oldest_glibc))
 
 
 @dataclass(frozen=True, order=True)
 class PythonTag:
-    """A CPython as wheel tags name it (PEP 425): ``cp313``, or ``cp313t`` for the free-threaded build (PEP 703)."""
+    """A CPython in wheel tags (PEP 425): ``cp313``, or ``cp313t`` for the free-threaded build (PEP 703)."""
 
     minor: int
     free_threaded: bool = False
@@ -150,12 +149,12 @@ class PythonTag:
 
     @property
     def version(self) -> str:
-        """``3.13``: what requires-python is compared with."""
+        """``3.13``: the version to compare with requires-python."""
         return f"3.{self.minor}"
 
     @property
     def name(self) -> str:
-        """``python3.13t``: its program, and the folders of its headers and its library."""
+        """``python3.13t``: the name of its program and of its folders for headers and library."""
         return f"python{self.version}{'t' if self.free_threaded else ''}"
 
     @property
@@ -164,13 +163,13 @@ class PythonTag:
 
     @property
     def interpreter(self) -> str:
-        """The wheel's Python tag, which has no ``t``."""
+        """The Python tag of its wheels, without ``t``."""
         return f"cp3{self.minor}"
 
 
 @functools.cache
 def python_tags() -> tuple[PythonTag, ...]:
-    """Every CPython we know, oldest first, free-threaded builds after the ordinary ones."""
+    """Every known CPython, oldest first, free-threaded builds after the ordinary ones."""
     table = load_table("targets.toml")["python"]
     ordinary = tuple(PythonTag(minor) for minor in table["minors"])
     return ordinary + tuple(PythonTag(minor, free_threaded=True) for minor in table["free-threaded"])
@@ -178,7 +177,7 @@ def python_tags() -> tuple[PythonTag, ...]:
 
 @functools.cache
 def usual_pythons() -> tuple[PythonTag, ...]:
-    """What an image of pypa's has, as long as it cannot be asked."""
+    """The CPythons that pypa's images usually have, until an image can be read."""
     return tuple(parse_python(text) for text in load_table("targets.toml")["python"]["usual"])
 
 
@@ -203,14 +202,14 @@ class Target:
 
     @property
     def platform(self) -> str:
-        """The platform tag of its wheel under the perennial name: ``manylinux_2_17_aarch64``."""
+        """The platform tag of its wheel by the perennial name: ``manylinux_2_17_aarch64``."""
         return f"{self.policy.perennial}_{self.arch}"
 
     @property
     def accepted_platforms(self) -> tuple[str, ...]:
-        """The platform tags that pip looks for on a machine just as old as the policy, the best first.
+        """The platform tags that pip accepts on a machine exactly as old as the policy, the best first.
 
-        They are those of `packaging.tags` there, which cannot tell of another machine than its own.
+        `packaging.tags` computes the same on such a machine, but only for the machine that it runs on.
         """
         oldest = min(self.arch.oldest_glibc, _OLDEST_GLIBC) if self.policy.libc == "glibc" else 0
         policies = [Policy(self.policy.libc, self.policy.major, n) for n in range(self.policy.minor, oldest - 1, -1)]
@@ -221,14 +220,14 @@ class Target:
     def multiarch(self) -> str:
         """The triple in CPython's EXT_SUFFIX (PEP 3149): ``aarch64-linux-gnu``, with musl ``aarch64-linux-musl``.
 
-        CPython tells musl apart since 3.11 only (bpo-43112): wheels of 3.10 carry -gnu names on musl too.
+        CPython distinguishes musl since 3.11 (bpo-43112): extensions for 3.10 have -gnu names on musl too.
         """
         libc: Libc = self.policy.libc if self.python.minor >= _FIRST_WITH_MUSL_TRIPLET else "glibc"
         return _with_libc(self.arch.multiarch, libc)
 
     @property
     def ext_suffix(self) -> str:
-        """What the name of an extension module for this target ends in, as its CPython's sysconfig says."""
+        """The file name suffix of extension modules: EXT_SUFFIX in the sysconfig of the target's CPython."""
         return f".{self.soabi}.so"
 
     @property
@@ -238,16 +237,16 @@ class Target:
 
 
 _FIRST_WITH_MUSL_TRIPLET = 11
-_OLDEST_GLIBC = 17  # of an architecture that PEP 600 did not know, too
+_OLDEST_GLIBC = 17  # also for an architecture unknown to PEP 600
 
 
 def _with_libc(triple: str, libc: Libc) -> str:
-    """Triples differ in their last word only: gnu, gnueabihf, musl, musleabihf."""
+    """The triple for a C library: only its last part differs: gnu, gnueabihf, musl, musleabihf."""
     return triple if libc == "glibc" else triple.replace("-gnu", "-musl")
 
 
 def parse_platform(text: str) -> tuple[Policy, Architecture]:
-    """A platform tag of a Linux wheel: ``manylinux_2_17_aarch64``, ``manylinux2014_aarch64``."""
+    """Parse the platform tag of a Linux wheel: ``manylinux_2_17_aarch64``, ``manylinux2014_aarch64``."""
     policy, arch = _split_platform(text)
     if arch is None:
         raise UsageError(f"unknown platform {text!r}: write it as manylinux_2_28_aarch64")
@@ -255,7 +254,7 @@ def parse_platform(text: str) -> tuple[Policy, Architecture]:
 
 
 def architecture_of(platform: str) -> Architecture | None:
-    """That of any Linux platform tag, ``linux_armv7l`` and policies unknown to us included."""
+    """The architecture of any Linux platform tag, including ``linux_armv7l`` and unknown policies."""
     return _split_platform(platform)[1] if re.match("linux|manylinux|musllinux", platform) else None
 
 

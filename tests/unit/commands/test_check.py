@@ -330,5 +330,5 @@ def test_the_tag_of_the_project_s_own_repository_counts(
 @pytest.mark.parametrize("tag_format", ["v1.0", "{version}{version}", "{name}-{version}", "{", "v{version}}"])
 def test_a_tag_format_that_names_no_version(tmp_path: Path, tag_format: str) -> None:
     (tmp_path / "pyproject.toml").write_text(f'[tool.crosswheel]\ntag-format = "{tag_format}"\n')
-    with pytest.raises(UsageError, match=r"tag-format: must have \{version\} in it, once"):
+    with pytest.raises(UsageError, match=r"tag-format: must contain \{version\} exactly once"):
         check(release(tmp_path))

@@ -177,7 +177,7 @@ def test_a_file_that_changed_meanwhile_stops_everything(
     server: UploadServer, release: tuple[Distribution, ...], tmp_path: Path
 ) -> None:
     tar_of({"PKG-INFO": PKG_INFO, "tiny.py": b"new"}, tmp_path / "wheelhouse")
-    with pytest.raises(CheckFailed, match=r"^tiny-1\.0\.tar\.gz has changed since it was looked at first"):
+    with pytest.raises(CheckFailed, match=r"^tiny-1\.0\.tar\.gz was not sent: it has changed since it was checked"):
         send(server, release)
     assert server.sent == []
 
@@ -232,7 +232,7 @@ def test_a_file_that_is_gone_before_it_is_sent_stops_the_run(
         if isinstance(event, Transfer):
             release[1].path.unlink(missing_ok=True)
 
-    with pytest.raises(CheckFailed, match=f"{WHEELS[1]} is gone since it was looked at first"):
+    with pytest.raises(CheckFailed, match=f"{WHEELS[1]} was not sent: it was removed since it was checked"):
         send(server, release, listener=gone)
     assert server.sent == [WHEELS[0]]
 
@@ -267,7 +267,7 @@ def test_what_was_audited_is_what_is_sent(
         return audit_files(files, {}, 1)
 
     monkeypatch.setattr("crosswheel.commands.audit.audit_files", changed)
-    with pytest.raises(CheckFailed, match=f"^{WHEELS[0]} has changed since it was looked at first"):
+    with pytest.raises(CheckFailed, match=f"^{WHEELS[0]} was not sent: it has changed since it was checked"):
         run(tmp_path, server)
     assert server.sent == []
 
@@ -513,7 +513,7 @@ def test_trusted_publishing_provides_the_token(
     assert set(server.logins) == {f"__token__:{CANARY}"}
     assert asked == [("/_/oidc/audience", None), ("/_/oidc/mint-token", b'{"token": "identity for pypi"}')]
     notes = [event.text for event in told if isinstance(event, Note)]
-    assert notes == ["no attestations are sent: the extra is not installed: pip install 'crosswheel[attestations]"]
+    assert notes == ["no attestations are sent: the extra is not installed: pip install 'crosswheel[attestations]'"]
     server.files.clear()
     server.answers = [Answer(400, f"who is {CANARY}")]
     with pytest.raises(UploadFailed, match=r"400 who is \*\*\*"):

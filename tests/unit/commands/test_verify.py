@@ -411,7 +411,7 @@ def test_the_verb_fails_with_what_was_found_and_expected(release: Release) -> No
     assert f"✘ {wheel.name}" in text
     assert f"    sha256: found {'0' * 64}, expected {release.files[0].sha256}" in text
     assert "✘ tiny-1.0-py3-none-any.whl\n    file: found a file that is not in the wheelhouse, expected nothing" in text
-    assert "  try: crosswheel verify, again after a while" in text
+    assert "  try: run crosswheel verify again later" in text
     assert [file["state"] for file in document["files"]] == ["differs"]
     assert len(document["differences"]) == 2
 

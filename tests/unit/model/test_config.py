@@ -114,20 +114,20 @@ def test_every_mistake_is_told_at_once_with_its_key_and_the_nearest_right_word(t
     assert len(policy) == 1
     assert [line for line in found if line not in policy] == [
         "[tool.crosswheel] polcy: no such option (did you mean policy?)",
-        "[tool.crosswheel] jobs: must be a number, 0 or more, and is -1",
-        "[tool.crosswheel] timeout: must be a number, 0 or more, and is 'long'",
-        "[tool.crosswheel] offline: must be true or false, and is 1",
-        "[tool.crosswheel] python: must be a list of texts, and is 'cp313'",
-        "[tool.crosswheel] download-python: must be one of auto, never, and is 'always'",
-        "[tool.crosswheel] dry-run: no such option",
+        "[tool.crosswheel] jobs: must be a number, 0 or more, not -1",
+        "[tool.crosswheel] timeout: must be a number, 0 or more, not 'long'",
+        "[tool.crosswheel] offline: must be true or false, not 1",
+        "[tool.crosswheel] python: must be a list of texts, not 'cp313'",
+        "[tool.crosswheel] download-python: must be one of auto, never, not 'always'",
+        "[tool.crosswheel] dry-run: can only be given as a flag",
         "--jbos: no such option (did you mean jobs?)",
-        "--debug-info: no such option",
+        "--debug-info: can only be set in pyproject.toml",
         f"arch: unknown architecture 'arm64' (did you mean aarch64?); {known}",
         f"arch: unknown architecture 'x86-64' (did you mean x86_64?); {known}",
         f"engine: unknown engine 'cros' (did you mean cross?); known: {', '.join(ENGINES)}",
         "sysroot.aarch46: there is no folder 'nowhere'",
         f"sysroot.aarch46: unknown architecture 'aarch46' (did you mean aarch64?); {known}",
-        "environment.FAST: must be a text, and is 1",
+        "environment.FAST: must be a text, not 1",
     ]
 
 
@@ -197,7 +197,7 @@ def test_images_of_dockcross_are_named_apart_and_a_flag_names_that_of_the_engine
     mistaken = project(tmp_path, "[tool.crosswheel.images.dockcross]\nmanylinux_2_28 = 1\n")
     assert mistakes(mistaken) == [
         "images.dockcross.manylinux_2_28: unknown platform 'manylinux_2_28': write it as manylinux_2_28_aarch64",
-        "images.dockcross.manylinux_2_28: must be a text, and is 1",
+        "images.dockcross.manylinux_2_28: must be a text, not 1",
     ]
 
 
@@ -228,15 +228,15 @@ def test_every_mistake_in_tables_and_choices_is_told_at_once(tmp_path: Path) -> 
     ]
     assert len(policy) == 1
     assert [line for line in found if line not in policy] == [
-        "[tool.crosswheel] image: no such option (did you mean images?)",
-        "[tool.crosswheel] test: must be one of auto, never, and is 'always'",
-        "[tool.crosswheel] test-requires: must be a list of texts, and is 'pytest'",
-        "[tool.crosswheel] mirrors: must be a list of texts, and is [1]",
-        "--fix: must be true or false, and is 1",
+        "[tool.crosswheel] image: can only be given as a flag (did you mean images?)",
+        "[tool.crosswheel] test: must be one of auto, never, not 'always'",
+        "[tool.crosswheel] test-requires: must be a list of texts, not 'pytest'",
+        "[tool.crosswheel] mirrors: must be a list of texts, not [1]",
+        "--fix: must be true or false, not 1",
         f"engines.*-musllinux*: unknown engine 'emulatd' (did you mean emulated?); {known}",
         f"engines.cp313-*: unknown engine 1; {known}",
         "images.manylinux_2_28: unknown platform 'manylinux_2_28': write it as manylinux_2_28_aarch64",
-        "images.manylinux_2_28_aarch64: must be a text, and is 2",
+        "images.manylinux_2_28_aarch64: must be a text, not 2",
         "target: unknown target 'cp313-aarch64': write it as cp313-manylinux_2_28_aarch64",
     ]
 
@@ -244,14 +244,14 @@ def test_every_mistake_in_tables_and_choices_is_told_at_once(tmp_path: Path) -> 
 def test_config_settings_are_texts_or_lists_of_texts(tmp_path: Path) -> None:
     folder = project(tmp_path, "[tool.crosswheel.config-settings]\na = 1\nb = [true]\nc = ['x']\n")
     assert mistakes(folder) == [
-        "config-settings.a: must be a text or a list of texts, and is 1",
-        "config-settings.b: must be a text or a list of texts, and is [True]",
+        "config-settings.a: must be a text or a list of texts, not 1",
+        "config-settings.b: must be a text or a list of texts, not [True]",
     ]
 
 
 def test_the_table_must_be_a_table(tmp_path: Path) -> None:
-    assert mistakes(project(tmp_path, "[tool]\ncrosswheel = 1\n")) == ["[tool.crosswheel] must be a table, and is 1"]
-    assert mistakes(project(tmp_path, "tool = 1\n")) == ["[tool.crosswheel] must be a table, and is 1"]
+    assert mistakes(project(tmp_path, "[tool]\ncrosswheel = 1\n")) == ["[tool.crosswheel] must be a table, not 1"]
+    assert mistakes(project(tmp_path, "tool = 1\n")) == ["[tool.crosswheel] must be a table, not 1"]
 
 
 @pytest.mark.parametrize("broken", [b"[tool", b"a = '\xff'"])
@@ -301,7 +301,7 @@ def test_whatever_is_wrong_with_rules_that_are_switched_off_is_told_at_once(tmp_
         tmp_path, '[tool.crosswheel]\narch = ["arm"]\nignore = { W302 = " ", W3O1 = "a letter", W401 = true, x = "" }\n'
     )
     listed = "`crosswheel audit --rules` lists them"
-    wanted = "must be the reason why the rule is switched off, and is"
+    wanted = "must be the reason why the rule is switched off, not"
     with pytest.raises(UsageError) as error:
         load_config(folder, {}, lambda: ("W301", "W302", "W401"))
     found = error.value.mistakes
@@ -316,7 +316,7 @@ def test_whatever_is_wrong_with_rules_that_are_switched_off_is_told_at_once(tmp_
 
 
 def test_rules_are_not_switched_off_by_a_flag(tmp_path: Path) -> None:
-    assert mistakes(tmp_path, ignore={"W302": "no"}) == ["--ignore: no such option"]
+    assert mistakes(tmp_path, ignore={"W302": "no"}) == ["--ignore: can only be set in pyproject.toml"]
 
 
 @pytest.mark.parametrize(

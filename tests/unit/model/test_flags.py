@@ -59,10 +59,10 @@ def test_a_mistaken_flag_among_many_words_is_told() -> None:
         (["--pol", "manylinux2014"], "unrecognized arguments: --pol"),
         (["one", "two"], "unrecognized arguments: two"),
         (["--policy"], "argument --policy: expected one argument"),
-        (["--jobs", "many"], "--jobs: must be a number, and is 'many'"),
-        (["--sysroot", "x"], "unrecognized arguments: --sysroot"),
-        (["--arch", "aarch64", "--arch=s390x"], "--arch stands there twice"),
-        (["kiwisolver", "--source", "."], "--source stands there, and words that mean the same"),
+        (["--jobs", "many"], "--jobs: must be a number, not 'many'"),
+        (["--sysroot", "x"], "unrecognized arguments: --sysroot (can only be set in pyproject.toml)"),
+        (["--arch", "aarch64", "--arch=s390x"], "--arch was given twice"),
+        (["kiwisolver", "--source", "."], "give the source once: as --source or as a word"),
     ],
 )
 def test_what_cannot_be_a_flag_is_an_error_of_ours_and_not_the_end_of_nox(arguments: list[str], message: str) -> None:

@@ -205,7 +205,7 @@ def test_the_address_that_pip_reads_is_no_place_to_upload_to(home: Path, simple:
     pypirc(home, mine={"repository": url})
     said = refused(home, "mine" if place == "pypirc" else url)
     assert f"{url} is a read address for pip, not an upload address" in said
-    assert f"drop /{simple.rstrip('/')}/: https://index.example/up/" in said
+    assert f"without /{simple.rstrip('/')}/: https://index.example/up/" in said
 
 
 def test_pypis_own_pages_are_no_place_to_upload_to_either(home: Path) -> None:
@@ -240,7 +240,7 @@ def test_a_server_that_does_not_answer_is_said_so(home: Path, monkeypatch: pytes
     with pytest.raises(IndexUnreachable) as caught:
         found(home, f"http://me:{TOKEN}@127.0.0.1:9/")
     assert TOKEN not in str(caught.value)
-    assert caught.value.hint.startswith("the same command again after a while")
+    assert caught.value.hint.startswith("the same command again later")
 
 
 # ---- who one is -----------------------------------------------------------------------------------------------

@@ -202,7 +202,7 @@ def test_the_flag_names_an_image_of_the_engine_that_was_asked_for(
     ("line", "mistake"),
     [
         ('dockcross = "it:1"', "images.dockcross: unknown platform 'dockcross'"),
-        ("dockcross.manylinux_2_28_aarch64 = 1", "images.dockcross.manylinux_2_28_aarch64: must be a text, and is 1"),
+        ("dockcross.manylinux_2_28_aarch64 = 1", "images.dockcross.manylinux_2_28_aarch64: must be a text, not 1"),
         ('dockcross.manylinux_2_28 = "it:1"', "images.dockcross.manylinux_2_28: unknown platform 'manylinux_2_28'"),
         ('pypa.manylinux_2_28_aarch64 = "it:1"', "images.pypa: must be a text"),
     ],
