@@ -156,7 +156,7 @@ def test_wrong_keywords_are_told_all_at_once() -> None:
     with pytest.raises(UsageError) as caught:
         cw.audit(before_biuld="x", arch="aarch64")  # type: ignore[call-arg]
     assert caught.value.mistakes == ["before_biuld: no such option", "arch: no option of audit"]
-    with pytest.raises(UsageError, match=r"jobs: must be a number, 0 or more, and is 'many'"):
+    with pytest.raises(UsageError, match=r"jobs: must be a number, 0 or more, not 'many'"):
         cw.audit(jobs="many")  # type: ignore[arg-type]
 
 

@@ -177,7 +177,7 @@ def test_a_file_that_changed_meanwhile_stops_everything(
     server: UploadServer, release: tuple[Distribution, ...], tmp_path: Path
 ) -> None:
     tar_of({"PKG-INFO": PKG_INFO, "tiny.py": b"new"}, tmp_path / "wheelhouse")
-    with pytest.raises(CheckFailed, match=r"^tiny-1\.0\.tar\.gz was not sent: it has changed since it was checked"):
+    with pytest.raises(CheckFailed, match=r"^tiny-1\.0\.tar\.gz has changed since it was looked at first"):
         send(server, release)
     assert server.sent == []
 
@@ -267,7 +267,7 @@ def test_what_was_audited_is_what_is_sent(
         return audit_files(files, {}, 1)
 
     monkeypatch.setattr("crosswheel.commands.audit.audit_files", changed)
-    with pytest.raises(CheckFailed, match=f"^{WHEELS[0]} was not sent: it has changed since it was checked"):
+    with pytest.raises(CheckFailed, match=f"^{WHEELS[0]} has changed since it was looked at first"):
         run(tmp_path, server)
     assert server.sent == []
 
