@@ -1,4 +1,4 @@
-"""Write what is generated: docs/options.md, docs/rules.md, docs/crosswheel.schema.json and model/keyword_types.py."""
+"""Write what is generated: docs/{options,rules,api}.md, docs/crosswheel.schema.json and model/keyword_types.py."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import inspect
 import json
 from pathlib import Path
 
+import crosswheel
 from crosswheel.audit.rules import ALL_RULES
 from crosswheel.model.keywords import keyword_of
 from crosswheel.model.options import Option, json_schema, options, options_for
@@ -15,7 +16,7 @@ _HEAD = """# Options
 
 Every option has the same name in `[tool.crosswheel]` of pyproject.toml and as a flag (`nox -s wheels -- --policy X`,
 `invoke wheels --policy X`, `crosswheel wheels --policy X`). As a flag, a list is written with commas:
-`--python cp312,cp313`. From Python it is a keyword argument with underscores: `cw.wheels(test_command="...")`. A flag
+`--python cp312,cp313`. [From Python](api.md) it is a keyword argument with underscores: `cw.wheels(test_command="...")`. A flag
 overrides a keyword argument, and both override the file. `nox -s docs` writes this page and
 [crosswheel.schema.json](crosswheel.schema.json), the schema for editors.
 
@@ -35,6 +36,46 @@ rule and wheel.
 
 | code | level | what it means | why it matters | how to fix it |
 |---|---|---|---|---|
+"""
+_API_HEAD = """# From Python
+
+Every verb is a function with the same name:
+
+```python
+import crosswheel as cw
+
+plan = cw.plan(".", arch="aarch64", python=["cp312", "cp313"])
+print(plan)  # the table
+
+report = cw.wheels(plan)
+if report.ok:
+    found = cw.audit(report.wheels)
+    cw.upload(report.wheels, repository="testpypi")
+```
+
+- **Options** are keyword arguments, with underscores: `before_build=` for `before-build`. All of
+  [options.md](options.md) can be set, also those that have no flag. They override pyproject.toml. A single text can
+  stand for a list, a `pathlib.Path` for a path. `help(crosswheel.wheels)` lists the options of a verb with their texts;
+  a type checker knows them too.
+- **Paths** are relative to the current folder. `project=` names the folder with the pyproject.toml; default: the
+  current folder.
+- **The result** is a frozen dataclass. `.ok` and `.exit_code` say how it went ([exit codes](exit-codes.md)),
+  `.document()` is what `--json` writes, `str()` is the text that the command shows. `report.wheels` can be passed to
+  every function that takes files.
+- **Errors**: a `crosswheel.CrosswheelError` is raised if there is no result. `.message` says what happened, `.hint` is
+  the next command, `.exit_code` the code. A job that fails, or a wheel with an error, is part of the result: check
+  `.ok`.
+- **Progress**: `listener=` is called with events, the classes in `crosswheel.model.job`. Jobs are threads, and call it
+  from there. Nothing is printed.
+- **Environment**: the functions read `os.environ` at the time of the call, as the commands do: `DOCKER_HOST`,
+  `TWINE_PASSWORD`, `CROSSWHEEL_CACHE` and so on.
+- **Own steps and rules**: `wheels(steps=..., rules=...)`, `release(steps=...)`.
+- **Ctrl-C** ends `wheels` in order: running jobs are stopped, report.json is written, KeyboardInterrupt is raised.
+
+`nox -s docs` writes this page.
+
+| function | what it does | result |
+|---|---|---|
 """
 _TYPES_HEAD = '''\
 """The options of each verb as keyword arguments (PEP 692); `nox -s docs` writes this file from options.toml."""
@@ -75,6 +116,16 @@ def schema_text() -> str:
     return json.dumps(json_schema(), indent=2) + "\n"
 
 
+def api_page() -> str:
+    return _API_HEAD + "".join(map(_function, VERBS))
+
+
+def _function(verb: str) -> str:
+    first = VERBS[verb].positional
+    returned = str(getattr(crosswheel, verb).__annotations__["return"])
+    return f"| `{verb}({first}, ...)` | {VERBS[verb].text} | `{returned}` |\n".replace("(, ", "(")
+
+
 def keyword_types() -> str:
     by_verb = {verb: [row for row in options_for(verb) if row.name != VERBS[verb].positional] for verb in VERBS}
     # Where own rules can be given, `rules` means these.
@@ -106,5 +157,6 @@ if __name__ == "__main__":
     here = Path(__file__).parent
     (here / "options.md").write_text(options_page())
     (here / "rules.md").write_text(rules_page())
+    (here / "api.md").write_text(api_page())
     (here / "crosswheel.schema.json").write_text(schema_text())
     (here.parent / "lib" / "crosswheel" / "model" / "keyword_types.py").write_text(keyword_types())

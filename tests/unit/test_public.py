@@ -85,7 +85,7 @@ def test_every_option_can_be_set_from_code() -> None:
     assert {option.name for verb in VERBS for option in options_for(verb)} == set(options())
 
 
-def test_the_types_of_keywords_are_current() -> None:
+def test_what_is_generated_from_the_functions_is_current() -> None:
     import importlib.util
 
     root = Path(__file__).parents[2]
@@ -96,6 +96,7 @@ def test_the_types_of_keywords_are_current() -> None:
     spec.loader.exec_module(generate)
     written = (root / "lib" / "crosswheel" / "model" / "keyword_types.py").read_text("utf-8")
     assert written == generate.keyword_types(), "nox -s docs"
+    assert (root / "docs" / "api.md").read_text("utf-8") == generate.api_page(), "nox -s docs"
 
 
 # ---- values ---------------------------------------------------------------------------------------------------
