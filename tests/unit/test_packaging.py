@@ -26,18 +26,6 @@ HEAVY = {
 }  # fmt: skip
 
 
-def test_the_noxfiles_own_block_asks_for_what_the_package_asks_for_and_nox(tmp_path: Path) -> None:
-    text = (ROOT / "noxfile.py").read_text("utf-8")
-    block = re.search(r"^# /// script\n(.*?)^# ///$", text, re.DOTALL | re.MULTILINE)
-    assert block
-    (tmp_path / "block.toml").write_text(re.sub(r"^# ?", "", block[1], flags=re.MULTILINE))
-    project = read_toml(ROOT / "pyproject.toml")["project"]
-    assert read_toml(tmp_path / "block.toml")["dependencies"] == [
-        *project["optional-dependencies"]["nox"],
-        *project["dependencies"],
-    ]
-
-
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_no_module_prints(path: Path) -> None:
     tree = ast.parse(path.read_text("utf-8"))
