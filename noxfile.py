@@ -92,6 +92,14 @@ def docs(session: nox.Session) -> None:
     session.run("python", "docs/generate.py")
 
 
+@nox.session(default=False)
+def changelog(session: nox.Session) -> None:
+    """Join the fragments of changelog.d: shown, or written into CHANGELOG.md as the entry of `-- VERSION`."""
+    session.install("--group", "changelog")
+    version = ["--yes", "--version", *session.posargs] if session.posargs else ["--draft", "--version", "next"]
+    session.run("towncrier", "build", *version)
+
+
 @nox.session(name="refresh-images", default=False)
 def refresh_images(session: nox.Session) -> None:
     """Pin the images that the newest cibuildwheel pins."""
