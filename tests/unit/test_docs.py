@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import pkgutil
 import re
 import shlex
@@ -13,6 +14,7 @@ import pytest
 
 import crosswheel
 from crosswheel import errors
+from crosswheel.audit.rules import ALL_RULES
 from crosswheel.model.flags import parse_flags
 from crosswheel.model.verbs import VERBS
 from crosswheel.steps import MAKE
@@ -68,6 +70,13 @@ def test_commands_of_pages_have_verbs_and_flags_that_exist() -> None:
         verb = re.sub("^wheels-.*", "wheels", verb)
         assert verb in VERBS, line
         parse_flags([word for word in words if word != "--"], verb)
+
+
+def test_findings_in_pages_have_the_texts_of_the_rules() -> None:
+    texts = {rule.code: " ".join((inspect.getdoc(type(rule)) or "").split()) for rule in ALL_RULES}
+    found = re.findall(r"(?:error|warning) (W\d+): (.+)", _text_of_all_pages())
+    assert len(found) > 2
+    assert not [(code, text) for code, text in found if not text.startswith(texts[code])]
 
 
 def test_every_page_is_linked_from_the_readme_and_no_link_is_dead() -> None:
