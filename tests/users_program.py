@@ -40,6 +40,9 @@ def send(report: cw.Report, told: list[str]) -> cw.UploadReport | cw.CrosswheelE
         told.append(type(event).__name__)
 
     try:
-        return cw.upload(report.wheels, repository="http://127.0.0.1:9/", dry_run=True, listener=listen)
+        address = "http://127.0.0.1:9/"
+        # Named, so that the index is asked only after the audit.
+        index = {address: f"{address}simple/"}
+        return cw.upload(report.wheels, repository=address, index=index, dry_run=True, listener=listen)
     except cw.CrosswheelError as error:
         return error
