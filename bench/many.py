@@ -16,14 +16,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice, product
 from pathlib import Path
-from unittest.mock import patch
 
 from crosswheel.containers.images import Family
-from crosswheel.engines import ENGINES
-from crosswheel.engines.site import Site
+from crosswheel.engines.facts import Facts
+from crosswheel.engines.services import Services
 from crosswheel.engines.workspace import HostWorkspace, Workspace
 from crosswheel.errors import EngineUnavailable
 from crosswheel.formats.sdists import read_sdist
+from crosswheel.model.config import Config
 from crosswheel.model.config_reader import load_config
 from crosswheel.model.job import Interpreter, Job, Plan, Sdist, deaf
 from crosswheel.model.targets import Policy, Target, architectures, python_tags
@@ -44,10 +44,10 @@ class NoOp:
     family: Family | None = None
     toolchain: Mapping[str, str] = {}
 
-    def offer(self, target: Target, site: Site) -> Interpreter | str:
+    def offer(self, target: Target, config: Config, facts: Facts) -> Interpreter | str:
         raise NotImplementedError
 
-    def prepare(self, target: Target, site: Site, *, cxx: bool) -> None:
+    def prepare(self, target: Target, config: Config, services: Services, *, cxx: bool) -> None:
         """There is nothing to prepare."""
 
     @contextmanager
@@ -55,7 +55,8 @@ class NoOp:
         self,
         job: Job,
         sdist: Sdist,  # noqa: ARG002
-        site: Site,
+        config: Config,  # noqa: ARG002
+        services: Services,
         folder: Path,
         log: Path,
         *,
@@ -63,7 +64,7 @@ class NoOp:
     ) -> Iterator[Workspace]:
         folder.mkdir(parents=True, exist_ok=True)
         assert job.interpreter
-        yield HostWorkspace(site.host, folder, job.interpreter.path, log, None)
+        yield HostWorkspace(services.facts.host, folder, job.interpreter.path, log, None)
 
 
 @step(needs=["workspace"])
@@ -93,11 +94,10 @@ def measured(count: int, folder: Path) -> dict[str, float]:
     host = replace(local_host(offline=True, listener=deaf), cache=folder / "cache")
     steps = Steps((build, audit, *(step for step in MAKE if name_of(step) in {"keep", "test", "again", "save"})))
     composition = Composition(Steps((find, *steps)), engines={"no-op": NoOp()})
-    site = Site(config, host, EngineUnavailable("unused"))
-    run = Run(Plan("noop", jobs), sdist, site, journal_of("noop", host, deaf), composition)
+    services = Services(Facts(host, EngineUnavailable("unused")))
+    run = Run(Plan("noop", jobs), sdist, config, services, journal_of("noop", host, deaf), composition)
     began = time.perf_counter()
-    with patch.dict(ENGINES, composition.engines):
-        outcomes = run.execute()
+    outcomes = run.execute()
     seconds = time.perf_counter() - began
     assert all(outcome.ok for outcome in outcomes), next(each for each in outcomes if not each.ok)
     assert len(outcomes) == count

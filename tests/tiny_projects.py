@@ -15,7 +15,8 @@ from typing import Any
 
 from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.images import Family
-from crosswheel.engines.site import Site
+from crosswheel.engines.facts import Facts
+from crosswheel.engines.services import Services
 from crosswheel.engines.workspace import HostWorkspace, plain_workspace
 from crosswheel.errors import CrosswheelError, EngineUnavailable
 from crosswheel.formats.sdists import read_sdist
@@ -77,9 +78,9 @@ def tiny_host(folder: Path) -> LocalHost:
     )
 
 
-def tiny_site(config: Config, host: LocalHost, docker: DockerHost | None = None) -> Site:
+def tiny_facts(host: LocalHost, docker: DockerHost | None = None) -> Facts:
     """Where a Docker Engine is not, unless one is given."""
-    return Site(config, host, docker or EngineUnavailable("no Docker Engine answers there"))
+    return Facts(host, docker or EngineUnavailable("no Docker Engine answers there"))
 
 
 @dataclass(frozen=True)
@@ -110,20 +111,20 @@ class TinyEngine:
     following: list[str] = field(default_factory=list)
     toolchain: dict[str, str] = field(default_factory=dict)
 
-    def offer(self, target: Target, site: Site) -> Interpreter | str:
-        return site.host.interpreters.get(target.python, "no interpreter")
+    def offer(self, target: Target, config: Config, facts: Facts) -> Interpreter | str:
+        return facts.host.interpreters.get(target.python, "no interpreter")
 
-    def prepare(self, target: Target, site: Site, *, cxx: bool) -> None:
+    def prepare(self, target: Target, config: Config, services: Services, *, cxx: bool) -> None:
         self.prepared.append(f"{target.platform} {'c++' if cxx else 'c'}")
 
     @contextmanager
     def open(
-        self, job: Job, sdist: Sdist, site: Site, folder: Path, log: Path, *, bare: bool = False
+        self, job: Job, sdist: Sdist, config: Config, services: Services, folder: Path, log: Path, *, bare: bool = False
     ) -> Iterator[HostWorkspace]:
         assert job.interpreter
         (self.opened_bare if bare else self.opened).append(str(job.target.python))
         self.following.append(str(job.following.target.python) if job.following else "")
-        workspace = plain_workspace(site.host, job.interpreter, folder, log, site.config.build.timeout)
+        workspace = plain_workspace(services.facts.host, job.interpreter, folder, log, config.build.timeout)
         library = folder / "library"
         versions = {"libc.so.6": ["GLIBC_2.17"]}
         library.write_bytes(tiny_elf(exports=["PyInit_fast"], needed=["libc.so.6"], versions_needed=versions))
@@ -165,10 +166,9 @@ class Yard:
         for target in TARGETS[:pythons]:
             first, *others = (Job(target, engine, host.interpreters[target.python]) for engine in engines)
             jobs.append(replace(first, fallbacks=tuple(others)))
-        site = replace(tiny_site(config, host, docker), listener=react or deaf)
-        return Run(
-            Plan("tiny", tuple(jobs)), sdist, site, journal_of(sdist.name, host, site.listener), Composition(steps)
-        )
+        services = Services(tiny_facts(host, docker), react or deaf)
+        journal = journal_of(sdist.name, host, services.listener)
+        return Run(Plan("tiny", tuple(jobs)), sdist, config, services, journal, Composition(steps))
 
     def files(self, folder: str = "wheelhouse") -> list[str]:
         """Every file there, hidden ones too, but for logs."""

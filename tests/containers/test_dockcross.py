@@ -18,14 +18,18 @@ from containers.stand_ins.manylinux import POLICY
 from crosswheel.commands import run_verb
 from crosswheel.containers.images import image_arch
 from crosswheel.engines.dockcross import Dockcross
-from crosswheel.engines.site import Site, look_around
+from crosswheel.engines.facts import look_around, reference_of
+from crosswheel.engines.services import Services
 from crosswheel.engines.workspace import Workspace
 from crosswheel.formats.elf import Elf
 from crosswheel.formats.wheels import read_wheel
+from crosswheel.model.config import Config
 from crosswheel.model.config_reader import load_config
 from crosswheel.model.job import Interpreter, Job, Sdist, deaf
 from crosswheel.model.targets import parse_target
 from tiny_projects import PROJECTS, tar_of
+
+Look = Callable[..., tuple[Config, Services]]
 
 pytestmark = pytest.mark.containers
 
@@ -149,22 +153,23 @@ def test_meson_knows_both_machines(build: Build, tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def site(docker_engine: Engine, project: Callable[..., Path]) -> Callable[..., Site]:
-    def look(**flags: object) -> Site:
-        return look_around(load_config(project(), {"docker-host": docker_engine.address, **flags}), deaf)
+def look(docker_engine: Engine, project: Callable[..., Path]) -> Look:
+    def look(**flags: object) -> tuple[Config, Services]:
+        config = load_config(project(), {"docker-host": docker_engine.address, **flags})
+        return config, Services(look_around(config, deaf))
 
     return look
 
 
 @pytest.fixture(scope="module")
-def workspace(site: Callable[..., Site], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
-    folder, here = tmp_path_factory.mktemp("workspace"), site(engine="dockcross")
-    Dockcross().prepare(TARGET, here, cxx=False)
-    interpreter = Dockcross().offer(TARGET, here)
+def workspace(look: Look, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    folder, (config, services) = tmp_path_factory.mktemp("workspace"), look(engine="dockcross")
+    Dockcross().prepare(TARGET, config, services, cxx=False)
+    interpreter = Dockcross().offer(TARGET, config, services.facts)
     assert isinstance(interpreter, Interpreter), interpreter
-    with Dockcross().open(Job(TARGET, "dockcross", interpreter), SDIST, here, folder / "job", folder / "log") as opened:
+    job = Job(TARGET, "dockcross", interpreter)
+    with services, Dockcross().open(job, SDIST, config, services, folder / "job", folder / "log") as opened:
         yield opened
-    here.settle()
 
 
 def printed(workspace: Workspace, command: str) -> list[str]:
@@ -238,24 +243,22 @@ ext-modules = [{ name = "by_meson", sources = ["by_meson.c"] }]
         ("cp313-manylinux_2_39_riscv64", "no image of dockcross is pinned for manylinux_2_39 on riscv64"),
     ],
 )
-def test_why_it_cannot_serve_a_target(site: Callable[..., Site], target: str, reason: str) -> None:
-    here = site(engine="dockcross")
-    here.pull(here.reference(TARGET, "dockcross"), image_arch(TARGET, "dockcross"))
-    offered = Dockcross().offer(parse_target(target), here)
+def test_why_it_cannot_serve_a_target(look: Look, target: str, reason: str) -> None:
+    config, services = look(engine="dockcross")
+    services.pull(reference_of(TARGET, config, "dockcross"), image_arch(TARGET, "dockcross"))
+    offered = Dockcross().offer(parse_target(target), config, services.facts)
     assert isinstance(offered, str)
     assert reason in offered
 
 
-def test_an_image_without_a_cross_compiler_is_refused(site: Callable[..., Site], manylinux_x86_64: str) -> None:
-    here = site(engine="dockcross", image=manylinux_x86_64)
-    here.pull(manylinux_x86_64, image_arch(TARGET, "dockcross"))
-    offered = Dockcross().offer(TARGET, here)
+def test_an_image_without_a_cross_compiler_is_refused(look: Look, manylinux_x86_64: str) -> None:
+    config, services = look(engine="dockcross", image=manylinux_x86_64)
+    services.pull(manylinux_x86_64, image_arch(TARGET, "dockcross"))
+    offered = Dockcross().offer(TARGET, config, services.facts)
     assert isinstance(offered, str)
     assert f"{manylinux_x86_64} is none of dockcross's: it does not set CC, CXX, CROSS_TRIPLE" in offered
 
 
-def test_its_image_is_not_what_wheels_are_tested_in(
-    site: Callable[..., Site], dockcross: str, manylinux_aarch64: str
-) -> None:
-    here = site(engine="dockcross", image=dockcross)
-    assert (here.reference(TARGET, "dockcross"), here.reference(TARGET)) == (dockcross, manylinux_aarch64)
+def test_its_image_is_not_what_wheels_are_tested_in(look: Look, dockcross: str, manylinux_aarch64: str) -> None:
+    config, _ = look(engine="dockcross", image=dockcross)
+    assert (reference_of(TARGET, config, "dockcross"), reference_of(TARGET, config)) == (dockcross, manylinux_aarch64)

@@ -29,11 +29,11 @@ from containers.engine import Engine
 from containers.program import find_program
 from containers.stand_ins.manylinux import POLICY
 from crosswheel.commands import run_verb
-from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.ownership import KIND, LABEL
 from crosswheel.engines import in_containers
+from crosswheel.engines.facts import look_around
 from crosswheel.engines.network import network_of
-from crosswheel.engines.site import look_around
+from crosswheel.engines.services import Services
 from crosswheel.errors import CrosswheelError
 from crosswheel.formats.elf import Elf
 from crosswheel.formats.wheels import read_wheel
@@ -395,12 +395,11 @@ def test_a_python_that_the_image_has_not_is_refused_with_those_that_it_has(
     docker_engine: Engine, manylinux_x86_64: str, tmp_path: Path
 ) -> None:
     options = {"docker-host": docker_engine.address, "image": manylinux_x86_64}
-    site = look_around(load_config(tmp_path, options), deaf)
-    assert isinstance(site.docker, DockerHost)
-    with closing(site.docker.client):
+    config = load_config(tmp_path, options)
+    with look_around(config, deaf) as facts:
         target = parse_target(f"cp314-{POLICY}_x86_64")
-        site.pull(manylinux_x86_64, target.arch)
-        refusal = in_containers.offer(target, site, natively=True)
+        Services(facts).pull(manylinux_x86_64, target.arch)
+        refusal = in_containers.offer(target, config, facts, natively=True)
         assert isinstance(refusal, str)
         known, _, there = refusal.partition("; it has ")
         assert known == f"{manylinux_x86_64} has no cp314"
@@ -511,13 +510,11 @@ def test_credentials_of_the_index_are_for_uv_alone(
 ) -> None:
     monkeypatch.setenv("PIP_INDEX_URL", "https://someone:secret@index.invalid/simple/")
     monkeypatch.setenv("UV_PUBLISH_TOKEN", "canary")
-    site = look_around(load_config(tmp_path, {"docker-host": docker_engine.address}), deaf)
-    network = network_of(site)
+    with look_around(load_config(tmp_path, {"docker-host": docker_engine.address}), deaf) as facts:
+        network = network_of(facts.host)
     assert "https://someone:secret@index.invalid/simple/" in network.installer_environ.values()
     assert not [value for value in network.environ.values() if "secret" in value]
     assert "canary" not in {*network.environ.values(), *network.installer_environ.values()}
-    assert isinstance(site.docker, DockerHost)
-    site.docker.client.close()
 
 
 # ---- one job after another --------------------------------------------------------------------------------------

@@ -12,8 +12,9 @@ import pytest
 from containers.engine import Engine
 from containers.sshd import SshUnavailable, running_sshd
 from crosswheel.containers.docker_host import DockerHost, connect
+from crosswheel.engines.facts import Facts
 from crosswheel.engines.in_containers import container_of
-from crosswheel.engines.site import Site
+from crosswheel.engines.services import Services
 from crosswheel.errors import EngineUnavailable
 from crosswheel.model.config_reader import load_config
 from crosswheel.model.job import deaf
@@ -58,15 +59,14 @@ def test_it_is_the_engine_and_not_this_machines(far: DockerHost, there: str) -> 
 def test_commands_run_and_files_go_in_and_out(
     far: DockerHost, here: LocalHost, manylinux_x86_64: str, tmp_path: Path
 ) -> None:
-    site = Site(load_config(tmp_path, {}), here, far)
-    image = site.pull(manylinux_x86_64, parse_architecture("x86_64"))
+    services, config = Services(Facts(here, far)), load_config(tmp_path, {})
+    image = services.pull(manylinux_x86_64, parse_architecture("x86_64"))
     (tmp_path / "given").write_text("given")
-    with container_of(image, site, "tiny", compilers=False, timeout=60) as container:
+    with services, container_of(image, config, services, "tiny", compilers=False, timeout=60) as container:
         container.put(tmp_path / "given")
         command = ["sh", "-c", f"cat {tmp_path}/given; mkdir /made; seq 200000 >/made/numbers"]
         assert container.run(command) == "given"
         container.get("/made", tmp_path / "got")
-    site.settle()
     assert (tmp_path / "got" / "numbers").read_text().splitlines()[-1] == "200000"
 
 

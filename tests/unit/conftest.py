@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from crosswheel.engines import ENGINES
-from crosswheel.engines.repair_worker import Grafter
+from crosswheel.engines.repair_worker import RepairWorker
 from crosswheel.model.job import (
     Failure,
     Finding,
@@ -93,24 +93,24 @@ def sample_report(sample_plan: Plan) -> Report:
 
 
 @pytest.fixture(scope="session")
-def repair_worker() -> Iterator[Grafter]:
+def repair_worker() -> Iterator[RepairWorker]:
     """One process for the repairs of all tests: to import auditwheel takes longer than most of them."""
-    worker = Grafter()
+    worker = RepairWorker()
     worker.start({"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"})
     yield worker
     worker.end()
 
 
 @pytest.fixture
-def yard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repair_worker: Grafter) -> Yard:
-    def join(grafter: Grafter, _environ: Mapping[str, str]) -> None:
-        grafter._server = repair_worker._server
+def yard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repair_worker: RepairWorker) -> Yard:
+    def join(worker: RepairWorker, _environ: Mapping[str, str]) -> None:
+        worker._server = repair_worker._server
 
-    def leave(grafter: Grafter) -> None:
-        grafter._server = None
+    def leave(worker: RepairWorker) -> None:
+        worker._server = None
 
-    monkeypatch.setattr(Grafter, "start", join)
-    monkeypatch.setattr(Grafter, "end", leave)
+    monkeypatch.setattr(RepairWorker, "start", join)
+    monkeypatch.setattr(RepairWorker, "end", leave)
     (tmp_path / "notes").mkdir()
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))

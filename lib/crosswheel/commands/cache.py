@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from crosswheel.commands.call import Call, from_code, public
 from crosswheel.commands.result import Result
 from crosswheel.containers.docker_host import DockerHost, connect
-from crosswheel.engines.site import Site
+from crosswheel.engines.facts import Facts
 from crosswheel.errors import EngineUnavailable
 from crosswheel.model.config import Config
 from crosswheel.model.job import Listener, Note
@@ -76,12 +76,12 @@ def run(call: Call) -> CacheReport:
     return CacheReport(places, config.upkeep.cache_size * GIB, config.output.dry_run)
 
 
-def keep_within_limit(site: Site, listener: Listener) -> None:
+def keep_within_limit(config: Config, facts: Facts, listener: Listener) -> None:
     """What a run does at its end, where nobody has for a while: the limit holds without anybody typing anything.
 
     What it has used itself stays, and what this machine never used on a Docker host that it may share with others.
     """
-    folder, limit, docker = site.host.cache, site.config.upkeep.cache_size * GIB, site.docker
+    folder, limit, docker = facts.host.cache, config.upkeep.cache_size * GIB, facts.docker
     gone: list[Holding] = []
     # Its wheels are made: whatever goes wrong here is nothing to fail for.
     with suppress(EngineUnavailable, OSError):

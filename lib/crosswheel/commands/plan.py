@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from crosswheel.commands.call import Call, from_code, public
 from crosswheel.commands.result import Result
 from crosswheel.engines import ENGINES, LADDER, offers
-from crosswheel.engines.site import Site, look_around
+from crosswheel.engines.facts import Facts, look_around, reference_of
 from crosswheel.errors import NothingToDo
 from crosswheel.model import job as model
 from crosswheel.model.config import Config
@@ -71,9 +71,10 @@ def plan(
 
 
 def run(call: Call) -> Plan:
-    site = look_around(call.config, call.listener)
-    requires_python = sources.requires_python_of(call.config.build.source, site.host)
-    return planned(expected(plan_for(site, requires_python), site), call)
+    config = call.config
+    with look_around(config, call.listener) as facts:
+        requires_python = sources.requires_python_of(config.build.source, facts.host)
+        return planned(expected(plan_for(config, facts, requires_python), config, facts), call)
 
 
 def planned(made: model.Plan, call: Call) -> Plan:
@@ -88,29 +89,30 @@ def planned(made: model.Plan, call: Call) -> Plan:
     )
 
 
-def plan_for(site: Site, requires_python: str) -> model.Plan:
+def plan_for(config: Config, facts: Facts, requires_python: str) -> model.Plan:
     """One job per target; engines are asked in the order of the ladder."""
-    given = (site.config, requires_python, site.host.interpreters)
-    made = make_plan(*given, LADDER, offers(site), site.pythons_elsewhere)
-    return replace(made, jobs=on_site(made.jobs, site))
+    given = (config, requires_python, facts.host.interpreters)
+    made = make_plan(*given, LADDER, offers(config, facts), facts.pythons_elsewhere(config))
+    return replace(made, jobs=_completed(made.jobs, config, facts))
 
 
-def expected(made: model.Plan, site: Site) -> model.Plan:
+def expected(made: model.Plan, config: Config, facts: Facts) -> model.Plan:
     """The plan with what it may take, where the journal knows the project."""
     name = sources.name_of(made.source)
-    return expected_plan(made, history_of(journal_of(name, site.host, deaf)), site) if name else made
+    history = history_of(journal_of(name, facts.host, deaf)) if name else []
+    return expected_plan(made, history, config, facts) if name else made
 
 
-def on_site(jobs: Sequence[Job], site: Site) -> tuple[Job, ...]:
+def _completed(jobs: Sequence[Job], config: Config, facts: Facts) -> tuple[Job, ...]:
     """The same jobs, each with its image and why its wheel would stay untested."""
-    return tuple(_on_site(job, site) for job in jobs)
+    return tuple(_complete(job, config, facts) for job in jobs)
 
 
-def _on_site(job: Job, site: Site) -> Job:
+def _complete(job: Job, config: Config, facts: Facts) -> Job:
     family = ENGINES[job.engine].family
     return replace(
         job,
-        image=site.reference(job.target, family) if family else "",
-        untested=untested(job.target, site),
-        fallbacks=on_site(job.fallbacks, site),
+        image=reference_of(job.target, config, family) if family else "",
+        untested=untested(job.target, config, facts),
+        fallbacks=_completed(job.fallbacks, config, facts),
     )

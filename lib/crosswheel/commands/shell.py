@@ -15,7 +15,8 @@ from crosswheel.commands.result import Result
 from crosswheel.containers.images import image_arch
 from crosswheel.engines import ENGINES, LADDER, offers
 from crosswheel.engines.backend import Settings, install_requirements, quieten_backends
-from crosswheel.engines.site import Site, look_around
+from crosswheel.engines.facts import Facts, look_around, reference_of
+from crosswheel.engines.services import Services
 from crosswheel.engines.workspace import Workspace
 from crosswheel.errors import CrosswheelError, NothingToDo, UsageError
 from crosswheel.model.config import Config
@@ -132,22 +133,23 @@ exec sh
 
 def _prepare(config: Config, target: Target, folder: Path, stack: ExitStack, listener: Listener) -> _Place:
     """As the pipeline does it, up to the hook that would make the wheel."""
-    site = look_around(_for_one(config, target), listener)
-    stack.enter_context(at_work(site.host.cache))
+    config = _for_one(config, target)
+    facts = stack.enter_context(look_around(config, listener))
+    stack.enter_context(at_work(facts.host.cache))
     clear_abandoned()
     sdist = sources.fetch(
-        config.build.source, site.host, folder, listener, timeout=config.build.timeout, output=config.output.folder
+        config.build.source, facts.host, folder, listener, timeout=config.build.timeout, output=config.output.folder
     )
-    site, job = _plan(site.dated(sdist.epoch), target, listener)
-    stack.callback(site.settle)
+    services, job = _plan(config, Services(facts.dated(sdist.epoch), listener), target)
+    stack.enter_context(services)
     engine, log = ENGINES[job.engine], folder / "log"
-    engine.prepare(target, site, cxx=sdist.cxx)
-    with _with_its_log(log, site.config, target), chore(f"preparing {target} ({job.engine})", listener):
+    engine.prepare(target, config, services, cxx=sdist.cxx)
+    with _with_its_log(log, config, target), chore(f"preparing {target} ({job.engine})", listener):
         place = stack.enter_context(scratch_folder(f"{sdist.name}-{target}"))
-        workspace = stack.enter_context(engine.open(job, sdist, site, place, log))
+        workspace = stack.enter_context(engine.open(job, sdist, config, services, place, log))
         source_folder = put_source(workspace, sdist)
-        settings = _install(workspace, source_folder, site.config, listener)
-    image = site.reference(target, engine.family) if engine.family else ""
+        settings = _install(workspace, source_folder, config, listener)
+    image = reference_of(target, config, engine.family) if engine.family else ""
     return _Place(job, workspace, source_folder, settings, image)
 
 
@@ -164,27 +166,28 @@ def _for_one(config: Config, target: Target) -> Config:
     return replace(config, build=build, test=replace(config.test, mode="never"))
 
 
-def _plan(site: Site, target: Target, listener: Listener) -> tuple[Site, Job]:
-    """The job that `wheels` would do for it, and the site with what had to be fetched to do it."""
-    planned = plan_job(target, site.config.build.engine, LADDER, offers(site))
-    if isinstance(planned, LeftOut) and _may_fetch(site, target):
-        with chore(f"downloading CPython for {target.python} with uv", listener):
-            fetched = fetch_interpreter(target.python, site.host.processes, site.host.installer_environ)
-        site = site.with_interpreters({target.python: fetched})
-        planned = plan_job(target, site.config.build.engine, LADDER, offers(site))
+def _plan(config: Config, services: Services, target: Target) -> tuple[Services, Job]:
+    """The job that `wheels` would do for it, and services that know what had to be fetched to do it."""
+    facts, engine = services.facts, config.build.engine
+    planned = plan_job(target, engine, LADDER, offers(config, facts))
+    if isinstance(planned, LeftOut) and _may_fetch(config, facts, target):
+        with chore(f"downloading CPython for {target.python} with uv", services.listener):
+            fetched = fetch_interpreter(target.python, facts.host.processes, facts.host.installer_environ)
+        facts = facts.with_interpreters({target.python: fetched})
+        services = replace(services, facts=facts)
+        planned = plan_job(target, engine, LADDER, offers(config, facts))
     if isinstance(planned, Job) and (family := ENGINES[planned.engine].family):
         # What cannot be had, the plan says of the engine that needs it; and then it knows which Pythons there are.
         with suppress(CrosswheelError):
-            site.pull(site.reference(target, family), image_arch(target, family))
-        planned = plan_job(target, site.config.build.engine, LADDER, offers(site))
+            services.pull(reference_of(target, config, family), image_arch(target, family))
+        planned = plan_job(target, engine, LADDER, offers(config, facts))
     if isinstance(planned, LeftOut):
         raise NothingToDo(f"{target}: {planned.reason}", hint=planned.hint or "crosswheel doctor")
-    return site, planned
+    return services, planned
 
 
-def _may_fetch(site: Site, target: Target) -> bool:
-    config = site.config
-    wanted = config.build.engine in {"auto", "cross"} and target.python not in site.host.interpreters
+def _may_fetch(config: Config, facts: Facts, target: Target) -> bool:
+    wanted = config.build.engine in {"auto", "cross"} and target.python not in facts.host.interpreters
     return wanted and config.build.download_python == "auto" and not config.build.offline
 
 

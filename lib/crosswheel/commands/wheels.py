@@ -30,7 +30,8 @@ from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.images import image_arch
 from crosswheel.engines import ENGINES
 from crosswheel.engines.backend import quieten_backends
-from crosswheel.engines.site import Site, look_around
+from crosswheel.engines.facts import Facts, look_around, reference_of
+from crosswheel.engines.services import Services
 from crosswheel.errors import (
     INTERRUPTED,
     CrosswheelError,
@@ -41,6 +42,7 @@ from crosswheel.errors import (
     explaining,
 )
 from crosswheel.model import job as model
+from crosswheel.model.config import Config
 from crosswheel.model.config_reader import changed
 from crosswheel.model.job import Interpreter, Job, Listener, Note, Outcome, Planned, Sdist, chore, deaf
 from crosswheel.model.keywords import parse_keywords
@@ -161,40 +163,42 @@ def run(call: Call, plan: Plan | None = None) -> Report:
     quieten_backends()
     with temporary_folder() as folder, ExitStack() as stack:
         started, clock = time.time(), time.monotonic()
-        site = look_around(config, listener)
-        stack.enter_context(at_work(site.host.cache))
+        facts = stack.enter_context(look_around(config, listener))
+        stack.enter_context(at_work(facts.host.cache))
         clear_abandoned()
         sdist = sources.fetch(
             config.build.source,
-            site.host,
+            facts.host,
             Path(folder),
             listener,
             timeout=config.build.timeout,
             output=config.output.folder,
         )
-        site = site.dated(sdist.epoch)
+        facts = facts.dated(sdist.epoch)
         if plan is None:
-            site = site.with_interpreters(_interpreters(site, listener))
-        plan = planned(_with_images(plan, sdist, site, listener), call)
+            facts = facts.with_interpreters(_interpreters(config, facts, listener))
+        services = Services(facts, listener)
+        plan = planned(_with_images(plan, sdist, config, services), call)
         if not plan.jobs:
             raise NothingToDo(str(plan).strip(), hint="crosswheel plan, with other --python, --arch or --policy")
         config.output.folder.mkdir(parents=True, exist_ok=True)
         if sdist.path.resolve().is_relative_to(Path(folder).resolve()):
             keep(sdist.path, config.output.folder)  # made here and now: a release is to have the one wheels came from
-        outcomes, interrupted = _carry_out(plan, sdist, site, call)
+        outcomes, interrupted = _carry_out(plan, sdist, services, call)
         report = Report(plan, outcomes, sdist, started, time.monotonic() - clock, interrupted)
         if not interrupted:
-            keep_within_limit(site, listener)
+            keep_within_limit(config, facts, listener)
     # First: the terminal of a run that was ended by SIGHUP is no more.
     write_json(config.output.folder / "report.json", report.document())
     return report
 
 
-def _carry_out(plan: Plan, sdist: Sdist, site: Site, call: Call) -> tuple[tuple[Outcome, ...], bool]:
+def _carry_out(plan: Plan, sdist: Sdist, services: Services, call: Call) -> tuple[tuple[Outcome, ...], bool]:
     """How every job ended, and whether Ctrl-C ended them."""
     call.listener(Planned(plan))
     composition = Composition(call.steps or MAKE, call.rules)
-    jobs = Run(plan, sdist, site, journal_of(sdist.name, site.host, call.listener), composition)
+    journal = journal_of(sdist.name, services.facts.host, call.listener)
+    jobs = Run(plan, sdist, call.config, services, journal, composition)
     try:
         jobs.execute()
     except KeyboardInterrupt:
@@ -211,44 +215,45 @@ def _check_output(folder: Path) -> None:
         raise UsageError(f"--output: this user may not write into {there}", hint="--output FOLDER")
 
 
-def _with_images(given: Plan | None, sdist: Sdist, site: Site, listener: Listener) -> model.Plan:
+def _with_images(given: Plan | None, sdist: Sdist, config: Config, services: Services) -> model.Plan:
     """The plan, with images pulled: what those have that were not here, only a second plan can know."""
-    if isinstance(site.docker, DockerHost) and (count := remove_stale(site.docker)):
-        listener(Note(f"removed {count_text(count, 'container')} that an earlier run had left"))
-    made: model.Plan = given or plan_for(site, sdist.requires_python)
-    if not _pull(made.jobs, site):
-        return given or expected(made, site)
-    anew = expected(plan_for(site, sdist.requires_python), site)
+    facts = services.facts
+    if isinstance(facts.docker, DockerHost) and (count := remove_stale(facts.docker)):
+        services.listener(Note(f"removed {count_text(count, 'container')} that an earlier run had left"))
+    made: model.Plan = given or plan_for(config, facts, sdist.requires_python)
+    if not _pull(made.jobs, config, services):
+        return given or expected(made, config, facts)
+    anew = expected(plan_for(config, facts, sdist.requires_python), config, facts)
     if given is None:
         return anew
     targets = {job.target for job in given.jobs}
     return replace(anew, jobs=tuple(job for job in anew.jobs if job.target in targets), left_out=given.left_out)
 
 
-def _pull(jobs: Sequence[Job], site: Site) -> bool:
+def _pull(jobs: Sequence[Job], config: Config, services: Services) -> bool:
     """Fetch what containers will be made of; whether anything was not there."""
     fetched = False
     for job in jobs:
         if family := ENGINES[job.engine].family:
             # What cannot be had, the plan says of the engine that needs it.
             with suppress(CrosswheelError):
-                if site.image(job.target, family) is None:
+                if services.facts.image_for(job.target, config, family) is None:
                     fetched = True
-                    site.pull(site.reference(job.target, family), image_arch(job.target, family))
+                    services.pull(reference_of(job.target, config, family), image_arch(job.target, family))
     return fetched
 
 
-def _interpreters(site: Site, listener: Listener) -> dict[PythonTag, Interpreter]:
+def _interpreters(config: Config, facts: Facts, listener: Listener) -> dict[PythonTag, Interpreter]:
     """What was asked for by name and no image has either, downloaded as nox would (--download-python).
 
     What cannot be had is said, and left out of the plan.
     """
-    config, host = site.config, site.host
+    host = facts.host
     if config.build.download_python == "never" or config.build.offline:
         return {}
     fetched: dict[PythonTag, Interpreter] = {}
     for tag in config.build.python:
-        if tag not in host.interpreters and tag not in site.pythons_elsewhere:
+        if tag not in host.interpreters and tag not in facts.pythons_elsewhere(config):
             try:
                 with chore(f"downloading CPython for {tag} with uv", listener):
                     fetched[tag] = fetch_interpreter(tag, host.processes, host.installer_environ)

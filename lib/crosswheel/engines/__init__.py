@@ -11,9 +11,11 @@ from crosswheel.containers.images import Family
 from crosswheel.engines.accelerated import Accelerated
 from crosswheel.engines.cross import Cross
 from crosswheel.engines.dockcross import Dockcross
+from crosswheel.engines.facts import Facts
 from crosswheel.engines.pypa import Pypa
-from crosswheel.engines.site import Site
+from crosswheel.engines.services import Services
 from crosswheel.engines.workspace import Workspace
+from crosswheel.model.config import Config
 from crosswheel.model.job import Interpreter, Job, Sdist
 from crosswheel.model.targets import Target
 
@@ -29,16 +31,16 @@ class Engine(Protocol):
     @property
     def toolchain(self) -> Mapping[str, str]: ...
 
-    def offer(self, target: Target, site: Site) -> Interpreter | str:
+    def offer(self, target: Target, config: Config, facts: Facts) -> Interpreter | str:
         """The interpreter that would run the build backend, or why this engine cannot serve the target."""
         ...
 
-    def prepare(self, target: Target, site: Site, *, cxx: bool) -> None:
+    def prepare(self, target: Target, config: Config, services: Services, *, cxx: bool) -> None:
         """What is done once per machine and target, before the first job."""
         ...
 
     def open(
-        self, job: Job, sdist: Sdist, site: Site, folder: Path, log: Path, *, bare: bool = False
+        self, job: Job, sdist: Sdist, config: Config, services: Services, folder: Path, log: Path, *, bare: bool = False
     ) -> AbstractContextManager[Workspace]:
         """A workspace for one job, below `folder`; closing it leaves nothing behind.
 
@@ -60,6 +62,8 @@ ENGINES: Mapping[str, Engine] = {
 LADDER = tuple(ENGINES)
 
 
-def offers(site: Site) -> Callable[[str, Target], Interpreter | str]:
-    """What each engine has to say of a target on this site, by the engine's name."""
-    return lambda engine, target: ENGINES[engine].offer(target, site)
+def offers(
+    config: Config, facts: Facts, engines: Mapping[str, Engine] = ENGINES
+) -> Callable[[str, Target], Interpreter | str]:
+    """Engine name, target -> the interpreter that would run the build backend, or why the engine cannot serve it."""
+    return lambda engine, target: engines[engine].offer(target, config, facts)

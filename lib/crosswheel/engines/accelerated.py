@@ -17,9 +17,11 @@ from crosswheel.containers.container import Container
 from crosswheel.containers.images import Family
 from crosswheel.engines import in_containers
 from crosswheel.engines.container_workspace import ContainerWorkspace
-from crosswheel.engines.site import Site
+from crosswheel.engines.facts import Facts
+from crosswheel.engines.services import Services
 from crosswheel.engines.workspace import Workspace
 from crosswheel.errors import MissingTool
+from crosswheel.model.config import Config
 from crosswheel.model.job import Interpreter, Job, Sdist
 from crosswheel.model.targets import Target
 from crosswheel.system.memo import answers_in
@@ -37,35 +39,38 @@ class Accelerated:
     def toolchain(self) -> dict[str, str]:
         return {"zig": version_of("zig"), "driver": source_version("clang")}
 
-    def offer(self, target: Target, site: Site) -> Interpreter | str:
-        return in_containers.offer(target, site, natively=False)
+    def offer(self, target: Target, config: Config, facts: Facts) -> Interpreter | str:
+        return in_containers.offer(target, config, facts, natively=False)
 
-    def prepare(self, target: Target, site: Site, *, cxx: bool) -> None:  # noqa: ARG002
-        in_containers.prepare(target, site, compilers=True)
+    def prepare(self, target: Target, config: Config, services: Services, *, cxx: bool) -> None:  # noqa: ARG002
+        in_containers.prepare(target, config, services, compilers=True)
 
     def open(
         self,
         job: Job,
         sdist: Sdist,
-        site: Site,
+        config: Config,
+        services: Services,
         folder: Path,
         log: Path,
         *,
         bare: bool = False,  # noqa: ARG002
     ) -> AbstractContextManager[Workspace]:
         def equip(workspace: ContainerWorkspace) -> ContainerWorkspace:
-            configuration = _configuration(workspace.container, site)
+            configuration = _configuration(workspace.container, config, services.facts)
             workspace.container.write({CLANG_CONFIGURATION: configuration.encode()})
             identity = known_as(f"{self.toolchain} {configuration}")
             return replace(workspace, environ={**workspace.environ, **identity})
 
         path = (str(CLANG_BIN),)
-        return in_containers.open_workspace(job, sdist, site, folder, log, compilers=True, path=path, equip=equip)
+        return in_containers.open_workspace(
+            job, sdist, config, services, folder, log, compilers=True, path=path, equip=equip
+        )
 
 
-def _configuration(container: Container, site: Site) -> str:
+def _configuration(container: Container, config: Config, facts: Facts) -> str:
     """What makes clang the container's own compiler: a line for each argument."""
-    triple, libgcc = _ask_gcc(container, site)
+    triple, libgcc = _ask_gcc(container, config, facts)
     arguments = [
         f"--target={triple}",
         f"--gcc-install-dir={PurePosixPath(libgcc).parent}",
@@ -75,19 +80,19 @@ def _configuration(container: Container, site: Site) -> str:
         # Nobody asked for this compiler: what gcc takes without a word must not fail a build.
         "-Qunused-arguments",
         "-Wno-unknown-warning-option",
-        *([] if site.config.build.debug_info else ["> -g0"]),
+        *([] if config.build.debug_info else ["> -g0"]),
     ]
     return "".join(f"{argument}\n" for argument in arguments)
 
 
-def _ask_gcc(container: Container, site: Site) -> tuple[str, str]:
+def _ask_gcc(container: Container, config: Config, facts: Facts) -> tuple[str, str]:
     """Its triple, and where its libgcc is; asked once of what an image holds."""
-    kept, image = answers_in(site.host.cache), container.image
+    kept, image = answers_in(facts.host.cache), container.image
     if answer := kept.recall("gcc", image.content):
         return answer["triple"], answer["libgcc"]
     command = ["sh", "-c", "gcc -dumpmachine && gcc -print-libgcc-file-name"]
     try:
-        triple, libgcc = container.run(command, deadline=time.monotonic() + site.config.build.timeout).split()
+        triple, libgcc = container.run(command, deadline=time.monotonic() + config.build.timeout).split()
     except (CommandFailed, ValueError) as error:
         raise MissingTool(
             f"{container.image.reference} has no gcc whose headers and libraries clang could use",

@@ -17,9 +17,10 @@ from crosswheel.containers.images import Image
 from crosswheel.containers.layers import ensure_layer
 from crosswheel.containers.ownership import KIND, LABEL, PROJECT, labels
 from crosswheel.engines.container_workspace import PREPARED, ContainerWorkspace
-from crosswheel.engines.site import Site
+from crosswheel.engines.services import Services
 from crosswheel.errors import BuildFailed
 from crosswheel.formats.sdists import unpack_sdist
+from crosswheel.model.config import Config
 from crosswheel.model.job import Job, Sdist, chore
 from crosswheel.system.process import CommandFailed
 
@@ -28,25 +29,27 @@ _SOURCES = PurePosixPath("/etc/crosswheel/sources")
 Open = Callable[[], AbstractContextManager[ContainerWorkspace]]
 
 
-def prepared(image: Image, tools: str, job: Job, sdist: Sdist, site: Site, start: Open) -> Image:
+def prepared(
+    image: Image, tools: str, job: Job, sdist: Sdist, config: Config, services: Services, start: Open
+) -> Image:
     """The image with that layer; `tools` says whose compilers stand in it, and `start` starts a container of it.
 
     Raises BuildFailed.
     """
-    config = site.config
+    facts = services.facts
     # With --fresh one of this run's own, which the next one removes.
     own = [labels()[LABEL]] if config.build.fresh else []
     given = [tools, job.engine, config.build.before_all, sorted(config.build.environment.items()), sdist.content, *own]
 
     def make(repository: str, tag: str) -> str:
-        with chore(f"running before-all in {image.reference}, once for this sdist", site.listener):
-            return _make(repository, tag, sdist, site, start)
+        with chore(f"running before-all in {image.reference}, once for this sdist", services.listener):
+            return _make(repository, tag, sdist, config, start)
 
-    return ensure_layer(site.engine, image, "before-all", given, site.host.cache, site.host.processes, make)
+    return ensure_layer(facts.engine, image, "before-all", given, facts.host.cache, facts.host.processes, make)
 
 
-def _make(repository: str, tag: str, sdist: Sdist, site: Site, start: Open) -> str:
-    command = site.config.build.before_all
+def _make(repository: str, tag: str, sdist: Sdist, config: Config, start: Open) -> str:
+    command = config.build.before_all
     with start() as workspace:
         source = unpack_sdist(sdist, workspace.root / "before-all")
         folder = PREPARED / source.name
@@ -66,7 +69,7 @@ def _make(repository: str, tag: str, sdist: Sdist, site: Site, start: Open) -> s
         _clear(container, source, folder, workspace.root)
         ours = {KIND: "before-all", PROJECT: sdist.name}
         # Without a run's name on it, it outlives the run.
-        return container.commit(repository, tag, ours if site.config.build.fresh else {**ours, LABEL: ""})
+        return container.commit(repository, tag, ours if config.build.fresh else {**ours, LABEL: ""})
 
 
 def _without_python(workspace: ContainerWorkspace) -> dict[str, str]:

@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from crosswheel.containers.images import Family
-from crosswheel.engines.site import Site
+from crosswheel.engines.facts import Facts
+from crosswheel.engines.services import Services
 from crosswheel.engines.workspace import UNCOMPILED, HostWorkspace, private_environ
 from crosswheel.model.config import Config
 from crosswheel.model.job import Interpreter, Job, Sdist, deaf
@@ -37,30 +38,31 @@ class Cross:
     def toolchain(self) -> dict[str, str]:
         return {"zig": version_of("zig"), "driver": source_version("zigcc"), "libc++": libcxx.VERSION}
 
-    def offer(self, target: Target, site: Site) -> Interpreter | str:
-        interpreter = site.host.interpreters.get(target.python)
+    def offer(self, target: Target, config: Config, facts: Facts) -> Interpreter | str:
+        interpreter = facts.host.interpreters.get(target.python)
         if interpreter is None:
             return f"no CPython {target.python.version} on this machine to run the build backend"
-        return _refusal(target, interpreter, site.config) or interpreter
+        return _refusal(target, interpreter, config) or interpreter
 
-    def prepare(self, target: Target, site: Site, *, cxx: bool) -> None:
-        host = site.host
-        zig = ensure_zig(host.index, host.cache, host.processes, site.listener)
-        warm_up(zig, target, cxx=cxx, processes=host.processes, listener=site.listener)
+    def prepare(self, target: Target, config: Config, services: Services, *, cxx: bool) -> None:  # noqa: ARG002
+        host = services.facts.host
+        zig = ensure_zig(host.index, host.cache, host.processes, services.listener)
+        warm_up(zig, target, cxx=cxx, processes=host.processes, listener=services.listener)
 
     @contextmanager
     def open(
         self,
         job: Job,
         sdist: Sdist,
-        site: Site,
+        config: Config,
+        services: Services,
         folder: Path,
         log: Path,
         *,
         bare: bool = False,
     ) -> Iterator[HostWorkspace]:
         assert job.interpreter is not None  # noqa: S101 - the plan has no job without one
-        host, config = site.host, site.config
+        host = services.facts.host
         target, sysroot = job.target, config.build.sysroot(job.target.arch)
         deadline = time.monotonic() + config.build.timeout
         folder.mkdir(parents=True)

@@ -14,9 +14,11 @@ from pathlib import Path
 from crosswheel.containers.images import Family
 from crosswheel.engines import in_containers
 from crosswheel.engines.container_workspace import ContainerWorkspace
-from crosswheel.engines.site import Site
+from crosswheel.engines.facts import Facts
+from crosswheel.engines.services import Services
 from crosswheel.engines.workspace import Workspace
 from crosswheel.errors import CrosswheelError, MissingTool
+from crosswheel.model.config import Config
 from crosswheel.model.job import Interpreter, Job, Sdist
 from crosswheel.model.targets import Target
 from crosswheel.toolchains.description import ASK, Description, derivable, derive, read_layout
@@ -31,27 +33,28 @@ class Dockcross:
     def toolchain(self) -> dict[str, str]:
         return {}  # all of it is the image's
 
-    def offer(self, target: Target, site: Site) -> Interpreter | str:
+    def offer(self, target: Target, config: Config, facts: Facts) -> Interpreter | str:
         if reason := _refusal(target):
             return reason
-        offered = in_containers.offer(target, site, natively=None, family="dockcross")
+        offered = in_containers.offer(target, config, facts, natively=None, family="dockcross")
         if isinstance(offered, str):
             return offered
         try:
-            if image := site.image(target, "dockcross"):
+            if image := facts.image_for(target, config, "dockcross"):
                 find_tools(image, target)
         except CrosswheelError as error:
             return error.in_a_line
         return offered
 
-    def prepare(self, target: Target, site: Site, *, cxx: bool) -> None:  # noqa: ARG002
-        in_containers.prepare(target, site, compilers=False, family="dockcross")
+    def prepare(self, target: Target, config: Config, services: Services, *, cxx: bool) -> None:  # noqa: ARG002
+        in_containers.prepare(target, config, services, compilers=False, family="dockcross")
 
     def open(
         self,
         job: Job,
         sdist: Sdist,
-        site: Site,
+        config: Config,
+        services: Services,
         folder: Path,
         log: Path,
         *,
@@ -59,7 +62,7 @@ class Dockcross:
     ) -> AbstractContextManager[Workspace]:
         def equip(workspace: ContainerWorkspace) -> ContainerWorkspace:
             tools = find_tools(workspace.container.image, job.target)
-            if not site.config.build.fresh:
+            if not config.build.fresh:
                 tools = replace(tools, wrappers=folder / "toolchain" / "compilers")
             description = _describe(workspace, tools, job.target)
             made = configure(folder / "toolchain", tools, job.target, description, workspace.python)
@@ -68,7 +71,7 @@ class Dockcross:
                 **workspace.environ,
                 **environ_of(made, tools),
                 "CROSSWHEEL_TARGET": str(description.path),
-                **site.config.build.environment,
+                **config.build.environment,
             }
             return replace(
                 workspace,
@@ -79,7 +82,7 @@ class Dockcross:
             )
 
         return in_containers.open_workspace(
-            job, sdist, site, folder, log, family="dockcross", startup=(IMPERSONATE,), equip=equip
+            job, sdist, config, services, folder, log, family="dockcross", startup=(IMPERSONATE,), equip=equip
         )
 
 

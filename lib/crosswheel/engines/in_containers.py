@@ -17,14 +17,17 @@ from crosswheel.containers.images import Family, Image, image_arch
 from crosswheel.containers.project_caches import UV_ENVIRON, ensure_cache
 from crosswheel.engines.before_all import prepared
 from crosswheel.engines.container_workspace import COMPILES, ContainerWorkspace
+from crosswheel.engines.facts import Facts, reference_of
 from crosswheel.engines.network import network_of
-from crosswheel.engines.site import Site
-from crosswheel.engines.venv_images import furnished, seed, uv_knows
+from crosswheel.engines.services import Services
+from crosswheel.engines.venv_images import seed, uv_knows, with_environment
 from crosswheel.engines.workspace import UNCOMPILED
 from crosswheel.errors import BuildFailed, CrosswheelError, EngineUnavailable
+from crosswheel.model.config import Config
 from crosswheel.model.job import Interpreter, Job, Sdist
 from crosswheel.model.targets import Target
 from crosswheel.system.addresses import redact
+from crosswheel.system.local_host import LocalHost
 from crosswheel.toolchains import ccache
 from crosswheel.toolchains.build_systems import parallel_environ
 from crosswheel.toolchains.startup import HOOKS, SIDE_BY_SIDE, Startup, note_uncompiled, startup_files
@@ -35,63 +38,66 @@ _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-def offer(target: Target, site: Site, *, natively: bool | None, family: Family = "pypa") -> Interpreter | str:
+def offer(
+    target: Target, config: Config, facts: Facts, *, natively: bool | None, family: Family = "pypa"
+) -> Interpreter | str:
     """The interpreter of the image that would run the build backend, or why this machine cannot serve the target.
 
     `natively` says how the Docker host is to run the image; None where it does not matter.
     """
-    if reason := _refusal(target, site, natively=natively, family=family):
+    if reason := _refusal(target, facts, natively=natively, family=family):
         return reason
     try:
-        site.running(image_arch(target, family))
-        pythons = site.pythons(target, family)
+        facts.running(image_arch(target, family))
+        pythons = facts.pythons(target, config, family)
     except CrosswheelError as error:
         return error.in_a_line
     if target.python not in pythons:
-        return f"{site.reference(target, family)} has no {target.python}; it has {', '.join(map(str, pythons))}"
+        return f"{reference_of(target, config, family)} has no {target.python}; it has {', '.join(map(str, pythons))}"
     # Of an image that is yet to be pulled, nobody knows the patch release.
     return pythons[target.python] or Interpreter(target.python, target.python.version, Path("python"))
 
 
-def _refusal(target: Target, site: Site, *, natively: bool | None, family: Family) -> str:
+def _refusal(target: Target, facts: Facts, *, natively: bool | None, family: Family) -> str:
     """What can be said before the Docker host is asked to do anything."""
-    if isinstance(site.docker, EngineUnavailable):
-        return site.docker.message
-    if natively is not None and natively != site.docker.runs_natively(image_arch(target, family)):
-        machine = f"the Docker host is a {site.docker.machine} machine"
+    docker = facts.docker
+    if isinstance(docker, EngineUnavailable):
+        return docker.message
+    if natively is not None and natively != docker.runs_natively(image_arch(target, family)):
+        machine = f"the Docker host is a {docker.machine} machine"
         return machine if natively else f"{machine} itself: nothing to emulate"
-    index = _index(site)
+    index = _index(facts.host)
     if urlsplit(index).hostname in _LOOPBACK:
         return f"containers do not reach the package index {redact(index)}: it is this machine's own"
     return ""
 
 
-def _index(site: Site) -> str:
+def _index(host: LocalHost) -> str:
     """The address that uv is told, by itself or by pip's settings; empty where both leave it to uv."""
-    environ = site.host.environ
-    return environ.get("UV_DEFAULT_INDEX") or environ.get("UV_INDEX_URL") or site.host.index.settings.index_url
+    environ = host.environ
+    return environ.get("UV_DEFAULT_INDEX") or environ.get("UV_INDEX_URL") or host.index.settings.index_url
 
 
-def prepare(target: Target, site: Site, *, compilers: bool, family: Family = "pypa") -> None:
+def prepare(target: Target, config: Config, services: Services, *, compilers: bool, family: Family = "pypa") -> None:
     """Pull the image and fill the toolbox, before the jobs that would all ask for them at once."""
-    image = site.pull(site.reference(target, family), image_arch(target, family))
-    site.toolbox(image, compilers=compilers)
+    image = services.pull(reference_of(target, config, family), image_arch(target, family))
+    services.toolbox(image, compilers=compilers)
 
 
 @contextmanager
-def container_of(image: Image, site: Site, project: str, *, compilers: bool, timeout: float) -> Iterator[Container]:
+def container_of(
+    image: Image, config: Config, services: Services, project: str, *, compilers: bool, timeout: float
+) -> Iterator[Container]:
     """A container with the toolbox, the project's cache and, under QEMU, the processor that QEMU is quickest at."""
-    docker = site.docker
-    if isinstance(docker, EngineUnavailable):
-        raise docker
-    toolbox, runs = site.toolbox(image, compilers=compilers), site.running(image.arch)
-    cache = None if site.config.build.fresh else ensure_cache(docker, project, image, site.host.cache)
+    facts, docker = services.facts, services.facts.engine
+    toolbox, runs = services.toolbox(image, compilers=compilers), facts.running(image.arch)
+    cache = None if config.build.fresh else ensure_cache(docker, project, image, facts.host.cache)
     with ExitStack() as stack:
         container = stack.enter_context(
             running(
                 docker,
                 image,
-                site.host.processes,
+                facts.host.processes,
                 timeout=timeout,
                 environ={**runs.environ, **UV_ENVIRON},
                 volumes=toolbox.volumes,
@@ -100,18 +106,19 @@ def container_of(image: Image, site: Site, project: str, *, compilers: bool, tim
                 emulated=not runs.natively,
             )
         )
-        container.write(uv_knows(image, site))
+        container.write(uv_knows(image, facts.host))
         try:
             yield container
         finally:
-            site.later(stack.pop_all().close)
+            services.later(stack.pop_all().close)
 
 
 @contextmanager
 def open_workspace(
     job: Job,
     sdist: Sdist,
-    site: Site,
+    config: Config,
+    services: Services,
     folder: Path,
     log: Path,
     *,
@@ -125,39 +132,42 @@ def open_workspace(
 
     `path` stands first in its PATH, `startup` is for its interpreters; `equip` adds what else the engine has to.
     """
-    image = site.pull(site.reference(job.target, family), image_arch(job.target, family))
-    interpreter = _interpreter(job, image, site, family)
-    furnished_container = partial(_container, site=site, project=sdist.name, family=family, compilers=compilers)
+    facts, timeout = services.facts, config.build.timeout
+    image = services.pull(reference_of(job.target, config, family), image_arch(job.target, family))
+    interpreter = _interpreter(job, image, config, facts, family)
+    container_for = partial(
+        _container, config=config, services=services, project=sdist.name, family=family, compilers=compilers
+    )
 
     @contextmanager
     def start(image: Image) -> Iterator[ContainerWorkspace]:
         try:
-            another = furnished_container(job, image, site.config.build.timeout)
-            with site.ahead.taken((job.target, image.content), another) as container:
-                yield equip(_workspace(container, interpreter, job, site, folder, log, path, startup))
+            another = container_for(job, image, timeout)
+            with services.prestart.taken((job.target, image.content), another) as container:
+                yield equip(_workspace(container, interpreter, job, config, facts.host, folder, log, path, startup))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    if site.config.build.before_all:
-        tools = site.toolbox(image, compilers=compilers).volume
-        image = prepared(image, tools, job, sdist, site, lambda: start(image))
+    if config.build.before_all:
+        tools = services.toolbox(image, compilers=compilers).volume
+        image = prepared(image, tools, job, sdist, config, services, lambda: start(image))
     with start(image) as workspace:
-        if (following := job.following) and _begins_alike(following, job, site, family):
+        if (following := job.following) and _begins_alike(following, job, config, family):
             # It waits for this job, which may be built twice, and then has as long as any.
-            waiting = furnished_container(following, image, 3 * site.config.build.timeout)
-            site.ahead.start((following.target, image.content), waiting)
+            waiting = container_for(following, image, 3 * timeout)
+            services.prestart.start((following.target, image.content), waiting)
         yield workspace
 
 
-def _begins_alike(job: Job, another: Job, site: Site, family: Family) -> bool:
+def _begins_alike(job: Job, another: Job, config: Config, family: Family) -> bool:
     """Whether the same engine builds both, in the same image."""
     if (job.engine, job.target.arch) != (another.engine, another.target.arch):
         return False
-    return site.reference(job.target, family) == site.reference(another.target, family)
+    return reference_of(job.target, config, family) == reference_of(another.target, config, family)
 
 
-def _interpreter(job: Job, image: Image, site: Site, family: Family) -> Interpreter:
-    found = site.pythons(job.target, family).get(job.target.python)
+def _interpreter(job: Job, image: Image, config: Config, facts: Facts, family: Family) -> Interpreter:
+    found = facts.pythons(job.target, config, family).get(job.target.python)
     if found is None:
         raise BuildFailed(f"{image.reference} has no {job.target.python}", hint="--image, or other --python")
     return found
@@ -165,12 +175,28 @@ def _interpreter(job: Job, image: Image, site: Site, family: Family) -> Interpre
 
 @contextmanager
 def _container(
-    job: Job, image: Image, timeout: float, *, site: Site, project: str, family: Family, compilers: bool
+    job: Job,
+    image: Image,
+    timeout: float,
+    *,
+    config: Config,
+    services: Services,
+    project: str,
+    family: Family,
+    compilers: bool,
 ) -> Iterator[Container]:
     """In which an environment of the job's Python is, and nothing else of it yet."""
-    interpreter = _interpreter(job, image, site, family)
-    image = furnished(image, interpreter.tag, site, lambda *_: interpreter, compilers=compilers)
-    with container_of(image, site, project, compilers=compilers, timeout=timeout) as container:
+    interpreter = _interpreter(job, image, config, services.facts, family)
+    image = with_environment(
+        image,
+        interpreter.tag,
+        services,
+        lambda *_: interpreter,
+        fresh=config.build.fresh,
+        timeout=config.build.timeout,
+        compilers=compilers,
+    )
+    with container_of(image, config, services, project, compilers=compilers, timeout=timeout) as container:
         yield container
 
 
@@ -178,15 +204,16 @@ def _workspace(
     container: Container,
     interpreter: Interpreter,
     job: Job,
-    site: Site,
+    config: Config,
+    host: LocalHost,
     folder: Path,
     log: Path,
     path: Sequence[str],
     startup: Sequence[Startup],
 ) -> ContainerWorkspace:
-    config, deadline = site.config, time.monotonic() + site.config.build.timeout
+    deadline = time.monotonic() + config.build.timeout
     folder.mkdir(parents=True)
-    network, tag, packages = network_of(site), interpreter.tag, site_packages(interpreter.tag)
+    network, tag, packages = network_of(host), interpreter.tag, site_packages(interpreter.tag)
     startup = (*startup, SIDE_BY_SIDE, note_uncompiled(folder / UNCOMPILED))
     starting = {packages / name: content for name, content in startup_files(*startup).items()}
     container.write({**network.files, **starting})
@@ -199,12 +226,12 @@ def _workspace(
         **({} if config.build.fresh else ccache.environ(folder / COMPILES)),
         "PATH": ":".join((*cached, *path, str(python(tag).parent), str(MOUNT / "bin"), own)),
         "VIRTUAL_ENV": str(environment(tag)),
-        **({"SOURCE_DATE_EPOCH": epoch} if (epoch := site.host.environ.get("SOURCE_DATE_EPOCH")) else {}),
+        **({"SOURCE_DATE_EPOCH": epoch} if (epoch := host.environ.get("SOURCE_DATE_EPOCH")) else {}),
         **parallel_environ(job.processors or container.docker.cpus),
         **config.build.environment,
     }
     return ContainerWorkspace(
-        host=site.host,
+        host=host,
         container=container,
         root=folder,
         tag=tag,

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from crosswheel.containers.container import Files
-from crosswheel.engines.site import Site
 from crosswheel.system.addresses import without_users
+from crosswheel.system.local_host import LocalHost
 
 _CERTIFICATES = PurePosixPath("/etc/crosswheel/certificates.pem")
 _NETWORK = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
@@ -30,11 +30,10 @@ class Network:
     files: Files
 
 
-def network_of(site: Site) -> Network:
-    host = site.host
+def network_of(host: LocalHost) -> Network:
     given = {name: host.environ[name] for name in _NETWORK if name in host.environ}
     settings, files = host.index.settings.remote, {}
-    if (certificates := _certificates(site)) and certificates.is_file():
+    if (certificates := _certificates(host)) and certificates.is_file():
         files[_CERTIFICATES] = certificates.read_bytes()
         names = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
         given |= dict.fromkeys(names, str(_CERTIFICATES))
@@ -53,7 +52,7 @@ _UV_OWN = (
 )  # fmt: skip
 
 
-def _certificates(site: Site) -> Path | None:
-    environ, settings = site.host.environ, site.host.index.settings
+def _certificates(host: LocalHost) -> Path | None:
+    environ, settings = host.environ, host.index.settings
     named = settings.cert or environ.get("SSL_CERT_FILE") or environ.get("REQUESTS_CA_BUNDLE")
     return Path(named) if named else None

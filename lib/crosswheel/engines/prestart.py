@@ -13,7 +13,7 @@ from crosswheel.errors import CrosswheelError
 
 
 @dataclass
-class Ahead:
+class Prestart:
     """One for all jobs of a run, which are threads. Containers go by whatever key both sides agree on, each once."""
 
     _pool: ThreadPoolExecutor = field(default_factory=ThreadPoolExecutor)

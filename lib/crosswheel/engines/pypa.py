@@ -13,8 +13,10 @@ from pathlib import Path
 
 from crosswheel.containers.images import Family
 from crosswheel.engines import in_containers
-from crosswheel.engines.site import Site
+from crosswheel.engines.facts import Facts
+from crosswheel.engines.services import Services
 from crosswheel.engines.workspace import Workspace
+from crosswheel.model.config import Config
 from crosswheel.model.job import Interpreter, Job, Sdist
 from crosswheel.model.targets import Target
 
@@ -30,20 +32,21 @@ class Pypa:
     def toolchain(self) -> dict[str, str]:
         return {}  # all of it is the image's
 
-    def offer(self, target: Target, site: Site) -> Interpreter | str:
-        return in_containers.offer(target, site, natively=self.natively)
+    def offer(self, target: Target, config: Config, facts: Facts) -> Interpreter | str:
+        return in_containers.offer(target, config, facts, natively=self.natively)
 
-    def prepare(self, target: Target, site: Site, *, cxx: bool) -> None:  # noqa: ARG002
-        in_containers.prepare(target, site, compilers=False)
+    def prepare(self, target: Target, config: Config, services: Services, *, cxx: bool) -> None:  # noqa: ARG002
+        in_containers.prepare(target, config, services, compilers=False)
 
     def open(
         self,
         job: Job,
         sdist: Sdist,
-        site: Site,
+        config: Config,
+        services: Services,
         folder: Path,
         log: Path,
         *,
         bare: bool = False,  # noqa: ARG002
     ) -> AbstractContextManager[Workspace]:
-        return in_containers.open_workspace(job, sdist, site, folder, log)
+        return in_containers.open_workspace(job, sdist, config, services, folder, log)

@@ -27,7 +27,7 @@ _MODULE = "crosswheel.formats.auditwheel_repair"
 
 
 @dataclass
-class Grafter:
+class RepairWorker:
     """One for all jobs of a run, which are threads."""
 
     _server: tuple[Attached, socket.socket] | None = None

@@ -11,16 +11,17 @@ from pathlib import Path
 from crosswheel.containers.container import Container
 from crosswheel.engines.in_containers import container_of
 from crosswheel.engines.network import network_of
-from crosswheel.engines.site import Site
-from crosswheel.engines.venv_images import furnished
+from crosswheel.engines.services import Services
+from crosswheel.engines.venv_images import with_environment
 from crosswheel.errors import TestFailed
+from crosswheel.model.config import Config
 from crosswheel.model.job import Interpreter
 from crosswheel.model.targets import PythonTag, Target
 from crosswheel.system.process import CommandFailed
 
 
 @dataclass(frozen=True)
-class Trial:
+class TestContainer:
     """`environ` is what a wheel's test sees of the caller's network, `installer_environ` what uv does."""
 
     container: Container
@@ -29,26 +30,29 @@ class Trial:
 
 
 @contextmanager
-def trial_of(reference: str, target: Target, project: str, site: Site) -> Iterator[Trial]:
+def test_container(
+    reference: str, target: Target, project: str, config: Config, services: Services
+) -> Iterator[TestContainer]:
     """In a container of that image; raises TestFailed where it has no such Python, and what containers raise."""
-    image = site.pull(reference, target.arch)
-    known = site.pythons_of(image).get(target.python)
+    image = services.pull(reference, target.arch)
+    known = services.facts.pythons_of(image).get(target.python)
 
     def find(container: Container, deadline: float) -> Interpreter:
         return known or _find(container, target.python, deadline)
 
-    image = furnished(image, target.python, site, find)
-    with container_of(image, site, project, compilers=False, timeout=site.config.build.timeout) as container:
-        network = network_of(site)
+    timeout, fresh = config.build.timeout, config.build.fresh
+    image = with_environment(image, target.python, services, find, fresh=fresh, timeout=timeout)
+    with container_of(image, config, services, project, compilers=False, timeout=timeout) as container:
+        network = network_of(services.facts.host)
         container.write(network.files)
-        yield Trial(container, network.environ, network.installer_environ)
+        yield TestContainer(container, network.environ, network.installer_environ)
 
 
 @contextmanager
-def early(trial: AbstractContextManager[Trial]) -> Iterator[Callable[[], Trial]]:
+def early(opened: AbstractContextManager[TestContainer]) -> Iterator[Callable[[], TestContainer]]:
     """Open it beside whatever the caller does; what is given waits for it, and raises what it raised."""
     with ThreadPoolExecutor(max_workers=1) as pool, ExitStack() as stack:
-        opening = pool.submit(stack.enter_context, trial)
+        opening = pool.submit(stack.enter_context, opened)
         try:
             yield opening.result
         finally:

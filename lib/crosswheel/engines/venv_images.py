@@ -20,10 +20,11 @@ from crosswheel.containers.layers import ensure_layer
 from crosswheel.containers.ownership import KIND, LABEL
 from crosswheel.containers.project_caches import PACKAGES
 from crosswheel.engines.backend import unreachable_index
-from crosswheel.engines.site import Site
+from crosswheel.engines.services import Services
 from crosswheel.errors import BuildFailed
 from crosswheel.model.job import Interpreter, chore
 from crosswheel.model.targets import PythonTag
+from crosswheel.system.local_host import LocalHost
 from crosswheel.system.memo import answers_in
 from crosswheel.system.process import CommandFailed
 from crosswheel.system.scratch import temporary_folder
@@ -38,53 +39,55 @@ _VENV = (UV, "venv", "--quiet", "--no-project", "--python")
 _ANSWERS = "/crosswheel/answers"
 
 
-def furnished(
+def with_environment(
     image: Image,
     tag: PythonTag,
-    site: Site,
+    services: Services,
     find: Callable[[Container, float], Interpreter],
     *,
+    fresh: bool,
+    timeout: float,
     compilers: bool = False,
 ) -> Image:
     """The image with that environment in a layer; `find` says in a container of it, by a deadline, whose it is to be.
 
+    With `fresh`, a layer on a layer of this run's own is one of its own, too; making it may take `timeout` seconds.
     `compilers` says which toolbox is there anyway. Raises BuildFailed, and what `find` and containers raise.
     """
-    emulated = not site.running(image.arch).natively
+    facts, host = services.facts, services.facts.host
+    emulated = not facts.running(image.arch).natively
 
     def make(repository: str, name: str) -> str:
-        deadline = time.monotonic() + min(_TIMEOUT, site.config.build.timeout)
+        deadline = time.monotonic() + min(_TIMEOUT, timeout)
         where = f"{image.reference}{' with before-all' if image.layer else ''}"
         text = f"making an environment of {tag} in {where}, once"
-        with chore(text, site.listener), _container(image, site, compilers=compilers) as container:
-            answers = _furnish(container, find(container, deadline), site, deadline)
+        with chore(text, services.listener), _container(image, services, compilers=compilers) as container:
+            answers = _make(container, find(container, deadline), host, deadline)
             # What lies on a layer of this run's own goes with it.
-            labels = (
-                {KIND: "environment"} if image.layer and site.config.build.fresh else {KIND: "environment", LABEL: ""}
-            )
+            labels = {KIND: "environment"} if image.layer and fresh else {KIND: "environment", LABEL: ""}
             made = container.commit(repository, name, labels)
-        answers_in(site.host.cache).keep(answers, "uv", made)
+        answers_in(host.cache).keep(answers, "uv", made)
         return made
 
-    has_bytecode = emulated and tag in site.host.interpreters
+    has_bytecode = emulated and tag in host.interpreters
     ingredients = [__version__, version_of("uv"), str(environment(tag)), has_bytecode]
-    host = site.host
-    return ensure_layer(site.engine, image, "environment", ingredients, host.cache, host.processes, make)
+    return ensure_layer(facts.engine, image, "environment", ingredients, host.cache, host.processes, make)
 
 
-def uv_knows(image: Image, site: Site) -> Files:
+def uv_knows(image: Image, host: LocalHost) -> Files:
     """What uv learnt of the interpreters when the layer was made, for the cache of a container of it."""
-    answers: dict[str, str] = answers_in(site.host.cache).recall("uv", image.content) or {}
+    answers: dict[str, str] = answers_in(host.cache).recall("uv", image.content) or {}
     return {PACKAGES / name: base64.b64decode(content) for name, content in answers.items()}
 
 
-def _container(image: Image, site: Site, *, compilers: bool) -> AbstractContextManager[Container]:
+def _container(image: Image, services: Services, *, compilers: bool) -> AbstractContextManager[Container]:
     """Without a project's cache, in which anything may lie."""
-    toolbox, runs = site.toolbox(image, compilers=compilers), site.running(image.arch)
+    facts = services.facts
+    toolbox, runs = services.toolbox(image, compilers=compilers), facts.running(image.arch)
     return running(
-        site.engine,
+        facts.engine,
         image,
-        site.host.processes,
+        facts.host.processes,
         timeout=_TIMEOUT,
         environ=runs.environ,
         volumes=toolbox.volumes,
@@ -92,12 +95,12 @@ def _container(image: Image, site: Site, *, compilers: bool) -> AbstractContextM
     )
 
 
-def _furnish(container: Container, interpreter: Interpreter, site: Site, deadline: float) -> dict[str, str]:
+def _make(container: Container, interpreter: Interpreter, host: LocalHost, deadline: float) -> dict[str, str]:
     """Gives what uv has learnt: files of its cache, in base64, by their names there."""
     home, environ = str(environment(interpreter.tag)), {"UV_PYTHON_DOWNLOADS": "never", "UV_CACHE_DIR": _ANSWERS}
     try:
         if container.emulated:
-            put_bytecode(container, interpreter, site.host, deadline)
+            put_bytecode(container, interpreter, host, deadline)
         container.run([*_VENV, str(interpreter.path), home], env=environ, deadline=deadline)
         # It asks the environment's own interpreter.
         container.run([UV, "pip", "list", "--quiet", "--python", home], env=environ, deadline=deadline)

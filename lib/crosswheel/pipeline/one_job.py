@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import time
 import traceback
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from crosswheel.engines.site import Site
+from crosswheel.engines.services import Services
 from crosswheel.errors import AuditFailed, CrosswheelError, TestFailed, UsageError, explained
 from crosswheel.formats.wheels import named_wheel
+from crosswheel.model.config import Config
 from crosswheel.model.job import Failure, Job, Outcome, Sdist, Status, StepStarted, StepTime
 from crosswheel.model.targets import Target
 from crosswheel.steps import Composition, Step, Work
 from crosswheel.steps.journal import Journal, Made
 from crosswheel.steps.keys import build_key
 from crosswheel.steps.sequence import name_of, traits_of
-from crosswheel.steps.test import first_trial
+from crosswheel.steps.test import first_container
 from crosswheel.steps.wheelhouse import Output
 from crosswheel.system.process import Stopped, log_tail
 from crosswheel.system.scratch import scratch_folder
@@ -32,7 +33,8 @@ class Maker:
     """What all jobs of a run share."""
 
     sdist: Sdist
-    site: Site
+    config: Config
+    services: Services
     composition: Composition
     journal: Journal
     output: Output
@@ -40,7 +42,7 @@ class Maker:
 
     def known(self, job: Job) -> Made | None:
         """What an earlier run made of the very same; nothing with `--fresh`, and where it is to be built twice."""
-        build = self.site.config.build
+        build = self.config.build
         if build.fresh or build.twice or "find" not in self.composition.steps.names:
             return None
         key = self._key(job)
@@ -58,7 +60,7 @@ class Maker:
         """The job's key in the journal, computed once; empty as long as its image is not there."""
         at = job.target, job.engine
         if not self._keys.get(at):
-            self._keys[at] = build_key(job, self.sdist, self.site, self.composition)
+            self._keys[at] = build_key(job, self.sdist, self.config, self.services.facts, self.composition)
         return self._keys[at]
 
     def _make(self, job: Job, times: list[StepTime], log: Path, *, bare: bool) -> Outcome:
@@ -66,14 +68,15 @@ class Maker:
             work = Work(
                 job=job,
                 sdist=self.sdist,
-                site=self.site,
+                config=self.config,
+                services=self.services,
                 composition=self.composition,
                 journal=self.journal,
                 output=self.output,
                 folder=place.parent,
                 log=log,
                 key=self._key(job),
-                limit=time.monotonic() + self.site.config.build.timeout,
+                limit=time.monotonic() + self.config.build.timeout,
                 bare=bare,
             )
             done = self._fold(work, times, stack)
@@ -101,17 +104,17 @@ class Maker:
         began, job = time.monotonic(), work.job
         engine = self.composition.engines[job.engine]
         workspace = stack.enter_context(
-            engine.open(job, self.sdist, self.site, work.folder / "job", work.log, bare=work.bare)
+            engine.open(job, self.sdist, self.config, self.services, work.folder / "job", work.log, bare=work.bare)
         )
         tests = "test" in self.composition.steps.names
-        trial = stack.enter_context(first_trial(job, self.sdist, self.site)) if tests else None
-        return replace(work, opened=workspace, began=began, first_test=trial)
+        opening = first_container(job, self.sdist, self.config, self.services) if tests else nullcontext()
+        return replace(work, opened=workspace, began=began, first_test=stack.enter_context(opening))
 
     def _done(self, step: Step[Work], work: Work, times: list[StepTime]) -> Work:
         """The work after one step, which is announced and timed unless it is quiet."""
         name, quiet, before = name_of(step), traits_of(step).quiet, work
         if not quiet:
-            self.site.listener(StepStarted(work.job, name))
+            self.services.listener(StepStarted(work.job, name))
         state, began = _state(work), time.monotonic()
         try:
             work = step(work)

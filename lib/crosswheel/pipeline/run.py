@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from crosswheel.engines.site import Site
+from crosswheel.engines.services import Services
 from crosswheel.errors import (
     CrosswheelError,
     DiskFull,
@@ -24,7 +24,7 @@ from crosswheel.model.config import Config
 from crosswheel.model.job import Failure, Job, JobFinished, Note, Outcome, Plan, Refusal, Sdist, Usage
 from crosswheel.model.targets import Architecture, Policy, Target
 from crosswheel.pipeline.one_job import Maker, failure
-from crosswheel.pipeline.schedule import expected_seconds, history_of, longest_first, processors, workers
+from crosswheel.pipeline.schedule import expected_seconds, history_of, longest_first, machines_of, processors, workers
 from crosswheel.steps import MAKE, Composition
 from crosswheel.steps.journal import Journal
 from crosswheel.steps.test import prepare_test, untested
@@ -47,7 +47,8 @@ class Run:
 
     plan: Plan
     sdist: Sdist
-    site: Site
+    config: Config
+    services: Services
     journal: Journal
     composition: Composition = field(default_factory=lambda: Composition(MAKE))
     outcomes: dict[Target, Outcome] = field(default_factory=dict)
@@ -58,35 +59,35 @@ class Run:
     def __post_init__(self) -> None:
         self.composition.check()
         output = Output(self.config.output.folder)
-        self._maker = Maker(self.sdist, self.site, self.composition, self.journal, output)
-
-    @property
-    def config(self) -> Config:
-        return self.site.config
+        self._maker = Maker(self.sdist, self.config, self.services, self.composition, self.journal, output)
 
     @property
     def host(self) -> LocalHost:
-        return self.site.host
+        return self.services.facts.host
 
     def execute(self) -> tuple[Outcome, ...]:
         """Every job's outcome, in the order of the plan. Ctrl-C ends what is under way and is raised after that."""
         try:
+            with self.services:
+                self._execute()
+        finally:
+            for job in self.plan.jobs:
+                if job.target not in self.outcomes:
+                    self.outcomes[job.target] = Outcome(job, "cancelled")
+        return self.results
+
+    def _execute(self) -> None:
+        try:
             self._look_into_the_journal()
             self._serve_with_pure_wheels()
             if any(job.target not in self._known and job.target not in self.outcomes for job in self.plan.jobs):
-                self.site.grafter.start(self.host.build_environ)
+                self.services.repair_worker.start(self.host.build_environ)
             for wave in self._waves():
                 self._prepare(wave)
                 self._run_together([job for job in wave if job.target not in self.outcomes])
         except BaseException:
             self.host.processes.stop()
             raise
-        finally:
-            self.site.settle()
-            for job in self.plan.jobs:
-                if job.target not in self.outcomes:
-                    self.outcomes[job.target] = Outcome(job, "cancelled")
-        return self.results
 
     @property
     def results(self) -> tuple[Outcome, ...]:
@@ -152,16 +153,24 @@ class Run:
             if self.host.processes.stopped:
                 return
             try:
-                self.composition.engines[engine].prepare(group[0].target, self.site, cxx=self.sdist.cxx)
+                self.composition.engines[engine].prepare(
+                    group[0].target, self.config, self.services, cxx=self.sdist.cxx
+                )
             except Stopped:
                 return
             except (CrosswheelError, OSError) as error:
                 self._do_without(group, failure(error, "prepare"))
                 continue
-            if "test" in self.composition.steps.names and not untested(group[0].target, self.site):
+            if "test" in self.composition.steps.names and not untested(
+                group[0].target, self.config, self.services.facts
+            ):
                 # Without the policy's image wheels stay untested, and without another their test fails.
                 with suppress(CrosswheelError):
-                    prepare_test(group[0].target, self.site)
+                    prepare_test(group[0].target, self.config, self.services)
+
+    def _tests(self, target: Target) -> bool:
+        """Whether wheels for the target will be tested."""
+        return "test" in self.composition.steps.names and not untested(target, self.config, self.services.facts)
 
     def _do_without(self, group: Sequence[Job], why: Failure) -> None:
         """Jobs whose engine is not to be had: another one does them, or they have failed."""
@@ -176,8 +185,9 @@ class Run:
         if not jobs:
             return
         history = history_of(self.journal)
-        together = min(workers(jobs, history, self.site), len(jobs))
-        share = math.ceil(processors(jobs, self.site) / together)
+        machines = machines_of(jobs, self.services.facts, self.composition.engines)
+        together = min(self.config.build.jobs or workers(jobs, history, machines), len(jobs))
+        share = math.ceil(processors(machines) / together)
         seconds = {job.target: expected_seconds(job, history) for job in jobs}
         done: queue.SimpleQueue[Future[Outcome]] = queue.SimpleQueue()
         with ThreadPoolExecutor(max_workers=together) as pool:
@@ -216,7 +226,7 @@ class Run:
 
     def _finish(self, outcome: Outcome) -> None:
         self.outcomes[outcome.job.target] = outcome
-        self.site.listener(JobFinished(outcome))
+        self.services.listener(JobFinished(outcome))
         if outcome.status == "failed" and self.config.build.fail_fast:
             self.host.processes.stop()
 
@@ -229,7 +239,7 @@ class Run:
         another = _next_rung(outcome)
         # What was stopped would only end as cancelled, and nobody would learn of the failure.
         if another and not self.host.processes.stopped:
-            self.site.listener(Note(f"{job.target}: {another.reason}; now with the engine {another.engine}"))
+            self.services.listener(Note(f"{job.target}: {another.reason}; now with the engine {another.engine}"))
             if outcome.log:
                 outcome.log.replace(outcome.log.with_suffix(f".{job.engine}.log"))
             return self._maker.make(replace(another, processors=planned.processors))

@@ -7,9 +7,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from crosswheel.containers.docker_host import DockerHost
-from crosswheel.engines import ENGINES
+from crosswheel.engines import ENGINES, Engine
+from crosswheel.engines.facts import Facts
 from crosswheel.engines.in_containers import MEMORY_SHARE
-from crosswheel.engines.site import Site
+from crosswheel.model.config import Config
 from crosswheel.model.job import Job, Plan
 from crosswheel.model.targets import Target, parse_target
 from crosswheel.steps.journal import Journal, Made
@@ -66,25 +67,26 @@ def _or_forever(seconds: float | None) -> float:
     return float("inf") if seconds is None else seconds
 
 
-def workers(jobs: Sequence[Job], history: Collection[Past], site: Site) -> int:
-    """How many jobs go at a time: as many as were asked for, or as there is room for where they work."""
-    if site.config.build.jobs:
-        return site.config.build.jobs
-    memory = min(machine.memory for machine in _machines(jobs, site))
+Machines = Sequence["DockerHost | LocalHost"]
+
+
+def workers(jobs: Sequence[Job], history: Collection[Past], machines: Machines) -> int:
+    """How many jobs go at a time: as many as there is room for on the smallest of the machines."""
+    memory = min(machine.memory for machine in machines)
     needs = [expected_memory(job, history) for job in jobs]
-    return at_a_time(needs, processors(jobs, site), int(memory * MEMORY_SHARE))
+    return at_a_time(needs, processors(machines), int(memory * MEMORY_SHARE))
 
 
-def processors(jobs: Iterable[Job], site: Site) -> int:
-    """Those of the machine where the work is done; of the smaller one, where two share it."""
-    return min(machine.cpus for machine in _machines(jobs, site))
+def processors(machines: Machines) -> int:
+    """The processors of the smallest machine."""
+    return min(machine.cpus for machine in machines)
 
 
-def _machines(jobs: Iterable[Job], site: Site) -> list[DockerHost | LocalHost]:
-    """Where jobs, of which there is one at least, work."""
-    docker = site.docker if isinstance(site.docker, DockerHost) else site.host
-    kinds = {bool(ENGINES[job.engine].family) for job in jobs}
-    return [docker if in_container else site.host for in_container in kinds]
+def machines_of(jobs: Iterable[Job], facts: Facts, engines: Mapping[str, Engine]) -> Machines:
+    """The machines that jobs work on, of which there is one job at least."""
+    docker = facts.docker if isinstance(facts.docker, DockerHost) else facts.host
+    kinds = {bool(engines[job.engine].family) for job in jobs}
+    return [docker if in_container else facts.host for in_container in kinds]
 
 
 def at_a_time(needs: Sequence[int], processors: int, memory: int) -> int:
@@ -106,9 +108,14 @@ def duration(seconds: Iterable[float], workers: int) -> float:
     return max(free)
 
 
-def expected_plan(made: Plan, history: Collection[Past], site: Site) -> Plan:
+def expected_plan(
+    made: Plan, history: Collection[Past], config: Config, facts: Facts, engines: Mapping[str, Engine] = ENGINES
+) -> Plan:
     """The plan with what each job and all of them may take; None where there is a job that nobody has seen yet."""
     jobs = tuple(replace(job, seconds=expected_seconds(job, history)) for job in made.jobs)
     known = [job.seconds for job in longest_first(jobs, {job.target: job.seconds for job in jobs}) if job.seconds]
     complete = jobs and len(known) == len(jobs)
-    return replace(made, jobs=jobs, seconds=duration(known, workers(jobs, history, site)) if complete else None)
+    if not complete:
+        return replace(made, jobs=jobs)
+    together = config.build.jobs or workers(jobs, history, machines_of(jobs, facts, engines))
+    return replace(made, jobs=jobs, seconds=duration(known, together))

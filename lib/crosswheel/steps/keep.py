@@ -14,7 +14,7 @@ from crosswheel.steps.work import Work
 def keep(work: Work) -> Work:
     """The same work with its entry; without one where the wheel's image cannot be named, or the journal is full."""
     # The first look may have been before the image was there.
-    key = work.key or build_key(work.job, work.sdist, work.site, work.composition)
+    key = work.key or build_key(work.job, work.sdist, work.config, work.facts, work.composition)
     if not key:
         return work
     seconds = time.monotonic() - work.began

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from crosswheel import __version__
-from crosswheel.containers.images import Family, Image
-from crosswheel.engines.site import Site
+from crosswheel.containers.images import Image, image_arch
+from crosswheel.engines.facts import Facts, reference_of
 from crosswheel.errors import CrosswheelError
+from crosswheel.model.config import Config
 from crosswheel.model.job import Job, Sdist
 from crosswheel.model.targets import Architecture
 from crosswheel.steps.build import build
@@ -23,6 +24,7 @@ from crosswheel.steps.repair import repair
 from crosswheel.steps.sequence import identity_of, name_of
 from crosswheel.steps.work import Composition
 from crosswheel.system.addresses import without_users
+from crosswheel.system.local_host import LocalHost
 from crosswheel.toolchains.pinned import version_of
 
 # Who drives the backend and repairs the wheel; uv, Zig and their kin are pinned, and have versions of their own.
@@ -36,11 +38,11 @@ _RESOLUTION = (
 _RESOLUTION_FILES = ("UV_CONSTRAINT", "UV_BUILD_CONSTRAINT", "UV_OVERRIDE")
 
 
-def build_key(job: Job, sdist: Sdist, site: Site, composition: Composition) -> str:
+def build_key(job: Job, sdist: Sdist, config: Config, facts: Facts, composition: Composition) -> str:
     """A sha256 in hexadecimal; empty where the job's image is not there, so that nobody knows what it would be."""
-    engine, config = composition.engines[job.engine], site.config
+    engine = composition.engines[job.engine]
     family = engine.family
-    image = _image(job, site, family) if family else None
+    image = _image(reference_of(job.target, config, family), image_arch(job.target, family), facts) if family else None
     if family and image is None:
         return ""
     return _key(
@@ -57,17 +59,17 @@ def build_key(job: Job, sdist: Sdist, site: Site, composition: Composition) -> s
             "config-settings": dict(config.build.config_settings),
             "debug-info": config.build.debug_info,
             "strip": config.build.strip,
-            "sysroot": _sysroot(job.target.arch, site),
+            "sysroot": _sysroot(job.target.arch, config, facts),
         },
-        requirements=_resolution(site),
+        requirements=_resolution(facts.host),
         **_own_steps(composition),
     )
 
 
-def test_key(job: Job, wheel: str, sdist: Sdist, site: Site) -> str:
+def test_key(job: Job, wheel: str, sdist: Sdist, config: Config, facts: Facts) -> str:
     """Of a test of the wheel with that sha256; empty where an image is not there."""
-    config = site.config
-    images = [_found(reference, job, site) for reference in (site.reference(job.target), *config.test.images)]
+    references = (reference_of(job.target, config), *config.test.images)
+    images = [_image(reference, job.target.arch, facts) for reference in references]
     if not all(images):
         return ""
     return _key(
@@ -78,7 +80,7 @@ def test_key(job: Job, wheel: str, sdist: Sdist, site: Site) -> str:
         source=sdist.content if "{project}" in config.test.command else "",
         requires=list(config.test.requires),
         extras=list(config.test.extras),
-        requirements=_resolution(site) if config.test.requires or config.test.extras else [],
+        requirements=_resolution(facts.host) if config.test.requires or config.test.extras else [],
     )
 
 
@@ -92,16 +94,9 @@ def _key(**ingredients: Any) -> str:
     return hashlib.sha256(json.dumps(ingredients, sort_keys=True).encode()).hexdigest()
 
 
-def _image(job: Job, site: Site, family: Family) -> Image | None:
+def _image(reference: str, arch: Architecture, facts: Facts) -> Image | None:
     try:
-        return site.image(job.target, family)
-    except CrosswheelError:
-        return None
-
-
-def _found(reference: str, job: Job, site: Site) -> Image | None:
-    try:
-        return site.found(reference, job.target.arch)
+        return facts.image(reference, arch)
     except CrosswheelError:
         return None
 
@@ -113,9 +108,9 @@ def _version(name: str) -> str:
         return ""
 
 
-def _resolution(site: Site) -> list[str]:
+def _resolution(host: LocalHost) -> list[str]:
     """Where build requirements come from, and which are allowed; without anybody's credentials."""
-    environ, settings = site.host.environ, site.host.index.settings
+    environ, settings = host.environ, host.index.settings
     files = [name for name in _RESOLUTION_FILES if environ.get(name)]
     return [
         without_users(" ".join([settings.index_url, *settings.extra_index_urls, *settings.find_links])),
@@ -131,6 +126,6 @@ def _content(path: str) -> str:
         return path
 
 
-def _sysroot(arch: Architecture, site: Site) -> str:
-    folder = site.config.build.sysroot(arch)
-    return site.listing(folder) if folder else ""
+def _sysroot(arch: Architecture, config: Config, facts: Facts) -> str:
+    folder = config.build.sysroot(arch)
+    return facts.listing(folder) if folder else ""

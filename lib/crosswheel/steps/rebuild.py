@@ -22,16 +22,17 @@ def again(work: Work) -> Work:
     from crosswheel.formats.wheel_diff import compare_wheels
 
     job, first = replace(work.job, following=None), work.workspace
-    site = replace(work.site, config=replace(work.config, build=replace(work.config.build, fresh=True)))
+    config = replace(work.config, build=replace(work.config.build, fresh=True))
+    engine = work.composition.engines[job.engine]
     log = first.log.with_suffix(".again.log")
     log.write_bytes(b"")
     # A name as long as the first one's: nothing in a binary moves for a longer path.
     with (
         scratch_folder(f"{work.sdist.name}_{job.target}") as folder,
-        work.composition.engines[job.engine].open(job, work.sdist, site, folder, log, bare=work.bare) as workspace,
+        engine.open(job, work.sdist, config, work.services, folder, log, bare=work.bare) as workspace,
     ):
         again = replace(
-            work, job=job, site=site, folder=folder.parent, log=log, opened=workspace, file=None, parsed=None
+            work, job=job, config=config, folder=folder.parent, log=log, opened=workspace, file=None, parsed=None
         )
         for make in work.composition.making:
             again = make(again)

@@ -58,7 +58,7 @@ def _refuse_other_platforms(wheel: Wheel, target: Target) -> None:
 def _ask(work: Work, arguments: list[str]) -> dict[str, str]:
     workspace = work.workspace
     try:
-        text = work.site.grafter.run(
+        text = work.services.repair_worker.run(
             arguments,
             workspace.host.processes,
             environ=workspace.host.build_environ,

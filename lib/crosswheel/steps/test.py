@@ -15,12 +15,14 @@ from crosswheel.containers.container import Container
 from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.environment import EMPTY, FOLDER, environment, python, site_packages
 from crosswheel.engines.backend import unreachable_index
-from crosswheel.engines.site import Site
-from crosswheel.engines.test_containers import Trial, early, trial_of
+from crosswheel.engines.facts import Facts, reference_of
+from crosswheel.engines.services import Services
+from crosswheel.engines.test_containers import TestContainer, early, test_container
 from crosswheel.engines.venv_images import seed
 from crosswheel.errors import CrosswheelError, EmulatorCrashed, TestFailed
 from crosswheel.formats.sdists import unpack_sdist
 from crosswheel.formats.wheels import top_level_modules
+from crosswheel.model.config import Config
 from crosswheel.model.job import Job, Sdist
 from crosswheel.model.targets import Target
 from crosswheel.steps.journal import Made
@@ -37,7 +39,7 @@ _IMPORT = "import importlib, sys\nfor name in sys.argv[1:]:\n    importlib.impor
 
 def _without(work: Work) -> Work | None:
     """The work of a wheel that cannot be tested here, or has passed this very test before; None for any other."""
-    if reason := untested(work.job.target, work.site):
+    if reason := untested(work.job.target, work.config, work.facts):
         return replace(work, untested=reason)
     if work.entry and work.entry.passed(_key(work, work.entry)):
         return replace(work, untested="", tested_before=True)
@@ -56,64 +58,67 @@ def test(work: Work) -> Work:
 
 def test_in_images(work: Work) -> None:
     """Install the wheel in each image and try it. Raises TestFailed, and what containers raise."""
-    references = list(_references(work.job.target, work.site))
+    references = list(_references(work.job.target, work.config))
     if work.first_test:
         references = references[1:]
         _test_in(work.first_test(), work)
     for reference in references:
-        with trial_of(reference, work.job.target, work.sdist.name, work.site) as trial:
-            _test_in(trial, work)
+        with test_container(reference, work.job.target, work.sdist.name, work.config, work.services) as opened:
+            _test_in(opened, work)
 
 
 def _key(work: Work, entry: Made) -> str:
-    return test_key(work.job, entry.sha256, work.sdist, work.site)
+    return test_key(work.job, entry.sha256, work.sdist, work.config, work.facts)
 
 
 @contextmanager
-def first_trial(job: Job, sdist: Sdist, site: Site) -> Iterator[Callable[[], Trial] | None]:
+def first_container(
+    job: Job, sdist: Sdist, config: Config, services: Services
+) -> Iterator[Callable[[], TestContainer] | None]:
     """The container that the test needs first, made ready while the wheel is built; None where no test will be."""
-    if untested(job.target, site):
+    if untested(job.target, config, services.facts):
         yield None
         return
-    with early(trial_of(site.reference(job.target), job.target, sdist.name, site)) as trial:
-        yield trial
+    reference = reference_of(job.target, config)
+    with early(test_container(reference, job.target, sdist.name, config, services)) as opening:
+        yield opening
 
 
-def untested(target: Target, site: Site) -> str:
+def untested(target: Target, config: Config, facts: Facts) -> str:
     """Why wheels for a target cannot be tested; empty if they can."""
-    if site.config.test.mode == "never":
+    if config.test.mode == "never":
         return "--test never"
-    if not isinstance(site.docker, DockerHost):
-        return site.docker.message
+    if not isinstance(facts.docker, DockerHost):
+        return facts.docker.message
     try:
-        site.running(target.arch)
-        site.image(target)
+        facts.running(target.arch)
+        facts.image_for(target, config)
     except CrosswheelError as error:
         return error.in_a_line
     return ""
 
 
-def prepare_test(target: Target, site: Site) -> None:
+def prepare_test(target: Target, config: Config, services: Services) -> None:
     """Pull what the test needs, before the jobs; what goes wrong is told by `untested`, or by the test itself."""
-    for reference in _references(target, site):
-        site.toolbox(site.pull(reference, target.arch), compilers=False)
+    for reference in _references(target, config):
+        services.toolbox(services.pull(reference, target.arch), compilers=False)
 
 
-def _references(target: Target, site: Site) -> Iterator[str]:
+def _references(target: Target, config: Config) -> Iterator[str]:
     """The policy's own image first: it has the oldest C library that the wheel promises to work with."""
-    yield site.reference(target)
-    yield from site.config.test.images
+    yield reference_of(target, config)
+    yield from config.test.images
 
 
-def _test_in(trial: Trial, work: Work) -> None:
-    container, config, tag, deadline = trial.container, work.config, work.job.target.python, work.deadline
+def _test_in(opened: TestContainer, work: Work) -> None:
+    container, config, tag, deadline = opened.container, work.config, work.job.target.python, work.deadline
     container.put(work.wheel, to=FOLDER)
     extras = f"[{','.join(config.test.extras)}]" if config.test.extras else ""
     wheel, its_python = f"{work.sdist.name}{extras} @ file://{FOLDER / work.wheel.name}", str(python(tag))
     installing = [UV, "pip", "install", "--python", its_python, "--", wheel, *config.test.requires]
-    environ = dict(trial.environ)
+    environ = dict(opened.environ)
     if config.test.command:
-        seed(container, tag, trial.installer_environ, work.log, deadline)
+        seed(container, tag, opened.installer_environ, work.log, deadline)
         path = f"{python(tag).parent}:{MOUNT / 'bin'}:{container.image.environ.get('PATH', '/usr/bin:/bin')}"
         environ |= {"PATH": path, "VIRTUAL_ENV": str(environment(tag))}
         command = ["sh", "-c", config.test.command.replace("{project}", str(_project(container, work)))]
@@ -124,9 +129,9 @@ def _test_in(trial: Trial, work: Work) -> None:
         container.run(words, env=variables, cwd=EMPTY, log=work.log, deadline=deadline)
 
     with _explained(container, work, "the wheel could not be installed"):
-        install(run, installing, trial.installer_environ, without_secrets(trial.installer_environ))
+        install(run, installing, opened.installer_environ, without_secrets(opened.installer_environ))
     if container.emulated and _brings_more(work):
-        put_bytecode_of_packages(container, site_packages(tag), tag, work.site.host)
+        put_bytecode_of_packages(container, site_packages(tag), tag, work.facts.host)
     what = "the test command failed" if config.test.command else "its modules could not be imported"
     with _explained(container, work, what):
         run(command, environ)
@@ -144,7 +149,7 @@ def _explained(container: Container, work: Work, what: str) -> Iterator[None]:
     try:
         yield
     except CommandFailed as error:
-        if missing := unreachable_index(error, offline=work.site.host.index.offline):
+        if missing := unreachable_index(error, offline=work.facts.host.index.offline):
             raise missing from error
         text = f"{what} in {container.image.reference}: {error.ending}"
         raise TestFailed(text, hint=f"less {log}; crosswheel shell {work.job.target}") from error

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from crosswheel.audit.rules.rule import Rule
 from crosswheel.engines import ENGINES, Engine
-from crosswheel.engines.site import Site
-from crosswheel.engines.test_containers import Trial
+from crosswheel.engines.facts import Facts
+from crosswheel.engines.services import Services
+from crosswheel.engines.test_containers import TestContainer
 from crosswheel.engines.workspace import Workspace
 from crosswheel.errors import UsageError, WheelCount
 from crosswheel.formats.uncompiled import Uncompiled
@@ -64,7 +65,8 @@ class Work:
 
     job: Job
     sdist: Sdist
-    site: Site
+    config: Config
+    services: Services
     composition: Composition
     journal: Journal
     output: Output
@@ -78,7 +80,7 @@ class Work:
     opened: Workspace | None = None
     began: float = 0.0
     """When the workspace was opened, by `time.monotonic`."""
-    first_test: Callable[[], Trial] | None = None
+    first_test: Callable[[], TestContainer] | None = None
     """Waits for the container of the first test and gives it; None where nobody makes one ready."""
     file: Path | None = None
     parsed: Wheel | None = field(default=None, repr=False, compare=False)
@@ -103,8 +105,9 @@ class Work:
     """Whose wheel was saved, where another job has saved the same one before."""
 
     @property
-    def config(self) -> Config:
-        return self.site.config
+    def facts(self) -> Facts:
+        """What the run knows of this machine and its Docker host."""
+        return self.services.facts
 
     @property
     def workspace(self) -> Workspace:

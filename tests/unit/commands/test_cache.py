@@ -37,7 +37,7 @@ from crosswheel.upkeep.caches import (
     remove_from,
     remove_local,
 )
-from tiny_projects import tiny_host, tiny_project, tiny_site
+from tiny_projects import tiny_facts, tiny_host, tiny_project
 
 PINNED = f"zig/{version_of('zig')}"
 
@@ -419,26 +419,26 @@ def test_a_run_that_finds_too_much_removes_what_it_did_not_use(
 ) -> None:
     host = tiny_host(tmp_path)
     assert host.cache == filled
-    site = tiny_site(load_config(tmp_path, {"cache-size": 0}), host)
+    given = load_config(tmp_path, {"cache-size": 0}), tiny_facts(host)
     events: list[Event] = []
     with at_work(filled):
         time.sleep(0.02)
         mark_used(filled / "journal" / "tiny" / "bbb")
-        keep_within_limit(site, events.append)
+        keep_within_limit(*given, events.append)
         assert names(local_holdings(filled)) == ["bbb"]
         (note,) = (event.text for event in events if isinstance(event, Note))
         assert note.startswith("removed the 2 things used least recently, 3.0 KiB: the limit of caches is 0 B")
         # The next run does not look again.
         put(filled, "journal/tiny/ccc", days=1)
-        keep_within_limit(site, events.append)
+        keep_within_limit(*given, events.append)
         assert len(local_holdings(filled)) == 2
 
 
 def test_a_run_removes_no_volume_that_only_others_have_used(engine: Engine, cache: Path, tmp_path: Path) -> None:
     mark_volume("crosswheel-cache-tiny-1", cache)
-    site = tiny_site(load_config(tmp_path, {"cache-size": 0}), tiny_host(tmp_path), host_of(engine))
+    given = load_config(tmp_path, {"cache-size": 0}), tiny_facts(tiny_host(tmp_path), host_of(engine))
     for _ in range(2):
-        keep_within_limit(site, deaf)
+        keep_within_limit(*given, deaf)
     assert engine.removed == ["crosswheel-cache-tiny-1"]
 
 
@@ -449,8 +449,8 @@ def test_a_run_whose_engine_does_not_answer_any_more_has_not_failed(
         raise OSError("Connection refused")
 
     monkeypatch.setattr(engine, "df", refuse)
-    site = tiny_site(load_config(tmp_path, {}), tiny_host(tmp_path), host_of(engine))
-    keep_within_limit(site, deaf)
+    given = load_config(tmp_path, {}), tiny_facts(tiny_host(tmp_path), host_of(engine))
+    keep_within_limit(*given, deaf)
 
 
 @pytest.mark.parametrize("moment", [-7200, 7200])
@@ -465,9 +465,7 @@ def test_a_stamp_of_long_ago_or_of_the_future_is_none(cache: Path, moment: int) 
 def test_wheels_keeps_within_the_limit(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And has a lock while it does, so that what it fetched stays."""
     seen: list[float] = []
-    monkeypatch.setattr(
-        "crosswheel.commands.wheels.look_around", lambda config, _: tiny_site(config, tiny_host(tmp_path))
-    )
+    monkeypatch.setattr("crosswheel.commands.wheels.look_around", lambda *_: tiny_facts(tiny_host(tmp_path)))
     monkeypatch.setattr("crosswheel.commands.wheels.keep_within_limit", lambda *_: seen.append(oldest_run(cache)))
     project = tiny_project("pure", tmp_path)
     options = {"source": str(project), "python": ["cp313"], "engine": "cross"}

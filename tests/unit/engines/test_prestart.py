@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from crosswheel.engines.prestart import Ahead
+from crosswheel.engines.prestart import Prestart
 from crosswheel.errors import ContainerLost
 
 PATIENCE = 10  # seconds
@@ -54,23 +54,23 @@ def dock() -> Dock:
 
 
 @pytest.fixture
-def ahead() -> Iterator[Ahead]:
-    made = Ahead()
+def prestart() -> Iterator[Prestart]:
+    made = Prestart()
     yield made
     made.end()
 
 
-def test_it_is_given_to_who_asks_for_it_and_closed_after_that(ahead: Ahead, dock: Dock) -> None:
-    ahead.start("next", dock.container("early"))
-    with ahead.taken("next", dock.container("late")) as container:
+def test_it_is_given_to_who_asks_for_it_and_closed_after_that(prestart: Prestart, dock: Dock) -> None:
+    prestart.start("next", dock.container("early"))
+    with prestart.taken("next", dock.container("late")) as container:
         assert (name_of(container), dock.open) == ("early", ["early"])
     assert dock.open == []
-    with ahead.taken("next", dock.container("late")) as container:
+    with prestart.taken("next", dock.container("late")) as container:
         assert (name_of(container), dock.open) == ("late", ["late"])
     assert dock.open == []
 
 
-def test_nobody_waits_for_its_start_but_who_takes_it(ahead: Ahead, dock: Dock) -> None:
+def test_nobody_waits_for_its_start_but_who_takes_it(prestart: Prestart, dock: Dock) -> None:
     may_start = threading.Event()
 
     @contextmanager
@@ -79,51 +79,51 @@ def test_nobody_waits_for_its_start_but_who_takes_it(ahead: Ahead, dock: Dock) -
         with dock.container("slow") as container:
             yield container
 
-    ahead.start("next", slow())
+    prestart.start("next", slow())
     may_start.set()
-    with ahead.taken("next", dock.container("late")) as container:
+    with prestart.taken("next", dock.container("late")) as container:
         assert name_of(container) == "slow"
 
 
-def test_one_that_could_not_be_started_or_has_ended_is_replaced(ahead: Ahead, dock: Dock) -> None:
-    ahead.start("failed", dock.container("early", ContainerLost("no")))
-    with ahead.taken("failed", dock.container("late")) as container:
+def test_one_that_could_not_be_started_or_has_ended_is_replaced(prestart: Prestart, dock: Dock) -> None:
+    prestart.start("failed", dock.container("early", ContainerLost("no")))
+    with prestart.taken("failed", dock.container("late")) as container:
         assert name_of(container) == "late"
     dock.lost.add("ended")
-    ahead.start("ended", dock.container("ended"))
-    with ahead.taken("ended", dock.container("late")) as container:
+    prestart.start("ended", dock.container("ended"))
+    with prestart.taken("ended", dock.container("late")) as container:
         assert name_of(container) == "late"
     assert dock.open == []
 
 
-def test_what_then_goes_wrong_is_told_to_who_needs_it(ahead: Ahead, dock: Dock) -> None:
-    ahead.start("next", dock.container("early", ContainerLost("first")))
+def test_what_then_goes_wrong_is_told_to_who_needs_it(prestart: Prestart, dock: Dock) -> None:
+    prestart.start("next", dock.container("early", ContainerLost("first")))
     with (
         pytest.raises(ContainerLost, match="second"),
-        ahead.taken("next", dock.container("late", ContainerLost("second"))),
+        prestart.taken("next", dock.container("late", ContainerLost("second"))),
     ):
         pass
 
 
-def test_it_is_started_once_for_all_who_expect_it(ahead: Ahead, dock: Dock) -> None:
-    ahead.start("next", dock.container("first"))
-    ahead.start("next", dock.container("second"))
-    with ahead.taken("next", dock.container("late")) as container:
+def test_it_is_started_once_for_all_who_expect_it(prestart: Prestart, dock: Dock) -> None:
+    prestart.start("next", dock.container("first"))
+    prestart.start("next", dock.container("second"))
+    with prestart.taken("next", dock.container("late")) as container:
         assert (name_of(container), dock.open) == ("first", ["first"])
 
 
-def test_what_has_been_asked_for_is_not_started_any_more(ahead: Ahead, dock: Dock) -> None:
-    with ahead.taken("next", dock.container("own")):
+def test_what_has_been_asked_for_is_not_started_any_more(prestart: Prestart, dock: Dock) -> None:
+    with prestart.taken("next", dock.container("own")):
         pass
-    ahead.start("next", dock.container("too late"))
-    with ahead.taken("next", dock.container("again")) as container:
+    prestart.start("next", dock.container("too late"))
+    with prestart.taken("next", dock.container("again")) as container:
         assert (name_of(container), dock.open) == ("again", ["again"])
 
 
 def test_what_nobody_has_taken_is_closed_at_the_end(dock: Dock) -> None:
-    ahead = Ahead()
-    ahead.start("next", dock.container("unneeded"))
-    ahead.start("failed", dock.container("failed", ContainerLost("no")))
-    ahead.start("wrong", dock.container("wrong", ValueError("a fault of ours, and nobody met it")))
-    ahead.end()
+    prestart = Prestart()
+    prestart.start("next", dock.container("unneeded"))
+    prestart.start("failed", dock.container("failed", ContainerLost("no")))
+    prestart.start("wrong", dock.container("wrong", ValueError("a fault of ours, and nobody met it")))
+    prestart.end()
     assert dock.open == []

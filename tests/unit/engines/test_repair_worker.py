@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from crosswheel.engines.repair_worker import Grafter
+from crosswheel.engines.repair_worker import RepairWorker
 from crosswheel.errors import TimeLimit
 from crosswheel.system.process import CommandFailed, Processes, Stopped
 from crosswheel.testing import tiny_elf, tiny_wheel
@@ -36,92 +36,92 @@ class _Counted(Processes):
 
 
 @pytest.fixture
-def grafter() -> Iterator[Grafter]:
-    made = Grafter()
+def worker() -> Iterator[RepairWorker]:
+    made = RepairWorker()
     made.start(ENVIRON)
     yield made
     made.end()
 
 
-def repaired(grafter: Grafter, folder: Path, processes: Processes, deadline: float | None = None) -> dict[str, str]:
+def repaired(worker: RepairWorker, folder: Path, processes: Processes, deadline: float | None = None) -> dict[str, str]:
     (folder / "made").mkdir(parents=True)
     library = tiny_elf(exports=("PyInit_fast",), needed=("libc.so.6",), versions_needed={"libc.so.6": ["GLIBC_2.17"]})
     member = {"fast.cpython-313-aarch64-linux-gnu.so": library}
     wheel = tiny_wheel(folder / "made", name="tiny", tag="cp313-cp313-linux_aarch64", members=member)
     (folder / "repaired").mkdir()
     arguments = [str(wheel), TARGET, str(folder / "repaired"), "", str(folder / "libraries"), "1700000000"]
-    said = grafter.run(arguments, processes, environ=ENVIRON, cwd=folder / "repaired", deadline=deadline)
+    said = worker.run(arguments, processes, environ=ENVIRON, cwd=folder / "repaired", deadline=deadline)
     answer: dict[str, str] = json.loads(said)
     return answer
 
 
-def server(grafter: Grafter) -> int:
-    assert grafter._server
-    return grafter._server[0]._process.pid
+def server(worker: RepairWorker) -> int:
+    assert worker._server
+    return worker._server[0]._process.pid
 
 
 def children(process: int) -> list[str]:
     return Path(f"/proc/{process}/task/{process}/children").read_text().split()
 
 
-def test_many_are_repaired_at_once_by_forks_and_alike(grafter: Grafter, tmp_path: Path) -> None:
+def test_many_are_repaired_at_once_by_forks_and_alike(worker: RepairWorker, tmp_path: Path) -> None:
     processes = _Counted()
     with ThreadPoolExecutor(4) as pool:
-        answers = list(pool.map(lambda number: repaired(grafter, tmp_path / str(number), processes), range(8)))
-    alone = repaired(Grafter(), tmp_path / "alone", processes)
+        answers = list(pool.map(lambda number: repaired(worker, tmp_path / str(number), processes), range(8)))
+    alone = repaired(RepairWorker(), tmp_path / "alone", processes)
     assert processes.started == 1
     wheels = {Path(answer["wheel"]).read_bytes() for answer in (*answers, alone)}
     assert len(wheels) == 1
     assert [Path(answer["wheel"]).is_relative_to(tmp_path / str(number)) for number, answer in enumerate(answers)]
 
 
-def test_what_goes_wrong_in_a_fork_is_told_and_the_next_one_is_repaired(grafter: Grafter, tmp_path: Path) -> None:
+def test_what_goes_wrong_in_a_fork_is_told_and_the_next_one_is_repaired(worker: RepairWorker, tmp_path: Path) -> None:
     for arguments in (["too", "few"], ["nothing.whl", TARGET, ".", "", ".", "0"]):
         with pytest.raises(CommandFailed) as caught:
-            grafter.run(arguments, Processes(), environ=ENVIRON, cwd=tmp_path, deadline=None)
+            worker.run(arguments, Processes(), environ=ENVIRON, cwd=tmp_path, deadline=None)
         assert caught.value.returncode == 1
         assert "Traceback" in caught.value.output
-    assert "wheel" in repaired(grafter, tmp_path / "job", Processes())
+    assert "wheel" in repaired(worker, tmp_path / "job", Processes())
 
 
-def test_one_that_has_died_is_done_without(grafter: Grafter, tmp_path: Path) -> None:
-    os.kill(server(grafter), signal.SIGKILL)
+def test_one_that_has_died_is_done_without(worker: RepairWorker, tmp_path: Path) -> None:
+    os.kill(server(worker), signal.SIGKILL)
     processes = _Counted()
-    assert "wheel" in repaired(grafter, tmp_path / "job", processes)
+    assert "wheel" in repaired(worker, tmp_path / "job", processes)
     assert processes.started == 1
 
 
 def test_the_time_limit_and_the_stop_of_a_run_end_a_fork(tmp_path: Path) -> None:
     wheel = tmp_path / "tiny-1.0-cp313-cp313-linux_aarch64.whl"
     os.mkfifo(wheel)  # whoever opens it waits for ever
-    grafter, processes = Grafter(), Processes()
-    grafter.start(ENVIRON)
+    worker, processes = RepairWorker(), Processes()
+    worker.start(ENVIRON)
     arguments = [str(wheel), TARGET, str(tmp_path), "", str(tmp_path), "0"]
     try:
         with pytest.raises(TimeLimit):
-            grafter.run(arguments, processes, environ=ENVIRON, cwd=tmp_path, deadline=time.monotonic() + 3)
+            worker.run(arguments, processes, environ=ENVIRON, cwd=tmp_path, deadline=time.monotonic() + 3)
         threading.Timer(0.5, processes.stop).start()
         with pytest.raises(Stopped):
-            grafter.run(arguments, processes, environ=ENVIRON, cwd=tmp_path, deadline=None)
+            worker.run(arguments, processes, environ=ENVIRON, cwd=tmp_path, deadline=None)
         with pytest.raises(Stopped):
-            grafter.run(arguments, processes, environ=ENVIRON, cwd=tmp_path, deadline=None)
+            worker.run(arguments, processes, environ=ENVIRON, cwd=tmp_path, deadline=None)
         until = time.monotonic() + 5
-        while children(server(grafter)) and time.monotonic() < until:
+        while children(server(worker)) and time.monotonic() < until:
             time.sleep(0.05)
-        assert children(server(grafter)) == []
+        assert children(server(worker)) == []
     finally:
-        grafter.end()
+        worker.end()
 
 
-def test_it_ends_with_whoever_asks(grafter: Grafter, tmp_path: Path) -> None:
-    repaired(grafter, tmp_path / "job", Processes())
-    number = server(grafter)
-    grafter.end()
+def test_it_ends_with_whoever_asks(worker: RepairWorker, tmp_path: Path) -> None:
+    repaired(worker, tmp_path / "job", Processes())
+    number = server(worker)
+    worker.end()
     assert not Path(f"/proc/{number}").exists()
-    grafter.end()
+    worker.end()
     # Killed, it can say nothing; its end of the connection is gone all the same.
-    grafter.start(ENVIRON)
-    assert grafter._server
-    process, connection = grafter._server
+    worker.start(ENVIRON)
+    assert worker._server
+    process, connection = worker._server
     connection.close()
     process._process.wait(10)

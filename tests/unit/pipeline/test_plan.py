@@ -13,7 +13,7 @@ from crosswheel.model.config_reader import load_config
 from crosswheel.model.job import Interpreter, Job, LeftOut, Plan, Refusal
 from crosswheel.model.targets import PythonTag, Target, parse_target, python_tags
 from crosswheel.pipeline.plan import Offer, make_plan, plan_job, promised_targets
-from tiny_projects import tiny_host, tiny_site
+from tiny_projects import tiny_facts, tiny_host
 
 PY311, PY312, PY313, PY313T = (Interpreter(tag, f"{tag.version}.4", Path(f"/pythons/{tag}")) for tag in (
     PythonTag(11), PythonTag(12), PythonTag(13), PythonTag(13, free_threaded=True)
@@ -236,8 +236,8 @@ def test_a_target_that_no_engine_serves_is_left_out_with_every_reason(tmp_path: 
 
 def offer_of_cross(folder: Path, target: str, interpreter: Interpreter | None, **flags: Any) -> Interpreter | str:
     here = {interpreter.tag: interpreter} if interpreter else {}
-    site = tiny_site(load_config(folder, flags), replace(tiny_host(folder), interpreters=here))
-    return Cross().offer(parse_target(target), site)
+    facts = tiny_facts(replace(tiny_host(folder), interpreters=here))
+    return Cross().offer(parse_target(target), load_config(folder, flags), facts)
 
 
 @pytest.mark.parametrize(

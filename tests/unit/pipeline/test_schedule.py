@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from crosswheel.containers.docker_host import DockerHost
+from crosswheel.engines import ENGINES
 from crosswheel.model.config_reader import load_config
 from crosswheel.model.job import Job, Plan
 from crosswheel.model.targets import parse_target
@@ -19,10 +20,11 @@ from crosswheel.pipeline.schedule import (
     expected_plan,
     expected_seconds,
     longest_first,
+    machines_of,
     processors,
     workers,
 )
-from tiny_projects import tiny_host, tiny_site
+from tiny_projects import tiny_facts, tiny_host
 
 GIB = 1024**3
 
@@ -85,20 +87,21 @@ def test_the_whole_takes_as_long_as_the_last_to_end(seconds: list[float], worker
 
 
 def test_a_plan_says_how_long_it_may_take_only_where_every_job_is_known(tmp_path: Path) -> None:
-    site = tiny_site(load_config(tmp_path, {"jobs": 2}), tiny_host(tmp_path))
+    given = load_config(tmp_path, {"jobs": 2}), tiny_facts(tiny_host(tmp_path))
     known = Plan("tiny", (job("cp312"), job("cp313")))
     history = [past("cp312", 30), past("cp313", 20)]
-    assert expected_plan(known, history, site).seconds == 30
-    assert [each.seconds for each in expected_plan(known, history, site).jobs] == [30, 20]
-    assert expected_plan(Plan("tiny", (*known.jobs, job("cp313", arch="s390x"))), history, site).seconds is None
+    assert expected_plan(known, history, *given).seconds == 30
+    assert [each.seconds for each in expected_plan(known, history, *given).jobs] == [30, 20]
+    assert expected_plan(Plan("tiny", (*known.jobs, job("cp313", arch="s390x"))), history, *given).seconds is None
 
 
 def test_where_two_machines_share_the_work_the_smaller_one_sets_the_pace(tmp_path: Path) -> None:
     """An Arm server's engine, and cross builds on a laptop."""
     host = replace(tiny_host(tmp_path), cpus=2)
     server = DockerHost(None, "ssh://arm", "29.0", "aarch64", cpus=64, memory=512 * GIB)  # type: ignore[arg-type]
-    site = replace(tiny_site(load_config(tmp_path, {}), host), docker=server)
+    facts = tiny_facts(host, server)
     there, here = ([job(python, engine=engine) for python in ("cp312", "cp313")] for engine in ("native", "cross"))
-    assert (processors(there, site), processors(here, site), processors([*there, *here], site)) == (64, 2, 2)
-    assert workers([*there, *here] * 40, [], site) <= 2
-    assert workers(there * 40, [], site) == 64
+    native, cross, both = (machines_of(jobs, facts, ENGINES) for jobs in (there, here, [*there, *here]))
+    assert (processors(native), processors(cross), processors(both)) == (64, 2, 2)
+    assert workers([*there, *here] * 40, [], both) <= 2
+    assert workers(there * 40, [], native) == 64

@@ -403,15 +403,15 @@ def tested(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(sys.modules["crosswheel.steps.test"], "test_in_images", test)
     for name in ("ensure_image", "ensure_toolbox"):
-        monkeypatch.setattr(f"crosswheel.engines.site.{name}", lambda *_, **_options: None)
-    monkeypatch.setattr("crosswheel.engines.site.find_image", lambda *_: SimpleNamespace(id=IMAGES["policy"]))
+        monkeypatch.setattr(f"crosswheel.engines.services.{name}", lambda *_, **_options: None)
+    monkeypatch.setattr("crosswheel.engines.facts.find_image", lambda *_: SimpleNamespace(id=IMAGES["policy"]))
     return seen
 
 
 def run_tested(yard: Yard, project: str = "platform", **options: Any) -> Outcome:
     docker = DockerHost(None, "unix:///nowhere", "29.0", "x86_64", cpus=2, memory=2**30)  # type: ignore[arg-type]
     run = yard.run(project, docker=docker, **options)
-    run.site._known["running", TARGETS[0].arch] = Running(TARGETS[0].arch, natively=False)
+    run.services.facts.once.known["running", TARGETS[0].arch] = Running(TARGETS[0].arch, natively=False)
     return only_outcome(run)
 
 

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from crosswheel.engines import ENGINES
+from crosswheel.engines.facts import Facts, reference_of
 from crosswheel.errors import ImageUnavailable
+from crosswheel.model.config import Config
 from crosswheel.model.job import Job, Sdist
 from crosswheel.pipeline.run import Run
 from crosswheel.steps import MAKE, Composition, Steps, Work
@@ -23,11 +25,12 @@ from tiny_projects import TARGETS, TinyEngine, Yard
 
 COMPOSITION = Composition(MAKE)
 
+Ingredients = tuple[Job, Sdist, Config, Facts]
 Change = Callable[[pytest.MonkeyPatch], None]
 
 
-def build_key(job: Job, sdist: Sdist, site: Any) -> str:
-    return recipe.build_key(job, sdist, site, COMPOSITION)
+def build_key(job: Job, sdist: Sdist, config: Config, facts: Facts) -> str:
+    return recipe.build_key(job, sdist, config, facts, COMPOSITION)
 
 
 def key(yard: Yard, text: str = "", **options: Any) -> str:
@@ -35,14 +38,14 @@ def key(yard: Yard, text: str = "", **options: Any) -> str:
     return build_key(*ingredients(yard, text, **options))
 
 
-def ingredients(yard: Yard, text: str = "", **options: Any) -> tuple[Job, Sdist, Any]:
+def ingredients(yard: Yard, text: str = "", **options: Any) -> Ingredients:
     (yard.folder / "pyproject.toml").write_text(f"[tool.crosswheel]\n{text}\n")
     run: Run = yard.run("platform", **options)
-    return run.plan.jobs[0], run.sdist, run.site
+    return run.plan.jobs[0], run.sdist, run.config, run.services.facts
 
 
-def with_environ(site: Any, **variables: str) -> Any:
-    return replace(site, host=replace(site.host, environ={**site.host.environ, **variables}))
+def with_environ(facts: Facts, **variables: str) -> Facts:
+    return replace(facts, host=replace(facts.host, environ={**facts.host.environ, **variables}))
 
 
 @pytest.fixture
@@ -100,20 +103,20 @@ def test_nor_do_flags_of_the_run(yard: Yard, options: dict[str, Any]) -> None:
 
 
 def test_a_key_is_of_the_content_of_the_sdist_and_not_of_its_packing(yard: Yard) -> None:
-    job, sdist, site = ingredients(yard)
+    job, sdist, config, facts = ingredients(yard)
     same = replace(sdist, path=Path("elsewhere.tar.gz"), sha256="packed again")
-    assert build_key(job, same, site) == build_key(job, sdist, site)
+    assert build_key(job, same, config, facts) == build_key(job, sdist, config, facts)
     for other in (
         replace(sdist, content="other"),
         replace(sdist, version="1.1"),
         replace(sdist, epoch=sdist.epoch + 2),
     ):
-        assert build_key(job, other, site) != build_key(job, sdist, site)
+        assert build_key(job, other, config, facts) != build_key(job, sdist, config, facts)
 
 
 def test_a_key_is_of_the_target_the_engine_and_the_interpreter(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(ENGINES, "other", TinyEngine(yard.folder))
-    job, sdist, site = ingredients(yard)
+    job, sdist, config, facts = ingredients(yard)
     assert job.interpreter
     jobs = [
         job,
@@ -122,9 +125,9 @@ def test_a_key_is_of_the_target_the_engine_and_the_interpreter(yard: Yard, monke
         replace(job, interpreter=replace(job.interpreter, version="3.11.99")),
         replace(job, interpreter=replace(job.interpreter, path=Path("/elsewhere/python3.11"))),
     ]
-    assert len({build_key(each, sdist, site) for each in jobs}) == len(jobs)
+    assert len({build_key(each, sdist, config, facts) for each in jobs}) == len(jobs)
     unimportant = replace(job, reason="because", processors=2, seconds=3.0, fallbacks=(job,))
-    assert build_key(unimportant, sdist, site) == build_key(job, sdist, site)
+    assert build_key(unimportant, sdist, config, facts) == build_key(job, sdist, config, facts)
 
 
 @pytest.mark.parametrize(
@@ -189,22 +192,22 @@ def in_images(yard: Yard) -> Yard:
     return yard
 
 
-def with_image(found: tuple[Job, Sdist, Any], image: str, reference: str = "") -> tuple[Job, Sdist, Any]:
+def with_image(found: Ingredients, image: str, reference: str = "") -> Ingredients:
     """With the policy's image, or another one, on a Docker host."""
-    job, _, site = found
-    reference = reference or site.reference(job.target)
+    job, _, config, facts = found
+    reference = reference or reference_of(job.target, config)
     answer = SimpleNamespace(id=image) if image else ImageUnavailable("no registry")
-    site._known["image", reference, job.target.arch] = answer
+    facts.once.known["image", reference, job.target.arch] = answer
     return found
 
 
 def test_an_image_is_known_by_its_id_and_brings_its_own_interpreter(in_images: Yard) -> None:
-    job, sdist, site = with_image(ingredients(in_images), "sha256:1")
-    first = build_key(job, sdist, site)
+    job, sdist, config, facts = with_image(ingredients(in_images), "sha256:1")
+    first = build_key(job, sdist, config, facts)
     assert first
     assert job.interpreter
     moved = replace(job, interpreter=replace(job.interpreter, path=Path("/elsewhere")))
-    assert build_key(moved, sdist, site) == first
+    assert build_key(moved, sdist, config, facts) == first
     assert build_key(*with_image(ingredients(in_images), "sha256:2")) != first
 
 
@@ -227,8 +230,8 @@ def test_a_test_is_of_the_wheel_and_of_every_image(yard: Yard) -> None:
 
 def test_a_test_of_the_projects_own_files_is_of_them_too(yard: Yard) -> None:
     def of(text: str, content: str) -> str:
-        job, sdist, site = with_image(ingredients(yard, text), "1")
-        return key_of_test(job, "w", replace(sdist, content=content), site)
+        job, sdist, config, facts = with_image(ingredients(yard, text), "1")
+        return key_of_test(job, "w", replace(sdist, content=content), config, facts)
 
     own, plain = 'test-command = "pytest {project}/tests"', 'test-command = "pytest --pyargs tiny"'
     assert of(own, "a") != of(own, "b")
@@ -248,8 +251,8 @@ def test_a_test_of_the_projects_own_files_is_of_them_too(yard: Yard) -> None:
     ],
 )
 def test_other_requirements_are_another_key(yard: Yard, variables: dict[str, str]) -> None:
-    job, sdist, site = ingredients(yard)
-    assert build_key(job, sdist, with_environ(site, **variables)) != build_key(job, sdist, site)
+    job, sdist, config, facts = ingredients(yard)
+    assert build_key(job, sdist, config, with_environ(facts, **variables)) != build_key(job, sdist, config, facts)
 
 
 def test_constraints_are_known_by_their_content(yard: Yard) -> None:
@@ -257,23 +260,23 @@ def test_constraints_are_known_by_their_content(yard: Yard) -> None:
     keys = []
     for content in ("numpy<2", "numpy<3", "numpy<2"):
         path.write_text(content)
-        job, sdist, site = ingredients(yard)
-        keys.append(build_key(job, sdist, with_environ(site, UV_CONSTRAINT=str(path))))
+        job, sdist, config, facts = ingredients(yard)
+        keys.append(build_key(job, sdist, config, with_environ(facts, UV_CONSTRAINT=str(path))))
     assert keys[0] == keys[2] != keys[1]
 
 
 def test_another_index_is_another_key_and_another_token_is_not(yard: Yard) -> None:
-    job, sdist, site = ingredients(yard)
+    job, sdist, config, facts = ingredients(yard)
 
     def of(url: str, *extra: str) -> str:
-        index = replace(site.host.index, settings=PipSettings(index_url=url, extra_index_urls=extra))
-        return build_key(job, sdist, replace(site, host=replace(site.host, index=index)))
+        index = replace(facts.host.index, settings=PipSettings(index_url=url, extra_index_urls=extra))
+        return build_key(job, sdist, config, replace(facts, host=replace(facts.host, index=index)))
 
     assert of("https://a.example/simple") != of("https://b.example/simple")
     assert of("https://me:old@a.example/simple") == of("https://me:new@a.example/simple")
     assert of("https://a.example/simple", "https://c.example/simple") != of("https://a.example/simple")
     environ = [
-        with_environ(site, UV_INDEX_URL=f"https://me:{token}@a.example/simple")
+        with_environ(facts, UV_INDEX_URL=f"https://me:{token}@a.example/simple")
         for token in ("old", "n w", "p@ss", "%2F")
     ]
-    assert len({build_key(job, sdist, each) for each in environ}) == 1
+    assert len({build_key(job, sdist, config, each) for each in environ}) == 1

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from crosswheel.engines.services import Services
 from crosswheel.engines.workspace import HostWorkspace
 from crosswheel.errors import RepairFailed
 from crosswheel.formats.elf import Elf
@@ -30,7 +31,7 @@ from crosswheel.steps.wheelhouse import Output
 from crosswheel.testing import tiny_elf, tiny_wheel
 from debug_info import DEBUG_INFO, with_debug_info
 from report_samples import make_job
-from tiny_projects import tiny_host, tiny_site
+from tiny_projects import tiny_facts, tiny_host
 
 TARGET = "cp313-manylinux2014_aarch64"
 EXTENSION = "fast.cpython-313-aarch64-linux-gnu.so"
@@ -59,7 +60,8 @@ class Bench:
         return Work(
             job=job,
             sdist=sdist,
-            site=tiny_site(config, host),
+            config=config,
+            services=Services(tiny_facts(host)),
             composition=Composition(MAKE),
             journal=journal_of("tiny", host, deaf),
             output=Output(self.folder / "wheelhouse"),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,14 +12,15 @@ from containers.engine import Engine
 from containers.stand_ins.manylinux import POLICY
 from crosswheel.containers.binfmt import Handler
 from crosswheel.containers.container import Container
-from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.environment import EMPTY, environment, python, site_packages
 from crosswheel.containers.images import Image
 from crosswheel.containers.project_caches import PACKAGES
+from crosswheel.engines.facts import look_around, reference_of
 from crosswheel.engines.in_containers import container_of
-from crosswheel.engines.site import Site, look_around
-from crosswheel.engines.venv_images import furnished, seed
+from crosswheel.engines.services import Services
+from crosswheel.engines.venv_images import seed, with_environment
 from crosswheel.errors import BuildFailed
+from crosswheel.model.config import Config
 from crosswheel.model.config_reader import load_config
 from crosswheel.model.job import Interpreter, deaf
 from crosswheel.model.targets import parse_target
@@ -35,66 +35,73 @@ MODULE = site_packages(TAG) / "module.py"
 
 
 @pytest.fixture
-def site(docker_engine: Engine, qemu: Handler, manylinux_aarch64: str, tmp_path: Path) -> Iterator[Site]:
+def config(docker_engine: Engine, manylinux_aarch64: str, tmp_path: Path) -> Config:
     options = {"docker-host": docker_engine.address, "arch": ["aarch64"], "image": manylinux_aarch64, "fresh": True}
-    found = look_around(load_config(tmp_path, options), deaf)
-    assert isinstance(found.docker, DockerHost)
-    if TAG not in found.host.interpreters:
-        pytest.skip("this machine has no CPython 3.11, which could compile for the image's")
-    with closing(found.docker.client):
-        yield found
+    return load_config(tmp_path, options)
 
 
 @pytest.fixture
-def image(site: Site) -> Image:
-    return site.pull(site.reference(TARGET), TARGET.arch)
+def services(config: Config, qemu: Handler) -> Iterator[Services]:
+    with look_around(config, deaf) as facts, Services(facts) as services:
+        if TAG not in facts.host.interpreters:
+            pytest.skip("this machine has no CPython 3.11, which could compile for the image's")
+        yield services
 
 
 @pytest.fixture
-def interpreter(site: Site, image: Image) -> Interpreter:
-    return site.pythons_of(image)[TAG]
+def image(config: Config, services: Services) -> Image:
+    return services.pull(reference_of(TARGET, config), TARGET.arch)
 
 
 @pytest.fixture
-def container(site: Site, image: Image, interpreter: Interpreter) -> Iterator[Container]:
-    ready = furnished(image, TAG, site, lambda *_: interpreter)
-    with container_of(ready, site, "tiny", compilers=False, timeout=600) as running:
+def interpreter(services: Services, image: Image) -> Interpreter:
+    return services.facts.pythons_of(image)[TAG]
+
+
+def ready(image: Image, services: Services, find: Callable[..., Interpreter], *, fresh: bool = True) -> Image:
+    return with_environment(image, TAG, services, find, fresh=fresh, timeout=600)
+
+
+@pytest.fixture
+def container(config: Config, services: Services, image: Image, interpreter: Interpreter) -> Iterator[Container]:
+    made = ready(image, services, lambda *_: interpreter)
+    with container_of(made, config, services, "tiny", compilers=False, timeout=600) as running:
         yield running
-    site.settle()
 
 
 def test_uv_knows_it_in_a_volume_that_other_pythons_have_used(
-    site: Site, image: Image, interpreter: Interpreter, tmp_path: Path
+    config: Config, services: Services, image: Image, interpreter: Interpreter, tmp_path: Path
 ) -> None:
-    kept = replace(site, config=replace(site.config, build=replace(site.config.build, fresh=False)))
-    ready, log = furnished(image, TAG, kept, lambda *_: interpreter), tmp_path / "log"
-    for used in (image, ready):
-        with container_of(used, kept, "tiny", compilers=False, timeout=600) as container:
+    kept = replace(config, build=replace(config.build, fresh=False))
+    made, log = ready(image, services, lambda *_: interpreter, fresh=False), tmp_path / "log"
+    for used in (image, made):
+        with container_of(used, kept, services, "tiny", compilers=False, timeout=600) as container:
             container.run(["mkdir", "-p", str(PACKAGES / "other")])
-            if used == ready:
+            if used == made:
                 listing = [UV, "pip", "list", "--python", str(environment(TAG))]
                 container.run(listing, env={"RUST_LOG": "uv=trace"}, log=log)
-    kept.settle()
     assert "skipping query of" in log.read_text()
     assert "Querying interpreter" not in log.read_text()
 
 
-def test_it_is_made_once(site: Site, image: Image, container: Container) -> None:
+def test_it_is_made_once(services: Services, image: Image, container: Container) -> None:
     def forbidden(_container: Container, _deadline: float) -> Interpreter:
         raise AssertionError("it is there")
 
     assert container.image.layer
-    assert furnished(image, TAG, site, forbidden) == container.image
+    assert ready(image, services, forbidden) == container.image
 
 
-def test_what_cannot_be_made_is_not_kept(site: Site, image: Image) -> None:
+def test_what_cannot_be_made_is_not_kept(services: Services, image: Image) -> None:
     missing = Interpreter(parse_target(f"cp39-{POLICY}_aarch64").python, "3.9.1", Path("/opt/python/none/bin/python"))
     for _ in range(2):
         with pytest.raises(BuildFailed, match="no environment of /opt/python/none/bin/python could be made"):
-            furnished(image, missing.tag, site, lambda *_: missing)
+            with_environment(image, missing.tag, services, lambda *_: missing, fresh=True, timeout=600)
 
 
-def test_nothing_is_installed_in_it_and_pip_comes_on_demand(site: Site, container: Container, tmp_path: Path) -> None:
+def test_nothing_is_installed_in_it_and_pip_comes_on_demand(
+    services: Services, container: Container, tmp_path: Path
+) -> None:
     listed = [UV, "pip", "list", "--python", str(environment(TAG))]
     assert container.run(listed) == ""
     assert container.run(["ls", "-A", str(EMPTY)]) == ""
@@ -123,14 +130,14 @@ def test_uv_knows_the_interpreter_and_its_environment(
     assert "Querying interpreter" not in told, told
 
 
-def test_packages_are_compiled_and_changed_ones_are_seen(container: Container, site: Site) -> None:
+def test_packages_are_compiled_and_changed_ones_are_seen(container: Container, services: Services) -> None:
     def says() -> str:
         code = "import os, module; print(module.SAYS, os.path.exists(module.__cached__))"
         return container.run([str(python(TAG)), "-B", "-c", code]).strip()
 
     container.write({MODULE: b"SAYS = 'one'\n"})
     assert says() == "one False"
-    put_bytecode_of_packages(container, MODULE.parent, TAG, site.host)
+    put_bytecode_of_packages(container, MODULE.parent, TAG, services.facts.host)
     assert says() == "one True"
     # As long as before, and of no other time that matters.
     container.write({MODULE: b"SAYS = 'two'\n"})
@@ -139,8 +146,8 @@ def test_packages_are_compiled_and_changed_ones_are_seen(container: Container, s
     assert says() == "one True"
 
 
-def test_what_is_no_python_is_left_to_fail_where_it_is_imported(container: Container, site: Site) -> None:
+def test_what_is_no_python_is_left_to_fail_where_it_is_imported(container: Container, services: Services) -> None:
     container.write({MODULE: b"SAYS = (\n", MODULE.with_name("other.py"): b"SAYS = 'other'\n"})
-    put_bytecode_of_packages(container, MODULE.parent, TAG, site.host)
+    put_bytecode_of_packages(container, MODULE.parent, TAG, services.facts.host)
     code = "import os, other; print(other.SAYS, os.path.exists(other.__cached__))"
     assert container.run([str(python(TAG)), "-B", "-c", code]).strip() == "other True"

@@ -1,0 +1,211 @@
+"""What one run has found out about this machine and its Docker host: each fact is asked once, when it is needed."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import threading
+from collections.abc import Callable, Hashable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from itertools import product
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, TypeVar
+
+from crosswheel.containers.docker_host import DockerHost, connect
+from crosswheel.containers.emulation import Running
+from crosswheel.containers.images import Family, Image, find_image, image_arch, pinned_image
+from crosswheel.containers.known_answers import known_survey, pythons_of
+from crosswheel.errors import CrosswheelError, EngineUnavailable, ImageUnavailable
+from crosswheel.model.config import Config
+from crosswheel.model.job import Interpreter, Listener
+from crosswheel.model.targets import Architecture, PythonTag, Target, oldest_policy, usual_pythons
+from crosswheel.system.local_host import LocalHost, local_host
+from crosswheel.system.locks import user_cache
+from crosswheel.system.memo import answers_in
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+_Value = TypeVar("_Value")
+
+
+@dataclass(frozen=True)
+class Once:
+    """Answers and errors by question. Jobs are threads: while one asks, the others wait for its answer."""
+
+    known: dict[Hashable, object] = field(default_factory=dict)
+    _asking: threading.RLock = field(default_factory=threading.RLock, repr=False)
+
+    def answer(self, key: Hashable, ask: Callable[[], _Value]) -> _Value:
+        """The answer of the first time; raises the CrosswheelError of the first time."""
+        with self._asking:
+            if key not in self.known:
+                try:
+                    self.known[key] = ask()
+                except CrosswheelError as error:
+                    self.known[key] = error
+            answer = self.known[key]
+        if isinstance(answer, CrosswheelError):
+            raise answer
+        return answer  # type: ignore[return-value]
+
+    def fetched(self, key: Hashable, fetch: Callable[[], _Value]) -> _Value:
+        """The answer, or what `fetch` gives if the answer was None: that it is not there yet."""
+        with self._asking:
+            if self.known.get(key) is None:
+                self.known.pop(key, None)
+            return self.answer(key, fetch)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The machine, its Docker host or why there is none, and their answers.
+
+    `mirrors` are registries that images may come from; with `offline` none is fetched. As a context manager it closes
+    the connection to the Docker host. Every run has facts of its own: what changes between two runs is seen.
+    """
+
+    host: LocalHost
+    docker: DockerHost | EngineUnavailable
+    mirrors: tuple[str, ...] = ()
+    offline: bool = False
+    once: Once = field(default_factory=Once, repr=False, compare=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if isinstance(self.docker, DockerHost):
+            self.docker.client.close()
+
+    @property
+    def engine(self) -> DockerHost:
+        """The Docker host. Raises EngineUnavailable where there is none."""
+        if isinstance(self.docker, EngineUnavailable):
+            raise self.docker
+        return self.docker
+
+    def with_interpreters(self, more: Mapping[PythonTag, Interpreter]) -> Facts:
+        """With interpreters that were fetched meanwhile."""
+        return replace(self, host=self.host.with_interpreters(more))
+
+    def dated(self, epoch: int) -> Facts:
+        """With everything that is made dated to `epoch`, in seconds since 1970."""
+        return replace(self, host=self.host.dated(epoch))
+
+    def running(self, arch: Architecture) -> Running:
+        """How the Docker host runs an architecture. Raises CannotRun, EngineUnavailable."""
+
+        def ask() -> Running:
+            answer = known_survey(self.engine, [arch], answers_in(self.host.cache))[arch]
+            if isinstance(answer, CrosswheelError):
+                raise answer
+            return answer
+
+        return self.once.answer(("running", arch), ask)
+
+    def image(self, reference: str, arch: Architecture) -> Image | None:
+        """The image of that reference, or None if nobody has pulled it yet.
+
+        Raises ImageUnavailable if it was looked for in vain, or is not what it should be.
+        """
+        return self.once.answer(("image", reference, arch), lambda: self._find(reference, arch))
+
+    def image_for(self, target: Target, config: Config, family: Family = "pypa") -> Image | None:
+        """The image that `reference_of` names, or None if nobody has pulled it yet. Raises ImageUnavailable."""
+        return self.image(reference_of(target, config, family), image_arch(target, family))
+
+    def pythons(
+        self, target: Target, config: Config, family: Family = "pypa"
+    ) -> Mapping[PythonTag, Interpreter | None]:
+        """The interpreters of the target's image; those that pypa's images usually have if it is not there yet."""
+        image = self.image_for(target, config, family)
+        return self.pythons_of(image) if image else dict.fromkeys(usual_pythons())
+
+    def pythons_of(self, image: Image) -> Mapping[PythonTag, Interpreter]:
+        """The interpreters of an image."""
+        return self.once.answer(
+            ("pythons", image.id), lambda: pythons_of(self.engine, image, answers_in(self.host.cache))
+        )
+
+    def pythons_elsewhere(self, config: Config) -> frozenset[PythonTag]:
+        """The Pythons of all images that containers could be made of here."""
+        engines = {config.build.engine, *config.build.engines.values()}
+        # Nobody gets one of dockcross's large images for a Python alone, without having named it.
+        families: dict[Family, bool] = {
+            "pypa": not engines <= {"cross", "dockcross"},
+            "dockcross": "dockcross" in engines,
+        }
+        found: set[PythonTag] = set()
+        for arch, family in product(config.build.arch, (family for family, wanted in families.items() if wanted)):
+            target = Target(PythonTag(0), arch, config.build.policy or oldest_policy(arch))
+            # The plan has the words for what cannot be.
+            with contextlib.suppress(CrosswheelError):
+                self.running(image_arch(target, family))
+                found.update(self.pythons(target, config, family))
+        return frozenset(found)
+
+    def listing(self, folder: Path) -> str:
+        """A sha256 of the names, sizes and times in a folder when this run first asked."""
+        return self.once.answer(("listing", folder), lambda: _listing(folder))
+
+    def _find(self, reference: str, arch: Architecture) -> Image | None:
+        found = find_image(self.engine, reference, arch, self.mirrors)
+        if found is None and self.offline:
+            hint = "the same command without --offline, once"
+            raise ImageUnavailable(f"{reference} is not there, and --offline forbids fetching it", hint=hint)
+        return found
+
+
+def reference_of(target: Target, config: Config, family: Family = "pypa") -> str:
+    """The image of a family for a target: the configured one, or the pinned one. Raises ImageUnavailable."""
+    return config.image_for(target, family) or pinned_image(target, family).reference
+
+
+def look_around(config: Config, listener: Listener) -> Facts:
+    """Ask this machine and its Docker host at the same time, and only what no earlier run has kept the answer of."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        connecting = pool.submit(_connect_and_probe, config)
+        host = local_host(offline=config.build.offline, listener=listener)
+        docker, known = connecting.result()
+        return Facts(host, docker, config.containers.mirrors, config.build.offline, Once(known))
+
+
+def _connect_and_probe(config: Config) -> tuple[DockerHost | EngineUnavailable, dict[Hashable, object]]:
+    """The engine, and what every plan asks of it first and takes longest: whether it runs the architectures."""
+    docker = _connect(config)
+    try:
+        kept = answers_in(user_cache(os.environ))
+        found = known_survey(docker, config.build.arch, kept) if isinstance(docker, DockerHost) else {}
+    except EngineUnavailable:
+        found = {}  # whoever needs the answer asks again, and is told why there is none
+    return docker, {("running", arch): answer for arch, answer in found.items()}
+
+
+def _connect(config: Config) -> DockerHost | EngineUnavailable:
+    if (
+        config.test.mode == "never"
+        and config.build.engine == "cross"
+        and set(config.build.engines.values()) <= {"cross"}
+    ):
+        return EngineUnavailable("nothing that was asked for needs a Docker Engine")
+    try:
+        return connect(config.containers.docker_host, os.environ)
+    except EngineUnavailable as error:
+        return error
+
+
+def _listing(folder: Path) -> str:
+    """By names, sizes and times: reading gigabytes would take longer than many a build."""
+    sha256 = hashlib.sha256(str(folder).encode())
+    for root, folders, files in os.walk(folder):
+        folders.sort()
+        for name in sorted(files):
+            found = os.lstat(os.path.join(root, name))  # noqa: PTH118 - many thousands of them
+            sha256.update(f"{root}/{name} {found.st_size} {found.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
+    return sha256.hexdigest()

@@ -1,0 +1,84 @@
+"""What serves all jobs of a run: it pulls images, repairs wheels, starts containers early and removes them later."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from crosswheel.containers.images import Image, ensure_image
+from crosswheel.engines.facts import Facts
+from crosswheel.engines.prestart import Prestart
+from crosswheel.engines.repair_worker import RepairWorker
+from crosswheel.model.job import Listener, deaf
+from crosswheel.model.targets import Architecture
+from crosswheel.toolchains.toolbox import Toolbox, ensure_toolbox
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+_PAUSE = 1.0  # seconds, in which a job has begun
+
+
+@dataclass(frozen=True)
+class Services:
+    """A context manager: at its end nothing that it started runs any more. `listener` hears of what takes long."""
+
+    facts: Facts
+    listener: Listener = field(default=deaf, repr=False, compare=False)
+    repair_worker: RepairWorker = field(default_factory=RepairWorker, repr=False, compare=False)
+    prestart: Prestart = field(default_factory=Prestart, repr=False, compare=False)
+    _leaving: list[threading.Thread] = field(default_factory=list, repr=False, compare=False)
+    _ending: threading.Event = field(default_factory=threading.Event, repr=False, compare=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """End what served all jobs, and wait until what was left for later is done."""
+        self._ending.set()
+        self.repair_worker.end()
+        self.prestart.end()
+        while self._leaving:
+            self._leaving.pop().join()
+
+    def pull(self, reference: str, arch: Architecture) -> Image:
+        """An image, fetched if need be. Raises ImageUnavailable, EngineUnavailable."""
+
+        def fetch() -> Image:
+            return ensure_image(
+                self.facts.engine,
+                reference,
+                arch,
+                mirrors=self.facts.mirrors,
+                offline=self.facts.offline,
+                listener=self.listener,
+            )
+
+        return self.facts.once.fetched(("image", reference, arch), fetch)
+
+    def toolbox(self, image: Image, *, compilers: bool) -> Toolbox:
+        """The volume of programs of the Docker host's own machine. Raises MissingTool, EngineUnavailable."""
+        facts = self.facts
+        return facts.once.answer(
+            ("toolbox", compilers),
+            lambda: ensure_toolbox(facts.engine, image, facts.host, self.listener, compilers=compilers),
+        )
+
+    def later(self, action: Callable[[], None]) -> None:
+        """Do what nobody has to wait for, such as removing a container, a moment later or at the end.
+
+        Not at once, for the next job begins now, and has the engine to itself.
+        """
+
+        def leave() -> None:
+            self._ending.wait(_PAUSE)
+            action()
+
+        thread = threading.Thread(target=leave)
+        self._leaving.append(thread)
+        thread.start()
