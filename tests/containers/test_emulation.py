@@ -81,7 +81,6 @@ def test_no_container_is_left_behind_and_one_image_serves_all_runs(
 ) -> None:
     assert host.arch
     for _ in range(2):
-        probe.cache_clear()
         probe(host, host.arch)
         with pytest.raises(CannotRun):
             probe(host, unused)
@@ -96,7 +95,6 @@ def test_what_is_remembered_of_an_emulator_is_forgotten_with_it(
     aarch64, answers = architectures()["aarch64"], answers_in(tmp_path)
 
     def asked() -> Running | CannotRun:
-        probe.cache_clear()
         return known_survey(host, [aarch64], answers)[aarch64]
 
     if not grounds(host, aarch64):

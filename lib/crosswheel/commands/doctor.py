@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from crosswheel.commands import register
 from crosswheel.commands.call import Call, from_code, public
 from crosswheel.commands.result import Result
-from crosswheel.containers.emulation import probe
 from crosswheel.errors import CrosswheelError
 from crosswheel.model.job import Listener, Note, deaf
 from crosswheel.report.doctor import diagnosis_document, diagnosis_text
@@ -64,7 +63,6 @@ def run(call: Call) -> DoctorReport:
     found = diagnose(call.config, host)
     if call.config.upkeep.fix:
         _mend(found.problems, call, host)
-        probe.cache_clear()
         found = diagnose(call.config, host)
     return DoctorReport(found)
 

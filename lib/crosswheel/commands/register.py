@@ -10,7 +10,7 @@ from crosswheel import __version__
 from crosswheel.commands.call import Call, from_code, public
 from crosswheel.commands.result import Result
 from crosswheel.containers.docker_host import connect
-from crosswheel.containers.emulation import Running, probe, survey
+from crosswheel.containers.emulation import Running, survey
 from crosswheel.errors import CannotRun
 from crosswheel.model.job import Listener, Note
 from crosswheel.model.targets import Architecture
@@ -107,7 +107,6 @@ def run(call: Call) -> RegisterReport:
         return replace(found, provider=provider.name)
     said = provider.act(missing, listener)
     # Everything: who makes room for new entries may have lost others.
-    probe.cache_clear()
     after = survey(host, config.build.arch)
     still = _missing(after)
     if not still:

@@ -8,7 +8,6 @@ code 42; its image is made here, so nothing is pulled.
 from __future__ import annotations
 
 import contextlib
-import functools
 import hashlib
 import json
 import struct
@@ -75,9 +74,10 @@ class Ending:
     output: str
 
 
-@functools.cache
 def probe(host: DockerHost, arch: Architecture) -> Running:
     """Run a program of `arch` on the host, and find out how it runs; half a second per question.
+
+    Nothing is remembered: anybody may register an emulator meanwhile.
 
     Raises CannotRun, or EngineUnavailable if the engine cannot start any container.
     """

@@ -340,6 +340,16 @@ def test_an_entry_that_is_gone_when_it_is_opened_is_built_again(yard: Yard, monk
     assert calls[0] == calls[1] is not None
 
 
+def test_two_runs_of_one_process_see_that_the_sysroot_has_changed(yard: Yard) -> None:
+    """As two sessions of one nox call do."""
+    sysroot = yard.folder / "sysroot"
+    sysroot.mkdir()
+    configured(yard, 'sysroot = {aarch64 = "sysroot"}')
+    statuses = [only_outcome(yard.run("platform")).status for _ in range(2)]
+    (sysroot / "libz.so").write_bytes(b"new")
+    assert [*statuses, only_outcome(yard.run("platform")).status] == ["built", "kept", "built"]
+
+
 # ---- steps of a project's own -----------------------------------------------------------------------------------
 
 

@@ -105,12 +105,18 @@ def _named(path: Path) -> Wheel | None:
         return None
 
 
-@functools.cache
 def _file_names(path: Path) -> frozenset[str]:
     try:
-        return frozenset(member.rpartition("/")[2] for member in named_wheel(path).members)
+        found = path.stat()
+        return _file_names_of(path, found.st_ino, found.st_size, found.st_mtime_ns)
     except (CrosswheelError, OSError):  # reported when this wheel is audited itself
         return frozenset()
+
+
+@functools.cache
+def _file_names_of(path: Path, *_state: int) -> frozenset[str]:
+    """The names of a file in that state: another audit in the same process may find another file there."""
+    return frozenset(member.rpartition("/")[2] for member in named_wheel(path).members)
 
 
 @functools.cache
