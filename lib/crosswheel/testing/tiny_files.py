@@ -1,4 +1,4 @@
-"""For tests, yours too: tiny wheels and tiny ELF files, made in memory without a compiler.
+"""Tiny wheels and tiny ELF files, made in memory without a compiler.
 
 >>> library = tiny_elf(machine="EM_AARCH64", exports=("PyInit_fast",), needed=("libc.so.6",))
 >>> tiny_wheel(folder, tag="cp313-cp313-manylinux_2_17_aarch64", members={"fast.so": library})
