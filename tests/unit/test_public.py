@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ from crosswheel.model.keywords import keyword_of
 from crosswheel.model.options import Option, options, options_for
 from crosswheel.model.verbs import VERBS
 from crosswheel.testing import tiny_elf, tiny_wheel
-from tiny_projects import Yard, tiny_host, tiny_project, tiny_site
+from tiny_projects import Yard, tiny_facts, tiny_host, tiny_project
 
 RESULTS = {
     "AuditReport", "CacheReport", "CheckReport", "DoctorReport", "Plan", "PullReport", "RegisterReport",
@@ -170,7 +169,7 @@ def tiny_machine(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> Yard:
     for verb in ("plan", "wheels"):
         monkeypatch.setattr(
             f"crosswheel.commands.{verb}.look_around",
-            lambda config, listener: replace(tiny_site(config, tiny_host(yard.folder)), listener=listener),
+            lambda *_: tiny_facts(tiny_host(yard.folder)),
         )
     return yard
 
