@@ -16,6 +16,8 @@ import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from crosswheel.formats.wheel_names import split_name
+
 _SIGNATURES = ("RECORD.jws", "RECORD.p7s")  # of a RECORD that is no more
 
 
@@ -25,10 +27,13 @@ def seal(made: Path, name: str, platforms: Sequence[str], epoch: int, folder: Pa
     All of it is dated to `epoch`, seconds since 1970 that a ZIP archive can name.
     """
     moment = time.gmtime(epoch)[:6]
-    *project, pythons, abis, _ = name.removesuffix(".whl").split("-")
-    path = folder / f"{'-'.join([*project, pythons, abis, '.'.join(sorted(platforms))])}.whl"
+    parts = split_name(name)._replace(platform=".".join(sorted(platforms)))
+    path = folder / parts.file_name
     tags = sorted(
-        f"{python}-{abi}-{one}" for python in pythons.split(".") for abi in abis.split(".") for one in platforms
+        f"{python}-{abi}-{one}"
+        for python in parts.python.split(".")
+        for abi in parts.abi.split(".")
+        for one in platforms
     )
     rows: list[tuple[str, str, str]] = []
     with zipfile.ZipFile(made) as given, zipfile.ZipFile(path, "w") as sealed:

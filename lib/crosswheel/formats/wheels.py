@@ -30,6 +30,7 @@ from packaging.version import Version
 
 from crosswheel.errors import AuditFailed, UsageError
 from crosswheel.formats.elf import MAGIC, BadElf, Elf, read_elf, symbols_of_a_wheel
+from crosswheel.formats.wheel_names import split_name
 from crosswheel.formats.zips import MEMBERS, Archive, Entry, Unreadable, open_archive
 from crosswheel.model.job import Artifact
 from crosswheel.model.targets import (
@@ -314,7 +315,7 @@ def named_wheel(path: Path) -> Wheel:
         name, version, build, tags = parse_wheel_filename(path.name)
     except InvalidWheelFilename as error:
         raise AuditFailed(f"{path.name} is not the name of a wheel: {error}") from error
-    return Wheel(path, name, version, build, tags, "-".join(path.stem.rsplit("-", 3)[1:]))
+    return Wheel(path, name, version, build, tags, split_name(path.name).tag)
 
 
 def entry_points(wheel: Wheel) -> Iterator[tuple[str, str, str]]:

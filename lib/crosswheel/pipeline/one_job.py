@@ -15,11 +15,11 @@ from crosswheel.model.config import Config
 from crosswheel.model.job import Failure, Job, Outcome, Sdist, Status, StepStarted, StepTime
 from crosswheel.model.targets import Target
 from crosswheel.steps import Composition, Step, Work
-from crosswheel.steps.journal import Journal, Made
+from crosswheel.steps.journal import Journal, JournalEntry
 from crosswheel.steps.keys import build_key
 from crosswheel.steps.sequence import name_of, traits_of
 from crosswheel.steps.test import first_container
-from crosswheel.steps.wheelhouse import Output
+from crosswheel.steps.wheelhouse import OutputFolder
 from crosswheel.system.process import Stopped, log_tail
 from crosswheel.system.scratch import scratch_folder
 
@@ -37,10 +37,10 @@ class Maker:
     services: Services
     composition: Composition
     journal: Journal
-    output: Output
+    output: OutputFolder
     _keys: dict[tuple[Target, str], str] = field(default_factory=dict)
 
-    def known(self, job: Job) -> Made | None:
+    def known(self, job: Job) -> JournalEntry | None:
         """What an earlier run made of the very same; nothing with `--fresh`, and where it is to be built twice."""
         build = self.config.build
         if build.fresh or build.twice or "find" not in self.composition.steps.names:

@@ -28,7 +28,7 @@ from crosswheel.pipeline.schedule import expected_seconds, history_of, longest_f
 from crosswheel.steps import MAKE, Composition
 from crosswheel.steps.journal import Journal
 from crosswheel.steps.test import prepare_test, untested
-from crosswheel.steps.wheelhouse import Output
+from crosswheel.steps.wheelhouse import OutputFolder
 from crosswheel.system.local_host import LocalHost
 from crosswheel.system.process import Stopped
 
@@ -58,7 +58,7 @@ class Run:
 
     def __post_init__(self) -> None:
         self.composition.check()
-        output = Output(self.config.output.folder)
+        output = OutputFolder(self.config.output.folder)
         self._maker = Maker(self.sdist, self.config, self.services, self.composition, self.journal, output)
 
     @property

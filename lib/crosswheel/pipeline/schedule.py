@@ -13,7 +13,7 @@ from crosswheel.engines.in_containers import MEMORY_SHARE
 from crosswheel.model.config import Config
 from crosswheel.model.job import Job, Plan
 from crosswheel.model.targets import Target, parse_target
-from crosswheel.steps.journal import Journal, Made
+from crosswheel.steps.journal import Journal, JournalEntry
 from crosswheel.system.local_host import LocalHost
 
 # Of a job that nobody has seen yet: a compiler at work on large C++ templates takes about as much.
@@ -36,7 +36,7 @@ def history_of(journal: Journal) -> list[Past]:
     return [_past(made) for made in journal.history()]
 
 
-def _past(made: Made) -> Past:
+def _past(made: JournalEntry) -> Past:
     return Past(parse_target(made.target), made.engine, made.when, made.seconds + made.tested_seconds, made.memory)
 
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 from crosswheel import __version__
 from crosswheel.formats.build_reports import Build
 from crosswheel.formats.distributions import Distribution
+from crosswheel.formats.wheel_names import split_name
 from crosswheel.release.changelog import Entry
 from crosswheel.release.manifest import Manifest
 from crosswheel.release.verification import Verification
@@ -81,7 +82,7 @@ def _file(file: Distribution, builds: tuple[Build, ...]) -> Document:
 
 
 def _tag(file: Distribution) -> str:
-    return "-".join(file.path.stem.rsplit("-", 3)[1:]) if file.kind == "wheel" else ""
+    return split_name(file.filename).tag if file.kind == "wheel" else ""
 
 
 def _build(build: Build) -> Document:

@@ -35,7 +35,7 @@ FOLDER = Path("journal")  # of all journals, in the cache
 
 
 @dataclass(frozen=True)
-class Made:
+class JournalEntry:
     """An entry: `seconds` of wall clock from opening the workspace to the repaired wheel, `memory` in bytes."""
 
     folder: Path
@@ -85,7 +85,7 @@ class Journal:
     folder: Path
     listener: Listener
 
-    def find(self, key: str) -> Made | None:
+    def find(self, key: str) -> JournalEntry | None:
         """What was made of all that; a damaged entry is removed, so that it is made anew."""
         place = self.folder / key
         try:
@@ -111,7 +111,7 @@ class Journal:
         seconds: float,
         usage: Usage,
         uncompiled: tuple[Uncompiled, ...] = (),
-    ) -> Made | None:
+    ) -> JournalEntry | None:
         """Put a repaired wheel in, over what is there; None, and a word, where that is not possible."""
         try:
             return self._put(key, job, wheel, log, seconds, usage, uncompiled)
@@ -128,7 +128,7 @@ class Journal:
         seconds: float,
         usage: Usage,
         uncompiled: tuple[Uncompiled, ...],
-    ) -> Made:
+    ) -> JournalEntry:
         self.folder.mkdir(parents=True, exist_ok=True)
         place, draft = self.folder / key, Path(tempfile.mkdtemp(dir=self.folder, prefix=".making-"))
         try:
@@ -156,7 +156,7 @@ class Journal:
             raise FileNotFoundError(f"another run has replaced {place}")
         return made
 
-    def history(self) -> Iterator[Made]:
+    def history(self) -> Iterator[JournalEntry]:
         """Every entry as it says of itself, in no order."""
         for path in self.folder.glob("*/entry.json"):
             if made := _read(path.parent):
@@ -168,13 +168,13 @@ def journal_of(project: str, host: LocalHost, listener: Listener) -> Journal:
     return Journal(host.cache / FOLDER / project, listener)
 
 
-def _read(place: Path) -> Made | None:
+def _read(place: Path) -> JournalEntry | None:
     try:
         entry = json.loads((place / "entry.json").read_text("utf-8"))
         wheel = str(entry["wheel"])
         if entry["schema"] != _SCHEMA or Path(wheel).name != wheel:
             return None
-        return Made(
+        return JournalEntry(
             folder=place,
             target=str(parse_target(entry["target"])),
             engine=str(entry["engine"]),

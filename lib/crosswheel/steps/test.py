@@ -25,7 +25,7 @@ from crosswheel.formats.wheels import top_level_modules
 from crosswheel.model.config import Config
 from crosswheel.model.job import Job, Sdist
 from crosswheel.model.targets import Target
-from crosswheel.steps.journal import Made
+from crosswheel.steps.journal import JournalEntry
 from crosswheel.steps.keys import test_key
 from crosswheel.steps.sequence import step
 from crosswheel.steps.work import Work
@@ -67,7 +67,7 @@ def test_in_images(work: Work) -> None:
             _test_in(opened, work)
 
 
-def _key(work: Work, entry: Made) -> str:
+def _key(work: Work, entry: JournalEntry) -> str:
     return test_key(work.job, entry.sha256, work.sdist, work.config, work.facts)
 
 

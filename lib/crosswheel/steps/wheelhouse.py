@@ -16,7 +16,7 @@ from crosswheel.system.package_index import sha256_of
 
 
 @dataclass(frozen=True)
-class Output:
+class OutputFolder:
     """`folder` and what this run has put there so far."""
 
     folder: Path

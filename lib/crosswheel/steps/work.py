@@ -18,9 +18,9 @@ from crosswheel.formats.uncompiled import Uncompiled
 from crosswheel.formats.wheels import Wheel, named_wheel, read_wheel
 from crosswheel.model.config import Config
 from crosswheel.model.job import Artifact, Difference, Finding, Job, Sdist, Usage
-from crosswheel.steps.journal import Journal, Made
+from crosswheel.steps.journal import Journal, JournalEntry
 from crosswheel.steps.sequence import Need, Steps, traits_of
-from crosswheel.steps.wheelhouse import Output
+from crosswheel.steps.wheelhouse import OutputFolder
 from crosswheel.system.package_index import sha256_of
 
 _UNTESTED = "no step tests it"
@@ -69,7 +69,7 @@ class Work:
     services: Services
     composition: Composition
     journal: Journal
-    output: Output
+    output: OutputFolder
     folder: Path
     log: Path
     key: str = ""
@@ -88,7 +88,7 @@ class Work:
     uncompiled: tuple[Uncompiled, ...] = ()
     """Extensions that the project declares and the wheel lacks."""
     usage: Usage = field(default_factory=Usage)
-    entry: Made | None = None
+    entry: JournalEntry | None = None
     """The journal's entry of this wheel."""
     found: bool = False
     """Whether an earlier run made the wheel."""

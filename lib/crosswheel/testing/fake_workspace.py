@@ -15,7 +15,7 @@ from crosswheel.model.job import Job, Sdist, Usage, deaf
 from crosswheel.model.targets import parse_target
 from crosswheel.steps import MAKE, Composition, Work
 from crosswheel.steps.journal import journal_of
-from crosswheel.steps.wheelhouse import Output
+from crosswheel.steps.wheelhouse import OutputFolder
 from crosswheel.system.local_host import LocalHost
 from crosswheel.system.package_index import Index, PipSettings
 from crosswheel.system.process import Processes
@@ -93,7 +93,7 @@ def tiny_work(folder: Path, wheel: Path | None = None, target: str = "cp313-many
         services=Services(Facts(host, EngineUnavailable("tiny_work has no Docker host"))),
         composition=Composition(MAKE),
         journal=journal_of("tiny", host, deaf),
-        output=Output(folder / "wheelhouse"),
+        output=OutputFolder(folder / "wheelhouse"),
         folder=place,
         log=log,
         opened=FakeWorkspace(host, place, log),

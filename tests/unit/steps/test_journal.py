@@ -24,7 +24,7 @@ from crosswheel.containers.emulation import Running
 from crosswheel.engines import ENGINES
 from crosswheel.model.job import Event, Finding, Note, Outcome
 from crosswheel.steps import MAKE, Work, audit, journal
-from crosswheel.steps.journal import Journal, Made
+from crosswheel.steps.journal import Journal, JournalEntry
 from crosswheel.system.locks import remove
 from crosswheel.upkeep.caches import goes, local_holdings, remove_local
 from killed_run import POINTS
@@ -296,7 +296,7 @@ def test_an_entry_that_another_run_puts_there_while_this_one_looks_is_not_taken_
     read = journal._read
     seen: list[Path] = []
 
-    def replaced(folder: Path) -> Made | None:
+    def replaced(folder: Path) -> JournalEntry | None:
         if not seen:
             seen.append(folder)
             shutil.copytree(folder, folder.with_name("theirs"))
@@ -327,7 +327,7 @@ def test_an_entry_that_is_gone_when_it_is_opened_is_built_again(yard: Yard, monk
     yard.run("platform").execute()
     real, calls = Journal.find, []
 
-    def find(journal: Journal, key: str) -> Made | None:
+    def find(journal: Journal, key: str) -> JournalEntry | None:
         made = real(journal, key)
         calls.append(made)
         # The first look is the plan's.

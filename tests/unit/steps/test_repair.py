@@ -27,7 +27,7 @@ from crosswheel.model.job import Job, Sdist, deaf
 from crosswheel.steps import MAKE, Composition, Work
 from crosswheel.steps.journal import journal_of
 from crosswheel.steps.repair import repair
-from crosswheel.steps.wheelhouse import Output
+from crosswheel.steps.wheelhouse import OutputFolder
 from crosswheel.testing import tiny_elf, tiny_wheel
 from debug_info import DEBUG_INFO, with_debug_info
 from report_samples import make_job
@@ -64,7 +64,7 @@ class Bench:
             services=Services(tiny_facts(host)),
             composition=Composition(MAKE),
             journal=journal_of("tiny", host, deaf),
-            output=Output(self.folder / "wheelhouse"),
+            output=OutputFolder(self.folder / "wheelhouse"),
             folder=root,
             log=root / "log",
             opened=workspace,

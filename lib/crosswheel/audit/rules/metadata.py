@@ -14,6 +14,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from crosswheel.audit.rules.rule import Rule
+from crosswheel.formats.wheel_names import split_name
 from crosswheel.formats.wheels import Wheel, entry_points
 from crosswheel.model.job import Finding
 from crosswheel.model.targets import Target
@@ -50,7 +51,7 @@ class FolderDiffers(Rule):
     fix = "build the wheel again, and do not rename it by hand"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
-        name, version = wheel.path.name.split("-")[:2]
+        name, version, *_ = split_name(wheel.path.name)
         if wheel.dist_info != f"{name}-{version}.dist-info":
             yield self.finding(member=wheel.dist_info, found=wheel.dist_info, expected=f"{name}-{version}.dist-info")
 
@@ -64,7 +65,7 @@ class NameUnescaped(Rule):
     fix = "build it with a recent version of the build backend"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
-        found, expected = wheel.path.name.split("-")[0], wheel.name.replace("-", "_")
+        found, expected = split_name(wheel.path.name).project, wheel.name.replace("-", "_")
         if found != expected:
             yield self.finding(found=found, expected=expected)
 

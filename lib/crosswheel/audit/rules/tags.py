@@ -13,6 +13,7 @@ from crosswheel.audit.rules.promise import promise_of
 from crosswheel.audit.rules.purity import nothing_compiled
 from crosswheel.audit.rules.rule import Rule
 from crosswheel.errors import UsageError
+from crosswheel.formats.wheel_names import split_name
 from crosswheel.formats.wheels import Wheel, accepted_tags
 from crosswheel.model.job import Finding
 from crosswheel.model.targets import Target, parse_platform
@@ -124,9 +125,10 @@ class ImpossibleTag(Rule):
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         if not any(_is_possible(tag.interpreter, tag.abi) for tag in wheel.tags):
-            python, abi, _ = wheel.tag.split("-")
+            spelled = split_name(wheel.path.name)
             yield self.finding(
-                found=f"{python}-{abi}", expected="such as cp313-cp313, cp313-cp313t, cp311-abi3, py3-none"
+                found=f"{spelled.python}-{spelled.abi}",
+                expected="such as cp313-cp313, cp313-cp313t, cp311-abi3, py3-none",
             )
 
 
@@ -143,7 +145,8 @@ class IdleTag(Rule):
         if not possible:  # another rule reports the whole tag
             return
         useful = {part for tag in possible for part in (tag.interpreter, tag.abi)}
-        pythons, abis, platforms = (part.lower().split(".") for part in wheel.tag.split("-"))
+        name = split_name(wheel.path.name.lower())
+        pythons, abis, platforms = (part.split(".") for part in (name.python, name.abi, name.platform))
         for part in sorted({part for part in (*pythons, *abis) if part not in useful}):
             yield self.finding(found=part, expected="matching parts")
         for parts in (pythons, abis, platforms):
