@@ -216,7 +216,7 @@ class Processes:
         if deadline is not None and time.monotonic() > deadline:
             raise TimeLimit(
                 f"{' '.join(argv[:3])} was still running when the time limit was reached",
-                hint="set a longer `timeout` (seconds) in [tool.crosswheel], or see in the log what it waits for",
+                hint="set a longer `timeout` (seconds) in [tool.crosswheel], or find in the log what it waits for",
             )
 
 

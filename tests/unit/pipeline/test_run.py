@@ -22,6 +22,7 @@ import pytest
 
 from crosswheel import errors
 from crosswheel.audit.rules import ALL_RULES
+from crosswheel.audit.rules.rule import Rule
 from crosswheel.commands import run_verb
 from crosswheel.commands.wheels import Report
 from crosswheel.containers.docker_host import DockerHost
@@ -42,12 +43,13 @@ from crosswheel.errors import (
     OutOfMemory,
     TimeLimit,
 )
+from crosswheel.formats.wheels import Wheel
 from crosswheel.model.config import Config
-from crosswheel.model.job import Event, JobFinished, Note, Outcome, Refusal, StepStarted
+from crosswheel.model.job import Event, Finding, JobFinished, Note, Outcome, Refusal, StepStarted
 from crosswheel.model.targets import Target, parse_policy
 from crosswheel.pipeline.run import Run
 from crosswheel.report.tally import tally
-from crosswheel.steps import MAKE, Step, Steps, Work, audit, step
+from crosswheel.steps import MAKE, Composition, Step, Steps, Work, audit, step
 from crosswheel.steps.sequence import name_of, traits_of
 from crosswheel.system.process import CommandFailed
 from stray import runs_still
@@ -225,6 +227,36 @@ def test_a_second_build_takes_the_own_steps_too(yard: Yard) -> None:
 def test_without_its_test_a_wheel_is_told_to_be_untested(yard: Yard) -> None:
     outcome = only_outcome(yard.run("platform", steps=MAKE.without("test")))
     assert (outcome.status, outcome.untested) == ("built", "no step tests it")
+
+
+def composed(run: Run, composition: Composition) -> Run:
+    return Run(run.plan, run.sdist, run.config, run.services, run.journal, composition)
+
+
+def test_an_engine_of_a_projects_own_builds(yard: Yard) -> None:
+    mine = TinyEngine(yard.folder / "notes")
+    run = composed(yard.run("platform", engines=("mine",)), Composition(MAKE, engines={"mine": mine}))
+    assert only_outcome(run).status == "built"
+    assert (mine.opened, yard.engine.opened, "mine" in ENGINES) == (["cp311"], [], False)
+
+
+class NoLicence(Rule):
+    """The wheel has no file COPYING."""
+
+    code = "X001"
+    why = "The lawyers ask for it."
+    fix = "add COPYING"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        if "COPYING" not in wheel.members:
+            yield self.finding(expected="COPYING")
+
+
+def test_a_rule_of_a_projects_own_refuses(yard: Yard) -> None:
+    failure = only_outcome(composed(yard.run("platform"), Composition(MAKE, (NoLicence(),)))).failure
+    assert failure
+    assert (failure.kind, failure.step, failure.hint) == ("AuditFailed", "audit", "add COPYING")
+    assert failure.message == "X001: The wheel has no file COPYING."
 
 
 # ---- wheels that are wrong, or never come ---------------------------------------------------------------------
