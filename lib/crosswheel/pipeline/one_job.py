@@ -29,7 +29,7 @@ _BECAME_PURE = "a pure wheel, because its extensions were not compiled"
 
 
 @dataclass(frozen=True)
-class Maker:
+class JobRunner:
     """What all jobs of a run share."""
 
     sdist: Sdist
@@ -48,13 +48,25 @@ class Maker:
         key = self._key(job)
         return self.journal.find(key) if key else None
 
-    def make(self, job: Job) -> Outcome:
-        """How the job ended, whatever happens: errors are data here."""
-        return self._guard(job, bare=False)
+    def run(self, job: Job, *, bare: bool = False) -> Outcome:
+        """How the job ended, whatever happens: errors are data here.
 
-    def make_pure(self, job: Job) -> Outcome:
-        """Build without a compiler a source that seems to need none; cancelled if the wheel is not pure."""
-        return self._guard(job, bare=True)
+        A `bare` job has no compiler, for a source that seems to need none: it is cancelled if its wheel is not pure.
+        """
+        times: list[StepTime] = []
+        log: Path | None = None
+        try:
+            log = self.output.log(self.sdist, job.target)
+            return self._carried_out(job, times, log, bare=bare)
+        except Stopped:
+            return Outcome(job, "cancelled", steps=tuple(times), log=log)
+        except (CrosswheelError, OSError) as error:
+            findings = error.work.findings if isinstance(error, _Rejected) else ()
+            failed = failure(error, times[-1].step if times else "open", log)
+            return Outcome(job, "failed", None, tuple(times), findings, failed, log)
+        except Exception as error:  # noqa: BLE001 - a fault of ours costs its own job, and none of those beside it
+            failed = failure(_unforeseen(error, log), times[-1].step if times else "open", log)
+            return Outcome(job, "failed", None, tuple(times), (), failed, log)
 
     def _key(self, job: Job) -> str:
         """The job's key in the journal, computed once; empty as long as its image is not there."""
@@ -63,7 +75,7 @@ class Maker:
             self._keys[at] = build_key(job, self.sdist, self.config, self.services.facts, self.composition)
         return self._keys[at]
 
-    def _make(self, job: Job, times: list[StepTime], log: Path, *, bare: bool) -> Outcome:
+    def _carried_out(self, job: Job, times: list[StepTime], log: Path, *, bare: bool) -> Outcome:
         with scratch_folder(f"{self.sdist.name}-{job.target}") as place, ExitStack() as stack:
             work = Work(
                 job=job,
@@ -84,9 +96,9 @@ class Maker:
 
     def _fold(self, work: Work, times: list[StepTime], stack: ExitStack) -> Work | None:
         """The work after all steps; None where a workspace without compilers did not do."""
-        making = self.composition.making
+        before_audit = self.composition.before_audit
         for step in self.composition.steps:
-            if work.found and step in making:
+            if work.found and step in before_audit:
                 continue  # an earlier run did that
             traits = traits_of(step)
             if (instead := traits.instead(work)) is not None:
@@ -144,22 +156,6 @@ class Maker:
             more = f" And {len(errors) - 1} more." if len(errors) > 1 else ""
             where = f"{first.rule} {first.member}".strip()
             raise _Rejected(work, f"{where}: {text}{more}", hint=first.fix or f"unzip -l {kept}")
-
-    def _guard(self, job: Job, *, bare: bool) -> Outcome:
-        times: list[StepTime] = []
-        log: Path | None = None
-        try:
-            log = self.output.log(self.sdist, job.target)
-            return self._make(job, times, log, bare=bare)
-        except Stopped:
-            return Outcome(job, "cancelled", steps=tuple(times), log=log)
-        except (CrosswheelError, OSError) as error:
-            findings = error.work.findings if isinstance(error, _Rejected) else ()
-            failed = failure(error, times[-1].step if times else "open", log)
-            return Outcome(job, "failed", None, tuple(times), findings, failed, log)
-        except Exception as error:  # noqa: BLE001 - a fault of ours costs its own job, and none of those beside it
-            failed = failure(_unforeseen(error, log), times[-1].step if times else "open", log)
-            return Outcome(job, "failed", None, tuple(times), (), failed, log)
 
 
 def outcome_of(work: Work, times: list[StepTime]) -> Outcome:

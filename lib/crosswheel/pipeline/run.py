@@ -23,7 +23,7 @@ from crosswheel.errors import (
 from crosswheel.model.config import Config
 from crosswheel.model.job import Failure, Job, JobFinished, Note, Outcome, Plan, Refusal, Sdist, Usage
 from crosswheel.model.targets import Architecture, Policy, Target
-from crosswheel.pipeline.one_job import Maker, failure
+from crosswheel.pipeline.one_job import JobRunner, failure
 from crosswheel.pipeline.schedule import expected_seconds, history_of, longest_first, machines_of, processors, workers
 from crosswheel.steps import MAKE, Composition
 from crosswheel.steps.journal import Journal
@@ -54,12 +54,12 @@ class Run:
     outcomes: dict[Target, Outcome] = field(default_factory=dict)
     _instead: dict[Target, Job] = field(default_factory=dict)
     _known: set[Target] = field(default_factory=set)
-    _maker: Maker = field(init=False)
+    _runner: JobRunner = field(init=False)
 
     def __post_init__(self) -> None:
         self.composition.check()
         output = OutputFolder(self.config.output.folder)
-        self._maker = Maker(self.sdist, self.config, self.services, self.composition, self.journal, output)
+        self._runner = JobRunner(self.sdist, self.config, self.services, self.composition, self.journal, output)
 
     @property
     def host(self) -> LocalHost:
@@ -98,7 +98,7 @@ class Run:
         for job in self.plan.jobs:
             if self.host.processes.stopped:
                 return
-            if known := next(filter(self._maker.known, (job, *job.fallbacks)), None):
+            if known := next(filter(self._runner.known, (job, *job.fallbacks)), None):
                 self._known.add(job.target)
                 self._instead[job.target] = known if known == job else replace(known, reason=_FOUND)
 
@@ -129,7 +129,7 @@ class Run:
             return
         for arch in dict.fromkeys(job.target.arch for job in self.plan.jobs):
             *others, job = (job for job in self.plan.jobs if job.target.arch == arch)
-            outcome = self._maker.make_pure(job)
+            outcome = self._runner.run(job, bare=True)
             if outcome.wheel:
                 self._finish(outcome)
                 for other in others:
@@ -138,7 +138,7 @@ class Run:
 
     def _served(self, job: Job) -> Outcome | None:
         """How a job ends that a wheel already saved serves as well."""
-        wheel = self._maker.output.serving(job.target)
+        wheel = self._runner.output.serving(job.target)
         return Outcome(job, "reused", wheel, note=f"served by {wheel.path.name}", untested=_REUSED) if wheel else None
 
     # ---- many jobs --------------------------------------------------------------------------------------------
@@ -235,14 +235,14 @@ class Run:
         job = replace(job, processors=planned.processors, following=planned.following)
         if served := self._served(job):
             return served
-        outcome = self._maker.make(job)
+        outcome = self._runner.run(job)
         another = _next_rung(outcome)
         # What was stopped would only end as cancelled, and nobody would learn of the failure.
         if another and not self.host.processes.stopped:
             self.services.listener(Note(f"{job.target}: {another.reason}; now with the engine {another.engine}"))
             if outcome.log:
                 outcome.log.replace(outcome.log.with_suffix(f".{job.engine}.log"))
-            return self._maker.make(replace(another, processors=planned.processors))
+            return self._runner.run(replace(another, processors=planned.processors))
         return outcome
 
 

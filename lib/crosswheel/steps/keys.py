@@ -86,7 +86,7 @@ def test_key(job: Job, wheel: str, sdist: Sdist, config: Config, facts: Facts) -
 
 def _own_steps(composition: Composition) -> dict[str, Any]:
     """What makes the wheel instead of our own steps; nothing where these do, whose version is in the key already."""
-    making = tuple(step for step in composition.making if name_of(step) != "find")
+    making = tuple(step for step in composition.before_audit if name_of(step) != "find")
     return {"steps": list(map(identity_of, making))} if making != (build, repair) else {}
 
 

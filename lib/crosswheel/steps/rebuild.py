@@ -34,7 +34,7 @@ def again(work: Work) -> Work:
         again = replace(
             work, job=job, config=config, folder=folder.parent, log=log, opened=workspace, file=None, parsed=None
         )
-        for make in work.composition.making:
+        for make in work.composition.before_audit:
             again = make(again)
         second = again.wheel
         try:

@@ -35,7 +35,7 @@ class Composition:
     engines: Mapping[str, Engine] = field(default_factory=lambda: ENGINES)
 
     @property
-    def making(self) -> Steps[Work]:
+    def before_audit(self) -> Steps[Work]:
         """The steps in front of the audit: what they are decides what the wheel is."""
         return self.steps.until("audit")
 
