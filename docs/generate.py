@@ -16,9 +16,9 @@ _HEAD = """# Options
 
 Every option has the same name in `[tool.crosswheel]` of pyproject.toml and as a flag (`nox -s wheels -- --policy X`,
 `invoke wheels --policy X`, `crosswheel wheels --policy X`). As a flag, a list is written with commas:
-`--python cp312,cp313`. [From Python](api.md) it is a keyword argument with underscores: `cw.wheels(test_command="...")`. A flag
-overrides a keyword argument, and both override the file. `nox -s docs` writes this page and
-[crosswheel.schema.json](crosswheel.schema.json), the schema for editors.
+`--python cp312,cp313`. [From Python](api.md) it is a keyword argument with underscores:
+`cw.wheels(test_command="...")`. A flag overrides a keyword argument, and both override the file. `nox -s docs` writes
+this page and [crosswheel.schema.json](crosswheel.schema.json), the schema for editors.
 
 | option | where | default | what it does |
 |---|---|---|---|
