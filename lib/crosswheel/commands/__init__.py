@@ -1,4 +1,4 @@
-"""The verbs, one file each: `run` takes a `Call` and gives a `Result`; the function of the verb's name is for code.
+"""The verbs, one file each: `run` takes a `Call` and returns a `Result`; the function named like the verb is for code.
 
 nox sessions, invoke tasks and the console command go through `border.py`, which shows the result and gives the exit
 code (see errors.py). What prevents a result is raised.

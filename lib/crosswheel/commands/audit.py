@@ -1,4 +1,4 @@
-"""`audit`: wheels of any builder, for any architecture, and what they are together."""
+"""`audit`: check wheels of any builder, for any architecture, one by one and as a set."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AuditReport(Result, audits.AuditReport):
-    """What is wrong with each file, in `.audits`, and with all of them `.together`; `.findings` has both."""
+    """The findings of an audit: `.audits` per file, `.together` about the set of files, `.findings` all of them."""
 
     folders: tuple[Path, ...] = ()
-    """What was audited as a whole."""
+    """The folders that were audited as a whole."""
     rules: bool = False
-    """Whether nothing was to be audited: what is shown are the rules."""
+    """True for `--rules`: nothing is audited, the rules are shown."""
 
     @property
     def wheels(self) -> tuple[Artifact, ...]:
@@ -72,7 +72,7 @@ def audit(
     listener: Listener | None = None,
     **options: Unpack[AuditOptions],
 ) -> AuditReport:
-    """Say what is wrong with each wheel and with all of them together; nothing is run, changed or fetched.
+    """Check wheels, one by one and as a set. Runs, changes and fetches nothing.
 
     `wheels` are wheels, sdists and folders of them; default: the output folder. `project` is the folder whose
     pyproject.toml counts. `listener` is called with events (`crosswheel.model.job`) while it works.
@@ -86,7 +86,7 @@ def audit(
 
 @dataclass(frozen=True)
 class _Chosen:
-    """The files that an audit is about; `folders` are those of which it is to have all."""
+    """The files to audit; `folders` are audited as a whole."""
 
     wheels: tuple[Path, ...]
     sdists: tuple[Path, ...]
@@ -111,13 +111,13 @@ def run(call: Call) -> AuditReport:
 
 
 def audited(wheels: Sequence[Path], call: Call) -> Iterator[Audit]:
-    """One audit after the other, in the order given; the listener hears how many there are by now."""
+    """Yield one audit per wheel, in the given order, and report the progress to the listener."""
     with closing(audit_files(wheels, call.config.audit.ignore, call.config.build.jobs)) as under_way:
         yield from counted(under_way, "auditing", len(wheels), call.listener)
 
 
 def _choose(config: Config) -> _Chosen:
-    """What was named, each file once; of folders, what an upload of them would take."""
+    """The named files, each once; of a folder, the files that an upload would take."""
     named = config.output.files
     if missing := [path for path in named if not path.exists() and not path.is_symlink()]:
         if not config.output.wheels:
@@ -136,7 +136,7 @@ def _choose(config: Config) -> _Chosen:
 
 
 def _with_lacking(audits: Iterable[Audit], ignore: Mapping[str, str]) -> tuple[Audit, ...]:
-    """With what the build of a wheel wrote into the report beside it, and the wheel alone does not show."""
+    """Add the extensions that the build report beside a wheel lists as not compiled."""
     told = functools.cache(read_lacking)
     return tuple(
         replace(audit, findings=(*switched_off(map(not_compiled, lacking), ignore), *audit.findings))
@@ -156,7 +156,7 @@ def broken_sdists(sdists: Iterable[Path], ignore: Mapping[str, str]) -> Iterator
 
 
 def _wheelhouse(chosen: _Chosen, audits: Sequence[Audit], config: Config, project: Path) -> Wheelhouse:
-    """What is missing is judged in whole folders only: who picks files by hand has picked."""
+    """Missing wheels are only reported for whole folders."""
     entries = tuple(audit.entry for audit in audits if audit.entry)
     sdists = tuple(path.name for path in chosen.sdists)
     if not chosen.folders:
@@ -165,7 +165,7 @@ def _wheelhouse(chosen: _Chosen, audits: Sequence[Audit], config: Config, projec
 
 
 def targets_of(entries: Sequence[Entry], config: Config, project: Path) -> tuple[Target, ...]:
-    """What the project's configuration promises; where it names no Python, each that any of the wheels is for.
+    """The targets of the project's configuration; without `python`, those Pythons that any of the wheels supports.
 
     Nothing of other projects, nor where the wheels do not agree on the Pythons that they require: rules of their own
     say so.

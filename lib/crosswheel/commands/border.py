@@ -1,4 +1,4 @@
-"""Where verbs meet a command line: options in; a display while it works; text, files and an exit code out."""
+"""Between verbs and command lines: flags in; a display during the work; text, files and an exit code out."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def run_verb(verb: str, project: Path, options: Mapping[str, Any], stream: TextIO, **values: Any) -> int:
-    """`perform`, for who wants the exit code only."""
+    """Call `perform` and return the exit code."""
     return perform(verb, project, options, stream, **values).exit_code
 
 
@@ -38,16 +38,15 @@ def perform(
     steps: Steps[Work] | None = None,
     rules: Iterable[Rule] = (),
 ) -> Result:
-    """Do what a verb does, show it on `stream`, write the files that were asked for, and give the result.
+    """Run a verb, show its result on `stream`, write the files that were asked for, and return the result.
 
     `options` are flags by name; under them, and over pyproject.toml, are keyword arguments from `code`. `steps` and
-    `rules` are those of `wheels`. Raises CrosswheelError for what prevents a result, and after one for what it ends
-    with.
+    `rules` are for `wheels`. Raises CrosswheelError if there is no result, and `Result.failure` after showing one.
     """
-    # What commands in a pipe print must not be mixed with what we have to say.
+    # Output of piped commands must not be mixed with our own.
     words = sys.stderr if verb == "shell" and not is_interactive() else stream
     with ending_in_order(), explaining(), quiet_libraries():
-        # Only the file of that verb is imported, with what it needs.
+        # Only this verb's file is imported.
         run: Callable[[Call], Result] = import_module(f"crosswheel.commands.{verb}").run
         own = tuple(rules)
         config = config_for(verb, project, options, code or {}, own)
@@ -63,7 +62,7 @@ def _show(result: Result, config: Config, stream: TextIO) -> None:
         stream.write(result.text(console_for(stream, os.environ)))
         stream.flush()  # before whoever called us logs its own last words
     finally:
-        # The terminal of a run that was ended by SIGHUP is no more; the files are to be there all the same.
+        # After SIGHUP the terminal is gone; the files are written all the same.
         _write(result, config)
     if result.failure:
         raise result.failure

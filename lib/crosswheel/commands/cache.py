@@ -1,4 +1,4 @@
-"""`cache`: what is kept between runs, here and on the Docker host; and what of it goes when that is too much."""
+"""`cache`: list what is cached on this machine and on the Docker host, and trim it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _THIS_MACHINE = "this machine"
 
 @dataclass(frozen=True)
 class CacheReport(Result):
-    """What is kept, and what has gone or in a dry run would go, by place; `limit` is in bytes, for each place."""
+    """What each place holds and what was removed (in a dry run: would be); `limit` is in bytes per place."""
 
     places: tuple[Place, ...]
     limit: int
@@ -59,7 +59,7 @@ class CacheReport(Result):
 
 @public
 def cache(*, project: PathText = ".", listener: Listener | None = None, **options: Unpack[CacheOptions]) -> CacheReport:
-    """Say what is kept between runs, here and on the Docker host; with trim=True, remove until cache_size is kept.
+    """List what is cached on this machine and on the Docker host; trim=True removes the oldest down to cache_size.
 
     `project` is the folder whose pyproject.toml counts. `listener` hears nothing yet.
 
@@ -83,7 +83,7 @@ def keep_within_limit(config: Config, facts: Facts, listener: Listener) -> None:
     """
     folder, limit, docker = facts.host.cache, config.upkeep.cache_size * GIB, facts.docker
     gone: list[Holding] = []
-    # Its wheels are made: whatever goes wrong here is nothing to fail for.
+    # The wheels are made: an error here must not fail the run.
     with suppress(EngineUnavailable, OSError):
         if is_due(folder, "measured", _HOUR):
             gone += _removed(goes(local_holdings(folder), limit), remove_local)
@@ -111,7 +111,7 @@ def _docker(folder: Path, call: Call) -> Place:
 
 
 def _trimmed(place: Place, config: Config, remove: Callable[[Holding], bool]) -> Place:
-    """What has gone, or with --dry-run would go, told apart from what stays."""
+    """Separate what was removed (with --dry-run: would be) from what stays."""
     chosen = goes(place.holdings, config.upkeep.cache_size * GIB) if config.upkeep.trim or config.output.dry_run else []
     gone = chosen if config.output.dry_run else _removed(chosen, remove)
     stays = tuple(holding for holding in place.holdings if holding not in gone)

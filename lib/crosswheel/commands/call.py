@@ -1,4 +1,4 @@
-"""A verb as it is called, from code or from a command line."""
+"""A call of a verb, from code or from a command line."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 _Result = TypeVar("_Result", bound=Result)
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
-# Gets a question, and says whether the answer was yes.
+# Takes a question and returns whether the answer was yes.
 Ask = Callable[[str], bool]
 
 
 @dataclass(frozen=True)
 class Call:
-    """What a verb is called with.
+    """The input of a verb.
 
-    `listener` hears what happens meanwhile. `ask` is for what cannot be undone; None where there is nobody to ask.
+    `listener` is called with progress events. `ask` confirms what cannot be undone; None if there is nobody to ask.
     """
 
     project: Path
@@ -46,15 +46,15 @@ class Call:
     steps: Steps[Work] | None = None
     """The steps of each job of `wheels`; None: steps.MAKE."""
     rules: tuple[Rule, ...] = ()
-    """What the audit of `wheels` checks besides its own rules."""
+    """Rules that `wheels` checks in addition to the audit's own."""
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
-    """The environment of the process: the one place where verbs read it, at the moment of the call."""
+    """The environment at the time of the call: the only place where verbs read os.environ."""
 
 
 def config_for(
     verb: str, project: Path, flags: Mapping[str, Any], code: Mapping[str, Any], rules: Iterable[Rule] = ()
 ) -> Config:
-    """Flags over keyword arguments, over pyproject.toml. Raises UsageError with every mistake in it."""
+    """Flags override keyword arguments, which override pyproject.toml. Raises UsageError with every mistake in it."""
     given = {**INSTEAD.get(verb, {}), **parse_keywords(code, verb, project)}
     if project != Path() and any(option.name == "source" for option in options_for(verb)):
         given = {"source": str(project), **given}
@@ -81,7 +81,7 @@ def from_code(
 
 
 def write_files(result: Result, config: Config) -> None:
-    """What --json and --sarif ask for. Raises UsageError, DiskFull."""
+    """Write the files of --json and --sarif. Raises UsageError, DiskFull."""
     if config.output.json:
         write_json(config.output.json, result.document())
     if config.output.sarif and (sarif := result.sarif()):
@@ -89,7 +89,7 @@ def write_files(result: Result, config: Config) -> None:
 
 
 def rule_codes(rules: Iterable[Rule] = ()) -> tuple[str, ...]:
-    """Those that `ignore` may name: `rules` are the caller's own."""
+    """The codes that `ignore` may name; `rules` are the caller's own."""
     from crosswheel.audit.rules import ALL_RULES
 
     return tuple(rule.code for rule in (*ALL_RULES, *rules))
@@ -97,7 +97,7 @@ def rule_codes(rules: Iterable[Rule] = ()) -> tuple[str, ...]:
 
 @contextmanager
 def quiet_libraries() -> Iterator[None]:
-    """Loggers of libraries tell their errors only: what they say of their inner life is not for users of a verb."""
+    """Let the loggers of libraries report errors only, as long as the context is open."""
     import logging
 
     loggers = [logging.getLogger(name) for name in _LIBRARIES]
@@ -115,7 +115,7 @@ _LIBRARIES = ("auditwheel", "build", "docker", "filelock", "keyring", "paramiko"
 
 
 def public(function: _Function) -> _Function:
-    """A verb's function with its options in signature and docstring, for help() and editors."""
+    """Decorate a verb's function: put its options into signature and docstring, for help() and editors."""
     verb = function.__name__
     shown = inspect.signature(function)
     own = [one for one in shown.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
@@ -133,7 +133,7 @@ def _help(option: Option) -> str:
 
 
 def refuse_decided(given: Mapping[str, Any], decided: Collection[str]) -> None:
-    """Raises UsageError for options that a plan has decided already."""
+    """Raise UsageError for options that the plan has already decided."""
     if wrong := sorted(set(given) & set(decided)):
         raise UsageError(
             [f"{name}: the plan has decided it" for name in wrong], hint="crosswheel.plan() with it, and that plan"

@@ -1,4 +1,4 @@
-"""`check`: everything that an index, a user or twine would complain of, before anything is sent."""
+"""`check`: find what an index, twine or a user would reject, before anything is uploaded."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CheckReport(Result, audits.AuditReport):
-    """An audit of the wheels, and beside it what only a release has to answer for."""
+    """The audit of the wheels, with the findings of the release rules."""
 
     @property
     def exit_code(self) -> int:
@@ -57,7 +57,7 @@ def check(
     listener: Listener | None = None,
     **options: Unpack[CheckOptions],
 ) -> CheckReport:
-    """Say whether files are fit to be released, each and all together; nothing is run, sent or fetched.
+    """Check whether files are fit for a release, one by one and as a set. Runs, sends and fetches nothing.
 
     `wheels` are wheels, sdists and folders of them; default: the output folder. `project` is the folder whose
     pyproject.toml and git tag count. `listener` is called with events (`crosswheel.model.job`) while it works.
@@ -74,7 +74,7 @@ def run(call: Call) -> CheckReport:
 
 
 def checked(files: Sequence[Distribution], call: Call) -> CheckReport:
-    """An audit of the wheels, and beside it what only a release has to answer for."""
+    """The audit of the wheels, with the findings of the release rules."""
     config, began = call.config, time.monotonic()
     wheels, sdists = (tuple(file.path for file in files if file.kind == kind) for kind in ("wheel", "sdist"))
     told = [*audited(wheels, call)]
@@ -97,7 +97,7 @@ def checked(files: Sequence[Distribution], call: Call) -> CheckReport:
 
 
 def refuse_changed(files: Iterable[Distribution], told: Iterable[Audit]) -> None:
-    """What is said of other bytes says nothing of these. Raises CheckFailed."""
+    """Raise CheckFailed if a file has changed since it was read first."""
     ours = {file.path: file.sha256 for file in files}
     for audit in told:
         if audit.wheel and audit.wheel.sha256 != ours[audit.path]:
@@ -107,7 +107,7 @@ def refuse_changed(files: Iterable[Distribution], told: Iterable[Audit]) -> None
 
 
 def _sdist_audits(files: Sequence[Distribution], ignore: Mapping[str, str]) -> Iterator[Audit]:
-    """That they can be read is all that an audit has to say of them."""
+    """An audit of an sdist only checks that it can be read."""
     for file in files:
         if file.kind == "sdist":
             read = Artifact(file.path, file.size, file.sha256, tag="")
@@ -117,7 +117,7 @@ def _sdist_audits(files: Sequence[Distribution], ignore: Mapping[str, str]) -> I
 def _release(files: Sequence[Distribution], told: Sequence[Audit], call: Call) -> Release:
     return Release(
         distributions=tuple(files),
-        # What cannot be read is reported already, and may be made to harm whoever reads on.
+        # An unreadable file is already reported, and may be hostile.
         described={audit.path.name: describe(audit.path) for audit in told if audit.entry or _is_sound_sdist(audit)},
         checkout=_checkout(call, files[0].name),
         tag_format=call.config.release.tag_format,
@@ -130,13 +130,13 @@ def _is_sound_sdist(audit: Audit) -> bool:
 
 
 def builds_of(files: Sequence[Distribution]) -> tuple[Build, ...]:
-    """What the reports that lie beside the files of a release say of it."""
+    """The builds in the reports beside the files of a release."""
     folders = dict.fromkeys(file.path.parent for file in files)
     return tuple(chain.from_iterable(read_builds(folder, files[0].name, files[0].version) for folder in folders))
 
 
 def _checkout(call: Call, name: str) -> Checkout | str:
-    """The commit of the project, or why there is none: a folder of another project says nothing of these files."""
+    """The commit of the project, or why there is none, for example because the folder is of another project."""
     if (declared := declared_name(call.project)) not in {"", name}:
         return f"the current folder is of {declared}"
     try:

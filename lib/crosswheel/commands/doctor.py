@@ -1,4 +1,4 @@
-"""`doctor`: what this machine and its Docker hosts can do, and what mends what they cannot."""
+"""`doctor`: show what this machine and its Docker hosts can do, and fix what is missing."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DoctorReport(Result):
-    """What was found, in `.diagnosis`: `.diagnosis.problems` has each problem with the command that mends it."""
+    """The diagnosis; `.diagnosis.problems` lists each problem with the command that fixes it."""
 
     diagnosis: Diagnosis
 
     @property
     def exit_code(self) -> int:
-        """That of the first problem that something wanted does not work for."""
+        """The code of the first problem that prevents something that was asked for."""
         return self.diagnosis.exit_code
 
     def document(self) -> Document:
@@ -47,7 +47,7 @@ class DoctorReport(Result):
 def doctor(
     *, project: PathText = ".", listener: Listener | None = None, **options: Unpack[DoctorOptions]
 ) -> DoctorReport:
-    """Say what this machine and its Docker hosts can do; with fix=True, mend first what can be mended.
+    """Show what this machine and its Docker hosts can do; fix=True first fixes what it can.
 
     `project` is the folder whose pyproject.toml counts. `listener` is called with events (`crosswheel.model.job`).
 
@@ -68,7 +68,7 @@ def run(call: Call) -> DoctorReport:
 
 
 def _mend(problems: Iterable[Problem], call: Call, host: LocalHost) -> None:
-    """Each remedy once; what does not help is told, and seen again afterwards."""
+    """Run each remedy once; a failure is reported to the listener."""
 
     def fetch_zig() -> None:
         with at_work(host.cache):

@@ -1,4 +1,4 @@
-"""`plan`: what would be done, and why."""
+"""`plan`: show what would be built, and why."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Plan(Result, model.Plan):
-    """The jobs of one source, what was left out and why, and the configuration that decided it."""
+    """The jobs of one source, what was left out and why, and the configuration of the plan."""
 
     config: Config | None = field(default=None, repr=False, compare=False)
     project: Path = field(default=Path(), repr=False)
 
     @property
     def exit_code(self) -> int:
-        """That of NothingToDo where anything that was asked for is missing."""
+        """The code of NothingToDo if a target that was asked for has no job."""
         complete = self.jobs and not any(entry.asked_for for entry in self.left_out)
         return 0 if complete else NothingToDo.exit_code
 
@@ -58,7 +58,7 @@ def plan(
     listener: Listener | None = None,
     **options: Unpack[PlanOptions],
 ) -> Plan:
-    """Say what `wheels` would build, with which engine, and why; builds nothing and downloads no file.
+    """Plan what `wheels` would build, with which engine, and why. Builds and downloads nothing.
 
     `source` is a folder, an sdist file, or NAME or NAME==VERSION from the index; default: the project. `project` is the
     folder whose pyproject.toml counts. `listener` is called with events (`crosswheel.model.job`) while it works.
@@ -78,7 +78,7 @@ def run(call: Call) -> Plan:
 
 
 def planned(made: model.Plan, call: Call) -> Plan:
-    """A plan with what decided it."""
+    """The plan with its configuration."""
     return Plan(
         source=made.source,
         jobs=made.jobs,

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PulledImage:
-    """What became of one image: `there` from before, pulled, with --dry-run missing, or not to be had."""
+    """The state of one image: `there` before, pulled, missing (with --dry-run), or failed."""
 
     platform: str
     arch: Architecture
@@ -51,14 +51,14 @@ class PulledImage:
 
 @dataclass(frozen=True)
 class PullReport(Result):
-    """What became of each image; `docker_host` is the address of the engine that has them."""
+    """The state of each image; `docker_host` is the address of the engine."""
 
     docker_host: str
     images: tuple[PulledImage, ...]
 
     @property
     def exit_code(self) -> int:
-        """That of the first image that cannot be had."""
+        """The code of the first image that could not be pulled."""
         return next((image.error.exit_code for image in self.images if image.error), 0)
 
     def document(self) -> Document:
@@ -85,7 +85,7 @@ def pull(*, project: PathText = ".", listener: Listener | None = None, **options
     `project` is the folder whose pyproject.toml counts. `listener` is called with events (`crosswheel.model.job`).
 
     Returns a PullReport: `.images` (each with `.state`, `.reference` and `.error`), `.ok`, `.exit_code`, `.document()`
-    (what --json writes); str() is the text. An image that cannot be had does not keep the others away.
+    (what --json writes); str() is the text. If one image fails, the others are still pulled.
     Raises UsageError for wrong options, EngineUnavailable.
     """
     return from_code(run, "pull", project, listener, options)
@@ -99,7 +99,7 @@ def run(call: Call) -> PullReport:
 
 
 def _targets(config: Config) -> Iterator[Target]:
-    """One for each architecture: an image has every CPython, so that it does not matter which is named here."""
+    """One target per architecture. An image has every CPython, so any Python will do."""
     for arch in config.build.arch:
         yield Target(python_tags()[0], arch, config.build.policy or oldest_policy(arch))
 

@@ -31,9 +31,9 @@ Survey: TypeAlias = dict[Architecture, "Running | CannotRun"]
 
 @dataclass(frozen=True)
 class RegisterReport(Result):
-    """Whether the Docker host ran each architecture `before`, and does `after`; `provider` is who registered, if any.
+    """Whether the Docker host ran each architecture `before` and runs it `after`.
 
-    `error` says what still does not run.
+    `provider` is the source of the emulators, empty if nothing was registered; `error` says what still does not run.
     """
 
     docker_host: str
@@ -59,7 +59,7 @@ class RegisterReport(Result):
         return {**heading, "docker_host": self.docker_host, "provider": self.provider, "architectures": rows}
 
     def text(self, _console: Console | None = None) -> str:
-        """Empty: each line was told as it happened."""
+        """Empty: the listener has reported every line."""
         return ""
 
     def __str__(self) -> str:
@@ -78,7 +78,7 @@ def register(
 
     Returns a RegisterReport: `.before`, `.after`, `.provider`, `.error`, `.ok`, `.exit_code`, `.document()` (what
     --json writes); str() is a line for each architecture.
-    Raises UsageError for wrong options, EngineUnavailable, CannotRun where nothing could be registered.
+    Raises UsageError for wrong options, EngineUnavailable, CannotRun if nothing could be registered.
     """
     return from_code(run, "register", project, listener, options)
 

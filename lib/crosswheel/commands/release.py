@@ -1,7 +1,6 @@
-"""`release`: from a tagged commit to an index that is proved to serve exactly what was built.
+"""`release`: check, upload and verify a tagged release.
 
-Nothing is remembered between runs: what was done is asked of git and of the indexes, so that a run that was stopped,
-wherever that was, is finished by the next.
+Nothing is stored between runs: git and the indexes show what was done, so the next run finishes a stopped one.
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ _LOCK = ".crosswheel-release.lock"
 
 @dataclass(frozen=True)
 class ReleaseReport(Result):
-    """A release that is complete: `.manifest` says what it consists of; None after a dry run, which sends nothing."""
+    """A complete release; `.manifest` lists its files and their origin. None after a dry run."""
 
     files: tuple[Distribution, ...]
     manifest: Manifest | None = None
@@ -60,7 +59,7 @@ class ReleaseReport(Result):
         return manifest_document(self.manifest) if self.manifest else {}
 
     def text(self, _console: Console | None = None) -> str:
-        """Empty: each stage was told as it happened."""
+        """Empty: the listener has reported every stage."""
         return ""
 
     def __str__(self) -> str:
@@ -76,7 +75,7 @@ def release(
     steps: Steps[ReleaseWork] | None = None,
     **options: Unpack[ReleaseOptions],
 ) -> ReleaseReport:
-    """Check, send and verify a release, from a tagged commit to an index that is proved to serve what was built.
+    """Check a tagged release, upload it, and verify that the index serves what was built.
 
     `wheels` are wheels, sdists and folders of them; default: the output folder. `project` is the folder whose git tag,
     changelog and pyproject.toml count. `listener` is called with events (`crosswheel.model.job`): each stage before it
@@ -92,21 +91,21 @@ def release(
 
 
 def run(call: Call, steps: Steps[ReleaseWork] | None = None) -> ReleaseReport:
-    """Stage by stage, each told before it runs; with --dry-run indexes are asked, and nothing is sent."""
+    """Run the stages; with --dry-run, indexes are read and nothing is sent."""
     config = call.config
     if not (config.release.yes or config.output.dry_run or call.ask):
         raise UsageError(
             "there is no terminal to confirm on, and --yes was not given",
             hint="crosswheel release --yes, or --dry-run to see what it would do",
         )
-    # A dry run leaves nothing behind, not even a lock.
+    # A dry run writes no file, not even a lock.
     with nullcontext() if config.output.dry_run else _alone(config):
         work = fold(RELEASE if steps is None else steps, _begin(call))
     return ReleaseReport(work.files, work.manifest)
 
 
 def fold(steps: Steps[ReleaseWork], work: ReleaseWork) -> ReleaseWork:
-    """Carry a release through its steps: the first that raises is the last."""
+    """Run the steps in order, and report each before it runs. The first error ends the release."""
     call = work.call
     pairs = [(one, aim) for one in steps if not (aim := aim_of(one)).rehearses or work.staging]
     for number, (run_step, aim) in enumerate(pairs, start=1):
@@ -120,7 +119,7 @@ def fold(steps: Steps[ReleaseWork], work: ReleaseWork) -> ReleaseWork:
 
 @contextmanager
 def _alone(config: Config) -> Iterator[None]:
-    """Raises NotReleasable where another release of these files is under way; a lock ends with whoever has it."""
+    """Hold a lock per folder. Raises NotReleasable if another release of these files is running."""
     import filelock
 
     folders = sorted({path.parent.resolve() for path in files_in(config.output.files)})
@@ -139,7 +138,7 @@ def _alone(config: Config) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class ReleaseWork:
-    """The files of one release on their way: a step takes it and gives it back with more known of it."""
+    """One release under way. A step takes it and returns it with what the step found."""
 
     call: Call
     files: tuple[Distribution, ...]
@@ -149,13 +148,13 @@ class ReleaseWork:
     tag: str = ""
     entry: Entry | None = None
     checked: bool = False
-    """Whether its files are fit to be released: others are not sent."""
+    """Whether the files have passed the check; other files are not uploaded."""
     verifications: tuple[Verification, ...] = ()
     manifest: Manifest | None = None
 
     @property
     def folder(self) -> Path:
-        """Where the wheels are."""
+        """The folder of the wheels."""
         return self.files[0].path.parent
 
     @property
@@ -165,9 +164,9 @@ class ReleaseWork:
 
 @dataclass(frozen=True)
 class Aim:
-    """What is shown of a step before it runs, and whether it is a step of this release at all.
+    """How a step is announced, and when it runs.
 
-    `text` says what holds then. `rehearses`: only with a staging index. `after_sending`: not in a dry run.
+    `text` is what holds after it. `rehearses`: only with a staging index. `after_sending`: not in a dry run.
     """
 
     name: str
@@ -183,7 +182,7 @@ _Step: TypeAlias = Callable[[ReleaseWork], ReleaseWork]
 def stage(
     aim: Callable[[ReleaseWork], str], *, name: str = "", rehearses: bool = False, after_sending: bool = False
 ) -> Callable[[_Step], _Step]:
-    """Decorate a step of a release. A step without this has the aim of its docstring, and no part in a dry run."""
+    """Decorate a step of a release. An undecorated step is announced by its docstring and skipped in a dry run."""
 
     def decorate(function: _Step) -> _Step:
         shown = name or function.__name__
@@ -194,7 +193,7 @@ def stage(
 
 
 def aim_of(function: _Step) -> Aim:
-    """Of a step that says nothing of itself, its name and the first line of its docstring."""
+    """The aim of a step; by default its name and the first line of its docstring."""
     text = (inspect.getdoc(function) or "").partition("\n")[0]
     aim: Aim = getattr(function, _AIM, Aim(name_of(function), lambda _work: text, after_sending=True))
     return aim
@@ -203,7 +202,7 @@ def aim_of(function: _Step) -> Aim:
 def _begin(call: Call) -> ReleaseWork:
     config = call.config
     files = in_order(read_distributions(config.output.files), sdist_first=config.release.sdist_first)
-    # Asked of pip once, which takes half a second.
+    # Asking pip takes half a second.
     settings = read_pip_settings(Processes(), call.environ)
     find = partial(find_repository, config=config, environ=call.environ, settings=settings)
     staging = find(config.release.staging) if config.release.staging else None
@@ -216,7 +215,7 @@ def _begin(call: Call) -> ReleaseWork:
 @stage(lambda work: f"working tree clean, tagged {_tag(work)}")
 def commit(work: ReleaseWork) -> ReleaseWork:
     call = work.call
-    # What is released, and the locks beside it, belong to no commit; what else lies there may.
+    # The released files and the locks beside them are no changes of the commit.
     released = [path for file in work.files for path in (file.path, file.path.with_name(_LOCK))]
     apart = [call.config.output.folder, work.folder, *released]
     checkout = read_checkout(call.project, Processes(), call.environ, apart)
@@ -244,7 +243,7 @@ def check(work: ReleaseWork) -> ReleaseWork:
 @stage(lambda work: _lacks(work.staging, work), name="upload", rehearses=True)
 def upload_to_staging(work: ReleaseWork) -> ReleaseWork:
     assert work.staging  # noqa: S101
-    # Nothing is sent anywhere that could not be released.
+    # Before the rehearsal: check that the real index accepts us.
     if missing(work.repository, work.files) and not work.call.config.output.dry_run:
         with connect(work.repository, deaf):
             pass
@@ -271,7 +270,7 @@ def _upload(work: ReleaseWork, repository: Repository) -> ReleaseWork:
 
 
 def _ask(work: ReleaseWork, count: int) -> None:
-    """An index never forgets a file name: before the first one is sent somebody has to say so."""
+    """Confirm the upload: an index never allows a file name twice."""
     if work.call.config.release.yes or work.call.ask is None:
         return
     if not work.call.ask(question_text(work.files[0], count, work.repository.name)):

@@ -1,4 +1,4 @@
-"""What every verb returns: frozen, with an exit code, a document for machines and a text for people."""
+"""The result of a verb: frozen, with an exit code, a document for machines and a text for people."""
 
 from __future__ import annotations
 
@@ -12,37 +12,37 @@ if TYPE_CHECKING:
 
 
 class Result:
-    """Each verb has a kind of its own, whose fields are what was found or made."""
+    """Base of the results; each verb has its own subclass with its own fields."""
 
     @property
     def exit_code(self) -> int:
-        """What the command ends with: 0, or that of the class in `crosswheel.errors` that says what is wrong."""
+        """The exit code of the command: 0, or the code of a class in `crosswheel.errors`."""
         return 0
 
     @property
     def ok(self) -> bool:
-        """Whether all is well."""
+        """Whether the exit code is 0."""
         return self.exit_code == 0
 
     @property
     def failure(self) -> CrosswheelError | None:
-        """What the command ends with after it has shown the rest; None where the text says it all."""
+        """An error that the command raises after it has shown the result; usually None."""
         return None
 
     def document(self) -> Document:
-        """What ``--json`` writes."""
+        """The document of ``--json``."""
         raise NotImplementedError
 
     def sarif(self) -> Document | None:
-        """What ``--sarif`` writes; None for what has no such form."""
+        """The document of ``--sarif``; None if the verb has none."""
         return None
 
     def summary(self) -> str:
-        """Markdown for the page of a CI run; empty for what has none."""
+        """Markdown for the summary page of a CI run; empty if the verb has none."""
         return ""
 
     def text(self, console: Console | None = None) -> str:
-        """What the command shows when it is done, as wide and as coloured as the console, or plain."""
+        """The text that the command shows, in the width and colours of the console; plain without one."""
         raise NotImplementedError
 
     def __str__(self) -> str:

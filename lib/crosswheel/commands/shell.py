@@ -1,4 +1,4 @@
-"""`shell`: a shell where a target's wheel would be built, with everything there that the build would find."""
+"""`shell`: open a shell in the build environment of a target."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _TAIL = 15  # lines of the log, which is gone when it could be read
 
 @dataclass(frozen=True)
 class ShellReport(Result):
-    """How the shell ended: with which code."""
+    """The exit code of the shell."""
 
     target: Target
     code: int
@@ -61,7 +61,7 @@ class ShellReport(Result):
         return {**heading, "target": str(self.target), "exit_code": self.code}
 
     def text(self, _console: Console | None = None) -> str:
-        """Empty: the shell has said what there was to say."""
+        """Empty: the shell printed its own output."""
         return ""
 
     def __str__(self) -> str:
@@ -79,7 +79,7 @@ class _Place:
     image: str
 
     def text(self, console: Console | None = None) -> str:
-        """What is where, in a few lines."""
+        """Engine, source, Python and the build command, one line each."""
         from rich.text import Text
 
         rows = (Text(clean(line), no_wrap=True, overflow="ignore") for line in _guide(self))
@@ -120,7 +120,7 @@ def run(call: Call) -> ShellReport:
     return ShellReport(config.build.target, code)
 
 
-# The hooks' environment, and not what a user's or an image's own files would make of it.
+# No startup files: the environment is that of the hooks.
 _START = """
 if [ -t 0 ] && [ -t 1 ]; then export PS1="$1 \\$ "; fi
 if command -v bash >/dev/null 2>&1; then
@@ -154,7 +154,7 @@ def _prepare(config: Config, target: Target, folder: Path, stack: ExitStack, lis
 
 
 def _for_one(config: Config, target: Target) -> Config:
-    """The same wishes, as far as they concern one target; nothing is tested."""
+    """The configuration for one target, without tests."""
     build = replace(
         config.build,
         arch=(target.arch,),
@@ -177,7 +177,7 @@ def _plan(config: Config, services: Services, target: Target) -> tuple[Services,
         services = replace(services, facts=facts)
         planned = plan_job(target, engine, LADDER, offers(config, facts))
     if isinstance(planned, Job) and (family := ENGINES[planned.engine].family):
-        # What cannot be had, the plan says of the engine that needs it; and then it knows which Pythons there are.
+        # If the pull fails, the plan gives the reason; if not, it knows the Pythons of the image.
         with suppress(CrosswheelError):
             services.pull(reference_of(target, config, family), image_arch(target, family))
         planned = plan_job(target, engine, LADDER, offers(config, facts))
@@ -192,7 +192,7 @@ def _may_fetch(config: Config, facts: Facts, target: Target) -> bool:
 
 
 def _install(workspace: Workspace, source_folder: Path, config: Config, listener: Listener) -> Settings:
-    """Everything that the build finds there. What goes wrong, a person may look into; a script must not go on."""
+    """Install the build requirements. On a terminal, the shell opens even if that fails."""
     settings = settings_for(workspace, config)
     try:
         run_before(workspace, source_folder, config)
@@ -218,7 +218,7 @@ def _with_its_log(log: Path, config: Config, target: Target) -> Iterator[None]:
 
 
 def _guide(place: _Place) -> Iterator[str]:
-    """What is where, in a few lines."""
+    """Engine, source, Python and the build command, one line each."""
     where = f"in a container of {place.image}" if place.image else "on this machine"
     version = place.job.interpreter.version if place.job.interpreter else place.job.target.python.version
     yield f"engine    {place.job.engine}, {where}"
@@ -229,7 +229,7 @@ def _guide(place: _Place) -> Iterator[str]:
 
 
 def _build_command(place: _Place) -> Iterator[str]:
-    # In containers uv is in PATH; here, it is beside us. python is the workspace's in both.
+    # In containers uv is in PATH. `python` is the workspace's.
     yield from ("uv" if place.image else uv(), "build", "--wheel", "--no-build-isolation", "--python", "python")
     for name, value in place.settings.items():
         for text in [value] if isinstance(value, str) else value:

@@ -1,4 +1,4 @@
-"""`status`: how far a release has come, at any time; nothing is run, sent or changed."""
+"""`status`: show the state of a release. Runs, sends and changes nothing."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StatusReport(Result, ReleaseStatus):
-    """How far a release has come: `.standings`, one for each target and file, and what users would be `.lacking`."""
+    """The state of a release: `.standings` per target and file; `.lacking` lists platforms lost since the last one."""
 
     @property
     def exit_code(self) -> int:
-        """0 where users get all that was planned, exactly as it was built."""
+        """0 if the index serves all that was planned, exactly as it was built."""
         return 0 if self.complete else Incomplete.exit_code
 
     def document(self) -> Document:
@@ -54,7 +54,7 @@ def status(
     listener: Listener | None = None,
     **options: Unpack[StatusOptions],
 ) -> StatusReport:
-    """Say how far a release has come, target by target; nothing is run, sent or changed.
+    """Show the state of a release, target by target. Runs, sends and changes nothing.
 
     `wheels` are wheels, sdists and folders of them; default: the output folder. `project` is the folder whose
     pyproject.toml counts. `listener` is called with events (`crosswheel.model.job`) while it works.
@@ -95,6 +95,6 @@ def _passed(audits: Sequence[Audit]) -> Mapping[str, bool]:
 
 
 def _requires_python(entries: Sequence[Entry]) -> str:
-    """Where wheels do not agree, no Python counts as given up."""
+    """The common Requires-Python of the wheels; empty if they differ."""
     told = {text for entry in entries for text in entry.fields.get("Requires-Python", [""])}
     return told.pop() if len(told) == 1 else ""

@@ -1,4 +1,4 @@
-"""`upload`: send to an index what it lacks of a release."""
+"""`upload`: upload the files of a release that the index lacks."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class UploadReport(Result, Sending):
-    """The files of a release in `.distributions`, and what was `.sent` of them; in a dry run, what would be."""
+    """The files of a release in `.distributions`, and those that were `.sent` (in a dry run: would be)."""
 
     def document(self) -> Document:
         return upload_document(self)
@@ -51,7 +51,7 @@ def upload(
     listener: Listener | None = None,
     **options: Unpack[UploadOptions],
 ) -> UploadReport:
-    """Send to an index what it lacks of a release, one file after the other, after an audit of the wheels.
+    """Audit the wheels of a release, then upload the files that the index lacks, one after the other.
 
     `wheels` are wheels, sdists and folders of them; default: the output folder. `project` is the folder whose
     pyproject.toml counts. `listener` is called with events (`crosswheel.model.job`) while it works.
@@ -75,14 +75,14 @@ def run(call: Call) -> UploadReport:
 
 
 def missing(repository: Repository, files: Sequence[Distribution]) -> tuple[Distribution, ...]:
-    """What the index lacks of the files. Raises FileClash, IndexUnreachable."""
+    """The files that the index lacks. Raises FileClash, IndexUnreachable."""
     comparison = compare(files, published_files(repository, files[0].name))
     refuse_clashes(repository, comparison)
     return comparison.missing
 
 
 def delivered(repository: Repository, files: Sequence[Distribution], call: Call) -> Sent:
-    """What the index lacked is sent, and whether it lists all of it was looked at. Raises as `steps.upload` does."""
+    """Upload the files that the index lacks. Raises as `steps.upload.upload` does."""
     return send(
         repository,
         files,
@@ -94,10 +94,7 @@ def delivered(repository: Repository, files: Sequence[Distribution], call: Call)
 
 
 def _refuse_bad_wheels(files: Sequence[Distribution], call: Call) -> None:
-    """What the audit would have told before cannot be taken back once it was sent.
-
-    Raises AuditFailed, CheckFailed.
-    """
+    """Audit the wheels: an upload cannot be taken back. Raises AuditFailed, CheckFailed."""
     audits = list(audited([file.path for file in files if file.kind == "wheel"], call))
     refuse_changed(files, audits)
     bad = [audit.path for audit in audits if not audit.passed]

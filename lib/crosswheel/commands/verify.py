@@ -1,4 +1,4 @@
-"""`verify`: read a release back from an index, and prove that installers choose it."""
+"""`verify`: read a release back from an index, and check that pip chooses it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class VerifyReport(Result):
-    """What an index was found to serve of a release, in `.found`; without differences it is exactly what was built."""
+    """What the index serves, in `.found`; without differences, exactly what was built."""
 
     found: Verification
 
@@ -58,7 +58,7 @@ def verify(
     listener: Listener | None = None,
     **options: Unpack[VerifyOptions],
 ) -> VerifyReport:
-    """Read a release back from an index, and prove that pip takes these files; nothing is sent or installed.
+    """Read a release back from an index, and check that pip chooses its files. Sends and installs nothing.
 
     `wheels` are wheels, sdists and folders of them; default: the output folder. `project` is the folder whose
     pyproject.toml counts. `listener` is called with events (`crosswheel.model.job`) while it works.
@@ -82,7 +82,7 @@ def run(call: Call) -> VerifyReport:
 def verified(
     repository: Repository, files: Sequence[Distribution], targets: Sequence[Target], call: Call
 ) -> VerifyReport:
-    """As patiently as the configuration says."""
+    """Read the release back, for `patience` seconds at most."""
     found = read_back(
         repository,
         files,
@@ -97,7 +97,7 @@ def verified(
 
 
 def release_targets(distributions: Sequence[Distribution], config: Config, project: Path) -> tuple[Target, ...]:
-    """Every target that a wheel serves by its tags, and what the project's configuration promises besides."""
+    """The targets that the wheels serve by their tags, and those of the project's configuration."""
     wheels = [read_wheel(file.path) for file in distributions if file.kind == "wheel"]
     served = (target for wheel in wheels for target in _served(wheel, config))
     targets = {*served, *targets_of([entry(wheel) for wheel in wheels], config, project)}
@@ -105,7 +105,7 @@ def release_targets(distributions: Sequence[Distribution], config: Config, proje
 
 
 def _served(wheel: Wheel, config: Config) -> Iterator[Target]:
-    """A pure wheel is for every platform: the configured architectures stand for them."""
+    """The targets of one wheel; a pure wheel counts for the configured architectures."""
     pure = [(oldest_policy(arch), arch) for arch in config.build.arch] if wheel.is_pure else []
     required = str(wheel.metadata.get("Requires-Python", ""))
     return served_targets(wheel.tags, required, (*wheel.platforms, *pure))

@@ -1,4 +1,4 @@
-"""`wheels`: from a source to wheels, logs and a report."""
+"""`wheels`: build wheels, logs and a report from a source."""
 
 from __future__ import annotations
 
@@ -70,15 +70,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Report(Result, model.Report):
-    """How every job ended: `.wheels` are files that passed their audit, `.outcomes` one for each job."""
+    """The outcome of each job in `.outcomes`; `.wheels` are the files that passed the audit."""
 
     interrupted: bool = False
     dry_run: bool = False
-    """Whether nothing was to be built: what is shown is the plan."""
+    """True for `--dry-run`: nothing is built, the plan is shown."""
 
     @property
     def exit_code(self) -> int:
-        """That of the first job that failed; a run cut short by --fail-fast failed too, and then what --twice found."""
+        """The code of the first failed job; then that of --fail-fast, of --twice, and of targets without a job."""
         if self.interrupted:
             return INTERRUPTED
         for outcome in self.outcomes:
@@ -88,7 +88,6 @@ class Report(Result, model.Report):
             return CrosswheelError.exit_code
         if any(outcome.differences for outcome in self.outcomes):
             return NotReproducible.exit_code
-        # Nothing that was asked for may be missing.
         missing = any(entry.asked_for for entry in self.plan.left_out) or not self.plan.jobs
         return NothingToDo.exit_code if missing else 0
 
@@ -136,7 +135,7 @@ def wheels(
 def from_plan(
     plan: Plan, listener: Listener, options: WheelsOptions, steps: Steps[Work] | None, rules: tuple[Rule, ...]
 ) -> Report:
-    """Carry out a plan that was made before."""
+    """Build the jobs of a plan."""
     if plan.config is None:
         raise UsageError("this plan has no configuration", hint="crosswheel.plan() makes one that has")
     refuse_decided(options, _DECIDED)
@@ -148,12 +147,12 @@ def from_plan(
     return report
 
 
-# What jobs are made of; whatever else an option says, the same jobs can be done with it.
+# Options that decide the jobs of a plan.
 _DECIDED = ("source", "arch", "python", "policy", "engine", "engines", "image", "images", "docker_host")
 
 
 def run(call: Call, plan: Plan | None = None) -> Report:
-    """Ctrl-C ends it in order, and the report says so."""
+    """Build all jobs. After Ctrl-C, the report has `interrupted` set."""
     config, listener = call.config, call.listener
     if config.output.dry_run:
         return Report(plan or planning.run(call), (), None, time.time(), 0.0, dry_run=True)
@@ -207,7 +206,7 @@ def _carry_out(plan: Plan, sdist: Sdist, services: Services, call: Call) -> tupl
 
 
 def _check_output(folder: Path) -> None:
-    """Whether wheels can be put there: minutes of building are no way to find out."""
+    """Raise UsageError early if wheels cannot be written there."""
     there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     if not there.is_dir():
         raise UsageError(f"--output: {there} is no folder", hint="--output FOLDER")
@@ -235,7 +234,7 @@ def _pull(jobs: Sequence[Job], config: Config, services: Services) -> bool:
     fetched = False
     for job in jobs:
         if family := ENGINES[job.engine].family:
-            # What cannot be had, the plan says of the engine that needs it.
+            # If a pull fails, the plan gives the reason.
             with suppress(CrosswheelError):
                 if services.facts.image_for(job.target, config, family) is None:
                     fetched = True

@@ -1,4 +1,4 @@
-"""What a verb tells while it works, on one stream: a display while something moves, and whole texts in between."""
+"""The output of a verb while it works: a moving display, and whole texts in between, on one stream."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @final
 class Narrator:
-    """A listener for as long as it is entered; jobs may run in threads."""
+    """A listener and context manager; jobs may call it from threads."""
 
     def __init__(self, stream: TextIO, environ: Mapping[str, str]) -> None:
         self._stream = stream
@@ -49,7 +49,7 @@ class Narrator:
             self._moving()(event)
 
     def ask(self, question: str) -> bool:
-        """Whether the answer that is typed after it is yes; what was typed before is none."""
+        """Ask on the terminal. Text typed before the question is discarded."""
         forget_typed()
         self._say(question)
         return sys.stdin.readline().strip().lower() in {"y", "yes"}
@@ -68,7 +68,7 @@ class Narrator:
                 self._display = None
 
     def _say(self, text: str) -> None:
-        """At once: whoever is killed next should have told what was under way."""
+        """Write and flush: if the process is killed next, the text is out."""
         self._still()
         self._stream.write(text)
         self._stream.flush()
