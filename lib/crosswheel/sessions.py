@@ -26,9 +26,11 @@ if TYPE_CHECKING:
     from nox._decorators import Func
     from typing_extensions import Unpack
 
+    from crosswheel.audit.rules.rule import Rule
     from crosswheel.commands.result import Result
     from crosswheel.commands.wheels import Report
     from crosswheel.model.keyword_types import AllOptions, PathText, WheelsOptions
+    from crosswheel.steps import Steps, Work
 
 # Written out, for the architectures' table is not read before it is needed; a test holds the two together.
 ARCHITECTURES = ("aarch64", "x86_64", "armv7l", "i686", "ppc64le", "s390x", "riscv64")
@@ -40,13 +42,16 @@ def add(
     only: Iterable[str] = (),
     prefix: str = "",
     project: PathText = ".",
+    steps: Steps[Work] | None = None,
+    rules: Iterable[Rule] = (),
     **options: Unpack[AllOptions],
 ) -> None:
     """Make a session for each verb, and `wheels-<arch>` for each architecture.
 
     `only` names the sessions to make, as `nox -l` shows them without the prefix; empty: all. `prefix` is put before
-    each name. `project` is the folder whose pyproject.toml counts, relative to the noxfile. `options` are those of
-    docs/options.md, with underscores; each session uses those of its verb.
+    each name. `project` is the folder whose pyproject.toml counts, relative to the noxfile. `steps` are those of each
+    job of `wheels` (None: `crosswheel.steps.MAKE`), and `rules` what its audit checks besides its own rules. `options`
+    are those of docs/options.md, with underscores; each session uses those of its verb.
 
     Call it below the noxfile's own sessions. Raises UsageError if the noxfile already has a session of one of the
     names, or if `only` has an unknown name. A session that is defined further below replaces the one made here: nox
@@ -57,7 +62,7 @@ def add(
     _refuse_taken([f"{prefix}{name}" for name in names], 'sessions.add(prefix="cw-"), or only=[...] with other names')
     for name in names:
         verb, arch = (name, ()) if name in VERBS else ("wheels", (name.removeprefix("wheels-"),))
-        _make(f"{prefix}{name}", _Run(verb, Path(project), options, arch))
+        _make(f"{prefix}{name}", _Run(verb, project, options, arch, steps, tuple(rules)))
 
 
 def wheels(
@@ -67,14 +72,16 @@ def wheels(
     source: PathText | None = None,
     before: Callable[[nox.Session], object] | None = None,
     after: Callable[[nox.Session, Report], object] | None = None,
+    steps: Steps[Work] | None = None,
+    rules: Iterable[Rule] = (),
     **options: Unpack[WheelsOptions],
 ) -> Func:
     """Make one session that builds wheels for these architectures, and return it as `nox.session` does.
 
     Without `name` it is called `wheels-<arch>`; without an architecture it is called `wheels` and builds for the
     configured ones. `project` is the folder whose pyproject.toml counts, relative to the noxfile; `source` is what to
-    build, if that is not the project. `options` are those of the verb `wheels`, with underscores. `nox.parametrize` can
-    be put around the session: parameters are options, too.
+    build, if that is not the project. `steps`, `rules` and `options` are as in `add`, all for the verb `wheels`.
+    `nox.parametrize` can be put around the session: parameters are options, too.
 
     `before` is called with the session first. `after` is called with the session and the Report as soon as there is
     one, before the session fails for what the report says (`report.ok`); not after --dry-run or Ctrl-C.
@@ -83,7 +90,8 @@ def wheels(
     """
     name = name or "-".join(("wheels", *architectures))
     _refuse_taken([name], 'sessions.wheels(..., name="another-name")')
-    return _make(name, _Run("wheels", Path(project), {"source": source, **options}, architectures, before, after))
+    given = {"source": source, **options}
+    return _make(name, _Run("wheels", project, given, architectures, steps, tuple(rules), before, after))
 
 
 _NAMES = (*VERBS, *(f"wheels-{arch}" for arch in ARCHITECTURES))
@@ -93,9 +101,11 @@ class _Run(NamedTuple):
     """What a session does; `arch` is in its name, and no flag may say otherwise."""
 
     verb: str
-    project: Path
+    project: PathText
     options: Mapping[str, Any]
-    arch: tuple[str, ...] = ()
+    arch: tuple[str, ...]
+    steps: Steps[Work] | None
+    rules: tuple[Rule, ...]
     before: Callable[[nox.Session], object] | None = None
     after: Callable[[nox.Session, Report], object] | None = None
 
@@ -178,7 +188,7 @@ def _result(session: nox.Session, run: _Run) -> Result:
     flags = _flags(session, run)
     code = of_verb(run.verb, {**run.options, **({"arch": run.arch} if run.arch else {})})
     with explaining(), standard_output() as stream:
-        return perform(run.verb, run.project, flags, stream, code=code)
+        return perform(run.verb, Path(run.project), flags, stream, code=code, steps=run.steps, rules=run.rules)
 
 
 def _flags(session: nox.Session, run: _Run) -> dict[str, Any]:

@@ -110,8 +110,8 @@ def shows(output: str, lines: list[str]) -> bool:
     return re.search(rf"^{pattern}$", output, re.MULTILINE | re.DOTALL) is not None
 
 
-def test_each_recipe_has_a_folder() -> None:
-    assert RECIPES
+def test_there_are_ten_recipes_and_each_has_a_folder() -> None:
+    assert len(RECIPES) == 10
     assert {recipe.folder for recipe in RECIPES} == {path.name for path in HERE.iterdir() if path.is_dir()} - {
         "__pycache__"
     }
