@@ -4,16 +4,23 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, cast
 
 import pytest
 
-from crosswheel import sessions
+from crosswheel import Report, commands, sessions
 from crosswheel.errors import UsageError
+from crosswheel.model.job import Plan, Sdist
 from crosswheel.model.targets import architectures
 from crosswheel.model.verbs import VERBS
 from crosswheel.sessions import ARCHITECTURES
 from crosswheel.testing import tiny_wheel
+from tiny_projects import tiny_project
+
+if TYPE_CHECKING:
+    import nox as nox_package
 
 pytest.importorskip("nox")
 
@@ -21,9 +28,9 @@ NOXFILE = "from crosswheel import sessions\n\nsessions.add()\n"
 NAMES = [*VERBS, *(f"wheels-{arch}" for arch in ARCHITECTURES)]
 
 
-def nox(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """nox over a noxfile of three lines."""
-    (folder / "noxfile.py").write_text(NOXFILE)
+def nox(folder: Path, *words: str, noxfile: str = NOXFILE) -> subprocess.CompletedProcess[str]:
+    """nox over a noxfile, of three lines unless another is given."""
+    (folder / "noxfile.py").write_text(noxfile)
     environ = {
         **{name: value for name, value in os.environ.items() if not name.startswith("NOX")},
         "PYTHONPATH": os.pathsep.join(sys.path),
@@ -33,6 +40,21 @@ def nox(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command, cwd=folder, env=environ, capture_output=True, encoding="utf-8", timeout=60, check=False
     )
+
+
+class SessionError(Exception):
+    """How a session ends that was told to."""
+
+
+@dataclass
+class Session:
+    """As much of nox's as is asked for."""
+
+    name: str = "arm"
+    posargs: list[str] = field(default_factory=list)
+
+    def error(self, message: str) -> NoReturn:
+        raise SessionError(message)
 
 
 @pytest.fixture
@@ -100,6 +122,117 @@ def test_a_session_of_its_own_is_called_after_its_architectures(registry: dict[s
         "Build, repair, audit and test wheels for i686, x86_64.",
     ]
     assert {(func.default, *func.tags) for func in made} == {(False, "crosswheel")}
+
+
+OWN_RELEASE = """
+@nox.session(venv_backend="none")
+def release(session):
+    session.log("my own release")
+"""
+
+
+def test_a_noxfile_with_a_session_of_the_same_name_is_told_where_it_is_and_what_to_do(tmp_path: Path) -> None:
+    done = nox(tmp_path, "-s", "release", noxfile=f"import nox\n{OWN_RELEASE}\n{NOXFILE}")
+    assert done.returncode == 1
+    assert done.stderr.endswith(
+        "crosswheel.errors.UsageError: the noxfile already has a session 'release' (noxfile.py:3): "
+        "crosswheel's would replace it\n"
+        '  try: sessions.add(prefix="cw-"), or only=[...] with other names\n'
+    )
+    assert "my own release" not in done.stderr
+
+
+def test_a_session_of_the_same_name_further_below_is_the_one_that_runs(tmp_path: Path) -> None:
+    """nox decides so: it gives nobody a say, and newer releases give a FutureWarning."""
+    done = nox(tmp_path, "-s", "release", noxfile=f"import nox\n{NOXFILE}\n{OWN_RELEASE}")
+    assert done.returncode == 0
+    assert "my own release" in done.stderr
+
+
+HOOKS = """
+from crosswheel import sessions
+
+def before(session):
+    session.log(f"before {session.name}")
+
+def after(session, report):
+    session.log(f"after {session.name}: {report.exit_code}, {len(report.wheels)} of {len(report.outcomes)}")
+
+sessions.wheels("aarch64", name="arm", before=before, after=after, offline=True)
+"""
+
+
+def test_functions_before_and_after_are_called_with_the_session_and_the_report(tmp_path: Path) -> None:
+    project = tiny_project("pure", tmp_path)
+    done = nox(project, "-s", "arm", noxfile=HOOKS)
+    assert done.returncode == 0
+    words = re.findall(r"nox > (before .*|after .*)", done.stderr)
+    assert [re.sub(r"\d+ of \d+", "... of ...", line) for line in words] == [
+        "before arm",
+        "after arm: 0, ... of ...",
+    ]
+    planned = nox(project, "-s", "arm", "--", "--dry-run", noxfile=HOOKS)
+    assert "before arm" in planned.stderr
+    assert "after arm" not in planned.stderr
+
+
+def test_after_hears_of_wheels_that_failed_and_then_the_session_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[tuple[object, Report]] = []
+    failed = Report(Plan("tiny", ()), (), Sdist(Path("x"), "tiny", "1.0", "", ""), 0, 0)
+    assert failed.exit_code == 3
+    monkeypatch.setattr(commands, "perform", lambda *_arguments, **_keywords: failed)
+    session = Session()
+    run = sessions._Run("wheels", ".", {}, (), None, (), after=lambda *pair: heard.append(pair))
+    with pytest.raises(SessionError, match="exit code 3"):
+        sessions._perform(cast("nox_package.Session", session), run)
+    assert heard == [(session, failed)]
+
+
+def test_parameters_of_a_session_are_options(tmp_path: Path) -> None:
+    noxfile = """
+import nox
+from crosswheel import sessions
+
+arm = sessions.wheels("aarch64", name="arm", offline=True)
+nox.parametrize("policy", ["manylinux_2_28", "musllinux_1_2"])(arm)
+"""
+    done = nox(tiny_project("pure", tmp_path), "-s", "arm", "--", "--dry-run", noxfile=noxfile)
+    assert done.returncode == 0
+    assert "Session arm(policy='musllinux_1_2') was successful" in done.stderr
+    assert "-manylinux_2_28_aarch64 " in done.stdout
+    assert "-musllinux_1_2_aarch64 " in done.stdout
+
+
+def test_options_from_code_are_over_the_file_and_under_flags(tmp_path: Path) -> None:
+    project = tiny_project("pure", tmp_path)
+    with (project / "pyproject.toml").open("a") as file:
+        file.write('\n[tool.crosswheel]\npolicy = "musllinux_1_2"\noffline = true\n')
+    noxfile = """
+from crosswheel import sessions
+
+sessions.add(only=["plan"], repository="not for this verb")
+sessions.add(only=["plan"], prefix="cw-", policy="manylinux_2_28")
+"""
+    done = nox(project, "-s", "plan", "cw-plan", noxfile=noxfile)
+    assert done.returncode == 0
+    assert [match in done.stdout for match in ("-musllinux_1_2_", "-manylinux_2_28_")] == [True, True]
+    done = nox(project, "-s", "cw-plan", "--", "--policy", "manylinux_2_34", noxfile=noxfile)
+    assert set(re.findall(r"-(\w+)_aarch64 ", done.stdout)) == {"manylinux_2_34"}
+
+
+def test_an_option_that_there_is_not_is_told_with_the_nearest_one(tmp_path: Path) -> None:
+    noxfile = 'from crosswheel import sessions\n\nsessions.add(only=["plan"], polcy="x")\n'
+    done = nox(tmp_path, "-s", "plan", noxfile=noxfile)
+    assert done.returncode == 1
+    assert "polcy: no such option (did you mean policy?)" in done.stderr
+
+
+def test_sessions_need_no_invoke(tmp_path: Path) -> None:
+    wheel = tiny_wheel(tmp_path, members={"one.py": b""})
+    done = nox(
+        tmp_path, "-s", "audit", "--", wheel.name, noxfile=f"import sys\n\nsys.modules['invoke'] = None\n{NOXFILE}"
+    )
+    assert done.returncode == 0
 
 
 def test_the_architectures_written_out_are_those_of_the_table() -> None:

@@ -211,6 +211,16 @@ def test_the_console_command_lists_its_verbs_and_says_its_version(tmp_path: Path
     assert crosswheel(tmp_path, "--version").stdout == f"crosswheel {__version__}\n"
 
 
+def test_tasks_need_no_nox(tmp_path: Path) -> None:
+    program = "import sys; sys.modules['nox'] = None; from crosswheel.tasks import main; main()"
+    wheel = tiny_wheel(tmp_path, members={"one.py": b""})
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", program, "audit", str(wheel)], env=environ, capture_output=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_help_shows_every_flag_with_its_text(tmp_path: Path) -> None:
     text = crosswheel(tmp_path, "--help", "wheels").stdout
     assert not [option.name for option in flag_options("wheels") if f"--{option.name}" not in text]
