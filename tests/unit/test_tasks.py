@@ -15,11 +15,13 @@ from invoke.exceptions import Exit
 from invoke.tasks import Task, task
 
 from crosswheel import __version__, commands, tasks
+from crosswheel.audit.rules.purity import NothingInside
 from crosswheel.commands.result import Result
 from crosswheel.errors import BuildFailed, SourceError, UsageError
 from crosswheel.model.config import ENGINES
 from crosswheel.model.flags import flag_options
 from crosswheel.model.verbs import VERBS
+from crosswheel.steps import MAKE
 from crosswheel.tasks import namespace, with_positional_flag, with_positional_flags
 from crosswheel.testing import tiny_wheel
 
@@ -133,13 +135,14 @@ class Verb:
     flags: dict[str, Any] = field(default_factory=dict)
     code: dict[str, Any] = field(default_factory=dict)
     project: Path = Path()
+    own: dict[str, Any] = field(default_factory=dict)
     ending: Result | BaseException = field(default_factory=Result)
 
     def perform(
-        self, verb: str, project: Path, flags: dict[str, Any], _stream: TextIO, *, code: dict[str, Any]
+        self, verb: str, project: Path, flags: dict[str, Any], _stream: TextIO, *, code: dict[str, Any], **own: Any
     ) -> Result:
         assert verb == "wheels"
-        self.project, self.flags, self.code = project, flags, code
+        self.project, self.flags, self.code, self.own = project, flags, code, own
         if isinstance(self.ending, BaseException):
             raise self.ending
         return self.ending
@@ -173,6 +176,15 @@ def test_the_configuration_of_invoke_is_heard_as_far_as_it_is_about_the_verb(ver
     assert verb.code == {**known, "no_such": 1}  # to be refused
     assert type(verb.code["images"]) is dict
     assert verb.project == Path("x")
+
+
+def test_own_steps_and_rules_come_from_a_caller_or_the_configuration(verb: Verb) -> None:
+    tasks.wheels(Context())
+    assert verb.own == {"steps": None, "rules": ()}
+    without = MAKE.without("test")
+    tasks.wheels(Context(Config(overrides={"crosswheel": {"steps": without, "rules": [NothingInside()]}})), rules=[])
+    assert verb.own == {"steps": without, "rules": []}
+    assert verb.code == {}
 
 
 def test_an_empty_text_takes_back_what_the_file_says(verb: Verb) -> None:
