@@ -49,7 +49,9 @@ def lint(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Everything that needs no container engine; what cannot run here says why and counts as skipped."""
     install_for_tests(session)
-    session.run("pytest", *ON_ALL_PROCESSORS, "--cov", *session.posargs)
+    # Some of the tests cannot reach the floor of all.
+    floor = ["--cov-fail-under=0"] if session.posargs else []
+    session.run("pytest", *ON_ALL_PROCESSORS, "--cov", *floor, *session.posargs)
 
 
 @nox.session(name="tests-lowest", default=False, python="3.10")
