@@ -1,4 +1,4 @@
-"""A package index of our own on the loopback interface (PEP 691 and 700), which can be told to misbehave."""
+"""A package index of our own on the loopback interface (PEP 691, 700, 740, 792), which can be told to misbehave."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ class Reply:
 class IndexServer:
     """`files` by project; `promised` overrides the sha256 of a file; `cuts` and `errors` say how often to fail.
 
-    `metadata` and `requires_python` are by file name; where a name is not in them, the index does not tell.
+    `metadata`, `requires_python`, `uploaded` (as PEP 700 writes it) and `provenance` (an object of PEP 740) are by file
+    name; where a name is not in them, the index does not tell.
     """
 
     url: str = ""
@@ -37,6 +38,10 @@ class IndexServer:
     yanked_reason: str = ""
     metadata: dict[str, bytes] = field(default_factory=dict)
     requires_python: dict[str, str] = field(default_factory=dict)
+    uploaded: dict[str, str] = field(default_factory=dict)
+    provenance: dict[str, bytes] = field(default_factory=dict)
+    status: dict[str, str] = field(default_factory=dict)
+    """The project status of PEP 792: `status` and `reason`."""
     pages: dict[str, str] = field(default_factory=dict)
     """By project, pages in HTML that are sent in place of its own."""
     moved: dict[str, str] = field(default_factory=dict)
@@ -61,7 +66,8 @@ class IndexServer:
         there = {} if self.stale > 0 else self.files[project]
         self.stale -= 1
         if self.html:
-            return "".join(self.anchor(project, name, data) for name, data in there.items()).encode()
+            head = "".join(f'<meta name="pypi:project-{key}" content="{text}">' for key, text in self.marks.items())
+            return head.encode() + "".join(self.anchor(project, name, data) for name, data in there.items()).encode()
         files = [
             {
                 "filename": name,
@@ -70,6 +76,8 @@ class IndexServer:
                 "size": len(data),
                 "yanked": (self.yanked_reason or True) if name in self.yanked else False,
                 **({"requires-python": self.requires_python[name]} if name in self.requires_python else {}),
+                **({"upload-time": self.uploaded[name]} if name in self.uploaded else {}),
+                **({"provenance": f"{self.address(project, name)}.provenance"} if name in self.provenance else {}),
                 **(
                     {"core-metadata": self.hashes(f"{name}.metadata", self.metadata[name])}
                     if name in self.metadata
@@ -78,19 +86,28 @@ class IndexServer:
             }
             for name, data in there.items()
         ]
-        return json.dumps({"meta": {"api-version": "1.1"}, "name": project, "files": files, "versions": []}).encode()
+        status = {"project-status": self.status} if self.status else {}
+        meta = {"meta": {"api-version": "1.4"}, "name": project, "versions": [], **status}
+        return json.dumps({**meta, "files": files}).encode()
+
+    @property
+    def marks(self) -> dict[str, str]:
+        """As the names of tags in HTML have them."""
+        return {{"reason": "status-reason"}.get(key, key): text for key, text in self.status.items()}
 
     def anchor(self, project: str, name: str, data: bytes) -> str:
         """A link of PEP 503: a sha256, and no size."""
         fragment = "".join(f"#{kind}={value}" for kind, value in self.hashes(name, data).items())
-        return f'<a href="{self.address(project, name)}{fragment}">{name}</a><br>\n'
+        proof = f' data-provenance="{self.address(project, name)}.provenance"' if name in self.provenance else ""
+        return f'<a href="{self.address(project, name)}{fragment}"{proof}>{name}</a><br>\n'
 
     def address(self, project: str, name: str) -> str:
         return f"{self.url.partition('simple/')[0]}files/{project}/{name}"
 
     def body(self, project: str, name: str) -> bytes | None:
         files = self.files.get(project, {})
-        return files[name] if name in files else self.metadata.get(name.removesuffix(".metadata"))
+        proof = self.provenance.get(name.removesuffix(".provenance"))
+        return files[name] if name in files else self.metadata.get(name.removesuffix(".metadata"), proof)
 
     def hashes(self, name: str, data: bytes) -> dict[str, str]:
         promised = self.promised.get(name, hashlib.sha256(data).hexdigest())

@@ -50,6 +50,12 @@ class UploadServer:
     """The number of uploads after which no page can be read."""
     stale: int = 0
     """How many more pages are of a time when there was no file yet."""
+    status: dict[str, str] = field(default_factory=dict)
+    """The project status of PEP 792: `status` and `reason`."""
+    others: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """More files of the page, each with its size and upload-time (PEP 700), and with no bytes."""
+    uploaded: dict[str, str] = field(default_factory=dict)
+    """When files came (PEP 700)."""
     simple: str = "/simple/"
     pages: dict[str, str] = field(default_factory=dict)
     """By path, in HTML."""
@@ -64,10 +70,20 @@ class UploadServer:
             self.late -= 1
             unseen = True
         files = [
-            {"filename": name, "url": f"{self.url}files/{name}", "hashes": self.digests(data)}
+            {
+                "filename": name,
+                "url": f"{self.url}files/{name}",
+                "hashes": self.digests(data),
+                **({"upload-time": self.uploaded[name]} if name in self.uploaded else {}),
+            }
             for name, data in ({} if unseen else self.files).items()
         ]
-        return json.dumps({"meta": {"api-version": "1.0"}, "name": "tiny", "files": files}).encode()
+        files += [
+            {"filename": name, "url": f"{self.url}files/{name}", "hashes": {}, "size": size, "upload-time": uploaded}
+            for name, (size, uploaded) in self.others.items()
+        ]
+        status = {"project-status": self.status} if self.status else {}
+        return json.dumps({"meta": {"api-version": "1.4"}, "name": "tiny", "files": files, **status}).encode()
 
     def digests(self, data: bytes) -> dict[str, str]:
         return {"sha256": hashlib.sha256(data).hexdigest()} if self.hashes else {}

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, TypeAlias
 from crosswheel.commands.call import Call, from_code, public
 from crosswheel.commands.check import builds_of, checked
 from crosswheel.commands.result import Result
-from crosswheel.commands.upload import UploadReport, delivered, missing
+from crosswheel.commands.upload import UploadReport, delivered, rehearsed
 from crosswheel.commands.verify import release_targets, verified
 from crosswheel.errors import CheckFailed, CrosswheelError, NotReleasable, UsageError
 from crosswheel.formats.distributions import Distribution, files_in, read_distributions
 from crosswheel.model.config import Config
 from crosswheel.model.job import Fact, Listener, Stage, Told, deaf
 from crosswheel.release.changelog import Entry, read_entry
-from crosswheel.release.comparison import Sent, in_order
+from crosswheel.release.comparison import in_order
 from crosswheel.release.delivery import connect
 from crosswheel.release.manifest import Manifest, tool_versions
 from crosswheel.release.repositories import Repository, find_repository
@@ -244,7 +244,7 @@ def check(work: ReleaseWork) -> ReleaseWork:
 def upload_to_staging(work: ReleaseWork) -> ReleaseWork:
     assert work.staging  # noqa: S101
     # Before the rehearsal: check that the real index accepts us.
-    if missing(work.repository, work.files) and not work.call.config.output.dry_run:
+    if rehearsed(work.repository, work.files, work.call).files and not work.call.config.output.dry_run:
         with connect(work.repository, deaf):
             pass
     return _upload(work, work.staging)
@@ -260,7 +260,7 @@ def _upload(work: ReleaseWork, repository: Repository) -> ReleaseWork:
         raise CheckFailed("nothing was sent: no step has checked these files", hint="do not take out 'check'")
     call, began = work.call, time.monotonic()
     dry_run = call.config.output.dry_run
-    sent = Sent(missing(repository, work.files))
+    sent = rehearsed(repository, work.files, call)
     if not dry_run:
         if sent.files and repository is work.repository:
             _ask(work, len(sent.files))

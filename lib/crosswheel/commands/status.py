@@ -15,9 +15,10 @@ from crosswheel.commands.result import Result
 from crosswheel.errors import Incomplete
 from crosswheel.formats.distributions import read_distributions
 from crosswheel.model.job import Listener
-from crosswheel.release.published import published_files, release_files, version_of
+from crosswheel.release.published import published_project, release_files, version_of
 from crosswheel.release.repositories import find_repository
 from crosswheel.release.status import Made, ReleaseStatus, lacking, last_release, standings
+from crosswheel.release.upload_window import upload_window
 from crosswheel.report.document import Document
 from crosswheel.report.status import status_document, status_text
 from crosswheel.system.package_index import read_pip_settings
@@ -71,14 +72,14 @@ def run(call: Call) -> StatusReport:
     name, version = files[0].name, files[0].version
     settings = read_pip_settings(Processes(), call.environ)
     repository = find_repository(config.release.repository, config, call.environ, settings)
-    published = published_files(repository, name)
+    there = published_project(repository, name)
     audits = tuple(audited([file.path for file in files if file.kind == "wheel"], call))
     builds = builds_of(files)
     entries = tuple(audit.entry for audit in audits if audit.entry)
     planned = dict.fromkeys((*targets_of(entries, config, call.project), *(build.target for build in builds)))
-    served = release_files(published, name, version)
-    versions = {file: found for file in published if (found := version_of(file, name))}
-    last, before = last_release(published, versions, version)
+    served = release_files(there.files, name, version)
+    versions = {file: found for file in there.files if (found := version_of(file, name))}
+    last, before = last_release(there.files, versions, version)
     names = [*(file.filename for file in files), *served]
     return StatusReport(
         name=name,
@@ -87,6 +88,9 @@ def run(call: Call) -> StatusReport:
         standings=standings(Made(tuple(files), _passed(audits), builds), planned, served),
         last=last,
         lacking=tuple(lacking(before, names, _requires_python(entries))),
+        project_status=there.status,
+        status_reason=there.status_reason,
+        window=upload_window(repository.limits, served.values()),
     )
 
 

@@ -15,12 +15,13 @@ from crosswheel.commands.result import Result
 from crosswheel.errors import AuditFailed
 from crosswheel.formats.distributions import Distribution, read_distributions
 from crosswheel.model.job import Listener
-from crosswheel.release.comparison import Sent, compare, in_order, refuse_clashes
-from crosswheel.release.published import published_files
+from crosswheel.release.comparison import Sent, in_order
+from crosswheel.release.published import published_project
 from crosswheel.release.repositories import Repository, find_repository
 from crosswheel.report.document import Document
 from crosswheel.report.untrusted import one_line
 from crosswheel.report.upload import Sending, upload_document, upload_text
+from crosswheel.steps.upload import rehearse
 from crosswheel.steps.upload import upload as send
 from crosswheel.system.package_index import read_pip_settings
 from crosswheel.system.process import Processes
@@ -58,8 +59,8 @@ def upload(
 
     Returns an UploadReport: `.distributions`, `.sent.files`, `.repository`, `.ok`, `.exit_code`, `.document()` (what
     --json writes); str() is the text. Called again, it sends what is still missing.
-    Raises AuditFailed, FileClash, NoCredentials and CheckFailed before anything is sent; then UploadFailed,
-    IndexUnreachable and VerifyFailed; UsageError for wrong options, NothingToDo where there is no file.
+    Raises AuditFailed, FileClash, NoCredentials, CheckFailed, and UploadFailed where the index would refuse a file,
+    before anything is sent; then UploadFailed, IndexUnreachable and VerifyFailed; UsageError for wrong options, NothingToDo where there is no file.
     """
     return from_code(run, "upload", project, listener, {"wheels": wheels, **options})
 
@@ -70,15 +71,13 @@ def run(call: Call) -> UploadReport:
     settings = read_pip_settings(Processes(), call.environ)
     repository = find_repository(config.release.repository, config, call.environ, settings)
     _refuse_bad_wheels(files, call)
-    sent = Sent(missing(repository, files)) if config.output.dry_run else delivered(repository, files, call)
+    sent = (rehearsed if config.output.dry_run else delivered)(repository, files, call)
     return UploadReport(repository, files, sent, config.output.dry_run, time.monotonic() - began)
 
 
-def missing(repository: Repository, files: Sequence[Distribution]) -> tuple[Distribution, ...]:
-    """The files that the index lacks. Raises FileClash, IndexUnreachable."""
-    comparison = compare(files, published_files(repository, files[0].name))
-    refuse_clashes(repository, comparison)
-    return comparison.missing
+def rehearsed(repository: Repository, files: Sequence[Distribution], call: Call) -> Sent:
+    """What the index lacks of the files. Raises FileClash, UploadFailed where it would refuse one, IndexUnreachable."""
+    return rehearse(repository, files, published_project(repository, files[0].name), ignore=call.config.audit.ignore)
 
 
 def delivered(repository: Repository, files: Sequence[Distribution], call: Call) -> Sent:
@@ -86,8 +85,9 @@ def delivered(repository: Repository, files: Sequence[Distribution], call: Call)
     return send(
         repository,
         files,
-        partial(published_files, repository, files[0].name),
+        partial(published_project, repository, files[0].name),
         call.listener,
+        ignore=call.config.audit.ignore,
         sdist_first=call.config.release.sdist_first,
         patience=call.config.release.patience,
     )

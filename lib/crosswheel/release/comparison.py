@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from crosswheel.errors import FileClash
 from crosswheel.formats.distributions import Distribution
-from crosswheel.release.published import PublishedFile
+from crosswheel.release.published import PublishedFile, PublishedProject
 from crosswheel.release.repositories import Repository
 
 
@@ -25,10 +25,12 @@ class Sent:
     """The files that were sent; the others were already there.
 
     `unseen` is the reason why the listing could not be checked; empty if the index lists every file with our bytes.
+    `project` is what the index stated after the last file, or when it was last read.
     """
 
     files: tuple[Distribution, ...] = ()
     unseen: str = ""
+    project: PublishedProject = field(default_factory=PublishedProject)
 
 
 def compare(distributions: Iterable[Distribution], published: Mapping[str, PublishedFile]) -> Comparison:

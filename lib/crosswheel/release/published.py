@@ -1,10 +1,11 @@
-"""The files that an index serves now, without caches (PEP 503, 658, 691, 700, 714)."""
+"""The files that an index serves now, without caches (PEP 503, 658, 691, 700, 714, 740, 792)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +19,10 @@ from crosswheel.system.package_index import REFUSED, TIMEOUT, download, network,
 
 if TYPE_CHECKING:
     import requests
-    from pypi_simple import DistributionPackage, PyPISimple
+    from pypi_simple import DistributionPackage, ProjectPage, PyPISimple
 
 _FRESH = {"Cache-Control": "no-cache"}
+_PROVENANCE = "application/vnd.pypi.integrity.v1+json, application/json"
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class PublishedFile:
     """A file as listed by the index; empty or None means that the index does not state the value.
 
     `has_metadata`: the index serves METADATA as a separate file; `metadata_sha256` is its stated hash (PEP 658).
+    `uploaded`: when the index accepted the file (PEP 700); `provenance`: the address of its attestations (PEP 740).
     """
 
     filename: str
@@ -39,15 +42,35 @@ class PublishedFile:
     metadata_sha256: str = ""
     has_metadata: bool = False
     yanked_reason: str = ""
+    uploaded: datetime | None = None
+    provenance: str = ""
 
 
-def published_files(repository: Repository, project: str) -> dict[str, PublishedFile]:
-    """Every file of a project by name, fresh from the index; empty if the index does not know the project.
+@dataclass(frozen=True)
+class PublishedProject:
+    """A project as listed by the index: its files by name, none if the index does not know the project.
 
-    Raises IndexUnreachable, NoCredentials, like all functions of this module that read the index.
+    `status` is archived, quarantined or deprecated (PEP 792) and `status_reason` the reason that the index states; empty
+    for an active project, and if the index does not state a status.
     """
+
+    files: Mapping[str, PublishedFile] = field(default_factory=dict)
+    status: str = ""
+    status_reason: str = ""
+
+
+def published_project(repository: Repository, name: str) -> PublishedProject:
+    """Fresh from the index. Raises IndexUnreachable, NoCredentials; as all that read do."""
+    from pypi_simple import ProjectStatus
+
     with _client(repository) as (client, _):
-        return {package.filename: _published(package) for package in _packages(client, repository, project)}
+        page = _page(client, repository, name)
+    if not page:
+        return PublishedProject()
+    files = {package.filename: _published(package) for package in page.packages}
+    if page.status in {None, ProjectStatus.ACTIVE}:
+        return PublishedProject(files)
+    return PublishedProject(files, str(page.status), page.status_reason or "")
 
 
 def release_files(published: Mapping[str, PublishedFile], project: str, version: Version) -> dict[str, PublishedFile]:
@@ -75,6 +98,17 @@ def metadata_of(repository: Repository, file: PublishedFile) -> bytes:
             ) from error
 
 
+def provenance_of(repository: Repository, file: PublishedFile) -> bytes:
+    """The provenance object of a file as the index serves it, in JSON (PEP 740). Raises IndexUnreachable."""
+    with (
+        _client(repository) as (client, _),
+        network(f"reading the provenance of {file.filename} on {repository.name}", repository.help),
+    ):
+        answer = client.s.get(file.provenance, timeout=TIMEOUT, headers={**_FRESH, "Accept": _PROVENANCE})
+        answer.raise_for_status()
+        return answer.content
+
+
 def fetch_published(repository: Repository, file: PublishedFile, folder: Path, listener: Listener = deaf) -> Path:
     """Download a file under its own name, without checking its hash. Raises IndexUnreachable."""
     path = folder / Path(file.filename).name
@@ -89,11 +123,11 @@ def address_for_pip(repository: Repository, project: str) -> str:
     Pass it in the environment only, never in a command line or a message. Raises IndexUnreachable.
     """
     with _client(repository) as (client, login):
-        _packages(client, repository, project)
+        _page(client, repository, project)
     return repository.reader.whole if login and login.asked else repository.simple_url
 
 
-def _packages(client: PyPISimple, repository: Repository, project: str) -> list[DistributionPackage]:
+def _page(client: PyPISimple, repository: Repository, project: str) -> ProjectPage | None:
     from pypi_simple import NoSuchProjectError
 
     try:
@@ -101,7 +135,7 @@ def _packages(client: PyPISimple, repository: Repository, project: str) -> list[
             client, project, f"reading the page of {project} on {repository.name}", repository.help, _FRESH
         )
     except NoSuchProjectError:
-        return []
+        return None
 
 
 def _published(package: DistributionPackage) -> PublishedFile:
@@ -115,7 +149,14 @@ def _published(package: DistributionPackage) -> PublishedFile:
         url=package.url,
         metadata_sha256=(package.metadata_digests or {}).get("sha256", "").lower(),
         has_metadata=bool(package.has_metadata),
+        uploaded=_in_utc(package.upload_time),
+        provenance=package.provenance_url or "",
     )
+
+
+def _in_utc(moment: datetime | None) -> datetime | None:
+    """PEP 700 has times in UTC; one without a zone is taken for that."""
+    return moment.replace(tzinfo=timezone.utc) if moment and not moment.tzinfo else moment
 
 
 def _package(file: PublishedFile) -> DistributionPackage:

@@ -17,6 +17,7 @@ from urllib.parse import urljoin, urlsplit
 
 from crosswheel.errors import UsageError
 from crosswheel.model.config import Config
+from crosswheel.model.index_limits import IndexLimits, pypi_limits
 from crosswheel.model.targets import did_you_mean
 from crosswheel.system.addresses import Address, parse_address, redact
 from crosswheel.system.package_index import TIMEOUT, Help, PipSettings, is_for_people, network, open_session
@@ -52,6 +53,11 @@ class Repository:
     def is_pypi(self) -> bool:
         """Whether the index is PyPI or TestPyPI."""
         return _is_pypi(self.upload_url)
+
+    @property
+    def limits(self) -> IndexLimits | None:
+        """What it refuses beyond the standards, where that is known."""
+        return pypi_limits() if self.is_pypi else None
 
     @property
     def variable(self) -> str:

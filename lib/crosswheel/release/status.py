@@ -13,6 +13,7 @@ from crosswheel.formats.distributions import Distribution
 from crosswheel.model.targets import Target
 from crosswheel.release.published import PublishedFile
 from crosswheel.release.supported_platforms import Place, best_of, places_of, reaches
+from crosswheel.release.upload_window import UploadWindow
 
 SDIST = "sdist"
 
@@ -61,7 +62,11 @@ class Lack:
 
 @dataclass(frozen=True)
 class ReleaseStatus:
-    """The status of a release; `last` is the newest earlier version on the index, empty if there is none."""
+    """The status of a release; `last` is the newest earlier version on the index, empty if there is none.
+
+    `project_status` is archived, quarantined or deprecated (PEP 792), or empty; `window` is how long the index accepts
+    new files of the release, None if it has no such limit or no file of the release.
+    """
 
     name: NormalizedName
     version: Version
@@ -69,6 +74,9 @@ class ReleaseStatus:
     standings: tuple[Standing, ...]
     last: str = ""
     lacking: tuple[Lack, ...] = ()
+    project_status: str = ""
+    status_reason: str = ""
+    window: UploadWindow | None = None
 
     @property
     def complete(self) -> bool:

@@ -12,6 +12,7 @@ from crosswheel.errors import VerifyFailed
 from crosswheel.formats.distributions import Distribution
 from crosswheel.formats.sdists import read_sdist
 from crosswheel.formats.wheels import read_wheel
+from crosswheel.release.attestations import attestation_of
 from crosswheel.release.pip_choices import Choice
 from crosswheel.release.published import PublishedFile
 from crosswheel.release.repositories import Repository
@@ -19,11 +20,15 @@ from crosswheel.release.repositories import Repository
 
 @dataclass(frozen=True)
 class Built:
-    """A file of the wheelhouse with the values that the index should state; `metadata_sha256` is of METADATA."""
+    """A file of the wheelhouse with the values that the index should state; `metadata_sha256` is of METADATA.
+
+    `attestation` is the one that the file was sent with, as JSON (PEP 740); empty if there is none.
+    """
 
     file: Distribution
     requires_python: str = ""
     metadata_sha256: str = ""
+    attestation: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,11 @@ class Verification:
     choices: tuple[Choice, ...] = ()
     fetched: str = ""
     """The name of the file that was downloaded and audited."""
+    attested: tuple[str, ...] = ()
+    """The names of the files that were sent with an attestation."""
+    project_status: str = ""
+    """Archived, quarantined or deprecated (PEP 792), or empty; `status_reason` is the reason that the index states."""
+    status_reason: str = ""
     looks: int = 1
     seconds: float = 0.0
 
@@ -64,7 +74,15 @@ class Verification:
     @property
     def untold(self) -> tuple[str, ...]:
         """The values that the index states for no file, so that they could not be compared."""
-        return tuple(sorted(untold(self.published)))
+        silent = self.attested and not demands_provenance(self.repository, self.published)
+        return tuple(sorted({*untold(self.published), *(["provenance"] if silent else [])}))
+
+    @property
+    def proved(self) -> tuple[str, ...]:
+        """The names of the files whose provenance on the index has the attestation that was sent."""
+        if not self.ok or "provenance" in self.untold:
+            return ()
+        return self.attested
 
     @property
     def unchosen(self) -> tuple[str, ...]:
@@ -86,12 +104,14 @@ HINT = "run crosswheel verify again later; if the differences stay, yank the rel
 
 def read_built(file: Distribution) -> Built:
     """Read a built file. Raises AuditFailed for an invalid wheel, SourceError for an invalid sdist."""
+    beside = attestation_of(file)
+    attestation = beside.read_bytes() if beside.exists() else b""
     if file.kind == "sdist":
-        return Built(file, read_sdist(file.path).requires_python)
+        return Built(file, read_sdist(file.path).requires_python, attestation=attestation)
     wheel = read_wheel(file.path)
     python = str(wheel.metadata.get("Requires-Python", ""))  # refuses a wheel without METADATA
     member = wheel.archive.files[f"{wheel.dist_info}/METADATA"]
-    return Built(file, python, hashlib.sha256(wheel.archive.read(member)).hexdigest())
+    return Built(file, python, hashlib.sha256(wheel.archive.read(member)).hexdigest(), attestation)
 
 
 def compare(built: Iterable[Built], published: Mapping[str, PublishedFile]) -> Iterator[Difference]:
@@ -105,6 +125,19 @@ def compare(built: Iterable[Built], published: Mapping[str, PublishedFile]) -> I
             yield Difference(name, "file", "nothing", f"{one.file.size} bytes")
     for name in sorted(published.keys() - ours.keys()):
         yield Difference(name, "file", "a file that is not in the wheelhouse", "nothing")
+
+
+def demands_provenance(repository: Repository, published: Iterable[PublishedFile]) -> bool:
+    """Whether the index is one that serves provenance: PyPI, TestPyPI, and what does so for any of these files."""
+    return repository.is_pypi or any(file.provenance for file in published)
+
+
+def lacking_provenance(built: Iterable[Built], published: Mapping[str, PublishedFile]) -> Iterator[Difference]:
+    """The files that were sent with an attestation, and have no provenance on an index that serves it."""
+    for one in built:
+        name = one.file.filename
+        if one.attestation and name in published and not published[name].provenance:
+            yield Difference(name, "provenance", "none", "the attestation that was sent with the file")
 
 
 def untold(published: Iterable[PublishedFile]) -> frozenset[str]:

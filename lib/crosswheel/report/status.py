@@ -10,6 +10,7 @@ from crosswheel import __version__
 from crosswheel.release.status import Lack, ReleaseStatus, Standing
 from crosswheel.report.console import plain_console, styled
 from crosswheel.report.document import SCHEMA, Document
+from crosswheel.report.index_answers import answers_document, status_lines, window_lines
 from crosswheel.report.run import shown
 from crosswheel.report.tables import Column, drawn, fitting
 from crosswheel.report.untrusted import one_line
@@ -26,7 +27,14 @@ def status_text(status: ReleaseStatus, console: Console | None = None) -> str:
     """The table, untested and yanked wheels, platforms that the release loses, and the totals in one line."""
     console = console or plain_console()
     table = drawn(fitting(console, _columns(), status.standings), status.standings)
-    lines = [*_untested_lines(status), *_yanked_lines(status), *_lacking_lines(status), _closing(status)]
+    lines = [
+        *_untested_lines(status),
+        *_yanked_lines(status),
+        *_lacking_lines(status),
+        *status_lines(status.name, status.repository, status.project_status, status.status_reason),
+        *window_lines(f"{status.name} {status.version}", status.repository, status.window),
+        _closing(status),
+    ]
     return shown(console, [table, "", *styled(lines)])
 
 
@@ -41,6 +49,7 @@ def status_document(status: ReleaseStatus) -> Document:
         "complete": status.complete,
         "standings": [{**asdict(standing), "complete": standing.complete} for standing in status.standings],
         "last": status.last or None,
+        **answers_document(status.project_status, status.status_reason, status.window),
         "lacking": [{"place": str(lack.place), "file": lack.file} for lack in status.lacking],
     }
 

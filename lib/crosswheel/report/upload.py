@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 from crosswheel import __version__
 from crosswheel.formats.distributions import Distribution
 from crosswheel.release.comparison import Sent
+from crosswheel.release.published import release_files
 from crosswheel.release.repositories import Repository
+from crosswheel.release.upload_window import UploadWindow, upload_window
 from crosswheel.report.console import plain_console, styled
 from crosswheel.report.document import SCHEMA, Document
+from crosswheel.report.index_answers import answers_document, status_lines, window_lines
 from crosswheel.report.run import shown
 from crosswheel.report.untrusted import one_line
 from crosswheel.report.wording import Line, count_text, reason_text, seconds_text, size_text
@@ -30,6 +33,17 @@ class Sending:
     dry_run: bool
     seconds: float
 
+    @property
+    def release(self) -> str:
+        return f"{self.distributions[0].name} {self.distributions[0].version}"
+
+    @property
+    def window(self) -> UploadWindow | None:
+        """How long the index takes more files of the release."""
+        first = self.distributions[0]
+        release = release_files(self.sent.project.files, first.name, first.version)
+        return upload_window(self.repository.limits, release.values())
+
     def state(self, distribution: Distribution) -> str:
         if distribution not in self.sent.files:
             return "there"
@@ -42,7 +56,15 @@ _STYLES = {"there": "", "sent": "green", "missing": "yellow"}
 
 def upload_text(sending: Sending, console: Console | None = None) -> str:
     """One line per file, then the totals."""
-    return shown(console or plain_console(), styled([*_file_lines(sending), *_unseen(sending), _closing(sending)]))
+    name, project = sending.repository.name, sending.sent.project
+    lines = [
+        *_file_lines(sending),
+        *_unseen(sending),
+        *status_lines(sending.distributions[0].name, name, project.status, project.status_reason),
+        *window_lines(sending.release, name, sending.window),
+        _closing(sending),
+    ]
+    return shown(console or plain_console(), styled(lines))
 
 
 def upload_document(sending: Sending) -> Document:
@@ -56,6 +78,7 @@ def upload_document(sending: Sending) -> Document:
         "dry_run": sending.dry_run,
         "unseen": sending.sent.unseen or None,
         "seconds": round(sending.seconds, 3),
+        **answers_document(sending.sent.project.status, sending.sent.project.status_reason, sending.window),
         "files": [_file(sending, distribution) for distribution in sending.distributions],
     }
 

@@ -11,6 +11,7 @@ from crosswheel.formats.distributions import Distribution
 from crosswheel.release.verification import HINT, Verification
 from crosswheel.report.console import plain_console, styled
 from crosswheel.report.document import SCHEMA, Document
+from crosswheel.report.index_answers import status_lines
 from crosswheel.report.run import shown
 from crosswheel.report.untrusted import one_line
 from crosswheel.report.wording import COMMAND, Line, count_text, names_text, seconds_text, size_text
@@ -54,6 +55,9 @@ def verify_document(verification: Verification) -> Document:
         "differences": [asdict(difference) for difference in verification.differences],
         "untold": list(verification.untold),
         "unchosen": list(verification.unchosen),
+        "attested": list(verification.attested),
+        "project_status": verification.project_status or None,
+        "status_reason": verification.status_reason or None,
         "fetched": verification.fetched,
     }
 
@@ -89,6 +93,8 @@ def _differences(verification: Verification, subject: str) -> Iterator[Line]:
 
 
 def _note_lines(verification: Verification) -> Iterator[Line]:
+    project, index = verification.files[0].name, verification.repository.name
+    yield from status_lines(project, index, verification.project_status, verification.status_reason)
     if verification.untold and verification.published:
         yield "", f"not compared, the index does not state: {', '.join(verification.untold)}"
     if verification.choices and verification.unchosen:
@@ -103,6 +109,7 @@ def _closing(verification: Verification) -> Line:
         f"{name} serves {release} exactly as built" if verification.ok else differ,
         count_text(len(verification.files), "file"),
         chosen if verification.choices else "pip was not asked",
+        *([f"provenance of {count_text(len(verification.proved), 'file')}"] if verification.proved else []),
         *([f"audited {one_line(verification.fetched)}"] if verification.fetched else []),
         *([count_text(verification.looks, "look")] if verification.looks > 1 else []),
         seconds_text(verification.seconds),

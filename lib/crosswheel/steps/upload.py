@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from crosswheel.errors import IndexUnreachable, NoCredentials, UploadFailed, VerifyFailed
 from crosswheel.formats.distributions import Distribution
 from crosswheel.model.job import Listener, Note
+from crosswheel.release.admission import refuse_unwelcome
 from crosswheel.release.attestations import add_attestation, make_attestations
 from crosswheel.release.comparison import Sent, clash_text, compare, in_order, refuse_clashes
 from crosswheel.release.delivery import Server, Trouble, connect, read_package, sealed
-from crosswheel.release.published import PublishedFile
+from crosswheel.release.published import PublishedProject
 from crosswheel.release.repositories import Repository
 
 if TYPE_CHECKING:
@@ -30,32 +31,52 @@ _ATTEMPTS = 6
 _LONGEST_PAUSE = 30.0
 
 
+def rehearse(
+    repository: Repository,
+    distributions: Iterable[Distribution],
+    project: PublishedProject,
+    *,
+    ignore: Mapping[str, str] | None = None,
+    sdist_first: bool = False,
+) -> Sent:
+    """What `upload` would send to an index that has this of the project; `ignore` are rules that are switched off.
+
+    Raises FileClash where it has other bytes; UploadFailed where it would refuse a file.
+    """
+    comparison = compare(distributions, project.files)
+    refuse_clashes(repository, comparison)
+    missing = in_order(comparison.missing, sdist_first=sdist_first)
+    refuse_unwelcome(repository, missing, project, ignore or {})
+    return Sent(missing, project=project)
+
+
 def upload(
     repository: Repository,
     distributions: Iterable[Distribution],
-    published: Callable[[], Mapping[str, PublishedFile]],
+    published: Callable[[], PublishedProject],
     listener: Listener,
     *,
+    ignore: Mapping[str, str] | None = None,
     sdist_first: bool = False,
     patience: float = PATIENCE,
 ) -> Sent:
     """Send what the index lacks; `published` asks the index what it has at that moment.
 
-    An index may take `patience` seconds until it lists what it took. Raises FileClash, NoCredentials and CheckFailed
-    before anything is sent; then UploadFailed, IndexUnreachable, CheckFailed for a file that has changed since; and
-    VerifyFailed where the index does not list what was sent.
+    An index may take `patience` seconds until it lists what it took. Raises FileClash, NoCredentials, CheckFailed and,
+    where the index would refuse a file by a rule that is not in `ignore`, UploadFailed before anything is sent; then
+    UploadFailed, IndexUnreachable, CheckFailed for a file that has changed since; and VerifyFailed where the index does
+    not list what was sent.
     """
     files = tuple(distributions)
     there = published()
-    comparison = compare(files, there)
-    refuse_clashes(repository, comparison)
-    for file in comparison.same:
-        if (known := there[file.filename]).yanked:
+    planned = rehearse(repository, files, there, ignore=ignore, sdist_first=sdist_first)
+    for file in files:
+        if (known := there.files.get(file.filename)) and known.yanked:
             reason = f": {known.yanked_reason}" if known.yanked_reason else ""
             listener(Note(f"{file.filename} is there, and yanked{reason}"))
-    missing = in_order(comparison.missing, sdist_first=sdist_first)
+    missing = planned.files
     if not missing:
-        return Sent()
+        return planned
     packages = [read_package(distribution) for distribution in missing]
     with connect(repository, listener) as server, repository.trust.for_all():
         make_attestations(repository, missing, listener)
@@ -65,23 +86,26 @@ def upload(
             with sealed(distribution) as package:
                 add_attestation(distribution, package)
                 _Parcel(distribution, package, server, published).send()
-    return Sent(missing, _look(repository, files, published, listener, patience))
+    return replace(_look(repository, files, published, listener, patience), files=missing)
 
 
 def _look(
     repository: Repository,
     files: tuple[Distribution, ...],
-    published: Callable[[], Mapping[str, PublishedFile]],
+    published: Callable[[], PublishedProject],
     listener: Listener,
     patience: float,
-) -> str:
-    """Until the index lists all files with our hashes; why nobody can look, or empty."""
+) -> Sent:
+    """Until the index lists all files with our hashes; with why nobody can look, where that is so."""
     import tenacity
 
     unhashed: list[str] = []
+    project = PublishedProject()
 
     def wrong() -> list[str]:
-        comparison = compare(files, published())
+        nonlocal project
+        project = published()
+        comparison = compare(files, project.files)
         unhashed[:] = [file.filename for file, known in comparison.clashing if not known.sha256]
         return [
             *(f"  {file.filename}: not there" for file in comparison.missing),
@@ -98,13 +122,13 @@ def _look(
     try:
         differences = look(wrong)
     except (IndexUnreachable, NoCredentials) as error:
-        return error.message
+        return Sent(unseen=error.message, project=project)
     if differences:
         raise VerifyFailed(
             "\n".join([f"{repository.name} took the files, and does not list them as they were sent", *differences]),
             hint="crosswheel verify, in a while; if it stays so, see that `index` names where this index is read",
         )
-    return f"it tells no sha256 of {', '.join(unhashed)}" if unhashed else ""
+    return Sent(unseen=f"it tells no sha256 of {', '.join(unhashed)}" if unhashed else "", project=project)
 
 
 def _tell_listing(name: str, listener: Listener, state: tenacity.RetryCallState) -> None:
@@ -120,7 +144,7 @@ class _Parcel:
     distribution: Distribution
     package: PackageFile = field(repr=False)
     server: Server = field(repr=False)
-    published: Callable[[], Mapping[str, PublishedFile]] = field(repr=False)
+    published: Callable[[], PublishedProject] = field(repr=False)
 
     def send(self) -> None:
         """Until it is there."""
@@ -152,7 +176,7 @@ class _Parcel:
                 raise
 
     def _is_there(self) -> bool:
-        comparison = compare([self.distribution], self.published())
+        comparison = compare([self.distribution], self.published().files)
         refuse_clashes(self.server.repository, comparison)
         return bool(comparison.same)
 

@@ -20,16 +20,27 @@ from crosswheel.formats.distributions import Distribution
 from crosswheel.model.job import Listener, Note, chore, deaf
 from crosswheel.model.targets import Target
 from crosswheel.release.pip_choices import Choice, Pip
+from crosswheel.release.provenance import wrong_provenance
 from crosswheel.release.published import (
     PublishedFile,
+    PublishedProject,
     address_for_pip,
     fetch_published,
     metadata_of,
-    published_files,
+    provenance_of,
+    published_project,
     release_files,
 )
 from crosswheel.release.repositories import Repository
-from crosswheel.release.verification import Built, Difference, Verification, compare, read_built
+from crosswheel.release.verification import (
+    Built,
+    Difference,
+    Verification,
+    compare,
+    demands_provenance,
+    lacking_provenance,
+    read_built,
+)
 from crosswheel.system.package_index import sha256_of
 from crosswheel.system.process import Processes
 from crosswheel.system.scratch import temporary_folder
@@ -68,7 +79,7 @@ def verify(
     built = tuple(map(read_built, distributions))
     reading = _Reading(repository, built, tuple(targets), processes, environ, listener, jobs, ignore or {})
     # What does not answer at all has a wrong address, which no patience mends.
-    published_files(repository, built[0].file.name)
+    published_project(repository, built[0].file.name)
     look = tenacity.Retrying(
         retry=tenacity.retry_if_result(bool) | tenacity.retry_if_exception_type(IndexUnreachable),
         wait=partial(_pause, patience),
@@ -84,6 +95,9 @@ def verify(
         differences=differences,
         choices=tuple(reading.choices[target] for target in reading.targets if target in reading.choices),
         fetched=reading.fetched,
+        attested=tuple(one.file.filename for one in built if one.attestation),
+        project_status=reading.project.status,
+        status_reason=reading.project.status_reason,
         looks=look.statistics["attempt_number"],
         seconds=time.monotonic() - began,
     )
@@ -101,6 +115,7 @@ class _Reading:
     listener: Listener
     jobs: int
     ignore: Mapping[str, str]
+    project: PublishedProject = field(default_factory=PublishedProject)
     published: dict[str, PublishedFile] = field(default_factory=dict)
     choices: dict[Target, Choice] = field(default_factory=dict)
     fetched: str = ""
@@ -110,22 +125,26 @@ class _Reading:
 
     def differences(self) -> tuple[Difference, ...]:
         """What differs now; what is dear to ask is not asked as long as something cheap differs."""
-        for part in (self._files, self._metadata, self._choices, self._download):
+        for part in (self._files, self._metadata, self._provenance, self._choices, self._download):
             if differences := tuple(part()):
                 return differences
         return ()
 
     @property
-    def _project(self) -> str:
+    def _name(self) -> str:
         return self.built[0].file.name
 
     def _files(self) -> Iterator[Difference]:
         version = self.built[0].file.version
-        with chore(f"reading {self._project} {version} on {self.repository.name}", self.listener):
-            published = published_files(self.repository, self._project)
-            release = release_files(published, self._project, version)
+        with chore(f"reading {self._name} {version} on {self.repository.name}", self.listener):
+            self.project = published_project(self.repository, self._name)
+            release = release_files(self.project.files, self._name, version)
             self.published = {name: self._with_hash(file) for name, file in release.items()}
-        return compare(self.built, self.published)
+        if self.project.status == "quarantined":
+            yield Difference(self._name, "project status", _told(self.project), "active")
+        yield from compare(self.built, self.published)
+        if demands_provenance(self.repository, self.published.values()):
+            yield from lacking_provenance(self.built, self.published)
 
     def _with_hash(self, file: PublishedFile) -> PublishedFile:
         """An index that announces no sha256 is asked for the bytes."""
@@ -154,15 +173,29 @@ class _Reading:
     def _metadata_sha256(self, name: str) -> str:
         return hashlib.sha256(metadata_of(self.repository, self.published[name])).hexdigest()
 
+    def _provenance(self) -> Iterator[Difference]:
+        """What the index serves in place of the attestation that a file was sent with (PEP 740)."""
+        attested = [one for one in self.built if one.attestation and self.published[one.file.filename].provenance]
+        if not attested:
+            return
+        with chore("reading the provenance of the files", self.listener):
+            served = self._in_threads(_REQUESTS, self._served_provenance, attested)
+        for one, provenance in zip(attested, served, strict=True):
+            if found := wrong_provenance(one.file, one.attestation, provenance):
+                yield Difference(one.file.filename, "provenance", found, "the attestation that was sent with the file")
+
+    def _served_provenance(self, one: Built) -> bytes:
+        return provenance_of(self.repository, self.published[one.file.filename])
+
     def _choices(self) -> Iterator[Difference]:
         hashes = {one.file.filename: one.file.sha256 for one in self.built}
         targets = [target for target in self.targets if target not in self.choices]
         if not targets:
             return
         with chore("asking pip what it takes for each target", self.listener):
-            address = address_for_pip(self.repository, self._project)
+            address = address_for_pip(self.repository, self._name)
             pip = Pip(address, self.repository.trust, self.processes, self.environ)
-            choose = partial(pip.choices, f"{self._project}=={self.built[0].file.version}")
+            choose = partial(pip.choices, f"{self._name}=={self.built[0].file.version}")
             jobs = min(self.jobs or len(os.sched_getaffinity(0)), len(targets))
             choices = chain.from_iterable(self._in_threads(jobs, choose, [targets[at::jobs] for at in range(jobs)]))
         for choice in sorted(choices, key=lambda choice: targets.index(choice.target)):
@@ -207,6 +240,10 @@ class _Reading:
             raise
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _told(project: PublishedProject) -> str:
+    return f"{project.status}: {project.status_reason}" if project.status_reason else project.status
 
 
 def _pause(patience: float, state: RetryCallState) -> float:

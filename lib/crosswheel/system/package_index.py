@@ -33,7 +33,7 @@ from crosswheel.system.trust import Trust, named_authorities
 
 if TYPE_CHECKING:
     import requests
-    from pypi_simple import DistributionPackage, PyPISimple
+    from pypi_simple import DistributionPackage, ProjectPage, PyPISimple
     from urllib3 import BaseHTTPResponse
 
 _FORGETFUL = Answers()
@@ -245,7 +245,7 @@ class Index:
         with self._session() as session:
             client = PyPISimple(self._address.bare, session=session)
             try:
-                return read_page(client, project, f"reading the index page of {project}", self._help)
+                return read_page(client, project, f"reading the index page of {project}", self._help).packages
             except NoSuchProjectError:
                 raise SourceError(
                     f"the index has no project called {project!r}",
@@ -445,8 +445,8 @@ def _refusal(answer: requests.Response) -> str:
 
 def read_page(
     client: PyPISimple, project: str, doing: str, help_: Help, headers: Mapping[str, str] | None = None
-) -> list[DistributionPackage]:
-    """The files on a project's page; raises pypi-simple's NoSuchProjectError, IndexUnreachable, NoCredentials."""
+) -> ProjectPage:
+    """A project's page with its files; raises pypi-simple's NoSuchProjectError, IndexUnreachable, NoCredentials."""
     from pypi_simple import NoSuchProjectError, ProjectPage, UnsupportedContentTypeError, UnsupportedRepoVersionError
 
     url = client.get_project_url(project)
@@ -465,7 +465,7 @@ def read_page(
             f"{doing} failed: {redact(answer.url)} is a web page for people, such as one to log in on, and no index",
             hint=f"open it in a browser; if it asks who you are: {help_.login}",
         )
-    return page.packages
+    return page
 
 
 def is_for_people(headers: Mapping[str, str], beginning: bytes) -> bool:

@@ -41,7 +41,7 @@ from crosswheel.model.job import Event, Note, Transfer, deaf
 from crosswheel.release import attestations
 from crosswheel.release.comparison import compare, in_order
 from crosswheel.release.delivery import _reason
-from crosswheel.release.published import PublishedFile, published_files
+from crosswheel.release.published import PublishedFile, PublishedProject, published_project
 from crosswheel.release.repositories import Repository
 from crosswheel.steps.upload import upload
 from crosswheel.system.package_index import PipSettings
@@ -89,7 +89,7 @@ def repository_of(server: UploadServer, password: str = CANARY) -> Repository:
 
 def send(server: UploadServer, release: tuple[Distribution, ...], password: str = CANARY, **how: Any) -> list[str]:
     repository = repository_of(server, password)
-    published = functools.partial(published_files, repository, "tiny")
+    published = functools.partial(published_project, repository, "tiny")
     listener = how.pop("listener", deaf)
     return [file.filename for file in upload(repository, release, published, listener, **how).files]
 
@@ -146,7 +146,7 @@ def test_what_is_there_and_yanked_is_told(release: tuple[Distribution, ...]) -> 
     known = there(**{file.filename: file.sha256 for file in release})
     known[SDIST] = replace(known[SDIST], yanked=True, yanked_reason="loses data")
     told: list[Event] = []
-    assert upload(repository, release, lambda: known, told.append).files == ()
+    assert upload(repository, release, lambda: PublishedProject(known), told.append).files == ()
     assert told == [Note(f"{SDIST} is there, and yanked: loses data")]
 
 
@@ -305,7 +305,7 @@ def test_an_index_without_hashes_is_not_taken_for_one_with_other_bytes(
     server: UploadServer, release: tuple[Distribution, ...]
 ) -> None:
     server.hashes = False
-    published = functools.partial(published_files, repository_of(server), "tiny")
+    published = functools.partial(published_project, repository_of(server), "tiny")
     sent = upload(repository_of(server), release, published, deaf)
     assert sent.files == release
     assert sent.unseen == f"it tells no sha256 of {', '.join([*WHEELS, SDIST])}"
@@ -508,7 +508,7 @@ def test_trusted_publishing_provides_the_token(
 ) -> None:
     asked = minting(monkeypatch, {"token": CANARY, "success": True})
     told: list[Event] = []
-    published = functools.partial(published_files, pypi, "tiny")
+    published = functools.partial(published_project, pypi, "tiny")
     upload(pypi, release, published, told.append)
     assert set(server.logins) == {f"__token__:{CANARY}"}
     assert asked == [("/_/oidc/audience", None), ("/_/oidc/mint-token", b'{"token": "identity for pypi"}')]
@@ -526,7 +526,7 @@ def test_what_pypi_says_of_an_unknown_publisher_is_told(
     errors = [{"code": "invalid-publisher", "description": "no such workflow"}]
     minting(monkeypatch, {"message": "refused", "errors": errors}, 422)
     with pytest.raises(NoCredentials, match="no such workflow"):
-        upload(pypi, release, dict, deaf)
+        upload(pypi, release, PublishedProject, deaf)
     assert server.sent == []
 
 
@@ -536,7 +536,7 @@ def test_outside_of_ci_there_is_no_trusted_publishing(
     minting(monkeypatch, {})
     monkeypatch.setattr("twine.auth.detect_credential", lambda _audience: None)
     with pytest.raises(NoCredentials, match=r"^no token for mine: none is set"):
-        upload(pypi, release, dict, deaf)
+        upload(pypi, release, PublishedProject, deaf)
 
 
 def test_an_attestation_beside_a_file_is_sent_with_it(

@@ -20,7 +20,7 @@ from crosswheel.formats.distributions import Distribution, read_distributions
 from crosswheel.model.job import Event, Note, deaf
 from crosswheel.model.targets import Target, parse_target
 from crosswheel.release.pip_choices import Pip
-from crosswheel.release.published import PublishedFile, published_files
+from crosswheel.release.published import PublishedFile, PublishedProject, published_project
 from crosswheel.release.repositories import Repository
 from crosswheel.release.verification import Difference, Verification, compare, read_built
 from crosswheel.report.verify import verify_document, verify_text
@@ -158,7 +158,7 @@ def test_a_file_that_never_appears_is_told_when_patience_is_over(release: Releas
 def test_each_thing_is_compared(release: Release) -> None:
     wheel = release.add()
     (built,) = map(read_built, release.files)
-    right = published_files(release.repository, "tiny")[wheel.name]
+    right = published_project(release.repository, "tiny").files[wheel.name]
     assert list(compare([built], {wheel.name: right})) == []
     wrong: dict[str, tuple[PublishedFile, str, str]] = {
         "sha256": (replace(right, sha256="0" * 64), "0" * 64, built.file.sha256),
@@ -372,7 +372,7 @@ def test_a_yanked_release_is_told_as_yanked(release: Release) -> None:
 
 def test_an_unknown_project_has_no_files(release: Release) -> None:
     release.server.files.clear()
-    assert published_files(release.repository, "nobody") == {}
+    assert published_project(release.repository, "nobody") == PublishedProject()
 
 
 # ---- the verb -------------------------------------------------------------------------------------------------
