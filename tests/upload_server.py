@@ -69,7 +69,7 @@ class UploadServer:
         if self.sent and self.late > 0:
             self.late -= 1
             unseen = True
-        files = [
+        files: list[dict[str, Any]] = [
             {
                 "filename": name,
                 "url": f"{self.url}files/{name}",

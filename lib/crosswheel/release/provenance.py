@@ -42,7 +42,8 @@ def wrong_provenance(file: Distribution, sent: bytes, served: bytes) -> str:
         there = tuple(_attestations(json.loads(served)))
     except _MALFORMED:
         return "what is no provenance object"
-    return "" if ours in there else f"{len(there)} attestations, and none that was sent with the file"
+    count = f"{len(there)} attestation{'s' * (len(there) != 1)}"
+    return "" if ours in there else f"{count}, and none that was sent with the file"
 
 
 # What reading JSON of any shape and base64 raises.

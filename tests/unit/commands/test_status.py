@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import io
+import json
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from crosswheel.commands import run_verb
+from crosswheel.errors import Incomplete
 from crosswheel.formats.build_reports import Build
 from crosswheel.formats.distributions import Distribution
 from crosswheel.model.targets import parse_target
 from crosswheel.release.published import PublishedFile
 from crosswheel.release.status import Made, ReleaseStatus, Standing, lacking, last_release, standings
+from crosswheel.release.upload_window import UploadWindow
 from crosswheel.report.status import status_document, status_text
+from crosswheel.testing import tiny_wheel
+from index_server import index_server
 
 TARGET = parse_target("cp313-manylinux2014_aarch64")
 WHEEL = "tiny-1.0-cp313-cp313-manylinux_2_17_aarch64.whl"
@@ -150,3 +158,59 @@ def test_a_yanked_file_is_told_as_yanked() -> None:
     assert f"{WHEEL} is yanked on real: loses data\n" in text
     assert f"{SDIST} is yanked on real: no reason given\n" in text
     assert [row["yanked"] for row in status_document(done)["standings"]] == ["loses\ndata", "no reason given"]
+
+
+NOW = datetime.now(timezone.utc)
+
+
+@pytest.mark.parametrize(
+    ("closes", "said", "left"),
+    [
+        (NOW + timedelta(days=2.5), "real takes new files of tiny 1.0 until ", 2),
+        (NOW + timedelta(days=1.5), " UTC: 1 day left\n", 1),
+        (NOW - timedelta(days=2.5), "real takes no new file of tiny 1.0 since ", -3),
+        (None, "how many are left of tiny 1.0 is unknown: it gives no upload times\n", None),
+    ],
+)
+def test_the_days_left_for_new_files_are_told(closes: datetime | None, said: str, left: int | None) -> None:
+    rows = standings(made(WHEEL, SDIST), [TARGET], there(WHEEL))
+    done = replace(status(rows), window=UploadWindow(timedelta(days=14), closes))
+    assert said in status_text(done)
+    document = status_document(done)
+    assert document["days_left"] == left
+    assert document["closes"] == (closes and closes.isoformat(timespec="seconds"))
+
+
+def test_a_release_without_an_end_has_no_line_of_it() -> None:
+    done = status(standings(made(WHEEL, SDIST), [TARGET], there(WHEEL)))
+    assert "new file" not in status_text(done)
+    assert (status_document(done)["closes"], status_document(done)["days_left"]) == (None, None)
+
+
+def test_the_status_of_the_project_is_told() -> None:
+    rows = standings(made(WHEEL, SDIST), [TARGET], there(WHEEL, SDIST))
+    done = replace(status(rows), project_status="archived", status_reason="use\nhuge")
+    assert "tiny is archived on real: use huge\n" in status_text(done)
+    assert status_document(done)["project_status"] == "archived"
+    assert done.complete
+
+
+def test_the_verb_asks_the_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that plays PyPI, where a release closes."""
+    (tmp_path / "wheelhouse").mkdir()
+    wheel = tiny_wheel(tmp_path / "wheelhouse")
+    with index_server() as server:
+        address = server.url.removesuffix("simple/")
+        monkeypatch.setattr("twine.utils.DEFAULT_REPOSITORY", address)
+        monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
+        monkeypatch.setenv("HOME", str(tmp_path))
+        server.files["tiny"] = {wheel.name: wheel.read_bytes()}
+        server.uploaded = {wheel.name: (NOW - timedelta(days=3.5)).isoformat()}
+        server.status = {"status": "archived"}
+        (tmp_path / "pyproject.toml").write_text(f'[tool.crosswheel.index]\n"{address}" = "{server.url}"\n')
+        stream, path = io.StringIO(), tmp_path / "status.json"
+        options = {"repository": address, "json": str(path), "jobs": 1}
+        assert run_verb("status", tmp_path, options, stream) == Incomplete.exit_code
+    assert f"tiny is archived on {address}\n" in stream.getvalue()
+    assert " UTC: 10 days left\n" in stream.getvalue()
+    assert json.loads(path.read_text())["days_left"] == 10

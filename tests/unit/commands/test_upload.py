@@ -13,6 +13,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -43,7 +44,7 @@ from crosswheel.release.comparison import compare, in_order
 from crosswheel.release.delivery import _reason
 from crosswheel.release.published import PublishedFile, PublishedProject, published_project
 from crosswheel.release.repositories import Repository
-from crosswheel.steps.upload import upload
+from crosswheel.steps.upload import rehearse, upload
 from crosswheel.system.package_index import PipSettings
 from crosswheel.testing import tiny_elf, tiny_wheel
 from tiny_projects import PKG_INFO, tar_of
@@ -559,6 +560,68 @@ def test_a_broken_attestation_stops_everything(
     assert server.sent == []
 
 
+# ---- what the index would refuse ------------------------------------------------------------------------------
+
+
+def days_ago(days: float) -> str:
+    return (datetime.now(timezone.utc) - timedelta(days=days)).isoformat().replace("+00:00", "Z")
+
+
+GIB = 1 << 30
+
+
+@pytest.mark.parametrize(
+    ("others", "status", "rule", "remedy"),
+    [
+        ({"tiny-1.0-py3-none-any.whl": (1, days_ago(15))}, {}, "W821", "give these files a new version"),
+        ({"tiny-0.9.tar.gz": (10 * GIB, days_ago(99))}, {}, "W822", "delete old releases"),
+        ({"Tiny-1.0.tar.gz": (1, days_ago(1))}, {}, "W823", "leave the sdist out"),
+        ({}, {"status": "archived", "reason": "use huge"}, "W820", "an archived project: unarchive it"),
+        ({}, {"status": "quarantined"}, "W820", "ask the index's staff"),
+    ],
+    ids=["closed", "full", "second-sdist", "archived", "quarantined"],
+)
+def test_what_the_index_would_refuse_stops_everything_before_it_begins(
+    server: UploadServer,
+    pypi: Repository,
+    release: tuple[Distribution, ...],
+    others: dict[str, tuple[int, str]],
+    status: dict[str, str],
+    rule: str,
+    remedy: str,
+) -> None:
+    server.others, server.status = others, status
+    published = functools.partial(published_project, pypi, "tiny")
+    with pytest.raises(UploadFailed, match=f"^nothing was sent: mine would refuse .*\n  {rule}: ") as caught:
+        upload(pypi, release, published, deaf)
+    assert remedy in caught.value.hint
+    with pytest.raises(UploadFailed, match=r"^nothing was sent"):
+        rehearse(pypi, release, published())
+    granted = {rule: "the index granted it"}
+    assert rehearse(pypi, release, published(), ignore=granted).files == release
+    assert server.sent == []
+
+
+def test_an_index_without_such_rules_is_not_held_to_them(
+    server: UploadServer, release: tuple[Distribution, ...]
+) -> None:
+    server.others = {"tiny-1.0-py3-none-any.whl": (1, days_ago(15)), "tiny-0.9.tar.gz": (10 * GIB, days_ago(99))}
+    assert send(server, release) == [*WHEELS, SDIST]
+    server.files.clear()
+    server.status = {"status": "archived"}  # which is a standard (PEP 792)
+    with pytest.raises(UploadFailed, match="W820: tiny: "):
+        send(server, release)
+
+
+def test_a_closed_release_that_is_complete_is_no_error(
+    server: UploadServer, pypi: Repository, release: tuple[Distribution, ...]
+) -> None:
+    server.files, server.uploaded = bytes_of(release), dict.fromkeys([*WHEELS, SDIST], days_ago(99))
+    server.status = {"status": "archived"}
+    sent = upload(pypi, release, functools.partial(published_project, pypi, "tiny"), deaf)
+    assert (sent.files, sent.project.status) == ((), "archived")
+
+
 # ---- the verb -------------------------------------------------------------------------------------------------
 
 
@@ -685,6 +748,41 @@ def test_a_password_that_the_server_repeats_is_hidden_however_it_spells_it(
     said = _reason(response)
     assert CANARY not in said
     assert base64.b64encode(f"me:{password}".encode()).decode() not in said
+
+
+@pytest.mark.parametrize(
+    ("uploaded", "said", "left"),
+    [
+        (days_ago(0.5), "takes new files of tiny 1.0 until ", 13),
+        ("", "takes new files of a release for 14 days; how many are left of tiny 1.0 is unknown", None),
+    ],
+)
+def test_the_days_that_are_left_are_told(
+    tmp_path: Path,
+    server: UploadServer,
+    pypi: Repository,
+    release: tuple[Distribution, ...],
+    with_token: None,
+    uploaded: str,
+    said: str,
+    left: int | None,
+) -> None:
+    table = f'[tool.crosswheel.index]\n"{server.url}" = "{server.url}simple/"\n'
+    (tmp_path / "pyproject.toml").write_text(f'[project]\nname = "tiny"\n{table}')
+    server.files = {WHEELS[0]: release[0].path.read_bytes()}
+    server.uploaded = {WHEELS[0]: uploaded} if uploaded else {}
+    server.status = {"status": "deprecated", "reason": "use huge"}
+    for options in ({"dry-run": True}, {}):
+        text = run(tmp_path, server, **options)
+        assert said in text
+        assert f"tiny is deprecated on {server.url}: use huge\n" in text
+        document = json.loads((tmp_path / "upload.json").read_text())
+        assert (document["days_left"], document["project_status"], document["status_reason"]) == (
+            left,
+            "deprecated",
+            "use huge",
+        )
+        assert bool(document["closes"]) == bool(uploaded)
 
 
 def test_plain_http_to_another_machine_is_refused(tmp_path: Path, release: Mapping[str, bytes]) -> None:

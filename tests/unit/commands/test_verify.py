@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import socket
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -368,6 +370,96 @@ def test_a_yanked_release_is_told_as_yanked(release: Release) -> None:
     wheel = release.add()
     release.server.yanked, release.server.yanked_reason = {wheel.name}, "loses data"
     assert told(release.verify(TARGET)) == [("yanked", "yes: loses data", "no")]
+
+
+# ---- provenance and project status ----------------------------------------------------------------------------
+
+
+def attest(path: Path, signature: str = "c2ln") -> bytes:
+    """An attestation beside a file, which it is sent with; and the provenance that an index makes of it."""
+    subject = {"name": path.name, "digest": {"sha256": sha256_of(path)}}
+    statement = base64.b64encode(json.dumps({"subject": [subject]}).encode()).decode()
+    attestation = {"version": 1, "envelope": {"statement": statement, "signature": signature}}
+    path.with_name(f"{path.name}.publish.attestation").write_text(json.dumps(attestation))
+    bundles = [{"publisher": {"kind": "GitHub"}, "attestations": [attestation]}]
+    return json.dumps({"version": 1, "attestation_bundles": bundles}).encode()
+
+
+@pytest.mark.parametrize("html", [False, True])
+def test_provenance_is_what_was_sent(release: Release, html: bool) -> None:
+    wheel, other = release.add(), release.add(tag="cp39-abi3-manylinux_2_17_aarch64")
+    release.server.provenance = {wheel.name: attest(wheel)}
+    release.server.html = html
+    done = release.verify()
+    assert (told(done), done.attested, done.proved) == ([], (wheel.name,), (wheel.name,))
+    assert "provenance" not in done.untold
+    assert " · provenance of 1 file · " in verify_text(done)
+    assert f"/files/tiny/{wheel.name}.provenance" in release.server.asked
+    assert f"/files/tiny/{other.name}.provenance" not in release.server.asked
+    release.server.provenance[wheel.name] = attest(wheel, "b3RoZXI=")
+    attest(wheel)
+    found = "1 attestation, and none that was sent with the file"
+    assert told(release.verify()) == [("provenance", found, "the attestation that was sent with the file")]
+
+
+def test_a_file_without_its_provenance_is_told(release: Release, monkeypatch: pytest.MonkeyPatch) -> None:
+    wheel, other = release.add(), release.add(tag="cp39-abi3-manylinux_2_17_aarch64")
+    release.server.provenance = {other.name: attest(other)}
+    attest(wheel)
+    lacking = [("provenance", "none", "the attestation that was sent with the file")]
+    assert told(release.verify()) == lacking
+    # An index that serves none at all may know nothing of it; PyPI does.
+    release.server.provenance.clear()
+    done = release.verify()
+    assert (told(done), done.untold, done.proved) == ([], ("provenance",), ())
+    assert "not compared, for the index does not tell: provenance" in verify_text(done)
+    monkeypatch.setattr(Repository, "is_pypi", True)
+    assert told(release.verify()) == lacking * 2
+    for file in (wheel, other):
+        file.with_name(f"{file.name}.publish.attestation").unlink()
+    assert release.verify().ok
+
+
+def test_provenance_that_is_announced_and_not_there_is_told(release: Release) -> None:
+    wheel = release.add()
+    attest(wheel)
+    release.server.provenance = {wheel.name: b"{}"}
+    assert told(release.verify())[0][1] == "what is no provenance object"
+
+
+@pytest.mark.parametrize("html", [False, True])
+@pytest.mark.parametrize("status", ["archived", "deprecated", "active"])
+def test_the_project_s_status_is_told(release: Release, status: str, html: bool) -> None:
+    release.add()
+    release.server.status, release.server.html = {"status": status, "reason": "use\nhuge"}, html
+    done = release.verify()
+    assert done.ok
+    text, document = verify_text(done), verify_document(done)
+    if status == "active":
+        assert "tiny is" not in text
+        assert (document["project_status"], document["status_reason"]) == (None, None)
+    else:
+        assert f"tiny is {status} on ours: use huge\n" in text
+        assert (document["project_status"], document["status_reason"]) == (status, "use\nhuge")
+
+
+def test_a_quarantined_project_is_the_first_difference(release: Release) -> None:
+    release.add()
+    release.server.files = {"tiny": {}}
+    release.server.status = {"status": "quarantined", "reason": "malware"}
+    done = release.verify()
+    assert told(done)[0] == ("project status", "quarantined: malware", "active")
+    assert [difference.what for difference in done.differences] == ["project status", "file"]
+
+
+def test_upload_times_are_in_utc(release: Release) -> None:
+    wheel = release.add()
+    noon = datetime(2026, 11, 30, 12, tzinfo=timezone.utc)
+    for text in ("2026-11-30T12:00:00.000000Z", "2026-11-30T12:00:00", "2026-11-30T14:00:00+02:00"):
+        release.server.uploaded = {wheel.name: text}
+        assert published_project(release.repository, "tiny").files[wheel.name].uploaded == noon
+    release.server.uploaded = {}
+    assert published_project(release.repository, "tiny").files[wheel.name].uploaded is None
 
 
 def test_an_unknown_project_has_no_files(release: Release) -> None:
