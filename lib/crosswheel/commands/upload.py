@@ -60,7 +60,8 @@ def upload(
     Returns an UploadReport: `.distributions`, `.sent.files`, `.repository`, `.ok`, `.exit_code`, `.document()` (what
     --json writes); str() is the text. Called again, it sends what is still missing.
     Raises AuditFailed, FileClash, NoCredentials, CheckFailed, and UploadFailed where the index would refuse a file,
-    before anything is sent; then UploadFailed, IndexUnreachable and VerifyFailed; UsageError for wrong options, NothingToDo where there is no file.
+    before anything is sent; then UploadFailed, IndexUnreachable and VerifyFailed; UsageError for wrong options,
+    NothingToDo where there is no file.
     """
     return from_code(run, "upload", project, listener, {"wheels": wheels, **options})
 

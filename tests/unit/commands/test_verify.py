@@ -412,7 +412,7 @@ def test_a_file_without_its_provenance_is_told(release: Release, monkeypatch: py
     release.server.provenance.clear()
     done = release.verify()
     assert (told(done), done.untold, done.proved) == ([], ("provenance",), ())
-    assert "not compared, for the index does not tell: provenance" in verify_text(done)
+    assert "not compared, the index does not state: provenance" in verify_text(done)
     monkeypatch.setattr(Repository, "is_pypi", True)
     assert told(release.verify()) == lacking * 2
     for file in (wheel, other):
