@@ -576,7 +576,7 @@ GIB = 1 << 30
         ({"tiny-1.0-py3-none-any.whl": (1, days_ago(15))}, {}, "W821", "give these files a new version"),
         ({"tiny-0.9.tar.gz": (10 * GIB, days_ago(99))}, {}, "W822", "delete old releases"),
         ({"Tiny-1.0.tar.gz": (1, days_ago(1))}, {}, "W823", "leave the sdist out"),
-        ({}, {"status": "archived", "reason": "use huge"}, "W820", "an archived project: unarchive it"),
+        ({}, {"status": "archived", "reason": "use huge"}, "W820", "archived: unarchive the project"),
         ({}, {"status": "quarantined"}, "W820", "ask the index's staff"),
     ],
     ids=["closed", "full", "second-sdist", "archived", "quarantined"],
