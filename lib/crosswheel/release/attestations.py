@@ -5,16 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from crosswheel.errors import CheckFailed
 from crosswheel.formats.distributions import Distribution
 from crosswheel.model.job import Listener, Note
 from crosswheel.release.repositories import Repository
 from crosswheel.system.addresses import redact
-
-if TYPE_CHECKING:
-    from twine.package import PackageFile
 
 
 def attestation_of(distribution: Distribution) -> Path:
@@ -28,19 +23,6 @@ def make_attestations(repository: Repository, distributions: Sequence[Distributi
     if lacking and (reason := _obstacle(repository) or _make(lacking)):
         which = "no attestations are sent" if len(lacking) == len(distributions) else "not all files are attested"
         listener(Note(f"{which}: {reason}"))
-
-
-def add_attestation(distribution: Distribution, package: PackageFile) -> None:
-    """Add the attestation to the upload. Raises CheckFailed if it cannot be read."""
-    from twine.exceptions import TwineException
-
-    path = attestation_of(distribution)
-    if not path.exists():
-        return
-    try:
-        package.add_attestations([str(path)])
-    except (TwineException, ValueError) as error:
-        raise CheckFailed(f"{path} is not an attestation: {error}", hint=f"rm {path}") from error
 
 
 def _obstacle(repository: Repository) -> str:

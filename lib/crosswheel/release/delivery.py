@@ -1,4 +1,8 @@
-"""Uploads files with twine; a server's answer is a success, a Trouble (temporary) or an error."""
+"""Uploads files with twine; a server's answer is a success, a Trouble (temporary) or an error.
+
+An upload uses `connect`, `sealed` and `Server.send`. No other file knows the form that is sent: the legacy upload API,
+as twine implements it. Upload 2.0 (PEP 694, a draft in June 2026) would be another file with these three names.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +23,7 @@ from urllib.parse import quote, quote_plus, urljoin
 from crosswheel.errors import CheckFailed, CrosswheelError, NoCredentials, UploadFailed, UsageError
 from crosswheel.formats.distributions import Distribution
 from crosswheel.model.job import Listener, Transfer
+from crosswheel.release.attestations import attestation_of
 from crosswheel.release.repositories import Repository, silence_twine
 from crosswheel.system.addresses import redact
 from crosswheel.system.package_index import explained, network
@@ -50,6 +55,14 @@ class Trouble(Exception):  # noqa: N818 - reads as what happened
 
 
 @dataclass(frozen=True)
+class Parcel:
+    """A file with its metadata and attestation, ready for upload."""
+
+    distribution: Distribution
+    package: PackageFile = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Server:
     """A connection to the upload address of a repository."""
 
@@ -58,18 +71,19 @@ class Server:
     adapter: _Adapter
     listener: Listener
 
-    def send(self, distribution: Distribution, package: PackageFile) -> None:
+    def send(self, parcel: Parcel) -> None:
         """Send one file, once. Raises Trouble, UploadFailed if the server refuses the file, NoCredentials."""
         import requests
         import urllib3.exceptions
         from twine.exceptions import TwineException
 
+        distribution = parcel.distribution
         doing = f"sending {distribution.filename} to {self.repository.name}"
         self.adapter.progress = _Progress(distribution, self.listener)
         self.listener(Transfer(distribution.filename, 0, distribution.size, sending=True))
         try:
             with redirect_stdout(io.StringIO()):  # twine prints here what this module reports itself
-                response = self.connection.upload(package, max_redirects=1)
+                response = self.connection.upload(parcel.package, max_redirects=1)
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             failed = explained(error, doing, replace(self.repository.help, hint=_AGAIN))
             if isinstance(error, requests.exceptions.SSLError):
@@ -143,8 +157,8 @@ def connect(repository: Repository, listener: Listener) -> Iterator[Server]:
         connection.close()
 
 
-def read_package(distribution: Distribution, copy: Path | None = None) -> PackageFile:
-    """Twine's metadata of a file, or of its copy.
+def read_parcel(distribution: Distribution, copy: Path | None = None) -> Parcel:
+    """Twine's metadata of a file, or of its copy, and the attestation beside the file.
 
     Raises CheckFailed if twine cannot read the file, or if it has changed.
     """
@@ -160,11 +174,12 @@ def read_package(distribution: Distribution, copy: Path | None = None) -> Packag
         raise CheckFailed(f"{distribution.filename} cannot be sent: {said}", hint=hint) from error
     if package.sha2_digest != distribution.sha256:
         raise CheckFailed(f"{distribution.filename} was not sent: it has changed since it was checked", hint=hint)
-    return package
+    _add_attestation(distribution, package)
+    return Parcel(distribution, package)
 
 
 @contextmanager
-def sealed(distribution: Distribution) -> Iterator[PackageFile]:
+def sealed(distribution: Distribution) -> Iterator[Parcel]:
     """A private copy of the file, because a build may replace the file during the upload.
 
     twine opens the file by name for each attempt; name, hashes, metadata and bytes all come from this copy.
@@ -178,7 +193,20 @@ def sealed(distribution: Distribution) -> Iterator[PackageFile]:
                 f"{distribution.path} was not sent: it was removed since it was checked",
                 hint=f"ls {distribution.path.parent}",
             ) from None
-        yield read_package(distribution, copy)
+        yield read_parcel(distribution, copy)
+
+
+def _add_attestation(distribution: Distribution, package: PackageFile) -> None:
+    """Add the attestation beside the file to the upload. Raises CheckFailed if it cannot be read."""
+    from twine.exceptions import TwineException
+
+    path = attestation_of(distribution)
+    if not path.exists():
+        return
+    try:
+        package.add_attestations([str(path)])
+    except (TwineException, ValueError) as error:
+        raise CheckFailed(f"{path} is not an attestation: {error}", hint=f"rm {path}") from error
 
 
 def _authentication(repository: Repository, settings: Settings) -> Any:

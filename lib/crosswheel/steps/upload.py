@@ -16,15 +16,14 @@ from crosswheel.errors import IndexUnreachable, NoCredentials, UploadFailed, Ver
 from crosswheel.formats.distributions import Distribution
 from crosswheel.model.job import Listener, Note
 from crosswheel.release.admission import refuse_unwelcome
-from crosswheel.release.attestations import add_attestation, make_attestations
+from crosswheel.release.attestations import make_attestations
 from crosswheel.release.comparison import Sent, clash_text, compare, in_order, refuse_clashes
-from crosswheel.release.delivery import Server, Trouble, connect, read_package, sealed
+from crosswheel.release.delivery import Parcel, Server, Trouble, connect, read_parcel, sealed
 from crosswheel.release.published import PublishedProject
 from crosswheel.release.repositories import Repository
 
 if TYPE_CHECKING:
     import tenacity
-    from twine.package import PackageFile
 
 PATIENCE = 300  # seconds: caches in front of an index take a while to see what is new
 _ATTEMPTS = 6
@@ -77,15 +76,13 @@ def upload(
     missing = planned.files
     if not missing:
         return planned
-    packages = [read_package(distribution) for distribution in missing]
+    for distribution in missing:
+        read_parcel(distribution)  # which raises what is wrong with it before the first is sent
     with connect(repository, listener) as server, repository.trust.for_all():
         make_attestations(repository, missing, listener)
-        for distribution, package in zip(missing, packages, strict=True):
-            add_attestation(distribution, package)
         for distribution in missing:
-            with sealed(distribution) as package:
-                add_attestation(distribution, package)
-                _Parcel(distribution, package, server, published).send()
+            with sealed(distribution) as parcel:
+                _Delivery(parcel, server, published).send()
     return replace(_look(repository, files, published, listener, patience), files=missing)
 
 
@@ -138,11 +135,10 @@ def _tell_listing(name: str, listener: Listener, state: tenacity.RetryCallState)
 
 
 @dataclass(frozen=True)
-class _Parcel:
+class _Delivery:
     """One file, and whom to ask whether it has arrived."""
 
-    distribution: Distribution
-    package: PackageFile = field(repr=False)
+    parcel: Parcel
     server: Server = field(repr=False)
     published: Callable[[], PublishedProject] = field(repr=False)
 
@@ -169,14 +165,14 @@ class _Parcel:
         if again and self._is_there():
             return
         try:
-            self.server.send(self.distribution, self.package)
+            self.server.send(self.parcel)
         except UploadFailed:
             # Another run may have been faster, or the attempt before this one did arrive.
             if not self._may_be_there():
                 raise
 
     def _is_there(self) -> bool:
-        comparison = compare([self.distribution], self.published().files)
+        comparison = compare([self.parcel.distribution], self.published().files)
         refuse_clashes(self.server.repository, comparison)
         return bool(comparison.same)
 
