@@ -1,4 +1,4 @@
-"""Whether an index would take the files that it lacks of a release, asked before the first of them is sent."""
+"""Whether an index would accept the missing files of a release, checked before the first one is sent."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from crosswheel.release.upload_window import opened_at
 def refuse_unwelcome(
     repository: Repository, missing: Sequence[Distribution], project: PublishedProject, ignore: Mapping[str, str]
 ) -> None:
-    """Raises UploadFailed with every reason for the index to refuse a file; `ignore` are rules switched off."""
+    """Raise UploadFailed with every reason for the index to refuse a file, except the rules in `ignore`."""
     findings = [finding for finding in admission(repository, missing, project, ignore) if finding.is_error]
     if findings:
         rows = [f"  {finding.rule}: {finding.member}: {_evidence(finding)}" for finding in findings]
@@ -35,7 +35,7 @@ def admission(
     project: PublishedProject,
     ignore: Mapping[str, str] | None = None,
 ) -> tuple[Finding, ...]:
-    """What the rules of the index say of files that it lacks; nothing where it lacks none."""
+    """The findings of the index rules about the missing files; none if no file is missing."""
     if not missing:
         return ()
     submission = _submission(repository, missing, project)

@@ -13,7 +13,7 @@ from crosswheel.system.addresses import redact
 
 
 def attestation_of(distribution: Distribution) -> Path:
-    """The path of the file's attestation, or None if there is none."""
+    """The path of the file's attestation, which need not exist."""
     return distribution.path.with_name(f"{distribution.filename}.publish.attestation")
 
 

@@ -1,6 +1,6 @@
-"""The provenance of a file as an index serves it (PEP 740), held against the attestation that the file was sent with.
+"""Compares the provenance that an index serves for a file (PEP 740) with the attestation that was sent with the file.
 
-Signatures are compared and not verified: the index does that before it takes them.
+Signatures are compared, not verified: the index verifies them before it accepts them.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from crosswheel.formats.distributions import Distribution
 
 @dataclass(frozen=True)
 class _Attestation:
-    """What makes an attestation this one and no other; both in base64."""
+    """The identity of an attestation: its statement and signature, both in base64."""
 
     statement: str
     signature: str
 
     def is_of(self, file: Distribution) -> bool:
-        """Whether its statement (in-toto) is about a file of this name with these bytes."""
+        """Whether its in-toto statement names this file and its sha256."""
         statement = json.loads(base64.b64decode(self.statement))
         return any(
             subject["name"] == file.filename and subject["digest"]["sha256"].lower() == file.sha256
@@ -31,22 +31,25 @@ class _Attestation:
 
 
 def wrong_provenance(file: Distribution, sent: bytes, served: bytes) -> str:
-    """What is wrong with the provenance object that is served, both in JSON; empty where it has what was sent."""
+    """Why the served provenance object does not prove the file; empty if it has the attestation that was sent.
+
+    `sent` is the attestation beside the file and `served` the provenance object, both as JSON.
+    """
     try:
         ours = _read_attestation(json.loads(sent))
         if not ours.is_of(file):
-            return "an attestation that was made of another file or of other bytes"
+            return "an attestation of another file or of other bytes"
     except _MALFORMED:
-        return "an attestation that cannot be read, beside the file"
+        return "an invalid attestation beside the file"
     try:
         there = tuple(_attestations(json.loads(served)))
     except _MALFORMED:
-        return "what is no provenance object"
+        return "an invalid provenance object"
     count = f"{len(there)} attestation{'s' * (len(there) != 1)}"
-    return "" if ours in there else f"{count}, and none that was sent with the file"
+    return "" if ours in there else f"{count}, but not the one that was sent with the file"
 
 
-# What reading JSON of any shape and base64 raises.
+# Errors of reading base64, and JSON of unexpected shape.
 _MALFORMED = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 
 
@@ -57,5 +60,5 @@ def _attestations(provenance: Mapping[str, Any]) -> Iterator[_Attestation]:
 
 def _read_attestation(document: Mapping[str, Any]) -> _Attestation:
     envelope = document["envelope"]
-    # Programs that write base64 differ in how long their lines are.
+    # Programs break lines of base64 at different lengths.
     return _Attestation("".join(envelope["statement"].split()), "".join(envelope["signature"].split()))

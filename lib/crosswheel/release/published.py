@@ -50,8 +50,8 @@ class PublishedFile:
 class PublishedProject:
     """A project as listed by the index: its files by name, none if the index does not know the project.
 
-    `status` is archived, quarantined or deprecated (PEP 792) and `status_reason` the reason that the index states; empty
-    for an active project, and if the index does not state a status.
+    `status` is archived, quarantined or deprecated (PEP 792); `status_reason` is the reason that the index states. Both
+    are empty for an active project, and if the index does not state a status.
     """
 
     files: Mapping[str, PublishedFile] = field(default_factory=dict)
@@ -60,7 +60,10 @@ class PublishedProject:
 
 
 def published_project(repository: Repository, name: str) -> PublishedProject:
-    """Fresh from the index. Raises IndexUnreachable, NoCredentials; as all that read do."""
+    """A project, fresh from the index.
+
+    Raises IndexUnreachable, NoCredentials, like all functions of this module that read the index.
+    """
     from pypi_simple import ProjectStatus
 
     with _client(repository) as (client, _):
@@ -155,7 +158,7 @@ def _published(package: DistributionPackage) -> PublishedFile:
 
 
 def _in_utc(moment: datetime | None) -> datetime | None:
-    """PEP 700 has times in UTC; one without a zone is taken for that."""
+    """PEP 700 states times in UTC, so a time without a zone is UTC."""
     return moment.replace(tzinfo=timezone.utc) if moment and not moment.tzinfo else moment
 
 

@@ -56,7 +56,7 @@ class Repository:
 
     @property
     def limits(self) -> IndexLimits | None:
-        """What it refuses beyond the standards, where that is known."""
+        """The limits of the index beyond the standards; None if none are known."""
         return pypi_limits() if self.is_pypi else None
 
     @property

@@ -1,4 +1,4 @@
-"""How long an index takes new files of a release: PyPI closes one a number of days after its first file."""
+"""How long an index accepts new files of a release: PyPI closes a release 14 days after its first file."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from crosswheel.release.published import PublishedFile
 
 @dataclass(frozen=True)
 class UploadWindow:
-    """The time for new files of a release that has a file; `closes` is None where the index gives no upload times."""
+    """The time for new files of a release that has a file; `closes` is None if the index states no upload times."""
 
     open_for: timedelta
     closes: datetime | None
 
     def days_left(self, now: datetime) -> int | None:
-        """Whole days, 0 for the last one and negative when it is over; None where nobody knows."""
+        """Whole days: 0 on the last day, negative after it; None if `closes` is unknown."""
         return (self.closes - now).days if self.closes else None
 
 
 def upload_window(limits: IndexLimits | None, release: Iterable[PublishedFile]) -> UploadWindow | None:
-    """The window of a release by its files; None where the index has no such rule, or no file of the release yet."""
+    """The window of a release with these files; None if the index has no such rule, or no file of the release."""
     files = tuple(release)
     if not limits or not files:
         return None
@@ -32,5 +32,5 @@ def upload_window(limits: IndexLimits | None, release: Iterable[PublishedFile]) 
 
 
 def opened_at(release: Iterable[PublishedFile]) -> datetime | None:
-    """When the first of these files came; the release may be older, where an older file was deleted."""
+    """The upload time of the first file, None if unknown; the release is older if an older file was deleted."""
     return min((file.uploaded for file in release if file.uploaded), default=None)

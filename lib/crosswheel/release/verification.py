@@ -128,12 +128,12 @@ def compare(built: Iterable[Built], published: Mapping[str, PublishedFile]) -> I
 
 
 def demands_provenance(repository: Repository, published: Iterable[PublishedFile]) -> bool:
-    """Whether the index is one that serves provenance: PyPI, TestPyPI, and what does so for any of these files."""
+    """Whether the index must serve provenance: PyPI, TestPyPI, and an index that serves it for one of the files."""
     return repository.is_pypi or any(file.provenance for file in published)
 
 
 def lacking_provenance(built: Iterable[Built], published: Mapping[str, PublishedFile]) -> Iterator[Difference]:
-    """The files that were sent with an attestation, and have no provenance on an index that serves it."""
+    """The files that were sent with an attestation but have no provenance on the index."""
     for one in built:
         name = one.file.filename
         if one.attestation and name in published and not published[name].provenance:

@@ -1,4 +1,4 @@
-"""What an index says of a project and a release beside their files: its status, and how long it takes new files."""
+"""What an index states about a project besides its files: its status, and how long a release accepts new files."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ _SOON = 3  # days
 
 
 def status_lines(project: str, index: str, status: str, reason: str) -> Iterator[Line]:
-    """A line for a project that is not active (PEP 792)."""
+    """One line if the project is not active (PEP 792)."""
     if status:
         told = f": {reason_text(reason)}" if reason else ""
         yield _STATUS_STYLES.get(status, "yellow"), f"{project} is {one_line(status)} on {one_line(index)}{told}"
 
 
 def window_lines(release: str, index: str, window: UploadWindow | None) -> Iterator[Line]:
-    """A line for a release that has an end on its index; `release` is ``tiny 1.0``."""
+    """One line if the index closes releases; `release` is name and version, such as ``tiny 1.0``."""
     if not window:
         return
     left, index = window.days_left(datetime.now(timezone.utc)), one_line(index)
     if window.closes is None or left is None:
-        rule = f"{index} takes new files of a release for {window.open_for.days} days"
-        yield "yellow", f"{rule}; how many are left of {release} is unknown: it gives no upload times"
+        rule = f"{index} accepts new files of a release for {window.open_for.days} days"
+        yield "yellow", f"{rule}; the days left for {release} are unknown: the index states no upload times"
     elif left < 0:
-        yield "yellow", f"{index} takes no new file of {release} since {window.closes:%Y-%m-%d}"
+        yield "yellow", f"{index} accepts no new files of {release} since {window.closes:%Y-%m-%d}"
     else:
         until = f"{window.closes:%Y-%m-%d %H:%M} UTC"
         style = "yellow" if left < _SOON else ""
-        yield style, f"{index} takes new files of {release} until {until}: {count_text(left, 'day')} left"
+        yield style, f"{index} accepts new files of {release} until {until}: {count_text(left, 'day')} left"
 
 
 def answers_document(status: str, reason: str, window: UploadWindow | None) -> Document:
-    """`closes` is null where the release has no end, or nobody knows it; `days_left` is negative when it is over."""
+    """`closes` is null if the release has no end or the end is unknown; `days_left` is negative after it."""
     return {
         "project_status": status or None,
         "status_reason": reason or None,

@@ -38,9 +38,10 @@ def rehearse(
     ignore: Mapping[str, str] | None = None,
     sdist_first: bool = False,
 ) -> Sent:
-    """What `upload` would send to an index that has this of the project; `ignore` are rules that are switched off.
+    """What `upload` would send to an index with this project; nothing is sent.
 
-    Raises FileClash where it has other bytes; UploadFailed where it would refuse a file.
+    `ignore` maps index rules that are switched off to reasons. Raises FileClash if the index has other bytes under a
+    name, UploadFailed if it would refuse a file.
     """
     comparison = compare(distributions, project.files)
     refuse_clashes(repository, comparison)
@@ -77,7 +78,7 @@ def upload(
     if not missing:
         return planned
     for distribution in missing:
-        read_parcel(distribution)  # which raises what is wrong with it before the first is sent
+        read_parcel(distribution)  # raises for an invalid file before the first one is sent
     with connect(repository, listener) as server, repository.trust.for_all():
         make_attestations(repository, missing, listener)
         for distribution in missing:

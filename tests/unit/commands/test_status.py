@@ -166,10 +166,10 @@ NOW = datetime.now(timezone.utc)
 @pytest.mark.parametrize(
     ("closes", "said", "left"),
     [
-        (NOW + timedelta(days=2.5), "real takes new files of tiny 1.0 until ", 2),
+        (NOW + timedelta(days=2.5), "real accepts new files of tiny 1.0 until ", 2),
         (NOW + timedelta(days=1.5), " UTC: 1 day left\n", 1),
-        (NOW - timedelta(days=2.5), "real takes no new file of tiny 1.0 since ", -3),
-        (None, "how many are left of tiny 1.0 is unknown: it gives no upload times\n", None),
+        (NOW - timedelta(days=2.5), "real accepts no new files of tiny 1.0 since ", -3),
+        (None, "the days left for tiny 1.0 are unknown: the index states no upload times\n", None),
     ],
 )
 def test_the_days_left_for_new_files_are_told(closes: datetime | None, said: str, left: int | None) -> None:

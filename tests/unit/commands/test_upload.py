@@ -753,8 +753,8 @@ def test_a_password_that_the_server_repeats_is_hidden_however_it_spells_it(
 @pytest.mark.parametrize(
     ("uploaded", "said", "left"),
     [
-        (days_ago(0.5), "takes new files of tiny 1.0 until ", 13),
-        ("", "takes new files of a release for 14 days; how many are left of tiny 1.0 is unknown", None),
+        (days_ago(0.5), "accepts new files of tiny 1.0 until ", 13),
+        ("", "accepts new files of a release for 14 days; the days left for tiny 1.0 are unknown", None),
     ],
 )
 def test_the_days_that_are_left_are_told(

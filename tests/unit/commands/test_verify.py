@@ -398,7 +398,7 @@ def test_provenance_is_what_was_sent(release: Release, html: bool) -> None:
     assert f"/files/tiny/{other.name}.provenance" not in release.server.asked
     release.server.provenance[wheel.name] = attest(wheel, "b3RoZXI=")
     attest(wheel)
-    found = "1 attestation, and none that was sent with the file"
+    found = "1 attestation, but not the one that was sent with the file"
     assert told(release.verify()) == [("provenance", found, "the attestation that was sent with the file")]
 
 
@@ -424,7 +424,7 @@ def test_provenance_that_is_announced_and_not_there_is_told(release: Release) ->
     wheel = release.add()
     attest(wheel)
     release.server.provenance = {wheel.name: b"{}"}
-    assert told(release.verify())[0][1] == "what is no provenance object"
+    assert told(release.verify())[0][1] == "an invalid provenance object"
 
 
 @pytest.mark.parametrize("html", [False, True])

@@ -45,13 +45,13 @@ def test_lines_of_base64_may_be_of_any_length() -> None:
 
 def test_other_attestations_are_served() -> None:
     served = provenance(attestation(signature="b3RoZXI="))
-    assert wrong(attestation(), served) == "1 attestation, and none that was sent with the file"
-    assert wrong(attestation(), provenance()) == "0 attestations, and none that was sent with the file"
+    assert wrong(attestation(), served) == "1 attestation, but not the one that was sent with the file"
+    assert wrong(attestation(), provenance()) == "0 attestations, but not the one that was sent with the file"
 
 
 @pytest.mark.parametrize("ours", [attestation(name="other-1.0.tar.gz"), attestation(sha256="b" * 64)])
 def test_an_attestation_of_other_bytes_is_no_proof(ours: dict[str, Any]) -> None:
-    assert wrong(ours, provenance(ours)) == "an attestation that was made of another file or of other bytes"
+    assert wrong(ours, provenance(ours)) == "an attestation of another file or of other bytes"
 
 
 @pytest.mark.parametrize(
@@ -66,9 +66,9 @@ def test_an_attestation_of_other_bytes_is_no_proof(ours: dict[str, Any]) -> None
     ],
 )
 def test_what_is_served_may_be_of_any_shape(served: bytes) -> None:
-    assert wrong(attestation(), served) == "what is no provenance object"
+    assert wrong(attestation(), served) == "an invalid provenance object"
 
 
 @pytest.mark.parametrize("ours", [None, [], {}, {"envelope": {"statement": "!", "signature": ""}}])
 def test_what_lies_beside_the_file_may_be_of_any_shape(ours: object) -> None:
-    assert wrong(ours, provenance(attestation())) == "an attestation that cannot be read, beside the file"
+    assert wrong(ours, provenance(attestation())) == "an invalid attestation beside the file"
