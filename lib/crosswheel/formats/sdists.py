@@ -177,10 +177,18 @@ def member_names(archive: Path) -> list[str]:
             return tarred.getnames()
 
 
-def tar_members(archive: Path) -> list[tarfile.TarInfo]:
-    """The members of a .tar.gz in their order. Raises SourceError."""
+def read_tar(archive: Path) -> tuple[list[tarfile.TarInfo], bytes]:
+    """The members of a .tar.gz in their order, and PKG-INFO in its top folder (empty if none), in one pass.
+
+    Raises SourceError.
+    """
+    members, info = [], b""
     with _readable(archive), open_tar(archive) as tarred:
-        return tarred.getmembers()
+        for member in tarred:
+            members.append(member)
+            if member.isfile() and _PKG_INFO.fullmatch(member.name) and (file := tarred.extractfile(member)):
+                info = file.read(_LARGEST_TEXTS)
+    return members, info
 
 
 def _is_zip(archive: Path) -> bool:

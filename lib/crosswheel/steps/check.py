@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 from crosswheel.audit.rules import RELEASE_RULES
 from crosswheel.audit.rules.release import Described, Release
 from crosswheel.audit.run import switched_off
-from crosswheel.formats.sdists import tar_members
+from crosswheel.formats.sdists import read_tar
 from crosswheel.model.job import Finding
 
 if TYPE_CHECKING:
+    from tarfile import TarInfo
+
     from packaging.metadata import RawMetadata
 
 # What may be as it is while wheels come and go, and not in a release: a wheel too large for the index, no sdist.
@@ -40,8 +42,8 @@ def describe(path: Path) -> Described:
     complaints = twine._WarningStream()  # noqa: SLF001 - what is public prints its reasons, and gives a bool
     try:
         missing, rendered = twine._check_file(str(path), complaints)  # noqa: SLF001
-        told = _metadata(path)
-        members = tar_members(path) if path.name.endswith(".tar.gz") else []
+        members, text = _read(path)
+        told = _metadata(text)
     except Exception as error:  # noqa: BLE001 - twine and what it reads with raise whatever a file was made to hit
         return Described(refused=str(error).replace(str(path), path.name) or type(error).__name__)
     said = tuple(str(complaints).splitlines()) or ("it does not render",)
@@ -57,14 +59,22 @@ def describe(path: Path) -> Described:
     )
 
 
-def _metadata(path: Path) -> RawMetadata:
-    """As twine sends it, which drops License-File of metadata from before PEP 639."""
-    from packaging.metadata import parse_email
-    from packaging.version import Version
+def _read(path: Path) -> tuple[list[TarInfo], bytes]:
+    """The members of a .tar.gz, none of other files, and the text of the core metadata."""
     from twine.sdist import SDist
     from twine.wheel import Wheel
 
-    told, _ = parse_email((Wheel if path.suffix == ".whl" else SDist)(str(path)).read())
+    if path.name.endswith(".tar.gz"):
+        return read_tar(path)
+    return [], (Wheel if path.suffix == ".whl" else SDist)(str(path)).read()
+
+
+def _metadata(text: bytes) -> RawMetadata:
+    """As twine sends it, which drops License-File of metadata from before PEP 639."""
+    from packaging.metadata import parse_email
+    from packaging.version import Version
+
+    told, _ = parse_email(text)
     if Version(told.get("metadata_version", "0")) < Version("2.4"):
         told.pop("license_files", None)
     return told
