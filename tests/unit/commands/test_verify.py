@@ -21,6 +21,7 @@ from crosswheel.errors import IndexUnreachable, NoCredentials, VerifyFailed
 from crosswheel.formats.distributions import Distribution, read_distributions
 from crosswheel.model.job import Event, Note, deaf
 from crosswheel.model.targets import Target, parse_target
+from crosswheel.release import pip_choices
 from crosswheel.release.pip_choices import Pip
 from crosswheel.release.published import PublishedFile, PublishedProject, published_project
 from crosswheel.release.repositories import Repository
@@ -274,7 +275,7 @@ def test_a_rival_with_a_higher_build_number_is_what_pip_takes(release: Release) 
 
 
 def test_a_pip_that_gets_no_answer_is_not_waited_for(release: Release, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("crosswheel.release.pip_choices._LONGEST", 1)
+    monkeypatch.setattr(pip_choices, "_LONGEST", 1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}/simple/"
         (choice,) = replace(pip(release), address=address).choices("tiny==1.0", [TARGET])
@@ -285,7 +286,7 @@ def test_what_keeps_pip_from_starting_is_the_reason(
     release: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "broken.py").write_text("raise SystemExit('there is none')")
-    monkeypatch.setattr("crosswheel.release.pip_choices._PROGRAM", tmp_path / "broken.py")
+    monkeypatch.setattr(pip_choices, "_PROGRAM", tmp_path / "broken.py")
     (choice,) = pip(release).choices("tiny==1.0", [TARGET])
     assert (choice.filename, choice.reason) == ("", "there is none")
 
@@ -294,8 +295,8 @@ def test_what_never_comes_to_ask_pip_is_not_waited_for(
     release: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "hangs.py").write_text("import time; time.sleep(600)")
-    monkeypatch.setattr("crosswheel.release.pip_choices._PROGRAM", tmp_path / "hangs.py")
-    monkeypatch.setattr("crosswheel.release.pip_choices._LONGEST", 1)
+    monkeypatch.setattr(pip_choices, "_PROGRAM", tmp_path / "hangs.py")
+    monkeypatch.setattr(pip_choices, "_LONGEST", 1)
     (choice,) = pip(release).choices("tiny==1.0", [TARGET])
     assert (choice.filename, choice.reason) == ("", "nothing: pip did not answer within 1 s")
 
