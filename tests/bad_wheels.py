@@ -633,10 +633,10 @@ BAD = {
         finds=(("W505", "tiny.py", "a file of kind 20000", "a file or a folder"),),
     ),
     "something before the archive": Case(
-        spoil=before(b"#!/bin/sh\n"), finds=(("W506", "", "10 bytes before the archive", "nothing but the archive"),)
+        spoil=before(b"#!/bin/sh\n"), finds=(("W506", "", "10 bytes before the archive", "only the archive"),)
     ),
     "something after the archive": Case(
-        spoil=after(b"PK\3\4 and more"), finds=(("W506", "", "13 bytes after the archive", "nothing but the archive"),)
+        spoil=after(b"PK\3\4 and more"), finds=(("W506", "", "13 bytes after the archive", "only the archive"),)
     ),
     "a member that the directory does not have": Case(
         spoil=hidden(b"PK\3\4" + bytes(26)),

@@ -61,8 +61,8 @@ def zipped(path: Path, members: Mapping[str, bytes]) -> Path:
 @pytest.mark.parametrize(
     ("words", "code", "reason"),
     [
-        (["audit", "a-1-py3-none-any.whl"], 9, "it is no file but a pipe, a socket or a device"),
-        (["check", "a-1-py3-none-any.whl"], 20, "a-1-py3-none-any.whl is no file"),
+        (["audit", "a-1-py3-none-any.whl"], 9, "it is not a file but a pipe, a socket or a device"),
+        (["check", "a-1-py3-none-any.whl"], 20, "a-1-py3-none-any.whl is not a file"),
         (["plan", "a-1.tar.gz"], 4, "a-1.tar.gz is no file but a folder, a pipe, a socket or a device"),
         (["audit", "good-1.0-py3-none-any.whl", "a-1.tar.gz"], 9, "a pipe, a socket or a device"),
     ],
@@ -142,7 +142,7 @@ def test_an_sdist_is_what_its_name_says(tmp_path: Path) -> None:
     assert read_sdist(path).name == "tiny"
     other = zipped(tmp_path / "evil.zip", {"evil-1.0/PKG-INFO": PKG_INFO.replace(b"tiny", b"evil")})
     after(other.read_bytes())(path)
-    with pytest.raises(SourceError, match="it can be read as a zip archive too, and would then hold other files"):
+    with pytest.raises(SourceError, match="it can also be read as a zip archive with other files"):
         read_sdist(path)
     path = zipped(tmp_path / "tiny-1.0.zip", {"tiny-1.0/PKG-INFO": PKG_INFO})
     assert read_sdist(path).name == "tiny"
@@ -179,7 +179,7 @@ def test_builds_do_not_begin_where_compilers_cannot_be_named(name: str, tmp_path
     done = run(tmp_path, "wheels", TMPDIR=str(folder))
     assert done.returncode == 2
     assert done.stderr.startswith("crosswheel: TMPDIR: ")
-    assert f"has {name[1]!r} in it, where build tools cut a compiler's path" in done.stderr
+    assert f"contains {name[1]!r}, at which build tools split paths" in done.stderr
     assert "\n  try: TMPDIR=/var/tmp crosswheel ..." in done.stderr
 
 
@@ -187,7 +187,7 @@ def test_nor_where_paths_get_too_long(tmp_path: Path, monkeypatch: pytest.Monkey
     folder = tmp_path.joinpath(*["a" * 250] * 12)
     folder.mkdir(parents=True)
     monkeypatch.setattr("tempfile.tempdir", str(folder))
-    with pytest.raises(UsageError, match=r"^TMPDIR: .* has more than \d+ bytes"):
+    with pytest.raises(UsageError, match=r"^TMPDIR: .* is longer than \d+ bytes"):
         check_temporary_folder()
 
 

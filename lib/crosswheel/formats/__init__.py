@@ -1,1 +1,1 @@
-"""What files hold, read by their formats and without trust: wheels, archives, ELF, instructions, symbols."""
+"""Readers and writers of file formats, safe for untrusted input: wheels, sdists, archives, ELF, instructions."""

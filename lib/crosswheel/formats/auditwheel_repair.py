@@ -1,8 +1,8 @@
-"""auditwheel's part of a repair: `python -m crosswheel.formats.auditwheel_repair`, whose answer is one line of JSON.
+"""Runs auditwheel's repair: `python -m crosswheel.formats.auditwheel_repair` prints its answer as one line of JSON.
 
-It changes the current folder while it works, and jobs are threads: so it has a process of its own. Without arguments it
-imports all that repairs need and waits for requests from the socket that is its input, to fork for each. What nobody
-has use for is not imported here: somebody may be waiting for it.
+auditwheel changes the current folder, and jobs are threads, so it needs its own process. Without arguments it imports
+everything that repairs need and waits for requests on the socket at its standard input; it forks for each request.
+Imports are kept to a minimum, because a job may be waiting.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def _error(text: str, hint: str = "") -> dict[str, str]:
 
 
 class _Refused(Exception):  # noqa: N818 - an answer, which is not always an error
-    """Ends a repair with this answer."""
+    """Raised to end a repair with this answer."""
 
     def __init__(self, answer: dict[str, str]) -> None:
         super().__init__(answer)
@@ -55,7 +55,7 @@ class _Refused(Exception):  # noqa: N818 - an answer, which is not always an err
 
 @dataclass(frozen=True)
 class _Repair:
-    """Auditwheel's own steps (its main_repair.py), through its API: its command line refuses foreign architectures."""
+    """The steps of auditwheel's main_repair.py, through its API: its command line refuses foreign architectures."""
 
     given: Path
     target: Target
@@ -69,14 +69,14 @@ class _Repair:
         try:
             made = self._repaired()
         except NonPlatformWheelError:
-            return {"wheel": str(self.given)}  # no ELF of this architecture in it: the audit has the words for that
+            return {"wheel": str(self.given)}  # no ELF of this architecture in it: the audit reports that
         except _Refused as refused:
             return refused.answer
         return {"wheel": str(seal(made, self.given.name, self._platforms, epoch, self.folder))}
 
     @property
     def _platforms(self) -> list[str]:
-        """The perennial name and, where the policy has one, the legacy name; exactly these."""
+        """The platform tags: the perennial name and, if the policy has one, the legacy name."""
         return list(dict.fromkeys([self.target.platform, f"{self.target.policy}_{self.target.arch}"]))
 
     def _repaired(self) -> Path:
@@ -97,12 +97,12 @@ class _Repair:
                 requested_policy_base_name=self.target.policy.provable.perennial,
                 args_ldpaths=str(self.libraries),
             )
-        except (ELFError, RuntimeError) as error:  # of a broken file, and of a library in the folder purelib
+        except (ELFError, RuntimeError) as error:  # for a broken file, or a library in the folder purelib
             raise _Refused(_error(f"auditwheel cannot analyse the wheel: {error}")) from error
         proven = f"{self.target.policy.provable.perennial}_{self.target.arch}"
         if complaint := _complaint(abi, proven, self.target):
             raise _Refused(complaint)
-        # repair_wheel looks up external libraries by the first name, which has to be one that auditwheel knows.
+        # repair_wheel looks up external libraries by the first name, so auditwheel must know it.
         references = {
             path: {**refs, self.target.platform: replace(refs[proven], libs=dict(self._grafts(refs[proven].libs)))}
             for path, refs in abi.full_external_refs.items()
@@ -128,7 +128,7 @@ class _Repair:
         return Libc.GLIBC if self.target.policy.libc == "glibc" else Libc.MUSL
 
     def _prepared(self) -> Path:
-        """The wheel as auditwheel should see it; stripped before anything is patched, for that moves sections."""
+        """The wheel prepared for auditwheel; stripped before patching, because patching moves sections."""
         if self._libc.name != "MUSL" and not self.strip:
             return self.given
         from auditwheel.wheeltools import InWheelCtx
@@ -145,9 +145,9 @@ class _Repair:
         return prepared
 
     def _rename_musl(self, members: list[Path]) -> None:
-        """Musl's libc under the name that distributions and policies know.
+        """Rename musl's libc to the name in distributions and policies.
 
-        Zig calls it libc.so. musl's loader takes that for itself too, but auditwheel looks for libc.musl-ARCH.so.1.
+        Zig calls it libc.so. musl's loader accepts that name, but auditwheel expects libc.musl-ARCH.so.1.
         """
         from auditwheel.architecture import Architecture
         from auditwheel.elfutils import elf_file_filter
@@ -164,20 +164,20 @@ class _Repair:
         patcher.apply_updates()
 
     def _grafts(self, libraries: Mapping[str, Path | None]) -> Iterator[tuple[str, Path | None]]:
-        """A copy of each, for auditwheel to graft: it names a library by its content, and keeps its permissions."""
+        """Copies of the libraries for auditwheel, which names them by their content and keeps their permissions."""
         from auditwheel.lddtree import LIBPYTHON_RE
 
         for name, path in libraries.items():
             if LIBPYTHON_RE.match(name):
-                yield name, None  # which auditwheel takes out of the needed libraries
+                yield name, None  # auditwheel removes it from the needed libraries
                 continue
             source = self._source(name, path)
-            file = Path(name).name  # a library without a soname is asked for by the path that it was linked by
+            file = Path(name).name  # a library without a soname is needed by the path that it was linked with
             copy = self.folder / "grafts" / file / file
             data = source.read_bytes()
             data = stripped(data) if self.strip else data
             if copy.exists() and copy.read_bytes() != data:
-                text = f"the wheel needs two different libraries that are both called {name}"
+                text = f"the wheel needs two different libraries called {name}"
                 raise _Refused(_error(text, "give one of them another name, or link it statically"))
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes(data)
@@ -185,22 +185,22 @@ class _Repair:
             yield name, copy
 
     def _source(self, name: str, path: Path | None) -> Path:
-        """Where a library comes from: of what run paths lead to only the build's own are taken."""
+        """The file of a library; of those found by run paths, only libraries of the build are used."""
         if path and path.resolve().is_relative_to(self.folder.parent.resolve()):
             return path
-        # A path leads past that folder, to what this machine has there.
+        # The path leads out of that folder, to a library of this machine.
         if "/" in name or not (self.libraries / name).is_file():
             raise _Refused({"missing": name})
         return self.libraries / name
 
 
 def _strip(path: Path) -> None:
-    with contextlib.suppress(BadElf):  # no ELF file, or one that the audit has the words for
+    with contextlib.suppress(BadElf):  # no ELF file, or one that the audit reports
         path.write_bytes(stripped(path.read_bytes()))
 
 
 def _complaint(abi: WheelAbIInfo, name: str, target: Target) -> dict[str, str]:
-    """Why the wheel cannot keep the policy's promise, and what to ask for instead; empty if it can."""
+    """The reason why the wheel cannot comply with the policy, and a hint; empty if it can."""
     wanted = abi.policies.get_policy_by_name(name)
     reasons = []
     if wanted > abi.sym_policy:
@@ -216,12 +216,12 @@ def _complaint(abi: WheelAbIInfo, name: str, target: Target) -> dict[str, str]:
     fits = abi.overall_policy.name.removesuffix(f"_{target.arch}")
     return {
         "error": f"the wheel cannot be {target.policy}: {'; '.join(reasons)}",
-        "hint": f"--policy {fits}" if fits != "linux" else "build without the flags or libraries that bring these in",
+        "hint": f"--policy {fits}" if fits != "linux" else "build without the flags or libraries that cause this",
     }
 
 
 def _too_new(symbols: dict[str, set[str]], wanted: Any) -> list[str]:
-    """``GLIBC_2.34 (libc.so.6)`` for each version that the policy does not have."""
+    """``GLIBC_2.34 (libc.so.6)`` for each symbol version newer than the policy."""
     return sorted(
         f"{version} ({library})"
         for library, versions in symbols.items()
@@ -232,16 +232,16 @@ def _too_new(symbols: dict[str, set[str]], wanted: Any) -> list[str]:
 
 
 def serve(connection: socket.socket) -> None:
-    """Repair in a fork whatever is asked for, until nobody can ask any more.
+    """Repair each requested wheel in a fork, until the socket is closed.
 
-    A request comes with three files: a connection for the fork's number and how it ended, its output, its errors.
+    A request carries three file descriptors: a connection for the fork's process id and exit code, output, and errors.
     """
     import auditwheel.patcher
     import auditwheel.repair
     import auditwheel.wheel_abi  # noqa: F401 - for the forks
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever asks knows what to end
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them here
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # so that the client can kill the fork
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no waiting for the forks here
     while True:
         request, files, _, _ = socket.recv_fds(connection, 1 << 16, 3)
         if not request:
@@ -253,13 +253,13 @@ def serve(connection: socket.socket) -> None:
 
 
 def _repair_here(request: bytes, status: int, out: int, err: int) -> NoReturn:
-    """In a session of its own, so that it can be ended with whatever it has started."""
+    """Repair in a new session, so that all its processes can be ended together."""
     os.setsid()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.write(status, f"{os.getpid()} ".encode())
     code = 1
     try:
-        # Not the connection to whoever asks.
+        # Not the connection to the client.
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(out, 1)
         os.dup2(err, 2)

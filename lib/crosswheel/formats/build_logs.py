@@ -1,6 +1,6 @@
-"""Why a build failed, by what its commands printed: data/failures.toml knows the signs, their meaning and what to do.
+"""Explains failed builds from their output, by the patterns in data/failures.toml.
 
-What was printed is other people's text: `evidence`, and names in the sentences, are shown by report/ alone.
+The output is untrusted text: `evidence`, and names in the sentences, are cleaned by report/ before they are shown.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from pathlib import Path
 from crosswheel.model.targets import load_table
 
 HERE = "here"
-"""The place of what is done on this machine and for it: sdists."""
+"""The place of work on this machine and for it: sdists."""
 
 _LARGEST = 256 * 1024  # bytes from the end of a log
-_LONGEST = 500  # characters of a line; command lines are longer, and are no sign of anything
+_LONGEST = 500  # characters of a line; longer lines are command lines, which explain nothing
 _SHOWN = 300
-_ATTEMPTS = 20  # lines whose other line is looked for
+_ATTEMPTS = 20  # matching lines for which the second line is searched
 _ESCAPE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """One failure: its `kind` in the table, what it means, the line that says so, and what to do next."""
+    """An explained failure: its `kind` in the table, the meaning, the line as evidence, and the next step."""
 
     kind: str
     means: str
@@ -36,7 +36,7 @@ class Explanation:
 
 @dataclass(frozen=True)
 class _Signature:
-    """A row of the table."""
+    """A row of data/failures.toml."""
 
     kind: str
     pattern: re.Pattern[str]
@@ -55,7 +55,7 @@ class _Signature:
         return re.search(other, output, re.MULTILINE) is not None
 
     def advice(self, place: str) -> str:
-        """For an engine, or for this machine: its own, or that of all who build in an image."""
+        """The advice for a place: an engine's own, or the common one of engines with images."""
         return next((self.next[name] for name in (place, *_ELSE.get(place, _CONTAINERS)) if name in self.next), "")
 
 
@@ -64,9 +64,9 @@ _ELSE = {"cross": ("all",), HERE: ("all",)}
 
 
 def explain(output: str, place: str, arch: str = "") -> Explanation | None:
-    """By the sign that is the furthest down in `output`; None where there is none.
+    """Explain a failure by the last match in `output`; None without a match.
 
-    `place` is where the build ran: an engine's name, or HERE.
+    `place` is the place of the build: an engine's name, or HERE.
     """
     text = "\n".join(line[:_LONGEST] for line in _ESCAPE.sub("", output).splitlines())
     found = [(_line_start(text, match), -row, match, sign) for row, sign, match in _matches(text)]
@@ -80,7 +80,7 @@ def explain(output: str, place: str, arch: str = "") -> Explanation | None:
 
 
 def end_of(log: Path) -> str:
-    """As much of a log as signs are looked for in."""
+    """The end of a log that is searched."""
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - _LARGEST))
         return file.read(_LARGEST).decode(errors="replace")
@@ -97,7 +97,7 @@ def _line_start(text: str, match: re.Match[str]) -> int:
 
 
 def _name(match: re.Match[str]) -> str:
-    """What is missing or refused: each of a row's patterns may have a group for it."""
+    """The missing or refused thing: the group `name` of a pattern, if it has one."""
     named = (value for key, value in match.groupdict().items() if key.startswith("name") and value)
     return next(named, "").strip("'\"`")
 

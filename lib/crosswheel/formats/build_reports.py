@@ -1,4 +1,4 @@
-"""How wheels were made, as `wheels` wrote it beside them: report.json, and any report-NAME.json of other machines."""
+"""Reads the build records beside wheels: report.json of `wheels`, and report-NAME.json of other machines."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from crosswheel.system.pages import read_json
 
 @dataclass(frozen=True)
 class Build:
-    """What became of one target; `file` and `sha256` of the wheel that serves it are empty where none does.
+    """The build record of one target; `file` and `sha256` are of the wheel that serves it, empty if there is none.
 
-    `status` as in `Outcome`, or ``unfinished``; `untested` is why the wheel was not tried there, empty where it was.
+    `status` as in `Outcome`, or ``unfinished``; `untested` is the reason for a missing test, empty if it was tested.
     """
 
     target: Target
@@ -38,7 +38,7 @@ class Build:
 
 
 def read_builds(folder: Path, name: NormalizedName, version: Version) -> tuple[Build, ...]:
-    """Those of one release, of each target the latest; none where nothing was written down.
+    """The latest build record of each target of a release; empty without reports.
 
     Raises CheckFailed for a report that cannot be read.
     """
@@ -51,9 +51,9 @@ def read_builds(folder: Path, name: NormalizedName, version: Version) -> tuple[B
 
 
 def read_lacking(folder: Path) -> dict[str, tuple[Uncompiled, ...]]:
-    """By a wheel's sha256, which extensions its build did not compile: its bytes do not show that.
+    """The extensions that a build did not compile, by the wheel's sha256; a wheel's bytes do not show them.
 
-    Reports that cannot be read tell nothing here; `check` says what is wrong with them.
+    Unreadable reports are ignored here; `check` reports them.
     """
     found: dict[str, tuple[Uncompiled, ...]] = {}
     for path in sorted(folder.glob("report*.json")):
@@ -67,11 +67,11 @@ def read_lacking(folder: Path) -> dict[str, tuple[Uncompiled, ...]]:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """None for what only has such a name."""
+    """The report; None if the file only has a similar name."""
     try:
         document = read_json(path)
     except ValueError as error:
-        raise CheckFailed(f"{path} is not what `wheels` wrote: {error}", hint=f"rm {path}") from error
+        raise CheckFailed(f"{path} is not a report of `wheels`: {error}", hint=f"rm {path}") from error
     return document if isinstance(document, dict) and document.get("kind") == "report" else None
 
 
@@ -88,7 +88,7 @@ def _builds(document: dict[str, Any]) -> list[Build]:
         return [_build(job, str(document.get("crosswheel", ""))) for job in document["jobs"]]
     except (LookupError, TypeError, AttributeError, UsageError) as error:
         raise CheckFailed(
-            f"a report beside the wheels is not what `wheels` writes: {error!r}", hint="rm the report*.json there"
+            f"a report beside the wheels is not a report of `wheels`: {error!r}", hint="rm the report*.json there"
         ) from error
 
 

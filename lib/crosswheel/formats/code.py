@@ -1,9 +1,9 @@
-"""Machine code that not every processor of its architecture can run, where that can be told from the code itself.
+"""Finds machine code that some processors of an architecture cannot run, as far as the code shows it.
 
-Most code beyond the baseline is guarded: a program asks the processor, and calls it only then. Where anything in a file
-can ask, nothing is said of the file; a question may stand in another file, too, which is for the rules to see. What is
-left was compiled with -march=native and the like. x86 code is taken apart by capstone, if that is installed, and only
-where its bytes look like AVX; AArch64's instructions have four bytes each, and are compared with masks.
+Most code beyond the baseline is guarded: the program checks the processor first. A file that may contain such a check
+gets no verdict; the rules consider checks in other files. The rest was compiled with -march=native or similar flags.
+x86 code is disassembled by capstone, if that is installed, and only where its bytes look like AVX; AArch64's
+instructions have four bytes each and are compared with masks.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _EM_X86_64, _EM_AARCH64 = 62, 183
 _MOST_CODE = 32 << 20
 _BLOCK = 1 << 20
 
-# What a program calls or reads to learn what the processor can do.
+# Functions and variables by which a program checks the processor.
 _QUESTIONS = {
     _EM_AARCH64: (b"getauxval", b"/proc/cpuinfo", b"/proc/self/auxv", b"/sys/devices/system/cpu"),
     _EM_X86_64: (b"/proc/cpuinfo", b"__cpu_model", b"__cpu_indicator_init", b"__x86_get_cpu"),
@@ -31,11 +31,11 @@ _QUESTIONS = {
 
 @dataclass(frozen=True)
 class Code:
-    """What a look at the instructions of a file told.
+    """The result of scanning a file's instructions.
 
-    `beyond` are sets of them outside of the baseline, for which the file itself asks nobody; `throughout` those that
-    stand in place of the baseline's everywhere, so that no question can help. `asks` is whether anything in it may ask
-    the processor; `unread` what it may have, where nothing was there to take it apart with.
+    `beyond` has instruction sets outside of the baseline without a check in the file; `throughout` those that replace
+    the baseline's everywhere, so that no check can help. `asks`: the file may check the processor; `unread` has sets
+    that it may use, but no disassembler was installed.
     """
 
     beyond: frozenset[str] = frozenset()
@@ -55,7 +55,7 @@ def _names_question(tables: Tables) -> bool:
 
 
 def _read(tables: Tables, most: int) -> Iterator[bytes]:
-    """The code, as far as there is time for it: sections may overlap in a file that is made to harm."""
+    """The code, within a time limit: sections may overlap in a malicious file."""
     most = min(most, len(tables.data))
     for section in tables.code():
         for start in range(section.start, section.stop, _BLOCK):
@@ -68,14 +68,14 @@ def _read(tables: Tables, most: int) -> Iterator[bytes]:
 
 # ---- AArch64 ------------------------------------------------------------------------------------------------------
 
-# Of each instruction the bits that are fixed, and their values (Arm Architecture Reference Manual, C4.1): eight rows at
-# the most, as each has a bit of its own in what is found.
+# The fixed bits of each instruction and their values (Arm Architecture Reference Manual, C4.1); at most eight rows,
+# because each has one bit in the result.
 _ARM = (
-    ("exclusive", 0x3FA00000, 0x08000000),  # LDXR, STXR and the like: the baseline's atomics
+    ("exclusive", 0x3FA00000, 0x08000000),  # LDXR, STXR and similar: the baseline's atomics
     ("question", 0xFFFFFC00, 0xD5380400),  # MRS of a register ID_AA64*
     ("CAS", 0x3FA07C00, 0x08A07C00),
     ("SWP", 0x3F20FC00, 0x38208000),
-    ("LDADD", 0x3F208C00, 0x38200000),  # and LDCLR, LDEOR, LDSET and the like
+    ("LDADD", 0x3F208C00, 0x38200000),  # and LDCLR, LDEOR, LDSET and similar
     ("dot product", 0x9FE0FC00, 0x0E809400),
     ("SVE", 0xFF3FFC10, 0x2518E000),  # PTRUE
     ("AES", 0xFFFFCC00, 0x4E284800),
@@ -86,9 +86,9 @@ _LSE = ("CAS", "SWP", "LDADD")
 
 
 def _of_arm(tables: Tables) -> Code:
-    """Libgcc's helpers (outline atomics) hold one of LSE each, beside a loop of the baseline's: those do not count.
+    """Scan AArch64 code; libgcc's outline atomics (one LSE instruction beside a baseline loop) do not count.
 
-    Code that has LSE's atomics and none of the baseline's was compiled for LSE as a whole, whatever it asks.
+    Code with atomics of LSE and none of the baseline was compiled for LSE, even if it checks the processor.
     """
     counts = Counter[str]()
     asks, lonely = _names_question(tables), 0
@@ -115,9 +115,9 @@ def _of_arm(tables: Tables) -> Code:
 
 
 def _marked(text: bytes) -> bytes:
-    """A byte for each instruction, with a bit for each row of the table.
+    """One byte per instruction, with a bit for each matching row of the table.
 
-    The four bytes of all instructions are looked at as four long numbers, which takes no loop in Python.
+    The four bytes of all instructions are compared as four long integers, without a loop in Python.
     """
     length = len(text) // 4
     lanes = (text[lane : 4 * length : 4].translate(table) for lane, table in enumerate(_translations()))
@@ -127,7 +127,7 @@ def _marked(text: bytes) -> bytes:
 
 @functools.cache
 def _translations() -> tuple[bytes, ...]:
-    """For each byte of an instruction a table: which rows have such a byte there."""
+    """For each of the four bytes, a table from its value to the matching rows."""
     return tuple(
         bytes(
             sum(
@@ -147,7 +147,7 @@ def _bits() -> Mapping[str, int]:
 
 
 def _lonely(marks: bytes) -> int:
-    """How many of LSE have no exclusive one near them."""
+    """The number of LSE instructions without a load-exclusive or store-exclusive nearby."""
     exclusive, lse = _with(_bits()["exclusive"]), _with(sum(_bits()[name] for name in _LSE))
     places = (match.start() for match in itertools.islice(lse.finditer(marks), 1000))
     return sum(not exclusive.search(marks, max(0, place - _NEAR), place + _NEAR) for place in places)
@@ -160,7 +160,7 @@ def _with(bits: int) -> re.Pattern[bytes]:
 
 # ---- x86-64 -------------------------------------------------------------------------------------------------------
 
-# Moves, sums and products of AVX as compilers write them all day, and vzeroupper.
+# Common AVX instructions in compiled code: moves, sums, products, and vzeroupper.
 _LIKE_AVX = re.compile(
     rb"\xc5(?:[\xf8-\xfb][\x10\x11]|[\xfa\xfb][\x58\x59]|[\xf9\xfa\xfd\xfe][\x6f\x7f\xef]|\xf8[\x57\x77])", re.DOTALL
 )
@@ -195,7 +195,7 @@ def _of_x86(tables: Tables) -> Code:
 
 @functools.cache
 def _disassembler() -> Callable[[bytes, int], str] | None:
-    """A function that names the instruction at a place, empty where none begins there; None without capstone."""
+    """A function that names the instruction at a position, empty if none begins there; None without capstone."""
     try:
         import capstone
     except ImportError:
@@ -204,7 +204,7 @@ def _disassembler() -> Callable[[bytes, int], str] | None:
     machine.skipdata = True
 
     def name_of(text: bytes, place: int) -> str:
-        # Wherever one begins to take x86 code apart, one soon falls into step with it.
+        # Disassembly of x86 from any position soon finds the instruction boundaries.
         for back in _STEPS:
             start = max(0, place - back)
             for address, _, mnemonic, _ in machine.disasm_lite(text[start : place + _LONGEST], start):

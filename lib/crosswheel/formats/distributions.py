@@ -1,4 +1,4 @@
-"""The files of one release: its sdist and its wheels, told by their names, each with its sha256."""
+"""The files of one release: sdist and wheels, recognised by their names, each with its sha256."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from crosswheel.system.package_index import sha256_of
 
 @dataclass(frozen=True)
 class Distribution:
-    """A file that an index takes; `size` in bytes, `name` and `version` as the file name has them."""
+    """A file for an index; `size` in bytes, `name` and `version` from the file name."""
 
     path: Path
     name: NormalizedName
@@ -37,20 +37,20 @@ class Distribution:
 
 
 def read_distributions(paths: Iterable[Path]) -> tuple[Distribution, ...]:
-    """The files named, and the wheels and sdists in the folders named; wheels first, each kind by its name.
+    """The given files, and the wheels and sdists in the given folders; wheels first, each kind sorted by name.
 
-    Raises NothingToDo where there is none; UsageError for what is not there; CheckFailed for one that is neither
-    wheel nor sdist by its name, for two of one name, and where they are of several projects or versions.
+    Raises NothingToDo if there are none; UsageError for a missing path; CheckFailed for a file that is neither wheel
+    nor sdist by its name, for two files of one name, and for several projects or versions.
     """
     named = tuple(paths)
-    # Of one folder that is not there nothing can be taken; beside others it may be mistyped.
+    # A single missing folder means that there are no files; beside others it may be a typing error.
     absent = [path for path in named if not path.exists()]
     if missing := [path for path in absent if len(named) > 1 or path.name.endswith((".whl", ".gz", ".zip"))]:
-        raise UsageError([f"there is no file {path}" for path in missing], hint="ls the folder it should be in")
+        raise UsageError([f"there is no file {path}" for path in missing], hint=f"ls {missing[0].parent}")
     files = files_in(path for path in named if path.exists())
     if not files:
         folders = ", ".join(map(str, named))
-        raise NothingToDo(f"there is no wheel and no sdist in {folders}", hint="nox -s wheels, which makes them")
+        raise NothingToDo(f"no wheel and no sdist found in {folders}", hint="nox -s wheels, to build them")
     _refuse_twins(files)
     read = sorted(map(read_distribution, files), key=lambda file: (file.kind != "wheel", file.filename))
     _refuse_mixture(read)
@@ -58,9 +58,9 @@ def read_distributions(paths: Iterable[Path]) -> tuple[Distribution, ...]:
 
 
 def read_distribution(path: Path) -> Distribution:
-    """Raises CheckFailed for what is no file, or neither wheel nor sdist by its name."""
+    """Read one file. Raises CheckFailed if it is no file, or neither wheel nor sdist by its name."""
     if not path.is_file():
-        raise CheckFailed(f"{path} is no file", hint=f"ls -ld {path}")
+        raise CheckFailed(f"{path} is not a file", hint=f"ls -ld {path}")
     try:
         if path.suffix == ".whl":
             name, version, *_ = parse_wheel_filename(path.name)
@@ -69,12 +69,12 @@ def read_distribution(path: Path) -> Distribution:
         return Distribution(path, name, version, "sdist", path.stat().st_size, sha256_of(path))
     except (InvalidWheelFilename, InvalidSdistFilename) as error:
         raise CheckFailed(
-            f"no index takes a file of this name: {error}", hint=f"keep {path.name} out of the release"
+            f"no index accepts a file of this name: {error}", hint=f"keep {path.name} out of the release"
         ) from error
 
 
 def files_in(paths: Iterable[Path]) -> tuple[Path, ...]:
-    """What was named, each file once; of folders, what an upload of them would take."""
+    """The given files, each once, and the wheels and sdists of given folders."""
     once: dict[Path, Path] = {}
     for path in paths:
         for file in _inside(path) if is_folder(path) else [path]:
@@ -83,12 +83,12 @@ def files_in(paths: Iterable[Path]) -> tuple[Path, ...]:
 
 
 def is_folder(path: Path) -> bool:
-    """Not so an unpacked wheel, which keeps its name: that it is none is the audit's to say."""
+    """Whether the path is a folder of files; not an unpacked wheel, which the audit reports."""
     return path.is_dir() and path.suffix != ".whl"
 
 
 def is_sdist(path: Path) -> bool:
-    """Other archives may lie there too."""
+    """Whether the name is an sdist's; a folder may contain other archives."""
     try:
         parse_sdist_filename(path.name)
     except InvalidSdistFilename:
@@ -115,6 +115,6 @@ def _refuse_mixture(files: Iterable[Distribution]) -> None:
     if len(releases) > 1:
         told = "; ".join(f"{release} ({filename})" for release, filename in sorted(releases.items()))
         raise CheckFailed(
-            f"a release is one project and one version, and these files are of {len(releases)}: {told}",
-            hint="delete what is left over from another run, or name the files of one release",
+            f"a release is one version of one project, but these files belong to {len(releases)}: {told}",
+            hint="delete the leftovers of other runs, or name the files of one release",
         )

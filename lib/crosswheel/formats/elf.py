@@ -1,4 +1,4 @@
-"""What one ELF file says to the dynamic loader: for which machine it is, what it needs, what it offers."""
+"""Reads an ELF file like the dynamic loader: machine, needed libraries, symbols."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ ByteOrder = Literal["little", "big"]
 _UNSEEN = Code()
 _DF_TEXTREL = 0x4
 _DF_STATIC_TLS = 0x10
-# R_*_TPREL*, R_*_TPOFF*: the loader writes down how far thread-local storage lies from the thread's own data.
+# R_*_TPREL*, R_*_TPOFF*: the loader stores the offset of thread-local storage from the thread pointer.
 _TPREL = {
     "EM_386": {14, 37},
     "EM_X86_64": {18},
@@ -54,9 +54,9 @@ _PF_X = 0x1
 
 @dataclass(frozen=True, slots=True)
 class Undefined:
-    """A symbol that another library has to bring; a weak one may stay missing.
+    """A symbol that another library must define; a weak one may be missing.
 
-    Where it is bound to a `version` such as ``GLIBC_2.17``, the file also says which `library` is to have it.
+    If it has a `version` such as ``GLIBC_2.17``, the file also names its `library`.
     """
 
     name: str
@@ -69,13 +69,12 @@ class Undefined:
 class Elf:
     """One ELF file.
 
-    `flags` is the header's e_flags. `alignment` is the size of the largest memory pages that every loadable segment
-    fits, in bytes; 0 without any.
-    `executable_stack` is None where the file has no word on it, and the processor's own default holds.
-    `instructions` are sets of them beyond the processor's first ones, as `instructions.py` names them; `code` is what
-    the machine code itself tells of that. `static_tls` are the bytes of thread-local storage that have to lie at a
-    fixed place beside the thread's own data (the model initial-exec).
-    `versions_needed` maps a library to the symbol versions wanted of it.
+    `flags` is the header's e_flags. `alignment` is the largest page size in bytes for which every loadable segment is
+    aligned; 0 without segments.
+    `executable_stack` is None without PT_GNU_STACK; then the processor's default applies.
+    `instructions` has instruction sets beyond the baseline by their names in `instructions.py`; `code` is the result of
+    scanning the machine code. `static_tls` is the size in bytes of thread-local storage of the model initial-exec.
+    `versions_needed` maps a library to the symbol versions needed from it.
     """
 
     machine: str
@@ -101,22 +100,22 @@ class Elf:
 
     @property
     def is_program(self) -> bool:
-        """Whether it is started and not loaded; a library that can be started too, as libc can, is none."""
+        """Whether it is a program; a library that can also be started, like libc, is not."""
         return self.type == "ET_EXEC" or bool(self.interpreter and not self.soname)
 
     @property
     def is_object(self) -> bool:
-        """Whether only a linker reads it (``crt1.o``): nothing loads it, and it has no program headers."""
+        """Whether it is an object file for a linker (``crt1.o``): it is never loaded and has no program headers."""
         return self.type == "ET_REL"
 
 
 def symbols_of_a_wheel() -> Budget:
-    """What the symbols and the names of all its binaries may take in memory."""
+    """The memory budget for symbols and names of all binaries of a wheel."""
     return Budget(160 << 20, "bytes of symbols and names in its binaries")
 
 
 def read_elf(data: bytes | mmap, budget: Budget | None = None) -> Elf:
-    """Several files may share a budget. Raises BadElf."""
+    """Read an ELF file; several files may share a budget. Raises BadElf."""
     if data[: len(MAGIC)] != MAGIC:
         raise BadElf("not an ELF file")
     try:
@@ -124,7 +123,7 @@ def read_elf(data: bytes | mmap, budget: Budget | None = None) -> Elf:
     except OverBudget as error:
         raise BadElf(str(error)) from error
     except Exception as error:
-        # Numbers that mean nothing end in many ways; and pyelftools, where it is asked, fails in any.
+        # Invalid numbers fail in many ways, here and in pyelftools.
         raise BadElf(f"broken ELF file: {str(error) or type(error).__name__}") from error
 
 
@@ -150,7 +149,7 @@ def _read(tables: Tables) -> Elf:
 
 
 def _largest_page(segment: Segment) -> int:
-    """The kernel maps whole pages: where a segment stands in them must not differ between file and memory."""
+    """The largest usable page size: a segment's offset within a page must be equal in file and memory."""
     either = max(1, segment.alignment) | abs(segment.address - segment.offset)
     return either & -either
 
@@ -191,7 +190,7 @@ def _by_library(rows: Iterable[NeededVersion]) -> dict[str, tuple[str, ...]]:
 
 
 def _paths(texts: Iterable[str]) -> tuple[str, ...]:
-    """The loader ignores a path that is empty as a whole, while an empty item in a list means the current folder."""
+    """The search paths; the loader ignores an empty path, but an empty item in a list means the current folder."""
     return tuple(path for text in texts if text for path in text.split(":"))
 
 

@@ -1,8 +1,8 @@
-"""An ELF file as the kernel and the dynamic loader follow it: file header, program headers, dynamic segment, tables.
+"""Reads ELF files like the kernel and the dynamic loader: file header, program headers, dynamic segment, tables.
 
-Read by `struct`, for nobody vouches for these files: pyelftools makes an object of every record, and a wheel of many
-small files, or of a few overfull ones, would take minutes. Section headers may be stripped, and are looked at where
-nothing else tells. The layouts are those of the System V ABI's chapters on object files and dynamic linking.
+The files are untrusted, so they are read with `struct`: pyelftools makes an object of every record, which takes
+minutes for many small files or a few huge tables. Section headers may be stripped, and are used only if nothing else
+has the information. The layouts are in the System V ABI, chapters on object files and dynamic linking.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ _EM_S390 = 22
 
 _SYMBOL = {False: "IIIBBH", True: "IBBHQQ"}  # Elf32_Sym: name value size info other shndx; Elf64_Sym in another order
 _LOCAL, _WEAK = 0, 2
-_VERSION_NUMBER = 0x7FFF  # the highest bit hides a symbol from the linker
+_VERSION_NUMBER = 0x7FFF  # the highest bit hides a symbol from linkers
 _LONGEST_CHAIN = 4096
 _MOST_SYMBOLS = 2_000_000
 _MOST_TAGS = 100_000
 _LONGEST_NAMES = 256 << 20
 _IN_MEMORY = 200
-"""Bytes that a symbol takes there beside its name."""
+"""Memory of a symbol in bytes, without its name."""
 
 
 class BadElf(ValueError):  # noqa: N818 - reads as what it is
-    """Not an ELF file, or one that ends too early or contradicts itself."""
+    """The file is not ELF, is truncated, or contradicts itself."""
 
 
 class Segment(NamedTuple):
-    """A program header: a part of the file, and where it goes in memory, where it may take more (`room`)."""
+    """A program header: a part of the file, and its place in memory, where it may be larger (`room`)."""
 
     type: int
     flags: int
@@ -62,7 +62,7 @@ class Header(NamedTuple):
 
 
 class Symbol(NamedTuple):
-    """`version` is the number that this file gives to a version, 0 and 1 being none."""
+    """A dynamic symbol; `version` is the index of its version in this file, 0 and 1 mean none."""
 
     name: str
     defined: bool
@@ -78,14 +78,14 @@ class NeededVersion(NamedTuple):
 
 @dataclass(frozen=True)
 class Tables:
-    """What is in the file's bytes; every access may raise BadElf, or struct.error where they end too early."""
+    """The tables of a file; every access may raise BadElf, or struct.error for a truncated file."""
 
     data: bytes | mmap
     budget: Budget
 
     @cached_property
     def wide(self) -> bool:
-        """Whether its addresses have 64 bits and not 32."""
+        """Whether addresses have 64 bits."""
         return self._of_two(4)
 
     @cached_property
@@ -113,7 +113,7 @@ class Tables:
         return tuple(Segment(row[0], row[6], row[1], row[2], row[4], row[5], row[7]) for row in rows)
 
     def check_ends(self) -> None:
-        """A file that was cut off lacks what comes last: a part of a segment, or the section headers."""
+        """Raise BadElf for a truncated file: it lacks a part of a segment, or the section headers."""
         _, _, _, _, _, sections, _, _, _, _, size, count, _ = self._file_header
         loaded = (segment.offset + segment.size for segment in self.segments if segment.type == PT_LOAD)
         if max(sections + size * count if sections else 0, *loaded, 0) > len(self.data):
@@ -121,12 +121,12 @@ class Tables:
 
     def content(self, segment: Segment) -> bytes:
         if segment.offset + segment.size > len(self.data):
-            raise BadElf("a segment of it runs past its end")
+            raise BadElf("a segment runs past its end")
         return self.data[segment.offset : segment.offset + segment.size]
 
     @cached_property
     def tags(self) -> Mapping[int, tuple[int, ...]]:
-        """The dynamic segment: the values of each tag, in their order; nothing in a static program."""
+        """The dynamic segment: the values of each tag in order; empty for a static program."""
         segment = next((segment for segment in self.segments if segment.type == PT_DYNAMIC), None)
         found: dict[int, list[int]] = {}
         if segment:
@@ -140,11 +140,11 @@ class Tables:
         return {tag: tuple(values) for tag, values in found.items()}
 
     def texts(self, tag: int) -> tuple[str, ...]:
-        """The names that the values of a tag stand for."""
+        """The texts that the values of a tag refer to."""
         return tuple(self._name(value) for value in self.tags.get(tag, ()))
 
     def symbols(self) -> Iterator[Symbol]:
-        """Those that other files can see, or are to bring."""
+        """The symbols that the file exports or imports."""
         if _DT_SYMTAB not in self.tags:
             return
         count = self._symbol_count()
@@ -159,7 +159,7 @@ class Tables:
             if name and info >> 4 != _LOCAL:
                 text = self._name(name)
                 room -= len(text)
-                if room < 0:  # made to harm: each name a part of the one before
+                if room < 0:  # malicious: each name is a part of the one before
                     raise BadElf("the names of its symbols are longer than itself")
                 yield Symbol(text, section != 0, info >> 4 == _WEAK, version & _VERSION_NUMBER)
 
@@ -176,14 +176,14 @@ class Tables:
                 yield NeededVersion(self._name(library), self._name(version), number & _VERSION_NUMBER)
 
     def relocation_types(self) -> frozenset[int]:
-        """The kinds of changes that the loader makes in this file; the upper half of their numbers is never used."""
+        """The relocation types in this file."""
         found: set[int] = set()
         for tag, tag_of_size, words in ((_DT_RELA, _DT_RELASZ, 3), (_DT_REL, _DT_RELSZ, 2)):
             (size, *_) = self.tags.get(tag_of_size, (0,))
             if size and tag in self.tags:
                 row = words * (8 if self.wide else 4)
                 table = self._table(tag, size // row * row)
-                # The second word ends in the type: 32 bits of 64, or 8 of 32.
+                # The type is the lower part of the second word: 32 of 64 bits, or 8 of 32.
                 width = 8 if self.wide else 4
                 low, high = (2 * width - 1, 2 * width - 2) if self.big_endian else (width, width + 1)
                 highs = table[high::row] if self.wide else bytes(len(table) // row)
@@ -191,7 +191,7 @@ class Tables:
         return frozenset(found)
 
     def code(self) -> Iterator[range]:
-        """Where in the file the sections with instructions lie; nothing where section headers were stripped."""
+        """The file offsets of sections with instructions; empty if section headers were stripped."""
         _, _, _, _, _, start, _, _, _, _, size, count, _ = self._file_header
         for number in range(count if start else 0):
             _, kind, flags, _, at, length, *_ = self.unpack("IIWWWWIIWW", start + number * size)
@@ -199,7 +199,7 @@ class Tables:
                 yield range(at, at + length)
 
     def unpack(self, layout: str, at: int) -> tuple[int, ...]:
-        """As `struct.unpack_from`, with W for a word as wide as an address."""
+        """Like `struct.unpack_from`, with W for a word as wide as an address."""
         if at < 0:
             raise BadElf("it points before its beginning")
         return struct.unpack_from(self._layout(layout), self.data, at)
@@ -214,14 +214,14 @@ class Tables:
 
     def _of_two(self, at: int) -> bool:
         if self.data[at] not in {1, 2}:
-            raise BadElf("its first bytes name no class or no byte order")
+            raise BadElf("its first bytes state no valid class or byte order")
         return self.data[at] == 2  # noqa: PLR2004 - ELFCLASS64, ELFDATA2MSB
 
     def _symbol_count(self) -> int:
-        """The loader never counts symbols, so no tag says how many; the hash table knows."""
+        """The number of symbols, from the hash table, because no tag states it."""
         if _DT_HASH in self.tags:
-            # Two words and then as many as there are buckets and symbols. On s390x they are wide, against the ABI, and
-            # LLVM's linker, Zig's too, goes by the ABI: the upper half of a wide number of buckets is 0.
+            # Two words, then one per bucket and symbol. On s390x they have 64 bits, against the ABI, but LLVM's linker
+            # and Zig's follow the ABI: in the 64-bit form the upper half of the number of buckets is 0.
             at = self._place(_DT_HASH)
             first, second = self.unpack("II", at)
             return self.unpack("QQ", at)[1] if self.header.machine == _EM_S390 and not first else second
@@ -230,13 +230,13 @@ class Tables:
         return 0
 
     def _symbols_in_gnu_hash(self, at: int) -> int:
-        """The last symbol ends the longest chain: of the bucket that begins last. Undefined ones come before all."""
+        """The number of symbols: the last symbol ends the last bucket's chain; undefined symbols come first."""
         buckets, first, words, _ = self.unpack("IIII", at)
         start = at + 16 + words * (8 if self.wide else 4)
         if buckets > len(self.data):
             raise BadElf("its hash table runs past its end")
         last = max(self.unpack(f"{buckets}I", start), default=0)
-        if last < first:  # it lists none: programs that offer nothing, whatever they want
+        if last < first:  # no exported symbols, as in programs
             return max(first, self._symbols_in_section())
         chains = start + 4 * buckets
         while not self.unpack("I", chains + 4 * (last - first))[0] & 1:
@@ -244,7 +244,7 @@ class Tables:
         return last + 1
 
     def _symbols_in_section(self) -> int:
-        """As the section headers say, where they are left."""
+        """The number of symbols from the section headers, if they were not stripped."""
         _, _, _, _, _, start, _, _, _, _, size, count, _ = self._file_header
         for number in range(count if start else 0):
             _, kind, _, _, _, length, _, _, _, each = self.unpack("IIWWWWIIWW", start + number * size)
@@ -258,7 +258,7 @@ class Tables:
         return struct.unpack(self._layout(f"{count}H"), self._table(_DT_VERSYM, 2 * count))
 
     def _chain(self, at: int, layout: str) -> Iterator[tuple[int, tuple[int, ...]]]:
-        """Records that say in their last word how far on the next one is, 0 in the last of them."""
+        """Linked records: the last word of each is the distance to the next, 0 at the end."""
         for _ in range(_LONGEST_CHAIN):
             row = self.unpack(layout, at)
             yield at, row
@@ -282,11 +282,11 @@ class Tables:
     def _table(self, tag: int, size: int) -> bytes:
         start = self._place(tag)
         if start + size > len(self.data):
-            raise BadElf("a table of it runs past its end")
+            raise BadElf("a table runs past its end")
         return self.data[start : start + size]
 
     def _place(self, tag: int) -> int:
-        """Where in the file the address stands that a tag has for its value."""
+        """The file offset of the address in a tag."""
         (address, *_) = self.tags.get(tag) or (None,)
         for segment in self.segments:
             if address is not None and segment.type == PT_LOAD and 0 <= address - segment.address < segment.size:

@@ -1,8 +1,8 @@
-"""Which instructions an ELF file says that it needs, beyond those that every processor of its architecture has.
+"""Reads the instruction sets that an ELF file declares to need beyond the baseline of its architecture.
 
-Most files say nothing: compilers write it down for x86 (the psABI's GNU_PROPERTY_X86_ISA_1_NEEDED), for Arm's 32-bit
-processors (the ELF addenda's build attributes) and for RISC-V. A file that asks the processor first, and has code for
-several, needs none of them on x86; the attributes of the other two cannot tell.
+Most files declare nothing. Compilers write the declaration for x86 (the psABI's GNU_PROPERTY_X86_ISA_1_NEEDED), for
+32-bit Arm (build attributes of the ELF addenda) and for RISC-V. On x86, code that checks the processor first is not
+declared; the attributes of the other two do not distinguish it.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ _EM_386, _EM_ARM, _EM_X86_64, _EM_RISCV = 3, 40, 62, 243
 _X86_ISA_1_NEEDED = 0xC0008002
 _X86_LEVELS = {2: "x86-64-v2", 4: "x86-64-v3", 8: "x86-64-v4"}
 _NOTE_OF_PROPERTIES = 5
-_ARM_V8 = 14  # Tag_CPU_arch; the numbers between it and v7 are of microcontrollers
+_ARM_V8 = 14  # Tag_CPU_arch; the numbers between v7 and v8 are microcontrollers
 
-# RV64GC as compilers spell it out today: what "general" stands for, and the parts it was later divided into.
+# RV64GC in full: the extensions in "general", and those that were later split from it.
 _RISCV_BASE = frozenset(
     ("i", "m", "a", "f", "d", "g", "c", "zicsr", "zifencei", "zmmul", "zaamo", "zalrsc", "zca", "zcd")
 )
 
 
 def needed_instructions(tables: Tables) -> frozenset[str]:
-    """Names such as ``x86-64-v3``, ``ARMv8``, ``v`` (of RISC-V)."""
+    """The declared instruction sets: names such as ``x86-64-v3``, ``ARMv8``, ``v`` (RISC-V)."""
     if tables.header.machine in {_EM_X86_64, _EM_386}:
         notes = (tables.content(segment) for segment in tables.segments if segment.type == PT_GNU_PROPERTY)
         return frozenset(level for note in notes for level in _x86_levels(note, 8 if tables.wide else 4))

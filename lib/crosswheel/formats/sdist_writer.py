@@ -1,4 +1,4 @@
-"""Write an sdist's archive so that the same content is the same bytes, whoever packed it, wherever and when."""
+"""Writes reproducible sdist archives: the same content gives the same bytes."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _BLOCK = 1 << 20
 
 
 def seal_sdist(path: Path, epoch: int) -> None:
-    """In its place: members in the order of their names, dated to `epoch` and nobody's, each file with what is in it.
+    """Rewrite an sdist in place: members sorted by name, dated to `epoch` (seconds since 1970), without owners.
 
-    Raises tarfile.TarError, OverBudget, and what zlib and the disk raise.
+    Raises tarfile.TarError, OverBudget, zlib.error and OSError.
     """
     draft = path.with_name(f".{path.name}.sealing")
     try:
@@ -28,7 +28,7 @@ def seal_sdist(path: Path, epoch: int) -> None:
             _decompressed(path) as plain,
             open_tar(plain) as given,
             draft.open("wb") as file,
-            # Neither a file's name nor a moment of its own in its header.
+            # No file name and no time in the gzip header.
             gzip.GzipFile("", "wb", _LEVEL, file, mtime=epoch) as packed,
             tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as sealed,
         ):
@@ -42,7 +42,7 @@ def seal_sdist(path: Path, epoch: int) -> None:
 
 @contextmanager
 def _decompressed(path: Path) -> Iterator[Path]:
-    """For members in another order: each step back in a compressed file would read it from its beginning."""
+    """The uncompressed archive in a temporary file, because seeking backwards in a compressed one is slow."""
     budget = Budget(max(UNPACKED, RATIO * path.stat().st_size), "bytes when it is unpacked")
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=".tar") as plain:
         with gzip.open(path) as packed:
@@ -54,7 +54,7 @@ def _decompressed(path: Path) -> Iterator[Path]:
 
 
 def _members(archive: tarfile.TarFile, epoch: int) -> Iterator[tuple[tarfile.TarInfo, tarfile.TarInfo]]:
-    """Each as it was found, and as it is to be; of two under one name the last, which is what unpacking gives."""
+    """Pairs of old and new member; of two with one name the last, which unpacking would leave."""
     last = {member.name: member for member in archive}
     for name, found in sorted(last.items()):
         member = tarfile.TarInfo(name)
@@ -64,11 +64,11 @@ def _members(archive: tarfile.TarFile, epoch: int) -> Iterator[tuple[tarfile.Tar
         elif found.issym():
             member.type, member.linkname, member.mode = tarfile.SYMTYPE, found.linkname, 0o777
         elif found.isreg() or found.islnk():
-            # A hard link is another name of a file: which of them is the link depends on the order.
+            # A hard link is another name of a file: the order decides which of them is the link.
             member.size = _size(archive, found)
             member.mode = 0o755 if found.mode & 0o100 else 0o644
         else:
-            member = found  # a device or the like, which whoever unpacks it refuses
+            member = found  # a device or similar, which unpacking refuses
         yield found, member
 
 

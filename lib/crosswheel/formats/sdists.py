@@ -1,4 +1,4 @@
-"""What an sdist holds (PEP 625, PEP 643): its metadata, its members, and how it is unpacked safely."""
+"""Reads and safely unpacks sdists (PEP 625, PEP 643)."""
 
 from __future__ import annotations
 
@@ -37,19 +37,18 @@ _SINCE = re.compile(r"""(?:(?:limited[-_]api|py-api)["']?\s*[=:]\s*["'](?:cp3|3\
 _SINCE_IN_HEXADECIMAL = re.compile(r"\b0x03([0-9A-Fa-f]{2})0000\b")
 _BUILD_FILES = ("setup.py", "setup.cfg", "pyproject.toml", "meson.build", "CMakeLists.txt")
 _MAY_SPEAK_OF_CXX = (".pyx", "/setup.py", "/meson.build")
-_PKG_INFO = re.compile(r"(?:\./)?[^/]+/PKG-INFO")  # in the top folder
+_PKG_INFO = re.compile(r"(?:\./)?[^/]+/PKG-INFO")  # files in the top folder
 
-_LARGEST_TEXTS = 1 << 24  # bytes that are looked at of all members together
+_LARGEST_TEXTS = 1 << 24  # bytes searched in all members together
 
-# 1980 to 2107: all that a ZIP archive, which a wheel is, can name.
+# 1980 to 2107: the range of times in ZIP archives, and so in wheels.
 _FIRST, _LAST = 315_532_800, 4_354_819_198
 
 
 def read_sdist(path: Path, answers: Answers | None = None) -> Sdist:
-    """What an sdist says of itself in PKG-INFO (PEP 643), or in its file name (PEP 625) where it has none.
+    """Read an sdist: its identity from PKG-INFO (PEP 643) or else its file name (PEP 625), and facts from its files.
 
-    And what its files tell; it is read from front to back once, and not again where `answers` has what was found.
-    Raises SourceError.
+    It is read once; `answers` caches the result. Raises SourceError.
     """
     answers, sha256 = answers or Answers(), sha256_of(path)
     found = answers.recall("sdist", sha256, path.name)
@@ -61,12 +60,12 @@ def read_sdist(path: Path, answers: Answers | None = None) -> Sdist:
 
 
 def as_epoch(seconds: float) -> int:
-    """The nearest time that a wheel can be dated to."""
+    """The nearest time that a wheel can store."""
     return int(min(_LAST, max(_FIRST, seconds))) if seconds == seconds else _FIRST  # noqa: PLR0124 - NaN is not
 
 
 def _look_into(path: Path) -> dict[str, Any]:
-    """The fields of a Sdist that its bytes and its file's name decide, as JSON has them."""
+    """The fields of an Sdist that depend on its bytes and file name, as JSON values."""
     members, texts = _read(path)
     name, version, requires_python = _identity(path.name, texts)
     names = [member.name for member in members]
@@ -95,12 +94,13 @@ def _identity(file_name: str, texts: Mapping[str, str]) -> tuple[str, str, str]:
             name, version = name or parsed, version or str(parsed_version)
         except InvalidSdistFilename:
             raise SourceError(
-                f"{file_name} is no sdist: it has no PKG-INFO, and its name is not NAME-VERSION.tar.gz",
+                f"{file_name} is not an sdist: it has no PKG-INFO, and its name is not NAME-VERSION.tar.gz",
                 hint="python -m build --sdist, in the project's folder",
             ) from None
-    # Folders and files are called after them.
+    # Folders and files are named after them.
     if not is_normalized_name(canonicalize_name(name)) or not re.fullmatch(r"[\w.!+-]+", version, re.ASCII):
-        raise SourceError(f"{file_name} calls itself {name} {version}", hint="correct its PKG-INFO")
+        message = f"{file_name}: invalid name or version in its metadata: {name} {version}"
+        raise SourceError(message, hint="correct its PKG-INFO")
     return canonicalize_name(name), version, info.get("Requires-Python", "")
 
 
@@ -122,22 +122,22 @@ def _is_build_file(name: str) -> bool:
 
 
 def _is_telling(name: str) -> bool:
-    """Whether there is something to read in it."""
+    """Whether the member's text is searched."""
     return bool(_PKG_INFO.fullmatch(name)) or _is_build_file(name) or name.endswith(_MAY_SPEAK_OF_CXX)
 
 
 def unpack_sdist(sdist: Sdist, folder: Path) -> Path:
-    """As `unpack`, and only if the file is the one that was read: builds before this one could have changed it."""
+    """Like `unpack`, but raises SourceError if the file has changed since it was read, which a build could do."""
     if sha256_of(sdist.path) != sdist.sha256:
         raise SourceError(
-            f"{sdist.path} has changed since this run has read it",
-            hint="see what writes there (a build of this run?), then run the same command again",
+            f"{sdist.path} has changed since this run read it",
+            hint="find the program that changed it (perhaps a build of this run), then run the same command again",
         )
     return unpack(sdist.path, folder)
 
 
 def unpack(archive: Path, folder: Path) -> Path:
-    """Unpack an sdist and give its one top folder; members that would land outside are refused beforehand."""
+    """Unpack an sdist and return its top folder. Raises SourceError for members outside of it before unpacking."""
     names = member_names(archive)
     tops = {PurePosixPath(name).parts[0] for name in names if PurePosixPath(name).parts}
     for name in names:
@@ -148,7 +148,7 @@ def unpack(archive: Path, folder: Path) -> Path:
             )
     if len(tops) != 1:
         raise SourceError(
-            f"{archive.name} should hold one folder, and holds {len(tops)}",
+            f"{archive.name} must contain exactly one folder, not {len(tops)}",
             hint="python -m build --sdist, in the project's folder",
         )
     folder.mkdir(parents=True)
@@ -163,7 +163,7 @@ def unpack(archive: Path, folder: Path) -> Path:
 
 
 def seal(archive: Path, epoch: int) -> None:
-    """Make the same bytes of the same content, dated to `epoch`, where it is a .tar.gz. Raises SourceError."""
+    """Make a .tar.gz reproducible, dated to `epoch`; other archives stay unchanged. Raises SourceError."""
     with _readable(archive):
         if archive.name.endswith((".tar.gz", ".tgz")):
             seal_sdist(archive, epoch)
@@ -192,18 +192,18 @@ def read_tar(archive: Path) -> tuple[list[tarfile.TarInfo], bytes]:
 
 
 def _is_zip(archive: Path) -> bool:
-    """By its name, as installers go by it. Raises ValueError for one that can be read as either, or in two ways."""
+    """Whether it is a zip archive by its name, like in installers. Raises ValueError for an ambiguous archive."""
     if archive.name.endswith(".zip"):
         if doubts := open_archive(archive).odd_end:
             raise ValueError(f"it can be read in more than one way: {doubts[0].found}")
         return True
     if _opens_as_zip(archive):
-        raise ValueError("it can be read as a zip archive too, and would then hold other files")
+        raise ValueError("it can also be read as a zip archive with other files")
     return False
 
 
 def _opens_as_zip(archive: Path) -> bool:
-    """Whether it is one, and not only has four bytes somewhere that begin one's end."""
+    """Whether it opens as a zip archive, instead of only containing its end signature."""
     try:
         return zipfile.is_zipfile(archive) and bool(open_archive(archive).entries)
     except AuditFailed:
@@ -212,7 +212,7 @@ def _opens_as_zip(archive: Path) -> bool:
 
 @dataclass(frozen=True)
 class _Member:
-    """What stands in an archive; `data` is the sha256 of a file's bytes, `time` in seconds since 1970."""
+    """A member; `data` is the sha256 of a file's bytes, `time` in seconds since 1970."""
 
     name: str
     kind: str
@@ -223,13 +223,13 @@ class _Member:
 
 
 class _Texts(dict[str, str]):
-    """What is read of members, by their names; there is room for so many bytes more."""
+    """The texts of members by name, and the remaining bytes to read."""
 
     room = _LARGEST_TEXTS
 
 
 def _read(archive: Path) -> tuple[list[_Member], dict[str, str]]:
-    """All members in their order, and the texts of telling ones: a compressed one can only be read front to back."""
+    """All members in order and the texts to search, in one pass, because a compressed archive has no random access."""
     texts = _Texts()
     with _readable(archive):
         if _is_zip(archive):
@@ -242,23 +242,23 @@ def _read(archive: Path) -> tuple[list[_Member], dict[str, str]]:
 
 
 def _bounded(members: Iterable[tuple[_Info, int]], archive: Path) -> Iterator[_Info]:
-    """The members, with their sizes, as long as they do not become more than an sdist ever does."""
+    """The members with their sizes. Raises SourceError if their total exceeds the limit of an sdist."""
     packed, total = archive.stat().st_size, 0
     for member, size in members:
         total += size
         if total > max(UNPACKED, RATIO * packed):
             raise SourceError(
-                f"{archive.name} is not unpacked: {packed} bytes would become more than {total}, which is a bomb",
+                f"{archive.name} was not unpacked: {packed} bytes would become more than {total} (a bomb)",
                 hint="do not build it; tell its authors",
             )
         yield member
 
 
 def _zip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, texts: _Texts) -> _Member:
-    """Without links and permissions, which ZipFile does not unpack."""
+    """A member of a zip archive, without links and permissions, which ZipFile does not unpack."""
     with archive.open(info) as file:
         digest = _digest(file, info.filename, texts)
-    # Without a zone, and sometimes in a month that there is not.
+    # Without a time zone, and sometimes with an invalid month.
     year, month, *rest = info.date_time
     moment = calendar.timegm((year, min(max(month, 1), 12), *rest, 0, 0, 0))
     return _Member(info.filename.rstrip("/"), "folder" if info.is_dir() else "file", False, "", digest, moment)
@@ -273,7 +273,7 @@ def _tar_member(archive: tarfile.TarFile, info: tarfile.TarInfo, texts: _Texts) 
 
 
 def _digest(file: IO[bytes], name: str, texts: _Texts) -> str:
-    """The sha256 of a member, whose bytes come by only once: a telling one's text is put into `texts` on the way."""
+    """The sha256 of a member; in the same pass, its text is added to `texts` if it is searched."""
     digest, telling = hashlib.sha256(), bytearray() if _is_telling(name) else None
     while block := file.read(1 << 20):
         digest.update(block)
@@ -286,15 +286,15 @@ def _digest(file: IO[bytes], name: str, texts: _Texts) -> str:
 
 
 def _content_of(members: Iterable[_Member]) -> str:
-    last = {member.name: member for member in members}  # of two under one name, which the other overwrites
+    last = {member.name: member for member in members}  # of two with one name, the second overwrites the first
     rows = ((name, it.kind, str(it.runs), it.link, it.data) for name, it in sorted(last.items()))
-    # No name holds a zero byte.
+    # Names cannot contain a zero byte.
     text = "".join("\0".join([*row, ""]) for row in rows)
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _extract_tar(archive: tarfile.TarFile, folder: Path, name: str) -> None:
-    """PEP 706's data filter: no devices, no links or names that leave the folder, no odd permissions."""
+    """Unpack with PEP 706's data filter: no devices, no links or names out of the folder, normal permissions."""
     if not hasattr(tarfile, "data_filter"):  # pragma: no cover - CPython before 3.10.12 and 3.11.4
         raise SourceError(
             f"this Python ({sys.version.split()[0]}) cannot unpack archives safely",
@@ -306,7 +306,7 @@ def _extract_tar(archive: tarfile.TarFile, folder: Path, name: str) -> None:
         raise SourceError(f"{name} has an unsafe member: {error}", hint="do not build it; tell its authors") from error
 
 
-# What libraries raise for content that nobody would write.
+# Exceptions of libraries for invalid content.
 _BROKEN = (EOFError, OSError, RuntimeError, ValueError, LookupError, ArithmeticError)
 
 
@@ -314,15 +314,17 @@ _BROKEN = (EOFError, OSError, RuntimeError, ValueError, LookupError, ArithmeticE
 def _readable(archive: Path) -> Iterator[None]:
     try:
         if archive.exists() and not archive.is_file():
-            raise ValueError("it is no file but a folder, a pipe, a socket or a device")
+            raise ValueError("it is not a file but a folder, a pipe, a socket or a device")
         yield
     except AuditFailed as error:
         raise SourceError(error.message, hint=error.hint) from error
     except OverBudget as error:
-        raise SourceError(f"{archive.name} is not read: {error}", hint="do not build it; tell its authors") from error
+        raise SourceError(
+            f"{archive.name} cannot be read: {error}", hint="do not build it; tell its authors"
+        ) from error
     except (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, *_BROKEN) as error:
         if isinstance(error, OSError) and error.errno is not None:
-            raise  # the disk's own trouble; gzip and bz2 raise OSError for damaged data too, without a number
+            raise  # an error of the disk; gzip and bz2 raise OSError without errno for damaged data too
         raise SourceError(
-            f"{archive.name} cannot be read: {error}", hint="fetch or make it anew; it may be cut off"
+            f"{archive.name} cannot be read: {error}", hint="download or build it again; it may be truncated"
         ) from error

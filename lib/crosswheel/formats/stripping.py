@@ -1,7 +1,7 @@
-"""Takes symbol tables and debug information out of an ELF file of any architecture; what the loader reads stays.
+"""Strips symbol tables and debug information from ELF files of any architecture; loadable content stays.
 
-Nothing that a segment covers moves, and every section that stays keeps its number, for symbols name sections by number.
-What is taken out from between segments leaves zeros, of which a wheel's compression makes nothing.
+Content of segments does not move, and remaining sections keep their numbers, because symbols refer to sections by
+number. Removed parts between segments become zeros, which a wheel's compression shrinks to almost nothing.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from elftools.elf.elffile import ELFFile
 from crosswheel.formats.elf import MAGIC, BadElf, symbols_of_a_wheel
 from crosswheel.formats.elf_tables import Tables
 
-# Program or shared object: of an object file, for a linker or for the kernel, the symbols are what it is there for.
+# Programs and shared objects only: object files need their symbols for the linker or the kernel.
 _LOADABLE = {"ET_DYN", "ET_EXEC"}
 _DEBUG = (b".debug_", b".zdebug_", b".stab", b".gdb_index", b".gnu_debugaltlink")
 _SYMTAB, _STRTAB, _RELA, _NOBITS, _REL, _SYMTAB_SHNDX = 2, 3, 4, 8, 9, 18  # sh_type
-_WIDEST = 4096  # alignment of what no segment holds, and more than any tool asks for
+_WIDEST = 4096  # alignment of content outside of segments; more than any tool requires
 _LONGEST_NAME = 4096
-_ALLOC = 2  # sh_flags: it is in memory at run time
+_ALLOC = 2  # sh_flags: loaded at run time
 
 
 @dataclass(frozen=True)
 class _Section:
-    """A row of the section header table, in the order of its fields."""
+    """A section header, with its fields in order."""
 
     name: int
     kind: int
@@ -61,9 +61,9 @@ _NO_SECTION = _Section(*[0] * 10)
 
 
 def stripped(data: bytes) -> bytes:
-    """The file without what only linkers and debuggers read, unchanged where there is none of that.
+    """The file without content for linkers and debuggers; unchanged if there is none.
 
-    So is a file that holds more than ELF knows of: a program may carry its payload there. Raises BadElf.
+    Also unchanged if it contains data outside of the ELF structure, as some programs do. Raises BadElf.
     """
     if not data.startswith(MAGIC):
         raise BadElf("not an ELF file")
@@ -71,13 +71,13 @@ def stripped(data: bytes) -> bytes:
         image = _Image(data, ELFFile(BytesIO(data)))
         return image.without(image.superfluous) if image.may_shrink else data
     except Exception as error:
-        # On broken input pyelftools fails in any way that Python code can fail.
+        # For broken input pyelftools raises any exception.
         raise BadElf(f"broken ELF file: {str(error) or type(error).__name__}") from error
 
 
 @dataclass(frozen=True)
 class _Image:
-    """An ELF file as its segments and its sections cut it up."""
+    """An ELF file divided into segments and sections."""
 
     data: bytes
     file: ELFFile
@@ -89,7 +89,7 @@ class _Image:
 
     @property
     def _payload(self) -> bytes:
-        """What lies behind all that the headers know of; zeros are patchelf's."""
+        """The data after everything in the headers, except zeros, which patchelf adds."""
         ends = (section.end for section in self.sections)
         return self.data[max(self.end, self._headers[1], *ends) :].strip(b"\0")
 
@@ -102,7 +102,7 @@ class _Image:
 
     @functools.cached_property
     def superfluous(self) -> frozenset[int]:
-        """The numbers of the sections that hold symbols for linkers, and debug information."""
+        """The numbers of sections with symbols for linkers and with debug information."""
         outside = {number: section for number, section in enumerate(self.sections) if not section.allocated}
         tables = {number for number, section in outside.items() if section.kind == _SYMTAB}
         strings = {self.sections[number].link for number in tables} - {self.file["e_shstrndx"]}
@@ -115,14 +115,14 @@ class _Image:
 
     @functools.cached_property
     def segments(self) -> list[tuple[int, int]]:
-        """Where each begins and ends in the file."""
-        # pyelftools would read the names of all sections for it.
+        """The start and end of each segment in the file."""
+        # pyelftools would read the names of all sections first.
         segments = Tables(self.data, symbols_of_a_wheel()).segments
         return [(segment.offset, segment.offset + segment.size) for segment in segments if segment.type]
 
     @functools.cached_property
     def end(self) -> int:
-        """Where all ends that the loader may read, the headers at the file's beginning among it."""
+        """The end of the part that the loader may read, including the headers at the start."""
         header = self.file["e_ehsize"]
         segment_headers = self.file["e_phoff"] + self.file["e_phnum"] * self.file["e_phentsize"]
         allocated = (section.end for section in self.sections if section.allocated)
@@ -149,7 +149,7 @@ class _Image:
         return bytes(body) + b"".join(self._layout.pack(*row.row) for row in rows)
 
     def _placed(self, kept: list[_Section], body: bytearray, names: bytearray) -> Iterator[_Section]:
-        """The sections where they are now, their contents and names being appended to the two."""
+        """The sections at their new places; appends contents and names to the two buffers."""
         for section in kept:
             if section == _NO_SECTION:
                 yield section
@@ -165,12 +165,12 @@ class _Image:
             yield replace(section, name=name, offset=offset)
 
     def _holes(self, dropped: frozenset[int]) -> Iterator[_Section]:
-        """Those that begin before the image ends, and that nothing else shares."""
+        """The removed sections that begin before the end of the image and overlap with nothing else."""
         used = [(0, self.file["e_ehsize"]), *self.segments]
         used += [(row.offset, row.end) for number, row in enumerate(self.sections) if number not in dropped]
         used = sorted((start, end) for start, end in used if start < end)
         starts = [start for start, _ in used]
-        # How far all reach that begin no later than one does.
+        # the running maximum of the ends
         ends = list(itertools.accumulate((end for _, end in used), max))
         for number in sorted(dropped):
             section = self.sections[number]
@@ -179,14 +179,14 @@ class _Image:
                 yield section
 
     def _write_header(self, body: bytearray, rows: list[_Section]) -> None:
-        """The table of sections comes last, and their names before it."""
+        """Write the header; the section table comes last, after the section names."""
         wide = self.file.elfclass == 64  # noqa: PLR2004
         struct.pack_into(self._order + ("Q" if wide else "I"), body, 40 if wide else 32, len(body))
         struct.pack_into(self._order + "HH", body, 60 if wide else 48, len(rows), len(rows) - 1)
 
     def _name(self, section: _Section) -> bytes:
         start = self._name_at(section)
-        # A longer one was made to be copied again and again.
+        # A longer name is malicious: it would be copied many times.
         return self.data[start : self.data.index(b"\0", start, start + _LONGEST_NAME)]
 
     def _name_at(self, section: _Section) -> int:

@@ -1,8 +1,8 @@
-"""What binaries find on a user's machine: the symbols of CPython, of C libraries, and of others that policies allow.
+"""The symbols that binaries find on users' machines: of CPython, of C libraries, and of libraries in policies.
 
-The lists are data/symbols-*.txt, written by `nox -s refresh-symbols`. Each has a section per library, and in it a line
-per symbol, with where it exists; a name that ends in ``*`` stands for all that begin so, as C++ names differ with the
-architecture. The section [sources] says where the lists come from.
+`nox -s refresh-symbols` writes the lists data/symbols-*.txt. A list has a section per library and a line per symbol
+with the versions that have it; a name that ends in ``*`` is a prefix, because C++ names differ between architectures.
+The section [sources] states the origin of the lists.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from importlib import resources
 
 from crosswheel.model.targets import Policy, PythonTag, python_tags
 
-# What every Python has loaded before it loads an extension. CPython is linked with all of these, or was before glibc
-# made them one; the loader itself (ld-linux-aarch64.so.1, ...) stands under one name for all architectures.
+# Libraries that every Python loads before an extension. CPython is linked with them, or was before glibc merged them;
+# the loader (ld-linux-aarch64.so.1, ...) has one name for all architectures here.
 _GLIBC = ("libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.1", "libutil.so.1", "ld.so")
-# musl's loader takes itself for every library with one of these names, whatever follows (rules/promise.py).
+# musl's loader provides all libraries whose names begin so (audit/rules/promise.py).
 _LOADER = re.compile(r"ld-linux[\w.-]*|ld64\.so\.[12]|ld-musl-\w+\.so\.1|lib(?:c|pthread|rt|m|dl|util|xnet)\..*")
 
 
 @dataclass(frozen=True)
 class Exports:
-    """The symbols of one library by name, with where each exists."""
+    """The symbols of one library by name, with the versions that have them."""
 
     names: Mapping[str, str] = field(default_factory=dict)
     beginnings: tuple[str, ...] = ()
@@ -45,20 +45,20 @@ def _names_of(python: PythonTag) -> frozenset[str]:
 
 
 def is_of_python(name: str) -> bool:
-    """Whether any CPython known here has it."""
+    """Whether any known CPython has the symbol."""
     return name in _sections("cpython")["python"]
 
 
 @functools.cache
 def known_pythons() -> frozenset[PythonTag]:
-    """Those whose symbols could be read."""
+    """The CPythons whose symbols are known."""
     return frozenset(python for python in python_tags() if str(python) in _sections("cpython")["sources"])
 
 
 def libc_has(name: str, policy: Policy) -> bool:
-    """Whether the C library that is promised has it, or any library that Python itself has loaded with it.
+    """Whether the C library, or a library that Python loads with it, has the symbol at the given version.
 
-    For musl the promise is its newest release: its symbols have no versions, and its policies name no patch release.
+    For musl its newest release counts: its symbols have no versions, and its policies name no patch release.
     """
     if policy.libc == "musl":
         return name in _sections("musl")["libc.so"]
@@ -66,18 +66,18 @@ def libc_has(name: str, policy: Policy) -> bool:
 
 
 def is_listed(library: str) -> bool:
-    """Whether the symbols of this library of a system are known here."""
+    """Whether the symbols of this system library are known."""
     return bool(_LOADER.fullmatch(library)) or library in _sections("glibc") or library in _sections("libraries")
 
 
 def library_has(library: str, name: str) -> bool:
-    """For libraries that an extension may need, besides what Python itself has loaded."""
+    """Whether a library has the symbol; for libraries that Python does not load itself."""
     return any(name in _sections(data)[library] for data in ("glibc", "libraries") if library in _sections(data))
 
 
 @functools.cache
 def _glibc_since() -> Mapping[str, int]:
-    """Of each symbol, the minor version of the glibc that was first to have it."""
+    """Each symbol with the minor version of the glibc that added it."""
     found: dict[str, int] = {}
     for library in _GLIBC:
         for name, version in _sections("glibc")[library].names.items():
@@ -87,7 +87,7 @@ def _glibc_since() -> Mapping[str, int]:
 
 
 def _covers(span: str, python: PythonTag) -> bool:
-    """Whether ``9-13`` or ``14``, or with a t ``13t-15t``, speaks of this Python."""
+    """Whether a range (``9-13``, ``14``, or free-threaded ``13t-15t``) includes this Python."""
     first, _, last = span.replace("t", "").partition("-")
     return span.endswith("t") == python.free_threaded and int(first) <= python.minor <= int(last or first)
 

@@ -1,9 +1,9 @@
-"""Reading a tar archive that nobody vouches for.
+"""Reads untrusted tar archives.
 
-`tarfile` reads a long name or an extended header (pax) at once, however long it says it is, calls itself for each
-header that goes before another, and keeps all of them. Here its input ends where no honest archive goes on: after
-100 000 members, 128 KiB of headers for one of them, 64 MiB of headers in all, folders a hundred deep, and 256 MiB
-unpacked or fifty times the file, whichever is more.
+`tarfile` reads a long name or an extended header (pax) of any stated length at once, recurses for each header before
+another, and keeps all of them. Here its input ends at limits beyond any normal archive: 100 000 members, 128 KiB of
+headers for one member, 64 MiB of headers in total, folders a hundred deep, and unpacked the larger of 256 MiB and
+fifty times the file.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from crosswheel.system.budget import Budget, Deadline, OverBudget
 _HEADERS_OF_ONE = 128 << 10
 _HEADERS_OF_ALL = 64 << 20
 _IN_MEMORY = 200
-"""Bytes that an extended header takes there beside its text."""
+"""Memory of an extended header in bytes, without its text."""
 _DEEPEST = 100
 _STEP = 1 << 20
 
 
 @contextmanager
 def open_tar(path: Path) -> Iterator[tarfile.TarFile]:
-    """An archive, packed by gzip, bzip2 or LZMA, or not at all.
+    """Open an archive, uncompressed or compressed by gzip, bzip2 or LZMA.
 
-    What is read of it may raise OverBudget, which is a ValueError, and whatever `tarfile` and decompressors raise.
+    Reading it may raise OverBudget (a ValueError), and the exceptions of `tarfile` and decompressors.
     """
     with path.open("rb") as packed, _decompressed(packed) as stream:
         bounded = _Bounded(stream, max(UNPACKED, RATIO * path.stat().st_size))
@@ -42,12 +42,12 @@ def open_tar(path: Path) -> Iterator[tarfile.TarFile]:
 
 
 class _Archive(tarfile.TarFile):
-    """Whose headers are counted."""
+    """A tar archive that counts its headers."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         self._kept = Budget(_HEADERS_OF_ALL, "bytes in the headers of its members")
         self._members = Budget(MEMBERS, "members")
-        super().__init__(*arguments, **named)  # which reads the first of them
+        super().__init__(*arguments, **named)  # reads the first header
 
     def next(self) -> tarfile.TarInfo | None:
         stream = cast("_Bounded", self.fileobj)
@@ -64,7 +64,7 @@ class _Archive(tarfile.TarFile):
 
 
 class _Bounded(io.RawIOBase):
-    """What `tarfile` reads and seeks in; `headers` counts while it looks for the next member."""
+    """The limited input of `tarfile`; `headers` is set while it looks for the next member."""
 
     def __init__(self, stream: IO[bytes], most: int) -> None:
         super().__init__()
@@ -81,12 +81,12 @@ class _Bounded(io.RawIOBase):
         return data
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
-        """In a compressed stream all that is passed over is read, and counts."""
+        """Seek; in a compressed stream the skipped bytes are read, and count."""
         while whence == 0 and offset > self._furthest + _STEP:
             before = self._furthest
             self._count(self._stream.seek(before + _STEP))
             if self._furthest < before + _STEP:
-                break  # it ends
+                break  # end of input
         self._count(self._stream.seek(offset, whence))
         return self._place
 
@@ -108,7 +108,7 @@ class _Bounded(io.RawIOBase):
 
 
 def _decompressed(packed: IO[bytes]) -> IO[bytes]:
-    """By its first bytes, as `tarfile` does: the name may say otherwise."""
+    """The uncompressed stream; the first bytes decide, as in `tarfile`, not the file name."""
     first = packed.read(6)
     packed.seek(0)
     if first.startswith(b"\x1f\x8b"):

@@ -1,4 +1,4 @@
-"""Extensions that a project declares and its wheel lacks, as inside/uncompiled.py noted them in the build."""
+"""Extensions that a project declares and its wheel lacks, from the notes of toolchains/inside/uncompiled.py."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from pathlib import Path
 from crosswheel.formats.build_logs import end_of, explain
 
 NOT_COMPILED = "W605"
-"""The code of the audit's rule for them."""
+"""The code of the audit rule for them."""
 
-_LARGEST = 256 * 1024  # bytes of the notes; a build may write there as much as it likes
+_LARGEST = 256 * 1024  # bytes read of the notes, which a build may fill without limit
 _MOST = 100
-_SHOWN = 300  # characters of an error's text: compilers' command lines are in it
-_TAKEN_OFF = "the project's own build took it off its list of extensions"
+_SHOWN = 300  # characters of an error's text, which may contain command lines
+_TAKEN_OFF = "the project's build removed it from its list of extensions"
 
 
 @dataclass(frozen=True)
 class Uncompiled:
-    """An extension by its dotted name, why it was not compiled, and what to do about that (may be empty)."""
+    """An extension by its dotted name, the reason why it was not compiled, and a remedy (may be empty)."""
 
     name: str
     reason: str
@@ -29,9 +29,9 @@ class Uncompiled:
 
 
 def read_uncompiled(notes: Path, log: Path, members: Iterable[str], place: str, arch: str) -> tuple[Uncompiled, ...]:
-    """What was noted, but for extensions that the wheel has all the same: a second attempt may have gone well.
+    """The noted extensions that the wheel lacks; a second attempt of the build may have compiled others.
 
-    `members` are the wheel's; `place` and `arch` as for `explain`.
+    `members` are the wheel's; `place` and `arch` are as in `explain`.
     """
     if not notes.is_file() or notes.is_symlink():
         return ()
@@ -48,7 +48,7 @@ def read_uncompiled(notes: Path, log: Path, members: Iterable[str], place: str, 
 
 
 def _module(member: str) -> str:
-    """``a.b`` of ``a/b.cpython-313-aarch64-linux-gnu.so``; what is no shared library has none."""
+    """``a/b.cpython-313-aarch64-linux-gnu.so`` -> ``a.b``; empty for other files."""
     folder, _, file = member.rpartition("/")
     name, _, suffix = file.partition(".")
     return ".".join([*filter(None, folder.split("/")), name]) if suffix.endswith("so") else ""
@@ -58,14 +58,14 @@ def _rows(notes: Path) -> Iterator[tuple[str, str]]:
     with notes.open("rb") as file:
         text = file.read(_LARGEST).decode(errors="replace")
     for line in text.splitlines():
-        # Whatever ran in the build could write there.
+        # Any program of the build may have written there.
         with suppress(ValueError, TypeError, KeyError, RecursionError):
             row = json.loads(line)
             yield str(row["name"])[:_SHOWN], str(row["why"])
 
 
 def _part_about(name: str, output: str) -> str:
-    """Of a log of setuptools: from where it begins with an extension to where it begins with the next."""
+    """The part of a setuptools log about one extension, up to the begin of the next."""
     _, begun, rest = output.rpartition(f"building '{name}' extension\n")
     return f"\n{rest}".partition("\nbuilding '")[0] if begun else ""
 

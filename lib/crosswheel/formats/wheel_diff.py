@@ -1,7 +1,7 @@
-"""What two wheels of the same job differ in, and what that most likely comes from.
+"""The differences between two wheels of the same job, and their likely causes.
 
-A cause is only named where the bytes show it: what it would leave in them is searched for in both, taken out of both,
-and what differs even then is searched for the next cause.
+A cause is only reported if the bytes show it: its traces are searched in both wheels and removed from both, and the
+remaining differences are searched for the next cause.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _TEMPORARY = re.compile(rb"/tmp/[\w./+-]+|\btmp[a-z0-9_]{8}\b|\bcc[A-Za-z0-9]{6}
 _IDENTIFIER = re.compile(rb"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 _ADDRESS = re.compile(rb"\bat 0x[0-9a-f]{6,16}\b")
 _HEXADECIMAL = re.compile(rb"(?<![0-9A-Za-z])(?=[0-9a-f]*[a-f])(?=[0-9a-f]*\d)[0-9a-f]{12,}(?![0-9A-Za-z])")
-# Each place is looked at once, also where the quote at the end is missing.
+# Each position is tried once, even if the closing quote is missing.
 _LITERAL = re.compile(
     rb"""\bb(?:'(?:[^'\n\\]|\\[^x\n'])*\\x[0-9a-f]{2}[^'\n]*'|"(?:[^"\n\\]|\\[^x\n"])*\\x[0-9a-f]{2}[^"\n]*")"""
 )
@@ -42,7 +42,7 @@ _WORD = re.compile(rb"[^\s,;:(){}\[\]]+")
 
 
 def compare_wheels(first: Path, second: Path, first_folder: Path, second_folder: Path) -> tuple[Difference, ...]:
-    """Nothing for wheels that are the same to the byte; the folders are those that they were built in."""
+    """The differences; empty for identical wheels. The folders are the two build folders."""
     if first.name == second.name and first.read_bytes() == second.read_bytes():
         return ()
     comparison = _Comparison(open_archive(first), open_archive(second), (first_folder, second_folder))
@@ -56,17 +56,17 @@ class _Comparison:
     folders: tuple[Path, Path]
 
     def differences(self) -> Iterator[Difference]:
-        """Those of the archive as a whole come last: most follow from those of its members."""
+        """Differences of members, then of the whole archive, which mostly follow from the members."""
         names = list(self.first.files), list(self.second.files)
         found = [*self._of_members()]
         yield from found
         if self.first.path.name != self.second.path.name:
             yield Difference("", "name", _both(self.first.path.name, self.second.path.name))
         if names[0] != names[1] and sorted(names[0]) == sorted(names[1]):
-            cause = "likely the order in which a file system lists files"
+            cause = "likely the order of files in a file system"
             yield Difference("", "order", _first_pair(*names), cause)
         elif not found:
-            yield Difference("", "compression", "", "likely another zlib, or another tool that packed it")
+            yield Difference("", "compression", "", "likely a different zlib, or a different packing tool")
 
     def _of_members(self) -> Iterator[Difference]:
         changed: set[str] = set()
@@ -86,9 +86,9 @@ class _Comparison:
             yield self._of_bytes(first.name, before, after, changed)
         elif (first.method, first.packed) != (second.method, second.packed):
             sizes = f"{first.packed} and {second.packed} bytes"
-            yield Difference(first.name, "compression", sizes, "likely another zlib, or another tool that packed it")
+            yield Difference(first.name, "compression", sizes, "likely a different zlib, or a different packing tool")
         if first.moment != second.moment:
-            cause = "the backend dates members to the time of the build, not to SOURCE_DATE_EPOCH"
+            cause = "the backend dates members to the build time instead of SOURCE_DATE_EPOCH"
             yield Difference(first.name, "time", _both(str(first.time), str(second.time)), f"likely {cause}")
         if first.mode != second.mode:
             yield Difference(first.name, "mode", f"{first.mode:o} and {second.mode:o}", "likely the umask")
@@ -118,7 +118,7 @@ class _Section:
 
 
 def _sections(first: bytes, second: bytes) -> tuple[list[_Section], list[_Section]] | None:
-    """Those that both have and that differ, in pairs; None where only what is outside them does."""
+    """Pairs of differing sections; None if the files differ only outside of sections."""
     ours, theirs = ({section.name: section for section in _sections_of(data)} for data in (first, second))
     pairs = [(ours[name], theirs[name]) for name in ours if name in theirs and ours[name].data != theirs[name].data]
     if not pairs:
@@ -147,7 +147,7 @@ def _of_elves(name: str, first: list[_Section], second: list[_Section], folders:
     where = ", ".join(places[:_SHOWN]) + more
     told = [pair for pair in pairs if pair[0].name != _BUILD_ID]
     if not told:
-        cause = "the build id alone: likely what differs was stripped, such as debug information with the build folder"
+        cause = "only the build id: likely a stripped part differs, such as debug information with the build folder"
         return Difference(name, "bytes", where, cause)
     holders = [
         ours.name
@@ -159,7 +159,7 @@ def _of_elves(name: str, first: list[_Section], second: list[_Section], folders:
 
 
 def _reason(sections: Iterable[str]) -> str:
-    """How a path comes into sections of these names."""
+    """The reason why sections of these names contain a path."""
     reasons: dict[str, None] = {}
     for name in sections:
         if name.startswith((".debug", ".zdebug", ".line")):
@@ -175,11 +175,11 @@ def _reason(sections: Iterable[str]) -> str:
 
 
 def _cause(first: bytes, second: bytes, folders: tuple[Path, Path], how: str = "") -> str:
-    """All that is found, one after the other; in the end, what the rest looks like. `how` the folder came in, if so."""
+    """The causes found one after the other, then the look of the rest; `how` explains a build folder's path."""
     found: list[str] = []
     first, second = _around(first, second)
     if folders[0] != folders[1] and bytes(folders[0]) in first and bytes(folders[1]) in second:
-        found.append("the build folder's path is in it" + (f" ({how})" if how else ""))
+        found.append("it contains the build folder's path" + (f" ({how})" if how else ""))
         first, second = first.replace(bytes(folders[0]), b"\1"), second.replace(bytes(folders[1]), b"\1")
     for text, pattern, told in _TRACES:
         if first == second:
@@ -194,7 +194,7 @@ def _cause(first: bytes, second: bytes, folders: tuple[Path, Path], how: str = "
 
 
 def _around(first: bytes, second: bytes) -> tuple[bytes, bytes]:
-    """From a little before the first difference to a little behind the last; of much, the beginning tells enough."""
+    """The bytes from shortly before the first difference to shortly after the last, limited in length."""
     start = max(0, _offset(first, second) - _MARGIN)
     alike = _offset(first[start:][::-1], second[start:][::-1]) - _MARGIN
     ours, theirs = (data[start : len(data) - max(0, alike)] for data in (first, second))
@@ -202,14 +202,14 @@ def _around(first: bytes, second: bytes) -> tuple[bytes, bytes]:
 
 
 def _told_apart(pattern: re.Pattern[bytes], first: bytes, second: bytes) -> tuple[bytes, bytes] | None:
-    """What the pattern finds in the one only, and in the other only."""
+    """The matches of the pattern that only one of the two has."""
     ours, theirs = (Counter(match.group() for match in pattern.finditer(data)) for data in (first, second))
     only, other = ours - theirs, theirs - ours
     return (next(iter(only)), next(iter(other))) if only and other else None
 
 
 def _close(first: bytes, second: bytes) -> bool:
-    """Whether two numbers can be the times of two builds."""
+    """Whether two numbers may be the times of two builds."""
     ours, theirs = (float(number[:10]) for number in (first, second))
     return abs(ours - theirs) < _DAY
 
@@ -219,24 +219,24 @@ def _any(_first: bytes, _second: bytes) -> bool:
 
 
 _TRACES: tuple[tuple[str, re.Pattern[bytes], Callable[[bytes, bytes], bool]], ...] = (
-    ("a time stamp as of __DATE__ and __TIME__", _MACRO, _any),
+    ("a time stamp like __DATE__ or __TIME__", _MACRO, _any),
     ("a time stamp", _DATE, _any),
     ("a time stamp, likely in seconds since 1970", _SECONDS, _close),
     ("a temporary name", _TEMPORARY, _any),
     ("an address in memory, as repr() prints it", _ADDRESS, _any),
     ("a random identifier (UUID)", _IDENTIFIER, _any),
     ("a hexadecimal number, likely random or a hash of something else that differs", _HEXADECIMAL, _any),
-    ("bytes that are no text, likely random or a hash of something else that differs", _LITERAL, _any),
+    ("binary data, likely random or a hash of something else that differs", _LITERAL, _any),
     ("a long number, likely random or a hash of something else that differs", _NUMBER, _any),
 )
 
 
 def _look(first: bytes, second: bytes) -> str:
-    """What can be said of bytes in which nothing was recognised."""
+    """A description of bytes without a recognised cause."""
     for what, parts in _PARTS.items():
         ours, theirs = parts(first), parts(second)
         if ours != theirs and sorted(ours) == sorted(theirs):
-            return f"the same {what} in another order: likely a set's (PYTHONHASHSEED), or that of files in a folder"
+            return f"the same {what} in a different order: likely a set's (PYTHONHASHSEED) or a folder's"
     if len(first) != len(second):
         return ""
     bits = [ours ^ theirs for ours, theirs in zip(first, second, strict=True) if ours != theirs]
@@ -257,7 +257,7 @@ _PARTS: Mapping[str, Callable[[bytes], list[bytes]]] = {
 
 
 def _offset(first: bytes, second: bytes) -> int:
-    """Of the first byte that differs."""
+    """The offset of the first differing byte."""
     at, step = 0, 1 << 16
     while step:
         while first[at : at + step] == second[at : at + step] and at < min(len(first), len(second)):

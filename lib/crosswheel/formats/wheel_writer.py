@@ -1,7 +1,7 @@
-"""Write a wheel's archive so that the same content is the same bytes, under exactly the platforms that were asked for.
+"""Writes reproducible wheels for exactly the requested platforms: the same content gives the same bytes.
 
-Whatever could tell one repair from another is decided here: the order of the members, their time and permissions,
-RECORD, and how the tags are spelled.
+It fixes everything that could differ between two repairs: order, times and permissions of members, RECORD, and the
+spelling of tags.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _SIGNATURES = ("RECORD.jws", "RECORD.p7s")  # of a RECORD that is no more
 
 
 def seal(made: Path, name: str, platforms: Sequence[str], epoch: int, folder: Path) -> Path:
-    """The wheel `made`, which is called `name`, for these platforms and no others; in `folder`, under its new name.
+    """Write the wheel `made`, whose name is `name`, for exactly these platforms into `folder`; return the new path.
 
-    All of it is dated to `epoch`, seconds since 1970 that a ZIP archive can name.
+    Members are dated to `epoch`, in seconds since 1970, within the range of ZIP archives.
     """
     moment = time.gmtime(epoch)[:6]
     parts = split_name(name)._replace(platform=".".join(sorted(platforms)))
@@ -50,7 +50,7 @@ def seal(made: Path, name: str, platforms: Sequence[str], epoch: int, folder: Pa
 
 
 def _ordered(members: Iterable[zipfile.ZipInfo]) -> list[zipfile.ZipInfo]:
-    """Metadata last, as the wheel format advises, and RECORD behind all that it lists."""
+    """The members in order: metadata last, as the wheel format recommends, and RECORD at the end."""
 
     def key(info: zipfile.ZipInfo) -> tuple[bool, bool, str]:
         top, _, rest = info.filename.partition("/")
@@ -62,9 +62,9 @@ def _ordered(members: Iterable[zipfile.ZipInfo]) -> list[zipfile.ZipInfo]:
 
 
 def _header(given: zipfile.ZipInfo, moment: tuple[int, int, int, int, int, int]) -> zipfile.ZipInfo:
-    """Of all permissions an installer heeds whether a file may be run."""
+    """A member's header; installers only use the executable bit of the permissions."""
     info = zipfile.ZipInfo(given.filename, moment)
-    info.create_system = 3  # Unix, whose permissions these are
+    info.create_system = 3  # Unix, for the permissions
     runs = given.external_attr >> 16 & stat.S_IXUSR
     info.external_attr = (stat.S_IFREG | (0o755 if runs else 0o644)) << 16
     return info

@@ -1,6 +1,6 @@
-"""What a wheel file says of itself: its name, its metadata, its members, and the ELF files among them.
+"""Reads wheel files: name, metadata, members, and the ELF files among them.
 
-Everything is read from the archive as it lies there, once; only a large library is copied to a temporary file.
+Everything is read directly from the archive, once; only large libraries are copied to temporary files.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from crosswheel.model.targets import (
 )
 from crosswheel.system.budget import Budget, OverBudget
 
-# What CPython appends to the name of a module (PEP 3149, PEP 384, PEP 803); a bare ".so" needs a look inside.
+# Suffixes of extension modules (PEP 3149, PEP 384, PEP 803); a plain ".so" needs a check of the content.
 # Since CPython 3.15 the suffix of the stable ABI may name the platform, too: .abi3-aarch64-linux-gnu.so.
 _STABLE_SUFFIX = re.compile(r"\.(abi3t?)(?:-[\w-]+)?\.so")
 _SUFFIX = re.compile(rf"(?:\.cpython-3\d+[a-z]*-[\w-]+\.so|{_STABLE_SUFFIX.pattern})\Z")
@@ -61,7 +61,7 @@ _MOST_BINARIES = 5_000
 
 @dataclass(frozen=True)
 class Row:
-    """A member as RECORD lists it: digest such as ``sha256=...`` and size, either of which may be left empty."""
+    """A row of RECORD: the digest, such as ``sha256=...``, and the size; either may be empty."""
 
     path: str
     digest: str = ""
@@ -70,7 +70,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Extension:
-    """A member that Python can import as the module `name`: by the suffix of its file, or because it exports a hook."""
+    """A member that Python can import as the module `name`: it has an extension suffix, or exports an init function."""
 
     member: str
     name: str
@@ -79,7 +79,7 @@ class Extension:
 
     @property
     def hooks(self) -> frozenset[str]:
-        """The functions that an import looks for, of which one has to be there (PEP 489, PEP 793)."""
+        """The init functions that import searches for; one of them must exist (PEP 489, PEP 793)."""
         if self.name.isascii():
             return frozenset({f"PyInit_{self.name}", f"PyModExport_{self.name}"})
         name = self.name.encode("punycode").decode("ascii").replace("-", "_")
@@ -87,14 +87,14 @@ class Extension:
 
     @property
     def stable_abi(self) -> str:
-        """``abi3`` or ``abi3t`` where the file's name claims one."""
+        """``abi3`` or ``abi3t`` if the file name has it, otherwise empty."""
         stable = _STABLE_SUFFIX.fullmatch(self.suffix)
         return stable[1] if stable else ""
 
 
 @dataclass(frozen=True)
 class _Content:
-    """What one reading of a member tells; its bytes are not kept."""
+    """The facts from reading a member once; its bytes are not kept."""
 
     row: Row
     elf: Elf | BadElf | None
@@ -102,9 +102,9 @@ class _Content:
 
 @dataclass(frozen=True)
 class Wheel:
-    """One wheel file; `tag` is spelled as in the file name, `tags` are what it expands to.
+    """One wheel file; `tag` is spelled as in the file name, `tags` is its expansion.
 
-    `beside` are the files that are looked at together with it, the wheels that it requires perhaps among them.
+    `beside` are the files examined with it, which may include wheels that it requires.
     """
 
     path: Path
@@ -141,18 +141,18 @@ class Wheel:
 
     @cached_property
     def pythons(self) -> frozenset[PythonTag]:
-        """Every CPython whose own ABI a tag names."""
+        """Every CPython whose ABI is in the tags."""
         return frozenset(_known_pythons(self.tags))
 
     @cached_property
     def platforms(self) -> tuple[tuple[Policy, Architecture], ...]:
-        """Every platform it promises to run on, the oldest policy first."""
+        """Every platform in the tags, the oldest policy first."""
         known = {_known_platform(tag.platform) for tag in self.tags}
         return tuple(sorted(filter(None, known), key=lambda platform: (str(platform[1]), platform[0])))
 
     @cached_property
     def architectures(self) -> tuple[Architecture, ...]:
-        """Every architecture in its Linux tags, also where no policy that is known makes a promise for it."""
+        """Every architecture in the Linux tags, even without a known policy."""
         known = {arch.name: arch for tag in self.tags if (arch := architecture_of(tag.platform))}
         return tuple(known[name] for name in sorted(known))
 
@@ -162,7 +162,7 @@ class Wheel:
 
     @cached_property
     def members(self) -> tuple[str, ...]:
-        """Every file in the archive, in its order."""
+        """Every file of the archive in order."""
         return tuple(self.archive.files)
 
     @cached_property
@@ -180,7 +180,7 @@ class Wheel:
 
     @cached_property
     def wheel_file(self) -> Message:
-        """The file WHEEL, in which the build backend says what it made."""
+        """The WHEEL file: the build backend's description of the wheel."""
         return HeaderParser().parsestr(self._text("WHEEL"))
 
     @cached_property
@@ -204,22 +204,22 @@ class Wheel:
         try:
             rows = [row[:3] for row in reader if row]
         except csv.Error as error:
-            raise AuditFailed(f"{self.path.name} has a RECORD that is no CSV file: {error}") from error
+            raise AuditFailed(f"the RECORD of {self.path.name} is not a CSV file: {error}") from error
         return tuple(Row(*row) for row in rows)
 
     @cached_property
     def contents(self) -> Mapping[str, Row]:
-        """Every member as RECORD should list it, by the hash that RECORD chose for it."""
+        """The correct row of RECORD for every member, with the hash algorithm that RECORD uses for it."""
         return {member: content.row for member, content in self._readable}
 
     @cached_property
     def elves(self) -> Mapping[str, Elf | BadElf]:
-        """Every ELF file in it, and every file that ought to be one by its name."""
+        """Every ELF file, and every file that must be one by its name."""
         return {member: content.elf for member, content in self._readable if content.elf is not None}
 
     @cached_property
     def unreadable(self) -> Mapping[str, Unreadable]:
-        """Members that are missing in `contents` and `elves`, and why."""
+        """The members missing in `contents` and `elves`, with the reason."""
         return {member: content for member, content in self._contents.items() if isinstance(content, Unreadable)}
 
     @cached_property
@@ -228,7 +228,7 @@ class Wheel:
 
     @cached_property
     def modules(self) -> Mapping[str, str]:
-        """Every module that can be imported, by its dotted name, with the member that has it; a .py file first."""
+        """Every importable module by its dotted name with its member; .py files win."""
         extensions = {extension.member for extension in self.extensions}
         found: dict[str, str] = {}
         for member in sorted(self.members, key=lambda member: (not member.endswith(".py"), member)):
@@ -239,18 +239,18 @@ class Wheel:
 
     @cached_property
     def packages(self) -> frozenset[str]:
-        """The folders that modules are in, namespace packages too (PEP 420)."""
+        """The folders with modules, including namespace packages (PEP 420)."""
         return frozenset(parent for name in self.modules for parent in parents(name))
 
     @cached_property
     def brought_along(self) -> frozenset[str]:
         """The libraries inside the wheel, by file name and by soname."""
-        # A text with the name of another file, which is what may be left of a link, is no library.
+        # A text with another file's name, which a link may become in a wheel, is not a library.
         names = {member.rpartition("/")[2] for member in (*self.elves, *self.unreadable)}
         return frozenset(names | {elf.soname for elf in self.elves.values() if isinstance(elf, Elf)} - {""})
 
     def text_of(self, member: str) -> str | None:
-        """The text of a small file, such as a module; None for one of more than 1 MiB, or that cannot be unpacked."""
+        """The text of a small file, such as a module; None if it is larger than 1 MiB or cannot be unpacked."""
         entry = self.archive.files[member]
         if entry.size > _LARGEST_SOURCE:
             return None
@@ -260,12 +260,12 @@ class Wheel:
             return None
 
     def installed(self, member: str) -> str:
-        """Where an installer puts a member, seen from site-packages."""
+        """The installed path of a member, relative to site-packages."""
         top, _, rest = member.partition("/")
         scheme, _, path = rest.partition("/")
         if not top.endswith(".data") or scheme not in _SCHEMES:
             return member
-        # PREFIX/lib is two folders above site-packages; both names for it end as one here.
+        # PREFIX/lib is two folders above site-packages; both spellings give the same path here.
         return re.sub(r"^(?:\.\./){3}lib/", "../../", _SCHEMES[scheme] + path)
 
     @property
@@ -274,7 +274,7 @@ class Wheel:
 
     @cached_property
     def _contents(self) -> Mapping[str, _Content | Unreadable]:
-        """Everything is unpacked once, and here: most of an audit's time goes into it."""
+        """Unpack every member once; an audit spends most of its time here."""
         chosen = {row.path: row.digest.partition("=")[0] for row in self.record}
         budgets = _Budgets()
         with self.path.open("rb") as stream:
@@ -289,28 +289,26 @@ class Wheel:
         if entry is None:
             raise AuditFailed(f"{self.path.name} is not a wheel: it has no {member}")
         if entry.size > _LARGEST_TEXT[name]:
-            raise AuditFailed(
-                f"{self.path.name}: {member} has {entry.size} bytes, and {_LARGEST_TEXT[name]} is the limit"
-            )
+            raise AuditFailed(f"{self.path.name}: {member} has {entry.size} bytes, the limit is {_LARGEST_TEXT[name]}")
         try:
             text = self.archive.read(entry).decode("utf-8", "backslashreplace")
         except Unreadable as error:
             raise AuditFailed(f"{self.path.name} is not a wheel: {member} cannot be unpacked: {error}") from error
-        # Of each header and field an object is made, which is many times as large.
+        # Each header and field becomes an object, which is many times as large.
         if sum(map(text.count, "\n\r,")) > _MOST_FIELDS:
             raise AuditFailed(f"{self.path.name}: {member} has more than {_MOST_FIELDS} lines and fields")
         return text
 
 
 def read_wheel(path: Path, beside: tuple[Path, ...] = ()) -> Wheel:
-    """Raises AuditFailed for a file that is no wheel at all, and not half way through an audit."""
+    """Open a wheel. Raises AuditFailed at once if the file is no wheel, so that an audit does not fail half way."""
     wheel = replace(named_wheel(path), beside=beside)
     _ = wheel.dist_info
     return wheel
 
 
 def named_wheel(path: Path) -> Wheel:
-    """As its name has it, without a look into it: for one that was read before. Raises AuditFailed."""
+    """A wheel by its file name, without reading it: for a wheel that was read before. Raises AuditFailed."""
     try:
         name, version, build, tags = parse_wheel_filename(path.name)
     except InvalidWheelFilename as error:
@@ -319,7 +317,7 @@ def named_wheel(path: Path) -> Wheel:
 
 
 def entry_points(wheel: Wheel) -> Iterator[tuple[str, str, str]]:
-    """Group, name and object reference of each entry point. Raises configparser.Error for what is no INI file."""
+    """Group, name and object reference of each entry point. Raises configparser.Error for an invalid file."""
     parser = configparser.RawConfigParser(delimiters=("=",))
     parser.optionxform = str  # type: ignore[assignment,method-assign]  # names are case-sensitive
     parser.read_string(wheel.entry_points)
@@ -328,24 +326,24 @@ def entry_points(wheel: Wheel) -> Iterator[tuple[str, str, str]]:
 
 
 def accepted_tags(target: Target, platforms: Iterable[str] = ()) -> frozenset[Tag]:
-    """What the target's own pip would install, its platform being called by these names too."""
+    """The tags that pip on the target accepts, for all of the platform's names."""
     version, names = (3, target.python.minor), [target.platform, *platforms]
     own = cpython_tags(version, [target.python.abi], names)
     return frozenset((*own, *compatible_tags(version, target.python.interpreter, names)))
 
 
 def may_serve_others(file_name: str) -> bool:
-    """Whether there can be a target besides its own that `serves` holds for."""
+    """Whether the wheel may serve other targets besides its own."""
     return any(tag.abi in {"abi3", "abi3t", "none"} for tag in parse_wheel_filename(file_name)[3])
 
 
 def serves(file_name: str, target: Target) -> bool:
-    """Whether a wheel made for another target will do for this one: pure, of the stable ABI, or of no ABI at all."""
+    """Whether a wheel for another target works for this one: pure, for the stable ABI, or without an ABI."""
     return not accepted_tags(target).isdisjoint(parse_wheel_filename(file_name)[3])
 
 
 def artifact(path: Path) -> Artifact:
-    """Of a wheel that has passed its audit."""
+    """The artifact of a wheel that has passed its audit."""
     wheel = named_wheel(path)
     return Artifact(path=path, size=wheel.size, sha256=wheel.sha256, tag=wheel.tag)
 
@@ -357,7 +355,7 @@ def _expand(tag: str) -> Iterator[str]:
     try:
         yield from map(str, parse_tag(tag.strip()))
     except ValueError:
-        yield tag  # shown as it stands, where it differs from the file name
+        yield tag  # unchanged, to show a difference from the file name
 
 
 def _known_pythons(tags: frozenset[Tag]) -> Iterator[PythonTag]:
@@ -374,14 +372,14 @@ def _known_platform(text: str) -> tuple[Policy, Architecture] | None:
 
 @dataclass(frozen=True)
 class _Budgets:
-    """For all binaries of a wheel together; more than the largest wheels that there are have half of it."""
+    """Limits for all binaries of a wheel together: more than twice what the largest known wheels need."""
 
     binaries: Budget = field(default_factory=lambda: Budget(_MOST_BINARIES, "binaries"))
     symbols: Budget = field(default_factory=symbols_of_a_wheel)
 
 
 def _content(blocks: Iterator[bytes], entry: Entry, algorithm: str, budgets: _Budgets) -> _Content | Unreadable:
-    # "The hash algorithm must be sha256 or better": under any other name the digests are meant to differ.
+    # "The hash algorithm must be sha256 or better": any other algorithm makes the digests differ on purpose.
     algorithm = algorithm if algorithm in {"sha256", "sha384", "sha512"} else "sha256"
     digest = hashlib.new(algorithm)
     try:
@@ -400,7 +398,7 @@ def _content(blocks: Iterator[bytes], entry: Entry, algorithm: str, budgets: _Bu
 
 
 def _copy(entry: Entry) -> BinaryIO:
-    """For a library, which is read here and there and not from front to end; a large one has no place in memory."""
+    """A copy of a library for random access; a large one goes to a temporary file."""
     return io.BytesIO() if entry.size <= _LARGEST_IN_MEMORY else cast("BinaryIO", tempfile.TemporaryFile())
 
 
@@ -412,16 +410,16 @@ def _elf(copy: BinaryIO, budgets: _Budgets) -> Elf | BadElf:
             return read_elf(copy.getvalue(), budgets.symbols)
         return read_elf(mmap.mmap(copy.fileno(), 0, access=mmap.ACCESS_READ), budgets.symbols)
     except (BadElf, OverBudget) as error:
-        return BadElf(str(error))  # without the traceback, which would keep every byte
+        return BadElf(str(error))  # without the traceback, which would keep the bytes in memory
 
 
 def _extension(member: str, elf: Elf | BadElf) -> Extension | None:
     folder, _, file = member.rpartition("/")
     name, dot, rest = file.partition(".")
-    # An import looks for no other suffix than its own, which has one part: mpi4py loads MPI.mpich.cpython-*.so itself.
+    # import only tries suffixes of one part: mpi4py loads MPI.mpich.cpython-*.so itself.
     if not re.fullmatch(r"(?:[^.]+\.)?so", rest):
         return None
-    if name == "__init__":  # a package that is an extension itself is imported under the name of its folder
+    if name == "__init__":  # an extension named __init__ is imported by the name of its folder
         name = folder.rpartition("/")[2]
     extension = Extension(member, name, dot + rest, elf)
     if _SUFFIX.fullmatch(extension.suffix):
@@ -431,24 +429,24 @@ def _extension(member: str, elf: Elf | BadElf) -> Extension | None:
 
 
 def top_level_modules(wheel: Wheel) -> tuple[str, ...]:
-    """What a wheel lets one import, by the shortest names: ``numpy``; below a namespace package, its packages."""
+    """The top-level import names of a wheel: ``numpy``; for a namespace package, the packages in it."""
     extensions = {extension.member for extension in wheel.extensions}
     modules = {name for name, member in wheel.modules.items() if member.endswith(".py") or member in extensions}
-    # A module is imported with the package that it is in.
+    # The module's package is imported with it.
     return tuple(sorted(name for name in modules if not any(parent in modules for parent in parents(name))))
 
 
 def _module(member: str) -> str:
-    """``a/b.cpython-313-aarch64-linux-gnu.so`` -> ``a.b``; empty for what no import names."""
+    """``a/b.cpython-313-aarch64-linux-gnu.so`` -> ``a.b``; empty for a file that cannot be imported."""
     folder, _, file = member.rpartition("/")
     stem = file.partition(".")[0]
     parts = [*filter(None, folder.split("/")), *([] if stem == "__init__" else [stem])]
-    # A script in a data folder: nobody can import that.
+    # A script in a data folder cannot be imported.
     return ".".join(parts) if parts and all(part.isidentifier() for part in parts) and stem != "__main__" else ""
 
 
 def parents(name: str) -> Iterator[str]:
-    """The packages that a module is in, the nearest first: ``a.b`` and ``a`` of ``a.b.c``."""
+    """The packages around a module, the innermost first: ``a.b`` and ``a`` for ``a.b.c``."""
     while "." in name:
         name = name.rpartition(".")[0]
         yield name

@@ -1,13 +1,13 @@
-"""Reading a zip archive that nobody vouches for.
+"""Reads untrusted zip archives.
 
-A zip archive says everything twice: in a header before each member, and in a directory at its end. Installers go by
-the one or by the other, so an archive in which they differ installs other files than were looked at. `zipfile` reads
-the directory alone, and which archives it refuses changes from one Python to the next. Here both are read, by every
-Python alike, and what is odd comes back as doubts.
+A zip archive states everything twice: in a header before each member, and in a directory at its end. Some installers
+use the headers, others the directory, so if they differ, other files are installed than were checked. `zipfile` only
+reads the directory, and the set of archives that it refuses changes between Pythons. This module reads both, in the
+same way on every Python, and returns inconsistencies as doubts.
 
-Limits, beyond which AuditFailed is raised before time or memory is spent: a directory of 32 MiB, 100 000 members with
-8 million letters in their names, and unpacked 256 MiB or fifty times the file, whichever is more. Members that share
-bytes are not unpacked: as many as one likes could be made of few.
+Beyond these limits AuditFailed is raised before time or memory is spent: a directory of 32 MiB, 100 000 members, 8
+million characters in their names, and unpacked the larger of 256 MiB and fifty times the file. Members that share
+bytes are not unpacked, because few bytes could make any number of them.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ NAMES = 8_000_000
 DIRECTORY = 32 << 20
 UNPACKED = 256 << 20
 READING = 600.0
-"""Seconds for all that is read of an archive: an honest one of some gigabytes takes half a minute."""
+"""Seconds for reading one archive; a normal one of some gigabytes takes half a minute."""
 RATIO = 50
-"""How much smaller than its content an archive may be: what the package index calls a zip bomb is smaller still."""
+"""The largest ratio of unpacked size to archive size; the package index has such a limit too."""
 
 _BLOCK = 1 << 20
 _LONGEST_COMMENT = 0xFFFF
-_FULL = {2: 0xFFFF, 4: 0xFFFFFFFF}  # a field of so many bytes that is too small for its value (ZIP64)
+_FULL = {2: 0xFFFF, 4: 0xFFFFFFFF}  # the marker in a field too small for its value (ZIP64)
 _ENCRYPTED, _DESCRIPTOR, _UTF8 = 0x1, 0x8, 0x800  # flags
 _STORED, _DEFLATED = 0, 8
 _METHODS = {9: "deflate64", 12: "bzip2", 14: "LZMA", 93: "Zstandard", 95: "XZ", 98: "PPMd"}
@@ -43,7 +43,7 @@ _ZIP64, _UNICODE_PATH = 0x0001, 0x7075  # extra fields
 _MOST_EXTRAS = 16
 _UNIX = 3
 
-# PKWARE's APPNOTE.TXT, 4.3: the headers as far as their lengths are fixed.
+# The fixed parts of the headers (PKWARE's APPNOTE.TXT, 4.3).
 _LOCAL = struct.Struct("<4s5H3I2H")
 _CENTRAL = struct.Struct("<4s2B5H3I5H2I")
 _END = struct.Struct("<4s4H2IH")
@@ -58,12 +58,12 @@ class Unreadable(ValueError):  # noqa: N818 - reads as what it is
 
 
 class _BadZip(ValueError):  # noqa: N818
-    """Not a zip archive, or one that ends too early or contradicts itself."""
+    """The file is not a zip archive, is truncated, or contradicts itself."""
 
 
 @dataclass(frozen=True)
 class Doubt:
-    """Where the archive can be read in more than one way; no member where it is the archive as a whole."""
+    """An ambiguity in the archive; `member` is empty if it concerns the whole archive."""
 
     found: str
     expected: str
@@ -72,7 +72,7 @@ class Doubt:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A member as the directory describes it; its own header stands at `start`, and `mode` is that of Unix, or 0."""
+    """A member in the directory; its header is at the offset `start`, and `mode` is the Unix mode, or 0."""
 
     name: str
     flags: int
@@ -92,7 +92,7 @@ class Entry:
 
     @property
     def time(self) -> datetime | None:
-        """In the builder's time zone, whatever that was; None where the numbers are no date."""
+        """The time in the builder's unknown time zone; None for an invalid date."""
         date, clock = divmod(self.moment, 1 << 16)
         try:
             return datetime(  # noqa: DTZ001 - the format has no time zone
@@ -104,7 +104,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Archive:
-    """A zip archive by its directory: `shift` bytes stand before it, and the directory at `directory`."""
+    """A zip archive read from its directory at the offset `directory`; `shift` bytes precede the archive."""
 
     path: Path
     entries: tuple[Entry, ...]
@@ -115,7 +115,7 @@ class Archive:
 
     @cached_property
     def files(self) -> Mapping[str, Entry]:
-        """By name; of two with one name the later, which is the one that installers take."""
+        """The files by name; of two with one name the later one, which installers use."""
         return {entry.name: entry for entry in self.entries if not entry.is_folder}
 
     @property
@@ -124,7 +124,7 @@ class Archive:
 
     @cached_property
     def shared(self) -> frozenset[Entry]:
-        """Members that begin in the bytes of one before them, which is unpacked."""
+        """Members that begin inside the bytes of an earlier member."""
         found = set()
         last: Entry | None = None
         for entry in sorted(self.entries, key=lambda entry: (entry.start, entry.packed)):
@@ -139,9 +139,9 @@ class Archive:
             return b"".join(unpack(stream, entry))
 
     def unpack(self, stream: BinaryIO, entry: Entry) -> Iterator[bytes]:
-        """As the function below; a member that is made of another's bytes is Unreadable."""
+        """Unpack a member in blocks, like the function `unpack`; raises Unreadable for a member that shares bytes."""
         if entry in self.shared:
-            raise Unreadable("not unpacked, for its bytes are another member's too")
+            raise Unreadable("not unpacked: it shares bytes with another member")
         for block in unpack(stream, entry):
             self.deadline.check()
             yield block
@@ -153,7 +153,7 @@ class Archive:
 
 
 def open_archive(path: Path) -> Archive:
-    """Reads the directory and nothing else. Raises AuditFailed for what is no zip archive, or beyond the limits."""
+    """Read the directory only. Raises AuditFailed for an invalid zip archive or one beyond the limits."""
     try:
         _check_kind(path)
         with path.open("rb") as stream:
@@ -170,13 +170,13 @@ def open_archive(path: Path) -> Archive:
 
 
 def _check_kind(path: Path) -> None:
-    """A pipe would be waited for, and a device may have no end."""
+    """Raise AuditFailed unless it is a regular file: a pipe could block, and a device may have no end."""
     if path.exists() and not (path.is_file() or path.is_dir()):
-        raise _BadZip("it is no file but a pipe, a socket or a device")
+        raise _BadZip("it is not a file but a pipe, a socket or a device")
 
 
 def unpack(stream: BinaryIO, entry: Entry) -> Iterator[bytes]:
-    """The content of a member in blocks of 1 MiB at most, checked against size and CRC-32 when the last is out."""
+    """Yield the content of a member in blocks of at most 1 MiB; size and CRC-32 are checked after the last."""
     if entry.flags & _ENCRYPTED:
         raise Unreadable("encrypted")
     if entry.method not in {_STORED, _DEFLATED}:
@@ -205,7 +205,7 @@ def _packed(stream: BinaryIO, entry: Entry) -> Iterator[bytes]:
         left -= len(block)
         yield block
     if left:
-        raise Unreadable(f"the archive ends {left} bytes before it does")
+        raise Unreadable(f"the archive ends {left} bytes too early")
 
 
 def _inflated(blocks: Iterator[bytes]) -> Iterator[bytes]:
@@ -235,19 +235,19 @@ def _open(path: Path, stream: BinaryIO) -> Archive:
     if directory < offset:
         raise _BadZip("its directory is not where it should be")
     if size > DIRECTORY:
-        raise _BadZip(f"its directory has {size} bytes, and {DIRECTORY} is the limit")
+        raise _BadZip(f"its directory has {size} bytes, the limit is {DIRECTORY}")
     stream.seek(directory)
     shift = directory - offset
     entries = tuple(_entries(stream.read(size), shift, directory))
     if shift:
-        odd.append(Doubt(f"{_many(shift, 'byte')} before the archive", "nothing but the archive"))
+        odd.append(Doubt(f"{_many(shift, 'byte')} before the archive", "only the archive"))
     if len(entries) != count:
         odd.append(Doubt(f"a directory of {_many(len(entries), 'member')}", f"{count}, as the end of the archive says"))
     return Archive(path, entries, directory, shift, tuple(odd))
 
 
 def _end(stream: BinaryIO) -> tuple[int, int, int, int, list[Doubt]]:
-    """Where the directory ends, its number of entries, its size, its offset, and what is odd there."""
+    """The end of the directory, its number of entries, size and offset, and doubts about them."""
     length = stream.seek(0, 2)
     stream.seek(max(0, length - _END.size - _LONGEST_COMMENT))
     tail = stream.read()
@@ -258,7 +258,7 @@ def _end(stream: BinaryIO) -> tuple[int, int, int, int, list[Doubt]]:
     odd = []
     if behind := len(tail) - at - _END.size - comment:
         what = f"{behind} bytes after the archive" if behind > 0 else f"a comment that ends {-behind} bytes too early"
-        odd.append(Doubt(what, "nothing but the archive"))
+        odd.append(Doubt(what, "only the archive"))
     if _has_other_end(tail, at):
         odd.append(Doubt("two ends of the directory", "one"))
     start = length - len(tail) + at
@@ -269,12 +269,12 @@ def _end(stream: BinaryIO) -> tuple[int, int, int, int, list[Doubt]]:
             odd.append(Doubt("two ends of the directory (ZIP64) that differ", "the same numbers in both"))
         start, count, size, offset = big
     elif disk or first_disk:
-        raise _BadZip("it is one part of several")
+        raise _BadZip("it is one part of a split archive")
     return start, count, size, offset, odd
 
 
 def _has_other_end(tail: bytes, at: int) -> bool:
-    """Whether a reader that looks for an end whose comment reaches the end of the file would take another one."""
+    """Whether another end record would be found by readers that search for one whose comment ends the file."""
     other = tail.find(_END_MAGIC)
     while 0 <= other < at:
         if other + _END.size + _END.unpack_from(tail, other)[-1] == len(tail):
@@ -334,7 +334,7 @@ def _entries(directory: bytes, shift: int, end: int) -> Iterator[Entry]:
 
 
 def _text(name: bytes, flags: int) -> str:
-    """As `zipfile` reads it, save that bytes which are no text are spelled out, and that a NUL stays."""
+    """Decode a name like `zipfile`, but with invalid bytes as escapes, and with NUL."""
     return name.decode("utf-8" if flags & _UTF8 else "cp437", "backslashreplace")
 
 
@@ -351,7 +351,7 @@ def _extras(data: bytes) -> dict[int, bytes]:
 
 
 def _widened(extras: Mapping[int, bytes], *values: int) -> tuple[int, ...]:
-    """What is too large for four bytes stands in the ZIP64 field, in the order of the header."""
+    """The values with those too large for four bytes taken from the ZIP64 field, in header order."""
     wide, at = extras.get(_ZIP64, b""), 0
     found = list(values)
     for number, value in enumerate(values):
@@ -362,7 +362,7 @@ def _widened(extras: Mapping[int, bytes], *values: int) -> tuple[int, ...]:
 
 
 def _other_name(extras: Mapping[int, bytes]) -> str:
-    """A version and a CRC-32 stand before the name."""
+    """The name in an extra field, after a version and a CRC-32."""
     return extras.get(_UNICODE_PATH, b"")[5:].decode("utf-8", "backslashreplace")
 
 
@@ -383,7 +383,7 @@ def _doubts(stream: BinaryIO, archive: Archive) -> Iterator[Doubt]:
             yield Doubt("no header where the directory says", "a header before each member", entry.name)
             continue
         if entry.start < end:
-            yield Doubt("bytes that are another member's too", "bytes of its own", entry.name)
+            yield Doubt("bytes shared with another member", "separate bytes", entry.name)
         if entry.start > end:
             yield Doubt(f"{entry.start - end} bytes before it that are in no member", "only members", entry.name)
         *_, name, extra = header
@@ -398,7 +398,7 @@ def _doubts(stream: BinaryIO, archive: Archive) -> Iterator[Doubt]:
         which = f"that {'is' if gap == 1 else 'are'} in no member"
         yield Doubt(f"{_many(gap, 'byte')} before the directory {which}", "only members")
     if described_late:
-        # How long such a member is can be known from its content alone, which may hold what looks like an end.
+        # The length of such a member follows only from its content, which may contain a false end.
         behind = "behind it" if len(described_late) == 1 else "behind them"
         what = f"{_many(len(described_late), 'member')} whose size stands {behind} (data descriptors)"
         yield Doubt(what, "sizes in the header before each member", described_late[0])
@@ -433,7 +433,7 @@ def _differences(entry: Entry, header: tuple[int, ...], rest: bytes) -> Iterator
 
 
 def _descriptor(stream: BinaryIO, at: int, entry: Entry) -> int:
-    """The length of what stands behind a member: with or without a signature, the sizes in four bytes or in eight."""
+    """The length of the data descriptor after a member: with or without signature, sizes of four or eight bytes."""
     stream.seek(at)
     data = stream.read(24)
     for sizes in ("II", "QQ"):

@@ -1,4 +1,4 @@
-"""Addresses that have a user's name and password in them: taken apart for use, and shown without them."""
+"""Addresses with user names and passwords: parsed for use, and shown without them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ESCAPES = "write %2F for / in a password, %23 for #, %3F for ?, %5B for [, %40 
 
 @dataclass(frozen=True)
 class Address:
-    """An address without its user, and the user; empty texts where there is none."""
+    """An address without credentials, and the credentials; empty texts if there are none."""
 
     bare: str
     username: str = ""
@@ -21,12 +21,12 @@ class Address:
 
     @property
     def origin(self) -> tuple[str, str | None, int | None]:
-        """Scheme, host and port: who may be told a password."""
+        """Scheme, host and port: the only server that may receive the password."""
         return origin_of(self.bare)
 
     @property
     def whole(self) -> str:
-        """With its user, in a way that every program reads alike. It is for environments, and for no message."""
+        """The address with credentials, quoted for all programs; for environments, never for messages."""
         if not (self.username or self.password):
             return self.bare
         parts = urlsplit(self.bare)
@@ -35,18 +35,18 @@ class Address:
 
 
 def parse_address(text: str, named: str) -> Address:
-    """Raises UsageError, which calls the address by what `named` it and never shows it.
+    """Parse an address. Raises UsageError, which names the origin of the address (`named`) and never shows it.
 
-    A password with a bare / ends the host for every program that reads the address: what is behind it would go to
-    servers and into messages as a path.
+    An unquoted / in a password ends the host for every program: the rest of the password would be sent to servers and
+    shown in messages as a path.
     """
     try:
         parts = urlsplit(text)
-        _ = parts.port  # where urllib finds that it is no number
+        _ = parts.port  # urllib raises for an invalid port here
     except ValueError:
-        raise UsageError(f"{named} is no address: its host or its port cannot be read", hint=_ESCAPES) from None
+        raise UsageError(f"{named} is not an address: its host or its port is invalid", hint=_ESCAPES) from None
     if "@" in parts.path + parts.query + parts.fragment:
-        raise UsageError(f"{named} has an @ behind its host, so a password in it may be cut in two", hint=_ESCAPES)
+        raise UsageError(f"{named} has an @ after its host: perhaps a password is not quoted", hint=_ESCAPES)
     bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
     return Address(bare, unquote(parts.username or ""), unquote(parts.password or ""))
 
@@ -61,14 +61,14 @@ def is_remote(text: str) -> bool:
 
 
 def without_users(text: str) -> str:
-    """One address or several, which parse, without names and passwords."""
+    """One or several valid addresses, without user names and passwords."""
     return re.sub(r"(?<=://)[^/?#]*@", "", text)
 
 
 def redact(text: str) -> str:
-    """A message without names and passwords in its addresses, however they are written.
+    """A message without user names and passwords in its addresses, even in malformed ones.
 
-    Whatever is between // and the last @ of the line may be a password's: nobody can tell a / in it from the end of the
-    host. Only a space and another address end it.
+    Everything between // and the last @ of the line may belong to a password, because a / in it looks like the end of
+    the host. Only a space or another address ends it.
     """
     return re.sub(r"(?<=//)(?:(?!\s\S*://).)*@", "***@", text)

@@ -1,4 +1,4 @@
-"""How much of one input is read. What is beyond was made to take the time and memory of whoever reads all of it."""
+"""Limits for reading untrusted input, which may be made to exhaust time and memory."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from dataclasses import dataclass, field
 
 
 class OverBudget(ValueError):  # noqa: N818 - reads as what it is
-    """An input that has more of something than any honest one."""
+    """The input exceeds a limit that no normal input reaches."""
 
 
 @dataclass
 class Budget:
-    """What may be read of an input, counted over the whole of it: parts that are small may be many."""
+    """A limit for one whole input, because many small parts add up."""
 
     limit: int
     what: str
     _spent: int = field(default=0, repr=False)
 
     def spend(self, amount: int) -> None:
-        """Raises OverBudget, before whoever calls takes so much."""
+        """Count an amount before it is used. Raises OverBudget."""
         self._spent += amount
         if self._spent > self.limit:
             raise OverBudget(f"it has more than {self.limit} {self.what}, which is the limit")
@@ -27,12 +27,12 @@ class Budget:
 
 @dataclass(frozen=True)
 class Deadline:
-    """Until when an input is read: a disk, a network or a program may stop half way."""
+    """A time limit for reading one input."""
 
     seconds: float
     _began: float = field(default_factory=time.monotonic)
 
     def check(self) -> None:
-        """Raises OverBudget when the time is over."""
+        """Raise OverBudget after the time limit."""
         if time.monotonic() - self._began > self.seconds:
-            raise OverBudget(f"it was not read to its end in {self.seconds:.0f} seconds, which is the limit")
+            raise OverBudget(f"reading it took longer than the limit of {self.seconds:.0f} seconds")

@@ -1,9 +1,9 @@
-"""Keeps a command that is about to start from writing below a folder, where the kernel has Landlock (since Linux 5.19).
+"""Prevents commands from writing below a folder, if the kernel has Landlock (Linux 5.19 or newer).
 
-The same user may write wherever we may, and what is kept there becomes part of other projects' wheels. Landlock only
-knows what is allowed: everything beside the folders that lead to that one. In those themselves nothing new can be made.
-A process that is confined cannot look into the memory of one that is not. Neither can it read the environment of such
-a one, be that ours or that of the shell that has started us, unless it is root's.
+A build runs as the same user and could change caches, which become part of other projects' wheels. Landlock rules
+only allow: everything except the folders on the path to the closed one, in which nothing new can be created. A
+confined process cannot read the memory of an unconfined one. Nor can it read the environment of such a process, ours
+or that of our shell, unless it belongs to root.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from typing import TypeVar
 
 _Started = TypeVar("_Started")
 
-# landlock(7) and prctl(2). The numbers of the calls are the same for every architecture.
+# landlock(7) and prctl(2). The system call numbers are the same on every architecture.
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _VERSION, _PATH_BENEATH = 1, 1
 _PR_SET_NO_NEW_PRIVS = 38
 _WRITE_FILE, _TRUNCATE, _REFER = 1 << 1, 1 << 14, 1 << 13
-# Writing to files, removing and making entries of each kind, and moving them.
+# Rights: writing to files; removing, creating and moving entries of each kind.
 _WRITING = _WRITE_FILE | sum(1 << bit for bit in range(4, 13)) | _REFER
-_OLDEST, _WITH_TRUNCATE = 2, 3  # versions; the first forbids to move anything from one folder to another
+_OLDEST, _WITH_TRUNCATE = 2, 3  # versions of Landlock's ABI; the first forbids all moves between folders
 
 
 @dataclass(frozen=True)
 class Confinement:
-    """All may be written but what is below `closed`, apart from what is below the folders in `open`."""
+    """Everything below `closed` is read-only, except below the folders in `open`."""
 
     closed: Path
     open: tuple[Path, ...] = ()
 
     def start(self, action: Callable[[], _Started]) -> _Started:
-        """What `action` gives and raises; processes that it starts are confined, and this one is not.
+        """Call `action` so that the processes it starts are confined, but not this one; returns and raises like it.
 
-        The kernel confines a thread and what it starts: so there is a thread for this alone.
+        The kernel confines a thread and its children, so the action runs in a new thread.
         """
         results: list[_Started] = []
         errors: list[BaseException] = []
@@ -59,7 +59,7 @@ class Confinement:
 
 
 def is_available() -> bool:
-    """Whether this kernel has what it takes."""
+    """Whether this kernel supports it."""
     return _version() >= _OLDEST
 
 
@@ -73,7 +73,7 @@ class _PathBeneath(ctypes.Structure):
 
 
 def _confine(confinement: Confinement) -> None:
-    """Confine the thread that calls, for good; on a kernel without Landlock nothing happens."""
+    """Confine the calling thread permanently; without Landlock nothing happens."""
     version = _version()
     if version < _OLDEST:
         return
@@ -94,7 +94,7 @@ def _confine(confinement: Confinement) -> None:
 def _allow(c: ctypes.CDLL, ruleset: int, path: Path, handled: int) -> None:
     try:
         handle = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:  # gone in the meantime
+    except OSError:  # removed in the meantime
         return
     try:
         rights = handled if path.is_dir() else handled & (_WRITE_FILE | _TRUNCATE)
@@ -112,5 +112,5 @@ def _allowed(confinement: Confinement) -> Iterator[Path]:
             entries = list(folder.iterdir())
         except OSError:
             continue
-        # Where a link leads may be closed.
+        # The target of a link may be closed.
         yield from (entry for entry in entries if entry != on_the_way and not entry.is_symlink())

@@ -1,4 +1,4 @@
-"""How a run ends early: Ctrl-C, a cancelled CI job and a closed window all end it in order."""
+"""Orderly ends of interrupted runs: Ctrl-C, a cancelled CI job, a closed terminal."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def ending_in_order() -> Iterator[None]:
-    """SIGTERM, as CI systems send it, and SIGHUP, as a terminal does that is closed, raise KeyboardInterrupt.
+    """Raise KeyboardInterrupt for SIGTERM (from CI systems) and SIGHUP (from a closed terminal).
 
-    Not where they are to be ignored, as nohup has it.
+    Ignored signals stay ignored, as under nohup.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

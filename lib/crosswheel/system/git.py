@@ -1,4 +1,4 @@
-"""What git says of the project's folder: the commit, the tags on it, and what was changed since."""
+"""Reads the project's git repository: commit, tags, and uncommitted changes."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from packaging.version import InvalidVersion, Version
 from crosswheel.errors import NotReleasable
 from crosswheel.system.process import CommandFailed, Processes
 
-# How git finds itself and its settings. No tokens: a repository's own settings name programs that git starts.
+# Variables by which git finds its programs and settings. No tokens: a repository's settings may start programs.
 _SHARED = ("PATH", "HOME", "XDG_CONFIG_HOME", "TMPDIR")
 _CALM = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
-# Whatever the user's settings add to an answer, or leave out of it.
+# Options that make the output independent of the user's settings.
 _AS_ASKED = ("-c", "log.showSignature=false")
 _ALL_CHANGES = ("--porcelain", "--untracked-files=normal", "--ignore-submodules=none")
 _SHOWN = 5
@@ -22,9 +22,9 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class Checkout:
-    """A commit as it lies in a folder; `committed` in seconds since the epoch.
+    """A checked-out commit; `committed` in seconds since the epoch.
 
-    `changes` are files that differ from it or are not in it, as ``git status --porcelain`` lists them.
+    `changes` are modified and untracked files, in the format of ``git status --porcelain``.
     """
 
     commit: str
@@ -33,20 +33,20 @@ class Checkout:
     changes: tuple[str, ...] = ()
 
     def versions(self, tag_format: str) -> Mapping[str, Version]:
-        """Its tags that name a version: ``{"v1.0": Version("1.0")}``; others mean something else."""
+        """The tags that are versions: ``{"v1.0": Version("1.0")}``."""
         return {tag: version for tag in self.tags if (version := _version_in(tag, tag_format))}
 
     def tag_of(self, version: Version, tag_format: str) -> str:
-        """The tag of a version, however it spells that one; empty where there is none."""
+        """The tag of a version in any spelling; empty if there is none."""
         return next((tag for tag, named in self.versions(tag_format).items() if named == version), "")
 
 
 def read_checkout(
     folder: Path, processes: Processes, environ: Mapping[str, str], apart: Iterable[Path] = ()
 ) -> Checkout:
-    """Of the repository that a folder is in; what lies in the folders `apart` is no change of it.
+    """The checkout of the repository around a folder; files in the folders `apart` do not count as changes.
 
-    Raises NotReleasable where there is no repository, no commit or no git.
+    Raises NotReleasable without a repository, a commit or git.
     """
     git = _git(folder, processes, environ)
     try:
@@ -55,16 +55,14 @@ def read_checkout(
         tags = git("tag", "--points-at", "HEAD").splitlines()
         changes = git("status", *_ALL_CHANGES, "--", ":/", *_but(apart, root)).splitlines()
     except FileNotFoundError as error:
-        raise NotReleasable(
-            "there is no git on this machine", hint="install git with your system's packages"
-        ) from error
+        raise NotReleasable("git is not installed", hint="install git with your system's packages") from error
     except CommandFailed as error:
         raise _refused(folder, error) from error
     return Checkout(commit, int(committed), tuple(sorted(tags)), tuple(changes))
 
 
 def last_commit(folder: Path, processes: Processes, environ: Mapping[str, str]) -> int | None:
-    """When it was made, in seconds since the epoch; None where git does not know the folder, or is not there."""
+    """The time of the last commit in seconds since the epoch; None without a repository or git."""
     git = _git(folder, processes, environ)
     try:
         git("rev-parse", "--verify", "--quiet", "HEAD:./")
@@ -74,9 +72,9 @@ def last_commit(folder: Path, processes: Processes, environ: Mapping[str, str]) 
 
 
 def releasable_tag(checkout: Checkout, version: Version, tag_format: str) -> str:
-    """The tag of the version, on a commit that nothing was changed of.
+    """The tag of the version on a commit without uncommitted changes.
 
-    Raises NotReleasable with everything that stands against it.
+    Raises NotReleasable with all problems.
     """
     complaints: list[tuple[str, str]] = []
     if checkout.changes:
@@ -84,12 +82,12 @@ def releasable_tag(checkout: Checkout, version: Version, tag_format: str) -> str
     tag = checkout.tag_of(version, tag_format)
     wanted = tag_format.format(version=version)
     if not tag and (others := checkout.versions(tag_format)):
-        told = f"the tag on this commit is {', '.join(others)}, and the files are of version {version}"
+        told = f"the tag on this commit is {', '.join(others)}, but the files have version {version}"
         complaints.append((told, f"git checkout {wanted}, or build the files from this commit"))
     elif not tag:
         beside = f", only {', '.join(checkout.tags[:_SHOWN])}" if checkout.tags else ""
-        told = f"there is no tag {wanted} on this commit, {checkout.commit[:12]}{beside}"
-        complaints.append((told, f"git tag {wanted}, or git checkout {wanted} where there is one"))
+        told = f"the commit {checkout.commit[:12]} has no tag {wanted}{beside}"
+        complaints.append((told, f"git tag {wanted}; or, if that tag exists, git checkout {wanted}"))
     if complaints:
         messages, hints = zip(*complaints, strict=True)
         raise NotReleasable("\n".join(messages), hint="; ".join(hints))
@@ -112,21 +110,21 @@ def _version_in(tag: str, tag_format: str) -> Version | None:
 
 
 def _but(folders: Iterable[Path], root: Path) -> list[str]:
-    """Folders of the repository, as git's words for all but them; of those elsewhere git knows nothing."""
+    """Pathspecs of git that exclude these folders; folders outside of the repository are left out."""
     resolved = (folder.resolve() for folder in folders)
     return [f":(top,exclude,literal){path.relative_to(root)}" for path in resolved if root in path.parents]
 
 
 def _changed(changes: tuple[str, ...]) -> str:
     more = f" and {len(changes) - _SHOWN} more" if len(changes) > _SHOWN else ""
-    return f"there are changes that are in no commit: {', '.join(line[3:] for line in changes[:_SHOWN])}{more}"
+    return f"uncommitted changes: {', '.join(line[3:] for line in changes[:_SHOWN])}{more}"
 
 
 def _refused(folder: Path, error: CommandFailed) -> NotReleasable:
     said = error.output.strip()
     if "not a git repository" in said:
-        return NotReleasable(f"{folder.resolve()} is in no git repository", hint="cd to the project's checkout")
+        return NotReleasable(f"{folder.resolve()} is not in a git repository", hint="cd to a clone of the project")
     if "does not have any commits" in said:
         return NotReleasable(f"{folder.resolve()} has no commit yet", hint="git commit")
-    # Git's own words name the next command where there is one, such as for a repository of another user.
-    return NotReleasable(f"git does not tell: {said or error.message}", hint=f"git -C {folder} status")
+    # git's message contains the next command if there is one, such as for a repository of another user.
+    return NotReleasable(f"git failed: {said or error.message}", hint=f"git -C {folder} status")

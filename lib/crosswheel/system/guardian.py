@@ -1,8 +1,8 @@
-"""Ends what a run has started, once that run is no more: ``python guardian.py MARK``, whose input the run holds open.
+"""Ends the processes of a killed run: ``python guardian.py MARK``; the run holds its standard input open.
 
-A run that is killed ends nothing any more. PR_SET_PDEATHSIG (prctl(2)) would reach its children only, and a build's
-compilers are their children; it goes by threads, and our jobs are threads. The mark in the environment of all that a
-run has started reaches them all, and whatever shares a session with one of them.
+A killed run cannot end its processes. PR_SET_PDEATHSIG (prctl(2)) only affects direct children, not a build's
+compilers, and depends on the parent thread, but our jobs are threads. The mark in the environment identifies all
+processes of a run; processes that share a session with one of them are ended too.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 MARK = "CROSSWHEEL_COMMAND"
-"""The variable by which whatever a command started can be told from everything else."""
+"""The environment variable that marks the processes of a command."""
 
-_LOOKS = 40  # at most: processes start others while they are ended
+_LOOKS = 40  # at most, because processes may start others meanwhile
 _PAUSE = 0.05
 
 
 def marked(beginning: str) -> Iterator[int]:
-    """Processes whose mark begins so (proc(5)); others' and such as end meanwhile are passed over."""
+    """The processes whose mark has this prefix (proc(5)); those of other users, or that have ended, are skipped."""
     wanted = f"{MARK}={beginning}".encode()
     for name in filter(str.isdigit, os.listdir("/proc")):
         with suppress(OSError), open(f"/proc/{name}/environ", "rb") as file:
@@ -31,7 +31,7 @@ def marked(beginning: str) -> Iterator[int]:
 
 
 def _with_their_sessions(processes: set[int]) -> set[int]:
-    """Where a command leads a session, also what in it has another environment."""
+    """The processes, and all others in sessions that they lead, even with another environment."""
     sessions, found = set(), set(processes)
     for number in processes:
         with suppress(OSError):
@@ -58,7 +58,7 @@ def end_all(beginning: str) -> None:
 def main(mark: str) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    # A run that ends in order says so, for it has ended what it started.
+    # A run that ends normally sends a byte: it has ended its processes itself.
     if not os.read(0, 1):
         end_all(mark)
 

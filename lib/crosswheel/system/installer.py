@@ -1,8 +1,8 @@
-"""How uv installs build requirements: with the user's own settings, and nobody else's.
+"""Installs build requirements with uv, with the user's settings only.
 
-uv reads uv.toml and pyproject.toml of its working folder and of every folder above, which may be anybody's. So it works
-in a folder of ours with an empty uv.toml, where it stops to look. A requirement that is only an sdist is built, which
-runs code that nobody here has read: that gets a HOME with nothing in it but uv's own folders, and no password.
+uv reads uv.toml and pyproject.toml in its working folder and all folders above, which may belong to others. So it
+works in our folder with an empty uv.toml, which ends its search. An sdist among the requirements is built, which runs
+untrusted code: the build gets a HOME with only uv's own folders, and no password.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from crosswheel.errors import BuildFailed
 from crosswheel.system.process import CommandFailed
 
 _SETTINGS = "uv.toml"
-# Where uv looks for what is its own: the variable that may name the place, and the place below HOME.
+# uv's own folders: the variable that may name each, and its default below HOME.
 _PLACES = {"XDG_CONFIG_HOME": ".config", "XDG_CACHE_HOME": ".cache", "XDG_DATA_HOME": ".local/share"}
-# What has a password in it, or leads to one. Addresses are told apart by themselves.
+# Variables that contain or lead to passwords. Addresses are handled separately.
 _SECRET = re.compile(r"NETRC|UV_CREDENTIALS_DIR|UV_.*(USERNAME|PASSWORD|TOKEN|SECRET|KEY).*")
-# How uv says that an index wants to know who asks.
+# uv's messages for an index that requires a login.
 _NO_LOGIN = re.compile(r"\b(401|403)\b|Unauthorized|Forbidden")
-# How uv says that what it needs has no wheel, and was not to be built.
+# uv's messages for a requirement without a wheel while builds are disabled.
 _ONLY_SDIST = re.compile(r"no usable wheels|no wheels|building from source is disabled")
 
 
 def uv_home(cache: Path, environ: Mapping[str, str]) -> Path:
-    """A folder for uv to work in and to take for HOME: in it, links to the user's own settings and caches of uv."""
+    """A working folder and HOME for uv, with links to the user's settings and caches of uv."""
     home = cache / "uv"
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     settings = home / _SETTINGS
@@ -41,7 +41,7 @@ def uv_home(cache: Path, environ: Mapping[str, str]) -> Path:
         if ours.is_symlink() and ours.readlink() == theirs:
             continue
         ours.parent.mkdir(parents=True, exist_ok=True)
-        # Other runs do the same at the same time.
+        # Other runs may do the same at the same time.
         with suppress(FileNotFoundError):
             ours.unlink()
         with suppress(OSError):
@@ -52,7 +52,7 @@ def uv_home(cache: Path, environ: Mapping[str, str]) -> Path:
 
 
 def without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
-    """Uv's variables without passwords, also without those in the addresses of indexes."""
+    """Uv's variables without passwords, including those in addresses of indexes."""
     return {name: _bare(name, value) for name, value in environ.items() if not _SECRET.fullmatch(name)}
 
 
@@ -62,10 +62,10 @@ def install(
     environ: Mapping[str, str],
     bare: Mapping[str, str],
 ) -> None:
-    """Run a ``uv pip install``. Where `environ` has secrets, only wheels are installed with it.
+    """Run ``uv pip install``. If `environ` contains secrets, only wheels are installed with it.
 
-    If some requirements are only sdists, all are installed with `bare`, which builds them. Raises what `run` raises,
-    and BuildFailed if the index gives nothing without a password.
+    If some requirements are only sdists, all are installed with `bare`, which builds them. Raises like `run`, and
+    BuildFailed if the index requires a password for them.
     """
     if environ == bare:
         run(command, environ)
@@ -88,7 +88,7 @@ def _build_without_secrets(
         if not _NO_LOGIN.search(error.output):
             raise
         raise BuildFailed(
-            "some requirements are only sdists, which are built without passwords, and the index asks for one",
+            "some requirements are only sdists, which are built without passwords, but the index requires one",
             hint="pip wheel REQUIREMENT -w FOLDER, for each of them; then export UV_FIND_LINKS=FOLDER",
         ) from error
 
@@ -96,7 +96,7 @@ def _build_without_secrets(
 def _bare(name: str, value: str) -> str:
     if not (name.startswith("UV_") and "@" in value):
         return value
-    # Several addresses have a space or a comma between them; UV_INDEX may say NAME=ADDRESS.
+    # Addresses are separated by spaces or commas; UV_INDEX may contain NAME=ADDRESS.
     return "".join(part if part in {" ", ","} else _bare_address(part) for part in re.split(r"([ ,])", value))
 
 

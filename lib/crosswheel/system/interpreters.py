@@ -1,4 +1,4 @@
-"""The CPythons of this machine: found where nox finds them (PATH, pyenv, uv), and fetched by uv when asked to."""
+"""The CPythons of this machine: found like nox does (PATH, pyenv, uv), and downloaded by uv on request."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from crosswheel.system.memo import Answers
 from crosswheel.system.process import CommandFailed, Processes
 
 _FORGETFUL = Answers()
-_PATIENCE = 30.0  # seconds for an interpreter to say who it is; a name in PATH may be anything
+_PATIENCE = 30.0  # seconds for an interpreter to describe itself; a name in PATH may be any program
 
-# What an interpreter says of itself; a debug build has another ABI (PEP 3149's d) and serves nobody. `itself` is the
-# program that answers, which is not the one that was started where that is a script; `rests_on`, what else is part of
-# it, and could be replaced without it.
+# Prints the description of an interpreter; debug builds have another ABI (PEP 3149's d) and are not used. `itself` is
+# the program that runs, which differs from a started script; `rests_on` are other files of the interpreter, which
+# could be replaced separately.
 _PROBE = """
 import json, os, platform, sys, sysconfig
 folder = os.path.dirname(sys.executable)
@@ -49,7 +49,7 @@ print(json.dumps({
 
 
 def uv() -> str:
-    """The uv program that is installed beside us."""
+    """The uv program installed beside crosswheel."""
     from uv import find_uv_bin
 
     return str(find_uv_bin())
@@ -58,9 +58,9 @@ def uv() -> str:
 def find_interpreters(
     processes: Processes, environ: Mapping[str, str], answers: Answers = _FORGETFUL
 ) -> dict[PythonTag, Interpreter]:
-    """The best CPython of each tag: one with headers before one without, then the newest patch release.
+    """The best CPython for each tag: one with headers is preferred, then the newest patch release.
 
-    Each is asked once who it is, as long as it stays what it was: `answers` know.
+    Each is started once; `answers` caches its description until its files change.
     """
     candidates = list(dict.fromkeys(_candidates(processes, environ)))
     with ThreadPoolExecutor(max_workers=4) as pool:
@@ -73,9 +73,9 @@ def find_interpreters(
 
 
 def fetch_interpreter(tag: PythonTag, processes: Processes, environ: Mapping[str, str]) -> Interpreter:
-    """Have uv download a CPython, as nox's --download-python does; raises MissingTool when it cannot.
+    """Download a CPython with uv, like nox's --download-python. Raises MissingTool if that fails.
 
-    `environ` is uv's, and its HOME a folder whose settings uv may go by.
+    `environ` is uv's environment, with a HOME whose settings uv may use.
     """
     command = [uv(), "python", "install", f"{tag.version}{'t' if tag.free_threaded else ''}"]
     try:
@@ -100,20 +100,20 @@ def _candidates(processes: Processes, environ: Mapping[str, str]) -> Iterator[Pa
     for folder in sorted(root.glob("versions/*/bin")):
         yield from _existing(folder / name for name in names)
     on_path = (Path(entry) for entry in environ.get("PATH", os.defpath).split(os.pathsep) if entry)
-    # A shim is a script that starts one of the versions seen above, or complains.
+    # A shim is a script that starts one of the versions found above, or fails.
     for folder in (entry for entry in on_path if entry != root / "shims"):
         yield from _existing(folder / name for name in (*names, "python3"))
     yield from _existing(_managed_by_uv(processes, environ))
 
 
 def _pyenv_root(environ: Mapping[str, str]) -> Path:
-    """Where pyenv has its versions. Raises UsageError where a folder was named whose Pythons nobody could see."""
+    """Pyenv's root folder. Raises UsageError if PYENV_ROOT names a folder that cannot be read."""
     if not (named := environ.get("PYENV_ROOT")):
         return Path(environ.get("HOME", "/"), ".pyenv")
     try:
         os.listdir(Path(named, "versions"))  # noqa: PTH208 - iterdir looks when it is asked for the first
     except FileNotFoundError:
-        pass  # nothing was installed there
+        pass  # no versions installed
     except OSError as error:
         raise UsageError(
             f"PYENV_ROOT: {named}/versions cannot be read: {error.strerror}",
@@ -123,11 +123,11 @@ def _pyenv_root(environ: Mapping[str, str]) -> Path:
 
 
 def _managed_by_uv(processes: Processes, environ: Mapping[str, str]) -> Iterator[Path]:
-    # `uv python list` would start every interpreter that it finds, which is what we do ourselves.
+    # `uv python list` would start every interpreter, which we do ourselves.
     try:
-        # Without the settings of the current folder, a project of whatever content, and of those above.
+        # Without the settings of the current folder, which is not trusted, and of those above.
         folder = Path(processes.run([uv(), "python", "dir"], env={**environ, "UV_NO_CONFIG": "1"}).strip())
-    except CommandFailed:  # an old uv: PATH and pyenv remain
+    except CommandFailed:  # an old uv; PATH and pyenv remain
         return
     yield from folder.glob("cpython-*/bin/python3*")
 
@@ -149,15 +149,15 @@ def _probe(
     if facts["implementation"] != "cpython" or facts["debug"] or tag not in python_tags():
         return None
     micro = tuple(int(part) if part.isdigit() else 0 for part in facts["version"].split("."))
-    # A virtual environment's python is its base's: the base itself is what other environments are made from.
+    # For a virtual environment the base interpreter is used, from which other environments are made.
     interpreter = Interpreter(tag, facts["version"], Path(facts["base"]) if facts["venv"] else path, facts["headers"])
     return (facts["headers"], facts["final"], micro, str(path)), interpreter
 
 
 def facts_of(path: Path, processes: Processes, environ: Mapping[str, str], answers: Answers) -> dict[str, Any]:
-    """What it says of itself. A script that starts one or another may say something else the next time.
+    """The description of an interpreter. A script may start different interpreters at different times.
 
-    Raises CommandFailed, TimeLimit, OSError, and ValueError where it is no Python at all.
+    Raises CommandFailed, TimeLimit, OSError, and ValueError if it is not a Python.
     """
     question = ("interpreter", str(path), _PROBE, environ.get("LD_LIBRARY_PATH", ""))
     if known := answers.recall(*question):

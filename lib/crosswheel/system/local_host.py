@@ -1,4 +1,4 @@
-"""Where builds run: this machine, with its processors, interpreters, caches and ways to the network."""
+"""The local machine: processors, memory, interpreters, caches, and the environments of builds."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from crosswheel.system.memo import answers_in
 from crosswheel.system.package_index import Index, read_pip_settings
 from crosswheel.system.process import Processes
 
-# What a build may see of the caller's environment: how to reach the network and where temporary files go. Not HOME,
-# no tokens: build backends run code that nobody here has read.
+# The environment variables that builds may see: network access and temporary files. Not HOME and no tokens, because
+# build backends run untrusted code.
 _SHARED = (
     "PATH", "LANG", "LANGUAGE", "TERM", "TMPDIR", "TZ", "SOURCE_DATE_EPOCH",
     "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
     "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",
 )  # fmt: skip
-# Where an index may find out who the caller is.
+# Variables for logging in to an index.
 _OWN = ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "NETRC")
 
 
 @dataclass(frozen=True)
 class LocalHost:
-    """The machine we are on. `environ` is the caller's environment, `cache` our folder in the user's cache."""
+    """The local machine. `environ` is the caller's environment, `cache` our folder in the user's cache."""
 
     environ: Mapping[str, str]
     cache: Path
@@ -44,7 +44,7 @@ class LocalHost:
 
     @property
     def memory(self) -> int:
-        """Bytes that are installed."""
+        """The installed memory in bytes."""
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
     @property
@@ -54,12 +54,12 @@ class LocalHost:
 
     @property
     def installer_environ(self) -> dict[str, str]:
-        """The environment of uv: the caller's network and index settings, and a HOME without anything else."""
+        """The environment of uv: the caller's network and index settings, and a HOME with nothing else."""
         return without_secrets({**self._uv_environ, "HOME": str(self._uv_home)})
 
     @property
     def _installer_environ_with_secrets(self) -> dict[str, str]:
-        """For what builds nothing: also who the caller is to an index. The same as without where that is nobody."""
+        """The environment of uv for installing wheels only, with credentials for indexes, if there are any."""
         environ, home = self._uv_environ, self.environ.get("HOME", "")
         has_secrets = environ != without_secrets(environ)
         if has_secrets or Path(home, ".netrc").is_file() or "NETRC" in self.environ:
@@ -75,25 +75,25 @@ class LocalHost:
         own = {
             name: value
             for name, value in self.environ.items()
-            # A requirement without a wheel is built, and builds must not see the token that packages are uploaded with.
+            # A requirement without a wheel is built, and builds must not see the upload token.
             if name.startswith("UV_") and not name.startswith("UV_PUBLISH_")
         }
         offline = {"UV_OFFLINE": "1"} if self.index.offline else {}
         return {**_only(self.environ, _SHARED), **self.index.settings.uv_environ, **own, **offline}
 
     def confinement(self, *folders: Path) -> Confinement:
-        """What is kept between runs is out of a build's reach, but for these folders."""
+        """A confinement that protects the caches from builds, except these folders."""
         return Confinement(self.cache, folders)
 
     def dated(self, epoch: int) -> LocalHost:
-        """The same, where whatever is made is dated to then (reproducible-builds.org/specs/source-date-epoch)."""
+        """The environment with SOURCE_DATE_EPOCH set (reproducible-builds.org/specs/source-date-epoch)."""
         return replace(self, environ={**self.environ, "SOURCE_DATE_EPOCH": str(epoch)})
 
     def with_interpreters(self, more: Mapping[PythonTag, Interpreter]) -> LocalHost:
         return replace(self, interpreters={**self.interpreters, **more})
 
     def make_environment(self, python: Path, folder: Path, log: Path | None, deadline: float | None = None) -> Path:
-        """An empty virtual environment of `python` in `folder`; gives its interpreter."""
+        """Make an empty virtual environment of `python` in `folder`; return its interpreter."""
         command = [uv(), "venv", "--quiet", "--no-project", "--python", str(python), str(folder)]
         self.processes.run(command, env=self.installer_environ, cwd=self._uv_home, log=log, deadline=deadline)
         return folder / "bin" / "python"
@@ -120,7 +120,7 @@ class LocalHost:
 
 
 def local_host(*, offline: bool, listener: Listener) -> LocalHost:
-    """Look around on this machine; takes a second where nobody has, for every interpreter is asked who it is."""
+    """Examine this machine; takes a second without a cache, because every interpreter is started."""
     environ = dict(os.environ)
     processes = Processes()
     cache = own_cache(user_cache(environ))
@@ -141,11 +141,11 @@ def local_host(*, offline: bool, listener: Listener) -> LocalHost:
 
 
 def rust_environ(environ: Mapping[str, str]) -> dict[str, str]:
-    """Where rustup's toolchains are, for builds whose HOME is another.
+    """The variables for rustup's toolchains, for builds with another HOME.
 
-    They may use what is installed, and install nothing: neither there, nor, as maturin would, a whole Rust in the
-    build's own HOME, anew for each wheel. Cargo's folder, with the user's tokens for registries of crates in it, is not
-    handed on: Cargo makes one in the build's HOME.
+    Builds may use installed toolchains but install none, neither there nor in the build's HOME, where maturin would
+    install a complete Rust for each wheel. Cargo's folder is not passed on, because it contains the user's tokens:
+    Cargo makes a new one in the build's HOME.
     """
     none = {"MATURIN_NO_INSTALL_RUST": "1"}
     folder = Path(environ.get("RUSTUP_HOME") or Path(environ.get("HOME") or "/", ".rustup"))

@@ -1,7 +1,7 @@
-"""What is kept between runs: when a thing was last used, which runs are at work, and how a thing goes at once.
+"""Locks for the caches: last use of a thing, active runs, and atomic removal.
 
-The time of a file or folder says when it was last used. A run holds a lock as long as it lasts, which the kernel lets
-go of when it dies: what was used since the first of them began, nobody may remove.
+The modification time of a file or folder is the time of its last use. A run holds a lock for its whole life, which the
+kernel releases at its death; things used since the oldest active run began must not be removed.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from pathlib import Path
 from crosswheel.errors import UsageError
 
 _ATTEMPTS = 10
-_NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES, errno.ENXIO}  # or nothing that could be ours
-_POLL = 0.2  # seconds between two looks whether to go on waiting
+_NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES, errno.ENXIO}  # not a lock of ours
+_POLL = 0.2  # seconds between two checks while waiting
 
 
 def user_cache(environ: Mapping[str, str]) -> Path:
-    """CROSSWHEEL_CACHE, or the user's cache folder."""
+    """The cache folder: CROSSWHEEL_CACHE, or crosswheel's folder in the user's cache."""
     if chosen := environ.get("CROSSWHEEL_CACHE"):
         return Path(chosen).absolute()
     import platformdirs
@@ -34,17 +34,17 @@ def user_cache(environ: Mapping[str, str]) -> Path:
 
 
 def own_cache(folder: Path) -> Path:
-    """The cache's folder, there, and open to this user alone; raises UsageError where others could write to it."""
+    """The cache folder, created if missing. Raises UsageError if other users could write to it."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = folder.stat()
     if found.st_uid != os.getuid():
         raise UsageError(
-            f"the cache {folder} belongs to another user, whose files would get into your wheels",
+            f"the cache {folder} belongs to another user, who could change your wheels",
             hint=f"sudo chown -R {os.getuid()} {shlex.quote(str(folder))}, or set CROSSWHEEL_CACHE to another folder",
         )
     if found.st_mode & 0o022:
         raise UsageError(
-            f"other users may write to the cache {folder}, and so into your wheels",
+            f"other users may write to the cache {folder}, and could change your wheels",
             hint=f"chmod -R go-w {shlex.quote(str(folder))}, if you trust what is in it; or remove it",
         )
     folder.chmod(0o700)
@@ -52,13 +52,13 @@ def own_cache(folder: Path) -> Path:
 
 
 def mark_used(place: Path) -> None:
-    """Now. Who may not write there trims nothing there either."""
+    """Set the last use to now; errors are ignored, as without write permission nothing is trimmed either."""
     with suppress(OSError):
         os.utime(place)
 
 
 def mark_volume(name: str, cache: Path) -> None:
-    """Likewise of a volume or an image of ours, of which an engine keeps no such time."""
+    """Set the last use of a volume or image to now, in this machine's cache: engines do not record it."""
     mark = volume_mark(name, cache)
     with suppress(OSError):
         mark.parent.mkdir(parents=True, exist_ok=True)
@@ -71,11 +71,11 @@ def volume_mark(name: str, cache: Path) -> Path:
 
 @contextmanager
 def at_work(cache: Path) -> Iterator[None]:
-    """A run: whatever anybody uses from now on stays until it ends."""
+    """Mark a run as active: things used from now on stay until it ends."""
     path = cache / "runs" / f"{os.getpid()}-{time.monotonic_ns()}"
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = None
-    # Who looks for what the dead have left may take it first.
+    # A cleaner of leftovers may lock it first.
     while handle is None:
         path.touch()
         handle = take(path)
@@ -87,7 +87,7 @@ def at_work(cache: Path) -> Iterator[None]:
 
 
 def oldest_run(cache: Path) -> float:
-    """When the first of the runs at work began; infinity where there is none."""
+    """The start time of the oldest active run; infinity if there is none."""
     began = math.inf
     for path in (cache / "runs").glob("*"):
         handle = take(path)
@@ -102,9 +102,9 @@ def oldest_run(cache: Path) -> float:
 
 @contextmanager
 def locked(path: Path, look: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """One process at a time makes what is kept; the others wait for its work and find it done.
+    """A lock for making a cached thing: one process makes it, the others wait and then find it.
 
-    `look` is called now and then while this one waits, which may be for minutes, and ends that by what it raises.
+    `look` is called regularly during the wait, which may take minutes; its exceptions end the wait.
     """
     import filelock
 
@@ -122,12 +122,12 @@ def locked(path: Path, look: Callable[[], None] = lambda: None) -> Iterator[None
 
 
 def take(path: Path) -> int | None:
-    """The lock of a file or folder until the handle is closed; None while another has it, or where nothing is.
+    """Lock a file or folder until the handle is closed; None if it is locked by another or missing.
 
-    Of the thing itself, which goes together with its lock; filelock keeps files for nothing else, which stay.
+    The lock is on the thing itself and disappears with it; filelock would leave separate lock files.
     """
     try:
-        # Neither where a link leads, nor until somebody writes into a pipe that was put there.
+        # Do not follow links, and do not block on a pipe.
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         if error.errno in _NOT_THERE:
@@ -135,7 +135,7 @@ def take(path: Path) -> int | None:
         raise
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Its owner may have removed what stood there, and another put something else in its place.
+        # The previous owner may have removed it, and another process may have replaced it.
         if os.path.samestat(os.fstat(handle), path.lstat()):
             return handle
     except (BlockingIOError, FileNotFoundError):
@@ -145,7 +145,7 @@ def take(path: Path) -> int | None:
 
 
 def put(draft: Path, place: Path) -> None:
-    """A folder in the place of whatever is there, also where others put theirs there at the same time."""
+    """Move a folder to a place, replacing its content, even if others do the same at the same time."""
     for attempt in range(1, _ATTEMPTS + 1):
         remove(place)
         try:
@@ -158,7 +158,7 @@ def put(draft: Path, place: Path) -> None:
 
 
 def remove(place: Path) -> None:
-    """Out of the way first: nobody is to find half of it."""
+    """Remove a thing atomically: it is renamed first, so that it is never found half removed."""
     with suppress(OSError):
         gone = place.with_name(f".gone-{place.name.lstrip('.')}-{os.getpid()}-{time.monotonic_ns()}")
         place.rename(gone)

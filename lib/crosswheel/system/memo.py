@@ -1,8 +1,8 @@
-"""What was asked before and can have no other answer: kept in the user's cache with all that it rests on.
+"""Cached answers in the user's cache, each with the files that it depends on.
 
-A file for each question, below a folder for each kind of question. It is written beside its place and renamed; one
-that is damaged is as good as none. What an answer rests on are files: they are looked at each time, as they would be
-asked, and where one has changed in any way, or has come or gone, the question is asked anew.
+There is a file per question, in a folder per kind of question. It is written to a temporary file and renamed; a
+damaged one is ignored. The files that an answer depends on are checked at each use: if one has changed, appeared or
+disappeared, the question is asked again.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from typing import Any
 from crosswheel import __version__
 from crosswheel.system.locks import mark_used
 
-FOLDER = Path("answers")  # in the cache
+FOLDER = Path("answers")  # below the cache folder
 
 _SCHEMA = 1
-# What changed so shortly before it was looked at may have changed after it was asked, and shows the same time.
+# A file changed this shortly before the check may have changed after the question, with the same time stamp.
 _SETTLED = 2.0
 
 
 @dataclass(frozen=True)
 class Answers:
-    """Those in a folder; in none, where nothing is kept."""
+    """The answers in a folder; without a folder, nothing is kept."""
 
     folder: Path | None = None
 
     def recall(self, kind: str, *question: str) -> Any:
-        """The answer as JSON has it; None where nobody knows."""
+        """The cached answer as a JSON value, or None."""
         place = self._place(kind, question)
         if place is None:
             return None
@@ -47,9 +47,9 @@ class Answers:
     def keep(
         self, answer: Any, kind: str, *question: str, asked: float = 0.0, rests_on: Iterable[str | Path] = ()
     ) -> None:
-        """Remember it, unless a file may have changed after it was asked, at `asked` (as time.time has it).
+        """Store an answer, unless a file may have changed since `asked`, the time of the question (time.time).
 
-        That this is not possible is no reason to fail.
+        Errors of storing are ignored.
         """
         place = self._place(kind, question)
         states = {str(path): _state(Path(path)) for path in rests_on}
@@ -69,7 +69,7 @@ class Answers:
 
 
 def answers_in(cache: Path) -> Answers:
-    """The user's own."""
+    """The answers in the user's cache."""
     return Answers(cache / FOLDER)
 
 
@@ -87,9 +87,9 @@ def _seal(text: str) -> str:
 
 
 def _state(path: Path) -> list[int] | None:
-    """What tells a file from all that were ever there before; None where there is none."""
+    """The state of a file, which distinguishes it from earlier versions; None if it is missing."""
     try:
         found = path.stat()
-    except (OSError, ValueError):  # of a name that no file can have
+    except (OSError, ValueError):  # an invalid file name
         return None
     return [found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns]

@@ -1,6 +1,6 @@
-"""Reading a package index (PEP 503, 691) with the caller's own pip settings, and keeping what was fetched.
+"""Reads a package index (PEP 503, 691) with the caller's pip settings, and caches downloads.
 
-Files land in the cache under their final name only after their sha256 was found right.
+Files get their final name in the cache only after their sha256 was verified.
 """
 
 from __future__ import annotations
@@ -38,24 +38,24 @@ if TYPE_CHECKING:
 
 _FORGETFUL = Answers()
 _ATTEMPTS = 3
-TIMEOUT = (15.0, 60.0)  # seconds to connect, and of silence
-_HINT = "pip config list (is the index right?), or the same command with --offline if it ran before"
+TIMEOUT = (15.0, 60.0)  # seconds to connect, and to wait for data
+_HINT = "pip config list, to check the index; or the same command with --offline, if it ran before"
 REFUSED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 _OF_AN_INDEX = re.compile(rb"pypi:repository-version|<(?:title|h1)>[^<]*(?:links for|simple index)")
 _OF_A_WEB_PAGE = re.compile(rb"<(?:form|input|script|iframe)\b|http-equiv=[\"']?refresh")
 _LONGEST_WAIT = 20.0  # seconds
-_LARGEST_FILE = 16 << 30  # bytes, where the index does not say how many there are
+_LARGEST_FILE = 16 << 30  # bytes, for a file whose size the index does not state
 _TICK = 2 * 1024 * 1024  # bytes between two progress events
 
-# What decides, besides its own variables, where pip looks for its files.
+# Variables that decide, besides PIP_*, where pip searches for its files.
 _PIP_SEES = ("HOME", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "VIRTUAL_ENV")
 
-# What else has addresses in it, which uv and requests read by themselves.
+# Other variables with addresses, which uv and requests read themselves.
 _UV_ADDRESSES = ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
 
-# Its settings, the files that it would read, and the file that changes when another pip is installed. A pip that does
-# not know of the second says the first.
+# Prints pip's settings, the files that it would read, and a file that changes with pip's version. An old pip without
+# the second command prints the first.
 _ASK_PIP = r"""
 import pip, runpy, sys
 for verb in ("list", "debug"):
@@ -73,7 +73,7 @@ print(pip.__file__)
 
 @dataclass(frozen=True)
 class PipSettings:
-    """What pip.conf and PIP_* variables say about where packages come from."""
+    """The package sources in pip.conf and PIP_* variables."""
 
     index_url: str = ""
     extra_index_urls: tuple[str, ...] = ()
@@ -87,7 +87,7 @@ class PipSettings:
 
     @property
     def remote(self) -> PipSettings:
-        """What of it holds on another machine, or in a container, too: no folders and no files."""
+        """The settings that are valid on another machine or in a container: without folders and files."""
         return PipSettings(
             index_url=" ".join(filter(is_remote, (self.index_url,))),
             extra_index_urls=tuple(filter(is_remote, self.extra_index_urls)),
@@ -96,7 +96,7 @@ class PipSettings:
 
     @property
     def uv_environ(self) -> dict[str, str]:
-        """The same settings in uv's words; all indexes are searched together, as pip does."""
+        """The settings as variables of uv; all indexes are searched together, as in pip."""
         certificates = "SSL_CERT_DIR" if self.cert and Path(self.cert).is_dir() else "SSL_CERT_FILE"
         words = {
             "UV_DEFAULT_INDEX": self.index_url,
@@ -110,10 +110,10 @@ class PipSettings:
 
 
 def read_pip_settings(processes: Processes, environ: Mapping[str, str], answers: Answers = _FORGETFUL) -> PipSettings:
-    """Ask pip itself: it knows its files, their order and its environment variables.
+    """Read the settings with pip itself, which knows its files, their order and its environment variables.
 
-    Certificates are also those that all programs of this machine are told to trust. Raises UsageError for an address
-    that programs would read in different ways, in these settings or in the environment.
+    Certificates also come from variables for all programs. Raises UsageError for an address, in these settings or in
+    the environment, that programs would parse differently.
     """
     for name in filter(environ.get, _UV_ADDRESSES):
         _parsed((re.sub(r"^[\w.-]+=(?=https?://)", "", word) for word in environ[name].split()), name)
@@ -121,7 +121,7 @@ def read_pip_settings(processes: Processes, environ: Mapping[str, str], answers:
         _parse_proxy(environ[name], name)
     text = _ask_pip(processes, environ, answers)
     merged: dict[str, str] = {}
-    # pip lets its environment win over `install`, and that over `global`.
+    # In pip, the environment wins over `install`, and that over `global`.
     for section in ("global", "install", ":env:"):
         for line in text.splitlines():
             name, _, value = line.partition("=")
@@ -129,7 +129,7 @@ def read_pip_settings(processes: Processes, environ: Mapping[str, str], answers:
                 merged[name.removeprefix(f"{section}.")] = str(ast.literal_eval(value))
     _parse_proxy(merged.get("proxy", ""), "proxy of pip")
     return PipSettings(
-        # An address may have a space in it, a list of them has none.
+        # A single address may contain a space; lists of addresses are split at spaces.
         index_url=" ".join(_parsed([merged.get("index-url", "")], "index-url of pip")),
         extra_index_urls=_parsed(merged.get("extra-index-url", "").split(), "extra-index-url of pip"),
         find_links=_parsed(merged.get("find-links", "").split(), "find-links of pip"),
@@ -139,26 +139,26 @@ def read_pip_settings(processes: Processes, environ: Mapping[str, str], answers:
 
 
 def _parsed(words: Iterable[str], named: str) -> tuple[str, ...]:
-    """Addresses in a way that all programs read alike; folders of this machine as they are."""
+    """Addresses quoted for all programs; folders unchanged."""
     return tuple(parse_address(word, named).whole if is_remote(word) else _local(word, named) for word in words)
 
 
 def _local(word: str, named: str) -> str:
     if "@" in word and "://" not in word and not Path(word).exists():
-        # The second half of an address, as a space cuts it.
-        raise UsageError(f"{named} has an @ in what is no address and no folder", hint="write %20 for a space")
+        # The second half of an address that was split at a space.
+        raise UsageError(f"{named} has an @ in a part that is no address and no folder", hint="write %20 for a space")
     return word
 
 
 def _parse_proxy(text: str, named: str) -> None:
-    """It may go without a scheme."""
+    """Parse the proxy's address, which may lack a scheme."""
     parse_address(text if "://" in text else f"http://{text}", named)
 
 
 def _ask_pip(processes: Processes, environ: Mapping[str, str], answers: Answers) -> str:
-    """What `pip config list` prints: remembered while pip, its variables and the files that it reads are the same.
+    """The output of `pip config list`, cached until pip, its variables or the files that it reads change.
 
-    Not where a password is in it: the cache may be carried about.
+    Output with a password is not cached.
     """
     seen = {name: value for name, value in environ.items() if name in _PIP_SEES or name.startswith(("PIP_", "PYTHON"))}
     question = ("pip", sys.executable, _ASK_PIP, json.dumps(seen, sort_keys=True))
@@ -166,7 +166,7 @@ def _ask_pip(processes: Processes, environ: Mapping[str, str], answers: Answers)
         return str(known)
     asked = time.time()
     try:
-        # Not with what lies in the current folder, a project of whatever content, in front of the standard library.
+        # Without the current folder, which is not trusted, in the import path.
         said = processes.run([sys.executable, "-c", _ASK_PIP], env={**environ, "PYTHONSAFEPATH": "1"})
     except CommandFailed:
         return ""
@@ -186,7 +186,7 @@ def sha256_of(path: Path) -> str:
 
 
 def is_sound(kept: Path) -> bool:
-    """Whether a file that was fetched before still has the sha256 that its folder is called by."""
+    """Whether a cached file still has the sha256 in the name of its folder."""
     try:
         return sha256_of(kept) == kept.parent.name
     except OSError:
@@ -195,7 +195,7 @@ def is_sound(kept: Path) -> bool:
 
 @dataclass
 class _Progress:
-    """What pypi-simple reports to; passes on a few events a second's worth of bytes."""
+    """The progress of pypi-simple, passed on as a limited number of events."""
 
     what: str
     total: int | None
@@ -217,7 +217,7 @@ class _Progress:
         self.done += increment
         if self.done > self.most:
             raise IndexUnreachable(
-                f"{self.what} goes on after {self.most} bytes, and should have ended", hint="ask whoever runs the index"
+                f"{self.what} is larger than the limit of {self.most} bytes", hint="ask the operator of the index"
             )
         if self.done - self.told >= _TICK:
             self.told = self.done
@@ -226,7 +226,7 @@ class _Progress:
 
 @dataclass(frozen=True)
 class Index:
-    """One package index and the folder that keeps what came from it; offline, the folder is all there is."""
+    """A package index with its cache folder; offline, only the cache folder is used."""
 
     settings: PipSettings
     cache: Path
@@ -234,13 +234,13 @@ class Index:
     listener: Listener = field(default=deaf, compare=False)
 
     def files_of(self, project: str) -> list[DistributionPackage]:
-        """Every file of a project; raises SourceError for an unknown one, IndexUnreachable when offline or cut off."""
+        """Every file of a project. Raises SourceError if it is unknown, IndexUnreachable without an answer."""
         from pypi_simple import NoSuchProjectError, PyPISimple
 
         if self.offline:
             raise IndexUnreachable(
-                f"{project} is not in the cache, and --offline forbids asking the index",
-                hint="the same command without --offline",
+                f"{project} is not in the cache, and --offline forbids access to the index",
+                hint="run the same command without --offline",
             )
         with self._session() as session:
             client = PyPISimple(self._address.bare, session=session)
@@ -248,17 +248,17 @@ class Index:
                 return read_page(client, project, f"reading the index page of {project}", self._help).packages
             except NoSuchProjectError:
                 raise SourceError(
-                    f"the index has no project called {project!r}",
+                    f"the index has no project {project!r}",
                     hint="check the spelling, or give a folder or an sdist file",
                 ) from None
 
     def fetch(self, package: DistributionPackage, sha256: str = "") -> Path:
-        """Download one file into the cache unless it is there; its bytes match `sha256`, or what the index says."""
+        """Download a file into the cache if missing; checked by `sha256`, or by the index's sha256."""
         promised = (sha256 or (package.digests or {}).get("sha256", "")).lower()
-        if not re.fullmatch(r"[0-9a-f]{64}", promised):  # it becomes the name of a folder
+        if not re.fullmatch(r"[0-9a-f]{64}", promised):  # used as the name of a folder
             raise SourceError(
-                f"the index gives no sha256 for {package.filename}, so it cannot be checked",
-                hint="download it yourself and give the file",
+                f"the index states no sha256 for {package.filename}, so it cannot be verified",
+                hint="download the file yourself and give its path",
             )
         final = self.cache / "files" / promised / package.filename
         if final.is_file() and is_sound(final):
@@ -271,8 +271,8 @@ class Index:
             found = sha256_of(partial)
             if found != promised:
                 raise SourceError(
-                    f"{package.filename} is not what was promised: its sha256 is {found}, expected {promised}",
-                    hint="try again; if it stays so, ask whoever runs the index or the proxy in between",
+                    f"{package.filename} has the wrong sha256: {found}, expected {promised}",
+                    hint="the same command again; if it keeps failing, ask the operator of the index or the proxy",
                 )
             partial.replace(final)
         finally:
@@ -280,7 +280,7 @@ class Index:
         return final
 
     def kept(self, pattern: str) -> Iterator[Path]:
-        """Files fetched before whose names match."""
+        """Cached files with matching names."""
         return (self.cache / "files").glob(f"*/{pattern}")
 
     def _download(self, package: DistributionPackage, to: Path) -> None:
@@ -314,9 +314,9 @@ def download(
     listener: Listener,
     help_: Help,
 ) -> None:
-    """Whatever bytes the index has for a file, again from the beginning where the connection is cut.
+    """Download a file without checking it; retried from the beginning if the connection breaks.
 
-    Raises IndexUnreachable. Whoever calls has to compare the bytes with what was promised.
+    Raises IndexUnreachable. The caller must verify the bytes.
     """
     import requests
     import tenacity
@@ -349,16 +349,16 @@ def _default_endpoint() -> str:
 
 @contextmanager
 def open_session(trust: Trust) -> Iterator[requests.Session]:
-    """What an index is asked by: again where it is in trouble.
+    """A session for requests to an index, with retries.
 
-    Raises UsageError for certificates that are not there.
+    Raises UsageError for missing certificates.
     """
     import requests
     from requests.adapters import HTTPAdapter
     from urllib3.util import Retry
 
     class Retries(Retry):
-        """Some servers ask for an hour, which nobody waits for in silence."""
+        """Retries with a limit for the requested delay, as some servers ask for an hour."""
 
         def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
             asked = super().get_retry_after(response)
@@ -367,7 +367,7 @@ def open_session(trust: Trust) -> Iterator[requests.Session]:
     class Adapter(HTTPAdapter):
         def send(self, request: requests.PreparedRequest, **how: Any) -> requests.Response:  # type: ignore[override]
             response = super().send(request, **{**how, **trust.sending})
-            if not how.get("stream"):  # a page, which is read at once
+            if not how.get("stream"):  # a page, which is read as a whole
                 response.raw = BoundedBody(response.raw)
             return response
 
@@ -382,7 +382,7 @@ def open_session(trust: Trust) -> Iterator[requests.Session]:
 
 @dataclass(frozen=True)
 class Login:
-    """Says who reads, to the host of that address alone; to others, what their own address or ~/.netrc says."""
+    """Sends the address's credentials to its host only; other hosts get those of their address or ~/.netrc."""
 
     address: Address
 
@@ -395,14 +395,14 @@ class Login:
         if any(written := get_auth_from_url(url)):
             user = written
         if origin_of(url) == self.address.origin:
-            # As bytes, for requests would take texts for Latin-1.
+            # As bytes, because requests encodes texts as Latin-1.
             user = (self.address.username.encode(), self.address.password.encode())
         return cast("requests.PreparedRequest", HTTPBasicAuth(*user)(request)) if user else request
 
 
 @dataclass(frozen=True)
 class Help:
-    """What to do where an index does not answer, where it wants to know who reads, and where it is not believed."""
+    """Hints for an index that does not answer, that requires a login, or whose certificate is not trusted."""
 
     hint: str
     login: str
@@ -411,7 +411,7 @@ class Help:
 
 @contextmanager
 def network(doing: str, help_: Help) -> Iterator[None]:
-    """What requests raises, as one error of ours; of a host that can have no such name, it lets urllib3 tell."""
+    """Convert exceptions of requests, and of urllib3 for invalid host names, to IndexUnreachable or NoCredentials."""
     import requests
     import urllib3.exceptions
 
@@ -420,11 +420,11 @@ def network(doing: str, help_: Help) -> Iterator[None]:
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
         raise explained(error, doing, help_) from None
     except OverBudget as error:
-        raise IndexUnreachable(f"{doing} was given up: {error}", hint="ask whoever runs the index") from error
+        raise IndexUnreachable(f"{doing} was stopped: {error}", hint="ask the operator of the index") from error
 
 
 def explained(error: Exception, doing: str, help_: Help) -> CrosswheelError:
-    """Raises nothing; the error to raise in its place."""
+    """The error to raise instead."""
     import requests
 
     said = f"{doing} failed: {redact(str(error))}"
@@ -439,8 +439,8 @@ def explained(error: Exception, doing: str, help_: Help) -> CrosswheelError:
 def _refusal(answer: requests.Response) -> str:
     status = HTTPStatus(answer.status_code)
     if "Authorization" in answer.request.headers:
-        return f"{status} {status.phrase}: the index does not let this user in, or does not accept the password"
-    return f"{status} {status.phrase}: the index asks who reads, and no user name and password are set for it"
+        return f"{status} {status.phrase}: the index refuses this user or this password"
+    return f"{status} {status.phrase}: the index requires a login, and no user name and password are set"
 
 
 def read_page(
@@ -459,17 +459,17 @@ def read_page(
         page = ProjectPage.from_response(answer, project)
     except (UnsupportedContentTypeError, UnsupportedRepoVersionError, ValueError, RecursionError) as error:
         said = redact(str(error)).splitlines()[0]
-        raise IndexUnreachable(f"{doing} failed: what answers is no package index: {said}", hint=help_.hint) from error
+        raise IndexUnreachable(f"{doing} failed: this is not a package index: {said}", hint=help_.hint) from error
     if not any(package.package_type for package in page.packages) and is_for_people(answer.headers, answer.content):
         raise IndexUnreachable(
-            f"{doing} failed: {redact(answer.url)} is a web page for people, such as one to log in on, and no index",
-            hint=f"open it in a browser; if it asks who you are: {help_.login}",
+            f"{doing} failed: {redact(answer.url)} is an ordinary web page, perhaps for a login, not an index",
+            hint=f"open it in a browser; if it asks for a login: {help_.login}",
         )
     return page
 
 
 def is_for_people(headers: Mapping[str, str], beginning: bytes) -> bool:
-    """Whether a page in HTML has what pages of indexes have not: PEP 503 knows links and nothing else."""
+    """Whether an HTML page has elements that index pages lack: PEP 503 has only links."""
     text = beginning.lower()
     if "html" not in headers.get("Content-Type", "html") or _OF_AN_INDEX.search(text):
         return False

@@ -1,6 +1,6 @@
-"""Pages of an index, and other documents in JSON or HTML that nobody vouches for: as long as honest ones are.
+"""Reads untrusted JSON and HTML documents, such as pages of an index, within limits.
 
-Of each value and each tag an object is made, many times as large as its text: they are counted before any is.
+Parsers make an object of each value and tag, many times as large as its text, so they are counted before parsing.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from crosswheel.system.budget import Budget, Deadline, OverBudget
 
 LONGEST = 32 << 20
 PIECES = 600_000
-"""Of 40 000 files, each of which takes 14 in JSON; a tag of HTML counts for five."""
+"""Enough for 40 000 files, each with 14 values in JSON; an HTML tag counts as five values."""
 _PATIENCE = 300.0
 _WEIGHTS = {b"[": 1, b"{": 1, b",": 1, b"<": 5}
 
 
 @dataclass(frozen=True)
 class Measure:
-    """Of one document, which may come in blocks."""
+    """Counts the values of one document, which may arrive in blocks."""
 
     _size: Budget = field(default_factory=lambda: Budget(LONGEST, "bytes"))
     _pieces: Budget = field(default_factory=lambda: Budget(PIECES, "values or tags"))
     _deadline: Deadline = field(default_factory=lambda: Deadline(_PATIENCE))
 
     def take(self, block: bytes) -> bytes:
-        """The same block. Raises OverBudget."""
+        """Count a block and return it. Raises OverBudget."""
         self._deadline.check()
         self._size.spend(len(block))
         self._pieces.spend(sum(weight * block.count(mark) for mark, weight in _WEIGHTS.items()))
@@ -37,7 +37,7 @@ class Measure:
 
 
 class BoundedBody:
-    """The body of a response as urllib3 has it, for `requests` to read to its end; everything else is asked of it."""
+    """A body of urllib3 that counts what `requests` reads; other attributes are passed through."""
 
     def __init__(self, raw: Any) -> None:
         self._raw = raw
@@ -50,7 +50,7 @@ class BoundedBody:
 
 
 def read_json(path: Path) -> Any:
-    """Raises ValueError for what is no JSON, or too much of it."""
+    """Parse JSON. Raises ValueError for invalid JSON or beyond the limits."""
     with path.open("rb") as file:
         text = Measure().take(file.read(LONGEST + 1))
     try:

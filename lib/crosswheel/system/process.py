@@ -1,4 +1,4 @@
-"""The only file that starts processes, and the one that sees to it that none is left behind."""
+"""Starts and ends processes: the only module that starts any, and none outlives its run."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from crosswheel.system.terminal import is_interactive, kept_terminal
 
 _POLL = 0.05
 _GRACE = 3.0
-_LOOK = 0.5  # seconds between two looks at how much memory a command takes
+_LOOK = 0.5  # seconds between two measurements of a command's memory
 
 
 class CommandFailed(CrosswheelError):  # noqa: N818
-    """A command ended with a code that is not 0; `output` is what it printed, or where a log has that, its end."""
+    """A command failed; `output` is what it printed, or the end of its log."""
 
     def __init__(self, argv: Sequence[str], returncode: int, output: str) -> None:
         self.ending = describe_returncode(returncode)
@@ -41,11 +41,11 @@ class CommandFailed(CrosswheelError):  # noqa: N818
 
 
 class Stopped(CrosswheelError):  # noqa: N818
-    """The run was stopped while this command was under way, or before it began."""
+    """The run was stopped during this command, or before it began."""
 
 
 def describe_returncode(returncode: int) -> str:
-    """``exit code 2``, or ``signal SIGKILL`` for the negative codes that `subprocess` gives."""
+    """``exit code 2``, or ``signal SIGKILL`` for `subprocess`'s negative codes."""
     if returncode >= 0:
         return f"exit code {returncode}"
     try:
@@ -56,13 +56,13 @@ def describe_returncode(returncode: int) -> str:
 
 @dataclass
 class Meter:
-    """Memory of commands that run one after another, in bytes at its highest; looked at twice a second."""
+    """The peak memory of successive commands in bytes, measured twice a second."""
 
     peak: int = 0
     _looked: float = 0.0
 
     def look(self, session: int) -> None:
-        """At all processes of a session; what a command starts in sessions of its own is not seen."""
+        """Measure all processes of a session; processes in other sessions are not included."""
         now = time.monotonic()
         if now - self._looked >= _LOOK:
             self._looked = now
@@ -70,12 +70,12 @@ class Meter:
 
 
 def _resident(session: int) -> int:
-    """Bytes of all its processes; pages that they share count for each (proc(5), fields 6 and 24 of stat)."""
+    """The resident bytes of a session's processes; shared pages count for each (fields 6 and 24 of stat, proc(5))."""
     pages, wanted = 0, str(session).encode()
-    # Of hundreds of processes, while a command waits for us to see that it has ended: no Path for each.
+    # Paths are texts for speed: there may be hundreds of processes.
     for name in os.listdir("/proc"):  # noqa: PTH208
         if name.isdigit():
-            # It may have ended in the meantime.
+            # The process may have ended in the meantime.
             with contextlib.suppress(OSError, IndexError), open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123
                 fields = file.read().rpartition(b")")[2].split()
                 if fields[3] == wanted:
@@ -85,12 +85,12 @@ def _resident(session: int) -> int:
 
 @dataclass
 class Processes:
-    """Starts commands, each in a session of its own, so that stopping one stops whatever it started."""
+    """Starts commands, each in its own session, so that stopping one stops its children too."""
 
     _stopping: threading.Event = field(default_factory=threading.Event)
 
     def stop(self) -> None:
-        """Every command under way ends now; every later one is refused."""
+        """End every running command now; refuse all later ones."""
         self._stopping.set()
 
     @property
@@ -98,9 +98,9 @@ class Processes:
         return self._stopping.is_set()
 
     def look(self) -> None:
-        """For who waits for something else than a command; raises Stopped."""
+        """Raise Stopped if the run was stopped; for waits that are not commands."""
         if self.stopped:
-            raise Stopped("not waited for: the run was stopped")
+            raise Stopped("the run was stopped")
 
     def run(
         self,
@@ -113,11 +113,10 @@ class Processes:
         meter: Meter | None = None,
         confinement: Confinement | None = None,
     ) -> str:
-        """Run to the end; output goes to the end of `log`, or is returned where there is none.
+        """Run a command to its end; its output is appended to `log`, or returned if `log` is None.
 
-        `deadline` is a moment of `time.monotonic`; `meter` learns what the command takes, and `confinement` says where
-        it may not write, where there is a log. Raises
-        CommandFailed, TimeLimit, Stopped, and MissingTool's cousin FileNotFoundError where the program is not there.
+        `deadline` is a time of `time.monotonic`; `meter` measures the command, and `confinement` restricts its writing
+        if there is a log. Raises CommandFailed, TimeLimit, Stopped, and FileNotFoundError if the program is missing.
         """
         if self.stopped:
             raise Stopped(f"not started: {argv[0]}")
@@ -136,15 +135,15 @@ class Processes:
         return ""
 
     def interact(self, argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, deadline: float | None = None) -> int:
-        """Run with this process's own input and output, on its terminal if they are one.
+        """Run a command with this process's input and output, on its terminal if they are one.
 
-        Gives the exit code as shells do: 128 and the number of the signal that ended it.
+        Returns the exit code like shells: 128 plus the number of a signal that ended it.
         """
         if self.stopped:
             raise Stopped(f"not started: {argv[0]}")
         env, terminal = {**env, MARK: _new_mark()}, is_interactive()
         with kept_terminal() if terminal else contextlib.nullcontext():
-            # A terminal belongs to one session: the command stays in ours, and is known by its mark alone.
+            # A terminal belongs to one session, so the command stays in ours; only its mark identifies it.
             process = subprocess.Popen(list(argv), env=env, cwd=cwd, start_new_session=not terminal)
             try:
                 while process.poll() is None:
@@ -159,7 +158,7 @@ class Processes:
     def _capture(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path | None, deadline: float | None) -> str:
         import tempfile
 
-        # A file, and not a pipe: nobody has to read while the command runs.
+        # A file instead of a pipe, which would have to be read while the command runs.
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             process = self._start(argv, env, cwd, out.fileno(), err.fileno())
             self._wait(process, env[MARK], argv, deadline)
@@ -210,7 +209,7 @@ class Processes:
         _end_leftovers(process)
 
     def check(self, argv: Sequence[str], deadline: float | None) -> None:
-        """Whether a command may go on; raises Stopped, TimeLimit."""
+        """Raise Stopped or TimeLimit if the command must end."""
         if self.stopped:
             raise Stopped(f"stopped: {argv[0]}")
         if deadline is not None and time.monotonic() > deadline:
@@ -222,7 +221,7 @@ class Processes:
 
 @dataclass
 class Attached:
-    """A command that serves this process from the background; its input closes when this process ends."""
+    """A background command for this process; its input closes when this process ends."""
 
     _process: subprocess.Popen[bytes]
 
@@ -238,7 +237,7 @@ class Attached:
 
 @functools.cache
 def _guarded() -> str:
-    """The beginning of all marks of this process, which a guardian ends them by should it be killed."""
+    """The prefix of all marks of this process; starts a guardian that ends the marked processes if it is killed."""
     mark = f"{secrets.token_hex(8)}-"
     process = subprocess.Popen(
         [sys.executable, "-I", "-S", guardian.__file__, mark],
@@ -259,21 +258,21 @@ def _dismiss(guard: subprocess.Popen[bytes]) -> None:
 
 
 def _new_mark() -> str:
-    """Of one command."""
+    """A new mark for one command."""
     return f"{_guarded()}{secrets.token_hex(4)}"
 
 
 def start_attached(argv: Sequence[str], log: Path) -> Attached:
-    """Start a command in the caller's own environment; raises FileNotFoundError where it is not there."""
+    """Start a command in the caller's environment. Raises FileNotFoundError if it is missing."""
     with log.open("wb") as sink:
         process = subprocess.Popen(list(argv), stdin=subprocess.PIPE, stdout=sink, stderr=sink, start_new_session=True)
     return Attached(process)
 
 
 def start_connected(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path) -> tuple[Attached, socket.socket]:
-    """Start a command whose input is the other end of this connection, on which messages keep their bounds.
+    """Start a command whose standard input is the other end of the returned message socket.
 
-    What it prints of itself goes nowhere.
+    Its own output is discarded.
     """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with contextlib.closing(theirs):
@@ -295,13 +294,13 @@ def start_connected(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path) -
 
 @contextlib.contextmanager
 def _waiting_for(process: subprocess.Popen[bytes]) -> Iterator[Callable[[], object]]:
-    """What waits until a process ends, or until it is time for another look; the kernel tells at once.
+    """A function that waits for the end of a process, or for the next check; the kernel reports the end at once.
 
-    `Popen.wait` looks from time to time only, and a job has a dozen short commands.
+    `Popen.wait` polls with delays, which add up for the many short commands of a job.
     """
     try:
         handle = os.pidfd_open(process.pid)
-    except OSError:  # a kernel before 5.3, or a container's that forbids it
+    except OSError:  # a kernel before 5.3, or a container that forbids it
 
         def sleep() -> None:
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -318,7 +317,7 @@ def _waiting_for(process: subprocess.Popen[bytes]) -> Iterator[Callable[[], obje
 
 
 def _end_session(process: subprocess.Popen[bytes]) -> None:
-    """Ask the whole session to end, then make it."""
+    """End a whole session: SIGTERM first, then SIGKILL."""
     for number, patience in ((signal.SIGTERM, _GRACE), (signal.SIGKILL, _GRACE)):
         try:
             os.killpg(process.pid, number)
@@ -333,20 +332,20 @@ def _end_session(process: subprocess.Popen[bytes]) -> None:
 
 
 def _end_escaped(mark: str) -> None:
-    """End the servers that a command started in sessions of their own: its mark is in their environment."""
+    """End processes of a command in other sessions, by the mark in their environment."""
     for number in marked(mark):
         with contextlib.suppress(ProcessLookupError):
             os.kill(number, signal.SIGKILL)
 
 
 def _end_leftovers(process: subprocess.Popen[bytes]) -> None:
-    """What a command left behind in its session has no leader any more, and nobody who waits for it."""
+    """End processes that a finished command left in its session."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
 
 
 def log_tail(log: Path, lines: int = 30, *, since: int = 0) -> tuple[str, ...]:
-    """The last lines of a log behind its byte `since`, without reading all of a large one."""
+    """The last lines of a log after byte `since`, without reading a large log completely."""
     if not log.is_file():
         return ()
     with log.open("rb") as file:

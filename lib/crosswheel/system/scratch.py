@@ -1,6 +1,6 @@
-"""Where a run works: folders of this user alone, which the next run finds and removes should this one be killed.
+"""Working folders, private to the user; the next run removes those of a killed run.
 
-A job's folder has the same path in every run, for a compiler's cache knows a file by its path.
+A job's folder has the same path in every run, because compiler caches identify files by path.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from pathlib import Path
 from crosswheel.errors import CrosswheelError, UsageError
 from crosswheel.system.locks import take, user_cache
 
-# What build tools look for in the folders above the one that they work in, and go by.
+# Files that build tools search for in parent folders and obey.
 _STEERING = (
     ".bazelrc", ".cargo", ".git", ".hg", ".npmrc", "Cargo.toml", "MODULE.bazel", "WORKSPACE", "go.mod", "go.work",
     "node_modules", "package.json", "pyproject.toml", "rust-toolchain", "rust-toolchain.toml", "uv.toml",
 )  # fmt: skip
 
-_LONGEST = 3000  # bytes; a path may have 4096, and builds take a thousand of them
+_LONGEST = 3000  # bytes; the limit of paths is 4096, and builds need a thousand of them
 
 
 @contextmanager
 def scratch_folder(name: str) -> Iterator[Path]:
-    """A path below the user's own folder for temporary files, where nothing is yet; gone afterwards.
+    """An unused path below the user's folder for temporary files; removed at the end.
 
-    Where somebody else works under that name at the same time, it is another one: ``NAME-2`` and so on.
+    If the name is in use by another process, ``NAME-2`` and so on is used.
     """
     root = _root()
     with ExitStack() as stack:
@@ -42,10 +42,10 @@ def scratch_folder(name: str) -> Iterator[Path]:
 
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """An empty folder under a name that is new each time; gone afterwards."""
+    """An empty folder with a new name; removed at the end."""
     root = _root()
     with ExitStack() as stack:
-        # Whoever looks for what killed runs have left may come before the lock.
+        # A cleaner of leftovers may remove it before it is locked.
         while not _lock(folder := Path(tempfile.mkdtemp(dir=root, prefix="run-")), stack):
             pass
         job = folder / "job"
@@ -54,7 +54,7 @@ def temporary_folder() -> Iterator[Path]:
 
 
 def check_temporary_folder() -> None:
-    """Whether builds can work there: minutes of fetching and building are no way to find out. Raises UsageError."""
+    """Check TMPDIR before a build would fail in it after minutes. Raises UsageError."""
     folder = tempfile.gettempdir()
     hint = "TMPDIR=/var/tmp crosswheel ..., or another folder whose file system allows programs"
     if os.statvfs(folder).f_flag & os.ST_NOEXEC:
@@ -63,33 +63,33 @@ def check_temporary_folder() -> None:
         )
     if odd := sorted(set(re.findall(r"[^\w./@%+=~,-]", folder))):
         found = " and ".join(map(repr, odd))
-        raise UsageError(f"TMPDIR: {folder!r} has {found} in it, where build tools cut a compiler's path", hint=hint)
+        raise UsageError(f"TMPDIR: {folder!r} contains {found}, at which build tools split paths", hint=hint)
     if len(os.fsencode(folder)) > _LONGEST:
         raise UsageError(
-            f"TMPDIR: {folder} has more than {_LONGEST} bytes; with what builds put there, paths get too long",
+            f"TMPDIR: {folder} is longer than {_LONGEST} bytes, which makes paths in builds too long",
             hint=hint,
         )
 
 
 def abandoned_folders() -> list[Path]:
-    """What killed runs have left: nobody works there."""
+    """The folders of killed runs, which are not locked."""
     roots = (root for root in _candidates() if root.is_dir() and not _trouble_with(root))
     return [folder for root in roots for folder in sorted(root.iterdir()) if _is_free(folder)]
 
 
 def clear_abandoned() -> None:
-    """Remove what killed runs have left, in the folder for temporary files and in the user's cache."""
+    """Remove leftovers of killed runs, in the folder for temporary files and in the user's cache."""
     for folder in abandoned_folders():
         remove_abandoned(folder)
 
 
 def remove_abandoned(folder: Path) -> None:
-    """Unless somebody works there again."""
+    """Remove a leftover folder, unless it is in use again."""
     with ExitStack() as stack:
         _lock(folder, stack)
 
 
-# ---- whose it is ------------------------------------------------------------------------------------------------
+# ---- ownership --------------------------------------------------------------------------------------------------
 
 
 def _candidates() -> Iterator[Path]:
@@ -98,7 +98,7 @@ def _candidates() -> Iterator[Path]:
 
 
 def _root() -> Path:
-    """The first folder that is this user's alone, where nobody else's files steer builds: names can be guessed."""
+    """The first private folder in which no files of other users affect builds; names can be guessed."""
     troubles = []
     for root in _candidates():
         with suppress(OSError):
@@ -108,31 +108,31 @@ def _root() -> Path:
             return root
         troubles.append(trouble)
     raise CrosswheelError(
-        "\n".join(troubles), hint="remove these, or set TMPDIR to a folder that only you may write to"
+        "\n".join(troubles), hint="remove these; or set TMPDIR to a folder that only you may write to"
     )
 
 
 def _trouble_with(root: Path) -> str:
-    """Why somebody else may put something there; empty where nobody may."""
+    """The reason why other users can write there; empty if they cannot."""
     try:
         found = root.lstat()
     except OSError as error:
         return f"{root} cannot be used: {error.strerror}"
     if not stat.S_ISDIR(found.st_mode):
-        return f"{root} is no folder"
+        return f"{root} is not a folder"
     if found.st_uid != os.getuid() or found.st_mode & 0o022:
         return f"{root} belongs to another user, or others may write to it"
     return ""
 
 
 def _steered(root: Path) -> str:
-    """A file of another user that build tools would take for settings; empty where there is none."""
+    """A complaint about another user's file that build tools would obey; empty if there is none."""
     trusted = {0, os.getuid()}
     for folder in root.parents:
         for name in _STEERING:
             with suppress(OSError):
                 if (folder / name).lstat().st_uid not in trusted:
-                    return f"{folder / name} belongs to another user, and builds below {folder} would go by it"
+                    return f"{folder / name} belongs to another user and would affect builds below {folder}"
     return ""
 
 
@@ -144,11 +144,11 @@ def _numbered(name: str, number: int) -> str:
 
 
 def _taken(folder: Path, stack: ExitStack) -> Path | None:
-    """The folder, empty and ours until the stack unwinds; None while another has it, or where it is no folder.
+    """The folder, empty and locked until the stack unwinds; None if it is locked by another, or not a folder.
 
-    The kernel lets go of the lock of a process that dies; what that left is ended and removed here.
+    The kernel releases the lock of a dead process; that one's leftovers are ended and removed here.
     """
-    # Not with exist_ok, which looks again: its owner may have removed it by then.
+    # Not with exist_ok, which checks again: the owner may have removed it by then.
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)
     if not _lock(folder, stack):
@@ -161,7 +161,7 @@ def _taken(folder: Path, stack: ExitStack) -> Path | None:
 
 
 def _lock(folder: Path, stack: ExitStack) -> bool:
-    """Whether it is ours from now on, to be removed when the stack unwinds."""
+    """Lock the folder and register its removal; False if it is locked by another."""
     handle = take(folder)
     if handle is None:
         return False
@@ -176,9 +176,9 @@ def _lock(folder: Path, stack: ExitStack) -> bool:
 
 
 def _end_orphans(folder: Path) -> None:
-    """Compilers that a killed run had started would go on to write there; whoever looks around at a terminal may."""
+    """End compilers of a killed run, which would still write there; programs on a terminal may stay."""
     for process in Path("/proc").glob("[0-9]*"):
-        # Processes end, and those of others do not tell.
+        # Processes may end meanwhile, and those of other users cannot be read.
         with suppress(OSError, IndexError):
             terminal = (process / "stat").read_text("ascii", "replace").rpartition(")")[2].split()[4]
             if terminal == "0" and (process / "cwd").readlink().is_relative_to(folder):

@@ -1,7 +1,7 @@
-"""Keeps what this process knows from the builds that it starts, which run as the same user.
+"""Hides secrets of this process from builds, which run as the same user.
 
-Passwords come in the environment, and everybody who may look at a process finds the environment that it was started
-with (proc(5)). Our own processes and those of root are the same to the kernel where we are root: there this is no wall.
+Passwords are passed in the environment, and the initial environment of a process is readable in /proc (proc(5)). If
+this process is root's, this is no protection, because the kernel does not separate root's processes.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from pathlib import Path
 from crosswheel.system.guardian import MARK
 
 _PR_SET_DUMPABLE = 4  # prctl(2)
-_ENV_START, _ENV_END = 49, 50  # of the fields of /proc/self/stat, counted from 0
+_ENV_START, _ENV_END = 49, 50  # index of a field in /proc/self/stat, from 0
 
 
 def conceal() -> None:
-    """Nobody else may look into this process's memory, and the environment that it began with is no more.
+    """Make this process's memory unreadable for others, and erase its initial environment.
 
-    Its variables stay what they are, for this process and for those that it hands them to.
+    os.environ stays as it is, for this process and its children.
     """
-    # Where there is no such /proc, nobody can look at it either.
+    # Without /proc nothing can be read there either.
     with suppress(OSError, ValueError, IndexError):
         _clear_first_environment()
     ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
@@ -33,11 +33,11 @@ def _clear_first_environment() -> None:
     start, end = (int(fields[at - 2]) for at in (_ENV_START, _ENV_END))
     if not 0 < start < end:
         return
-    # The C library has them there until they are set anew, and then elsewhere.
+    # The C library keeps variables there until they are set again, then elsewhere.
     for name, value in os.environ.items():
         os.putenv(name, value)
     at = start
     for entry in ctypes.string_at(start, end - start).split(b"\0"):
-        if not entry.startswith(f"{MARK}=".encode()):  # by which whoever has started us finds us
+        if not entry.startswith(f"{MARK}=".encode()):  # by which our parent process finds us
             ctypes.memset(at, 0, len(entry))
         at += len(entry) + 1

@@ -1,4 +1,4 @@
-"""The terminal that this process was started on, while something else reads what is typed there."""
+"""The terminal of this process, while another program reads its input."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ STDIN, STDOUT = 0, 1
 
 
 def is_interactive() -> bool:
-    """Whether somebody types what is read here, and sees what is written."""
+    """Whether input and output are a terminal."""
     return os.isatty(STDIN) and os.isatty(STDOUT)
 
 
 def forget_typed() -> None:
-    """What was typed before a question is no answer to it."""
+    """Discard input typed before a question, which is no answer to it."""
     if os.isatty(STDIN):
         termios.tcflush(STDIN, termios.TCIFLUSH)
 
 
 @contextmanager
 def kept_terminal() -> Iterator[None]:
-    """Its settings, and who is in its foreground, are afterwards as they were, whatever happens meanwhile."""
+    """Restore the terminal's settings and its foreground process group at the end."""
     settings = termios.tcgetattr(STDIN)
     try:
         yield
     finally:
-        # A shell that is killed leaves us in the background, where whoever touches the terminal is stopped.
+        # A killed shell leaves us in the background, where using the terminal stops a process.
         before = signal.signal(signal.SIGTTOU, signal.SIG_IGN)
-        # It may be gone: its window was closed.
+        # The terminal may be gone, if its window was closed.
         with contextlib.suppress(OSError, termios.error):
             os.tcsetpgrp(STDIN, os.getpgrp())
             termios.tcsetattr(STDIN, termios.TCSANOW, settings)
@@ -42,8 +42,8 @@ def kept_terminal() -> Iterator[None]:
 
 @contextmanager
 def raw_terminal() -> Iterator[None]:
-    """Every key is passed on as it is, Ctrl-C too."""
+    """Pass every key through unchanged, including Ctrl-C."""
     with kept_terminal():
-        # What was typed ahead stays.
+        # Input typed ahead is kept.
         tty.setraw(STDIN, termios.TCSANOW)
         yield

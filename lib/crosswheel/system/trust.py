@@ -1,4 +1,4 @@
-"""Which servers are believed, and who we are to them: one answer for every request of a run, whoever sends it."""
+"""TLS certificates: the same authorities and client certificate for every request of a run, by any library."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _VARIABLES = (_REQUESTS, "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 @dataclass(frozen=True)
 class Trust:
-    """Certificates: of the `authorities` that may sign a server's, a file or a folder; and our `own`, a file.
+    """Certificates: `authorities` that may sign a server's (file or folder), and our `own` client certificate (file).
 
-    Empty `authorities` leave it to each program.
+    Empty `authorities` mean each program's default.
     """
 
     authorities: str = ""
     own: str = ""
 
     def check(self) -> None:
-        """Raises UsageError for a file that is not there; requests would end with an error of the disk's."""
+        """Raise UsageError for a missing file, for which requests would raise an OSError."""
         for path in filter(None, (self.authorities, self.own)):
             if not Path(path).exists():
                 raise UsageError(
@@ -37,18 +37,18 @@ class Trust:
 
     @property
     def sending(self) -> dict[str, Any]:
-        """For the `send` of an adapter of requests: it has the last word, after all variables."""
+        """The arguments for `send` of an adapter of requests, which override all environment variables."""
         return {"verify": self.authorities} if self.authorities else {}
 
     @property
     def pip_environ(self) -> dict[str, str]:
-        # To pip, too, the second is worth more than the first.
+        # In pip, too, the second overrides the first.
         named = {"PIP_CERT": self.authorities, _REQUESTS: self.authorities, "PIP_CLIENT_CERT": self.own}
         return {name: path for name, path in named.items() if path}
 
     @contextmanager
     def for_all(self) -> Iterator[None]:
-        """For what libraries ask by themselves, as twine does for trusted publishing: they read the environment."""
+        """Set environment variables for requests that libraries send themselves, like twine for trusted publishing."""
         before = os.environ.get(_REQUESTS)
         if not self.authorities:
             yield
@@ -64,5 +64,5 @@ class Trust:
 
 
 def named_authorities(said: Iterable[str], environ: Mapping[str, str]) -> str:
-    """The first that is named; behind what is `said`, what all programs of this machine are told."""
+    """The first named authorities: of `said`, then of the variables for all programs."""
     return next(filter(None, (*said, *(environ.get(name, "") for name in _VARIABLES))), "")

@@ -1,1 +1,1 @@
-"""Looking after an installation: what doctor reports, and what is kept between runs."""
+"""Maintenance of an installation: the diagnosis of `doctor`, and the caches."""

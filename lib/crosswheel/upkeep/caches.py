@@ -1,4 +1,4 @@
-"""Everything that is kept between runs, here and on the Docker host, and what of it goes first."""
+"""The caches on this machine and on the Docker host, and the order of eviction."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ GIB = 1024**3
 Kind: TypeAlias = Literal[
     "journal", "objects", "downloads", "bytecode", "answers", "libraries", "toolchain", "caches", "image", "remains"
 ]  # fmt: skip
-# What is dear to make goes last; within a row, what was used longest ago goes first.
+# Expensive things are evicted last; within a kind, the least recently used first.
 _DEAR: tuple[Kind, ...] = ("libraries", "toolchain")
 
 
 @dataclass(frozen=True)
 class Holding:
-    """One thing that is kept: a file or a folder here, a volume or an image on the Docker host.
+    """One cached thing: a file or folder on this machine, a volume or image on the Docker host.
 
-    `size` is in bytes, `used` in seconds since the epoch (NaN: unknown). `stale` is what only another release of ours
-    would use, or nobody; `busy` what somebody uses right now.
+    `size` is in bytes, `used` in seconds since the epoch (NaN: unknown). `stale`: only another version of crosswheel
+    would use it, or nothing; `busy`: it is in use now.
     """
 
     kind: Kind
@@ -47,14 +47,14 @@ class Holding:
 
     @property
     def is_known(self) -> bool:
-        """Whether anybody knows when it was last used."""
+        """Whether the time of the last use is known."""
         return not math.isnan(self.used)
 
 
 def goes(holdings: Collection[Holding], limit: int) -> list[Holding]:
-    """What to remove, in order, until the rest is no larger than the limit; remains go in any case.
+    """The holdings to remove, in order, so that the rest fits the limit in bytes; leftovers of killed runs always go.
 
-    What is busy stays, even where the limit cannot be kept then.
+    Busy holdings stay, even if the limit is then exceeded.
     """
     left = sum(holding.size for holding in holdings)
     chosen = []
@@ -74,10 +74,10 @@ def _rank(holding: Holding) -> tuple[bool, bool, bool, float]:
 
 
 def local_holdings(cache: Path) -> list[Holding]:
-    """Everything in our folder of the user's cache, and what killed runs have left in that for temporary files."""
+    """Everything in crosswheel's cache folder, and leftovers of killed runs in the folder for temporary files."""
     oldest, found = oldest_run(cache), []
     for kind, what, place in _places(cache):
-        # Another run may be at work, and this one a moment too late.
+        # Another run may remove things at the same time.
         with suppress(FileNotFoundError):
             found.append(_local(kind, what, place, oldest))
     return [*found, *(Holding("remains", folder.name, folder, _size(folder)) for folder in abandoned_folders())]
@@ -113,16 +113,16 @@ def _local(kind: Kind, what: str, place: Path, oldest: float) -> Holding:
 
 
 def _is_pinned(place: Path) -> bool:
-    """Whether this release would use it: it belongs to its Zig, and to its libc++."""
+    """Whether this version of crosswheel uses it: it belongs to the pinned Zig and libc++."""
     folder = place if place.parent.name == "zig" else place.parent
     cache = folder.parent.parent
     return folder in {root_of(cache), libraries_of(cache), objects_of(cache)}
 
 
 def _size(place: Path) -> int:
-    """Of all files in it, as far as they are still there and anybody may look.
+    """The size of all readable files in a folder, in bytes.
 
-    Of many thousands: paths are texts here, and folders are not asked for their own size.
+    Paths are texts here for speed, as there may be many thousands; sizes of folders themselves are not counted.
     """
     if not place.is_dir():
         return place.lstat().st_size if place.exists() else 0
@@ -138,7 +138,7 @@ def _size(place: Path) -> int:
 
 
 def remove_local(holding: Holding) -> bool:
-    """Whether it went: what somebody has begun to use since it was looked at stays."""
+    """Remove a holding unless it has come into use; return whether it was removed."""
     place = Path(holding.place)
     if place in abandoned_folders():
         remove_abandoned(place)
@@ -151,7 +151,7 @@ def remove_local(holding: Holding) -> bool:
 
 
 def is_due(cache: Path, what: str, pause: float) -> bool:
-    """Whether nobody has asked for so many seconds: to read thousands of sizes is nothing for every run."""
+    """Whether the last check is long enough ago: reading thousands of sizes takes too long for every run."""
     stamp = cache / f".{what}"
     with suppress(FileNotFoundError):
         if 0 <= time.time() - stamp.stat().st_mtime < pause:
@@ -165,13 +165,13 @@ def is_due(cache: Path, what: str, pause: float) -> bool:
 
 
 def docker_holdings(docker: DockerHost, cache: Path) -> list[Holding]:
-    """Volumes and images of ours; `cache` knows when they were last used from this machine.
+    """Our volumes and images; `cache` knows the time of their last use from this machine.
 
     Raises EngineUnavailable.
     """
-    with engine_errors("asking the Docker Engine how much it keeps"):
+    with engine_errors("asking the Docker Engine for its volumes and images"):
         found = docker.client.df()
-        # Podman tells sizes there, and labels and names here.
+        # Podman reports sizes there, and labels and names here.
         volumes = docker.client.api.volumes(filters={"label": KIND})["Volumes"] or ()
         images = docker.client.api.images(filters={"label": KIND})
     oldest = oldest_run(cache)
@@ -185,7 +185,7 @@ def docker_holdings(docker: DockerHost, cache: Path) -> list[Holding]:
 
 
 def _hash(image: str) -> str:
-    """Of an image's id, which engines write with the algorithm and without."""
+    """The hash in an image's id, which engines write with or without the algorithm."""
     return image.rpartition(":")[2]
 
 
@@ -207,11 +207,11 @@ def _volume(
 
 
 def _image(found: Mapping[str, Any], sizes: Mapping[str, Mapping[str, Any]], cache: Path, oldest: float) -> Holding:
-    """Of its size, what it adds to the image that it lies on; where engines do not say which, what it does not share.
+    """An image as a holding; its size is what it adds to its base image, or the unshared size if the base is unknown.
 
-    By its name: an engine that is told to remove one on which another lies takes the name away, and it goes with that.
+    It is identified by name: an engine asked to remove the base of another image only removes the name.
     """
-    names = (tag.rpartition("/")[2] for tag in found.get("RepoTags") or ())  # podman's begin with a registry
+    names = (tag.rpartition("/")[2] for tag in found.get("RepoTags") or ())  # podman's names begin with a registry
     place = next((name for name in names if name.startswith("crosswheel-")), found["Id"])
     usage = sizes.get(_hash(found["Id"]), {})
     parent = sizes.get(_hash(found.get("ParentId") or ""))
@@ -235,7 +235,7 @@ def _last_use(name: str, cache: Path) -> float:
 
 
 def remove_from(docker: DockerHost, cache: Path, holding: Holding) -> bool:
-    """Whether it went: what a container has, the engine keeps, and what a run has begun to use since stays as well."""
+    """Remove a holding unless a container or a new run uses it; return whether it was removed."""
     name = str(holding.place)
     used = _last_use(name, cache)
     if used != holding.used and not math.isnan(used):

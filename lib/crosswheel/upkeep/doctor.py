@@ -1,4 +1,4 @@
-"""What this machine and its Docker hosts can do, and what mends what they cannot: looked at, and nothing changed."""
+"""Diagnoses this machine and its Docker hosts, with a fix for each problem; changes nothing."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from crosswheel.toolchains.zig import program_path
 
 _Value = TypeVar("_Value")
 
-_SMALL = 2 << 30  # bytes: an image of pypa's, unpacked, and room to build in
-_PATIENCE = 30  # seconds for a Docker host that nobody asked for
-_SOON = 3  # seconds for what is good to know
+_SMALL = 2 << 30  # bytes: an unpacked image of pypa's, and room for a build
+_PATIENCE = 30  # seconds for a Docker host that builds do not use
+_SOON = 3  # seconds for optional information
 
-# What `doctor --fix` does about a problem.
+# The fix that `doctor --fix` applies.
 Mending: TypeAlias = Literal["", "register", "zig"]
 
 
 @dataclass(frozen=True)
 class Disk:
-    """Free bytes where something of ours is kept; None where nobody knows."""
+    """The free bytes of a disk that we use; None if unknown."""
 
     what: str
     path: str
@@ -47,7 +47,7 @@ class Disk:
 
 @dataclass(frozen=True)
 class Machine:
-    """Where we are. `memory` is in bytes; `zig` and `tools` are versions, empty for what is not there."""
+    """The facts of this machine. `memory` is in bytes; `zig` and `tools` are versions, empty if not installed."""
 
     machine: str
     cpus: int
@@ -60,7 +60,7 @@ class Machine:
 
 @dataclass(frozen=True)
 class Ability:
-    """Whether a Docker host runs an architecture; `handler` is the entry of its kernel, where that is ours to read."""
+    """Whether a Docker host runs an architecture; `handler` is its kernel's binfmt entry, if it can be read."""
 
     arch: Architecture
     wanted: bool
@@ -71,7 +71,7 @@ class Ability:
 
 @dataclass(frozen=True)
 class Engine:
-    """An engine that answers and starts containers; `api` as in ``1.51``, `used` by images in bytes where it tells."""
+    """A working engine; `api` is a version such as ``1.51``, `used` the bytes of its images, if known."""
 
     host: DockerHost
     api: str
@@ -82,7 +82,7 @@ class Engine:
 
 @dataclass(frozen=True)
 class Place:
-    """Where an engine was looked for: the `chosen` one is what builds use, the others are docker's contexts."""
+    """A Docker host: builds use the `chosen` one, the others are docker contexts."""
 
     name: str
     chosen: bool
@@ -91,7 +91,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that is missing or wrong, and the command that mends it; exit code 0 where builds work without."""
+    """A problem and the command that fixes it; exit code 0 if builds work anyway."""
 
     text: str
     hint: str
@@ -107,35 +107,35 @@ class Diagnosis:
 
     @property
     def exit_code(self) -> int:
-        """That of the first problem that something wanted does not work for."""
+        """The exit code of the first problem that breaks something required; 0 without one."""
         return next((problem.exit_code for problem in self.problems if problem.exit_code), 0)
 
 
 def diagnose(config: Config, host: LocalHost) -> Diagnosis:
-    """Look at everything, at every Docker host at the same time; takes as long as the slowest may."""
+    """Examine this machine and all Docker hosts in parallel; takes as long as the slowest host, within its limit."""
     machine = _machine(host)
     places = _places(config, host.environ)
     return Diagnosis(machine, places, (*machine_problems(machine), *place_problems(places)))
 
 
 def machine_problems(machine: Machine) -> Iterator[Problem]:
-    """What this machine lacks."""
+    """The problems of this machine."""
     if not any(interpreter.headers for interpreter in machine.interpreters):
         yield Problem(
-            "no CPython with headers on this machine: build backends have nothing to run on",
+            "no CPython with headers on this machine; build backends need one",
             "uv python install 3.13",
             MissingTool.exit_code,
         )
     for tool, version in machine.tools.items():
         if not version:
             yield Problem(
-                f"{tool} does not run, though it is installed with crosswheel",
+                f"{tool} does not run, although it is installed with crosswheel",
                 f"pip install --force-reinstall {tool}",
                 MissingTool.exit_code,
             )
     if not machine.zig:
         yield Problem(
-            f"Zig {version_of('zig')} is not here yet: the first build of the cross engine fetches it",
+            f"Zig {version_of('zig')} is not here yet: the first build of the cross engine downloads it",
             "crosswheel doctor --fix",
             mending="zig",
         )
@@ -143,7 +143,7 @@ def machine_problems(machine: Machine) -> Iterator[Problem]:
 
 
 def place_problems(places: Sequence[Place]) -> Iterator[Problem]:
-    """What the Docker host lacks that builds use; what others lack is nobody's problem."""
+    """The problems of the Docker host that builds use; those of other hosts do not matter."""
     for place in places:
         if not place.chosen:
             continue
@@ -172,7 +172,7 @@ def _ability_problems(ability: Ability) -> Iterator[Problem]:
 
 
 def _narrow(disk: Disk) -> Problem:
-    return Problem(f"less than 2 GiB are free for {disk.what} in {disk.path}", f"df -h {disk.path}; then free some")
+    return Problem(f"less than 2 GiB free for {disk.what} in {disk.path}", f"df -h {disk.path}; then free some space")
 
 
 # ---- this machine ---------------------------------------------------------------------------------------------
@@ -205,7 +205,7 @@ def _version(program: Callable[[], str], processes: Processes) -> str:
 
 
 def _free(path: Path) -> int | None:
-    """On the disk that a folder is on, or will be."""
+    """The free bytes on the disk of a folder, which need not exist yet."""
     try:
         return shutil.disk_usage(next(folder for folder in (path, *path.parents) if folder.exists())).free
     except OSError:
@@ -216,10 +216,10 @@ def _free(path: Path) -> int | None:
 
 
 def _places(config: Config, environ: Mapping[str, str]) -> tuple[Place, ...]:
-    """The Docker host that builds use first, then those of the other contexts."""
+    """The Docker host that builds use, then those of the other contexts."""
 
     def look(wanted: str) -> Engine:
-        # What fails later than the first question too: a host may go away at any time.
+        # Covers later questions too: a host may disappear at any time.
         with engine_errors(f"asking the Docker Engine {wanted}".strip()):
             return _look(connect(wanted, environ), config.build.arch)
 
@@ -244,7 +244,7 @@ def _places(config: Config, environ: Mapping[str, str]) -> tuple[Place, ...]:
 
 
 def _known_contexts() -> dict[str, str]:
-    """None, where one of them is damaged: whoever needs it says so."""
+    """The docker contexts; none if one is damaged, which connecting to it reports."""
     try:
         return contexts()
     except Exception:  # noqa: BLE001 - the library raises bare ones, too
@@ -254,7 +254,7 @@ def _known_contexts() -> dict[str, str]:
 def _current_context() -> str:
     from docker.context.config import get_current_context_name
 
-    return str(get_current_context_name())  # also of one that is gone: that is what is to be told
+    return str(get_current_context_name())  # also for an unreachable host, to report its address
 
 
 def _look(host: DockerHost, wanted: Sequence[Architecture]) -> Engine:
@@ -274,7 +274,7 @@ def _look(host: DockerHost, wanted: Sequence[Architecture]) -> Engine:
 
 
 def _used(host: DockerHost) -> int | None:
-    """Podman says 0, whatever its images take."""
+    """The bytes of all images; None for podman, which always reports 0."""
     return int(host.client.df()["LayersSize"]) or None
 
 
@@ -284,18 +284,16 @@ def _ability(answer: Running | CannotRun, arch: Architecture, *, wanted: bool, o
 
 
 class _Question(Generic[_Value]):
-    """Asked in a thread of its own, which nobody waits for at the end: a host that is gone may never answer."""
+    """A question asked in a daemon thread, because an unreachable host may never answer."""
 
     def __init__(self, ask: Callable[[], _Value]) -> None:
         self._ask = ask
-        self._answer: _Value | CrosswheelError = EngineUnavailable(
-            "it does not answer", hint="docker --context NAME info"
-        )
+        self._answer: _Value | CrosswheelError = EngineUnavailable("no answer", hint="docker --context NAME info")
         self._thread = threading.Thread(target=self._find_out, daemon=True)
         self._thread.start()
 
     def answer(self, patience: float | None) -> _Value | CrosswheelError:
-        """Or why there is none, after so many seconds at most."""
+        """The answer, or the error, after at most that many seconds."""
         self._thread.join(patience)
         return self._answer
 

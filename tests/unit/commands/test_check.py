@@ -81,7 +81,7 @@ def test_a_good_release_passes(tmp_path: Path) -> None:
 
 
 def test_without_a_file_there_is_nothing_to_do(tmp_path: Path) -> None:
-    with pytest.raises(NothingToDo, match="there is no wheel and no sdist in"):
+    with pytest.raises(NothingToDo, match="no wheel and no sdist found in"):
         check(tmp_path)
 
 
@@ -306,7 +306,7 @@ def test_what_wheels_planned_counts_too_and_so_do_the_bytes_that_it_tested(tmp_p
 
 def test_a_damaged_report_is_no_report(tmp_path: Path) -> None:
     (release(tmp_path) / "wheelhouse" / "report.json").write_text("{")
-    with pytest.raises(CheckFailed, match=r"report\.json is not what `wheels` wrote"):
+    with pytest.raises(CheckFailed, match=r"report\.json is not a report of `wheels`"):
         check(tmp_path)
 
 

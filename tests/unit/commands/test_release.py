@@ -68,7 +68,7 @@ def test_without_files_there_is_nothing_to_release(project: Path) -> None:
 def test_a_release_begins_with_the_commit(project: Path) -> None:
     """Which is told before it is looked for."""
     stream = io.StringIO()
-    with pytest.raises(NotReleasable, match="is in no git repository"):
+    with pytest.raises(NotReleasable, match="is not in a git repository"):
         run_verb("release", project, {"dry-run": True}, stream)
     assert stream.getvalue() == "1/6 commit: working tree clean, tagged v1.0\n"
     assert [path.name for path in (project / "wheelhouse").iterdir()] == ["tiny-1.0-py3-none-any.whl"]

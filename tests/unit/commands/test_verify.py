@@ -343,7 +343,7 @@ def test_an_index_that_never_answers_is_an_error_at_once(release: Release, monke
 def test_what_is_no_index_page_is_an_error(release: Release, monkeypatch: pytest.MonkeyPatch) -> None:
     release.add()
     monkeypatch.setattr(IndexServer, "page", lambda *_: b"{}")
-    with pytest.raises(IndexUnreachable, match=r"what answers is no package index: "):
+    with pytest.raises(IndexUnreachable, match=r"this is not a package index: "):
         release.verify(patience=600)
 
 

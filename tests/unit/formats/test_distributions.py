@@ -53,7 +53,7 @@ def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("other", ["tiny_thing-1.1.tar.gz", "other-1.0.tar.gz"])
 def test_a_release_is_one_project_and_one_version(tmp_path: Path, other: str) -> None:
     files(tmp_path, WHEEL, other)
-    with pytest.raises(CheckFailed, match="one project and one version") as caught:
+    with pytest.raises(CheckFailed, match="one version of one project") as caught:
         read_distributions([tmp_path])
     assert other in caught.value.message
     assert WHEEL in caught.value.message
@@ -85,5 +85,5 @@ def test_a_folder_that_is_mistyped_beside_others_is_not_left_out(tmp_path: Path)
 
 def test_an_unpacked_wheel_is_no_file(tmp_path: Path) -> None:
     (tmp_path / WHEEL).mkdir()
-    with pytest.raises(CheckFailed, match="is no file"):
+    with pytest.raises(CheckFailed, match="is not a file"):
         read_distributions([tmp_path])

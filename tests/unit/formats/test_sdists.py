@@ -119,7 +119,7 @@ def test_a_zipped_sdist_has_times_too(moment: tuple[int, int, int, int, int, int
 def test_a_name_that_leads_elsewhere_is_refused(name: str, version: str, tmp_path: Path) -> None:
     """Folders of caches and logs are called after it."""
     info = f"Metadata-Version: 2.2\nName: {name}\nVersion: {version}\n".encode()
-    with pytest.raises(SourceError, match=r"^tiny-1\.0\.tar\.gz calls itself "):
+    with pytest.raises(SourceError, match=r"^tiny-1\.0\.tar\.gz: invalid name or version in its metadata: "):
         read_sdist(tar_of({"PKG-INFO": info}, tmp_path))
 
 
@@ -127,7 +127,7 @@ def test_an_archive_with_neither_is_no_sdist(tmp_path: Path) -> None:
     with pytest.raises(SourceError) as caught:
         read_sdist(tar_of({"setup.py": b""}, tmp_path, name="master.tar.gz"))
     assert caught.value.message == (
-        "master.tar.gz is no sdist: it has no PKG-INFO, and its name is not NAME-VERSION.tar.gz"
+        "master.tar.gz is not an sdist: it has no PKG-INFO, and its name is not NAME-VERSION.tar.gz"
     )
     assert caught.value.hint == "python -m build --sdist, in the project's folder"
 
@@ -156,7 +156,7 @@ def test_a_damaged_archive_is_one_clear_error(
     damage(path)
     with pytest.raises(SourceError, match=r"^tiny-1\.0\.tar\.gz cannot be read: ") as caught:
         read(path)
-    assert caught.value.hint == "fetch or make it anew; it may be cut off"
+    assert caught.value.hint == "download or build it again; it may be truncated"
 
 
 # ---- unpacking ------------------------------------------------------------------------------------------------
@@ -209,7 +209,7 @@ def test_a_device_is_refused(tmp_path: Path) -> None:
 def test_an_sdist_holds_one_folder(tmp_path: Path, members: dict[str, bytes], count: int) -> None:
     with pytest.raises(SourceError) as caught:
         unpack(tar_of(members, tmp_path, top=""), tmp_path / "to")
-    assert caught.value.message == f"tiny-1.0.tar.gz should hold one folder, and holds {count}"
+    assert caught.value.message == f"tiny-1.0.tar.gz must contain exactly one folder, not {count}"
 
 
 # ---- what is known of it ---------------------------------------------------------------------------------------
@@ -285,7 +285,7 @@ def test_a_time_that_is_none_is_one_that_a_wheel_can_be_dated_to(tmp_path: Path,
 
 @pytest.mark.parametrize("version", ["1.0\0", "1 0", "1/0", "../1"])
 def test_a_version_that_is_none_is_refused(tmp_path: Path, version: str) -> None:
-    with pytest.raises(SourceError, match="calls itself tiny"):
+    with pytest.raises(SourceError, match="invalid name or version in its metadata: tiny"):
         read_sdist(tar_of({"PKG-INFO": f"Name: tiny\nVersion: {version}\n".encode()}, tmp_path))
 
 
@@ -297,7 +297,7 @@ def test_a_number_of_thousands_of_digits_is_no_version_of_python(tmp_path: Path)
 def test_an_archive_that_becomes_too_much_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("crosswheel.formats.sdists.UNPACKED", 1 << 20)
     path = tar_of({"zeros": bytes(4 << 20)}, tmp_path)
-    with pytest.raises(SourceError, match="which is a bomb"):
+    with pytest.raises(SourceError, match=r"\(a bomb\)"):
         read_sdist(path)
 
 
@@ -305,5 +305,5 @@ def test_an_sdist_that_was_changed_since_it_was_read_is_not_unpacked(tmp_path: P
     sdist = read_sdist(tar_of({"PKG-INFO": PKG_INFO, "a.py": b""}, tmp_path))
     assert unpack_sdist(sdist, tmp_path / "first").name == "tiny-1.0"
     tar_of({"PKG-INFO": PKG_INFO, "a.py": b"import os"}, tmp_path)
-    with pytest.raises(SourceError, match="has changed since this run has read it"):
+    with pytest.raises(SourceError, match="has changed since this run read it"):
         unpack_sdist(sdist, tmp_path / "second")

@@ -38,7 +38,7 @@ def test_where_the_log_tells_nothing_the_error_does(tmp_path: Path) -> None:
     *_, last = read(tmp_path, row("p.a"), row("p.c"))
     assert last == Uncompiled("p.c", "command 'cc' failed with exit code 1")
     (taken_off,) = read(tmp_path, row("p.c", ""), log="")
-    assert taken_off.reason == "the project's own build took it off its list of extensions"
+    assert taken_off.reason == "the project's build removed it from its list of extensions"
 
 
 def test_of_several_that_failed_side_by_side_none_gets_the_reason_of_another(tmp_path: Path) -> None:

@@ -96,15 +96,15 @@ def test_the_order_of_members_is_compared(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("first", "second", "cause"),
     [
-        (b"HOME = '/made/first/source'", b"HOME = '/made/again/source'", "the build folder's path is in it"),
-        (b"on Nov 22 2026 at 09:00:01", b"on Nov 22 2026 at 09:00:07", "a time stamp as of __DATE__ and __TIME__"),
+        (b"HOME = '/made/first/source'", b"HOME = '/made/again/source'", "it contains the build folder's path"),
+        (b"on Nov 22 2026 at 09:00:01", b"on Nov 22 2026 at 09:00:07", "a time stamp like __DATE__ or __TIME__"),
         (b"built = '2026-11-22'", b"built = '2026-11-23'", "a time stamp (2026-11-22 and 2026-11-23)"),
         (b"built = 1795389220.25", b"built = 1795389225.5", "a time stamp, likely in seconds since 1970"),
         (b"built = 1795389220250111222", b"built = 1795389225500111222", "a time stamp, likely in seconds since 1970"),
-        (b"x = ['b', 'a', 'c']", b"x = ['a', 'c', 'b']", "the same words in another order: likely a set's"),
-        (b"import a\nimport b\n", b"import b\nimport a\n", "the same lines in another order: likely a set's"),
+        (b"x = ['b', 'a', 'c']", b"x = ['a', 'c', 'b']", "the same words in a different order: likely a set's"),
+        (b"import a\nimport b\n", b"import b\nimport a\n", "the same lines in a different order: likely a set's"),
         (b"key = '9f8a7b6c5d4e3f2a'", b"key = '0a1b2c3d4e5f6a7b'", "a hexadecimal number, likely random or a hash"),
-        (rb"key = b'\xfdD\xdd'", rb"key = b'@\xdfv'", "bytes that are no text, likely random"),
+        (rb"key = b'\xfdD\xdd'", rb"key = b'@\xdfv'", "binary data, likely random"),
         (b"x = 0.8444218515250481", b"x = 0.7579544029403025", "a long number, likely random"),
         (b"# from /tmp/tmpabcd1234/x.c", b"# from /tmp/tmp5678efgh/x.c", "a temporary name"),
         (b"<F at 0x7f00aa11bb>", b"<F at 0x7f00cc22bb>", "an address in memory"),
@@ -128,7 +128,7 @@ def test_a_large_member_is_read_where_it_differs(tmp_path: Path) -> None:
     data = os.urandom(30_000_000)
     began = time.process_time()
     said = cause_of(tmp_path, data + b" /made/first/x " + data, data + b" /made/again/x " + data, "data.bin")
-    assert said == "the build folder's path is in it"
+    assert said == "it contains the build folder's path"
     assert time.process_time() - began < 10
 
 
@@ -139,7 +139,7 @@ def test_many_random_bytes_have_no_pattern_either(tmp_path: Path) -> None:
 def test_all_causes_are_named(tmp_path: Path) -> None:
     first, second = b"# /made/first\nat = 1795389220\n", b"# /made/again\nat = 1795389230\n"
     assert cause_of(tmp_path, first, second) == (
-        "the build folder's path is in it; a time stamp, likely in seconds since 1970 (1795389220 and 1795389230)"
+        "it contains the build folder's path; a time stamp, likely in seconds since 1970 (1795389220 and 1795389230)"
     )
 
 
@@ -195,7 +195,7 @@ def test_the_time_of_the_compiler_is_found_in_its_section(tmp_path: Path, compil
     )
     said = said_of(tmp_path, first, second, (FIRST, SECOND))
     assert said.where.startswith(".rodata at 0x") or ", .rodata at 0x" in said.where
-    assert said.cause == "a time stamp as of __DATE__ and __TIME__ (09:00:01 and 09:00:07)"
+    assert said.cause == "a time stamp like __DATE__ or __TIME__ (09:00:01 and 09:00:07)"
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_how_the_build_folder_came_in_is_told(
         compiled(text, *(flag.format(folder=folder) for flag in flags), folder=folder) for folder in folders
     )
     said = said_of(tmp_path, first, second, folders)
-    assert said.cause.startswith("the build folder's path is in it")
+    assert said.cause.startswith("it contains the build folder's path")
     assert how in said.cause
 
 
@@ -223,7 +223,7 @@ def test_a_build_id_alone_points_to_what_was_stripped(tmp_path: Path, compiled: 
     first, second = (compiled(text, f"-Wl,--build-id=0x{digits}") for digits in ("00112233", "44556677"))
     said = said_of(tmp_path, first, second, (FIRST, SECOND))
     assert said.where.startswith(".note.gnu.build-id at 0x")
-    assert said.cause.startswith("the build id alone: likely what differs was stripped")
+    assert said.cause.startswith("only the build id: likely a stripped part differs")
 
 
 def test_an_elf_file_that_is_broken_is_compared_as_bytes(tmp_path: Path) -> None:

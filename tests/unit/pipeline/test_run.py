@@ -279,7 +279,7 @@ def test_a_hook_that_hangs_is_ended_with_all_that_it_started(yard: Yard) -> None
     failure = outcome.failure
     assert failure
     assert (failure.kind, failure.exit_code, failure.step) == ("TimeLimit", 11, "build")
-    assert failure.message.endswith("build_wheel was still running when the time limit was reached")
+    assert failure.message.endswith("build_wheel was still running at the time limit")
     assert failure.hint == "set a longer `timeout` (seconds) in [tool.crosswheel], or find in the log what it waits for"
     assert not [pid for pid in yard.pids("cp311") if runs_still(pid)]
     assert yard.files() == []
@@ -772,10 +772,10 @@ def test_a_wheel_that_is_built_once_is_not_compared(yard: Yard) -> None:
 @pytest.mark.parametrize(
     ("project", "cause"),
     [
-        ("dated", "a time stamp as of __DATE__ and __TIME__"),
-        ("placed", "the build folder's path is in it"),
+        ("dated", "a time stamp like __DATE__ or __TIME__"),
+        ("placed", "it contains the build folder's path"),
         ("random", "a hexadecimal number, likely random"),
-        ("unordered", "the same words in another order: likely a set's (PYTHONHASHSEED)"),
+        ("unordered", "the same words in a different order: likely a set's (PYTHONHASHSEED)"),
     ],
 )
 def test_what_a_second_build_makes_otherwise_is_named_with_its_cause(project: str, cause: str, yard: Yard) -> None:

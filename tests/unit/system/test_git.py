@@ -95,7 +95,7 @@ def test_no_token_reaches_what_git_may_start(tmp_path: Path, git: Git) -> None:
 
 
 def test_a_folder_without_repository_or_commit(tmp_path: Path) -> None:
-    with pytest.raises(NotReleasable, match="is in no git repository") as caught:
+    with pytest.raises(NotReleasable, match="is not in a git repository") as caught:
         read(tmp_path)
     assert caught.value.exit_code == 25
     subprocess.run(["/usr/bin/env", "git", "init"], cwd=tmp_path, env=GIT, check=True, capture_output=True)
@@ -111,14 +111,13 @@ def test_a_machine_without_git(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("checkout", "complaint"),
     [
-        (Checkout("c" * 40, 0, ("v1.0",), ("?? new",)), "there are changes that are in no commit: new"),
-        (Checkout("c" * 40, 0), "there is no tag v1.0 on this commit, cccccccccccc"),
-        (Checkout("c" * 40, 0, ("1.0",)), "there is no tag v1.0 on this commit, cccccccccccc, only 1.0"),
-        (Checkout("c" * 40, 0, ("v1.1",)), "the tag on this commit is v1.1, and the files are of version 1.0"),
+        (Checkout("c" * 40, 0, ("v1.0",), ("?? new",)), "uncommitted changes: new"),
+        (Checkout("c" * 40, 0), "the commit cccccccccccc has no tag v1.0"),
+        (Checkout("c" * 40, 0, ("1.0",)), "the commit cccccccccccc has no tag v1.0, only 1.0"),
+        (Checkout("c" * 40, 0, ("v1.1",)), "the tag on this commit is v1.1, but the files have version 1.0"),
         (
             Checkout("c" * 40, 0, (), tuple(f" M {number}" for number in range(7))),
-            "there are changes that are in no commit: 0, 1, 2, 3, 4 and 2 more\nthere is no tag v1.0 on this commit, "
-            + "c" * 12,
+            "uncommitted changes: 0, 1, 2, 3, 4 and 2 more\nthe commit cccccccccccc has no tag v1.0",
         ),
     ],
 )

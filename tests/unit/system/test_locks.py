@@ -82,7 +82,7 @@ def test_a_cache_that_others_may_write_to_is_refused_with_what_to_do(tmp_path: P
     folder.chmod(0o775)
     with pytest.raises(UsageError) as caught:
         own_cache(folder)
-    assert caught.value.message == f"other users may write to the cache {folder}, and so into your wheels"
+    assert caught.value.message == f"other users may write to the cache {folder}, and could change your wheels"
     assert caught.value.hint == f"chmod -R go-w '{folder}', if you trust what is in it; or remove it"
 
 

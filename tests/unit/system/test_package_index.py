@@ -104,16 +104,14 @@ def test_other_bytes_than_promised_are_refused_and_not_kept(server: IndexServer,
     with pytest.raises(SourceError) as caught:
         take(index_of(server, tmp_path))
     found = hashlib.sha256(DATA).hexdigest()
-    assert caught.value.message == (
-        f"tiny-1.0.tar.gz is not what was promised: its sha256 is {found}, expected {'0' * 64}"
-    )
-    assert caught.value.hint == "try again; if it stays so, ask whoever runs the index or the proxy in between"
+    assert caught.value.message == (f"tiny-1.0.tar.gz has the wrong sha256: {found}, expected {'0' * 64}")
+    assert caught.value.hint == "try again; if it stays so, ask the operator of the index or the proxy in between"
     assert kept(tmp_path) == []
 
 
 def test_a_file_without_a_hash_is_refused(server: IndexServer, tmp_path: Path) -> None:
     server.promised["tiny-1.0.tar.gz"] = ""
-    with pytest.raises(SourceError, match=r"the index gives no sha256 for tiny-1\.0\.tar\.gz, so it cannot be checked"):
+    with pytest.raises(SourceError, match=r"the index states no sha256 for tiny-1\.0\.tar\.gz, so it cannot"):
         take(index_of(server, tmp_path))
 
 
@@ -121,7 +119,7 @@ def test_a_file_without_a_hash_is_refused(server: IndexServer, tmp_path: Path) -
 def test_what_is_no_hash_becomes_no_folder(server: IndexServer, tmp_path: Path, sha256: str) -> None:
     index = index_of(server, tmp_path / "cache")
     (package,) = index.files_of("tiny")
-    with pytest.raises(SourceError, match=r"the index gives no sha256 for tiny-1\.0\.tar\.gz"):
+    with pytest.raises(SourceError, match=r"the index states no sha256 for tiny-1\.0\.tar\.gz"):
         index.fetch(replace(package, digests={"sha256": sha256}))
     assert [path.name for path in tmp_path.iterdir()] == []
 
@@ -192,7 +190,7 @@ def test_credentials_in_the_address_never_reach_an_error(server: IndexServer, tm
 def test_an_unknown_project_is_said_so(server: IndexServer, tmp_path: Path) -> None:
     with pytest.raises(SourceError) as caught:
         index_of(server, tmp_path).files_of("nobody")
-    assert caught.value.message == "the index has no project called 'nobody'"
+    assert caught.value.message == "the index has no project 'nobody'"
     assert caught.value.hint == "check the spelling, or give a folder or an sdist file"
 
 
@@ -298,7 +296,7 @@ def test_a_page_to_log_in_on_is_no_empty_index(server: IndexServer, tmp_path: Pa
         server.moved["tiny"] = "/simple/login/?next=tiny"
     with pytest.raises(IndexUnreachable) as caught:
         index_of(server, tmp_path).files_of("tiny")
-    assert "is a web page for people, such as one to log in on, and no index" in caught.value.message
+    assert "is an ordinary web page, perhaps for a login, not an index" in caught.value.message
     assert "PIP_INDEX_URL=" in caught.value.hint
 
 
@@ -354,8 +352,8 @@ def test_offline_nothing_is_asked_for(server: IndexServer, tmp_path: Path) -> No
     host = host_of(server, tmp_path, offline=True)
     with pytest.raises(IndexUnreachable) as caught:
         fetch("tiny", host, tmp_path, deaf)
-    assert caught.value.message == "tiny is not in the cache, and --offline forbids asking the index"
-    assert caught.value.hint == "the same command without --offline"
+    assert caught.value.message == "tiny is not in the cache, and --offline forbids access to the index"
+    assert caught.value.hint == "run the same command without --offline"
     assert server.asked == []
 
 

@@ -105,7 +105,7 @@ def test_the_time_limit_ends_the_whole_session_even_what_will_not_listen(tmp_pat
     with pytest.raises(TimeLimit) as caught:
         Processes().run(python(STUBBORN, "stay"), env=ENVIRON, cwd=tmp_path, log=log, deadline=time.monotonic() + 2)
     assert caught.value.message.startswith(f"{sys.executable} -c ")
-    assert caught.value.message.endswith(" was still running when the time limit was reached")
+    assert caught.value.message.endswith(" was still running at the time limit")
     assert "`timeout` (seconds)" in caught.value.hint
     assert [runs_still(pid) for pid in pids(tmp_path)] == [False, False]
 

@@ -151,9 +151,9 @@ def test_where_no_folder_is_safe_the_error_says_which_ones_and_what_to_do(tmp: P
         pass
     assert caught.value.message.splitlines() == [
         f"{tmp} belongs to another user, or others may write to it",
-        f"{cache} is no folder",
+        f"{cache} is not a folder",
     ]
-    assert caught.value.hint == "remove these, or set TMPDIR to a folder that only you may write to"
+    assert caught.value.hint == "remove these; or set TMPDIR to a folder that only you may write to"
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def test_nothing_is_wrong_with_a_machine_that_has_everything() -> None:
         ({"interpreters": MACHINE.interpreters[:1]}, 6, "", "uv python install 3.13"),
         ({"tools": {"uv": ""}}, 6, "", "pip install --force-reinstall uv"),
         ({"zig": ""}, 0, "zig", "crosswheel doctor --fix"),
-        ({"disks": (Disk("the cache", "/tiny", GIB),)}, 0, "", "df -h /tiny; then free some"),
+        ({"disks": (Disk("the cache", "/tiny", GIB),)}, 0, "", "df -h /tiny; then free some space"),
     ],
 )
 def test_what_a_machine_lacks_has_a_command_that_mends_it(
