@@ -256,7 +256,7 @@ def test_an_image_without_a_cross_compiler_is_refused(look: Look, manylinux_x86_
     services.pull(manylinux_x86_64, image_arch(TARGET, "dockcross"))
     offered = Dockcross().offer(TARGET, config, services.facts)
     assert isinstance(offered, str)
-    assert f"{manylinux_x86_64} is none of dockcross's: it does not set CC, CXX, CROSS_TRIPLE" in offered
+    assert f"{manylinux_x86_64} is not a dockcross image: it does not set CC, CXX, CROSS_TRIPLE" in offered
 
 
 def test_its_image_is_not_what_wheels_are_tested_in(look: Look, dockcross: str, manylinux_aarch64: str) -> None:

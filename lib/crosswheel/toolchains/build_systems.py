@@ -1,4 +1,4 @@
-"""The target in the words of each build system, whatever compiles: CMake, Meson, autoconf."""
+"""Configures CMake, Meson and autoconf for a target, independent of the compiler."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from crosswheel.toolchains.description import Description
 
 _MESON_FAMILIES = {"i686": "x86", "armv7l": "arm", "ppc64le": "ppc64"}
 
-# numpy's names of formats, which it would find out by a program (numpy/_core/meson.build): those that gcc has. musl has
-# no IBM doubles.
+# numpy's names for gcc's formats of long double, which it would otherwise find by running a program
+# (numpy/_core/meson.build). musl has no IBM doubles.
 _LONG_DOUBLES = {
     "aarch64": "IEEE_QUAD_LE",
     "x86_64": "INTEL_EXTENDED_16_BYTES_LE",
@@ -27,23 +27,23 @@ _MUSL_LONG_DOUBLES = {**_LONG_DOUBLES, "ppc64le": "IEEE_DOUBLE_LE"}
 
 
 def parallel_environ(processors: int) -> dict[str, str]:
-    """How many compilers a build may run at a time, in the words of those who would otherwise take them all, or one.
+    """Variables that limit a build to a number of parallel compilers.
 
-    CMake (cmake-env-variables(7)), Cargo, and what setup.py files that call ninja have come to ask. Meson is told
-    another way. make is not: not every Makefile bears it.
+    For CMake (cmake-env-variables(7)), Cargo, and MAX_JOBS, which many setup.py files read. Meson is configured
+    elsewhere. make is not, because not every Makefile supports parallel builds.
     """
     return dict.fromkeys(("CMAKE_BUILD_PARALLEL_LEVEL", "CARGO_BUILD_JOBS", "MAX_JOBS"), str(processors))
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """The files of one target for one interpreter, in `folder`."""
+    """The configuration files of one target for one interpreter, in `folder`."""
 
     folder: Path
 
     @property
     def bin(self) -> Path:
-        """To stand first in PATH: cc, c++, ar and so on, also under names that begin with the target's triple."""
+        """The folder to put first in PATH: cc, c++, ar and so on, also with the target's triple as prefix."""
         return self.folder / "bin"
 
     @property
@@ -64,17 +64,17 @@ class Configuration:
 
     @property
     def pkgconfig(self) -> Path:
-        """An empty folder: where nothing else is named, pkg-config would look among this machine's libraries."""
+        """An empty folder for pkg-config, which would otherwise search this machine's libraries."""
         return self.folder / "pkgconfig"
 
     def program(self, name: str) -> str:
         return str(self.bin / name)
 
     def environ(self) -> dict[str, str]:
-        """The variables that make build systems find the files; compilers and libraries have their own.
+        """Environment variables by which build systems find the files, without those for compilers and libraries.
 
-        Each is a name that build systems document for this. What a project would ask its interpreter or a command for
-        has no variable here: there are projects that go another way where one is set.
+        Each is documented by a build system. There are none for values that a project can ask its interpreter or a
+        command for, because some projects behave differently if one is set.
         """
         return {
             "CC_FOR_BUILD": self.program("build-cc"),
@@ -95,10 +95,10 @@ class Configuration:
         long_double: str,
         sysroot: Path | None = None,
     ) -> None:
-        """Every file, with no compiler in `bin` yet; `python` is the build environment's interpreter.
+        """Write every file except the compilers in `bin`; `python` is the build environment's interpreter.
 
-        `cmake` are the lines of the toolchain file that say what compiles and where libraries are found; `programs`
-        maps Meson's names of tools to paths; `long_double` is the compiler's format of it, in numpy's words.
+        `cmake` are the toolchain file's lines for compilers and library paths; `programs` maps Meson's tool names to
+        paths; `long_double` is the compiler's format by numpy's name.
         """
         self.bin.mkdir(parents=True)
         self.pkgconfig.mkdir()
@@ -111,7 +111,7 @@ class Configuration:
         self.config_site.write_text(_config_site(target))
 
 
-# CMake asks uname for the machine that it runs on, which is told about the target; what it compiles for stands above.
+# CMake asks uname for its host, but our uname answers for the target; the target's system is set above.
 _CMAKE_HOST = (
     "get_property(crosswheel_checks GLOBAL PROPERTY IN_TRY_COMPILE)",
     "if(NOT crosswheel_checks)",
@@ -122,14 +122,14 @@ _CMAKE_HOST = (
 
 
 def _cmake_answers(target: Target) -> Iterator[str]:
-    """What a CMake project would learn by running a program, and what pybind11 does not ask when it is crossed."""
+    """Results that CMake projects would get by running programs, and the suffix for pybind11 when cross-compiling."""
     for name, value in load_table("answers.toml")["cmake"].items():
         yield f'set({name} "{value}" CACHE STRING "")'
     yield f'set(PYTHON_MODULE_EXT_SUFFIX "{target.ext_suffix}" CACHE STRING "")'
 
 
 def _find_python(provider: Path, description: Description, python: Path) -> Iterator[str]:
-    """In a toolchain file (cmake-toolchains(7)): where FindPython finds what it would ask the target's own CPython."""
+    """Toolchain file lines (cmake-toolchains(7)) that give FindPython the facts of the target's CPython."""
     hints = {"EXECUTABLE": python, "INCLUDE_DIR": description.include}
     for prefix in ("Python", "Python3"):
         for name, value in hints.items():
@@ -137,10 +137,10 @@ def _find_python(provider: Path, description: Description, python: Path) -> Iter
     yield f'list(APPEND CMAKE_PROJECT_TOP_LEVEL_INCLUDES "{provider}")'
 
 
-# FindPython does not ask an interpreter for its suffix when CMake says that it is cross-compiling, and extensions
-# would be called x.so. Ours answers as the target's: for that one question CMake may believe that it is at home.
-# Where the component Interpreter was not asked for, it asks the python3-config of any Python of this machine instead.
-# A dependency provider (cmake-commands(7), cmake_language) stands before every find_package, also nested ones.
+# When cross-compiling, FindPython does not ask the interpreter for its suffix, and extensions would be named x.so. Our
+# interpreter answers like the target's, so CMAKE_CROSSCOMPILING is off during that call. Without the component
+# Interpreter it asks the python3-config of any Python of this machine, so SOABI is set afterwards. A dependency
+# provider (cmake-commands(7), cmake_language) runs before every find_package, including nested ones.
 _CMAKE_PYTHON = """\
 if(CMAKE_VERSION VERSION_GREATER_EQUAL 3.24)
   macro(crosswheel_find_package method name)
@@ -159,7 +159,7 @@ endif()
 
 
 def gcc_long_double(target: Target) -> str:
-    """Its format, in numpy's words."""
+    """Gcc's format of long double by numpy's name."""
     formats = _MUSL_LONG_DOUBLES if target.policy.libc == "musl" else _LONG_DOUBLES
     return formats[target.arch.name]
 
@@ -188,10 +188,10 @@ _BIG = {"little": "no", "big": "yes"}
 
 
 def _config_site(target: Target) -> str:
-    """Read by every configure script (Autoconf manual, "Site Defaults"): --host for those who did not give it.
+    """A file that every configure script reads (Autoconf manual, "Site Defaults"): sets --host if it was not given.
 
-    A setup.py that runs ./configure knows nothing of the target; this says it in its stead. Configure has already
-    looked at its own options here, so what --host would have set is set as well.
+    A setup.py that runs ./configure does not know the target. Configure has parsed its options before it reads this
+    file, so the variables that --host sets are set too.
     """
     told = load_table("answers.toml")["autoconf"]
     answers = {**told["any"], **told[target.policy.libc], "ac_cv_c_bigendian": _BIG[target.arch.byteorder]}

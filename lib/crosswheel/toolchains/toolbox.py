@@ -1,8 +1,7 @@
-"""Programs of the Docker host's own machine, in a volume that containers of every architecture mount to read.
+"""A volume with native programs of the Docker host, mounted read-only by containers of every architecture.
 
-They are static, and so run natively where all else is emulated: uv, which installs, ccache, which knows what was
-compiled before, and the clang and lld inside Zig, which compile and link. A volume, and not a folder of this machine:
-the engine may be remote.
+They are static, so they run natively where everything else is emulated: uv installs, ccache caches objects, and Zig's
+clang and lld compile and link. It is a volume, not a folder of this machine, because the engine may be remote.
 """
 
 from __future__ import annotations
@@ -33,24 +32,24 @@ if TYPE_CHECKING:
 
 MOUNT = PurePosixPath("/opt/crosswheel")
 UV = str(MOUNT / "bin" / "uv")
-# In a folder of its own: build systems that find a ccache in PATH make use of it in their own ways.
+# In a separate folder: build systems that find ccache in PATH use it in their own way.
 CCACHE = str(MOUNT / "ccache" / "ccache")
-# To stand in PATH before the compilers.
+# First in PATH, before the compilers.
 CCACHE_BIN = MOUNT / "ccache" / "bin"
-# To stand in PATH before the container's own compilers and archivers, under their names.
+# First in PATH, before the container's compilers and archivers, with their names.
 CLANG_BIN = MOUNT / "clang" / "bin"
 RESOURCES = MOUNT / "clang" / "resources"
 CLANG_CONFIGURATION = PurePosixPath("/etc/crosswheel/clang")
 
 _COMPILERS = ("cc", "c++", "gcc", "g++", "clang", "clang++", "ar", "ranlib")
-# Every image has these, and a name that it does not have must not seem to be there.
+# Names that every image has: a tool that the image lacks must not appear to exist.
 _CACHED = ("cc", "c++", "gcc", "g++")
 _COMPLETE = "complete"
 
 
 @dataclass(frozen=True)
 class Toolbox:
-    """A volume that is filled. With `compilers`, or without."""
+    """A filled volume, with or without `compilers`."""
 
     volume: str
 
@@ -62,7 +61,7 @@ class Toolbox:
 def ensure_toolbox(
     docker: DockerHost, image: Image, host: LocalHost, listener: Listener, *, compilers: bool
 ) -> Toolbox:
-    """The volume on that Docker host, filled if need be. `image` is any that the host has: none of it is run."""
+    """The volume on the Docker host, filled if missing. `image` is any image on the host; nothing of it is run."""
     machine, kind, volume = _machine(docker), _kind(compilers=compilers), volume_name(docker, compilers=compilers)
     mark_volume(volume, host.cache)
     lock = host.cache / f"{volume}.lock"
@@ -76,7 +75,7 @@ def ensure_toolbox(
 
 
 def volume_name(docker: DockerHost, *, compilers: bool) -> str:
-    """Another release of ours, with other programs, fills a volume of its own."""
+    """The name of the volume; a crosswheel with different programs uses a different one."""
     return f"crosswheel-{_kind(compilers=compilers)}-{_machine(docker)}-{_version(compilers=compilers)}"
 
 
@@ -89,7 +88,7 @@ def _kind(*, compilers: bool) -> str:
 
 
 def _version(*, compilers: bool) -> str:
-    """Of everything that is put in."""
+    """A hash of everything in the volume."""
     parts = [
         version_of("uv"),
         version_of("ccache"),
@@ -109,7 +108,7 @@ def _is_complete(holder: DockerContainer) -> bool:
 
 
 def _fill(holder: DockerContainer, host: LocalHost, machine: str, listener: Listener, *, compilers: bool) -> None:
-    """Everything, and only then the mark that it is all there."""
+    """Fill the volume, then write the mark of completeness."""
     with temporary_folder() as folder, tempfile.TemporaryFile() as file:
         root = Path(folder, "uv")
         unpack_wheel(fetch_pinned("uv", machine, host.index, listener), root)
@@ -125,11 +124,11 @@ def _fill(holder: DockerContainer, host: LocalHost, machine: str, listener: List
 
 
 def _add_ccache(archive: tarfile.TarFile, host: LocalHost, machine: str, folder: Path, listener: Listener) -> None:
-    """Without it everything is compiled each time, and that is all."""
+    """Add ccache; it is optional, and without it every object is compiled each time."""
     try:
         program = fetch_ccache(machine, host.index, folder / "ccache", listener)
     except MissingTool as error:
-        listener(Note(f"compiled objects are not kept: {error.message}"))
+        listener(Note(f"compiled objects are not cached: {error.message}"))
         return
     _add(archive, program, "ccache/ccache")
     for name in _CACHED:
@@ -169,4 +168,4 @@ def _link(archive: tarfile.TarFile, name: str, to: str) -> None:
 
 def _put(holder: DockerContainer, file: IO[bytes]) -> None:
     if not holder.put_archive(str(MOUNT), file):
-        raise EngineUnavailable("the Docker Engine did not take the files", hint="docker system df; docker info")
+        raise EngineUnavailable("the Docker Engine refused the files", hint="docker system df; docker info")

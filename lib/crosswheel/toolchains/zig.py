@@ -1,8 +1,8 @@
 """Zig from the package index, as a C and C++ compiler for every target.
 
-Fetched once per machine into the user's cache, checked by hash. The driver zigcc is compiled by it once, and the
-target's libc and libc++ once per target: later runs start at once. What a project's builds compile is kept apart from
-them, a folder for each project and target, so that it can be thrown away by itself.
+It is fetched once per machine into the user's cache and verified by hash. It compiles the driver zigcc once, and libc
+and libc++ once per target, so later runs start immediately. Objects of a project's builds are cached separately, in a
+folder per project and target, so that they can be removed separately.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from crosswheel.toolchains import libcxx
 from crosswheel.toolchains.ccache import fetch_ccache, kept_program
 from crosswheel.toolchains.pinned import fetch_pinned, is_unchanged, is_whole, unpack_wheel, version_of
 
-# Compiling these makes Zig build what every job of a target needs first: start files, libc's stubs, runtimes, libc++.
+# Compiling these makes Zig build what every job of a target needs: start files, libc's stubs, runtimes, libc++.
 _SAMPLES = {
     "libc": '#include <math.h>\n#include <stdio.h>\nint sample(double x) { return printf("%f", sin(x)); }\n',
     "libc++": "#include <iostream>\n#include <stdexcept>\n"
@@ -35,21 +35,21 @@ _SAMPLES = {
 
 @dataclass(frozen=True)
 class Zig:
-    """An unpacked Zig of this machine, with our driver beside it, and where it keeps libc and libc++."""
+    """An unpacked Zig for this machine, with our driver, and the folder of libc and libc++."""
 
     program: Path
     library: Path
-    """What Zig compiles its runtimes from: its own folder, with our libc++."""
+    """The library folder with our libc++, from which Zig compiles its runtimes."""
     driver: Path
     cache: Path
     objects: Path
-    """Of the folders with what builds have compiled."""
+    """The root of the object caches."""
     ccache: Path | None
-    """What keeps them; there is none for some machines."""
+    """ccache, which keeps them; None for machines without one."""
 
 
 def zig_target(target: Target) -> str:
-    """``aarch64-linux-gnu.2.17`` or ``aarch64-linux-musl``: the libc is the oldest that the policy promises."""
+    """``aarch64-linux-gnu.2.17`` or ``aarch64-linux-musl``: with the oldest libc of the policy."""
     policy = target.policy.provable
     if policy.libc == "musl":
         return target.arch.zig.replace("-gnu", "-musl")
@@ -57,14 +57,14 @@ def zig_target(target: Target) -> str:
 
 
 def build_target() -> str:
-    """The machine that this runs on, in Zig's words."""
+    """The Zig target of this machine."""
     machine = platform.machine()
     libc = "musl" if platform.libc_ver()[0] != "glibc" else "gnu"
     return f"{machine}-linux-{libc}" + (".2.17" if libc == "gnu" else "")
 
 
 def root_of(cache: Path) -> Path:
-    """Where the pinned Zig is unpacked, once it was fetched."""
+    """The folder for the unpacked, pinned Zig."""
     return cache / "zig" / version_of("zig")
 
 
@@ -73,17 +73,17 @@ def program_path(cache: Path) -> Path:
 
 
 def libraries_of(cache: Path) -> Path:
-    """Where libc and libc++ are kept, once they were compiled."""
+    """The folder for compiled libc and libc++."""
     return cache / "zig" / f"{version_of('zig')}-libraries-{libcxx.VERSION}"
 
 
 def objects_of(cache: Path) -> Path:
-    """Where the folders are with what builds have compiled."""
+    """The root folder of the object caches."""
     return cache / "zig" / f"{version_of('zig')}-objects-{libcxx.VERSION}"
 
 
 def ensure_zig(index: Index, cache: Path, processes: Processes, listener: Listener) -> Zig:
-    """The pinned Zig, fetched and unpacked if this machine has not got it yet."""
+    """The pinned Zig, fetched and unpacked if missing."""
     root = root_of(cache)
     zig = Zig(
         program=program_path(cache),
@@ -109,7 +109,7 @@ def ensure_zig(index: Index, cache: Path, processes: Processes, listener: Listen
 
 
 def _ensure_ccache(root: Path, index: Index, answers: Answers, listener: Listener) -> Path | None:
-    """Without it everything is compiled each time, and that is all."""
+    """Fetch ccache; it is optional, and without it every object is compiled each time."""
     if program := kept_program(root, answers):
         return program
     try:
@@ -120,7 +120,7 @@ def _ensure_ccache(root: Path, index: Index, answers: Answers, listener: Listene
 
 
 def _is_driver(driver: Path, answers: Answers) -> bool:
-    """Whether it is there, as it was compiled."""
+    """Whether the driver exists and is unchanged."""
     try:
         return is_unchanged(driver, _note_of(driver).read_text(), answers)
     except (OSError, ValueError):
@@ -132,7 +132,7 @@ def _note_of(driver: Path) -> Path:
 
 
 def warm_up(zig: Zig, target: Target, *, cxx: bool, processes: Processes, listener: Listener) -> None:
-    """Build the target's libc, and libc++ where `cxx`, before any job needs them: once per machine and target."""
+    """Build the target's libc, and libc++ if `cxx`, once per machine and target, before any job needs them."""
     triple = zig_target(target)
     with locked(zig.cache / f".{triple}.lock", processes.look):
         for library in _SAMPLES if cxx else ("libc",):
@@ -144,7 +144,7 @@ def warm_up(zig: Zig, target: Target, *, cxx: bool, processes: Processes, listen
 
 
 def make_objects(folder: Path) -> Path:
-    """A cache of compiled objects, for a build to use."""
+    """Make an object cache for a build."""
     folder.mkdir(parents=True, exist_ok=True)
     mark_used(folder)
     return folder
@@ -161,19 +161,19 @@ def _zig_environ(zig: Zig) -> dict[str, str]:
 
 
 def sources(program: str) -> list[Path]:
-    """The C files of a program of ours, ``zigcc`` or ``clang``, what both share, and the headers beside them."""
+    """The C sources and headers of our program ``zigcc`` or ``clang``, including shared ones."""
     driver = Path(__file__).with_name("driver")
     return [path for folder in (program, "shared") for path in sorted((driver / folder).iterdir())]
 
 
 def source_version(program: str) -> str:
-    """Of a C program of ours: the cache outlives upgrades, and another release's must not serve this one."""
+    """A hash of a C program's sources: the cache outlives upgrades, and other versions must not be used."""
     text = b"".join(source.read_bytes() for source in sources(program))
     return hashlib.sha256(text).hexdigest()[:12]
 
 
 def compile_program(zig: Zig, name: str, target: str, program: Path, processes: Processes, *flags: str) -> None:
-    """Make one of our own small C programs, there or not at all."""
+    """Compile one of our C programs, completely or not at all."""
     with tempfile.TemporaryDirectory(dir=program.parent) as folder:
         built = Path(folder, program.name)
         words = ["-target", target, "-O2", "-s", "-fno-sanitize=undefined", *flags]

@@ -104,7 +104,7 @@ def test_a_folder_without_repository_or_commit(tmp_path: Path) -> None:
 
 
 def test_a_machine_without_git(tmp_path: Path) -> None:
-    with pytest.raises(NotReleasable, match="there is no git"):
+    with pytest.raises(NotReleasable, match="git is not installed"):
         read_checkout(tmp_path, Processes(), {"PATH": str(tmp_path)})
 
 

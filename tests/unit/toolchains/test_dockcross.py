@@ -74,9 +74,9 @@ def test_build_requirements_get_the_plain_tools_and_nothing_that_leads_to_the_ta
 @pytest.mark.parametrize(
     ("variables", "target", "reason"),
     [
-        ({"CC": "", "CROSS_TRIPLE": ""}, TARGET, "is none of dockcross's: it does not set CC, CROSS_TRIPLE"),
-        ({}, parse_target("cp313-manylinux_2_39_riscv64"), f"compiles for {TRIPLE}, and not for riscv64-linux-gnu"),
-        ({"CROSS_TRIPLE": "aarch64-linux-musl"}, TARGET, "compiles for aarch64-linux-musl, and not for"),
+        ({"CC": "", "CROSS_TRIPLE": ""}, TARGET, "is not a dockcross image: it does not set CC, CROSS_TRIPLE"),
+        ({}, parse_target("cp313-manylinux_2_39_riscv64"), f"compiles for {TRIPLE}, not for riscv64-linux-gnu"),
+        ({"CROSS_TRIPLE": "aarch64-linux-musl"}, TARGET, "compiles for aarch64-linux-musl, not for"),
         ({"CC": "clang"}, TARGET, f"compiles with clang, which is no {TRIPLE}-gcc"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What runs inside a build environment: copied into it, and started with each of its interpreters.
+"""Modules that are copied into build environments and run at the start of each interpreter there.
 
-It has to run on every CPython that we build for, without crosswheel, and so uses the standard library alone.
+They must run on every CPython that we build for, without crosswheel, so they only use the standard library.
 """

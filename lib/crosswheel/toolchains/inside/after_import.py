@@ -1,4 +1,4 @@
-"""Does something to a module once it is imported, and costs next to nothing where it never is."""
+"""Calls a function after the import of a module; costs almost nothing if it is never imported."""
 
 import sys
 from collections.abc import Callable, Iterable
@@ -6,12 +6,12 @@ from typing import Any
 
 
 def after_import(names: "Iterable[str]", action: "Callable[[Any], None]") -> None:
-    """Call `action` with each of the modules of these names, as soon as its code has run."""
+    """Call `action` with each module of these names, right after its code has run."""
     sys.meta_path.insert(0, _Finder(set(names), action))
 
 
 class _Finder:
-    """An import hook (PEP 451): it finds what the others find, with one more thing to do."""
+    """An import hook (PEP 451): delegates to the other finders, and adds the action."""
 
     def __init__(self, names: "set[str]", action: "Callable[[Any], None]") -> None:
         self.names, self.action = names, action

@@ -1,11 +1,10 @@
-"""Runs hooks of a build backend (PEP 517) one after another, each in a process of its own that has the backend already.
+"""Runs hooks of a build backend (PEP 517) one after another, each in a fork of a process that has imported it.
 
     python hooks.py SCRIPT FOLDER HOOK...
 
-SCRIPT is what pyproject-hooks would have started for each; in FOLDER, each hook has a folder of its name. Most of what
-a short hook takes is the import of its backend, under emulation above all: it is imported once here, and each hook goes
-on in a fork of that. The hooks after one that asks for more requirements are left undone: those have to be installed
-first.
+SCRIPT is the script that pyproject-hooks would start for each hook; each hook has a folder of its name in FOLDER. The
+import of the backend takes most of a short hook's time, especially under emulation, so it is imported once. If a hook
+asks for more requirements, the hooks after it are not run, because these must be installed first.
 """
 
 import importlib
@@ -18,7 +17,7 @@ from contextlib import suppress
 
 
 def main(script: str, folder: str, *hooks: str) -> None:
-    del sys.path[0]  # this file's folder, which is no place to import from
+    del sys.path[0]  # this file's folder must not be imported from
     alone = _threads()
     _import_backend()
     may_fork = _threads() == alone
@@ -35,7 +34,7 @@ def _threads() -> int:
 
 
 def _import_backend() -> None:
-    """Where it is among the installed packages, and not in the project's folder; what fails is told by the hook."""
+    """Import an installed backend, not one in the project's folder; errors are left to the hook."""
     backend = os.environ["_PYPROJECT_HOOKS_BUILD_BACKEND"].partition(":")[0]
     if not os.environ.get("_PYPROJECT_HOOKS_BACKEND_PATH_JSON"):
         with suppress(ImportError):
@@ -43,7 +42,7 @@ def _import_backend() -> None:
 
 
 def _run(script: str, hook: str, folder: str, *, may_fork: bool) -> int:
-    """Its exit code, negative for a signal. What has started threads must not be forked."""
+    """Run a hook in a fork and return its exit code, negative for a signal; without fork if threads were started."""
     words = [script, hook, folder]
     if not may_fork:
         return os.spawnv(os.P_WAIT, sys.executable, [sys.executable, *words])
@@ -63,7 +62,7 @@ def _needs_nothing(folder: str) -> bool:
 
 
 def _end(status: int) -> None:
-    """As the hook has ended."""
+    """End this process like the hook ended."""
     if status < 0:
         signal.signal(-status, signal.SIG_DFL)
         os.kill(os.getpid(), -status)

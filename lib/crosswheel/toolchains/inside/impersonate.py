@@ -1,12 +1,12 @@
-"""Makes the interpreters of a build environment answer as the target's CPython would.
+"""Makes the interpreters of a build environment answer like the target's CPython.
 
-This file is copied into the environment and runs at the start of each of its interpreters, whatever started it; it
-acts only where CROSSWHEEL_TARGET names a description (toolchains/description.py), which is set for the hooks of the
-build backend, and not while build requirements are installed. It must run on every CPython that we build for, and
-so uses the standard library alone.
+This file is copied into the environment and runs at the start of each of its interpreters. It only acts if
+CROSSWHEEL_TARGET names a description (toolchains/description.py), which is set for the hooks of the build backend, not
+while build requirements are installed. It must run on every CPython that we build for, so it only uses the standard
+library.
 
-CPython's own protocol for this, _PYTHON_SYSCONFIGDATA_NAME and _PYTHON_HOST_PLATFORM, would reach every Python that
-the build starts, also those of other versions, and leave `platform.machine()` as it is.
+CPython's own variables for this, _PYTHON_SYSCONFIGDATA_NAME and _PYTHON_HOST_PLATFORM, would affect every Python that
+the build starts, also other versions, and do not change `platform.machine()`.
 """
 
 import json
@@ -15,12 +15,12 @@ import sys
 import sysconfig
 from typing import Any
 
-# Meson tells the building machine and the target apart by itself, with the cross file that it is given.
+# Meson distinguishes build machine and target itself, by its cross file.
 _KNOWS_BOTH_MACHINES = ("meson", "meson.py")
 
 
 def become(description: "dict[str, Any]") -> None:
-    # `get_config_vars` gives the dictionary that sysconfig itself reads.
+    # `get_config_vars` returns the dictionary that sysconfig itself uses.
     sysconfig.get_config_vars().update(description["vars"])
     sysconfig.get_platform = lambda: description["platform"]
     setattr(sys.implementation, "_multiarch", description["multiarch"])  # noqa: B010 - no stub has it
@@ -29,7 +29,7 @@ def become(description: "dict[str, Any]") -> None:
 
 
 def _started_by() -> str:
-    """The script that this interpreter runs: there is no sys.argv yet, and in 3.9 no sys.orig_argv."""
+    """The script that this interpreter will run: sys.argv is not set yet, and 3.9 has no sys.orig_argv."""
     with open("/proc/self/cmdline", encoding="utf-8", errors="replace") as file:
         words = file.read().split("\0")
     return os.path.basename(words[1]) if len(words) > 1 else ""

@@ -1,4 +1,4 @@
-"""The command python3-config of CPython, told by the interpreter that runs this: the target's, if it impersonates it.
+"""CPython's command python3-config, answered by the running interpreter: for the target, if it impersonates it.
 
 python -I -m _crosswheel.python_config --extension-suffix
 """

@@ -1,7 +1,7 @@
-"""Lets setuptools do side by side what it would do one after another: an extension's sources, and the extensions.
+"""Makes setuptools compile in parallel: the sources of an extension, and the extensions.
 
-As many at a time as MAX_JOBS says. The commands stay the same, and so does the order of objects in a link. Whatever a
-project or another package has put in the place of setuptools' own methods may count on the old order, and so keeps it.
+MAX_JOBS sets the number. The commands and the order of objects in links stay the same. If a project or a package has
+replaced methods of setuptools, its builds stay sequential, because it may depend on the order.
 """
 
 import os
@@ -10,7 +10,7 @@ from typing import Any
 from .after_import import after_import
 
 _PACKAGES = ("distutils", "setuptools")
-# Python's own distutils, which ended with 3.11, and the copies in older and newer releases of setuptools.
+# The standard library's distutils up to 3.11, and the copies in older and newer releases of setuptools.
 _MODULES = [
     f"{package}.{module}"
     for package in ("distutils", "setuptools._distutils")
@@ -25,7 +25,7 @@ def main() -> None:
 
 
 def _teach(module: Any, at_a_time: int) -> None:
-    # Newer releases have the classes' old names, too, in modules that are not theirs.
+    # Newer releases also have the classes' old names, in other modules.
     own = [each for each in vars(module).values() if isinstance(each, type) and each.__module__ == module.__name__]
     for each in own:
         if "_compile" in vars(each) and "compile" not in vars(each):
@@ -35,13 +35,13 @@ def _teach(module: Any, at_a_time: int) -> None:
 
 
 def _teach_compiler(compiler: Any, at_a_time: int) -> None:
-    """Its `compile` calls `_compile` for each source: now that one only notes the call, and all are done together."""
+    """Patch a compiler class: `_compile` only records its calls, and `compile` then runs all of them in parallel."""
     import functools
     import threading
     from concurrent.futures import ThreadPoolExecutor
 
     compile_one, compile_all = compiler._compile, compiler.compile
-    noted = threading.local()  # extensions that are built side by side share a compiler
+    noted = threading.local()  # extensions built in parallel share a compiler object
     pool = ThreadPoolExecutor(at_a_time)
 
     @functools.wraps(compile_one)
@@ -68,7 +68,7 @@ def _teach_compiler(compiler: Any, at_a_time: int) -> None:
 
 
 def _do_all(calls: "list[Any]", pool: Any) -> None:
-    """Raises what the first one that failed raised, once none of them is under way any more."""
+    """Run all calls in parallel; after the end of all, raise the first exception."""
     from concurrent.futures import FIRST_EXCEPTION, wait
 
     running = [pool.submit(call) for call in calls]
@@ -96,14 +96,14 @@ def _teach_command(command: Any, at_a_time: int) -> None:
 
 
 def _are_apart(extensions: "list[Any]") -> bool:
-    """No two write the same object file, and none is a library (setuptools') that others link with."""
+    """Whether extensions are independent: no common object files, and no library that another one links with."""
     objects = [os.path.splitext(os.path.normpath(source))[0] for each in extensions for source in each.sources]
     kinds = {kind.__name__ for each in extensions for kind in type(each).__mro__}
     return len(set(objects)) == len(objects) and "Library" not in kinds
 
 
 def _is_own(it: Any, name: str) -> bool:
-    """Whether a method is setuptools' own wherever it is defined: in no object, subclass or patch of another's."""
+    """Whether a method is setuptools' own, not replaced in an object, a subclass or by a patch."""
     owners = [each for each in type(it).__mro__ if name in vars(each)]
     return name not in vars(it) and all(
         each.__module__.partition(".")[0] in _PACKAGES and vars(each)[name].__module__ == each.__module__

@@ -1,7 +1,7 @@
-"""Writes down which extensions a project declares and does not get, each with the reason, as one line of JSON.
+"""Records the declared extensions that a build does not compile, with the reason, as one line of JSON each.
 
-Setuptools goes on after an optional extension that does not compile; many a setup.py catches the error itself, or takes
-the extension off the list. The wheel does not show what is missing; only the build command knows.
+setuptools ignores errors of optional extensions; many setup.py files catch errors themselves, or remove the extension
+from the list. The wheel does not show what is missing; only the build command knows.
 """
 
 import functools
@@ -12,7 +12,7 @@ from typing import Any
 
 from .after_import import after_import
 
-# Python's own distutils, which ended with 3.11, the copy in setuptools, and extensions in Rust.
+# The standard library's distutils up to 3.11, the copy in setuptools, and extensions in Rust.
 _MODULES = [
     "distutils.command.build_ext",
     "setuptools._distutils.command.build_ext",
@@ -35,10 +35,10 @@ def _teach(module: Any, path: str) -> None:
 
 
 def _note_failure(method: Any, path: str) -> Any:
-    """Compiles one extension: what it raises is noted, whoever catches it."""
+    """Patch the method that compiles one extension: its exceptions are recorded, even if they are caught later."""
 
     @functools.wraps(method)
-    def build(self: Any, extension: Any, *more: Any, **options: Any) -> Any:  # as releases of setuptools-rust differ
+    def build(self: Any, extension: Any, *more: Any, **options: Any) -> Any:  # releases of setuptools-rust differ
         setattr(extension, _TRIED, True)
         try:
             return method(self, extension, *more, **options)
@@ -50,7 +50,7 @@ def _note_failure(method: Any, path: str) -> Any:
 
 
 def _note_filtered(method: Any, path: str) -> Any:
-    """A context that swallows the errors of optional extensions, also where a project compiles in its own way."""
+    """Patch the context manager that suppresses errors of optional extensions, for projects that compile themselves."""
 
     @functools.wraps(method)
     @contextmanager
@@ -66,13 +66,13 @@ def _note_filtered(method: Any, path: str) -> Any:
 
 
 def _note_left_out(method: Any, path: str) -> Any:
-    """The whole command: what it takes off its list, or without a Rust compiler does not even try."""
+    """Patch the whole command: record extensions removed from its list, or skipped without a Rust compiler."""
 
     @functools.wraps(method)
     def run(self: Any) -> None:
         declared = list(self.extensions or ())
         method(self)
-        # By name: Cython puts others in their place.
+        # By name, because Cython replaces the objects.
         kept = {extension.name for extension in self.extensions or ()}
         if not hasattr(self, "get_ext_fullname"):
             kept = {extension.name for extension in declared if getattr(extension, _TRIED, False)}
@@ -95,8 +95,8 @@ _METHODS = {
 def _write(path: str, command: Any, extension: Any, why: str) -> None:
     full_name = getattr(command, "get_ext_fullname", str)
     row = {"name": full_name(extension.name), "why": why}
-    # Extensions are compiled side by side, and by processes of their own: one write each, at the end of the file.
-    with suppress(OSError):  # outside a build there is no such folder
+    # Extensions are compiled in parallel, also in other processes: one appending write per record.
+    with suppress(OSError):  # outside of a build the folder does not exist
         file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
         try:
             os.write(file, (json.dumps(row) + "\n").encode())

@@ -1,7 +1,7 @@
-"""Keeps setuptools from taking the folder that wheels go to for a package of the project.
+"""Prevents setuptools from discovering the wheelhouse as a package of the project.
 
-In a project without a list of packages setuptools looks for them itself: every folder beside pyproject.toml is one, but
-for `dist`, `build` and others whose names it knows; two of them, and it gives up (its manual, "Automatic discovery").
+In a project without a list of packages, setuptools treats every folder beside pyproject.toml as a package, except
+`dist`, `build` and other known names, and fails if there are two (its manual, "Automatic discovery").
 """
 
 from typing import Any
