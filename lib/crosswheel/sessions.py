@@ -204,8 +204,8 @@ def _flags(session: nox.Session, run: _Run) -> dict[str, Any]:
     except UsageError as error:
         if len(session._runner.manifest) == 1:  # noqa: SLF001 - nox tells a session nowhere else what runs beside it
             raise
-        told = "nox gives the words after -- to every session of a run"
-        raise UsageError([*error.mistakes, told], hint=f"run it by itself: nox -s {name} -- ...") from None
+        told = "nox passes the words after -- to every session of a run"
+        raise UsageError([*error.mistakes, told], hint=f"run the session alone: nox -s {name} -- ...") from None
     if run.arch and "arch" in flags:
         raise UsageError(
             f"--arch: the session {session.name} is for {', '.join(run.arch)}",

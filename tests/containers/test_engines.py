@@ -468,7 +468,7 @@ def test_test_images_are_those_of_the_wheels_python(natively: Make, slim_x86_64:
     assert built.code == 19
     failure = built.failure("cp311")
     assert failure["message"] == f"{slim_x86_64} has no CPython 3.11 to test the wheel with"
-    assert failure["hint"] == "leave it out of test-images, or take an image of that Python version"
+    assert failure["hint"] == "remove it from test-images, or use an image with that Python version"
     assert [path.name for path in built.output.glob("*.whl")] == [f"tiny-1.0-cp313-cp313-{POLICY}_x86_64.whl"]
     assert built.log("cp313").count("uv pip install --quiet") == 2
 

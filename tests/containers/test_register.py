@@ -153,7 +153,7 @@ def test_an_image_that_has_no_such_emulator_is_found_out_though_it_ends_with_0(
         pytest.skip("qemu-arm is registered in this kernel")
     with pytest.raises(CannotRun) as caught:
         registering(architectures()["armv7l"], provider=tonistiigi_binfmt)
-    assert f"{tonistiigi_binfmt} is through, and yet\n" in caught.value.message
+    assert f"{tonistiigi_binfmt} finished, but\n" in caught.value.message
     assert "  | installing: arm unsupported architecture: arm" in caught.value.message
     assert "crosswheel register --arch armv7l --provider host" in caught.value.hint
 
@@ -174,7 +174,7 @@ def test_a_provider_that_does_nothing_and_ends_with_0_is_found_out(
 ) -> None:
     with pytest.raises(CannotRun) as caught:
         registering(provider=idler)
-    assert caught.value.message.startswith(f"{idler} is through, and yet\n")
+    assert caught.value.message.startswith(f"{idler} finished, but\n")
     assert "exec format error" in caught.value.message
     assert json.loads((tmp_path / "found.json").read_text())["architectures"][0]["after"]["runs"] is False
     assert not engine.containers.list(all=True, filters={"label": LABEL})

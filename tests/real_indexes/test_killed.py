@@ -112,7 +112,7 @@ def test_a_second_release_of_the_same_wheels_stops(staged: tuple[Project, Proxy,
         assert hold.arrived.wait(PATIENCE)
         second = project.run("release", "--yes")
         assert second.returncode == 25
-        assert f"another release of what is in {project.wheelhouse.resolve()} is under way" in second.stdout
+        assert f"another release from {project.wheelhouse.resolve()} is in progress" in second.stdout
         assert "crosswheel status" in second.stdout
         hold.released.set()
         reading.join()

@@ -115,7 +115,7 @@ def test_a_page_that_stays_stale_fails_the_release_until_it_knows(
     between.faults.append(Fault("GET", PAGE, stale, times=999_999))
     code, text = project.release(patience=1)
     assert code == 24, text
-    assert "real took the files, and does not list them as they were sent" in text
+    assert "real accepted the files, but does not list them unchanged" in text
     between.faults.clear()
     code, text = project.release()
     assert code == 0, text

@@ -285,7 +285,7 @@ def test_a_flag_cannot_say_other_than_the_name_of_the_session(tmp_path: Path) ->
 
 
 def test_words_for_another_session_of_the_run_are_told_as_that(tmp_path: Path) -> None:
-    told = "nox gives the words after -- to every session of a run\n  try: run it by itself: nox -s audit -- ..."
+    told = "nox passes the words after -- to every session of a run\n  try: run the session alone: nox -s audit -- ..."
     both = nox(tmp_path, "-s", "plan", "audit", "--", "--offline")
     assert both.returncode == 1
     assert f"Session audit aborted: unrecognized arguments: --offline\n{told} (exit code 2)" in both.stderr

@@ -63,7 +63,7 @@ def zipped(path: Path, members: Mapping[str, bytes]) -> Path:
     [
         (["audit", "a-1-py3-none-any.whl"], 9, "it is not a file but a pipe, a socket or a device"),
         (["check", "a-1-py3-none-any.whl"], 20, "a-1-py3-none-any.whl is not a file"),
-        (["plan", "a-1.tar.gz"], 4, "a-1.tar.gz is no file but a folder, a pipe, a socket or a device"),
+        (["plan", "a-1.tar.gz"], 4, "a-1.tar.gz is not a file but a folder, a pipe, a socket or a device"),
         (["audit", "good-1.0-py3-none-any.whl", "a-1.tar.gz"], 9, "a pipe, a socket or a device"),
     ],
 )

@@ -290,6 +290,6 @@ def test_a_folder_that_is_no_project_ends_with_code_4(tmp_path: Path) -> None:
     done = crosswheel(tmp_path, "plan", "--offline")
     assert done.returncode == 4
     assert done.stderr == (
-        "crosswheel: . is no Python project: it has neither pyproject.toml nor setup.py\n"
+        "crosswheel: . is not a Python project: it has neither pyproject.toml nor setup.py\n"
         "  try: give a project's folder, an sdist file, or NAME==VERSION\n"
     )

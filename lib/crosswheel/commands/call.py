@@ -123,7 +123,7 @@ def public(function: _Function) -> _Function:
     keywords = [inspect.Parameter(keyword_of(option), inspect.Parameter.KEYWORD_ONLY, default=None) for option in rows]
     function.__signature__ = shown.replace(parameters=[*own, *keywords])  # type: ignore[attr-defined]
     lines = [f"    {keyword_of(option)}: {_help(option)}" for option in rows]
-    heading = "Options, over those of pyproject.toml (None: not given):"
+    heading = "Options; they win over pyproject.toml (None: not given):"
     function.__doc__ = "\n".join([inspect.getdoc(function) or "", "", heading, *lines, ""])
     return function
 
@@ -136,5 +136,5 @@ def refuse_decided(given: Mapping[str, Any], decided: Collection[str]) -> None:
     """Raise UsageError for options that the plan has already decided."""
     if wrong := sorted(set(given) & set(decided)):
         raise UsageError(
-            [f"{name}: the plan has decided it" for name in wrong], hint="crosswheel.plan() with it, and that plan"
+            [f"{name}: already fixed by the plan" for name in wrong], hint="crosswheel.plan() with it, and the new plan"
         )

@@ -101,9 +101,7 @@ def refuse_changed(files: Iterable[Distribution], told: Iterable[Audit]) -> None
     ours = {file.path: file.sha256 for file in files}
     for audit in told:
         if audit.wheel and audit.wheel.sha256 != ours[audit.path]:
-            raise CheckFailed(
-                f"{audit.path.name} has changed since it was looked at first", hint="the same command again"
-            )
+            raise CheckFailed(f"{audit.path.name} changed during the check", hint="the same command again")
 
 
 def _sdist_audits(files: Sequence[Distribution], ignore: Mapping[str, str]) -> Iterator[Audit]:
@@ -138,7 +136,7 @@ def builds_of(files: Sequence[Distribution]) -> tuple[Build, ...]:
 def _checkout(call: Call, name: str) -> Checkout | str:
     """The commit of the project, or why there is none, for example because the folder is of another project."""
     if (declared := declared_name(call.project)) not in {"", name}:
-        return f"the current folder is of {declared}"
+        return f"the current folder belongs to the project {declared}"
     try:
         return read_checkout(call.project, Processes(), call.environ, apart=[call.config.output.folder])
     except NotReleasable as error:

@@ -96,7 +96,7 @@ def run(call: Call, steps: Steps[ReleaseWork] | None = None) -> ReleaseReport:
     if not (config.release.yes or config.output.dry_run or call.ask):
         raise UsageError(
             "there is no terminal to confirm on, and --yes was not given",
-            hint="crosswheel release --yes, or --dry-run to see what it would do",
+            hint="crosswheel release --yes; or --dry-run, to see what it would do",
         )
     # A dry run writes no file, not even a lock.
     with nullcontext() if config.output.dry_run else _alone(config):
@@ -130,8 +130,8 @@ def _alone(config: Config) -> Iterator[None]:
                 locks.enter_context(lock)
             except filelock.Timeout:
                 raise NotReleasable(
-                    f"another release of what is in {folder} is under way",
-                    hint="wait until it ends; crosswheel status shows how far it is",
+                    f"another release from {folder} is in progress",
+                    hint="wait for its end; crosswheel status shows its progress",
                 ) from None
         yield
 
@@ -208,7 +208,9 @@ def _begin(call: Call) -> ReleaseWork:
     staging = find(config.release.staging) if config.release.staging else None
     repository = find(config.release.repository)
     if staging and staging.upload_url == repository.upload_url:
-        raise UsageError(f"staging: it is {repository.name} itself", hint="another index, or none")
+        raise UsageError(
+            f"staging: it is {repository.name} itself", hint="--staging with another index, or without --staging"
+        )
     return ReleaseWork(call, files, repository, staging)
 
 
@@ -236,7 +238,7 @@ def check(work: ReleaseWork) -> ReleaseWork:
     report = checked(work.files, work.call)
     work.call.listener(Told(report))
     if errors := sum(finding.is_error for finding in report.findings):
-        raise CheckFailed(f"{count_text(errors, 'error')} in these files", hint="mend them; crosswheel check")
+        raise CheckFailed(f"{count_text(errors, 'error')} in these files", hint="crosswheel check, then correct them")
     return replace(work, checked=True)
 
 
@@ -257,7 +259,7 @@ def upload(work: ReleaseWork) -> ReleaseWork:
 
 def _upload(work: ReleaseWork, repository: Repository) -> ReleaseWork:
     if not work.checked:
-        raise CheckFailed("nothing was sent: no step has checked these files", hint="do not take out 'check'")
+        raise CheckFailed("nothing was sent: no step has checked these files", hint="keep the step 'check'")
     call, began = work.call, time.monotonic()
     dry_run = call.config.output.dry_run
     sent = rehearsed(repository, work.files, call)
@@ -274,8 +276,8 @@ def _ask(work: ReleaseWork, count: int) -> None:
     if work.call.config.release.yes or work.call.ask is None:
         return
     if not work.call.ask(question_text(work.files[0], count, work.repository.name)):
-        hint = "crosswheel release, when it is time"
-        raise CrosswheelError(f"stopped before anything was sent to {work.repository.name}", hint=hint)
+        hint = "crosswheel release, to start again"
+        raise CrosswheelError(f"stopped: nothing was sent to {work.repository.name}", hint=hint)
 
 
 @stage(lambda work: _serves(work.staging), name="verify", rehearses=True, after_sending=True)
@@ -319,7 +321,7 @@ def manifest(work: ReleaseWork) -> ReleaseWork:
 
 
 def _serves(repository: Repository | None) -> str:
-    return f"{repository.name if repository else ''} serves them, and pip takes them"
+    return f"{repository.name if repository else ''} serves them, and pip chooses them"
 
 
 def _lacks(repository: Repository | None, work: ReleaseWork) -> str:

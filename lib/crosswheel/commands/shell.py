@@ -109,7 +109,7 @@ def run(call: Call) -> ShellReport:
     config = call.config
     if config.build.target is None:
         hint = "crosswheel shell cp313-manylinux_2_28_aarch64; crosswheel plan lists the targets"
-        raise UsageError("no target is named: a shell opens for one", hint=hint)
+        raise UsageError("no target was given", hint=hint)
     check_temporary_folder()
     conceal()
     quieten_backends()
@@ -200,7 +200,7 @@ def _install(workspace: Workspace, source_folder: Path, config: Config, listener
     except CrosswheelError as error:
         if not is_interactive():
             raise
-        for line in (*log_tail(workspace.log, _TAIL), error.message, "the shell opens all the same"):
+        for line in (*log_tail(workspace.log, _TAIL), error.message, "the shell opens anyway"):
             listener(Note(line))
         return settings(set())
 
@@ -213,7 +213,7 @@ def _with_its_log(log: Path, config: Config, target: Target) -> Iterator[None]:
         error.message = "\n".join([error.message, *log_tail(log, _TAIL)])
         if str(log) in error.hint:
             options = f"--arch {target.arch} --python {target.python} --policy {target.policy}"
-            error.hint = f"crosswheel wheels {config.build.source} {options}, whose log stays"
+            error.hint = f"crosswheel wheels {config.build.source} {options}, which keeps its log"
         raise
 
 
@@ -225,7 +225,7 @@ def _guide(place: _Place) -> Iterator[str]:
     yield f"source    {place.source}"
     yield f"python    {place.workspace.python}: CPython {version} with the build requirements"
     yield f"to build  {shlex.join(_build_command(place))}"
-    yield "exit ends the shell, and whatever was made or changed goes away with it"
+    yield "exit ends the shell and discards all changes"
 
 
 def _build_command(place: _Place) -> Iterator[str]:

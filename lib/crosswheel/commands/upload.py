@@ -102,6 +102,6 @@ def _refuse_bad_wheels(files: Sequence[Distribution], call: Call) -> None:
     if bad:
         names = ", ".join(one_line(path.name) for path in bad)
         raise AuditFailed(
-            f"nothing was sent: the audit finds errors in {names}",
+            f"nothing was sent: the audit found errors in {names}",
             hint=f"crosswheel audit {' '.join(map(str, bad))}",
         )

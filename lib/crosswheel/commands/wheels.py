@@ -137,7 +137,7 @@ def from_plan(
 ) -> Report:
     """Build the jobs of a plan."""
     if plan.config is None:
-        raise UsageError("this plan has no configuration", hint="crosswheel.plan() makes one that has")
+        raise UsageError("this plan has no configuration", hint="use a plan from crosswheel.plan()")
     refuse_decided(options, _DECIDED)
     with explaining(), quiet_libraries():
         given = parse_keywords(options, "wheels", plan.project)
@@ -209,9 +209,9 @@ def _check_output(folder: Path) -> None:
     """Raise UsageError early if wheels cannot be written there."""
     there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     if not there.is_dir():
-        raise UsageError(f"--output: {there} is no folder", hint="--output FOLDER")
+        raise UsageError(f"--output: {there} is not a folder", hint="--output FOLDER")
     if not os.access(there, os.W_OK | os.X_OK):
-        raise UsageError(f"--output: this user may not write into {there}", hint="--output FOLDER")
+        raise UsageError(f"--output: no permission to write to {there}", hint="--output FOLDER")
 
 
 def _with_images(given: Plan | None, sdist: Sdist, config: Config, services: Services) -> model.Plan:

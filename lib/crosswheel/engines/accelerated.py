@@ -95,7 +95,7 @@ def _ask_gcc(container: Container, config: Config, facts: Facts) -> tuple[str, s
         triple, libgcc = container.run(command, deadline=time.monotonic() + config.build.timeout).split()
     except (CommandFailed, ValueError) as error:
         raise MissingTool(
-            f"{container.image.reference} has no gcc whose headers and libraries clang could use",
+            f"{container.image.reference} has no gcc with headers and libraries for clang",
             hint="--engine emulated, or another --image",
         ) from error
     kept.keep({"triple": triple, "libgcc": libgcc}, "gcc", image.content)

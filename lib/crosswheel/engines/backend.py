@@ -190,7 +190,7 @@ def _explained(workspace: Workspace) -> Iterator[None]:
     except BuildException as error:
         raise BuildFailed(str(error), hint=hint) from error
     except (TypeError, ValueError) as error:  # that it answered at all, the library takes for granted
-        text = f"what its [build-system] says, or its backend answered, cannot be used: {error}"
+        text = f"the project's [build-system], or an answer of its backend, is invalid: {error}"
         raise BuildFailed(text, hint=hint) from error
 
 
@@ -199,10 +199,10 @@ def unreachable_index(error: CommandFailed, *, offline: bool = False) -> IndexUn
     if Path(error.argv[0]).name != "uv" or not _NETWORK.search(error.output):
         return None
     if offline:
-        text = "requirements are not in uv's cache, and --offline forbids fetching them"
-        return IndexUnreachable(text, hint="the same command without --offline, once")
-    text = "requirements could not be fetched: the package index did not answer"
-    return IndexUnreachable(text, hint="pip config list (is the index right?)")
+        text = "requirements are not in uv's cache, and --offline forbids downloading them"
+        return IndexUnreachable(text, hint="run the same command once without --offline")
+    text = "requirements could not be downloaded: the package index did not answer"
+    return IndexUnreachable(text, hint="pip config list, to check the index")
 
 
 def _failure(workspace: Workspace, error: CommandFailed) -> CrosswheelError:
@@ -210,5 +210,7 @@ def _failure(workspace: Workspace, error: CommandFailed) -> CrosswheelError:
     if missing := unreachable_index(error, offline=workspace.host.index.offline):
         return missing
     if "No space left on device" in error.output:
-        return DiskFull(f"{command} ran out of disk space", hint="df -h; then free some, or set TMPDIR to another disk")
+        return DiskFull(
+            f"{command} ran out of disk space", hint="df -h; then free some space, or set TMPDIR to another disk"
+        )
     return BuildFailed(f"{command} failed with {error.ending}", hint=f"less {workspace.log}")

@@ -121,14 +121,14 @@ class Cross:
 
 def _refusal(target: Target, interpreter: Interpreter, config: Config) -> str:
     if config.build.before_all or config.build.before_build:
-        return "before-all and before-build run in containers only"
+        return "before-all and before-build only run in containers"
     real = find_real(target, config.build.sysroot(target.arch))
     if real is None and not derivable(target):
         kind = f"{target.arch.bits}-bit {target.arch.byteorder}-endian"
         remedy = f"name a folder with it and its headers as sysroot.{target.arch} in [tool.crosswheel]"
         return f"{target.arch} is {kind}: its CPython cannot be derived from this machine's; {remedy}"
     if (target.policy.libc, target.policy.minor) == ("musl", 1):
-        return "Zig's musl is 1.2, which is newer than musllinux_1_1 promises; take --policy musllinux_1_2"
+        return "Zig's musl is 1.2, which is newer than musllinux_1_1; use --policy musllinux_1_2"
     if real is None and not interpreter.headers:
         return f"{interpreter.path} has no headers; install python3-dev, or uv python install {target.python.version}"
     return ""

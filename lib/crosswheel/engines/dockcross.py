@@ -102,7 +102,7 @@ def _describe(workspace: ContainerWorkspace, tools: CrossTools, target: Target) 
     container.get(layout.include, headers)
     if not (headers / "Python.h").is_file():
         raise MissingTool(
-            f"{container.image.reference} has CPython {target.python.version} but not its headers",
+            f"{container.image.reference} has CPython {target.python.version}, but not its headers",
             hint="another --image, or another --engine",
         )
     return derive(target, layout, headers, tools.compilers, workspace.root / "python")

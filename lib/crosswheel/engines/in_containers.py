@@ -68,7 +68,7 @@ def _refusal(target: Target, facts: Facts, *, natively: bool | None, family: Fam
         return machine if natively else f"{machine} itself: nothing to emulate"
     index = _index(facts.host)
     if urlsplit(index).hostname in _LOOPBACK:
-        return f"containers do not reach the package index {redact(index)}: it is this machine's own"
+        return f"containers cannot reach the package index {redact(index)}: it is on this machine's loopback"
     return ""
 
 

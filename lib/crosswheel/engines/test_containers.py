@@ -66,7 +66,7 @@ def _find(container: Container, tag: PythonTag, deadline: float) -> Interpreter:
     except CommandFailed as error:
         raise TestFailed(
             f"{container.image.reference} has no CPython {tag.version} to test the wheel with",
-            hint="leave it out of test-images, or take an image of that Python version",
+            hint="remove it from test-images, or use an image with that Python version",
         ) from error
     return Interpreter(tag, tag.version, Path(path))
 

@@ -141,7 +141,7 @@ class JobRunner:
         if before.passed and _state(work) != state:
             raise AuditFailed(
                 f"the step {name} changed {before.wheel.name} after its audit",
-                hint=f"put it in front: steps.MAKE.before('audit', {name})",
+                hint=f"put the step before the audit: steps.MAKE.before('audit', {name})",
             )
         self._check(work)
         return work
@@ -205,8 +205,8 @@ def _unforeseen(error: Exception, log: Path | None) -> CrosswheelError:
         with suppress(OSError), log.open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.writelines(traceback.format_exception(error))
     text = f"{type(error).__name__}: {error}".removesuffix(": ")
-    hint = f"less {log}, and tell its authors" if log else "tell its authors"
-    return CrosswheelError(f"{text}, which is a fault of crosswheel's own", hint=hint)
+    hint = f"less {log}; please report it" if log else "tell its authors"
+    return CrosswheelError(f"{text}: a bug in crosswheel", hint=hint)
 
 
 def failure(error: CrosswheelError | OSError, step: str, log: Path | None = None) -> Failure:

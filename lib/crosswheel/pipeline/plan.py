@@ -89,7 +89,7 @@ def plan_job(target: Target, engine: str, ladder: Sequence[str], offer: Offer) -
     for at, rung in enumerate(rungs, start=1):
         offered = offer(rung, target)
         if isinstance(offered, Interpreter):
-            why = "asked for" if engine != "auto" else "best that can serve it"
+            why = "asked for" if engine != "auto" else "best engine for it"
             return Job(target, rung, offered, why, tuple(refused), _fallbacks(target, rungs[at:], offer))
         refused.append(Refusal(rung, offered))
     # Each engine's reason says what would mend it.
@@ -125,7 +125,7 @@ def _python_refused(
         return f"requires-python is {requires_python}", ""
     if interpreter is None and tag not in elsewhere:
         # The same words for all, so that they are shown as one line.
-        return "no such CPython on this machine", "--python with their names: uv downloads what is missing"
+        return "no such CPython on this machine", "--python with its name: uv downloads it"
     return None
 
 

@@ -32,8 +32,8 @@ from crosswheel.steps.wheelhouse import OutputFolder
 from crosswheel.system.local_host import LocalHost
 from crosswheel.system.process import Stopped
 
-_REUSED = "only tried on the Python that it was built for"
-_FOUND = "an earlier run built it there"
+_REUSED = "only tested on the Python that it was built for"
+_FOUND = "an earlier run built it with this engine"
 _POLL = 0.2  # seconds between two looks whether Ctrl-C was pressed
 
 

@@ -85,20 +85,20 @@ def _as_asked(source: str, sdist: Sdist) -> Sdist:
     except InvalidVersion:
         same = False
     if not same or canonicalize_name(sdist.name) != canonicalize_name(name):
-        told = f"{sdist.path.name} says inside that it is {sdist.name} {sdist.version}"
+        told = f"the metadata of {sdist.path.name} is of {sdist.name} {sdist.version}"
         raise SourceError(
-            f"{name} {version or ''} was asked for, and {told}",
-            hint=f"rm {sdist.path}, and ask whoever runs the index",
+            f"{name} {version or ''} was requested, but {told}",
+            hint=f"rm {sdist.path}, and ask the operator of the index",
         )
     return sdist
 
 
 def _check_file(path: Path) -> None:
     if path.exists() and not path.is_file():
-        raise SourceError(f"{path} is no file but a folder, a pipe, a socket or a device", hint=f"ls -ld {path}")
+        raise SourceError(f"{path} is not a file but a folder, a pipe, a socket or a device", hint=f"ls -ld {path}")
     if not path.exists():
         raise SourceError(
-            f"there is no file {redact(str(path))}", hint="ls, or give NAME==VERSION to take it from the index"
+            f"there is no file {redact(str(path))}", hint="ls; or give NAME==VERSION, to download it from the index"
         )
 
 
@@ -141,9 +141,7 @@ def _static_requires_python(folder: Path) -> str:
     if pyproject.is_file():
         table = read_toml(pyproject).get("project", {})
         if not isinstance(table, dict):
-            raise SourceError(
-                f"{pyproject}: [project] must be a table, and is {table!r}", hint="correct pyproject.toml"
-            )
+            raise SourceError(f"{pyproject}: [project] must be a table, not {table!r}", hint="correct pyproject.toml")
         if "requires-python" in table:
             return str(table["requires-python"])
     if setup_cfg.is_file():
@@ -159,7 +157,7 @@ def _static_requires_python(folder: Path) -> str:
 def _check_project(folder: Path) -> None:
     if not any((folder / name).is_file() for name in ("pyproject.toml", "setup.py")):
         raise SourceError(
-            f"{folder} is no Python project: it has neither pyproject.toml nor setup.py",
+            f"{folder} is not a Python project: it has neither pyproject.toml nor setup.py",
             hint="give a project's folder, an sdist file, or NAME==VERSION",
         )
 
@@ -171,7 +169,7 @@ def _epoch_of(environ: Mapping[str, str]) -> int | None:
         return as_epoch(int(text)) if text else None
     except ValueError:
         raise UsageError(
-            f"SOURCE_DATE_EPOCH must be a whole number of seconds, and is {text!r}", hint="date +%s"
+            f"SOURCE_DATE_EPOCH must be a whole number of seconds, not {text!r}", hint="date +%s"
         ) from None
 
 
@@ -211,7 +209,7 @@ def _build_sdist(project: Path, host: LocalHost, folder: Path, timeout: float, o
             # The log goes away with `folder`: there is no job yet that would keep it.
             last, found = "\n".join(log_tail(log, 15)), explain(end_of(log), HERE)
             raise SourceError(
-                f"the sdist of {project.name} could not be made:{f' {found.means}' if found else ''}\n{last}",
+                f"the sdist of {project.name} could not be built:{f' {found.means}' if found else ''}\n{last}",
                 hint=found.hint if found else f"python -m build --sdist {project}",
             ) from error
 
@@ -271,7 +269,7 @@ def _choose(source: str, host: LocalHost) -> DistributionPackage:
                 candidates.append((version, package.filename.endswith(".tar.gz"), package))
     if passed_over and not versions:
         raise SourceError(
-            f"each release of {name} is yanked or a pre-release, and taken only where its version is given",
+            f"every release of {name} is yanked or a pre-release, which is only used if its version is given",
             hint=f"{name}=={max(passed_over)}",
         )
     if not versions:
@@ -303,6 +301,6 @@ def _parse_name(source: str) -> tuple[str, Version | None]:
     except (InvalidRequirement, InvalidVersion, ValueError):
         pass
     raise UsageError(
-        f"{redact(source)!r} is no folder, no sdist file and no NAME or NAME==VERSION",
+        f"{redact(source)!r} is neither a folder, nor an sdist file, nor NAME or NAME==VERSION",
         hint="crosswheel wheels --source kiwisolver==1.4.9",
     )

@@ -57,7 +57,7 @@ def build_wheel(workspace: Workspace, sdist: Sdist, config: Config, processors: 
     wheels = sorted((made / "wheel").glob("*.whl"))
     if len(wheels) != 1:
         names = ", ".join(path.name for path in wheels) or "none"
-        raise WheelCount(f"the build backend should make one wheel, and made {names}", hint=f"less {workspace.log}")
+        raise WheelCount(f"the build backend must make one wheel, but made {names}", hint=f"less {workspace.log}")
     return wheels[0]
 
 

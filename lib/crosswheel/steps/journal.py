@@ -98,7 +98,7 @@ class Journal:
             return made
         if not _is_still(place, seen):
             return None  # another run has just put its own there, or takes this one away
-        self.listener(Note(f"a journal entry is damaged, and its wheel is built again: {place.name[:12]}"))
+        self.listener(Note(f"a journal entry is damaged: its wheel is built again: {place.name[:12]}"))
         remove(place)
         return None
 
@@ -116,7 +116,7 @@ class Journal:
         try:
             return self._put(key, job, wheel, log, seconds, usage, uncompiled)
         except OSError as error:
-            self.listener(Note(f"{wheel.name} is not kept for later runs: {error.strerror or error}"))
+            self.listener(Note(f"{wheel.name} was not kept for later runs: {error.strerror or error}"))
             return None
 
     def _put(

@@ -72,7 +72,7 @@ def _copy_from(sysroot: Path, name: str, target: Target, libraries: Libraries) -
         if not os.path.lexists(path):
             continue
         real = _resolved(sysroot, path)
-        if complaint := _unfit(real, target.arch) if real else "is a link to what the sysroot does not have":
+        if complaint := _unfit(real, target.arch) if real else "is a link to a file that the sysroot lacks":
             libraries.refused.setdefault(name, f"{path} {complaint}")
         elif real:
             libraries.folder.mkdir(exist_ok=True)

@@ -25,7 +25,7 @@ DEFAULT_IMAGE = "tonistiigi/binfmt"
 
 _PATIENCE = 120  # seconds; it writes a few lines to the kernel
 # How far it reaches, whoever does it.
-SCOPE = "the kernel of the Docker host keeps what is registered, for all its containers and users, until it starts anew"
+SCOPE = "the entries are in the kernel of the Docker host, for all containers and users, until its next boot"
 _US = 'sudo "$(command -v crosswheel)" register'
 
 
@@ -110,16 +110,16 @@ class ImageOfEmulators:
 
     def changes(self, archs: Sequence[Architecture]) -> Iterator[str]:
         if self.resets:
-            yield "remove every entry qemu-* of that kernel, then register all that the image has"
+            yield "remove every entry qemu-* of that kernel, then register all emulators of the image"
         else:
-            yield f"replace what is registered for {_names(archs)}, if anything is"
-        yield f"run with every right on the Docker host: docker run --rm --privileged {' '.join(self._words(archs))}"
+            yield f"replace the entries for {_names(archs)}, if there are any"
+        yield f"run with all privileges on the Docker host: docker run --rm --privileged {' '.join(self._words(archs))}"
 
     def act(self, archs: Sequence[Architecture], listener: Listener) -> str:
         machine = self.host.arch
         if machine is None:
             raise CannotRun(
-                f"the Docker host at {self.host.address} is a {self.host.machine}, which no image of emulators is for",
+                f"no image of emulators supports the Docker host at {self.host.address}: {self.host.machine}",
                 hint=f"on that machine, as root: {_command(archs, 'host')}",
             )
         image = ensure_image(self.host, self.reference, machine, mirrors=self.mirrors, offline=False, listener=listener)
@@ -132,7 +132,7 @@ class ImageOfEmulators:
     def advice(self, archs: Sequence[Architecture]) -> str:
         if self.resets:
             return _command(archs, DEFAULT_IMAGE)
-        return f"{_command(archs, 'host')}, with qemu-user-static installed there"
+        return f"install qemu-user-static there, then {_command(archs, 'host')}"
 
     def _words(self, archs: Sequence[Architecture]) -> list[str]:
         return [self.name, *self.arguments(archs)]
@@ -160,8 +160,8 @@ def choose_provider(
             raise why_not
     if host.rootless:
         raise CannotRun(
-            f"the Docker Engine at {host.address} is rootless: even a privileged container of it is not root to the "
-            "kernel, and cannot register emulators there",
+            f"the Docker Engine at {host.address} is rootless: even its privileged containers are not root for the "
+            "kernel and cannot register emulators",
             hint=f"on that machine: {_US} --arch {_names(archs)} --provider host --docker-host {host.address}",
         )
     return ImageOfEmulators(host, DEFAULT_IMAGE if wanted == "auto" else wanted, mirrors)
@@ -170,7 +170,7 @@ def choose_provider(
 def failure(provider: Provider, missing: Mapping[Architecture, CannotRun], said: str) -> CannotRun:
     """Programs do not run though the provider has done what it does, and `said` what it printed."""
     lines = [
-        f"{provider.name} is through, and yet",
+        f"{provider.name} finished, but",
         *(f"  {error.message}" for error in missing.values()),
         *(f"  | {line}" for line in said.splitlines()),
     ]
@@ -182,13 +182,13 @@ def _refusal(host: DockerHost, emulators: Mapping[Architecture, Path | None]) ->
     archs = tuple(emulators)
     if not binfmt.shares_kernel(host):
         return CannotRun(
-            f"--provider host writes to the kernel of this machine, and the Docker host at {host.address} has another",
+            f"--provider host writes to this machine's kernel, but the Docker host at {host.address} has another one",
             hint=f"{_command(archs, DEFAULT_IMAGE)}, or on that machine: {_command(archs, 'host')}",
         )
     missing = [arch for arch, path in emulators.items() if path is None]
     if missing:
         return CannotRun(
-            f"no qemu-*-static for {_names(missing)} in PATH or /usr/bin",
+            f"no qemu-*-static for {_names(missing)} found in PATH or /usr/bin",
             hint=f"sudo apt install qemu-user-static, or {_command(missing, DEFAULT_IMAGE)}",
         )
     if os.geteuid() != 0:

@@ -17,7 +17,7 @@ from crosswheel.steps.sequence import step
 from crosswheel.steps.work import Work
 from crosswheel.system.process import CommandFailed
 
-_LIBRARY = "put the library into a folder and name that as sysroot.{arch} in [tool.crosswheel]"
+_LIBRARY = "put the library into a folder, and set sysroot.{arch} in [tool.crosswheel] to it"
 
 
 @step(needs=["workspace"])
@@ -50,8 +50,8 @@ def _refuse_other_platforms(wheel: Wheel, target: Target) -> None:
     for platform in sorted({tag.platform for tag in wheel.tags}):
         if not (platform.startswith(("linux_", libc)) and platform.endswith(f"_{target.arch}")):
             raise RepairFailed(
-                f"the build backend made a wheel for {platform}, and the target is {target}",
-                hint="see in the project's build files where the platform in the wheel's name comes from",
+                f"the build backend made a wheel for {platform}, but the target is {target}",
+                hint="find in the project's build files the origin of the platform in the wheel's name",
             )
 
 

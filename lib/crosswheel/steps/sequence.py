@@ -95,7 +95,7 @@ class Steps(tuple[Callable[[_Value], _Value], ...]):
         for function in made:
             if made.names.count(name_of(function)) > 1:
                 raise UsageError(
-                    f"two steps have the name {name_of(function)}", hint="name one otherwise: @step(name=...)"
+                    f"two steps have the name {name_of(function)}", hint="rename one of them: @step(name=...)"
                 )
         return made
 

@@ -155,7 +155,7 @@ def _explained(container: Container, work: Work, what: str) -> Iterator[None]:
         raise TestFailed(text, hint=f"less {log}; crosswheel shell {work.job.target}") from error
     except EmulatorCrashed as error:
         text = f"{what} in {container.image.reference}: {error.message}"
-        hint = f"on a machine of {work.job.target.arch}, try whether it is the wheel or the emulator; less {log}"
+        hint = f"test on a real {work.job.target.arch} machine: the emulator may be at fault; less {log}"
         raise TestFailed(text, hint=hint) from error
 
 

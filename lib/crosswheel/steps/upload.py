@@ -106,7 +106,7 @@ def _look(
         comparison = compare(files, project.files)
         unhashed[:] = [file.filename for file, known in comparison.clashing if not known.sha256]
         return [
-            *(f"  {file.filename}: not there" for file in comparison.missing),
+            *(f"  {file.filename}: missing" for file in comparison.missing),
             *(clash_text(file, known) for file, known in comparison.clashing if known.sha256),
         ]
 
@@ -123,16 +123,16 @@ def _look(
         return Sent(unseen=error.message, project=project)
     if differences:
         raise VerifyFailed(
-            "\n".join([f"{repository.name} took the files, and does not list them as they were sent", *differences]),
-            hint="crosswheel verify, in a while; if it stays so, see that `index` names where this index is read",
+            "\n".join([f"{repository.name} accepted the files, but does not list them unchanged", *differences]),
+            hint="run crosswheel verify later; if it keeps failing, check the read address in `index`",
         )
     return Sent(unseen=f"it tells no sha256 of {', '.join(unhashed)}" if unhashed else "", project=project)
 
 
 def _tell_listing(name: str, listener: Listener, state: tenacity.RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
-    said = str(error).partition("\n")[0] if error else f"{name} does not list all files as they were sent yet"
-    listener(Note(f"{said}; looking again in {state.upcoming_sleep:.0f} s"))
+    said = str(error).partition("\n")[0] if error else f"{name} does not list all files unchanged yet"
+    listener(Note(f"{said}; next check in {state.upcoming_sleep:.0f} s"))
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,7 @@ class _Delivery:
         error = state.outcome.exception() if state.outcome else None
         seconds = state.next_action.sleep if state.next_action else 0
         message = error.error.message if isinstance(error, Trouble) else str(error).partition("\n")[0]
-        self.server.listener(Note(f"{message}; trying again in {seconds:.0f} s"))
+        self.server.listener(Note(f"{message}; next attempt in {seconds:.0f} s"))
 
 
 def _pause(state: tenacity.RetryCallState) -> float:

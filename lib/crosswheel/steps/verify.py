@@ -120,7 +120,7 @@ class _Reading:
     choices: dict[Target, Choice] = field(default_factory=dict)
     fetched: str = ""
     audited: tuple[Difference, ...] = ()
-    """What is wrong with the file that was fetched: as its bytes are ours, no later look can be better."""
+    """The problems of the downloaded file; its bytes are ours, so later checks cannot be better."""
     _hashes: dict[str, str] = field(default_factory=dict)
 
     def differences(self) -> tuple[Difference, ...]:
@@ -258,7 +258,7 @@ def _tell(name: str, patience: float, listener: Listener, state: RetryCallState)
     listener(
         Note(
             f"look {state.attempt_number} at {name}: {_seen(state)}; again in {seconds:.0f} s,"
-            f" {waited:.0f} of {patience:.0f} s are over"
+            f" waited {waited:.0f} of {patience:.0f} s"
         )
     )
 

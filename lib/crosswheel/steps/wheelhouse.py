@@ -41,7 +41,7 @@ class OutputFolder:
             _refuse_unaudited(wheel, passed)
             if first := self._saved.get(wheel.name):
                 other, saved = first
-                return saved, f"the same wheel as {other}'s"
+                return saved, f"the same wheel as for {other}"
             saved = artifact(keep(wheel, self.folder, sha256=passed))
             self._saved[wheel.name] = target, saved
             if may_serve_others(wheel.name):
@@ -82,4 +82,4 @@ def _refuse_unaudited(wheel: Path, passed: str, name: str = "") -> None:
     if sha256_of(wheel) != passed:
         what = "was changed after its audit" if passed else "has not passed an audit"
         text = f"{name or wheel.name} is not saved: it {what}"
-        raise AuditFailed(text, hint="crosswheel wheels --fresh; if it happens again, see what still writes there")
+        raise AuditFailed(text, hint="crosswheel wheels --fresh; if it fails again, find what changes the wheel")

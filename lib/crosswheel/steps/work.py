@@ -48,11 +48,9 @@ class Composition:
         names = self.steps.names
         for name in ("audit", "save"):
             if name not in names:
-                raise UsageError(
-                    f"the steps have no {name!r}: no wheel would be saved", hint=f"do not take out {name!r}"
-                )
+                raise UsageError(f"the steps have no {name!r}: no wheel would be saved", hint=f"keep the step {name!r}")
         if names.index("save") < names.index("audit"):
-            raise UsageError("the step 'save' stands before 'audit': no wheel would be saved", hint="steps.MAKE")
+            raise UsageError("the step 'save' is before 'audit': no wheel would be saved", hint="steps.MAKE")
 
 
 @dataclass(frozen=True)
@@ -126,7 +124,7 @@ class Work:
     def wheel(self) -> Path:
         """The wheel of the steps before. Raises WheelCount if none of them made one."""
         if self.file is None:
-            raise WheelCount("no step before this one made a wheel", hint="put the step behind `build`")
+            raise WheelCount("no step before this one made a wheel", hint="put the step after `build`")
         return self.file
 
     def with_wheel(self, path: Path) -> Work:

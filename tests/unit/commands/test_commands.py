@@ -36,7 +36,7 @@ def test_an_output_folder_that_cannot_be_one_is_found_out_before_the_work(projec
     (project / "taken").write_text("a file")
     with pytest.raises(UsageError) as caught:
         run_verb("wheels", project, {"output": output}, io.StringIO())
-    assert str(caught.value) == f"--output: {project}/taken is no folder\n  try: --output FOLDER"
+    assert str(caught.value) == f"--output: {project}/taken is not a folder\n  try: --output FOLDER"
     assert sorted(path.name for path in project.iterdir()) == ["setup.py", "taken"]
 
 
@@ -44,7 +44,7 @@ def test_an_output_folder_that_is_read_only_is_found_out_before_the_work(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "access", lambda *_: False)  # root, as which tests may run, can write anywhere
-    with pytest.raises(UsageError, match=rf"--output: this user may not write into {project}\n"):
+    with pytest.raises(UsageError, match=rf"--output: no permission to write to {project}\n"):
         run_verb("wheels", project, {"output": "wheelhouse"}, io.StringIO())
 
 

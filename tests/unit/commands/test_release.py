@@ -42,16 +42,16 @@ def release(project: Path, **options: Any) -> str:
 def test_nobody_is_asked_who_is_not_there(project: Path) -> None:
     with pytest.raises(UsageError, match="there is no terminal to confirm on") as caught:
         release(project)
-    assert caught.value.hint == "crosswheel release --yes, or --dry-run to see what it would do"
+    assert caught.value.hint == "crosswheel release --yes; or --dry-run, to see what it would do"
 
 
 def test_of_two_at_a_time_the_second_stops(project: Path) -> None:
     with (
         filelock.FileLock(project / "wheelhouse" / ".crosswheel-release.lock"),
-        pytest.raises(NotReleasable, match=r"another release of what is in .*wheelhouse is under way") as caught,
+        pytest.raises(NotReleasable, match=r"another release from .*wheelhouse is in progress") as caught,
     ):
         release(project, yes=True)
-    assert caught.value.hint == "wait until it ends; crosswheel status shows how far it is"
+    assert caught.value.hint == "wait for its end; crosswheel status shows its progress"
 
 
 def test_a_rehearsal_is_elsewhere(project: Path) -> None:

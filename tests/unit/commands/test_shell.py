@@ -32,7 +32,7 @@ Piping = Callable[[str], "subprocess.CompletedProcess[str]"]
 def test_without_a_target_it_says_where_they_are_listed(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         run_verb("shell", tmp_path, {}, io.StringIO())
-    assert caught.value.message == "no target is named: a shell opens for one"
+    assert caught.value.message == "no target was given"
     assert "crosswheel plan" in caught.value.hint
 
 
@@ -166,10 +166,10 @@ def test_what_cannot_be_prepared_stops_a_script_and_is_left_to_a_person(tmp_path
     assert (done.returncode, done.stdout) == (BuildFailed.exit_code, "")
     assert "no_such_backend" in done.stderr
     options = "--arch aarch64 --python cp313 --policy manylinux2014"
-    assert done.stderr.endswith(f"  try: crosswheel wheels {sdist} {options}, whose log stays\n")
+    assert done.stderr.endswith(f"  try: crosswheel wheels {sdist} {options}, which keeps its log\n")
     with terminal(command, os.environ, tmp_path) as screen:
         screen.expect("no_such_backend")
-        screen.expect("the shell opens all the same")
+        screen.expect("the shell opens anyway")
         screen.expect(f"{TARGET} tiny-1.0 {PROMPT}")
         screen.type("exit 4\n")
         assert screen.code() == 4

@@ -178,7 +178,7 @@ def test_a_file_that_changed_meanwhile_stops_everything(
     server: UploadServer, release: tuple[Distribution, ...], tmp_path: Path
 ) -> None:
     tar_of({"PKG-INFO": PKG_INFO, "tiny.py": b"new"}, tmp_path / "wheelhouse")
-    with pytest.raises(CheckFailed, match=r"^tiny-1\.0\.tar\.gz has changed since it was looked at first"):
+    with pytest.raises(CheckFailed, match=r"^tiny-1\.0\.tar\.gz was not sent: it has changed since it was checked"):
         send(server, release)
     assert server.sent == []
 
@@ -268,7 +268,7 @@ def test_what_was_audited_is_what_is_sent(
         return audit_files(files, {}, 1)
 
     monkeypatch.setattr("crosswheel.commands.audit.audit_files", changed)
-    with pytest.raises(CheckFailed, match=f"^{WHEELS[0]} has changed since it was looked at first"):
+    with pytest.raises(CheckFailed, match=f"^{WHEELS[0]} was not sent: it has changed since it was checked"):
         run(tmp_path, server)
     assert server.sent == []
 
@@ -281,7 +281,7 @@ def test_what_was_sent_is_looked_for(server: UploadServer, release: tuple[Distri
     server.late = 3
     assert send(server, release, listener=told.append) == [*WHEELS, SDIST]
     assert server.late == 0
-    assert Note("mine does not list all files as they were sent yet; looking again in 0 s") in told
+    assert Note("mine does not list all files unchanged yet; next check in 0 s") in told
 
 
 def test_what_is_never_listed_is_an_error(server: UploadServer, release: tuple[Distribution, ...]) -> None:
@@ -289,8 +289,8 @@ def test_what_is_never_listed_is_an_error(server: UploadServer, release: tuple[D
     with pytest.raises(VerifyFailed) as caught:
         send(server, release, patience=0.2)
     assert caught.value.message.splitlines() == [
-        "mine took the files, and does not list them as they were sent",
-        *(f"  {name}: not there" for name in (*WHEELS, SDIST)),
+        "mine accepted the files, but does not list them unchanged",
+        *(f"  {name}: missing" for name in (*WHEELS, SDIST)),
     ]
 
 
@@ -309,7 +309,7 @@ def test_an_index_without_hashes_is_not_taken_for_one_with_other_bytes(
     published = functools.partial(published_project, repository_of(server), "tiny")
     sent = upload(repository_of(server), release, published, deaf)
     assert sent.files == release
-    assert sent.unseen == f"it tells no sha256 of {', '.join([*WHEELS, SDIST])}"
+    assert sent.unseen == f"it states no sha256 for {', '.join([*WHEELS, SDIST])}"
 
 
 @pytest.mark.usefixtures("with_token", "release")
@@ -348,7 +348,7 @@ def test_one_waits_longer_each_time_and_as_long_as_the_server_asks(
     send(server, release, listener=told.append)
     assert slept == [1, 2, 40, 8]
     (first, *_) = (event.text for event in told if isinstance(event, Note) and "again" in event.text)
-    assert first == f"sending {WHEELS[0]} to mine failed: 500 Internal Server Error; trying again in 1 s"
+    assert first == f"sending {WHEELS[0]} to mine failed: 500 Internal Server Error; next attempt in 1 s"
 
 
 def test_too_long_a_wait_is_left_to_whoever_called(server: UploadServer, release: tuple[Distribution, ...]) -> None:
@@ -663,7 +663,7 @@ def test_the_verb_sends_a_folder_and_says_what_it_sent(
 @pytest.mark.usefixtures("release")
 def test_the_verb_sends_nothing_beside_a_wheel_that_fails_the_audit(server: UploadServer, tmp_path: Path) -> None:
     bad = tiny_wheel(tmp_path / "wheelhouse", tag="cp314-cp314-manylinux_2_17_aarch64")
-    with pytest.raises(AuditFailed, match=f"nothing was sent: the audit finds errors in {bad.name}"):
+    with pytest.raises(AuditFailed, match=f"nothing was sent: the audit found errors in {bad.name}"):
         run(tmp_path, server)
     assert server.sent == []
 

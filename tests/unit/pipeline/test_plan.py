@@ -56,7 +56,7 @@ def test_pythons_that_are_not_here_are_left_out_with_the_way_to_get_them(tmp_pat
     assert plan.left_out[0] == LeftOut(
         "cp39",
         "no such CPython on this machine",
-        "--python with their names: uv downloads what is missing",
+        "--python with its name: uv downloads it",
         asked_for=False,
     )
     assert len({(entry.reason, entry.hint) for entry in plan.left_out}) == 1  # and so one line for all
@@ -136,10 +136,10 @@ def not_native(engine: str, target: Target) -> Interpreter | str:
 def test_the_first_engine_that_can_serve_is_taken_and_the_others_say_why_not() -> None:
     target = parse_target("cp313-manylinux2014_aarch64")
     assert plan_job(target, "auto", ("native", "cross"), not_native) == Job(
-        target, "cross", PY313, "best that can serve it", (Refusal("native", "this machine is x86_64"),)
+        target, "cross", PY313, "best engine for it", (Refusal("native", "this machine is x86_64"),)
     )
     assert plan_job(target, "auto", ("cross", "native"), not_native) == Job(
-        target, "cross", PY313, "best that can serve it"
+        target, "cross", PY313, "best engine for it"
     )
 
 
@@ -159,7 +159,7 @@ def test_engines_further_down_that_could_serve_stand_by() -> None:
         target,
         "second",
         PY313,
-        "best that can serve it",
+        "best engine for it",
         (Refusal("first", "no"),),
         # Neither those that were refused before it nor those that cannot serve.
         (Job(target, "fourth", other),),
@@ -176,7 +176,7 @@ def test_an_engine_may_be_asked_for_by_target_the_first_pattern_that_matches_cou
     assert {str(job.target): (job.engine, job.reason) for job in plan.jobs} == {
         "cp312-manylinux2014_aarch64": ("cross", "asked for"),
         "cp313-manylinux2014_aarch64": ("cross", "asked for"),
-        "cp313t-manylinux2014_aarch64": ("native", "best that can serve it"),
+        "cp313t-manylinux2014_aarch64": ("native", "best engine for it"),
         "cp312-manylinux2014_x86_64": ("cross", "asked for"),
         "cp313-manylinux2014_x86_64": ("native", "asked for"),
         "cp313t-manylinux2014_x86_64": ("cross", "asked for"),
@@ -266,7 +266,7 @@ def offer_of_cross(folder: Path, target: str, interpreter: Interpreter | None, *
         (
             "cp313-musllinux_1_1_aarch64",
             PY313,
-            "Zig's musl is 1.2, which is newer than musllinux_1_1 promises; take --policy musllinux_1_2",
+            "Zig's musl is 1.2, which is newer than musllinux_1_1; use --policy musllinux_1_2",
         ),
         (
             "cp313-manylinux2014_aarch64",
@@ -284,7 +284,7 @@ def test_the_cross_engine_says_what_it_cannot_serve(
 @pytest.mark.parametrize("option", ["before-all", "before-build"])
 def test_commands_for_build_containers_keep_the_cross_engine_away(tmp_path: Path, option: str) -> None:
     (tmp_path / "pyproject.toml").write_text(f'[tool.crosswheel]\n{option} = "dnf install -y libffi-devel"\n')
-    reason = "before-all and before-build run in containers only"
+    reason = "before-all and before-build only run in containers"
     assert offer_of_cross(tmp_path, "cp313-manylinux2014_aarch64", PY313) == reason
 
 

@@ -296,7 +296,7 @@ def test_a_backend_makes_one_wheel_or_fails(yard: Yard, project: str, made: str)
     failure = only_outcome(yard.run(project)).failure
     assert failure
     assert (failure.kind, failure.exit_code) == ("WheelCount", 10)
-    assert failure.message == f"the build backend should make one wheel, and made {made}"
+    assert failure.message == f"the build backend must make one wheel, but made {made}"
     assert yard.files() == []
 
 
@@ -365,7 +365,7 @@ def test_a_fault_of_ours_costs_its_own_job_and_none_beside_it(yard: Yard, monkey
     failure = outcomes[0].failure
     assert failure
     assert (failure.kind, failure.exit_code, failure.step) == ("CrosswheelError", 1, "audit")
-    assert failure.message == "ZeroDivisionError: by nobody, which is a fault of crosswheel's own"
+    assert failure.message == "ZeroDivisionError: by nobody: a bug in crosswheel"
     assert failure.log_tail[-1] == "ZeroDivisionError: by nobody"
 
 
@@ -576,7 +576,7 @@ def test_a_wheel_that_serves_many_pythons_was_tried_on_one_and_the_others_say_so
 ) -> None:
     outcomes = on_docker(yard, project, monkeypatch, pythons=3).execute()
     assert tested == [tried]
-    reason = "only tried on the Python that it was built for"
+    reason = "only tested on the Python that it was built for"
     assert {str(outcome.job.target.python): outcome.untested for outcome in outcomes} == {
         **dict.fromkeys(map(str, PYTHONS), reason),
         tried: "",
@@ -715,7 +715,7 @@ def test_a_step_that_changes_the_wheel_after_the_audit_is_refused_by_name(yard: 
     assert failure
     assert (failure.kind, failure.step) == ("AuditFailed", "tampered")
     assert failure.message == f"the step tampered changed {WHEELS[0]} after its audit"
-    assert failure.hint == "put it in front: steps.MAKE.before('audit', tampered)"
+    assert failure.hint == "put the step before the audit: steps.MAKE.before('audit', tampered)"
     assert yard.files() == []
 
 

@@ -138,7 +138,7 @@ def test_the_callers_time_wins(text: str, epoch: int, tmp_path: Path) -> None:
 
 
 def test_a_time_that_is_no_number_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="SOURCE_DATE_EPOCH must be a whole number of seconds, and is 'today'"):
+    with pytest.raises(UsageError, match="SOURCE_DATE_EPOCH must be a whole number of seconds, not 'today'"):
         sdist_of(dated_project(tmp_path), tmp_path / "made", SOURCE_DATE_EPOCH="today")
 
 
@@ -149,7 +149,7 @@ def test_a_folder_that_is_no_project_is_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(SourceError) as caught:
             ask()
-        assert caught.value.message == f"{tmp_path} is no Python project: it has neither pyproject.toml nor setup.py"
+        assert caught.value.message == f"{tmp_path} is not a Python project: it has neither pyproject.toml nor setup.py"
         assert caught.value.hint == "give a project's folder, an sdist file, or NAME==VERSION"
 
 
@@ -160,7 +160,7 @@ def test_a_backend_that_cannot_make_the_sdist_is_quoted(tmp_path: Path) -> None:
     with pytest.raises(SourceError) as caught:
         fetch(str(project), tiny_host(tmp_path), tmp_path / "made", deaf)
     first, *_, last = caught.value.message.splitlines()
-    assert (first, last) == ("the sdist of platform could not be made:", "RuntimeError: no backend today")
+    assert (first, last) == ("the sdist of platform could not be built:", "RuntimeError: no backend today")
     assert caught.value.hint == f"python -m build --sdist {project}"
 
 
@@ -232,5 +232,5 @@ def test_a_name_may_be_pinned(text: str, name: str, version: str | None) -> None
 def test_anything_else_is_no_source(tmp_path: Path, text: str) -> None:
     with pytest.raises(UsageError) as caught:
         requires_python_of(text or "=", tiny_host(tmp_path))
-    assert caught.value.message == f"{text or '='!r} is no folder, no sdist file and no NAME or NAME==VERSION"
+    assert caught.value.message == f"{text or '='!r} is neither a folder, nor an sdist file, nor NAME or NAME==VERSION"
     assert caught.value.hint == "crosswheel wheels --source kiwisolver==1.4.9"

@@ -103,7 +103,7 @@ def test_the_wheel_of_the_engine_that_did_it_in_the_end_is_found(yard: Yard, mon
     assert only_outcome(yard.run("platform", engines=("accelerated", "emulated"))).status == "built"
     again = only_outcome(yard.run("platform", engines=("accelerated", "emulated")))
     assert (again.status, again.job.engine) == ("kept", "emulated")
-    assert again.job.reason == "an earlier run built it there"
+    assert again.job.reason == "an earlier run built it with this engine"
     assert {name: len(engine.opened) for name, engine in engines.items()} == {"accelerated": 1, "emulated": 1}
 
 
@@ -170,7 +170,7 @@ def test_a_damaged_entry_is_noticed_removed_and_made_anew(yard: Yard) -> None:
         assert only_outcome(yard.run("platform", react=events.append)).status == "built", name
         key = only_entry(yard).name
         notes = [event.text for event in events if isinstance(event, Note)]
-        assert notes == [f"a journal entry is damaged, and its wheel is built again: {key[:12]}"], name
+        assert notes == [f"a journal entry is damaged: its wheel is built again: {key[:12]}"], name
         assert only_outcome(yard.run("platform")).status == "kept", name
 
 
@@ -188,7 +188,7 @@ def test_a_full_disk_costs_the_entry_and_nothing_else(yard: Yard, monkeypatch: p
     outcome = only_outcome(yard.run("platform", react=events.append))
     assert (outcome.status, yard.files()) == ("built", WHEELS[:1])
     notes = [event.text for event in events if isinstance(event, Note)]
-    assert notes == [f"{WHEELS[0]} is not kept for later runs: No space left on device"]
+    assert notes == [f"{WHEELS[0]} was not kept for later runs: No space left on device"]
     assert entries(yard) == []
 
 

@@ -109,7 +109,7 @@ def test_each_image_is_spoken_to_in_its_own_words(name: str, reference: str, arg
 
 def test_that_a_reset_removes_everything_is_said_before() -> None:
     changes = list(ImageOfEmulators(host(), "multiarch/qemu-user-static").changes([RISCV64]))
-    assert changes[0] == "remove every entry qemu-* of that kernel, then register all that the image has"
+    assert changes[0] == "remove every entry qemu-* of that kernel, then register all emulators of the image"
 
 
 def test_what_is_replaced_is_said_before(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,6 +124,6 @@ def test_a_failure_tells_what_was_printed_and_what_to_try_next() -> None:
         ImageOfEmulators(host(), "multiarch/qemu-user-static"), {RISCV64: CannotRun("it does not run")}, "one\ntwo"
     )
     assert str(error) == (
-        "multiarch/qemu-user-static is through, and yet\n  it does not run\n  | one\n  | two\n"
+        "multiarch/qemu-user-static finished, but\n  it does not run\n  | one\n  | two\n"
         "  try: crosswheel register --arch riscv64 --provider tonistiigi/binfmt"
     )

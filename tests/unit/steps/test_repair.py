@@ -150,7 +150,7 @@ def test_musl_has_a_policy_of_its_own(bench: Bench) -> None:
     ["linux_x86_64", "manylinux_2_17_x86_64", "musllinux_1_2_aarch64", "macosx_11_0_arm64", "linux_aarch64.any"],
 )
 def test_a_wheel_for_another_platform_is_not_renamed(bench: Bench, platform: str) -> None:
-    with pytest.raises(RepairFailed, match=r"the build backend made a wheel for .*, and the target is cp313"):
+    with pytest.raises(RepairFailed, match=r"the build backend made a wheel for .*, but the target is cp313"):
         bench.repaired(wheel_of(bench, f"cp313-cp313-{platform}"))
 
 
@@ -210,8 +210,8 @@ def test_the_first_library_that_fits_is_taken(bench: Bench) -> None:
         ),
         ({"lib/libfoo.so.1": b"INPUT(-lfoo_core)\n"}, "lib/libfoo.so.1 cannot be loaded: not an ELF file"),
         ({"lib/libfoo.so.1": tiny_elf()[:200]}, "lib/libfoo.so.1 cannot be loaded: broken ELF file"),
-        ({"lib/libfoo.so.1": "libfoo.so.1"}, "lib/libfoo.so.1 is a link to what the sysroot does not have"),
-        ({"lib/libfoo.so.1": "../../../outside.so"}, "lib/libfoo.so.1 is a link to what the sysroot does not have"),
+        ({"lib/libfoo.so.1": "libfoo.so.1"}, "lib/libfoo.so.1 is a link to a file that the sysroot lacks"),
+        ({"lib/libfoo.so.1": "../../../outside.so"}, "lib/libfoo.so.1 is a link to a file that the sysroot lacks"),
     ],
     ids=["absent", "another machine", "linker script", "truncated", "link to itself", "link to outside"],
 )

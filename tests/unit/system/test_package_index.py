@@ -216,7 +216,7 @@ def test_a_release_that_is_yanked_is_taken_where_it_is_named_and_told(server: In
     host = host_of(server, tmp_path)
     with pytest.raises(SourceError) as caught:
         fetch("tiny", host, tmp_path, deaf)
-    assert caught.value.message.startswith("each release of tiny is yanked or a pre-release")
+    assert caught.value.message.startswith("every release of tiny is yanked or a pre-release")
     assert caught.value.hint == "tiny==1.0"
     told: list[Event] = []
     assert fetch("tiny==1.0", host, tmp_path, told.append).version == "1.0"
@@ -231,7 +231,9 @@ def test_an_sdist_that_is_another_than_was_asked_for_is_refused(
     archive = tar_of({"PKG-INFO": info}, tmp_path, top="tiny-1.0/", name="tiny-1.0.tar.gz")
     server.files["tiny"] = {"tiny-1.0.tar.gz": archive.read_bytes()}
     for _ in range(2):  # fetched, and kept
-        with pytest.raises(SourceError, match=r"^tiny 1\.0 was asked for, and tiny-1\.0\.tar\.gz says inside "):
+        with pytest.raises(
+            SourceError, match=r"^tiny 1\.0 was requested, but the metadata of tiny-1\.0\.tar\.gz is of "
+        ):
             fetch(source, host_of(server, tmp_path), tmp_path, deaf)
 
 
