@@ -1,1 +1,1 @@
-"""Which jobs there are, and how they are carried through: plan, schedule, journal, one job, all of them."""
+"""The plan of jobs and their execution: plan, schedule, one job, the whole run."""

@@ -1,4 +1,4 @@
-"""One job: its work is carried through the steps, and comes out as an outcome, whatever happens."""
+"""Executes one job: runs its work through the steps and returns an outcome in any case."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from crosswheel.steps.wheelhouse import OutputFolder
 from crosswheel.system.process import Stopped, log_tail
 from crosswheel.system.scratch import scratch_folder
 
-_TAIL = 30  # lines of a log that a failure shows
+_TAIL = 30  # log lines shown with a failure
 _PURE = "a pure wheel: no cross build needed"
 _BECAME_PURE = "a pure wheel, because its extensions were not compiled"
 
@@ -69,7 +69,7 @@ class JobRunner:
             return Outcome(job, "failed", None, tuple(times), (), failed, log)
 
     def _key(self, job: Job) -> str:
-        """The job's key in the journal, computed once; empty as long as its image is not there."""
+        """The job's key in the journal, computed once; empty until its image is pulled."""
         at = job.target, job.engine
         if not self._keys.get(at):
             self._keys[at] = build_key(job, self.sdist, self.config, self.services.facts, self.composition)
@@ -112,7 +112,7 @@ class JobRunner:
         return work
 
     def _opened(self, work: Work, stack: ExitStack) -> Work:
-        """The work in a workspace of its engine; the container of the first test is made ready meanwhile."""
+        """The work in a workspace of its engine; the container of the first test is started meanwhile."""
         began, job = time.monotonic(), work.job
         engine = self.composition.engines[job.engine]
         workspace = stack.enter_context(
@@ -123,7 +123,7 @@ class JobRunner:
         return replace(work, opened=workspace, began=began, first_test=stack.enter_context(opening))
 
     def _done(self, step: Step[Work], work: Work, times: list[StepTime]) -> Work:
-        """The work after one step, which is announced and timed unless it is quiet."""
+        """The work after one step, with its event and time unless the step is quiet."""
         name, quiet, before = name_of(step), traits_of(step).quiet, work
         if not quiet:
             self.services.listener(StepStarted(work.job, name))
@@ -147,7 +147,7 @@ class JobRunner:
         return work
 
     def _check(self, work: Work) -> None:
-        """What is not what its name says goes no further."""
+        """Raise AuditFailed for a wheel with audit errors."""
         errors = [finding for finding in work.findings if finding.is_error]
         if errors:
             kept = self.output.reject(work.wheel)
@@ -159,7 +159,7 @@ class JobRunner:
 
 
 def outcome_of(work: Work, times: list[StepTime]) -> Outcome:
-    """How a job ended whose work is through all steps."""
+    """The outcome of a job whose work has passed all steps."""
     pure = named_wheel(work.wheel).is_pure
     kept = f"built by an earlier run, in {work.entry.seconds:.1f} s" if work.found and work.entry else ""
     status: Status = "reused" if work.note else "pure" if pure else "kept" if work.found else "built"
@@ -180,7 +180,7 @@ def outcome_of(work: Work, times: list[StepTime]) -> Outcome:
 
 
 def _state(work: Work) -> tuple[object, ...]:
-    """What changes with the wheel, without reading it; what is changed in secret, saving finds out by the sha256."""
+    """The file state of the wheel, without reading it; saving detects hidden changes by the sha256."""
     if work.file is None:
         return ()
     found = work.file.stat()
@@ -192,7 +192,7 @@ def _pure_note(work: Work) -> str:
 
 
 class _Rejected(AuditFailed):
-    """AuditFailed, with all that was found."""
+    """AuditFailed with all findings."""
 
     def __init__(self, work: Work, message: str, *, hint: str) -> None:
         super().__init__(message, hint=hint)
@@ -200,7 +200,7 @@ class _Rejected(AuditFailed):
 
 
 def _unforeseen(error: Exception, log: Path | None) -> CrosswheelError:
-    """With all that is needed to mend it at the end of the log."""
+    """An unexpected exception as an error; its traceback is appended to the log."""
     if log:
         with suppress(OSError), log.open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.writelines(traceback.format_exception(error))
@@ -210,7 +210,7 @@ def _unforeseen(error: Exception, log: Path | None) -> CrosswheelError:
 
 
 def failure(error: CrosswheelError | OSError, step: str, log: Path | None = None) -> Failure:
-    """An error as data; what the system itself says of a disk becomes one of ours."""
+    """An error as a value; an OSError becomes one of our errors."""
     ours = error if isinstance(error, CrosswheelError) else explained(error)
     kind = AuditFailed.__name__ if isinstance(ours, _Rejected) else type(ours).__name__
     return Failure(kind, ours.exit_code, step, ours.message, ours.hint, log_tail(log, _TAIL) if log else ())

@@ -1,4 +1,4 @@
-"""From what is wanted to a plan: one job per target, with the reason for its engine, and why others were left out."""
+"""Makes the plan: one job per target with the reason for its engine, and the targets left out with reasons."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def make_plan(
     offer: Offer,
     elsewhere: Collection[PythonTag] = (),
 ) -> Plan:
-    """The plan for one source; `ladder` names the engines in the order in which they are tried.
+    """The plan for one source; `ladder` has the engines in the order in which they are tried.
 
-    `interpreters` are this machine's; `elsewhere`, what images have.
+    `interpreters` are this machine's; `elsewhere` are those of images.
     """
     allowed = _specifier(requires_python)
     jobs: list[Job] = []
@@ -45,22 +45,22 @@ def make_plan(
         if isinstance(job, Job):
             jobs.append(job)
         else:
-            # What only the images of other architectures have was never asked for of this one.
+            # A Python that only images of other architectures have was not requested for this one.
             asked_for = target.python in config.build.python or target.python in interpreters
             left_out.append(replace(job, asked_for=asked_for))
     return Plan(config.build.source, tuple(jobs), tuple(left_out))
 
 
 def wanted_targets(config: Config, tags: Sequence[PythonTag]) -> Iterator[Target]:
-    """Oldest Python first, so that a wheel of the stable ABI serves those that come after it."""
+    """The requested targets, oldest Python first, so that a stable-ABI wheel serves the later ones."""
     for arch, tag in product(config.build.arch, tags):
         yield Target(tag, arch, config.build.policy or oldest_policy(arch))
 
 
 def promised_targets(config: Config, requires_python: str, pythons: Sequence[PythonTag]) -> tuple[Target, ...]:
-    """What wheels of the project have to serve, whatever machine they were built on.
+    """The targets that the project's wheels must serve, independent of the machine.
 
-    `pythons` stand in where the configuration names none: a plan then takes those that its machine has.
+    `pythons` are used if the configuration names none; a plan would use those of its machine.
     """
     allowed = _specifier(requires_python)
     tags = sorted(
@@ -72,7 +72,7 @@ def promised_targets(config: Config, requires_python: str, pythons: Sequence[Pyt
 def served_targets(
     tags: frozenset[Tag], requires_python: str, platforms: Iterable[tuple[Policy, Architecture]]
 ) -> Iterator[Target]:
-    """Those on these platforms where pip takes a wheel of these tags."""
+    """The targets on `platforms` for which pip would install a wheel with `tags`."""
     allowed = _specifier(requires_python)
     for (policy, arch), python in product(platforms, python_tags()):
         target = Target(python, arch, policy)
@@ -81,7 +81,7 @@ def served_targets(
 
 
 def plan_job(target: Target, engine: str, ladder: Sequence[str], offer: Offer) -> Job | LeftOut:
-    """The first rung of the ladder that can serve a target, with the others that could should it fail."""
+    """The job of the first engine that can serve a target, with the others as fallbacks."""
     if reason := _policy_refused(target.policy, target):
         return LeftOut(str(target), *reason, asked_for=True)
     refused: list[Refusal] = []
@@ -92,7 +92,7 @@ def plan_job(target: Target, engine: str, ladder: Sequence[str], offer: Offer) -
             why = "asked for" if engine != "auto" else "best engine for it"
             return Job(target, rung, offered, why, tuple(refused), _fallbacks(target, rungs[at:], offer))
         refused.append(Refusal(rung, offered))
-    # Each engine's reason says what would mend it.
+    # Each engine's reason contains the remedy.
     reasons = "; ".join(f"{refusal.engine}: {refusal.reason}" for refusal in refused)
     return LeftOut(str(target), reasons, asked_for=True)
 
@@ -119,12 +119,12 @@ def _python_refused(
     elsewhere: Collection[PythonTag],
 ) -> tuple[str, str] | None:
     interpreter = interpreters.get(tag)
-    # Without the interpreter at hand, its newest patch release speaks for it.
+    # Without the interpreter, its newest patch release counts.
     version = interpreter.version if interpreter else f"{tag.version}.99"
     if not allowed.contains(version, prereleases=True):
         return f"requires-python is {requires_python}", ""
     if interpreter is None and tag not in elsewhere:
-        # The same words for all, so that they are shown as one line.
+        # The same text for all, so that they are shown in one line.
         return "no such CPython on this machine", "--python with its name: uv downloads it"
     return None
 

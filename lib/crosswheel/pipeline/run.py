@@ -1,4 +1,4 @@
-"""Runs a plan: folds each job over the steps, saves each wheel once it is proved, and goes on after failures."""
+"""Runs a plan: executes each job, saves each wheel that passes, and continues after failures."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ from crosswheel.system.process import Stopped
 
 _REUSED = "only tested on the Python that it was built for"
 _FOUND = "an earlier run built it with this engine"
-_POLL = 0.2  # seconds between two looks whether Ctrl-C was pressed
+_POLL = 0.2  # seconds between two checks for Ctrl-C
 
 
 @dataclass
 class Run:
     """One run of a plan on one host.
 
-    `outcomes` is filled as jobs end, in whatever order they do; by target, for a job may end on another engine than
-    it was planned for.
+    `outcomes` is filled as jobs end, in any order; by target, because a job may end on another engine than the
+    planned one.
     """
 
     plan: Plan
@@ -66,7 +66,7 @@ class Run:
         return self.services.facts.host
 
     def execute(self) -> tuple[Outcome, ...]:
-        """Every job's outcome, in the order of the plan. Ctrl-C ends what is under way and is raised after that."""
+        """Run all jobs; return their outcomes in the order of the plan. Ctrl-C ends running jobs, then is raised."""
         try:
             with self.services:
                 self._execute()
@@ -94,7 +94,7 @@ class Run:
         return tuple(self.outcomes[job.target] for job in self.plan.jobs if job.target in self.outcomes)
 
     def _look_into_the_journal(self) -> None:
-        """Which jobs need no toolchain, for an earlier run has built their wheels, on whichever rung that was."""
+        """Find the jobs without need for a toolchain: an earlier run has built their wheels, on any engine."""
         for job in self.plan.jobs:
             if self.host.processes.stopped:
                 return
@@ -105,7 +105,7 @@ class Run:
     # ---- who goes first ---------------------------------------------------------------------------------------
 
     def _waves(self) -> Iterable[Sequence[Job]]:
-        """First the jobs whose wheels may serve others (the stable ABI), then all the rest together."""
+        """The jobs in waves: first those whose wheels may serve others (the stable ABI), then all others."""
         first: dict[Target, Job] = {}
         since = self.sdist.stable_abi
         if since is not None:
@@ -119,11 +119,10 @@ class Run:
         yield [job for job in self.plan.jobs if job.target not in first]
 
     def _serve_with_pure_wheels(self) -> None:
-        """A source with nothing to compile is built once per architecture; a pure wheel serves all its targets.
+        """Build a source without compiled code once per architecture; a pure wheel serves all its targets.
 
-        The build already believes that it is on the target, for what it makes may depend on that; but it gets no
-        compiler, so that none has to be fetched. If it asks for one, or fails, or its wheel is not pure, every job
-        is done in full.
+        The build environment answers like the target, because the result may depend on that, but it has no compiler, so
+        that none must be fetched. If the build calls one, or fails, or its wheel is not pure, every job runs fully.
         """
         if self.sdist.compiled:
             return
@@ -144,7 +143,7 @@ class Run:
     # ---- many jobs --------------------------------------------------------------------------------------------
 
     def _prepare(self, jobs: Sequence[Job]) -> None:
-        """Toolchains, before the jobs that would all ask for them at once; without one, its jobs fail."""
+        """Prepare toolchains before the jobs need them at the same time; if one fails, so do its jobs."""
         groups: dict[tuple[str, Architecture, Policy], list[Job]] = {}
         for job in jobs:
             if job.target not in self.outcomes and job.target not in self._known:
@@ -173,7 +172,7 @@ class Run:
         return "test" in self.composition.steps.names and not untested(target, self.config, self.services.facts)
 
     def _do_without(self, group: Sequence[Job], why: Failure) -> None:
-        """Jobs whose engine is not to be had: another one does them, or they have failed."""
+        """Jobs whose engine is unavailable: they move to another engine, or fail."""
         for job in group:
             failed = Outcome(job, "failed", failure=why)
             if another := _next_rung(failed):
@@ -199,28 +198,28 @@ class Run:
             left = len(jobs)
             try:
                 while left:
-                    # Not for ever: Ctrl-C may reach another thread, and does not wake this one then.
+                    # With a timeout: Ctrl-C may reach another thread, which does not wake this one.
                     with suppress(queue.Empty):
                         self._finish(done.get(timeout=_POLL).result())
                         left -= 1
             except BaseException:
-                # Leaving the pool waits for its threads, and they for their commands.
+                # Leaving the pool waits for its threads, and these for their commands.
                 self.host.processes.stop()
                 pool.shutdown(cancel_futures=True)
                 self._keep_finished(done)
                 raise
 
     def _following(self, jobs: Sequence[Job], together: int) -> dict[Target, Job]:
-        """By target, what whoever builds that one is expected to build next; what is there already takes no time."""
+        """By target, the job expected to run next in the same slot; jobs with a known wheel take no time."""
         built = [job for job in jobs if job.target not in self._known and not self._served(job)]
         pairs = zip(built, built[together:])  # noqa: B905 - the last ones have none
         return {job.target: self._instead.get(later.target, later) for job, later in pairs}
 
     def _keep_finished(self, done: queue.SimpleQueue[Future[Outcome]]) -> None:
-        """What had ended before the run was stopped, though nobody had heard of it yet."""
+        """Record outcomes of jobs that ended before the run was stopped but were not collected."""
         while not done.empty():
             future = done.get()
-            # What broke the run may be among them, and is raised already.
+            # The exception that ended the run may be among them, and is already raised.
             if not future.cancelled() and not future.exception() and (outcome := future.result()).ok:
                 self.outcomes[outcome.job.target] = outcome
 
@@ -237,7 +236,7 @@ class Run:
             return served
         outcome = self._runner.run(job)
         another = _next_rung(outcome)
-        # What was stopped would only end as cancelled, and nobody would learn of the failure.
+        # A stopped job would end as cancelled and hide the failure.
         if another and not self.host.processes.stopped:
             self.services.listener(Note(f"{job.target}: {another.reason}; now with the engine {another.engine}"))
             if outcome.log:
@@ -246,17 +245,17 @@ class Run:
         return outcome
 
 
-# A wheel that fails its test has a compiler's fault less often than its project's; who doubts it has --engine emulated.
+# A failing test is more often the project's fault than the compiler's; --engine emulated can check that.
 _ELSEWHERE_TOO = {
     kind.__name__ for kind in (TimeLimit, DiskFull, EngineUnavailable, IndexUnreachable, OutOfMemory, TestFailed)
 }
 
 
 def _next_rung(failed: Outcome) -> Job | None:
-    """The same job on another engine, once, where it may well do better.
+    """The same job on another engine, once, if that may succeed.
 
-    What only this compiler refuses, the image's own may take: `emulated` is what always works. Where the emulator
-    crashed, an engine without one is the better bet.
+    After a compiler error the image's own compiler (`emulated`) may succeed; after a crash of the emulator, an engine
+    without one.
     """
     failure, job = failed.failure, failed.job
     if failure is None or (job.engine != "accelerated" and failure.kind != EmulatorCrashed.__name__):

@@ -1,4 +1,4 @@
-"""How long jobs may take, how many go at a time, and in which order: from what earlier ones took."""
+"""Schedules jobs by the resources of earlier ones: expected time, number of parallel jobs, and order."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from crosswheel.model.targets import Target, parse_target
 from crosswheel.steps.journal import Journal, JournalEntry
 from crosswheel.system.local_host import LocalHost
 
-# Of a job that nobody has seen yet: a compiler at work on large C++ templates takes about as much.
+# Bytes for a job without history: about the need of a compiler for large C++ templates.
 _UNKNOWN = 1024**3
 
 
 @dataclass(frozen=True)
 class Past:
-    """What one earlier job took: `seconds` of wall clock with its test, `memory` in bytes (0: unknown)."""
+    """The resources of an earlier job: `seconds` of wall clock with its test, `memory` in bytes (0: unknown)."""
 
     target: Target
     engine: str
@@ -32,7 +32,7 @@ class Past:
 
 
 def history_of(journal: Journal) -> list[Past]:
-    """What is known of the project's earlier jobs."""
+    """The records of the project's earlier jobs."""
     return [_past(made) for made in journal.history()]
 
 
@@ -41,7 +41,7 @@ def _past(made: JournalEntry) -> Past:
 
 
 def expected_seconds(job: Job, history: Collection[Past]) -> float | None:
-    """What the last such job took; else what those of other Pythons took on average; None where there were none."""
+    """The time of the last such job, otherwise the average over other Pythons; None without history."""
     alike = _alike(job, history)
     same = [past for past in alike if past.target == job.target]
     if same:
@@ -50,7 +50,7 @@ def expected_seconds(job: Job, history: Collection[Past]) -> float | None:
 
 
 def expected_memory(job: Job, history: Collection[Past]) -> int:
-    """The most that any such job took."""
+    """The peak memory of any such job."""
     return max((past.memory for past in _alike(job, history)), default=0) or _UNKNOWN
 
 
@@ -59,7 +59,7 @@ def _alike(job: Job, history: Iterable[Past]) -> list[Past]:
 
 
 def longest_first(jobs: Iterable[Job], seconds: Mapping[Target, float | None]) -> list[Job]:
-    """So that no long one is left to run alone at the end; what nobody knows may be long."""
+    """The jobs, longest first, so that no long one runs alone at the end; unknown ones count as long."""
     return sorted(jobs, key=lambda job: -_or_forever(seconds.get(job.target)))
 
 
@@ -90,7 +90,7 @@ def machines_of(jobs: Iterable[Job], facts: Facts, engines: Mapping[str, Engine]
 
 
 def at_a_time(needs: Sequence[int], processors: int, memory: int) -> int:
-    """How many jobs processors and `memory` (bytes) allow, whichever of them meet."""
+    """The number of jobs that processors and `memory` (bytes) allow, for any combination of jobs."""
     fitting, total = 0, 0
     for need in sorted(needs, reverse=True)[: max(1, processors)]:
         total += need
@@ -101,7 +101,7 @@ def at_a_time(needs: Sequence[int], processors: int, memory: int) -> int:
 
 
 def duration(seconds: Iterable[float], workers: int) -> float:
-    """How long jobs take from the first to the last, each given to whoever is free first, in this order."""
+    """The total time of jobs in seconds, each assigned to the first free worker in this order."""
     free = [0.0] * max(1, workers)
     for took in seconds:
         heapq.heapreplace(free, free[0] + took)

@@ -1,4 +1,4 @@
-"""From what the caller names (a folder, an sdist file, a project on the index) to one sdist with its sha256."""
+"""Fetches the source: from a folder, an sdist file or a project on the index to one sdist with its sha256."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ def fetch(
     timeout: float = 3600,
     output: Path | None = None,
 ) -> Sdist:
-    """The sdist of a source: built from a folder into `folder`, taken as it is, or downloaded and checked by hash.
+    """The sdist of a source: built from a folder into `folder`, used unchanged, or downloaded and verified by hash.
 
-    `output` is where wheels go, in case that is in the source's folder and would be taken for a part of it.
+    `output` is the wheelhouse, which may be in the source's folder and must not become a part of the sdist.
 
-    Its epoch is what the caller's SOURCE_DATE_EPOCH says, or that of its content.
+    Its epoch is the caller's SOURCE_DATE_EPOCH, or the time of its content.
     """
     said = _epoch_of(host.environ)
     sdist = _fetch(source, host, folder, listener, timeout, output)
@@ -73,12 +73,12 @@ def _fetch(
 
 
 def _as_asked(source: str, sdist: Sdist) -> Sdist:
-    """An index may serve anything under a file's name. Raises SourceError where it says inside that it is another."""
+    """Check a downloaded sdist: raises SourceError if its metadata does not match the request."""
     from packaging.utils import InvalidSdistFilename, canonicalize_name, parse_sdist_filename
     from packaging.version import InvalidVersion, Version
 
     name, version = _parse_name(source)
-    with suppress(InvalidSdistFilename):  # of an ending that nobody uses any more
+    with suppress(InvalidSdistFilename):  # with an obsolete suffix
         version = version or parse_sdist_filename(sdist.path.name)[1]
     try:
         same = version in {None, Version(sdist.version)}
@@ -107,7 +107,7 @@ def _read(path: Path, host: LocalHost) -> Sdist:
 
 
 def requires_python_of(source: str, host: LocalHost) -> str:
-    """The requires-python of a source, as far as it can be known without building anything; empty if it cannot."""
+    """The requires-python of a source, if known without a build; otherwise empty."""
     path = Path(source)
     if path.is_dir():
         return _static_requires_python(path)
@@ -120,7 +120,7 @@ def requires_python_of(source: str, host: LocalHost) -> str:
 
 
 def name_of(source: str) -> str:
-    """The normalised name of its project, as far as it can be known without building anything; empty if it cannot."""
+    """The normalised project name of a source, if known without a build; otherwise empty."""
     from packaging.utils import InvalidSdistFilename, canonicalize_name, parse_sdist_filename
 
     path = Path(source)
@@ -163,7 +163,7 @@ def _check_project(folder: Path) -> None:
 
 
 def _epoch_of(environ: Mapping[str, str]) -> int | None:
-    """SOURCE_DATE_EPOCH, which wins over whatever we would find out; None where it is not set."""
+    """SOURCE_DATE_EPOCH, which wins over the content's time; None if it is not set."""
     text = environ.get("SOURCE_DATE_EPOCH", "")
     try:
         return as_epoch(int(text)) if text else None
@@ -174,23 +174,23 @@ def _epoch_of(environ: Mapping[str, str]) -> int | None:
 
 
 def _from_folder(project: Path, host: LocalHost, folder: Path, timeout: float, output: Path | None) -> Sdist:
-    """The sdist of a project's folder, made and dated as of the last commit, or of the newest file that is in it."""
+    """Build the sdist of a folder, dated to the last commit, or to the newest file in it."""
     epoch = _epoch_of(host.environ) or last_commit(project, host.processes, host.environ)
     began = time.time()
     first = epoch or _newest((project / name for name in _BUILD_FILES), began)
     path = _build_sdist(project, host.dated(as_epoch(first)), folder, timeout, output)
     if epoch is None:
         inside = (PurePosixPath(name).parts[1:] for name in member_names(path))
-        # What backends write beside the sources is as old as the last sdist.
+        # Files that backends write beside the sources are as old as the last sdist.
         kept = (parts for parts in inside if not any(part.endswith((".egg-info", "PKG-INFO")) for part in parts))
         epoch = _newest((project.joinpath(*parts) for parts in kept), began) or first
-    # Backends date what they pack to files of a checkout, which are as old as that, or to this moment.
+    # Backends date members to the files of a checkout, which are as old as the clone, or to now.
     seal(path, as_epoch(epoch))
     return replace(read_sdist(path), epoch=as_epoch(epoch))
 
 
 def _newest(paths: Iterable[Path], before: float) -> int:
-    """The time of the newest file that is older than `before`; 0 where there is none."""
+    """The time of the newest file that is older than `before`; 0 if there is none."""
     times = (path.stat().st_mtime for path in paths if path.is_file())
     return int(max((moment for moment in times if moment < before), default=0))
 
@@ -206,7 +206,7 @@ def _build_sdist(project: Path, host: LocalHost, folder: Path, timeout: float, o
         try:
             return make_distribution("sdist", project, workspace, folder)
         except BuildFailed as error:
-            # The log goes away with `folder`: there is no job yet that would keep it.
+            # The log is removed with `folder`, because no job exists yet to keep it.
             last, found = "\n".join(log_tail(log, 15)), explain(end_of(log), HERE)
             raise SourceError(
                 f"the sdist of {project.name} could not be built:{f' {found.means}' if found else ''}\n{last}",
@@ -215,7 +215,7 @@ def _build_sdist(project: Path, host: LocalHost, folder: Path, timeout: float, o
 
 
 def _from_index(source: str, host: LocalHost, listener: Listener) -> Path:
-    """The sdist of NAME or NAME==VERSION: the newest final release that has one; kept files serve again by version."""
+    """The sdist of NAME or NAME==VERSION: of the newest final release that has one; a pinned version may be cached."""
     kept = _kept(source, host)
     if kept:
         mark_used(kept.parent)
@@ -228,7 +228,7 @@ def _from_index(source: str, host: LocalHost, listener: Listener) -> Path:
 
 
 def _kept(source: str, host: LocalHost) -> Path | None:
-    """A file fetched before that a pinned source names; offline, the newest kept file of any version will do."""
+    """The cached file of a pinned source; offline, the newest cached file of any version."""
     from packaging.utils import InvalidSdistFilename, canonicalize_name, parse_sdist_filename
 
     name, version = _parse_name(source)
@@ -277,7 +277,7 @@ def _choose(source: str, host: LocalHost) -> DistributionPackage:
     best = max(candidates, key=lambda candidate: candidate[:2], default=None)
     if best and best[0] == max(versions):
         return best[2]
-    # An older release would be built without a word, and taken for the newest.
+    # Otherwise an older release would be built silently and mistaken for the newest.
     raise SourceError(
         f"the index has wheels of {name} {max(versions)}, but no sdist to build from",
         hint=f"{name}=={best[0]}, which has one" if best else "clone its repository and give the folder",

@@ -1,4 +1,4 @@
-"""The steps of the three phases: each takes and returns values, prints nothing and knows no engine.
+"""The steps of the three phases: each takes and returns values, prints nothing and is independent of engines.
 
 prepare  once per machine   register, pull
 make     once per job       MAKE, below

@@ -1,4 +1,4 @@
-"""The gate that a wheel of any engine passes: is it what its name says?"""
+"""The step `audit`: checks the wheel of any engine by the rules."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from crosswheel.steps.work import Work
 
 
 def audit(work: Work) -> Work:
-    """The same work, with everything that the rules have to say of its wheel, and which bytes have passed."""
+    """The work with the findings of its wheel, and the sha256 of the wheel if it passed."""
     wheel = work.read()
     lacking = tuple(map(not_compiled, work.uncompiled))
     told = findings_of(wheel, work.job.target, work.composition.rules)
@@ -28,5 +28,5 @@ def not_compiled(extension: Uncompiled) -> Finding:
 
 
 def _with_advice(finding: Finding, lacking: tuple[Finding, ...]) -> Finding:
-    """Of a wheel in which nothing is compiled: what to do is known by the reason why the first extension was not."""
+    """A finding for a wheel without compiled code, with the advice for the first extension that failed."""
     return replace(finding, fix=lacking[0].fix) if lacking and finding.rule == NothingCompiled.code else finding

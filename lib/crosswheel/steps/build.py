@@ -1,4 +1,4 @@
-"""Build one wheel from the sdist in the job's workspace."""
+"""The step `build`: builds one wheel from the sdist in the job's workspace."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from crosswheel.system.process import CommandFailed
 
 @step(needs=["workspace"])
 def build(work: Work) -> Work:
-    """Make the wheel inside the workspace; raises BuildFailed, WheelCount, DiskFull or TimeLimit."""
+    """The work with a new wheel. Raises BuildFailed, WheelCount, DiskFull or TimeLimit."""
     job, workspace = work.job, work.workspace
     try:
         wheel = build_wheel(workspace, work.sdist, work.config, job.processors)
@@ -39,7 +39,7 @@ def build(work: Work) -> Work:
 
 
 def explained(error: BuildFailed, log: Path, place: str, arch: str = "") -> BuildFailed:
-    """The same with what its log tells of the reason, where that is one of those that are known."""
+    """The error with an explanation from its log, if the failure is a known one."""
     found = explain(f"{end_of(log)}\n{error.message}", place, arch)
     if not found:
         return error
@@ -47,12 +47,12 @@ def explained(error: BuildFailed, log: Path, place: str, arch: str = "") -> Buil
 
 
 def build_wheel(workspace: Workspace, sdist: Sdist, config: Config, processors: int = 0) -> Path:
-    """The wheel as the backend made it, by as many compilers at a time (0: as its build system thinks best)."""
+    """The wheel as the backend made it, with that many parallel compilers (0: the build system decides)."""
     source, made = put_source(workspace, sdist), workspace.root / MADE
     made.mkdir()
-    workspace.put(made)  # what the project's own commands compile is counted there, too
+    workspace.put(made)  # compiles of the project's own commands are counted too
     run_before(workspace, source, config)
-    # Not the path that it gives: that is the backend's word, and could name any file of this machine.
+    # The returned path is not used: the backend is not trusted, and could name any file of this machine.
     make_distribution("wheel", source, workspace, made, settings_for(workspace, config, processors))
     wheels = sorted((made / "wheel").glob("*.whl"))
     if len(wheels) != 1:
@@ -62,14 +62,14 @@ def build_wheel(workspace: Workspace, sdist: Sdist, config: Config, processors: 
 
 
 def put_source(workspace: Workspace, sdist: Sdist) -> Path:
-    """The project's folder, as its sdist has it."""
+    """Unpack the sdist into the workspace; return the project's folder."""
     source = unpack_sdist(sdist, workspace.root / "source")
     workspace.put(source)
     return source
 
 
 def run_before(workspace: Workspace, source: Path, config: Config) -> None:
-    """The commands of the project's own, in its folder."""
+    """Run the project's before-build commands in its folder."""
     if command := config.build.before_all:
         with _explained(command, workspace):
             workspace.before_all(command, source)
@@ -88,15 +88,15 @@ def _explained(command: str, workspace: Workspace) -> Iterator[None]:
 
 
 def settings_for(workspace: Workspace, config: Config, processors: int = 0) -> Callable[[set[str]], Settings]:
-    """The project's own config-settings (PEP 517), and for Meson what it takes no other way.
+    """The project's config-settings (PEP 517), and those that Meson needs.
 
-    That is the cross file, and how many compilers may run at a time. Backends that would build in a folder of another
-    name each time get one that stays the same, for compiler caches know files by their paths.
+    Meson needs the cross file and the number of parallel compilers. Backends that build in a folder with a random name
+    get a fixed one, because compiler caches identify files by path.
     """
 
     def settings(requires: set[str]) -> Settings:
         chosen, names = dict(config.build.config_settings), requirement_names(requires)
-        # meson-python's older name for it, which all its releases know.
+        # meson-python's older name, which all its releases accept.
         for backend, name in (("meson-python", "builddir"), ("scikit-build-core", "build-dir")):
             if backend in names and not chosen.keys() & {"builddir", "build-dir"}:
                 chosen[name] = str(workspace.root / "build")

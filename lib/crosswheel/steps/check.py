@@ -1,4 +1,4 @@
-"""`check`: whether files are fit to be released, beyond what an audit of the wheels says."""
+"""The step `check`: whether files are ready for release, in addition to the audit of the wheels."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ if TYPE_CHECKING:
 
     from packaging.metadata import RawMetadata
 
-# What may be as it is while wheels come and go, and not in a release: a wheel too large for the index, no sdist.
+# Warnings that are errors in a release: a wheel too large for the index, no sdist.
 _GRAVER = {"W508", "W707"}
 _GRAVER_IN_PUBLIC = _GRAVER | {"W117", "W810"}  # a local version, metadata that PyPI does not take yet
 _PUBLIC = {"pypi", "testpypi"}
 
 
 def check(release: Release, ignore: Mapping[str, str] | None = None) -> tuple[Finding, ...]:
-    """What there is to say of the release; `ignore` are rules that are switched off, and why."""
+    """The findings of a release; `ignore` maps codes of switched-off rules to reasons."""
     return switched_off((finding for rule in RELEASE_RULES for finding in rule.check(release)), ignore or {})
 
 
 def graver(findings: Iterable[Finding], repository: str) -> tuple[Finding, ...]:
-    """An audit's findings as a release to this repository takes them."""
+    """The findings of an audit with their levels for a release to this repository."""
     rules = _GRAVER_IN_PUBLIC if repository in _PUBLIC else _GRAVER
     return tuple(replace(finding, level="error") if finding.rule in rules else finding for finding in findings)
 
 
 def describe(path: Path) -> Described:
-    """What twine's strict check says of a file that is known to be a wheel or an sdist, and what is in its metadata."""
+    """Twine's strict check of a wheel or sdist, and facts from its metadata."""
     from twine.commands import check as twine
 
     complaints = twine._WarningStream()  # noqa: SLF001 - what is public prints its reasons, and gives a bool

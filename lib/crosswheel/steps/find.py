@@ -1,4 +1,4 @@
-"""Take the wheel that an earlier run made of the very same, if there is one."""
+"""The step `find`: uses the wheel of an earlier run with the same inputs, if there is one."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from crosswheel.system.package_index import sha256_of
 
 @step(needs=["journal"], quiet=True)
 def find(work: Work) -> Work:
-    """The work as it was before its audit, with a copy of the wheel; nothing is taken with `--fresh` or `--twice`.
+    """The work with a copy of the journal's wheel, as it was before its audit; unchanged with `--fresh` or `--twice`.
 
-    A copy, for a run beside this one may replace the entry at any time.
+    It is a copy, because a parallel run may replace the entry at any time.
     """
     build = work.config.build
     made = work.journal.find(work.key) if work.key and not (build.fresh or build.twice) else None

@@ -1,13 +1,13 @@
-"""What is already built: a wheel is found again by all that it was made of, and nothing done is done twice.
+"""The journal of built wheels: a wheel is found again by a key of all its inputs.
 
-One folder per project below the user's cache, and in it one per key, which recipe.py makes:
+There is a folder per project below the user's cache, and in it one per key (keys.py):
 
     PROJECT/KEY/entry.json     what was made, when, and what that took
     PROJECT/KEY/*.whl, log     the wheel as it was after its repair, and how that went
     PROJECT/KEY/tested-KEY     the seconds that it took to pass a test
 
-An entry is written beside its place and renamed: it is there whole or not at all, whoever dies, and runs at the same
-time do not see each other's halves. The wheel's sha256 tells what has been damaged since.
+An entry is written to a temporary folder and renamed, so it is complete or missing, also after a crash and for
+parallel runs. The wheel's sha256 detects later damage.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from crosswheel.system.locks import mark_used, put, remove
 from crosswheel.system.package_index import sha256_of
 
 _SCHEMA = 1
-FOLDER = Path("journal")  # of all journals, in the cache
+FOLDER = Path("journal")  # the folder of all journals, in the cache
 
 
 @dataclass(frozen=True)
@@ -64,17 +64,17 @@ class JournalEntry:
             return False
 
     def passed(self, test: str) -> bool:
-        """Whether it has passed that very test."""
+        """Whether the wheel has passed exactly this test."""
         return bool(test) and (self.folder / f"tested-{test}").is_file()
 
     def remember_test(self, test: str, seconds: float) -> None:
-        """That it passed; who trims the journal meanwhile only makes the next run test it again."""
+        """Record a passed test; if the entry was trimmed meanwhile, the next run tests again."""
         with suppress(OSError):
             (self.folder / f"tested-{test}").write_text(f"{seconds:.3f}\n")
 
     @property
     def tested_seconds(self) -> float:
-        """What its longest test took."""
+        """The time of its longest test."""
         return max((_seconds(path) for path in self.folder.glob("tested-*")), default=0.0)
 
 
@@ -97,7 +97,7 @@ class Journal:
         if made and made.is_whole:
             return made
         if not _is_still(place, seen):
-            return None  # another run has just put its own there, or takes this one away
+            return None  # another run is replacing or removing it
         self.listener(Note(f"a journal entry is damaged: its wheel is built again: {place.name[:12]}"))
         remove(place)
         return None
@@ -151,7 +151,7 @@ class Journal:
             shutil.rmtree(draft, ignore_errors=True)
             raise
         made = _read(place)
-        # Another run's, of the same, may stand there by now: what that one passes, this wheel has not.
+        # A parallel run may have replaced it: tests passed by that wheel do not count for this one.
         if made is None or made.sha256 != entry["sha256"]:
             raise FileNotFoundError(f"another run has replaced {place}")
         return made
@@ -164,7 +164,7 @@ class Journal:
 
 
 def journal_of(project: str, host: LocalHost, listener: Listener) -> Journal:
-    """The user's own, of the project of that normalised name."""
+    """The journal of the project with that normalised name."""
     return Journal(host.cache / FOLDER / project, listener)
 
 

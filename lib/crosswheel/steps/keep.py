@@ -1,4 +1,4 @@
-"""Put the audited wheel into the journal, for later runs."""
+"""The step `keep`: stores the audited wheel in the journal for later runs."""
 
 from __future__ import annotations
 

