@@ -38,7 +38,7 @@ from debian import unpacked
 DATA = Path(__file__).parents[1] / "lib" / "crosswheel" / "data"
 
 Sections = Mapping[str, Mapping[str, str]]
-"""By library, where each symbol exists: see crosswheel/symbols.py."""
+"""By library, where each symbol exists: see crosswheel/formats/symbols.py."""
 
 # Debian's suites with a CPython 3.X.
 _PYTHONS = {9: "bullseye", 11: "bookworm", 13: "trixie", 14: "sid", 15: "sid"}
@@ -250,7 +250,7 @@ def _is_longer(text: str, others: Iterable[str]) -> bool:
 
 
 def write(name: str, sections: Sections) -> None:
-    text = "# Written by `nox -s refresh-symbols`; read by crosswheel/symbols.py.\n"
+    text = "# Written by `nox -s refresh-symbols`; read by crosswheel/formats/symbols.py.\n"
     for title, rows in sections.items():
         text += f"\n[{title}]\n" + "".join(f"{symbol} {where}".rstrip() + "\n" for symbol, where in rows.items())
     (DATA / f"symbols-{name}.txt").write_text(text, "utf-8")

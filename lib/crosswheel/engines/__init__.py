@@ -1,4 +1,4 @@
-"""How to open a workspace for a job: small files, their engines in the order of the ladder that `auto` climbs down."""
+"""The engines, which open workspaces for jobs: one module each, in the order in which `auto` tries them."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from crosswheel.model.targets import Target
 
 
 class Engine(Protocol):
-    """What every rung of the ladder offers. `family` says whose images it builds in, if in any.
+    """The interface of an engine. `family` is the family of its images, empty without images.
 
-    `toolchain` has the versions of what it brings to a build besides: a wheel of others is another wheel.
+    `toolchain` has the versions of its tools, which are part of a wheel's key.
     """
 
     @property
@@ -42,10 +42,10 @@ class Engine(Protocol):
     def open(
         self, job: Job, sdist: Sdist, config: Config, services: Services, folder: Path, log: Path, *, bare: bool = False
     ) -> AbstractContextManager[Workspace]:
-        """A workspace for one job, below `folder`; closing it leaves nothing behind.
+        """A workspace for one job, below `folder`; closing it removes everything.
 
-        Where this machine's compilers are fetched first, a `bare` one has none, for sources that hold nothing to
-        compile. It knows whether the build asked for one all the same.
+        A `bare` workspace of an engine that fetches compilers has none, for sources without compiled code; it records
+        whether the build called one.
         """
         ...
 
@@ -58,7 +58,7 @@ ENGINES: Mapping[str, Engine] = {
     "emulated": Pypa(natively=False),
 }
 
-# What `auto` tries, best first.
+# The engines that `auto` tries, best first.
 LADDER = tuple(ENGINES)
 
 

@@ -1,9 +1,9 @@
-"""Build in a container of the target's architecture, with a compiler of the machine that runs it.
+"""The engine `accelerated`: builds in a container of the target's architecture, with a native compiler of the host.
 
-Python, configure scripts and the programs that they start are emulated, and the project sees an ordinary native
-build. But under the names of the container's compilers stands the clang inside Zig, a static program of the Docker
-host's machine. It is told to be the container's own compiler, with the container's triple, libstdc++, headers and C
-library: so its objects keep the image's ABI, and the wheel the image's promise.
+Python, configure scripts and their programs are emulated, and the project sees an ordinary native build. But the
+names of the container's compilers start Zig's clang, a static native program of the Docker host. It is configured
+like the container's compiler, with its triple, libstdc++, headers and C library, so its objects have the image's ABI,
+and the wheel complies with the image's policy.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def _configuration(container: Container, config: Config, facts: Facts) -> str:
         f"-resource-dir={RESOURCES}",
         f"-B{MOUNT / 'bin'}",
         "-fuse-ld=lld",
-        # Nobody asked for this compiler: what gcc takes without a word must not fail a build.
+        # The project did not choose clang: what gcc accepts silently must not fail a build.
         "-Qunused-arguments",
         "-Wno-unknown-warning-option",
         *([] if config.build.debug_info else ["> -g0"]),

@@ -1,4 +1,4 @@
-"""A project's build backend (PEP 517), its hooks run in a workspace: what it needs, what it makes, how it fails."""
+"""Runs the hooks of a project's build backend (PEP 517) in a workspace."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ Settings = Mapping[str, "str | list[str]"]
 
 
 class Runner(Protocol):
-    """What runs a hook's command (pyproject-hooks' SubprocessRunner)."""
+    """Runs a hook's command (pyproject-hooks' SubprocessRunner)."""
 
     def __call__(
         self, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
     ) -> None: ...
 
 
-# How uv says that it could not reach an index, or that it was told not to.
+# uv's messages for an unreachable index, and for a disabled network.
 _NETWORK = re.compile(r"error sending request|dns error|Failed to fetch|network was disabled|Connection refused")
 
 
@@ -41,9 +41,9 @@ def make_distribution(
     folder: Path,
     settings: Callable[[set[str]], Settings] = lambda _requires: {},
 ) -> Path:
-    """What the backend of `project` makes, in a new folder in `folder`, beside what hooks are told and answer.
+    """The distribution that the backend of `project` makes, in a new folder in `folder`.
 
-    `settings` gives config-settings for its requirements. Raises BuildFailed, DiskFull, TimeLimit.
+    `settings` returns config-settings for its requirements. Raises BuildFailed, DiskFull, TimeLimit.
     """
     into = folder / kind
     into.mkdir(parents=True)
@@ -63,9 +63,9 @@ def make_distribution(
 def install_requirements(
     kind: Literal["sdist", "wheel"], project: Path, workspace: Workspace, settings: Callable[[set[str]], Settings]
 ) -> Settings:
-    """Whatever `make_distribution` would install; gives the config-settings that it would pass on.
+    """Install the requirements of `make_distribution`; return its config-settings.
 
-    Raises as it does.
+    Raises like `make_distribution`.
     """
     with _explained(workspace):
         builder = _builder(project, workspace, workspace.run_hook)
@@ -84,7 +84,7 @@ def requirement_names(requirements: Iterable[str]) -> set[str]:
 
 
 def quieten_backends() -> None:
-    """Backends' warnings stand in the log, where they were printed; pyproject-hooks raises them here once more."""
+    """Silence warnings that pyproject-hooks repeats here; the log has them already."""
     import warnings
 
     import pyproject_hooks
@@ -102,12 +102,11 @@ def _builder(project: Path, workspace: Workspace, run: Runner) -> ProjectBuilder
 
 @dataclass
 class _HooksInOne:
-    """Runs the hook that builds together with the one before it, which asks what else has to be installed.
+    """Runs the build hook together with the hook before it, which returns further requirements.
 
-    Most backends answer with nothing, and so need to be started and imported only once (toolchains/inside/hooks.py).
-    The order of the hooks, what each is given and what it answers are those of PEP 517; `settings` have to be there
-    before the first of them. In `folder` is what they are given and answer, and the folder that they make it in, so
-    that all comes out of a container together.
+    Most backends have none, so they are started and imported only once (toolchains/inside/hooks.py). The order of the
+    hooks, their arguments and results follow PEP 517; `settings` must be known before the first. `folder` contains
+    their arguments, their results and the output, so that all are copied out of a container together.
     """
 
     workspace: Workspace
@@ -118,11 +117,11 @@ class _HooksInOne:
 
     @property
     def ended_together(self) -> bool:
-        """Whether the last of them did not have to be run alone."""
+        """Whether the build hook ran together with the one before it."""
         return self._answer(self._last).is_file()
 
     def run(self, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
-        """The runner that `build.ProjectBuilder` takes."""
+        """The runner for `build.ProjectBuilder`."""
         *_, hook, folder = cmd
         if hook == self._last and (self._failure or self.ended_together):
             if self._failure:
@@ -170,7 +169,7 @@ class _HooksInOne:
 
 @contextmanager
 def _explained(workspace: Workspace) -> Iterator[None]:
-    """What goes wrong in hooks, as errors of ours: the library wraps them all in its own."""
+    """Convert errors of hooks to ours; the library `build` wraps them in its own."""
     from build import BuildBackendException, BuildException
 
     hint = f"less {workspace.log}"
@@ -189,13 +188,13 @@ def _explained(workspace: Workspace) -> Iterator[None]:
         raise _failure(workspace, error) from error
     except BuildException as error:
         raise BuildFailed(str(error), hint=hint) from error
-    except (TypeError, ValueError) as error:  # that it answered at all, the library takes for granted
+    except (TypeError, ValueError) as error:  # the library does not expect a missing answer
         text = f"the project's [build-system], or an answer of its backend, is invalid: {error}"
         raise BuildFailed(text, hint=hint) from error
 
 
 def unreachable_index(error: CommandFailed, *, offline: bool = False) -> IndexUnreachable | None:
-    """What became of uv, if it was that the package index did not answer."""
+    """The error if uv failed because the package index did not answer, otherwise None."""
     if Path(error.argv[0]).name != "uv" or not _NETWORK.search(error.output):
         return None
     if offline:

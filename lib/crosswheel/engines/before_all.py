@@ -1,7 +1,7 @@
-"""An image in which `before-all` is done: made once of an image, the command and the project's content, then reused.
+"""Images with the results of `before-all`: made once per image, command and project content, then reused.
 
-The command runs in a container as builds have it, but for the environment of a Python, which is each job's own. What it
-leaves becomes a layer over the image; the project's sources, and what the caller's network needs, do not.
+The command runs in a container like a build's, but without the environment of a Python, which each job has. Its
+results become a layer over the image, without the project's sources and the caller's network settings.
 """
 
 from __future__ import annotations
@@ -73,14 +73,14 @@ def _make(repository: str, tag: str, sdist: Sdist, config: Config, start: Open) 
 
 
 def _without_python(workspace: ContainerWorkspace) -> dict[str, str]:
-    """The layer serves all Pythons: none of them is in PATH but those that the image has there."""
+    """The environment without a Python in PATH except the image's: the layer serves all Pythons."""
     environ = {name: value for name, value in workspace.environ.items() if name != "VIRTUAL_ENV"}
     own = str(workspace.python.parent)
     return {**environ, "PATH": ":".join(path for path in environ["PATH"].split(":") if path != own)}
 
 
 def _clear(container: Container, source: Path, folder: PurePosixPath, root: Path) -> None:
-    """Only what the command has made or changed stays in the project's folder."""
+    """Remove unchanged sources, so that only files made or changed by the command stay in the project's folder."""
     files = (path for path in sorted(source.rglob("*")) if path.is_file() and not path.is_symlink())
     sums = (f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(source)}" for path in files)
     container.write({_SOURCES: "".join(f"{line}\n" for line in sums).encode("utf-8", "surrogateescape")})

@@ -1,4 +1,4 @@
-"""A workspace in a container: commands run there, files go in before and come out after."""
+"""A workspace in a container: files are copied in before commands run, and out afterwards."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from crosswheel.toolchains.ccache import hits_and_misses
 from crosswheel.toolchains.toolbox import UV
 
 COMPILES = f"{MADE}/compiles"
-"""What ccache says of the compiles, which comes out with all else."""
+"""The file of ccache's statistics, which is copied out with the results."""
 
-# Where the loader looks (ld.so(8)): LD_LIBRARY_PATH, its cache's folders, the default ones.
+# The loader's search path (ld.so(8)): LD_LIBRARY_PATH, the folders in its cache, the default folders.
 _LOADER_FOLDERS = """
 echo "$LD_LIBRARY_PATH" | tr : '\\n'
 ldconfig -p 2>/dev/null | sed -n 's,.* => \\(/.*\\)/[^/]*$,\\1,p' | sort -u
 echo /usr/local/lib64 /usr/local/lib /lib64 /usr/lib64 /lib /usr/lib
 """
 
-# Links are followed, for the engine copies a link as a link.
+# Links are resolved first, because the engine copies a link as a link.
 _FIND_LIBRARIES = """
 folders=$({folders})
 for name do
@@ -43,20 +43,19 @@ done
 """
 
 
-_LARGEST = 1 << 30  # bytes of a library, which is read into memory
+_LARGEST = 1 << 30  # bytes; libraries are read into memory
 
-# The folder of a project where `before-all` has run, with what it left there.
+# The project's folder after `before-all`, with the files that it made.
 PREPARED = PurePosixPath("/var/lib/crosswheel")
 _COPY = 'if [ -d "$1" ]; then cp -a "$1" "$2"; fi'
 
 
 @dataclass(frozen=True)
 class ContainerWorkspace:
-    """A container with a build environment of one of its interpreters, and a folder here that files pass through.
+    """A container with a build environment of one of its interpreters, and a folder on this machine for transfers.
 
-    `environ` is what the hooks see over the container's own variables, `installer_environ` what uv sees: the
-    caller's index with its credentials, which the hooks do not get. `library_folders` is shell that prints where the
-    target's libraries are.
+    `environ` extends the container's variables for hooks, `installer_environ` for uv, which gets the caller's index
+    with its credentials. `library_folders` is a shell command that prints the folders of the target's libraries.
     """
 
     host: LocalHost
@@ -74,7 +73,7 @@ class ContainerWorkspace:
 
     @property
     def asked_for_compiler(self) -> bool:
-        """Never in vain: its image has one."""
+        """Always False: the image already has a compiler."""
         return False
 
     def put(self, path: Path) -> None:
@@ -98,9 +97,9 @@ class ContainerWorkspace:
     def run_hook(
         self, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
     ) -> None:
-        """As in the protocol; what the words of a hook name on this machine goes in before, and back after.
+        """Run a command as in the protocol; files named in a hook's arguments are copied in before, and out afterwards.
 
-        Of the project's own commands, nobody knows what their words are.
+        The arguments of the project's own commands are not examined.
         """
         words = cmd[1:] if cmd[0] == str(self.python) else ()
         named = [Path(word) for word in words if word.startswith("/") and Path(word).exists()]
@@ -124,7 +123,7 @@ class ContainerWorkspace:
                 self.container.get(path, path)
 
     def before_all(self, command: str, source: Path) -> None:  # noqa: ARG002
-        """The image has it already; what it left in the folder is put there."""
+        """Copy the files that `before-all` left in the project's folder; the image has the rest."""
         left = f"{PREPARED / source.name}/."
         self.container.run(["sh", "-c", _COPY, "sh", left, str(source)], log=self.log, deadline=self.deadline)
 
@@ -139,7 +138,7 @@ class ContainerWorkspace:
             if name in wanted:
                 self.container.get(path, folder / name / "found")
                 found = list((folder / name / "found").iterdir())
-                # The build was root there, and may have put anything in the place of what finds them.
+                # The build ran as root and may have replaced the programs that find them.
                 if len(found) == 1 and found[0].is_file() and found[0].stat().st_size <= _LARGEST:
                     found[0].replace(folder / f"{name}.found")
                     shutil.rmtree(folder / name)

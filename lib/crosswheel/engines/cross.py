@@ -1,4 +1,4 @@
-"""Cross-compile on this machine with Zig: no container, no emulation, no root.
+"""The engine `cross`: cross-compiles on this machine with Zig, without container, emulation and root.
 
 Build requirements are installed for this machine and run at its speed; the backend's hooks see the target's
 sysconfig, compilers and build-system files.
@@ -72,7 +72,7 @@ class Cross:
             toolchain = folder / "toolchain"
             compilers = {name: str(toolchain / "bin" / program) for name, program in _COMPILERS.items()}
             with ThreadPoolExecutor(max_workers=1) as pool:
-                # While another process is at it, headers are copied here.
+                # Another process compiles meanwhile; this one copies headers.
                 making = pool.submit(host.make_environment, job.interpreter.path, folder / "environment", log, deadline)
                 description = describe(
                     target,
@@ -138,7 +138,7 @@ _COMPILERS = {"CC": "cc", "CXX": "c++", "AR": "ar", "RANLIB": "ranlib"}
 
 
 def _tripwire(folder: Path, mark: Path) -> Zig:
-    """A compiler that compiles nothing: it only notes that it was called."""
+    """A fake compiler that only records that it was called."""
     program = folder / "tripwire"
     program.write_text(f'#!/bin/sh\n: > "{mark}"\necho "no compiler here yet" >&2\nexit 1\n')
     program.chmod(0o755)

@@ -1,8 +1,8 @@
-"""Cross-compile in an image of dockcross's, with the compiler in it: an x86-64 container, and no emulation.
+"""The engine `dockcross`: cross-compiles in an x86-64 dockcross image with its compiler, without emulation.
 
-Left to themselves, the Pythons of these images make wheels that no Python imports: compiled for the target, named for
-x86-64. So the hooks of the build backend run as those of the engine `cross` do. Build requirements are installed for
-the image's own Python, which then answers as the target's would; what it says is derived from what it is.
+By default the Pythons of these images make useless wheels: compiled for the target, but tagged x86-64. So hooks run
+like those of the engine `cross`: build requirements are installed for the image's Python, which then answers like the
+target's, with values derived from its own.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Dockcross:
 
     @property
     def toolchain(self) -> dict[str, str]:
-        return {}  # all of it is the image's
+        return {}  # everything is in the image
 
     def offer(self, target: Target, config: Config, facts: Facts) -> Interpreter | str:
         if reason := _refusal(target):
@@ -96,7 +96,7 @@ def _refusal(target: Target) -> str:
 
 
 def _describe(workspace: ContainerWorkspace, tools: CrossTools, target: Target) -> Description:
-    """The target's CPython, from the image's own of that version, which is asked natively and so at once."""
+    """The description of the target's CPython, derived from the image's of that version, which runs natively."""
     container, headers = workspace.container, workspace.root / "headers"
     layout = read_layout(container.run([str(workspace.python), *ASK], deadline=workspace.deadline))
     container.get(layout.include, headers)

@@ -1,4 +1,4 @@
-"""What the engines that build in containers share: which images they take, and how a workspace in one is opened."""
+"""Shared by all engines with containers: the choice of images, and the opening of workspaces."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from crosswheel.toolchains.build_systems import parallel_environ
 from crosswheel.toolchains.startup import HOOKS, SIDE_BY_SIDE, Startup, note_uncompiled, startup_files
 from crosswheel.toolchains.toolbox import CCACHE_BIN, MOUNT
 
-MEMORY_SHARE = 0.9  # of the Docker host's; what runs the host stays out of a build's reach
+MEMORY_SHARE = 0.9  # share of the Docker host's memory; the rest is for the host itself
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -43,7 +43,7 @@ def offer(
 ) -> Interpreter | str:
     """The interpreter of the image that would run the build backend, or why this machine cannot serve the target.
 
-    `natively` says how the Docker host is to run the image; None where it does not matter.
+    `natively` is the required way of running the image; None if any.
     """
     if reason := _refusal(target, facts, natively=natively, family=family):
         return reason
@@ -128,9 +128,9 @@ def open_workspace(
     startup: tuple[Startup, ...] = (),
     equip: Callable[[ContainerWorkspace], ContainerWorkspace] = lambda workspace: workspace,
 ) -> Iterator[ContainerWorkspace]:
-    """A container of the job's image, with `before-all` done, and with an environment of the job's Python.
+    """A workspace in a container of the job's image, with the results of `before-all` and an environment of its Python.
 
-    `path` stands first in its PATH, `startup` is for its interpreters; `equip` adds what else the engine has to.
+    `path` is put first in its PATH, `startup` has modules for its interpreters; `equip` adds the engine's own files.
     """
     facts, timeout = services.facts, config.build.timeout
     image = services.pull(reference_of(job.target, config, family), image_arch(job.target, family))

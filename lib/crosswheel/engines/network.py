@@ -1,4 +1,4 @@
-"""What a container sees of the caller's network: proxies, certificates, and where packages come from.
+"""The caller's network settings for containers: proxies, certificates, and package indexes.
 
 Folders of this machine are not passed on.
 """
@@ -19,10 +19,10 @@ _NETWORK = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy"
 
 @dataclass(frozen=True)
 class Network:
-    """Variables for what builds and tests run, and those for uv; `files` is what some of them name.
+    """Environment variables for builds and tests, and those for uv; `files` are the files that some of them name.
 
-    uv gets the credentials in an index's address, and hooks do not: what a build backend runs is code that nobody here
-    has read. Nor does what uv builds. It is no wall: what a hook has left running can look at uv.
+    uv gets the credentials in an index's address; hooks, and sdists that uv builds, do not, because their code is not
+    trusted. This is no full protection: a process that a hook leaves running can inspect uv.
     """
 
     environ: Mapping[str, str]
@@ -45,7 +45,7 @@ def network_of(host: LocalHost) -> Network:
     return Network(hooks, uv, files)
 
 
-# The caller's own settings of uv that say where packages come from; its folders are this machine's.
+# The caller's settings of uv for package sources, without folders, which are on this machine.
 _UV_OWN = (
     "UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_INDEX_STRATEGY", "UV_HTTP_TIMEOUT",
     "UV_PRERELEASE", "UV_EXCLUDE_NEWER", "UV_NATIVE_TLS", "UV_INSECURE_HOST",

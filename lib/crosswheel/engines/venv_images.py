@@ -1,7 +1,7 @@
-"""An image with an empty environment (PEP 405) of one of its Pythons: made once, and each container begins with it.
+"""Images with an empty environment (PEP 405) of one of their Pythons, made once for all containers.
 
-All that interpreters under QEMU find out slowly comes with it, and nothing of a project's: bytecode of the standard
-library, and what uv has learnt of both interpreters.
+They include results that are slow under QEMU: bytecode of the standard library, and uv's cached facts about both
+interpreters. They contain nothing of a project.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from crosswheel.toolchains.bytecode import put_bytecode
 from crosswheel.toolchains.pinned import version_of
 from crosswheel.toolchains.toolbox import UV
 
-_ONLY_PIP = 12  # the minor version since which venv and uv put no setuptools into environments
-_TIMEOUT = 600  # seconds; it takes some ten
+_ONLY_PIP = 12  # the first minor version without setuptools in environments of venv and uv
+_TIMEOUT = 600  # seconds; about ten are needed
 _VENV = (UV, "venv", "--quiet", "--no-project", "--python")
-# Where uv keeps its answers while the layer is made: in no volume, and not in the layer either.
+# uv's cache while the layer is made: neither in a volume nor in the layer.
 _ANSWERS = "/crosswheel/answers"
 
 
@@ -49,7 +49,7 @@ def with_environment(
     timeout: float,
     compilers: bool = False,
 ) -> Image:
-    """The image with that environment in a layer; `find` says in a container of it, by a deadline, whose it is to be.
+    """The image with the environment in a layer; `find` returns the interpreter in a container, within a deadline.
 
     With `fresh`, a layer on a layer of this run's own is one of its own, too; making it may take `timeout` seconds.
     `compilers` says which toolbox is there anyway. Raises BuildFailed, and what `find` and containers raise.
@@ -102,7 +102,7 @@ def _make(container: Container, interpreter: Interpreter, host: LocalHost, deadl
         if container.emulated:
             put_bytecode(container, interpreter, host, deadline)
         container.run([*_VENV, str(interpreter.path), home], env=environ, deadline=deadline)
-        # It asks the environment's own interpreter.
+        # uv examines the environment's interpreter.
         container.run([UV, "pip", "list", "--quiet", "--python", home], env=environ, deadline=deadline)
         with temporary_folder() as folder:
             container.get(_ANSWERS, Path(folder))
@@ -119,9 +119,9 @@ def _make(container: Container, interpreter: Interpreter, host: LocalHost, deadl
 
 
 def seed(container: Container, tag: PythonTag, environ: Mapping[str, str], log: Path, deadline: float) -> None:
-    """Put pip into the environment, and what else those of its Python always had: the project's commands may call it.
+    """Install pip, and setuptools for old Pythons, in the environment: the project's commands may call them.
 
-    As ``uv venv --seed``, which would make the environment anew: of CPython 3.10 and older, out of itself.
+    Like ``uv venv --seed``, which would make the environment again: for CPython 3.10 and older, from itself.
     """
     packages = ["pip", *(["setuptools", "wheel"] if tag.minor < _ONLY_PIP else [])]
     command = [UV, "pip", "install", "--quiet", "--python", str(python(tag)), *packages]

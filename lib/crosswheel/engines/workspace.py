@@ -1,4 +1,4 @@
-"""A place where the hooks of a build backend run and wheels come out; nothing above it knows which place it is."""
+"""Workspaces: places where the hooks of a build backend run; callers do not depend on the kind of place."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from crosswheel.system.process import Meter
 from crosswheel.toolchains.ccache import hits_and_misses
 
 MADE = "made"
-"""In a workspace's root: what comes out of it together, the wheel and what hooks answered."""
+"""The folder in a workspace's root with its results: the wheel and the answers of hooks."""
 
 UNCOMPILED = f"{MADE}/uncompiled"
-"""What setuptools noted of extensions that it did not compile."""
+"""The file in which setuptools records extensions that it did not compile."""
 
 
 class Workspace(Protocol):
-    """Where commands run and files go in and out. Paths are the same on both sides.
+    """The interface of a place for commands and files. Paths are the same on both sides.
 
-    `root` is a folder of this machine that the job may fill; `python` the build environment's interpreter, where the
-    hooks run; `meson_options` what `meson setup` must be told of the target; `hooks` the program in the environment
-    that runs several hooks (toolchains/inside/hooks.py), None where it is not there.
+    `root` is a folder of this machine for the job; `python` the build environment's interpreter in the place;
+    `meson_options` the options of `meson setup` for the target; `hooks` the program in the environment that runs
+    several hooks (toolchains/inside/hooks.py), or None.
     """
 
     @property
@@ -47,11 +47,11 @@ class Workspace(Protocol):
     def asked_for_compiler(self) -> bool: ...
 
     def put(self, path: Path) -> None:
-        """Make a file or folder of this machine known to the commands that run there."""
+        """Make a file or folder of this machine available to the commands."""
         ...
 
     def get(self, folder: Path) -> None:
-        """Bring what commands made in a folder to this machine."""
+        """Copy the results of commands in a folder to this machine."""
         ...
 
     def install(self, requirements: Iterable[str]) -> None:
@@ -61,29 +61,29 @@ class Workspace(Protocol):
     def run_hook(
         self, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
     ) -> None:
-        """Run a command in the target's environment; the runner that `build.ProjectBuilder` takes (PEP 517)."""
+        """Run a command in the target's environment: a runner for `build.ProjectBuilder` (PEP 517)."""
         ...
 
     def interact(self, cmd: Sequence[str], cwd: Path) -> int:
-        """Run a command in the hooks' environment with this process's input and output; gives its exit code."""
+        """Run a command in the hooks' environment with this process's input and output; return its exit code."""
         ...
 
     def libraries(self, names: Iterable[str]) -> Path | None:
-        """A folder of this machine with those of the shared libraries that the place has; None where it has none."""
+        """A folder on this machine with copies of the shared libraries that the place has; None if it has none."""
         ...
 
     def before_all(self, command: str, source: Path) -> None:
-        """Do to the project's folder what a command of its own does that builds begin with."""
+        """Apply the results of the project's `before-all` to its folder."""
         ...
 
     def usage(self) -> Usage:
-        """What the commands that ran here took so far."""
+        """The resources of the commands so far."""
         ...
 
 
 @dataclass(frozen=True)
 class HostWorkspace:
-    """A folder on this machine with a build environment of one interpreter. `environ` is what the hooks see."""
+    """A folder on this machine with a build environment of one interpreter. `environ` is for the hooks."""
 
     host: LocalHost
     root: Path
@@ -97,7 +97,7 @@ class HostWorkspace:
     meter: Meter = field(default_factory=Meter, compare=False)
     compiles: Path | None = None
     kept: tuple[Path, ...] = ()
-    """What its compilers keep for later runs: the one part of the cache that builds may write to."""
+    """The object cache of its compilers: the only part of the cache that builds may write to."""
 
     @property
     def asked_for_compiler(self) -> bool:
@@ -105,10 +105,10 @@ class HostWorkspace:
         return self.tripwire is not None and self.tripwire.exists()
 
     def put(self, path: Path) -> None:
-        """It is here already."""
+        """Nothing to copy."""
 
     def get(self, folder: Path) -> None:
-        """It is here already."""
+        """Nothing to copy."""
 
     def install(self, requirements: Iterable[str]) -> None:
         self.host.install(requirements, self.python, self.log, self.deadline)
@@ -138,16 +138,16 @@ class HostWorkspace:
         return None
 
     def usage(self) -> Usage:
-        """As in the protocol. Counted are compiles of one source to one object that went well.
+        """As in the protocol; counts successful compiles of one source to one object.
 
-        Links are not, nor what a configure script, Meson or CMake compiles to see whether it can be.
+        Links do not count, nor test compiles of configure scripts, Meson and CMake.
         """
         hits, misses = hits_and_misses(self.compiles) if self.compiles else (0, 0)
         return Usage(memory=self.meter.peak, hits=hits, misses=misses)
 
 
 def private_environ(folder: Path) -> dict[str, str]:
-    """For what a build starts: folders of its own for HOME and temporary files, and no repository above `folder`."""
+    """The environment of builds: their own HOME and temporary folder, and no repository above `folder`."""
     own = {"HOME": folder / "home", "TMPDIR": folder / "tmp"}
     for place in own.values():
         place.mkdir(mode=0o700)
@@ -157,7 +157,7 @@ def private_environ(folder: Path) -> dict[str, str]:
 def plain_workspace(
     host: LocalHost, interpreter: Interpreter, folder: Path, log: Path, timeout: float
 ) -> HostWorkspace:
-    """A workspace of this machine itself, for sources that hold nothing to compile. The caller removes `folder`."""
+    """A workspace for this machine's own platform, for pure sources. The caller removes `folder`."""
     deadline = time.monotonic() + timeout
     folder.mkdir(parents=True)
     python = host.make_environment(interpreter.path, folder / "environment", log, deadline)

@@ -1,6 +1,6 @@
 """Runs pip several times, each in a fork of a process that has imported it, because the import takes most of the time.
 
-    python pips.py SECONDS FOLDER QUESTION...
+    python pip_worker.py SECONDS FOLDER QUESTION...
 
 A question is a JSON list of pip's arguments. The output of pip is written to FOLDER as ``0.out``,
 ``0.err`` and so on; the exit codes are printed as a list, signals as negative numbers. SIGALRM ends a pip that runs

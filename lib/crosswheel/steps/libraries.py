@@ -1,7 +1,7 @@
-"""The libraries that a wheel may be given copies of: those of the target's sysroot, or of the container it is made in.
+"""Gathers the libraries to graft into a wheel: from the target's sysroot, or from the build container.
 
-They are gathered in a folder of their own, under the names that the wheel asks for, and nothing else is grafted: what
-this machine has in its own folders depends on the machine.
+They are copied to a separate folder with the names that the wheel needs, and only these are grafted: libraries in this
+machine's own folders differ between machines.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from crosswheel.model.targets import Architecture, Target
 from crosswheel.steps.work import Work
 from crosswheel.toolchains.configuration import sysroot_libraries
 
-_MOST_LINKS = 40  # that Linux follows too
+_MOST_LINKS = 40  # the limit in Linux too
 
 
 @dataclass(frozen=True)
 class Libraries:
-    """A folder of libraries, and why others of those that were asked for are not in it."""
+    """A folder of libraries, and the reasons why requested ones are missing."""
 
     folder: Path
     refused: dict[str, str] = field(default_factory=dict)
 
 
 def gather_libraries(work: Work, wheel: Wheel) -> Libraries:
-    """What the wheel needs and does not bring, and what that needs in turn, as far as it is to be had.
+    """The external libraries of the wheel and their dependencies, as far as they are found.
 
-    But for what the policy promises, which is never grafted.
+    Libraries in the policy are left out; they are never grafted.
     """
     promise = promise_of(work.job.target.policy, work.job.target.arch)
     libraries = Libraries(work.workspace.root / "libraries")
@@ -42,7 +42,7 @@ def gather_libraries(work: Work, wheel: Wheel) -> Libraries:
     asked = set(inside)
 
     def may_be_grafted(name: str) -> bool:
-        # Anybody may have made the wheel: a name is no way out of a folder.
+        # The wheel is not trusted: a name must not lead out of the folder.
         names_a_file = "/" not in name and name not in {"", ".", ".."}
         return names_a_file and not (promise and promise.allows_library(name))
 
@@ -67,7 +67,7 @@ def _fetch(names: Iterable[str], work: Work, libraries: Libraries) -> None:
 
 
 def _copy_from(sysroot: Path, name: str, target: Target, libraries: Libraries) -> None:
-    """The first that fits, as the loader takes it; folders of two architectures may stand side by side."""
+    """Copy the first suitable file, like the loader; folders of several architectures may be mixed."""
     for path in (folder / name for folder in sysroot_libraries(sysroot, target)):
         if not os.path.lexists(path):
             continue
@@ -81,7 +81,7 @@ def _copy_from(sysroot: Path, name: str, target: Target, libraries: Libraries) -
 
 
 def _resolved(sysroot: Path, path: Path) -> Path | None:
-    """The file that the path names on the target itself: no link leads out of the sysroot."""
+    """The file of a path as on the target: links stay inside the sysroot."""
     links, left = 0, [*reversed(path.relative_to(sysroot).parts)]
     at = sysroot
     while left:
@@ -101,7 +101,7 @@ def _resolved(sysroot: Path, path: Path) -> Path | None:
 
 
 def _unfit(path: Path, arch: Architecture) -> str:
-    """Why the loader would not take it on the target; empty if it would."""
+    """The reason why the loader would refuse it on the target; empty if it would not."""
     try:
         elf = read_elf(path.read_bytes())
     except BadElf as error:

@@ -1,4 +1,4 @@
-"""Build the wheel again, apart from all that the first build has left, and compare the two."""
+"""The step `again`: builds the wheel a second time, separately, and compares the two."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from crosswheel.system.scratch import scratch_folder
 
 @step(instead=lambda work: None if work.config.build.twice else work)
 def again(work: Work) -> Work:
-    """The same wheel, and what a second one differs in, which is then left in ``again/``.
+    """The work with the differences of a second wheel, which is kept in ``again/`` if there are any.
 
-    Raises as `build` and `repair` do.
+    Raises like `build` and `repair`.
     """
-    # Every run imports the steps, and hardly any builds twice.
+    # Imported here, because every run imports the steps, but few build twice.
     from crosswheel.formats.wheel_diff import compare_wheels
 
     job, first = replace(work.job, following=None), work.workspace
@@ -26,7 +26,7 @@ def again(work: Work) -> Work:
     engine = work.composition.engines[job.engine]
     log = first.log.with_suffix(".again.log")
     log.write_bytes(b"")
-    # A name as long as the first one's: nothing in a binary moves for a longer path.
+    # A name as long as the first one's, so that a longer path does not move content of binaries.
     with (
         scratch_folder(f"{work.sdist.name}_{job.target}") as folder,
         engine.open(job, work.sdist, config, work.services, folder, log, bare=work.bare) as workspace,
@@ -39,7 +39,7 @@ def again(work: Work) -> Work:
         second = again.wheel
         try:
             differences = compare_wheels(work.wheel, second, first.root, workspace.root)
-        except Unreadable as error:  # the second one passed no audit
+        except Unreadable as error:  # the second wheel was not audited
             raise AuditFailed(f"a second {second.name} cannot be read: {error}", hint=f"less {log}") from error
         if differences:
             kept = work.config.output.folder / "again"

@@ -1,7 +1,7 @@
-"""Make a Docker host run programs of more architectures, by emulators that its kernel is told of.
+"""The step `register`: registers emulators in the kernel of a Docker host.
 
-Who registers them says little of how it went: tonistiigi/binfmt ends with 0 whatever happened. So a program is run
-before and afterwards, and only that counts.
+Exit codes prove little: tonistiigi/binfmt always ends with 0. So a test program is run before and afterwards, and only
+its result counts.
 """
 
 from __future__ import annotations
@@ -23,34 +23,34 @@ from crosswheel.system.process import CommandFailed, Processes
 
 DEFAULT_IMAGE = "tonistiigi/binfmt"
 
-_PATIENCE = 120  # seconds; it writes a few lines to the kernel
-# How far it reaches, whoever does it.
+_PATIENCE = 120  # seconds; registration only writes a few lines to the kernel
+# The scope, the same for all providers.
 SCOPE = "the entries are in the kernel of the Docker host, for all containers and users, until its next boot"
 _US = 'sudo "$(command -v crosswheel)" register'
 
 
 class Provider(Protocol):
-    """Where emulators come from. `name` is what --provider calls it."""
+    """A source of emulators. `name` is its name in --provider."""
 
     @property
     def name(self) -> str: ...
 
     def changes(self, archs: Sequence[Architecture]) -> Iterator[str]:
-        """What `act` is about to do to the host, each in words that may follow "will"."""
+        """The changes that `act` makes on the host, worded to follow "will"."""
         ...
 
     def act(self, archs: Sequence[Architecture], listener: Listener) -> str:
-        """Do it, and give what was printed; whether it helped is for others to find out. Raises CrosswheelError."""
+        """Register, and return the output; the caller checks the result. Raises CrosswheelError."""
         ...
 
     def advice(self, archs: Sequence[Architecture]) -> str:
-        """What to try where it did not help."""
+        """The hint if it did not help."""
         ...
 
 
 @dataclass(frozen=True)
 class InstalledEmulators:
-    """Those of this machine, whose kernel is the Docker host's too; we write the entries ourselves."""
+    """The emulators of this machine, which shares its kernel with the Docker host; we write the entries ourselves."""
 
     host: DockerHost
     emulators: Mapping[Architecture, Path]
@@ -85,7 +85,7 @@ class InstalledEmulators:
 
 @dataclass(frozen=True)
 class ImageOfEmulators:
-    """An image that registers those it brings, in a privileged container: the only one that crosswheel ever starts."""
+    """An image that registers its emulators in a privileged container, the only one that crosswheel ever starts."""
 
     host: DockerHost
     name: str
@@ -93,7 +93,7 @@ class ImageOfEmulators:
 
     @property
     def resets(self) -> bool:
-        """multiarch/qemu-user-static and mirrors of it register all that they have, and make room first."""
+        """Whether the image first removes all entries, then registers all it has, like multiarch/qemu-user-static."""
         return "qemu-user-static" in self.name
 
     @property
@@ -105,7 +105,7 @@ class ImageOfEmulators:
         if self.resets:
             return ["--reset", "-p", "yes"]
         names = ",".join(arch.oci.split("/")[1] for arch in archs)
-        # It would leave an entry of that name as it is, and one that is there does not work.
+        # The image would keep an existing entry of that name, which does not work.
         return ["--uninstall", names, "--install", names]
 
     def changes(self, archs: Sequence[Architecture]) -> Iterator[str]:
@@ -147,9 +147,9 @@ def choose_provider(
     environ: Mapping[str, str],
     processes: Processes,
 ) -> Provider:
-    """The one that was asked for; for ``auto`` this machine's own emulators where they can serve, else the image.
+    """The requested provider; for ``auto`` this machine's emulators if they can be used, otherwise the image.
 
-    Raises CannotRun where it could not register anything.
+    Raises CannotRun if the provider cannot register anything.
     """
     if wanted in {"auto", "host"}:
         found = {arch: binfmt.find_emulator(arch, environ) for arch in archs}
@@ -168,7 +168,7 @@ def choose_provider(
 
 
 def failure(provider: Provider, missing: Mapping[Architecture, CannotRun], said: str) -> CannotRun:
-    """Programs do not run though the provider has done what it does, and `said` what it printed."""
+    """The error if programs do not run after the registration; `said` is the provider's output."""
     lines = [
         f"{provider.name} finished, but",
         *(f"  {error.message}" for error in missing.values()),
@@ -178,7 +178,7 @@ def failure(provider: Provider, missing: Mapping[Architecture, CannotRun], said:
 
 
 def _refusal(host: DockerHost, emulators: Mapping[Architecture, Path | None]) -> CannotRun | None:
-    """Why this machine's emulators cannot serve the Docker host, if they cannot."""
+    """The error if this machine's emulators cannot be used for the Docker host, otherwise None."""
     archs = tuple(emulators)
     if not binfmt.shares_kernel(host):
         return CannotRun(

@@ -1,6 +1,6 @@
-"""Make a wheel keep the promise of exactly the policy that was asked for: graft what it lacks, and name it so.
+"""The step `repair`: makes a wheel comply with exactly the requested policy, by grafting libraries, and renames it.
 
-auditwheel finds out, grafts and patches, in a process of its own: grafting.py.
+auditwheel analyses, grafts and patches in a separate process: formats/auditwheel_repair.py.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _LIBRARY = "put the library into a folder, and set sysroot.{arch} in [tool.cross
 
 @step(needs=["workspace"])
 def repair(work: Work) -> Work:
-    """The wheel under its final name; a pure one is left alone. Raises RepairFailed, never names another policy."""
+    """The work with the repaired wheel; a pure one stays unchanged. Raises RepairFailed, never uses another policy."""
     wheel = work.read()
     if wheel.is_pure:
         return replace(work, parsed=wheel)
@@ -45,7 +45,7 @@ def repair(work: Work) -> Work:
 
 
 def _refuse_other_platforms(wheel: Wheel, target: Target) -> None:
-    """A build that took itself for another one's may have compiled, or left out, what that one needs."""
+    """Raise RepairFailed for a wheel of another platform: its build may have compiled the wrong parts."""
     libc = "manylinux" if target.policy.libc == "glibc" else "musllinux"
     for platform in sorted({tag.platform for tag in wheel.tags}):
         if not (platform.startswith(("linux_", libc)) and platform.endswith(f"_{target.arch}")):
@@ -62,7 +62,7 @@ def _ask(work: Work, arguments: list[str]) -> dict[str, str]:
             arguments,
             workspace.host.processes,
             environ=workspace.host.build_environ,
-            # `python -m` imports from the current folder first: a project's own packaging.py would be taken there.
+            # `python -m` imports from the current folder first, where a project may have its own packaging.py.
             cwd=workspace.root / "repaired",
             deadline=workspace.deadline,
         )

@@ -1,4 +1,4 @@
-"""Put the wheel into the output folder: the very bytes that passed the audit, and no others."""
+"""The step `save`: puts the wheel into the output folder, exactly as it passed the audit."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ from crosswheel.steps.work import Work
 
 @step(quiet=True)
 def save(work: Work) -> Work:
-    """The same work with the saved wheel. Raises AuditFailed for a wheel that no audit has passed as it is now."""
+    """The work with the saved wheel. Raises AuditFailed if these bytes have not passed an audit."""
     saved, note = work.output.save(work.wheel, work.job.target, work.passed)
     return replace(work, saved=saved, note=note)

@@ -1,4 +1,4 @@
-"""Named steps in a fixed order: an immutable tuple into which a project puts steps of its own.
+"""Named steps in a fixed order: an immutable tuple that projects can extend with their own steps.
 
 >>> from crosswheel import steps
 >>> steps.MAKE.after("repair", sign).without("test")
@@ -27,7 +27,7 @@ _TRAITS = "__crosswheel_step__"
 
 @dataclass(frozen=True)
 class Traits(Generic[_Value]):
-    """What a step says of itself.
+    """The properties of a step.
 
     `quiet` steps are neither announced nor timed. `instead` gives the value with which the fold goes on without
     running the step, or None if the step is to run.
@@ -46,7 +46,7 @@ def step(
     quiet: bool = False,
     instead: Callable[[Any], Any] = lambda _value: None,
 ) -> Callable[[_Function], _Function]:
-    """Decorate a step that needs something or has another name than its function. Plain functions are steps, too."""
+    """Decorate a step that has needs or a name other than its function's. Plain functions are steps, too."""
 
     def decorate(function: _Function) -> _Function:
         setattr(function, _TRAITS, Traits[Any](name, frozenset(needs), quiet, instead))
@@ -56,20 +56,20 @@ def step(
 
 
 def traits_of(function: Callable[[_Value], _Value]) -> Traits[_Value]:
-    """What the step says of itself; of a plain function only its name is known."""
+    """The properties of a step; a plain function only has a name."""
     traits: Traits[_Value] = getattr(function, _TRAITS, Traits())
     return traits
 
 
 def name_of(function: Callable[[_Value], _Value]) -> str:
-    """The step's name in events, in report.json and in `Steps.after`: that of its function or class by default."""
+    """The step's name in events, report.json and `Steps.after`: by default that of its function or class."""
     return traits_of(function).name or getattr(function, "__name__", "") or type(function).__name__
 
 
 def identity_of(function: Callable[[_Value], _Value]) -> list[str]:
-    """What tells one step from another in a key: its qualified name, its source and the values that it is bound to.
+    """The identity of a step for keys: its qualified name, its source and its bound values.
 
-    An object that is no plain function is told by its `repr`, which should show its settings.
+    Any other object is identified by its `repr`, which should contain its settings.
     """
     if not inspect.isfunction(function):
         return [name_of(function), repr(function)]
@@ -82,11 +82,11 @@ def _source(function: Callable[..., Any]) -> str:
     try:
         return inspect.getsource(function)
     except (OSError, TypeError):
-        return function.__code__.co_code.hex()  # typed at a prompt
+        return function.__code__.co_code.hex()  # defined at an interactive prompt
 
 
 class Steps(tuple[Callable[[_Value], _Value], ...]):
-    """Steps in the order in which they run. Its methods give new tuples; each name occurs once."""
+    """Steps in the order in which they run. Methods return new tuples; names are unique."""
 
     __slots__ = ()
 
@@ -105,22 +105,22 @@ class Steps(tuple[Callable[[_Value], _Value], ...]):
         return tuple(name_of(function) for function in self)
 
     def after(self, name: str, *added: Callable[[_Value], _Value]) -> Steps[_Value]:
-        """With `added` behind the step of that name. Raises UsageError if there is none."""
+        """The steps with `added` after the named step. Raises UsageError for an unknown name."""
         at = self._at(name) + 1
         return Steps((*self[:at], *added, *self[at:]))
 
     def before(self, name: str, *added: Callable[[_Value], _Value]) -> Steps[_Value]:
-        """With `added` in front of the step of that name. Raises UsageError if there is none."""
+        """The steps with `added` before the named step. Raises UsageError for an unknown name."""
         at = self._at(name)
         return Steps((*self[:at], *added, *self[at:]))
 
     def without(self, *names: str) -> Steps[_Value]:
-        """All but the steps of these names. Raises UsageError for a name that no step has."""
+        """The steps without the named ones. Raises UsageError for an unknown name."""
         gone = {self._at(name) for name in names}
         return Steps(function for at, function in enumerate(self) if at not in gone)
 
     def until(self, name: str) -> Steps[_Value]:
-        """The steps in front of the one of that name; all of them if there is none."""
+        """The steps before the named step; all steps if there is none."""
         return Steps(self[: self.names.index(name)] if name in self.names else self)
 
     def _at(self, name: str) -> int:

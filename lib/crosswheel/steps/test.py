@@ -1,6 +1,7 @@
-"""Test one wheel as its users meet it: installed into a new environment in a new container, away from its sources.
+"""The step `test`: tests a wheel like a user: installed in a new environment in a new container, without sources.
 
-Whatever engine built it. Where no Docker host runs the architecture, a wheel stays untested, and the report says why.
+It is the same for all engines. If no Docker host runs the architecture, the wheel stays untested, and the report gives
+the reason.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def _without(work: Work) -> Work | None:
 
 @step(instead=_without)
 def test(work: Work) -> Work:
-    """The same work, once the wheel has passed in every image; raises TestFailed."""
+    """The work after the wheel has passed in every image. Raises TestFailed."""
     work, began = replace(work, parsed=work.read()), time.monotonic()
     test_in_images(work)
     if work.entry and (key := _key(work, work.entry)):
@@ -138,7 +139,7 @@ def _test_in(opened: TestContainer, work: Work) -> None:
 
 
 def _brings_more(work: Work) -> bool:
-    """Whether more than the wheel was installed; of one alone, only what is imported is worth compiling."""
+    """Whether more than the wheel was installed; otherwise only imported modules are worth compiling to bytecode."""
     requires = work.read().metadata.get_all("Requires-Dist", [])
     return bool(requires or work.config.test.requires)
 
@@ -160,7 +161,7 @@ def _explained(container: Container, work: Work, what: str) -> Iterator[None]:
 
 
 def _project(container: Container, work: Work) -> PurePosixPath:
-    """A copy of the sources, for the tests in them: unpacked for the first image, and put into each."""
+    """The project's sources with their tests: unpacked once, and copied into each image."""
     if "{project}" not in work.config.test.command:
         return FOLDER
     root = work.folder / "tested"

@@ -1,7 +1,6 @@
-"""Sending a release to an index: what it lacks and nothing else, one file after the other, so that it can be repeated.
+"""The step `upload`: sends the missing files of a release to an index, one after another; it can be repeated.
 
-Whatever happens on the way, the index is asked again what it has before a file is sent once more; and in the end
-whether it lists what it took.
+After an error the index is asked for its files before a file is sent again; at the end, whether it lists all files.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from crosswheel.release.repositories import Repository
 if TYPE_CHECKING:
     import tenacity
 
-PATIENCE = 300  # seconds: caches in front of an index take a while to see what is new
+PATIENCE = 300  # seconds: caches in front of an index show new files with a delay
 _ATTEMPTS = 6
 _LONGEST_PAUSE = 30.0
 
@@ -60,7 +59,7 @@ def upload(
     sdist_first: bool = False,
     patience: float = PATIENCE,
 ) -> Sent:
-    """Send what the index lacks; `published` asks the index what it has at that moment.
+    """Send the files that the index lacks; `published` returns the index's current files.
 
     An index may take `patience` seconds until it lists what it took. Raises FileClash, NoCredentials, CheckFailed and,
     where the index would refuse a file by a rule that is not in `ignore`, UploadFailed before anything is sent; then
@@ -144,7 +143,7 @@ class _Delivery:
     published: Callable[[], PublishedProject] = field(repr=False)
 
     def send(self) -> None:
-        """Until it is there."""
+        """Send the file, with retries, until it has arrived."""
         import tenacity
 
         retry = tenacity.Retrying(
@@ -168,7 +167,7 @@ class _Delivery:
         try:
             self.server.send(self.parcel)
         except UploadFailed:
-            # Another run may have been faster, or the attempt before this one did arrive.
+            # Another run may have sent it, or the previous attempt did arrive.
             if not self._may_be_there():
                 raise
 
@@ -178,7 +177,7 @@ class _Delivery:
         return bool(comparison.same)
 
     def _may_be_there(self) -> bool:
-        """Likewise; an index that cannot be asked now does not hide what went wrong before."""
+        """Whether the file has arrived; errors of the question are ignored, in favour of the earlier error."""
         with suppress(IndexUnreachable):
             return self._is_there()
         return False
@@ -191,7 +190,7 @@ class _Delivery:
 
 
 def _pause(state: tenacity.RetryCallState) -> float:
-    """Longer each time, and never less than the server asks for."""
+    """The pause in seconds: longer each time, and at least what the server asks for."""
     import tenacity
 
     error = state.outcome.exception() if state.outcome else None

@@ -1,4 +1,4 @@
-"""Whether an index serves exactly the files that were built, and installers choose them: read back, never believed."""
+"""The step `verify`: reads a release back from an index, and checks that it serves and pip chooses the built files."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ from crosswheel.system.scratch import temporary_folder
 if TYPE_CHECKING:
     from tenacity import RetryCallState
 
-PATIENCE = 300  # seconds: caches in front of an index take a while to see what is new
+PATIENCE = 300  # seconds: caches in front of an index show new files with a delay
 _FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 30.0
-_REQUESTS = 8  # at a time: they wait for the index, and not for a processor
+_REQUESTS = 8  # in parallel: they wait for the index, not for a processor
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
@@ -67,10 +67,10 @@ def verify(
     ignore: Mapping[str, str] | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> Verification:
-    """Read a release back from the index, and again for `patience` seconds as long as anything differs.
+    """Read a release back from the index; repeat for up to `patience` seconds while anything differs.
 
-    `jobs` pips run at a time, 0: one per processor; `ignore` are rules of the audit that are switched off, and why.
-    Raises IndexUnreachable, NoCredentials; AuditFailed or SourceError for a file of the wheelhouse that cannot be read.
+    `jobs` is the number of parallel pips, 0: one per processor; `ignore` maps codes of switched-off audit rules to
+    reasons. Raises IndexUnreachable, NoCredentials; AuditFailed or SourceError for an unreadable file here.
     """
     import tenacity
 
@@ -105,7 +105,7 @@ def verify(
 
 @dataclass
 class _Reading:
-    """The index, looked at once or many times: what was proved is not asked for again."""
+    """One or more readings of the index; verified facts are not requested again."""
 
     repository: Repository
     built: tuple[Built, ...]
@@ -147,7 +147,7 @@ class _Reading:
             yield from lacking_provenance(self.built, self.published)
 
     def _with_hash(self, file: PublishedFile) -> PublishedFile:
-        """An index that announces no sha256 is asked for the bytes."""
+        """The file with its sha256; without a stated one, it is downloaded."""
         if file.sha256:
             return file
         if file.url not in self._hashes:
@@ -156,7 +156,7 @@ class _Reading:
         return replace(file, sha256=self._hashes[file.url])
 
     def _metadata(self) -> Iterator[Difference]:
-        """What resolvers read in place of the wheel (PEP 658)."""
+        """The metadata that resolvers read instead of the wheel (PEP 658)."""
         announced = {
             one.file.filename: one.metadata_sha256
             for one in self.built
@@ -210,7 +210,7 @@ class _Reading:
                 self.choices[choice.target] = choice
 
     def _download(self) -> Iterator[Difference]:
-        """The largest wheel: the first that a limit of the index, a time-out or a full disk would spoil."""
+        """Download the largest wheel: the most likely one to be damaged by a limit, a time-out or a full disk."""
         largest = max(self.built, key=lambda one: (one.file.kind == "wheel", one.file.size)).file
         name = largest.filename
         with self._fetched(self.published[name]) as path:
@@ -247,7 +247,7 @@ def _told(project: PublishedProject) -> str:
 
 
 def _pause(patience: float, state: RetryCallState) -> float:
-    """Longer and longer, and the last look is at the very end."""
+    """The pause in seconds: increasing; the last reading is at the end of the patience."""
     left = patience - (state.seconds_since_start or 0.0)
     longer: float = _FIRST_PAUSE * 2 ** (state.attempt_number - 1)
     return max(0.0, min(longer, _LONGEST_PAUSE, left))
@@ -264,7 +264,7 @@ def _tell(name: str, patience: float, listener: Listener, state: RetryCallState)
 
 
 def _seen(state: RetryCallState) -> str:
-    """Why the index did not answer; or the first of what differs, and how many more there are."""
+    """The index's error; or the first difference, and the number of the others."""
     try:
         differences: tuple[Difference, ...] = state.outcome.result() if state.outcome else ()
     except IndexUnreachable as error:

@@ -1,4 +1,4 @@
-"""The folder that a run leaves behind: wheels that are proved, the logs of all jobs, and apart what was rejected."""
+"""The output folder of a run: audited wheels, the logs of all jobs, and, separately, rejected wheels."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ class OutputFolder:
     """`folder` and what this run has put there so far."""
 
     folder: Path
-    # By file name, with the target that each was made for. Jobs are threads: only under the lock.
+    # By file name, with the target of each wheel. Jobs are threads, so access needs the lock.
     _saved: dict[str, tuple[Target, Artifact]] = field(default_factory=dict)
     _shared: list[Artifact] = field(default_factory=list)
     _saving: threading.Lock = field(default_factory=threading.Lock)
 
     def log(self, sdist: Sdist, target: Target) -> Path:
-        """An empty file for what a job's commands print."""
+        """A new, empty log file for a job."""
         log = self.folder / "logs" / f"{sdist.name}-{sdist.version}-{target}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_bytes(b"")
         return log
 
     def save(self, wheel: Path, target: Target, passed: str) -> tuple[Artifact, str]:
-        """The wheel as it lies there; of two under one name the first stays, and a note says whose it is.
+        """Save a wheel; of two with one name the first stays, and a note names its target.
 
-        `passed` is the sha256 of the bytes that passed the audit. Raises AuditFailed for any other bytes.
+        `passed` is the sha256 of the audited bytes. Raises AuditFailed for any other bytes.
         """
         with self._saving:
             _refuse_unaudited(wheel, passed)
@@ -49,23 +49,23 @@ class OutputFolder:
             return saved, ""
 
     def serving(self, target: Target) -> Artifact | None:
-        """A wheel of this run that its target takes as well."""
+        """A saved wheel of this run that the target accepts too, or None."""
         with self._saving:
             return next((wheel for wheel in self._shared if serves(wheel.path.name, target)), None)
 
     def reject(self, wheel: Path) -> Path:
-        """Whoever looks into it wants the wheel; whoever publishes the folder does not."""
+        """Keep a rejected wheel in a subfolder for inspection, where an upload does not include it."""
         return keep(wheel, self.folder / "rejected")
 
 
 def keep(path: Path, folder: Path, *, sha256: str = "") -> Path:
-    """Copy under a name that nobody takes for a wheel or an sdist, then rename: a full disk leaves no half file.
+    """Copy under a temporary name with another suffix, then rename: a full disk leaves no partial wheel or sdist.
 
-    With a `sha256`, what is copied has it; raises AuditFailed where it has not.
+    With a `sha256`, raises AuditFailed if the copied bytes differ.
     """
     folder.mkdir(parents=True, exist_ok=True)
     final = folder / path.name
-    # Two jobs may make, and two may have rejected, a wheel of one name.
+    # Two jobs may make, or two audits reject, wheels of the same name.
     partial = folder / f".{path.name}.{os.getpid()}-{threading.get_ident()}.partial"
     try:
         shutil.copyfile(path, partial)
@@ -78,7 +78,7 @@ def keep(path: Path, folder: Path, *, sha256: str = "") -> Path:
 
 
 def _refuse_unaudited(wheel: Path, passed: str, name: str = "") -> None:
-    """Nothing is saved but the very bytes that the audit looked at, whatever came between it and now."""
+    """Raise AuditFailed unless these are exactly the audited bytes."""
     if sha256_of(wheel) != passed:
         what = "was changed after its audit" if passed else "has not passed an audit"
         text = f"{name or wheel.name} is not saved: it {what}"

@@ -1,4 +1,4 @@
-"""What a job carries from step to step, and what a whole run is composed of."""
+"""The work that a job passes from step to step, and the composition of a run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _UNTESTED = "no step tests it"
 
 @dataclass(frozen=True)
 class Composition:
-    """The steps that make each wheel, rules that the audit checks besides its own, and the engines by name."""
+    """The steps for each wheel, additional audit rules, and the engines by name."""
 
     steps: Steps[Work]
     rules: tuple[Rule, ...] = ()
@@ -40,11 +40,11 @@ class Composition:
         return self.steps.until("audit")
 
     def needs(self, what: Need) -> bool:
-        """Whether any step needs it."""
+        """Whether any step has this need."""
         return any(what in traits_of(step).needs for step in self.steps)
 
     def check(self) -> None:
-        """Raises UsageError for steps that could leave no wheel behind: that would show after the build only."""
+        """Raise UsageError for steps that could not save a wheel, before the build."""
         names = self.steps.names
         for name in ("audit", "save"):
             if name not in names:
@@ -55,10 +55,10 @@ class Composition:
 
 @dataclass(frozen=True)
 class Work:
-    """One job under way. A step takes it and gives it back with another wheel, or with more that is known of it.
+    """One job in progress. A step takes it and returns it with a new wheel or with more facts.
 
-    `folder` is a folder of this machine that steps may fill; it is removed when the job ends. `key` names the job's
-    entry in the journal, and is empty as long as the job's image is not there.
+    `folder` is a folder of this machine for the steps, removed at the end of the job. `key` names the job's entry in
+    the journal; it is empty until the job's image is pulled.
     """
 
     job: Job
@@ -72,9 +72,9 @@ class Work:
     log: Path
     key: str = ""
     limit: float = math.inf
-    """When the job has to end, by `time.monotonic`, unless its workspace says otherwise."""
+    """The time limit of the job as a time of `time.monotonic`; the workspace's own limit wins."""
     bare: bool = False
-    """Whether it is built without compilers."""
+    """Whether the build has no compilers."""
     opened: Workspace | None = None
     began: float = 0.0
     """When the workspace was opened, by `time.monotonic`."""
@@ -82,9 +82,9 @@ class Work:
     """Waits for the container of the first test and gives it; None where nobody makes one ready."""
     file: Path | None = None
     parsed: Wheel | None = field(default=None, repr=False, compare=False)
-    """The wheel as `read` last gave it."""
+    """The wheel as last returned by `read`."""
     uncompiled: tuple[Uncompiled, ...] = ()
-    """Extensions that the project declares and the wheel lacks."""
+    """Extensions that the project declares but the wheel lacks."""
     usage: Usage = field(default_factory=Usage)
     entry: JournalEntry | None = None
     """The journal's entry of this wheel."""
@@ -92,15 +92,15 @@ class Work:
     """Whether an earlier run made the wheel."""
     findings: tuple[Finding, ...] = ()
     passed: str = ""
-    """The sha256 of the wheel that passed the audit; empty where none did."""
+    """The sha256 of the wheel that passed the audit; empty if none did."""
     untested: str = _UNTESTED
-    """Why the wheel was not tried on its architecture; empty once it was."""
+    """The reason why the wheel was not tested on its architecture; empty once it was."""
     tested_before: bool = False
     differences: tuple[Difference, ...] | None = None
-    """From the wheel of a second build; None where there was none."""
+    """The differences from the wheel of a second build; None without one."""
     saved: Artifact | None = None
     note: str = ""
-    """Whose wheel was saved, where another job has saved the same one before."""
+    """The target of an identical wheel that another job saved before."""
 
     @property
     def facts(self) -> Facts:
@@ -109,40 +109,40 @@ class Work:
 
     @property
     def workspace(self) -> Workspace:
-        """Where the job's commands run. Raises UsageError in a step that does not say that it needs one."""
+        """The workspace for the job's commands. Raises UsageError in a step that does not declare the need."""
         if self.opened is None:
             raise UsageError("no workspace is open for this step", hint='decorate it: @step(needs=["workspace"])')
         return self.opened
 
     @property
     def deadline(self) -> float:
-        """When the job's commands have to end, by `time.monotonic`."""
+        """The time limit of the job's commands, by `time.monotonic`."""
         opened = self.opened.deadline if self.opened else None
         return self.limit if opened is None else opened
 
     @property
     def wheel(self) -> Path:
-        """The wheel of the steps before. Raises WheelCount if none of them made one."""
+        """The wheel of the earlier steps. Raises WheelCount if none made one."""
         if self.file is None:
             raise WheelCount("no step before this one made a wheel", hint="put the step after `build`")
         return self.file
 
     def with_wheel(self, path: Path) -> Work:
-        """The same work with another wheel."""
+        """The work with another wheel."""
         return replace(self, file=path, parsed=None)
 
     def read(self) -> Wheel:
-        """The wheel, parsed: once for the same bytes, if the step gives it on as `parsed`. Raises AuditFailed."""
+        """The wheel, parsed once for the same bytes if the step passes it on as `parsed`. Raises AuditFailed."""
         known = self.parsed
         if known and known.path == self.wheel and known.sha256 == sha256_of(self.wheel):
             return known
         wheel = read_wheel(self.wheel)
-        _ = wheel.sha256  # of these bytes, before anything else is read
+        _ = wheel.sha256  # the sha256 of these bytes, before anything else is read
         return wheel
 
     @property
     def is_compiled(self) -> bool:
-        """Whether the build asked for a compiler, or made a wheel for one platform only."""
+        """Whether the build called a compiler, or made a platform wheel."""
         if self.file is None:
             return False
         asked = self.opened is not None and self.opened.asked_for_compiler
