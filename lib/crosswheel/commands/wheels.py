@@ -218,7 +218,7 @@ def _with_images(given: Plan | None, sdist: Sdist, config: Config, services: Ser
     """The plan, with images pulled: what those have that were not here, only a second plan can know."""
     facts = services.facts
     if isinstance(facts.docker, DockerHost) and (count := remove_stale(facts.docker)):
-        services.listener(Note(f"removed {count_text(count, 'container')} that an earlier run had left"))
+        services.listener(Note(f"removed {count_text(count, 'container')} of an earlier run"))
     made: model.Plan = given or plan_for(config, facts, sdist.requires_python)
     if not _pull(made.jobs, config, services):
         return given or expected(made, config, facts)

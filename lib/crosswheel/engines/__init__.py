@@ -32,11 +32,11 @@ class Engine(Protocol):
     def toolchain(self) -> Mapping[str, str]: ...
 
     def offer(self, target: Target, config: Config, facts: Facts) -> Interpreter | str:
-        """The interpreter that would run the build backend, or why this engine cannot serve the target."""
+        """The interpreter for the build backend, or the reason why this engine cannot serve the target."""
         ...
 
     def prepare(self, target: Target, config: Config, services: Services, *, cxx: bool) -> None:
-        """What is done once per machine and target, before the first job."""
+        """Prepare a target once per machine, before its first job."""
         ...
 
     def open(

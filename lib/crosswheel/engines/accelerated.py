@@ -69,7 +69,7 @@ class Accelerated:
 
 
 def _configuration(container: Container, config: Config, facts: Facts) -> str:
-    """What makes clang the container's own compiler: a line for each argument."""
+    """The arguments that make clang act like the container's compiler, one per line."""
     triple, libgcc = _ask_gcc(container, config, facts)
     arguments = [
         f"--target={triple}",
@@ -86,7 +86,7 @@ def _configuration(container: Container, config: Config, facts: Facts) -> str:
 
 
 def _ask_gcc(container: Container, config: Config, facts: Facts) -> tuple[str, str]:
-    """Its triple, and where its libgcc is; asked once of what an image holds."""
+    """Gcc's triple and the path of libgcc, cached per image content."""
     kept, image = answers_in(facts.host.cache), container.image
     if answer := kept.recall("gcc", image.content):
         return answer["triple"], answer["libgcc"]

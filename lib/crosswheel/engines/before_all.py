@@ -32,12 +32,12 @@ Open = Callable[[], AbstractContextManager[ContainerWorkspace]]
 def prepared(
     image: Image, tools: str, job: Job, sdist: Sdist, config: Config, services: Services, start: Open
 ) -> Image:
-    """The image with that layer; `tools` says whose compilers stand in it, and `start` starts a container of it.
+    """The image with that layer; `tools` identifies the compilers in it, and `start` starts a container of it.
 
     Raises BuildFailed.
     """
     facts = services.facts
-    # With --fresh one of this run's own, which the next one removes.
+    # With --fresh it belongs to this run only, and the next run removes it.
     own = [labels()[LABEL]] if config.build.fresh else []
     given = [tools, job.engine, config.build.before_all, sorted(config.build.environment.items()), sdist.content, *own]
 
@@ -68,7 +68,7 @@ def _make(repository: str, tag: str, sdist: Sdist, config: Config, start: Open) 
             raise BuildFailed(f"{first!r} ended with {error.ending}", hint=f"less {log}") from error
         _clear(container, source, folder, workspace.root)
         ours = {KIND: "before-all", PROJECT: sdist.name}
-        # Without a run's name on it, it outlives the run.
+        # Without the label of a run, it outlives the run.
         return container.commit(repository, tag, ours if config.build.fresh else {**ours, LABEL: ""})
 
 

@@ -41,7 +41,7 @@ _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 def offer(
     target: Target, config: Config, facts: Facts, *, natively: bool | None, family: Family = "pypa"
 ) -> Interpreter | str:
-    """The interpreter of the image that would run the build backend, or why this machine cannot serve the target.
+    """The image's interpreter for the build backend, or the reason why the target cannot be served.
 
     `natively` is the required way of running the image; None if any.
     """
@@ -54,18 +54,18 @@ def offer(
         return error.in_a_line
     if target.python not in pythons:
         return f"{reference_of(target, config, family)} has no {target.python}; it has {', '.join(map(str, pythons))}"
-    # Of an image that is yet to be pulled, nobody knows the patch release.
+    # The patch release is unknown until the image is pulled.
     return pythons[target.python] or Interpreter(target.python, target.python.version, Path("python"))
 
 
 def _refusal(target: Target, facts: Facts, *, natively: bool | None, family: Family) -> str:
-    """What can be said before the Docker host is asked to do anything."""
+    """A refusal that is known without asking the Docker host, or an empty text."""
     docker = facts.docker
     if isinstance(docker, EngineUnavailable):
         return docker.message
     if natively is not None and natively != docker.runs_natively(image_arch(target, family)):
         machine = f"the Docker host is a {docker.machine} machine"
-        return machine if natively else f"{machine} itself: nothing to emulate"
+        return machine if natively else f"{machine} itself: no emulation needed"
     index = _index(facts.host)
     if urlsplit(index).hostname in _LOOPBACK:
         return f"containers cannot reach the package index {redact(index)}: it is on this machine's loopback"
@@ -73,13 +73,13 @@ def _refusal(target: Target, facts: Facts, *, natively: bool | None, family: Fam
 
 
 def _index(host: LocalHost) -> str:
-    """The address that uv is told, by itself or by pip's settings; empty where both leave it to uv."""
+    """The index address in uv's or pip's settings; empty for uv's default."""
     environ = host.environ
     return environ.get("UV_DEFAULT_INDEX") or environ.get("UV_INDEX_URL") or host.index.settings.index_url
 
 
 def prepare(target: Target, config: Config, services: Services, *, compilers: bool, family: Family = "pypa") -> None:
-    """Pull the image and fill the toolbox, before the jobs that would all ask for them at once."""
+    """Pull the image and fill the toolbox, before the jobs need them at the same time."""
     image = services.pull(reference_of(target, config, family), image_arch(target, family))
     services.toolbox(image, compilers=compilers)
 
@@ -88,7 +88,7 @@ def prepare(target: Target, config: Config, services: Services, *, compilers: bo
 def container_of(
     image: Image, config: Config, services: Services, project: str, *, compilers: bool, timeout: float
 ) -> Iterator[Container]:
-    """A container with the toolbox, the project's cache and, under QEMU, the processor that QEMU is quickest at."""
+    """A container with the toolbox, the project's cache and, under QEMU, the fastest emulated processor."""
     facts, docker = services.facts, services.facts.engine
     toolbox, runs = services.toolbox(image, compilers=compilers), facts.running(image.arch)
     cache = None if config.build.fresh else ensure_cache(docker, project, image, facts.host.cache)
@@ -153,14 +153,14 @@ def open_workspace(
         image = prepared(image, tools, job, sdist, config, services, lambda: start(image))
     with start(image) as workspace:
         if (following := job.following) and _begins_alike(following, job, config, family):
-            # It waits for this job, which may be built twice, and then has as long as any.
+            # A container started early waits for this job, which may build twice, and then has the full time limit.
             waiting = container_for(following, image, 3 * timeout)
             services.prestart.start((following.target, image.content), waiting)
         yield workspace
 
 
 def _begins_alike(job: Job, another: Job, config: Config, family: Family) -> bool:
-    """Whether the same engine builds both, in the same image."""
+    """Whether both jobs have the same engine and image."""
     if (job.engine, job.target.arch) != (another.engine, another.target.arch):
         return False
     return reference_of(job.target, config, family) == reference_of(another.target, config, family)
@@ -185,7 +185,7 @@ def _container(
     family: Family,
     compilers: bool,
 ) -> Iterator[Container]:
-    """In which an environment of the job's Python is, and nothing else of it yet."""
+    """A container with only the environment of the job's Python."""
     interpreter = _interpreter(job, image, config, services.facts, family)
     image = with_environment(
         image,

@@ -14,7 +14,7 @@ from crosswheel.errors import CrosswheelError
 
 @dataclass
 class Prestart:
-    """One for all jobs of a run, which are threads. Containers go by whatever key both sides agree on, each once."""
+    """The containers started early, shared by the job threads of a run; each is identified by a key and used once."""
 
     _pool: ThreadPoolExecutor = field(default_factory=ThreadPoolExecutor)
     _starting: dict[Hashable, Future[tuple[Container, ExitStack]]] = field(default_factory=dict)

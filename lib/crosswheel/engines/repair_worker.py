@@ -28,7 +28,7 @@ _MODULE = "crosswheel.formats.auditwheel_repair"
 
 @dataclass
 class RepairWorker:
-    """One for all jobs of a run, which are threads."""
+    """The repair process, shared by the job threads of a run."""
 
     _server: tuple[Attached, socket.socket] | None = None
     _stack: ExitStack = field(default_factory=ExitStack)

@@ -22,7 +22,7 @@ from crosswheel.system.process import CommandFailed
 
 @dataclass(frozen=True)
 class TestContainer:
-    """`environ` is what a wheel's test sees of the caller's network, `installer_environ` what uv does."""
+    """A test container; `environ` has the network settings for the test, `installer_environ` those for uv."""
 
     container: Container
     environ: Mapping[str, str]
@@ -33,7 +33,7 @@ class TestContainer:
 def test_container(
     reference: str, target: Target, project: str, config: Config, services: Services
 ) -> Iterator[TestContainer]:
-    """In a container of that image; raises TestFailed where it has no such Python, and what containers raise."""
+    """Open a test container of the image. Raises TestFailed if it lacks the Python, and the errors of containers."""
     image = services.pull(reference, target.arch)
     known = services.facts.pythons_of(image).get(target.python)
 
@@ -50,7 +50,7 @@ def test_container(
 
 @contextmanager
 def early(opened: AbstractContextManager[TestContainer]) -> Iterator[Callable[[], TestContainer]]:
-    """Open it beside whatever the caller does; what is given waits for it, and raises what it raised."""
+    """Open it in the background; the returned function waits for it and raises its errors."""
     with ThreadPoolExecutor(max_workers=1) as pool, ExitStack() as stack:
         opening = pool.submit(stack.enter_context, opened)
         try:

@@ -52,7 +52,7 @@ def with_environment(
     """The image with the environment in a layer; `find` returns the interpreter in a container, within a deadline.
 
     With `fresh`, a layer on a layer of this run's own is one of its own, too; making it may take `timeout` seconds.
-    `compilers` says which toolbox is there anyway. Raises BuildFailed, and what `find` and containers raise.
+    `compilers` selects the toolbox. Raises BuildFailed, and the errors of `find` and of containers.
     """
     facts, host = services.facts, services.facts.host
     emulated = not facts.running(image.arch).natively
@@ -63,7 +63,7 @@ def with_environment(
         text = f"making an environment of {tag} in {where}, once"
         with chore(text, services.listener), _container(image, services, compilers=compilers) as container:
             answers = _make(container, find(container, deadline), host, deadline)
-            # What lies on a layer of this run's own goes with it.
+            # A layer over this run's own layer is removed with it.
             labels = {KIND: "environment"} if image.layer and fresh else {KIND: "environment", LABEL: ""}
             made = container.commit(repository, name, labels)
         answers_in(host.cache).keep(answers, "uv", made)
@@ -75,13 +75,13 @@ def with_environment(
 
 
 def uv_knows(image: Image, host: LocalHost) -> Files:
-    """What uv learnt of the interpreters when the layer was made, for the cache of a container of it."""
+    """Uv's cached facts about the interpreters from making the layer, for the uv cache of its containers."""
     answers: dict[str, str] = answers_in(host.cache).recall("uv", image.content) or {}
     return {PACKAGES / name: base64.b64decode(content) for name, content in answers.items()}
 
 
 def _container(image: Image, services: Services, *, compilers: bool) -> AbstractContextManager[Container]:
-    """Without a project's cache, in which anything may lie."""
+    """A container without a project's cache, which is not trusted."""
     facts = services.facts
     toolbox, runs = services.toolbox(image, compilers=compilers), facts.running(image.arch)
     return running(
@@ -96,7 +96,7 @@ def _container(image: Image, services: Services, *, compilers: bool) -> Abstract
 
 
 def _make(container: Container, interpreter: Interpreter, host: LocalHost, deadline: float) -> dict[str, str]:
-    """Gives what uv has learnt: files of its cache, in base64, by their names there."""
+    """Make the environment; return the files of uv's cache by name, in base64."""
     home, environ = str(environment(interpreter.tag)), {"UV_PYTHON_DOWNLOADS": "never", "UV_CACHE_DIR": _ANSWERS}
     try:
         if container.emulated:

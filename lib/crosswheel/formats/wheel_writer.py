@@ -18,7 +18,7 @@ from pathlib import Path
 
 from crosswheel.formats.wheel_names import split_name
 
-_SIGNATURES = ("RECORD.jws", "RECORD.p7s")  # of a RECORD that is no more
+_SIGNATURES = ("RECORD.jws", "RECORD.p7s")  # signatures of the old RECORD
 
 
 def seal(made: Path, name: str, platforms: Sequence[str], epoch: int, folder: Path) -> Path:

@@ -30,7 +30,7 @@ _BECAME_PURE = "a pure wheel, because its extensions were not compiled"
 
 @dataclass(frozen=True)
 class JobRunner:
-    """What all jobs of a run share."""
+    """The context shared by all jobs of a run."""
 
     sdist: Sdist
     config: Config
@@ -41,7 +41,7 @@ class JobRunner:
     _keys: dict[tuple[Target, str], str] = field(default_factory=dict)
 
     def known(self, job: Job) -> JournalEntry | None:
-        """What an earlier run made of the very same; nothing with `--fresh`, and where it is to be built twice."""
+        """The journal entry of an earlier run with the same inputs; None with `--fresh` or `--twice`."""
         build = self.config.build
         if build.fresh or build.twice or "find" not in self.composition.steps.names:
             return None
@@ -95,11 +95,11 @@ class JobRunner:
         return outcome_of(done, times) if done else Outcome(job, "cancelled")
 
     def _fold(self, work: Work, times: list[StepTime], stack: ExitStack) -> Work | None:
-        """The work after all steps; None where a workspace without compilers did not do."""
+        """The work after all steps; None if a workspace without compilers did not suffice."""
         before_audit = self.composition.before_audit
         for step in self.composition.steps:
             if work.found and step in before_audit:
-                continue  # an earlier run did that
+                continue  # done by an earlier run
             traits = traits_of(step)
             if (instead := traits.instead(work)) is not None:
                 work = instead

@@ -136,7 +136,7 @@ class Run:
                     self._finish(replace(served, tested_before=False, usage=Usage()))
 
     def _served(self, job: Job) -> Outcome | None:
-        """How a job ends that a wheel already saved serves as well."""
+        """The outcome of a job that an already saved wheel serves."""
         wheel = self._runner.output.serving(job.target)
         return Outcome(job, "reused", wheel, note=f"served by {wheel.path.name}", untested=_REUSED) if wheel else None
 
@@ -163,7 +163,7 @@ class Run:
             if "test" in self.composition.steps.names and not untested(
                 group[0].target, self.config, self.services.facts
             ):
-                # Without the policy's image wheels stay untested, and without another their test fails.
+                # Without the policy's image wheels stay untested; without a requested image their test fails.
                 with suppress(CrosswheelError):
                     prepare_test(group[0].target, self.config, self.services)
 

@@ -111,7 +111,7 @@ def duration(seconds: Iterable[float], workers: int) -> float:
 def expected_plan(
     made: Plan, history: Collection[Past], config: Config, facts: Facts, engines: Mapping[str, Engine] = ENGINES
 ) -> Plan:
-    """The plan with what each job and all of them may take; None where there is a job that nobody has seen yet."""
+    """The plan with the expected times of the jobs and of the run; None if a job has no history."""
     jobs = tuple(replace(job, seconds=expected_seconds(job, history)) for job in made.jobs)
     known = [job.seconds for job in longest_first(jobs, {job.target: job.seconds for job in jobs}) if job.seconds]
     complete = jobs and len(known) == len(jobs)

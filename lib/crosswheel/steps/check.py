@@ -70,7 +70,7 @@ def _read(path: Path) -> tuple[list[TarInfo], bytes]:
 
 
 def _metadata(text: bytes) -> RawMetadata:
-    """As twine sends it, which drops License-File of metadata from before PEP 639."""
+    """The metadata as twine sends it: without License-File for versions before PEP 639."""
     from packaging.metadata import parse_email
     from packaging.version import Version
 

@@ -36,7 +36,7 @@ FOLDER = Path("journal")  # the folder of all journals, in the cache
 
 @dataclass(frozen=True)
 class JournalEntry:
-    """An entry: `seconds` of wall clock from opening the workspace to the repaired wheel, `memory` in bytes."""
+    """An entry: `seconds` of wall clock from the opening of the workspace to the repaired wheel, `memory` in bytes."""
 
     folder: Path
     target: str
@@ -86,7 +86,7 @@ class Journal:
     listener: Listener
 
     def find(self, key: str) -> JournalEntry | None:
-        """What was made of all that; a damaged entry is removed, so that it is made anew."""
+        """The entry of a key; a damaged one is removed, so that the wheel is built again."""
         place = self.folder / key
         try:
             seen = place.stat()
@@ -112,7 +112,7 @@ class Journal:
         usage: Usage,
         uncompiled: tuple[Uncompiled, ...] = (),
     ) -> JournalEntry | None:
-        """Put a repaired wheel in, over what is there; None, and a word, where that is not possible."""
+        """Store a repaired wheel, replacing the entry; None and a note if that is not possible."""
         try:
             return self._put(key, job, wheel, log, seconds, usage, uncompiled)
         except OSError as error:
@@ -157,7 +157,7 @@ class Journal:
         return made
 
     def history(self) -> Iterator[JournalEntry]:
-        """Every entry as it says of itself, in no order."""
+        """Every entry, in no order."""
         for path in self.folder.glob("*/entry.json"):
             if made := _read(path.parent):
                 yield made

@@ -12,8 +12,8 @@ from crosswheel.steps.work import Work
 
 @step(needs=["journal"], quiet=True, instead=lambda work: work if work.found or not work.passed else None)
 def keep(work: Work) -> Work:
-    """The same work with its entry; without one where the wheel's image cannot be named, or the journal is full."""
-    # The first look may have been before the image was there.
+    """The work with its journal entry; without one if the image has no id, or the entry cannot be written."""
+    # The first attempt may have been before the image was pulled.
     key = work.key or build_key(work.job, work.sdist, work.config, work.facts, work.composition)
     if not key:
         return work

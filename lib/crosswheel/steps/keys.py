@@ -39,7 +39,7 @@ _RESOLUTION_FILES = ("UV_CONSTRAINT", "UV_BUILD_CONSTRAINT", "UV_OVERRIDE")
 
 
 def build_key(job: Job, sdist: Sdist, config: Config, facts: Facts, composition: Composition) -> str:
-    """A sha256 in hexadecimal; empty where the job's image is not there, so that nobody knows what it would be."""
+    """The key of a job: a hexadecimal sha256; empty if the job's image is not pulled, as its id is unknown."""
     engine = composition.engines[job.engine]
     family = engine.family
     image = _image(reference_of(job.target, config, family), image_arch(job.target, family), facts) if family else None
@@ -67,7 +67,7 @@ def build_key(job: Job, sdist: Sdist, config: Config, facts: Facts, composition:
 
 
 def test_key(job: Job, wheel: str, sdist: Sdist, config: Config, facts: Facts) -> str:
-    """Of a test of the wheel with that sha256; empty where an image is not there."""
+    """The key of a test of the wheel with that sha256; empty if an image is not pulled."""
     references = (reference_of(job.target, config), *config.test.images)
     images = [_image(reference, job.target.arch, facts) for reference in references]
     if not all(images):
@@ -85,7 +85,7 @@ def test_key(job: Job, wheel: str, sdist: Sdist, config: Config, facts: Facts) -
 
 
 def _own_steps(composition: Composition) -> dict[str, Any]:
-    """What makes the wheel instead of our own steps; nothing where these do, whose version is in the key already."""
+    """The identities of a project's own steps before the audit; empty for ours, whose version is in the key already."""
     making = tuple(step for step in composition.before_audit if name_of(step) != "find")
     return {"steps": list(map(identity_of, making))} if making != (build, repair) else {}
 
@@ -109,7 +109,7 @@ def _version(name: str) -> str:
 
 
 def _resolution(host: LocalHost) -> list[str]:
-    """Where build requirements come from, and which are allowed; without anybody's credentials."""
+    """The indexes and constraints of build requirements, without credentials."""
     environ, settings = host.environ, host.index.settings
     files = [name for name in _RESOLUTION_FILES if environ.get(name)]
     return [

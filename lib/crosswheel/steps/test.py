@@ -39,7 +39,7 @@ _IMPORT = "import importlib, sys\nfor name in sys.argv[1:]:\n    importlib.impor
 
 
 def _without(work: Work) -> Work | None:
-    """The work of a wheel that cannot be tested here, or has passed this very test before; None for any other."""
+    """The work of a wheel that cannot be tested, or has passed the same test before; None for others."""
     if reason := untested(work.job.target, work.config, work.facts):
         return replace(work, untested=reason)
     if work.entry and work.entry.passed(_key(work, work.entry)):
@@ -58,7 +58,7 @@ def test(work: Work) -> Work:
 
 
 def test_in_images(work: Work) -> None:
-    """Install the wheel in each image and try it. Raises TestFailed, and what containers raise."""
+    """Install and test the wheel in each image. Raises TestFailed, and the errors of containers."""
     references = list(_references(work.job.target, work.config))
     if work.first_test:
         references = references[1:]
@@ -76,7 +76,7 @@ def _key(work: Work, entry: JournalEntry) -> str:
 def first_container(
     job: Job, sdist: Sdist, config: Config, services: Services
 ) -> Iterator[Callable[[], TestContainer] | None]:
-    """The container that the test needs first, made ready while the wheel is built; None where no test will be."""
+    """Start the container of the first test during the build; None if there will be no test."""
     if untested(job.target, config, services.facts):
         yield None
         return
@@ -86,7 +86,7 @@ def first_container(
 
 
 def untested(target: Target, config: Config, facts: Facts) -> str:
-    """Why wheels for a target cannot be tested; empty if they can."""
+    """The reason why wheels for a target cannot be tested; empty if they can."""
     if config.test.mode == "never":
         return "--test never"
     if not isinstance(facts.docker, DockerHost):
@@ -100,13 +100,13 @@ def untested(target: Target, config: Config, facts: Facts) -> str:
 
 
 def prepare_test(target: Target, config: Config, services: Services) -> None:
-    """Pull what the test needs, before the jobs; what goes wrong is told by `untested`, or by the test itself."""
+    """Pull the images of tests before the jobs; errors are reported by `untested`, or by the test itself."""
     for reference in _references(target, config):
         services.toolbox(services.pull(reference, target.arch), compilers=False)
 
 
 def _references(target: Target, config: Config) -> Iterator[str]:
-    """The policy's own image first: it has the oldest C library that the wheel promises to work with."""
+    """The images, the policy's own first: it has the oldest C library that the wheel supports."""
     yield reference_of(target, config)
     yield from config.test.images
 

@@ -72,7 +72,7 @@ def upload(
     for file in files:
         if (known := there.files.get(file.filename)) and known.yanked:
             reason = f": {known.yanked_reason}" if known.yanked_reason else ""
-            listener(Note(f"{file.filename} is there, and yanked{reason}"))
+            listener(Note(f"{file.filename} is on the index, but yanked{reason}"))
     missing = planned.files
     if not missing:
         return planned
@@ -125,7 +125,7 @@ def _look(
             "\n".join([f"{repository.name} accepted the files, but does not list them unchanged", *differences]),
             hint="run crosswheel verify later; if it keeps failing, check the read address in `index`",
         )
-    return Sent(unseen=f"it tells no sha256 of {', '.join(unhashed)}" if unhashed else "", project=project)
+    return Sent(unseen=f"it states no sha256 for {', '.join(unhashed)}" if unhashed else "", project=project)
 
 
 def _tell_listing(name: str, listener: Listener, state: tenacity.RetryCallState) -> None:
@@ -136,7 +136,7 @@ def _tell_listing(name: str, listener: Listener, state: tenacity.RetryCallState)
 
 @dataclass(frozen=True)
 class _Delivery:
-    """One file, and whom to ask whether it has arrived."""
+    """One file to send, and the function that asks whether it has arrived."""
 
     parcel: Parcel
     server: Server = field(repr=False)

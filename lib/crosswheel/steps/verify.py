@@ -78,7 +78,7 @@ def verify(
     processes = Processes()
     built = tuple(map(read_built, distributions))
     reading = _Reading(repository, built, tuple(targets), processes, environ, listener, jobs, ignore or {})
-    # What does not answer at all has a wrong address, which no patience mends.
+    # An index that never answers has a wrong address, so waiting does not help.
     published_project(repository, built[0].file.name)
     look = tenacity.Retrying(
         retry=tenacity.retry_if_result(bool) | tenacity.retry_if_exception_type(IndexUnreachable),
@@ -124,7 +124,7 @@ class _Reading:
     _hashes: dict[str, str] = field(default_factory=dict)
 
     def differences(self) -> tuple[Difference, ...]:
-        """What differs now; what is dear to ask is not asked as long as something cheap differs."""
+        """The current differences; expensive checks are skipped while a cheap one fails."""
         for part in (self._files, self._metadata, self._provenance, self._choices, self._download):
             if differences := tuple(part()):
                 return differences
@@ -192,7 +192,7 @@ class _Reading:
         targets = [target for target in self.targets if target not in self.choices]
         if not targets:
             return
-        with chore("asking pip what it takes for each target", self.listener):
+        with chore("asking pip for its choice for each target", self.listener):
             address = address_for_pip(self.repository, self._name)
             pip = Pip(address, self.repository.trust, self.processes, self.environ)
             choose = partial(pip.choices, f"{self._name}=={self.built[0].file.version}")

@@ -17,7 +17,7 @@ from crosswheel.system.package_index import sha256_of
 
 @dataclass(frozen=True)
 class OutputFolder:
-    """`folder` and what this run has put there so far."""
+    """The output folder, with the wheels that this run has saved so far."""
 
     folder: Path
     # By file name, with the target of each wheel. Jobs are threads, so access needs the lock.

@@ -36,7 +36,7 @@ class Composition:
 
     @property
     def before_audit(self) -> Steps[Work]:
-        """The steps in front of the audit: what they are decides what the wheel is."""
+        """The steps before the audit, which determine the wheel."""
         return self.steps.until("audit")
 
     def needs(self, what: Need) -> bool:
@@ -77,9 +77,9 @@ class Work:
     """Whether the build has no compilers."""
     opened: Workspace | None = None
     began: float = 0.0
-    """When the workspace was opened, by `time.monotonic`."""
+    """The opening time of the workspace, by `time.monotonic`."""
     first_test: Callable[[], TestContainer] | None = None
-    """Waits for the container of the first test and gives it; None where nobody makes one ready."""
+    """Waits for the container of the first test and returns it; None if none is being started."""
     file: Path | None = None
     parsed: Wheel | None = field(default=None, repr=False, compare=False)
     """The wheel as last returned by `read`."""

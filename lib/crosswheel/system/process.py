@@ -214,7 +214,7 @@ class Processes:
             raise Stopped(f"stopped: {argv[0]}")
         if deadline is not None and time.monotonic() > deadline:
             raise TimeLimit(
-                f"{' '.join(argv[:3])} was still running when the time limit was reached",
+                f"{' '.join(argv[:3])} was still running at the time limit",
                 hint="set a longer `timeout` (seconds) in [tool.crosswheel], or find in the log what it waits for",
             )
 
