@@ -98,7 +98,7 @@ _NAMES = (*VERBS, *(f"wheels-{arch}" for arch in ARCHITECTURES))
 
 
 class _Run(NamedTuple):
-    """What a session does; `arch` is in its name, and no flag may say otherwise."""
+    """The settings of a session; its flags must not contradict `arch`, which is in its name."""
 
     verb: str
     project: PathText
@@ -192,7 +192,7 @@ def _result(session: nox.Session, run: _Run) -> Result:
 
 
 def _flags(session: nox.Session, run: _Run) -> dict[str, Any]:
-    """What was given after the dashes."""
+    """Parse the words after the dashes."""
     from shlex import quote
 
     from crosswheel.errors import UsageError

@@ -92,7 +92,7 @@ def _configured(context: Context) -> dict[str, Any]:
 
 
 def _flags(options: Mapping[str, Option], given: Mapping[str, Any]) -> dict[str, Any]:
-    """What stood on the command line: texts, and flags that are set. An empty text takes back what others say."""
+    """The options on the command line: texts, and flags that are set. An empty text resets an option to its default."""
     return {
         option.name: parse_value(option, given[name])
         for name, option in options.items()
@@ -101,7 +101,7 @@ def _flags(options: Mapping[str, Option], given: Mapping[str, Any]) -> dict[str,
 
 
 def _keywords(options: Mapping[str, Option], given: Mapping[str, Any]) -> dict[str, Any]:
-    """What only a caller in code can give: values that are no texts, and options that are no flags."""
+    """The options that only code can give: values other than texts, and options without a flag."""
     return {
         name: value
         for name, value in given.items()
@@ -203,7 +203,7 @@ def with_positional_flags(words: Sequence[str], tasks: Collection) -> list[str]:
 
 
 def _with_flag(verb: str, words: Sequence[str]) -> list[str]:
-    """Of a verb that takes many, every word that belongs to no flag: ``audit a b`` -> ``audit --wheels a,b``."""
+    """Join the words without a flag for a verb that accepts several: ``audit a b`` -> ``audit --wheels a,b``."""
     positional = VERBS[verb].positional
     if positional and takes_many(verb):
         flags, others = _told_apart(words, verb)

@@ -44,7 +44,7 @@ _THIS_MACHINE = "this machine"
 
 @dataclass(frozen=True)
 class CacheReport(Result):
-    """What each place holds and what was removed (in a dry run: would be); `limit` is in bytes per place."""
+    """The contents of each place and the removed things (in a dry run: those to remove); `limit` in bytes per place."""
 
     places: tuple[Place, ...]
     limit: int
@@ -77,7 +77,7 @@ def run(call: Call) -> CacheReport:
 
 
 def keep_within_limit(config: Config, facts: Facts, listener: Listener) -> None:
-    """What a run does at its end, where nobody has for a while: the limit holds without anybody typing anything.
+    """Trim the caches at the end of a run if that was not done for a while, so that the limit holds automatically.
 
     What it has used itself stays, and what this machine never used on a Docker host that it may share with others.
     """

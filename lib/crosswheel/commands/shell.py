@@ -70,7 +70,7 @@ class ShellReport(Result):
 
 @dataclass(frozen=True)
 class _Place:
-    """Where the shell opens: the workspace with the project's folder in it."""
+    """The place of the shell: a workspace with the project's folder."""
 
     job: Job
     workspace: Workspace
@@ -132,7 +132,7 @@ exec sh
 
 
 def _prepare(config: Config, target: Target, folder: Path, stack: ExitStack, listener: Listener) -> _Place:
-    """As the pipeline does it, up to the hook that would make the wheel."""
+    """Prepare the workspace like the pipeline, up to the hook that would build the wheel."""
     config = _for_one(config, target)
     facts = stack.enter_context(look_around(config, listener))
     stack.enter_context(at_work(facts.host.cache))

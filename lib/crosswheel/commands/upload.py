@@ -77,7 +77,7 @@ def run(call: Call) -> UploadReport:
 
 
 def rehearsed(repository: Repository, files: Sequence[Distribution], call: Call) -> Sent:
-    """What the index lacks of the files. Raises FileClash, UploadFailed where it would refuse one, IndexUnreachable."""
+    """The files that the index lacks. Raises FileClash, UploadFailed if it would refuse one, IndexUnreachable."""
     return rehearse(repository, files, published_project(repository, files[0].name), ignore=call.config.audit.ignore)
 
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class VerifyReport(Result):
-    """What the index serves, in `.found`; without differences, exactly what was built."""
+    """The files that the index serves, in `.found`; without differences, exactly the built ones."""
 
     found: Verification
 

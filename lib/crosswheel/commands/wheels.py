@@ -193,7 +193,7 @@ def run(call: Call, plan: Plan | None = None) -> Report:
 
 
 def _carry_out(plan: Plan, sdist: Sdist, services: Services, call: Call) -> tuple[tuple[Outcome, ...], bool]:
-    """How every job ended, and whether Ctrl-C ended them."""
+    """The outcomes of all jobs, and whether Ctrl-C ended the run."""
     call.listener(Planned(plan))
     composition = Composition(call.steps or MAKE, call.rules)
     journal = journal_of(sdist.name, services.facts.host, call.listener)
@@ -243,9 +243,9 @@ def _pull(jobs: Sequence[Job], config: Config, services: Services) -> bool:
 
 
 def _interpreters(config: Config, facts: Facts, listener: Listener) -> dict[PythonTag, Interpreter]:
-    """What was asked for by name and no image has either, downloaded as nox would (--download-python).
+    """Download requested CPythons that are missing here and in images, like nox's --download-python.
 
-    What cannot be had is said, and left out of the plan.
+    Failed downloads are reported and left out of the plan.
     """
     host = facts.host
     if config.build.download_python == "never" or config.build.offline:
