@@ -16,7 +16,8 @@ from crosswheel.model.options import options
 from crosswheel.model.verbs import VERBS
 from crosswheel.report.wording import count_text
 
-MODULES = sorted(Path(crosswheel.__file__).parent.rglob("*.py"))
+FOLDER = Path(crosswheel.__file__).parent
+MODULES = {str(path.relative_to(FOLDER)): ast.parse(path.read_text("utf-8")) for path in FOLDER.rglob("*.py")}
 CLASSES = {"CrosswheelError", *(kind.__name__ for kind in CrosswheelError.__subclasses__())}
 # Beginnings that make a reader search for the noun.
 UNCLEAR = re.compile(r"(likewise|whoever|nobody|those (?:of|in|that|who)|what (?:is|was|has|had)\b)", re.IGNORECASE)
@@ -28,7 +29,7 @@ def test_a_count_agrees_with_its_noun(count: int, text: str) -> None:
 
 
 def test_no_sentence_begins_with_an_unclear_pronoun() -> None:
-    texts = {f"{path.name}:{line}": text for path in MODULES for line, text in _docstrings(path)}
+    texts = {f"{name}:{line}": text for name, tree in MODULES.items() for line, text in _docstrings(tree)}
     texts |= {rule.code: text for rule in ALL_RULES for text in (rule.finding().message, rule.why, rule.fix)}
     texts |= {name: option.help for name, option in options().items()}
     texts |= {name: verb.text for name, verb in VERBS.items()}
@@ -37,23 +38,23 @@ def test_no_sentence_begins_with_an_unclear_pronoun() -> None:
 
 def test_messages_are_clauses_and_agree_in_number() -> None:
     wrong = [
-        f"{path.name}:{line}"
-        for path in MODULES
-        for line, text in _messages(path)
+        f"{name}:{line}"
+        for name, tree in MODULES.items()
+        for line, text in _messages(tree)
         if (text.endswith(".") and not text.endswith("...")) or re.search(r"there (?:is|are) {count_text", text)
     ]
     assert wrong == []
 
 
-def _docstrings(path: Path) -> Iterator[tuple[int, str]]:
-    for node in ast.walk(ast.parse(path.read_text())):
+def _docstrings(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(tree):
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and (text := ast.get_docstring(node)):
             yield getattr(node, "lineno", 1), text
 
 
-def _messages(path: Path) -> Iterator[tuple[int, str]]:
+def _messages(tree: ast.Module) -> Iterator[tuple[int, str]]:
     """The literal messages and hints of our errors, with the expressions of f-strings as source."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in CLASSES:
             for value in (*node.args[:1], *(keyword.value for keyword in node.keywords if keyword.arg == "hint")):
                 if isinstance(value, (ast.JoinedStr, ast.Constant)):
