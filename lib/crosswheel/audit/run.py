@@ -23,6 +23,7 @@ from types import ModuleType
 
 from crosswheel.audit.policies import Analysis, analyses
 from crosswheel.audit.rules import RULES, SET_RULES
+from crosswheel.audit.rules.linkage import excluding
 from crosswheel.audit.rules.rule import Rule
 from crosswheel.audit.rules.unreadable import Unreadable
 from crosswheel.audit.rules.wheelhouse import Entry, Wheelhouse, entry
@@ -36,7 +37,10 @@ _MOST_PLACES = 1000  # findings for one rule in one wheel
 
 @dataclass(frozen=True)
 class Audit:
-    """The findings of one file; `wheel` and `entry` are None if the file could not be read."""
+    """The findings of one file; `wheel` and `entry` are None if the file could not be read.
+
+    `names` are those of the members of an sdist.
+    """
 
     path: Path
     findings: tuple[Finding, ...]
@@ -44,6 +48,7 @@ class Audit:
     wheel: Artifact | None = None
     analyses: tuple[Analysis, ...] = field(default=(), repr=False)
     entry: Entry | None = field(default=None, repr=False)
+    names: frozenset[str] = field(default=frozenset(), repr=False)
 
     @property
     def passed(self) -> bool:
@@ -74,23 +79,27 @@ def audit_wheel(path: Path, target: Target | None = None, beside: tuple[Path, ..
 
 
 def audit_files(
-    paths: Sequence[Path], ignore: Mapping[str, str] | None = None, processes: int = 0
+    paths: Sequence[Path],
+    ignore: Mapping[str, str] | None = None,
+    processes: int = 0,
+    exclude: Sequence[str] = (),
 ) -> Generator[Audit, None, None]:
     """Yield an audit per file, in the given order; an unreadable file gets a finding.
 
-    `ignore` maps codes of switched-off rules to reasons. `processes` is the number of worker processes, 0: one per
-    processor. Workers do not import the main module, so a script needs no ``if __name__ == "__main__":`` for them.
+    `ignore` maps codes of switched-off rules to reasons; `exclude` has patterns of libraries that users install, such
+    as ``libcuda*``: W403 is a note for them. `processes` is the number of worker processes, 0: one per processor.
+    Workers do not import the main module, so a script needs no ``if __name__ == "__main__":`` for them.
     """
-    reasons, beside = dict(ignore or {}), tuple(paths)
+    terms, beside = _Terms(dict(ignore or {}), tuple(exclude)), tuple(paths)
     count = min(processes or len(os.sched_getaffinity(0)), len(paths))
     if count < 2:  # noqa: PLR2004 - a process more would only take its time to start
-        yield from (_audit(path, reasons, beside) for path in paths)
+        yield from (_audit(path, terms, beside) for path in paths)
         return
     with _workers(count) as workers:
         with _sockets(), _without_main():
-            under_way = [workers.submit(_audit, path, reasons, beside) for path in paths]
+            under_way = [workers.submit(_audit, path, terms, beside) for path in paths]
         for path, future in zip(paths, under_way, strict=True):
-            yield _result(future) or _alone(path, reasons, beside)
+            yield _result(future) or _alone(path, terms, beside)
 
 
 def audit_together(wheelhouse: Wheelhouse, ignore: Mapping[str, str] | None = None) -> tuple[Finding, ...]:
@@ -98,13 +107,24 @@ def audit_together(wheelhouse: Wheelhouse, ignore: Mapping[str, str] | None = No
     return switched_off((finding for rule in SET_RULES for finding in rule.check(wheelhouse)), ignore or {})
 
 
-def switched_off(findings: Iterable[Finding], ignore: Mapping[str, str]) -> tuple[Finding, ...]:
-    """All findings; those of rules in `ignore` get its reason."""
-    return tuple(replace(finding, ignored=ignore.get(finding.rule, "").strip()) for finding in findings)
+def switched_off(
+    findings: Iterable[Finding], ignore: Mapping[str, str], exclude: Sequence[str] = ()
+) -> tuple[Finding, ...]:
+    """All findings; those of rules in `ignore` get its reason, and a missing library in `exclude` is a note."""
+    told = (excluding(finding, exclude) for finding in findings)
+    return tuple(replace(finding, ignored=ignore.get(finding.rule, "").strip()) for finding in told)
 
 
 def unreadable(reason: str) -> Finding:
     return Unreadable().finding(found=reason)
+
+
+@dataclass(frozen=True)
+class _Terms:
+    """The findings that the caller accepts: switched-off rules, and libraries that users install."""
+
+    ignore: Mapping[str, str]
+    exclude: tuple[str, ...]
 
 
 def findings_of(wheel: Wheel, target: Target | None, own: Sequence[Rule] = ()) -> tuple[Finding, ...]:
@@ -120,7 +140,7 @@ def _places(rule: Rule, wheel: Wheel, target: Target | None) -> Iterator[Finding
         yield rule.finding(found=f"more than {_MOST_PLACES} places; only the first are listed")
 
 
-def _audit(path: Path, ignore: Mapping[str, str], beside: tuple[Path, ...]) -> Audit:
+def _audit(path: Path, terms: _Terms, beside: tuple[Path, ...]) -> Audit:
     began = time.monotonic()
     findings: tuple[Finding, ...] = ()
     made, told = None, None
@@ -138,7 +158,8 @@ def _audit(path: Path, ignore: Mapping[str, str], beside: tuple[Path, ...]) -> A
     except Exception as error:  # noqa: BLE001 - a file made to find our faults must not keep the others from their audit
         reason = f"{type(error).__name__}: {error} (a bug: please report it with the file)"
         findings = (*findings, unreadable(reason))
-    return Audit(path, switched_off(findings, ignore), time.monotonic() - began, made, analysed, told)
+    findings = switched_off(findings, terms.ignore, terms.exclude)
+    return Audit(path, findings, time.monotonic() - began, made, analysed, told)
 
 
 # ---- processes ----------------------------------------------------------------------------------------------------
@@ -210,10 +231,10 @@ def _result(future: Future[Audit]) -> Audit | None:
         return None
 
 
-def _alone(path: Path, ignore: Mapping[str, str], beside: tuple[Path, ...]) -> Audit:
+def _alone(path: Path, terms: _Terms, beside: tuple[Path, ...]) -> Audit:
     """Audit one file in a process of its own."""
     began = time.monotonic()
     with _workers(1) as worker, _sockets(), _without_main():
-        audit = _result(worker.submit(_audit, path, ignore, beside))
+        audit = _result(worker.submit(_audit, path, terms, beside))
     reason = "the process that read it died, perhaps because memory ran out: see `dmesg | tail`"
-    return audit or Audit(path, switched_off([unreadable(reason)], ignore), time.monotonic() - began)
+    return audit or Audit(path, switched_off([unreadable(reason)], terms.ignore), time.monotonic() - began)

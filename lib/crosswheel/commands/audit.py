@@ -20,7 +20,7 @@ from crosswheel.formats.build_reports import read_lacking
 from crosswheel.formats.distributions import files_in, is_folder
 from crosswheel.formats.sdists import member_names
 from crosswheel.model.config import Config
-from crosswheel.model.job import Artifact, Listener, counted
+from crosswheel.model.job import Artifact, Finding, Listener, counted
 from crosswheel.model.pyproject import project_name
 from crosswheel.model.targets import Target, python_tags
 from crosswheel.pipeline.plan import promised_targets
@@ -100,9 +100,10 @@ def run(call: Call) -> AuditReport:
     chosen = _choose(config)
     began = time.monotonic()
     told = _with_lacking(audited(chosen.wheels, call), config.audit.ignore)
-    wheelhouse = _wheelhouse(chosen, told, config, call.project)
+    sdists = tuple(audit_sdists(chosen.sdists, config.audit.ignore))
+    wheelhouse = replace(_wheelhouse(chosen, told, config, call.project), sources=sources_of(sdists))
     return AuditReport(
-        audits=(*told, *broken_sdists(chosen.sdists, config.audit.ignore)),
+        audits=(*told, *(sdist for sdist in sdists if sdist.findings)),
         sdists=chosen.sdists,
         together=audit_together(wheelhouse, config.audit.ignore),
         seconds=time.monotonic() - began,
@@ -112,7 +113,9 @@ def run(call: Call) -> AuditReport:
 
 def audited(wheels: Sequence[Path], call: Call) -> Iterator[Audit]:
     """Yield one audit per wheel, in the given order, and report the progress to the listener."""
-    with closing(audit_files(wheels, call.config.audit.ignore, call.config.build.jobs)) as under_way:
+    config = call.config
+    reading = audit_files(wheels, config.audit.ignore, config.build.jobs, config.audit.exclude)
+    with closing(reading) as under_way:
         yield from counted(under_way, "auditing", len(wheels), call.listener)
 
 
@@ -146,13 +149,22 @@ def _with_lacking(audits: Iterable[Audit], ignore: Mapping[str, str]) -> tuple[A
     )
 
 
-def broken_sdists(sdists: Iterable[Path], ignore: Mapping[str, str]) -> Iterator[Audit]:
+def audit_sdists(sdists: Iterable[Path], ignore: Mapping[str, str]) -> Iterator[Audit]:
+    """Whether each can be read to its end, and the names of its members."""
     for path in sdists:
         began = time.monotonic()
+        found: tuple[Finding, ...] = ()
+        names: Iterable[str] = ()
         try:
-            member_names(path)
+            names = member_names(path)
         except (SourceError, OSError) as error:
-            yield Audit(path, switched_off([unreadable(str(error))], ignore), time.monotonic() - began)
+            found = switched_off([unreadable(str(error))], ignore)
+        yield Audit(path, found, time.monotonic() - began, names=frozenset(names))
+
+
+def sources_of(told: Iterable[Audit]) -> dict[str, frozenset[str]]:
+    """The names of members of each sdist, by its file name."""
+    return {audit.path.name: audit.names for audit in told if audit.names}
 
 
 def _wheelhouse(chosen: _Chosen, audits: Sequence[Audit], config: Config, project: Path) -> Wheelhouse:

@@ -12,7 +12,7 @@ from crosswheel.audit import run as audits
 from crosswheel.audit.rules.release import Release
 from crosswheel.audit.rules.wheelhouse import Wheelhouse
 from crosswheel.audit.run import Audit, audit_together
-from crosswheel.commands.audit import audited, broken_sdists, targets_of
+from crosswheel.commands.audit import audit_sdists, audited, sources_of, targets_of
 from crosswheel.commands.call import Call, from_code, public
 from crosswheel.commands.result import Result
 from crosswheel.errors import CheckFailed, NotReleasable
@@ -83,7 +83,8 @@ def checked(files: Sequence[Distribution], call: Call) -> CheckReport:
     release = _release(files, told, call)
     entries = tuple(audit.entry for audit in told if audit.entry)
     planned = (*targets_of(entries, config, call.project), *(build.target for build in release.builds))
-    wheelhouse = Wheelhouse(entries, tuple(path.name for path in sdists), tuple(dict.fromkeys(planned)))
+    names = tuple(path.name for path in sdists)
+    wheelhouse = Wheelhouse(entries, names, tuple(dict.fromkeys(planned)), sources_of(told))
     findings = check_release(release, config.audit.ignore)
     return CheckReport(
         audits=tuple(_with_its_own(audit, findings, config.release.repository) for audit in told),
@@ -108,8 +109,9 @@ def _sdist_audits(files: Sequence[Distribution], ignore: Mapping[str, str]) -> I
     """An audit of an sdist only checks that it can be read."""
     for file in files:
         if file.kind == "sdist":
+            (audit,) = audit_sdists([file.path], ignore)
             read = Artifact(file.path, file.size, file.sha256, tag="")
-            yield next(broken_sdists([file.path], ignore), Audit(file.path, (), 0.0, read))
+            yield audit if audit.findings else replace(audit, wheel=read)
 
 
 def _release(files: Sequence[Distribution], told: Sequence[Audit], call: Call) -> Release:

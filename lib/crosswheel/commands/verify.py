@@ -91,6 +91,7 @@ def verified(
         patience=call.config.release.patience,
         jobs=call.config.build.jobs,
         ignore=call.config.audit.ignore,
+        exclude=call.config.audit.exclude,
         environ=call.environ,
     )
     return VerifyReport(found)

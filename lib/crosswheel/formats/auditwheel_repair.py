@@ -34,9 +34,10 @@ if TYPE_CHECKING:
 
 def main(arguments: list[str]) -> None:
     """Repair one wheel; print ``{"wheel": PATH}``, ``{"missing": LIBRARY}`` or ``{"error": TEXT, "hint": TEXT}``."""
-    wheel, target, folder, strip, libraries, epoch = arguments
+    wheel, target, folder, strip, libraries, epoch, exclude = arguments
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
-    repair = _Repair(Path(wheel), parse_target(target), Path(folder), Path(libraries), bool(strip))
+    excluded = frozenset(exclude.splitlines())
+    repair = _Repair(Path(wheel), parse_target(target), Path(folder), Path(libraries), bool(strip), excluded)
     answer = repair.result(int(epoch))
     sys.stdout.write(json.dumps(answer) + "\n")
 
@@ -62,6 +63,7 @@ class _Repair:
     folder: Path
     libraries: Path
     strip: bool
+    exclude: frozenset[str]
 
     def result(self, epoch: int) -> dict[str, str]:
         from auditwheel.error import NonPlatformWheelError
@@ -91,7 +93,7 @@ class _Repair:
                 self._libc,
                 Architecture(str(self.target.arch)),
                 wheel,
-                frozenset(),
+                self.exclude,
                 disable_isa_ext_check=False,
                 allow_graft=True,
                 requested_policy_base_name=self.target.policy.provable.perennial,

@@ -17,6 +17,7 @@ from packaging.utils import (
 from packaging.version import Version
 
 from crosswheel.errors import CheckFailed, NothingToDo, UsageError
+from crosswheel.formats.wheels import variant_refused
 from crosswheel.system.package_index import sha256_of
 
 
@@ -68,8 +69,9 @@ def read_distribution(path: Path) -> Distribution:
         name, version = parse_sdist_filename(path.name)
         return Distribution(path, name, version, "sdist", path.stat().st_size, sha256_of(path))
     except (InvalidWheelFilename, InvalidSdistFilename) as error:
+        reason = variant_refused(path.name) or str(error)
         raise CheckFailed(
-            f"no index accepts a file of this name: {error}", hint=f"keep {path.name} out of the release"
+            f"no index accepts a file of this name: {reason}", hint=f"keep {path.name} out of the release"
         ) from error
 
 

@@ -48,6 +48,8 @@ from crosswheel.system.budget import Budget, OverBudget
 # Since CPython 3.15 the suffix of the stable ABI may name the platform, too: .abi3-aarch64-linux-gnu.so.
 _STABLE_SUFFIX = re.compile(r"\.(abi3t?)(?:-[\w-]+)?\.so")
 _SUFFIX = re.compile(rf"(?:\.cpython-3\d+[a-z]*-[\w-]+\.so|{_STABLE_SUFFIX.pattern})\Z")
+# NAME-VERSION(-BUILD)?-PYTHON-ABI-PLATFORM-LABEL.whl; no Python tag begins with a digit (PEP 825, draft as of 2026-08).
+_VARIANT = re.compile(r"[^-]+-[^-]+(?:-\d[^-]*)?-[A-Za-z][^-]*-[^-]+-[^-]+-([0-9a-z_.]+)\.whl")
 _LARGEST_IN_MEMORY = 32 << 20
 _LARGEST_TEXT = {"WHEEL": 1 << 16, "METADATA": 4 << 20, "RECORD": 16 << 20, "entry_points.txt": 1 << 20}
 _LARGEST_SOURCE = 1 << 20
@@ -312,7 +314,8 @@ def named_wheel(path: Path) -> Wheel:
     try:
         name, version, build, tags = parse_wheel_filename(path.name)
     except InvalidWheelFilename as error:
-        raise AuditFailed(f"{path.name} is not the name of a wheel: {error}") from error
+        reason = variant_refused(path.name) or f"{path.name} is not the name of a wheel: {error}"
+        raise AuditFailed(reason) from error
     return Wheel(path, name, version, build, tags, split_name(path.name).tag)
 
 
@@ -323,6 +326,14 @@ def entry_points(wheel: Wheel) -> Iterator[tuple[str, str, str]]:
     parser.read_string(wheel.entry_points)
     for group in parser.sections():
         yield from ((group, name, reference.strip()) for name, reference in parser[group].items())
+
+
+def variant_refused(file_name: str) -> str:
+    """Why a wheel variant (PEP 825) is not read; empty for any other file name."""
+    variant = _VARIANT.fullmatch(file_name)
+    if not variant:
+        return ""
+    return f"{file_name} is a wheel variant ({variant[1]}): PEP 825 is a draft, and indexes and pip refuse variants"
 
 
 def accepted_tags(target: Target, platforms: Iterable[str] = ()) -> frozenset[Tag]:
@@ -431,7 +442,11 @@ def _extension(member: str, elf: Elf | BadElf) -> Extension | None:
 def top_level_modules(wheel: Wheel) -> tuple[str, ...]:
     """The top-level import names of a wheel: ``numpy``; for a namespace package, the packages in it."""
     extensions = {extension.member for extension in wheel.extensions}
-    modules = {name for name, member in wheel.modules.items() if member.endswith(".py") or member in extensions}
+    modules = {
+        name
+        for name, member in wheel.modules.items()
+        if (member.endswith(".py") or member in extensions) and name.rpartition(".")[2] != "__main__"
+    }
     # The module's package is imported with it.
     return tuple(sorted(name for name in modules if not any(parent in modules for parent in parents(name))))
 
@@ -442,7 +457,7 @@ def _module(member: str) -> str:
     stem = file.partition(".")[0]
     parts = [*filter(None, folder.split("/")), *([] if stem == "__init__" else [stem])]
     # A script in a data folder cannot be imported.
-    return ".".join(parts) if parts and all(part.isidentifier() for part in parts) and stem != "__main__" else ""
+    return ".".join(parts) if parts and all(part.isidentifier() for part in parts) else ""
 
 
 def parents(name: str) -> Iterator[str]:

@@ -79,9 +79,10 @@ class Test:
 
 @dataclass(frozen=True)
 class Audit:
-    """`ignore` maps the code of each switched-off rule to the reason."""
+    """`ignore` maps the code of each switched-off rule to the reason; `exclude` has patterns of library names."""
 
     ignore: Mapping[str, str]
+    exclude: tuple[str, ...]
     rules: bool
 
 

@@ -27,6 +27,7 @@ class PlanOptions(TypedDict, total=False):
     twice: bool | None
     debug_info: bool | None
     strip: bool | None
+    exclude: Texts | None
     sysroot: Mapping[str, PathText] | None
     docker_host: str | None
     image: str | None
@@ -63,6 +64,7 @@ class WheelsOptions(TypedDict, total=False):
     twice: bool | None
     debug_info: bool | None
     strip: bool | None
+    exclude: Texts | None
     sysroot: Mapping[str, PathText] | None
     docker_host: str | None
     image: str | None
@@ -84,6 +86,7 @@ class WheelsOptions(TypedDict, total=False):
 
 class AuditOptions(TypedDict, total=False):
     jobs: int | None
+    exclude: Texts | None
     ignore: Mapping[str, str] | None
     json: PathText | None
     sarif: PathText | None
@@ -92,6 +95,7 @@ class AuditOptions(TypedDict, total=False):
 
 class CheckOptions(TypedDict, total=False):
     jobs: int | None
+    exclude: Texts | None
     ignore: Mapping[str, str] | None
     json: PathText | None
     tag_format: str | None
@@ -99,6 +103,7 @@ class CheckOptions(TypedDict, total=False):
 
 class UploadOptions(TypedDict, total=False):
     jobs: int | None
+    exclude: Texts | None
     ignore: Mapping[str, str] | None
     dry_run: bool | None
     json: PathText | None
@@ -112,6 +117,7 @@ class UploadOptions(TypedDict, total=False):
 
 class VerifyOptions(TypedDict, total=False):
     jobs: int | None
+    exclude: Texts | None
     ignore: Mapping[str, str] | None
     json: PathText | None
     repository: str | None
@@ -123,6 +129,7 @@ class VerifyOptions(TypedDict, total=False):
 
 class StatusOptions(TypedDict, total=False):
     jobs: int | None
+    exclude: Texts | None
     ignore: Mapping[str, str] | None
     json: PathText | None
     repository: str | None
@@ -133,6 +140,7 @@ class StatusOptions(TypedDict, total=False):
 
 class ReleaseOptions(TypedDict, total=False):
     jobs: int | None
+    exclude: Texts | None
     ignore: Mapping[str, str] | None
     dry_run: bool | None
     repository: str | None

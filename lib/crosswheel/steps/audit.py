@@ -17,7 +17,8 @@ def audit(work: Work) -> Work:
     lacking = tuple(map(not_compiled, work.uncompiled))
     told = findings_of(wheel, work.job.target, work.composition.rules)
     found = (_with_advice(finding, lacking) for finding in told)
-    findings = switched_off((*lacking, *found), work.config.audit.ignore)
+    noted = (*lacking, *work.noted, *found)
+    findings = switched_off(noted, work.config.audit.ignore, work.config.audit.exclude)
     passed = "" if any(finding.is_error for finding in findings) else wheel.sha256
     return replace(work, parsed=wheel, findings=findings, passed=passed)
 

@@ -59,6 +59,7 @@ def build_key(job: Job, sdist: Sdist, config: Config, facts: Facts, composition:
             "config-settings": dict(config.build.config_settings),
             "debug-info": config.build.debug_info,
             "strip": config.build.strip,
+            "exclude": list(config.audit.exclude),
             "sysroot": _sysroot(job.target.arch, config, facts),
         },
         requirements=_resolution(facts.host),

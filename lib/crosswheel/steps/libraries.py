@@ -10,6 +10,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from crosswheel.audit.rules.promise import promise_of
@@ -33,7 +34,7 @@ class Libraries:
 def gather_libraries(work: Work, wheel: Wheel) -> Libraries:
     """The external libraries of the wheel and their dependencies, as far as they are found.
 
-    Libraries in the policy are left out; they are never grafted.
+    Libraries in the policy and libraries that `exclude` names are left out; they are never grafted.
     """
     promise = promise_of(work.job.target.policy, work.job.target.arch)
     libraries = Libraries(work.workspace.root / "libraries")
@@ -44,7 +45,8 @@ def gather_libraries(work: Work, wheel: Wheel) -> Libraries:
     def may_be_grafted(name: str) -> bool:
         # The wheel is not trusted: a name must not lead out of the folder.
         names_a_file = "/" not in name and name not in {"", ".", ".."}
-        return names_a_file and not (promise and promise.allows_library(name))
+        excluded = any(fnmatchcase(name, pattern) for pattern in work.config.audit.exclude)
+        return names_a_file and not excluded and not (promise and promise.allows_library(name))
 
     while new := {name for name in needed - asked if may_be_grafted(name)}:
         asked |= new

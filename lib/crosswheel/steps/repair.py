@@ -9,6 +9,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+from crosswheel.audit.rules.record import Signed
 from crosswheel.errors import RepairFailed
 from crosswheel.formats.wheels import Wheel
 from crosswheel.model.targets import Target
@@ -32,7 +33,8 @@ def repair(work: Work) -> Work:
     folder.mkdir()
     libraries = gather_libraries(work, wheel)
     strip = "strip" if work.config.build.strip else ""
-    arguments = [str(work.wheel), str(target), str(folder), strip, str(libraries.folder), str(work.sdist.epoch)]
+    places, epoch = [str(work.wheel), str(target), str(folder)], str(work.sdist.epoch)
+    arguments = [*places, strip, str(libraries.folder), epoch, "\n".join(work.config.audit.exclude)]
     answer = _ask(work, arguments)
     if "missing" in answer:
         name = answer["missing"]
@@ -41,7 +43,8 @@ def repair(work: Work) -> Work:
         raise RepairFailed(text, hint=_LIBRARY.format(arch=target.arch))
     if "error" in answer:
         raise RepairFailed(answer["error"], hint=answer["hint"] or f"less {work.workspace.log}")
-    return work.with_wheel(Path(answer["wheel"]))
+    gone = (replace(found, found=f"{found.found}, taken out by the repair") for found in Signed().check(wheel, target))
+    return replace(work.with_wheel(Path(answer["wheel"])), noted=(*work.noted, *gone))
 
 
 def _refuse_other_platforms(wheel: Wheel, target: Target) -> None:

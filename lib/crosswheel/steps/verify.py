@@ -65,19 +65,21 @@ def verify(
     patience: float = PATIENCE,
     jobs: int = 0,
     ignore: Mapping[str, str] | None = None,
+    exclude: Sequence[str] = (),
     environ: Mapping[str, str] = os.environ,
 ) -> Verification:
     """Read a release back from the index; repeat for up to `patience` seconds while anything differs.
 
     `jobs` is the number of parallel pips, 0: one per processor; `ignore` maps codes of switched-off audit rules to
-    reasons. Raises IndexUnreachable, NoCredentials; AuditFailed or SourceError for an unreadable file here.
+    reasons; `exclude` has the name patterns of libraries that users bring. Raises IndexUnreachable, NoCredentials;
+    AuditFailed or SourceError for an unreadable file here.
     """
     import tenacity
 
     began = time.monotonic()
     processes = Processes()
     built = tuple(map(read_built, distributions))
-    reading = _Reading(repository, built, tuple(targets), processes, environ, listener, jobs, ignore or {})
+    reading = _Reading(repository, built, tuple(targets), processes, environ, listener, jobs, ignore or {}, exclude)
     # An index that never answers has a wrong address, so waiting does not help.
     published_project(repository, built[0].file.name)
     look = tenacity.Retrying(
@@ -115,6 +117,7 @@ class _Reading:
     listener: Listener
     jobs: int
     ignore: Mapping[str, str]
+    exclude: Sequence[str]
     project: PublishedProject = field(default_factory=PublishedProject)
     published: dict[str, PublishedFile] = field(default_factory=dict)
     choices: dict[Target, Choice] = field(default_factory=dict)
@@ -218,7 +221,8 @@ class _Reading:
             if found != largest.sha256:
                 yield Difference(name, "sha256 of the download", found, largest.sha256)
                 return
-            findings = switched_off(audit_wheel(path), self.ignore) if largest.kind == "wheel" else ()
+            told = audit_wheel(path) if largest.kind == "wheel" else ()
+            findings = switched_off(told, self.ignore, self.exclude)
         self.fetched = name
         self.audited = tuple(
             Difference(name, "audit of the download", f"{finding.rule}: {finding.message}", "no error")

@@ -90,6 +90,8 @@ class Work:
     """The journal's entry of this wheel."""
     found: bool = False
     """Whether an earlier run made the wheel."""
+    noted: tuple[Finding, ...] = ()
+    """What steps before the audit found out and the finished wheel does not show."""
     findings: tuple[Finding, ...] = ()
     passed: str = ""
     """The sha256 of the wheel that passed the audit; empty if none did."""

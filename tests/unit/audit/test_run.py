@@ -232,3 +232,14 @@ def test_a_rule_that_is_broken_everywhere_is_told_a_thousand_times(tmp_path: Pat
     assert {finding.rule for finding in findings} == {"W501"}
     assert len(findings) == 1001
     assert findings[-1].found.startswith("more than 1000 places")
+
+
+def test_a_missing_library_that_is_excluded_is_a_note(tmp_path: Path) -> None:
+    elf = tiny_elf(exports=["PyInit_fast"], needed=["libcuda.so.1", "libfoo.so"])
+    members = {"fast.cpython-313-aarch64-linux-gnu.so": elf}
+    wheel = tiny_wheel(tmp_path, tag="cp313-cp313-manylinux_2_17_aarch64", members=members)
+    (audit,) = audit_files([wheel], exclude=("libcuda*",))
+    assert [(finding.rule, finding.level, finding.found) for finding in audit.findings] == [
+        ("W411", "note", "libcuda.so.1"),
+        ("W403", "error", "libfoo.so"),
+    ]

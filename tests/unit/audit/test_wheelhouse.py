@@ -52,11 +52,19 @@ class Case:
     wheels: tuple[Made, ...] = (Made(), Made(OLDER))
     sdists: tuple[str, ...] | None = (SDIST,)
     targets: tuple[str, ...] = ()
+    sources: Mapping[str, frozenset[str]] = field(default_factory=dict)
     finds: tuple[tuple[str, str, str, str], ...] = field(default=())
 
     def wheelhouse(self, directory: Path) -> Wheelhouse:
         wheels = tuple(entry(read_wheel(made.put(directory))) for made in self.wheels)
-        return Wheelhouse(wheels, self.sdists, tuple(map(parse_target, self.targets)))
+        return Wheelhouse(wheels, self.sdists, tuple(map(parse_target, self.targets)), self.sources)
+
+
+PACKAGE = {"tiny/__init__.py": b"", "tiny/data.json": b"{}"}
+
+
+def inside(*names: str) -> frozenset[str]:
+    return frozenset(f"tiny-1.0/{name}" for name in names)
 
 
 GOOD = {
@@ -92,6 +100,18 @@ GOOD = {
     ),
     "an old and a new policy": Case(wheels=(Made(), Made("cp313-cp313-manylinux_2_28_aarch64"))),
     "a build number for another tag": Case(wheels=(Made(), Made(OLDER, build="1"))),
+    "an sdist with no more than sources, tests and what is of other folders beside the package": Case(
+        wheels=(Made(members=PACKAGE), Made(OLDER, members={**PACKAGE, "tiny/old.py": b""})),
+        sources={
+            SDIST: inside(
+                *("src/tiny/__init__.py", "src/tiny/fast.pyx", "src/tiny/tests/data.json", "src/tiny/old.py"),
+                *("src/tiny/.hidden", "docs/tiny/conf.json", "tiny/other.json", "src/tiny/", "setup.py"),
+            )
+        },
+    ),
+    "an sdist of another version, and files": Case(
+        wheels=(Made(members=PACKAGE),), sources={"tiny-1.1.tar.gz": inside("tiny/__init__.py", "tiny/x.json")}
+    ),
     "an sdist with a dash in its name": Case(wheels=(Made(name="my_tiny"),), sdists=("my_tiny-1.0.tar.gz",)),
 }
 NEWER = "tiny-1.1-cp313-cp313-manylinux_2_17_aarch64.whl"
@@ -180,6 +200,13 @@ BAD = {
     "one wheel under two tags": Case(
         wheels=(Made(members={"tiny.py": b"1"}), Made(OLDER, members={"tiny.py": b"1"})),
         finds=(("W706", f"tiny-1.0-{ARM}.whl", f"the files of tiny-1.0-{OLDER}.whl", "different files"),),
+    ),
+    "files that only the sdist has": Case(
+        wheels=(Made(members=PACKAGE), Made(OLDER, members={**PACKAGE, "x.py": b""})),
+        sources={
+            SDIST: inside("src/tiny/__init__.py", "src/tiny/d/a.json", "src/tiny/d/b.json", "src/tiny/c.py", "tiny/x")
+        },
+        finds=(("W711", SDIST, "tiny/c.py, tiny/d/a.json, tiny/d/b.json", "in a wheel, too"),),
     ),
     "no sdist": Case(sdists=(), finds=(("W707", "tiny", "no sdist", SDIST),)),
     "no sdist of one project": Case(

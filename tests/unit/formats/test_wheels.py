@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
-from crosswheel.errors import AuditFailed
+from crosswheel.errors import AuditFailed, CheckFailed
+from crosswheel.formats.distributions import read_distribution
 from crosswheel.formats.elf import BadElf, Elf
 from crosswheel.formats.wheels import artifact, read_wheel, serves, top_level_modules
 from crosswheel.model.targets import PythonTag, parse_target
@@ -110,6 +111,16 @@ def test_where_members_are_installed(tmp_path: Path) -> None:
 def test_a_name_that_is_no_wheels(tmp_path: Path) -> None:
     with pytest.raises(AuditFailed, match=r"^tiny\.whl is not the name of a wheel: "):
         read_wheel(tmp_path / "tiny.whl")
+
+
+@pytest.mark.parametrize("build", ["", "1-"])
+def test_a_wheel_variant_is_named_as_what_it_is(tmp_path: Path, build: str) -> None:
+    name = f"numpy-2.3.2-{build}cp313-cp313t-musllinux_1_2_x86_64-x86_64_v3.whl"
+    with pytest.raises(AuditFailed, match=r"x86_64_v3\.whl is a wheel variant \(x86_64_v3\): PEP 825 is a draft"):
+        read_wheel(tmp_path / name)
+    (tmp_path / name).write_bytes(b"")
+    with pytest.raises(CheckFailed, match=r"no index takes a file of this name: .* is a wheel variant"):
+        read_distribution(tmp_path / name)
 
 
 @pytest.mark.parametrize("data", [b"", b"PK\x03\x04", b"<!doctype html>"])

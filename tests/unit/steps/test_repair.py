@@ -25,6 +25,7 @@ from crosswheel.formats.wheels import read_wheel
 from crosswheel.model.config_reader import load_config
 from crosswheel.model.job import Job, Sdist, deaf
 from crosswheel.steps import MAKE, Composition, Work
+from crosswheel.steps.audit import audit
 from crosswheel.steps.journal import journal_of
 from crosswheel.steps.repair import repair
 from crosswheel.steps.wheelhouse import OutputFolder
@@ -52,7 +53,10 @@ class Bench:
         (root / "made").mkdir(parents=True)
         host = tiny_host(self.folder)
         config = load_config(self.folder, {})
-        config = replace(config, build=replace(config.build, **options))
+        exclude = options.pop("exclude", ())
+        config = replace(
+            config, build=replace(config.build, **options), audit=replace(config.audit, exclude=tuple(exclude))
+        )
         made = Path(shutil.copy(wheel, root / "made"))
         workspace = HostWorkspace(host, root, Path("python"), root / "log", None)
         job: Job = make_job(target)
@@ -427,3 +431,34 @@ def test_what_is_grafted_is_stripped_too(bench: Bench) -> None:
 def contents(wheel: Path) -> bytes:
     with zipfile.ZipFile(wheel) as archive:
         return b"".join(archive.read(name) for name in archive.namelist())
+
+
+# ---- what is left out, and told of -----------------------------------------------------------------------------
+
+
+def test_excluded_libraries_are_left_to_the_users_and_told_in_a_note(bench: Bench) -> None:
+    options = bench.sysroot(
+        {
+            "usr/lib/libfoo.so.1": tiny_elf(soname="libfoo.so.1", needed=("libcuda.so.1",)),
+            "usr/lib/libcuda.so.1": tiny_elf(soname="libcuda.so.1"),
+        }
+    )
+    wheel = wheel_of(bench, needed=("libc.so.6", "libfoo.so.1", "libtorch_cpu.so"))
+    work = audit(repair(bench.work(wheel, exclude=("libcuda*", "libtorch*"), **options)))
+    assert list(grafted(work.wheel)) == ["libfoo"]
+    notes = [(finding.rule, finding.level, finding.found, finding.expected) for finding in work.findings]
+    assert notes == [
+        ("W411", "note", "libtorch_cpu.so", "with the users, by exclude = libtorch*"),
+        ("W411", "note", "libcuda.so.1", "with the users, by exclude = libcuda*"),
+    ]
+    assert work.passed
+
+
+def test_a_signature_that_the_repair_takes_out_is_told_of(bench: Bench) -> None:
+    members = {EXTENSION: extension(), "tiny-1.0.dist-info/RECORD.p7s": b"signed"}
+    wheel = tiny_wheel(bench.folder, tag="cp313-cp313-linux_aarch64", members=members)
+    work = audit(repair(bench.work(wheel)))
+    assert [(finding.rule, finding.found) for finding in work.findings] == [
+        ("W516", "RECORD.p7s, taken out by the repair")
+    ]
+    assert not any(member.endswith(".p7s") for member in read_wheel(work.wheel).members)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from crosswheel.audit.rules import (
     archive,
+    contents,
     extensions,
     files,
     imports,
@@ -122,6 +123,7 @@ SET_RULES: tuple[SetRule, ...] = (
     wheelhouse.SdistAbsent(),
     wheelhouse.SdistDiffers(),
     wheelhouse.SdistMisnamed(),
+    contents.FilesLeftOut(),
 )
 
 RELEASE_RULES: tuple[ReleaseRule, ...] = (
@@ -146,11 +148,14 @@ INDEX_RULES: tuple[IndexRule, ...] = (
     index.SecondSdist(),
 )
 
-# Every rule that can be listed and switched off. Two have no check of their own: the reader of a wheel reports an
-# unreadable file, and the build reports an extension that was not compiled.
+# Every rule that can be listed and switched off. Three have no check of their own: the reader of a wheel reports an
+# unreadable file, the build reports an extension that was not compiled, and W403 becomes W411 by the option `exclude`.
 ALL_RULES: tuple[Worded, ...] = tuple(
     sorted(
-        (unreadable.Unreadable(), purity.NotCompiled(), *RULES, *SET_RULES, *RELEASE_RULES, *INDEX_RULES),
+        (
+            *(unreadable.Unreadable(), purity.NotCompiled(), linkage.LibraryExcluded()),
+            *(*RULES, *SET_RULES, *RELEASE_RULES, *INDEX_RULES),
+        ),
         key=lambda rule: rule.code,
     )
 )

@@ -79,7 +79,7 @@ class ImportNameUnstated(Rule):
             return
         known = stated.names | stated.namespaces
         within = {parent for name in known for parent in parents(name)}
-        shortest = (name for name in wheel.modules if not any(parent in wheel.modules for parent in parents(name)))
+        shortest = (name for name in wheel.modules if wheel.modules.keys().isdisjoint(parents(name)))
         others = sorted(
             name
             for name in shortest
@@ -122,7 +122,7 @@ class StubsAbsent(Rule):
     fix = "write or generate a stub, NAME.pyi beside the extension: stubgen, pybind11-stubgen, nanobind.stubgen"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
-        """Extensions whose name begins with an underscore are internal and need no stub."""
+        """Extensions with an underscore are internal; a stub of the package itself describes what users see."""
         there = {wheel.installed(member) for member in wheel.members}
         marked = _marked(wheel)
         lacking = []
@@ -130,7 +130,8 @@ class StubsAbsent(Rule):
             place = wheel.installed(extension.member).removesuffix(extension.suffix)
             public = not any(part.startswith("_") for part in place.split("/"))
             typed = any(place.startswith(f"{folder}/") for folder in marked)
-            described = there & {f"{place}.pyi", f"{place}/__init__.pyi", f"{place}.py"}
+            package = place.rpartition("/")[0]
+            described = there & {f"{place}.pyi", f"{place}/__init__.pyi", f"{place}.py", f"{package}/__init__.pyi"}
             if public and typed and not described:
                 lacking.append(extension.member)
         if lacking:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
 
 from crosswheel.audit.rules.carriers import carrier_of, fills_environment
 from crosswheel.audit.rules.places import (
@@ -18,7 +19,7 @@ from crosswheel.audit.rules.places import (
     stays_in_site_packages,
 )
 from crosswheel.audit.rules.promise import Promise, promises
-from crosswheel.audit.rules.rule import Rule
+from crosswheel.audit.rules.rule import Rule, Worded
 from crosswheel.formats.elf import Elf
 from crosswheel.formats.wheels import Wheel
 from crosswheel.model.job import Finding
@@ -126,6 +127,26 @@ class MissingLibrary(Rule):
             if not carrier:
                 expected = f"inside the wheel, or in {promise.name}"
                 yield self.finding(member=member, found=library, expected=expected)
+
+
+class LibraryExcluded(Worded):
+    """A binary needs a library that the option `exclude` leaves to the users."""
+
+    # Nothing to check in a wheel alone: MissingLibrary finds it, and whoever has the option knows.
+    code = "W411"
+    level = "note"
+    why = "The import fails where the library is not installed, and the wheel cannot say that it needs it."
+    fix = "tell users in the readme what to install; take the pattern out of `exclude` if the library should be grafted"
+
+
+def excluding(finding: Finding, patterns: Sequence[str]) -> Finding:
+    """The finding, or a note in its place where it is of a missing library that one of the patterns names."""
+    if finding.rule != MissingLibrary.code:
+        return finding
+    pattern = next((pattern for pattern in patterns if fnmatchcase(finding.found, pattern)), "")
+    expected = f"with the users, by exclude = {pattern}"
+    excluded = LibraryExcluded().finding(member=finding.member, found=finding.found, expected=expected)
+    return excluded if pattern else finding
 
 
 class LibraryElsewhere(Rule):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import itertools
 from abc import ABC, abstractmethod
@@ -32,7 +33,8 @@ _SHOWN = 60
 class Entry:
     """The facts of one wheel that set rules need: small enough to pass from a worker process.
 
-    `fields` are the lines of METADATA by field name; `contents` is one hash of all installed files.
+    `fields` are the lines of METADATA by field name; `contents` is one hash of all installed files;
+    `files` are their paths, relative to site-packages.
     """
 
     file: str
@@ -42,18 +44,20 @@ class Entry:
     tags: frozenset[Tag]
     fields: Mapping[str, frozenset[str]]
     contents: str
+    files: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class Wheelhouse:
     """The wheels of a folder; `sdists` has file names, None if sdists were not searched for.
 
-    `targets` are the planned targets, empty if unknown.
+    `targets` are the planned targets, empty if unknown; `sources` maps file names of sdists to names of their members.
     """
 
     wheels: tuple[Entry, ...]
     sdists: tuple[str, ...] | None = None
     targets: tuple[Target, ...] = ()
+    sources: Mapping[str, frozenset[str]] = dataclasses.field(default_factory=dict)
 
     @cached_property
     def projects(self) -> Mapping[NormalizedName, tuple[Entry, ...]]:
@@ -84,6 +88,7 @@ def entry(wheel: Wheel) -> Entry:
         tags=wheel.tags,
         fields=_fields(wheel),
         contents=_contents(wheel),
+        files=frozenset(map(wheel.installed, wheel.members)),
     )
 
 
