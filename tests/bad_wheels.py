@@ -1129,4 +1129,40 @@ BAD = {
         },
         finds=(("W518", f"tiny/fast{SUFFIX}", "no stub", "a stub for each extension module"),),
     ),
+    **{
+        f"a bill of materials that is {what}": Case(
+            members={f"fast{SUFFIX}": FAST, f"{DIST_INFO}/sboms/{file}": data},
+            finds=(("W519", f"{DIST_INFO}/sboms/{file}", "no JSON document", "a JSON object"),),
+        )
+        for what, file, data in (
+            ("cut off", "tiny.cdx.json", b'{"bomFormat": "CycloneDX", '),
+            ("XML", "tiny.cdx.xml", b'<bom xmlns="http://cyclonedx.org/schema/bom/1.4"/>'),
+            ("a list", "tiny.spdx.json", b"[]"),
+        )
+    },
+    **{
+        f"grafted libraries, and {what}": Case(
+            members={
+                f"tiny/fast{SUFFIX}": FAST,
+                "tiny.libs/libfoo-1a2b3c4d.so.1": tiny_elf(soname="libfoo-1a2b3c4d.so.1"),
+                "tiny.libs/libbar-0a1b2c3d.1.so": tiny_elf(soname="libbar-0a1b2c3d.1.so"),
+                **sboms,
+            },
+            finds=(("W520", member, found, "a component for each"),),
+        )
+        for what, sboms, member, found in (
+            (
+                "no bill of materials",
+                {},
+                "tiny.libs/libbar-0a1b2c3d.1.so",
+                "libbar-0a1b2c3d.1.so, libfoo-1a2b3c4d.so.1",
+            ),
+            (
+                "one that has only one of them",
+                {f"{DIST_INFO}/sboms/auditwheel.cdx.json": b'{"components": [{"name": "libbar"}]}'},
+                "tiny.libs/libfoo-1a2b3c4d.so.1",
+                "libfoo-1a2b3c4d.so.1",
+            ),
+        )
+    },
 }

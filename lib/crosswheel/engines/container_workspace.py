@@ -9,7 +9,9 @@ from pathlib import Path, PurePosixPath
 
 from crosswheel.containers.container import Container
 from crosswheel.containers.environment import EMPTY, site_packages
+from crosswheel.engines.container_libraries import found_libraries, search_command
 from crosswheel.engines.workspace import MADE
+from crosswheel.formats.packages import Package
 from crosswheel.model.job import Usage
 from crosswheel.model.targets import PythonTag
 from crosswheel.system.installer import install, without_secrets
@@ -28,20 +30,6 @@ echo "$LD_LIBRARY_PATH" | tr : '\\n'
 ldconfig -p 2>/dev/null | sed -n 's,.* => \\(/.*\\)/[^/]*$,\\1,p' | sort -u
 echo /usr/local/lib64 /usr/local/lib /lib64 /usr/lib64 /lib /usr/lib
 """
-
-# Links are resolved first, because the engine copies a link as a link.
-_FIND_LIBRARIES = """
-folders=$({folders})
-for name do
-  for folder in $folders; do
-    if [ -f "$folder/$name" ]; then
-      echo "$name $(readlink -f "$folder/$name")"
-      break
-    fi
-  done
-done
-"""
-
 
 _LARGEST = 1 << 30  # bytes; libraries are read into memory
 
@@ -130,12 +118,13 @@ class ContainerWorkspace:
     def interact(self, cmd: Sequence[str], cwd: Path) -> int:
         return self.container.interact(cmd, env=self.environ, cwd=str(cwd), deadline=self.deadline)
 
-    def libraries(self, names: Iterable[str]) -> Path | None:
+    def libraries(self, names: Iterable[str]) -> Mapping[str, Package]:
+        owners: dict[str, Package] = {}
         wanted, folder = set(names), self.root / "libraries"
-        command = ["sh", "-c", _FIND_LIBRARIES.format(folders=self.library_folders), "sh", *sorted(wanted)]
-        for line in self.container.run(command, deadline=self.deadline).splitlines():
-            name, _, path = line.partition(" ")
+        command = search_command(sorted(wanted), self.library_folders)
+        for name, path, owner in found_libraries(self.container.run(command, deadline=self.deadline)):
             if name in wanted:
+                owners |= {name: owner} if owner else {}
                 self.container.get(path, folder / name / "found")
                 found = list((folder / name / "found").iterdir())
                 # The build ran as root and may have replaced the programs that find them.
@@ -145,7 +134,7 @@ class ContainerWorkspace:
                     (folder / f"{name}.found").replace(folder / name)
                 else:
                     shutil.rmtree(folder / name)
-        return folder if folder.is_dir() else None
+        return owners
 
     def usage(self) -> Usage:
         hits, misses = hits_and_misses(self.root / COMPILES)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from crosswheel.formats.packages import Package
 from crosswheel.model.job import Interpreter, Usage
 from crosswheel.system.local_host import LocalHost
 from crosswheel.system.process import Meter
@@ -68,8 +69,11 @@ class Workspace(Protocol):
         """Run a command in the hooks' environment with this process's input and output; return its exit code."""
         ...
 
-    def libraries(self, names: Iterable[str]) -> Path | None:
-        """A folder on this machine with copies of the shared libraries that the place has; None if it has none."""
+    def libraries(self, names: Iterable[str]) -> Mapping[str, Package]:
+        """Copy those of the shared libraries that the place has to `root`/libraries.
+
+        Returns the packages that own them, by name, as far as the place's package database knows.
+        """
         ...
 
     def before_all(self, command: str, source: Path) -> None:
@@ -134,8 +138,8 @@ class HostWorkspace:
     def interact(self, cmd: Sequence[str], cwd: Path) -> int:
         return self.host.processes.interact(cmd, env=self.environ, cwd=cwd, deadline=self.deadline)
 
-    def libraries(self, names: Iterable[str]) -> Path | None:  # noqa: ARG002 - a sysroot is named in the configuration
-        return None
+    def libraries(self, names: Iterable[str]) -> Mapping[str, Package]:  # noqa: ARG002 - a sysroot is named in the configuration
+        return {}
 
     def usage(self) -> Usage:
         """As in the protocol; counts successful compiles of one source to one object.

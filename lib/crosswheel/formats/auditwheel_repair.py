@@ -8,6 +8,7 @@ Imports are kept to a minimum, because a job may be waiting.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import logging
 import os
@@ -15,7 +16,8 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -23,6 +25,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from elftools.common.exceptions import ELFError
 
 from crosswheel.formats.elf import BadElf
+from crosswheel.formats.packages import Package
+from crosswheel.formats.sboms import OWNERS, Grafted, cyclonedx
 from crosswheel.formats.stripping import stripped
 from crosswheel.formats.wheel_writer import seal
 from crosswheel.model.targets import Target, parse_target
@@ -74,7 +78,40 @@ class _Repair:
             return {"wheel": str(self.given)}  # no ELF of this architecture in it: the audit reports that
         except _Refused as refused:
             return refused.answer
+        self._write_sbom(made, epoch)
         return {"wheel": str(seal(made, self.given.name, self._platforms, epoch, self.folder))}
+
+    def _write_sbom(self, made: Path, epoch: int) -> None:
+        """A document with the libraries that were grafted, into the wheel that auditwheel made."""
+        if not (self.folder / "grafts").is_dir():
+            return
+        from packaging.utils import parse_wheel_filename
+
+        name, version, *_ = parse_wheel_filename(self.given.name)
+        with zipfile.ZipFile(made, "a") as archive:
+            members = archive.namelist()
+            if grafted := list(self._grafted(members)):
+                document = cyclonedx(name, str(version), grafted, epoch)
+                archive.writestr(_free_name(members), document)
+
+    def _grafted(self, members: Sequence[str]) -> Iterator[Grafted]:
+        """The libraries among the members, which auditwheel named by their content."""
+        owners = json.loads((self.folder / OWNERS).read_text())
+        for copy in sorted((self.folder / "grafts").glob("*/*")):
+            data = copy.read_bytes()
+            digest = hashlib.sha256(data).hexdigest()
+            base, _, rest = copy.name.partition(".")
+            named = f".libs/{base}-{digest[:8]}.{rest}"
+            member = next((member for member in members if member.endswith(named)), "")
+            theirs = self.libraries / copy.name
+            # One that the build made itself may have the name of a package's.
+            is_theirs = theirs.is_file() and data == self._finished(theirs.read_bytes())
+            owner = Package(*owners[copy.name]) if is_theirs and copy.name in owners else None
+            if member:
+                yield Grafted(copy.name, member, digest, owner)
+
+    def _finished(self, data: bytes) -> bytes:
+        return stripped(data) if self.strip else data
 
     @property
     def _platforms(self) -> list[str]:
@@ -82,9 +119,9 @@ class _Repair:
         return list(dict.fromkeys([self.target.platform, f"{self.target.policy}_{self.target.arch}"]))
 
     def _repaired(self) -> Path:
+        import auditwheel.repair
         from auditwheel.architecture import Architecture
         from auditwheel.patcher import ElfPatcher
-        from auditwheel.repair import repair_wheel
         from auditwheel.wheel_abi import analyze_wheel_abi
 
         wheel = self._prepared()
@@ -110,7 +147,9 @@ class _Repair:
             for path, refs in abi.full_external_refs.items()
         }
         (self.folder / "grafted").mkdir()
-        repaired = repair_wheel(
+        # It asks for the packages of this machine, which the libraries are not from: `_write_sbom` knows better.
+        auditwheel.repair.create_sbom_for_wheel = lambda **_: None
+        repaired = auditwheel.repair.repair_wheel(
             replace(abi, full_external_refs=references),
             wheel,
             abis=[self.target.platform],
@@ -176,8 +215,7 @@ class _Repair:
             source = self._source(name, path)
             file = Path(name).name  # a library without a soname is needed by the path that it was linked with
             copy = self.folder / "grafts" / file / file
-            data = source.read_bytes()
-            data = stripped(data) if self.strip else data
+            data = self._finished(source.read_bytes())
             if copy.exists() and copy.read_bytes() != data:
                 text = f"the wheel needs two different libraries called {name}"
                 raise _Refused(_error(text, "give one of them another name, or link it statically"))
@@ -194,6 +232,13 @@ class _Repair:
         if "/" in name or not (self.libraries / name).is_file():
             raise _Refused({"missing": name})
         return self.libraries / name
+
+
+def _free_name(members: Sequence[str]) -> str:
+    """Where the document goes: a wheel that is repaired again has one already."""
+    (dist_info,) = {top for member in members if (top := member.partition("/")[0]).endswith(".dist-info")}
+    names = (f"{dist_info}/sboms/crosswheel{number}.cdx.json" for number in ("", *range(1, len(members))))
+    return next(name for name in names if name not in members)
 
 
 def _strip(path: Path) -> None:

@@ -15,6 +15,8 @@ from pathlib import Path, PurePosixPath
 
 from crosswheel.audit.rules.promise import promise_of
 from crosswheel.formats.elf import BadElf, Elf, read_elf
+from crosswheel.formats.package_databases import owner_in
+from crosswheel.formats.packages import Package
 from crosswheel.formats.wheels import Wheel
 from crosswheel.model.targets import Architecture, Target
 from crosswheel.steps.work import Work
@@ -25,9 +27,10 @@ _MOST_LINKS = 40  # the limit in Linux too
 
 @dataclass(frozen=True)
 class Libraries:
-    """A folder of libraries, and the reasons why requested ones are missing."""
+    """A folder of libraries with the packages that own them, and why others that were asked for are not in it."""
 
     folder: Path
+    owners: dict[str, Package] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
 
 
@@ -61,7 +64,7 @@ def _fetch(names: Iterable[str], work: Work, libraries: Libraries) -> None:
         for name in names:
             _copy_from(sysroot, name, target, libraries)
         return
-    work.workspace.libraries(names)
+    libraries.owners.update(work.workspace.libraries(names))
     for path in (libraries.folder / name for name in names):
         if path.exists() and (complaint := _unfit(path, target.arch)):
             path.unlink()
@@ -79,6 +82,8 @@ def _copy_from(sysroot: Path, name: str, target: Target, libraries: Libraries) -
         elif real:
             libraries.folder.mkdir(exist_ok=True)
             shutil.copyfile(real, libraries.folder / name)
+            if owner := owner_in(sysroot, PurePosixPath("/", real.relative_to(sysroot))):
+                libraries.owners[name] = owner
             return
 
 

@@ -6,11 +6,12 @@ auditwheel analyses, grafts and patches in a separate process: formats/auditwhee
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 
 from crosswheel.audit.rules.record import Signed
 from crosswheel.errors import RepairFailed
+from crosswheel.formats.sboms import OWNERS
 from crosswheel.formats.wheels import Wheel
 from crosswheel.model.targets import Target
 from crosswheel.steps.libraries import gather_libraries
@@ -33,6 +34,8 @@ def repair(work: Work) -> Work:
     folder.mkdir()
     libraries = gather_libraries(work, wheel)
     strip = "strip" if work.config.build.strip else ""
+    owners = {name: astuple(package) for name, package in libraries.owners.items()}
+    (folder / OWNERS).write_text(json.dumps(owners))
     places, epoch = [str(work.wheel), str(target), str(folder)], str(work.sdist.epoch)
     arguments = [*places, strip, str(libraries.folder), epoch, "\n".join(work.config.audit.exclude)]
     answer = _ask(work, arguments)

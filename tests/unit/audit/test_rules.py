@@ -331,6 +331,15 @@ GOOD = {
             ("not a reference", "tiny/cli.py", "", ()),
         )
     },
+    "grafted libraries under the names of their packages": Case(
+        members={
+            f"tiny/fast{SUFFIX}": FAST,
+            "tiny.libs/libfoo-1a2b3c4d.so.1": tiny_elf(soname="libfoo-1a2b3c4d.so.1"),
+            "tiny.libs/libown.so": tiny_elf(soname="libown.so"),
+            f"{DIST_INFO}/sboms/auditwheel.cdx.json": b'{"components": [{"name": "tiny"}, {"name": "foo-libs"}],'
+            b' "metadata": {"component": {"name": "tiny"}}}',
+        },
+    ),
     "import names, one of them private": Case(
         tag="py3-none-any",
         members={
@@ -437,6 +446,8 @@ def test_what_installs_and_works_is_no_error() -> None:
         "W516": "warning",
         "W517": "note",
         "W518": "note",
+        "W519": "note",
+        "W520": "note",
         "W603": "warning",
         "W604": "note",
     }

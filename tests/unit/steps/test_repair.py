@@ -6,6 +6,7 @@ import base64
 import csv
 import hashlib
 import io
+import json
 import os
 import shutil
 import time
@@ -21,6 +22,7 @@ from crosswheel.engines.services import Services
 from crosswheel.engines.workspace import HostWorkspace
 from crosswheel.errors import RepairFailed
 from crosswheel.formats.elf import Elf
+from crosswheel.formats.packages import Package
 from crosswheel.formats.wheels import read_wheel
 from crosswheel.model.config_reader import load_config
 from crosswheel.model.job import Job, Sdist, deaf
@@ -34,6 +36,7 @@ from debug_info import DEBUG_INFO, with_debug_info
 from report_samples import make_job
 from tiny_projects import tiny_facts, tiny_host
 
+OWNER = Package("rpm", "almalinux", "foo-libs", "1.2-3.el8", "aarch64")
 TARGET = "cp313-manylinux2014_aarch64"
 EXTENSION = "fast.cpython-313-aarch64-linux-gnu.so"
 
@@ -259,18 +262,23 @@ class _Contained(HostWorkspace):
 
     there: Mapping[str, bytes] = field(default_factory=dict)
 
-    def libraries(self, names: Iterable[str]) -> Path | None:
+    def libraries(self, names: Iterable[str]) -> Mapping[str, Package]:
         folder = self.root / "libraries"
         for name in self.there.keys() & set(names):
             folder.mkdir(exist_ok=True)
             (folder / name).write_bytes(self.there[name])
-        return folder if folder.is_dir() else None
+        return dict.fromkeys(self.there.keys() & set(names), OWNER)
 
 
 def test_libraries_that_the_policy_promises_are_not_looked_for(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     work = in_container(bench.work(wheel_of(bench, needed=("libfoo.so.1", "libm.so.6"))), {})
     asked: set[str] = set()
-    monkeypatch.setattr(_Contained, "libraries", lambda _, names: asked.update(names))
+
+    def asking(_: HostWorkspace, names: Iterable[str]) -> Mapping[str, Package]:
+        asked.update(names)
+        return {}
+
+    monkeypatch.setattr(_Contained, "libraries", asking)
     with pytest.raises(RepairFailed, match=r"the wheel needs libfoo\.so\.1"):
         repair(work)
     assert asked == {"libfoo.so.1"}
@@ -281,7 +289,12 @@ def test_what_names_no_file_is_not_looked_for(bench: Bench, monkeypatch: pytest.
     """A wheel may ask for anything, and a folder would come out of the container with all that is in it."""
     work = in_container(bench.work(wheel_of(bench, needed=("libfoo.so.1", name))), {})
     asked: set[str] = set()
-    monkeypatch.setattr(_Contained, "libraries", lambda _, names: asked.update(names))
+
+    def asking(_: HostWorkspace, names: Iterable[str]) -> Mapping[str, Package]:
+        asked.update(names)
+        return {}
+
+    monkeypatch.setattr(_Contained, "libraries", asking)
     with pytest.raises(RepairFailed, match="the wheel needs "):
         repair(work)
     assert asked == {"libfoo.so.1"}
@@ -462,3 +475,64 @@ def test_a_signature_that_the_repair_takes_out_is_told_of(bench: Bench) -> None:
         ("W516", "RECORD.p7s, taken out by the repair")
     ]
     assert not any(member.endswith(".p7s") for member in read_wheel(work.wheel).members)
+
+
+# ---- the bill of materials --------------------------------------------------------------------------------------
+
+
+def sbom(wheel: Path) -> dict[str, Any]:
+    with zipfile.ZipFile(wheel) as archive:
+        return dict(json.loads(archive.read("tiny-1.0.dist-info/sboms/crosswheel.cdx.json")))
+
+
+def test_grafted_libraries_are_in_the_bill_of_materials_with_their_packages(bench: Bench) -> None:
+    work = bench.work(wheel_of(bench, needed=("libfoo.so.1",)))
+    made = repair(in_container(work, {"libfoo.so.1": tiny_elf(soname="libfoo.so.1")})).wheel
+    document = sbom(made)
+    (component,) = document["components"]
+    purl = "pkg:rpm/almalinux/foo-libs@1.2-3.el8?arch=aarch64"
+    assert (component["name"], component["version"], component["purl"]) == ("foo-libs", "1.2-3.el8", purl)
+    (file,) = (row["value"] for row in component["properties"])
+    assert file in read_wheel(made).members
+    assert component["hashes"][0]["content"][:8] in file
+    assert document["metadata"]["component"]["purl"] == "pkg:pypi/tiny@1.0"
+    assert document["metadata"]["timestamp"] == "2023-11-14T22:13:20Z"
+    assert document["dependencies"][0] == {"ref": "pkg:pypi/tiny@1.0", "dependsOn": [component["bom-ref"]]}
+
+
+def test_a_library_of_the_sysroot_without_a_package_is_a_known_unknown(bench: Bench) -> None:
+    options = bench.sysroot({"usr/lib/libfoo.so.1": tiny_elf(soname="libfoo.so.1")})
+    (component,) = sbom(bench.repaired(wheel_of(bench, needed=("libfoo.so.1",)), **options))["components"]
+    assert component["name"] == "libfoo.so.1"
+    assert "purl" not in component
+
+
+def test_a_library_of_a_sysroot_has_the_package_of_its_database(bench: Bench) -> None:
+    options = bench.sysroot(
+        {
+            "usr/lib/libfoo.so.1": "libfoo.so.1.2",
+            "usr/lib/libfoo.so.1.2": tiny_elf(soname="libfoo.so.1"),
+            "etc/os-release": b'NAME="Debian"\nID=debian\n',
+            "var/lib/dpkg/info/libfoo1:arm64.list": b"/.\n/lib\n/lib/libfoo.so.1.2\n",
+            "var/lib/dpkg/status": b"Package: libfoo1\nArchitecture: arm64\nVersion: 1:1.2-3\n",
+        }
+    )
+    (component,) = sbom(bench.repaired(wheel_of(bench, needed=("libfoo.so.1",)), **options))["components"]
+    assert component["purl"] == "pkg:deb/debian/libfoo1@1%3A1.2-3?arch=arm64"
+
+
+def test_a_library_that_the_build_made_has_no_package(bench: Bench) -> None:
+    work = bench.work(wheel_of(bench))
+    built = work.workspace.root / "source/build"
+    built.mkdir(parents=True)
+    (built / "libfoo.so.1").write_bytes(tiny_elf(soname="libfoo.so.1", exports=("own",)))
+    members = {EXTENSION: extension(needed=("libfoo.so.1",), rpath=str(built))}
+    wheel = tiny_wheel(work.workspace.root, tag="cp313-cp313-linux_aarch64", members=members)
+    contained = in_container(work.with_wheel(wheel), {"libfoo.so.1": tiny_elf(soname="libfoo.so.1")})
+    (component,) = sbom(repair(contained).wheel)["components"]
+    assert component["name"] == "libfoo.so.1"
+    assert "purl" not in component
+
+
+def test_a_wheel_without_grafted_libraries_has_no_bill_of_materials(bench: Bench) -> None:
+    assert not any("/sboms/" in member for member in read_wheel(bench.repaired(wheel_of(bench))).members)

@@ -21,6 +21,7 @@ from crosswheel.audit.rules import (
     purity,
     record,
     release,
+    sboms,
     segments,
     startup,
     symbols,
@@ -110,6 +111,8 @@ RULES: tuple[Rule, ...] = (
     record.Signed(),
     imports.StubsUnmarked(),
     imports.StubsAbsent(),
+    sboms.SbomUnreadable(),
+    sboms.LibraryUnnamed(),
 )
 
 SET_RULES: tuple[SetRule, ...] = (
