@@ -228,6 +228,7 @@ class AllOptions(TypedDict, total=False):
     twice: bool | None
     debug_info: bool | None
     strip: bool | None
+    exclude: Texts | None
     sysroot: Mapping[str, PathText] | None
     docker_host: str | None
     image: str | None
