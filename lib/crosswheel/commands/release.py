@@ -21,6 +21,7 @@ from crosswheel.commands.upload import UploadReport, delivered, rehearsed
 from crosswheel.commands.verify import release_targets, verified
 from crosswheel.errors import CheckFailed, CrosswheelError, NotReleasable, UsageError
 from crosswheel.formats.distributions import Distribution, files_in, read_distributions
+from crosswheel.formats.wheels import read_wheel
 from crosswheel.model.config import Config
 from crosswheel.model.job import Fact, Listener, Stage, Told, deaf
 from crosswheel.release.changelog import Entry, read_entry
@@ -314,6 +315,7 @@ def manifest(work: ReleaseWork) -> ReleaseWork:
         builds=builds,
         verifications=work.verifications,
         tools=tool_versions(builds),
+        sboms={file.filename: read_wheel(file.path).sboms for file in work.files if file.kind == "wheel"},
     )
     write_manifest(work.folder, made)
     work.call.listener(Fact(f"{made.release} is released"))

@@ -244,6 +244,11 @@ class Wheel:
         """The folders with modules, including namespace packages (PEP 420)."""
         return frozenset(parent for name in self.modules for parent in parents(name))
 
+    @property
+    def sboms(self) -> tuple[str, ...]:
+        """The members that are software bills of materials (PEP 770)."""
+        return tuple(member for member in self.members if member.startswith(f"{self.dist_info}/sboms/"))
+
     @cached_property
     def brought_along(self) -> frozenset[str]:
         """The libraries inside the wheel, by file name and by soname."""

@@ -33,6 +33,8 @@ class Manifest:
     builds: tuple[Build, ...] = ()
     verifications: tuple[Verification, ...] = ()
     tools: Mapping[str, str] = field(default_factory=dict)
+    sboms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The bills of materials in each wheel (PEP 770): names of members by file name."""
 
     @property
     def release(self) -> str:

@@ -42,7 +42,7 @@ def manifest_document(manifest: Manifest) -> Document:
         "released": _moment(manifest.released),
         "changelog": {"file": manifest.entry.path.name, "title": manifest.entry.title, "text": manifest.entry.text},
         "tools": dict(manifest.tools),
-        "files": [_file(file, manifest.builds_of(file)) for file in files],
+        "files": [_file(file, manifest) for file in files],
         "indexes": [_index(verification) for verification in manifest.verifications],
         "totals": {
             "files": len(files),
@@ -70,14 +70,15 @@ def _moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="seconds")
 
 
-def _file(file: Distribution, builds: tuple[Build, ...]) -> Document:
+def _file(file: Distribution, manifest: Manifest) -> Document:
     return {
         "file": file.filename,
         "kind": file.kind,
         "size": file.size,
         "sha256": file.sha256,
         "tag": _tag(file) or None,
-        "builds": [_build(build) for build in builds],
+        "sboms": list(manifest.sboms.get(file.filename, ())),
+        "builds": [_build(build) for build in manifest.builds_of(file)],
     }
 
 

@@ -75,6 +75,7 @@ def manifest() -> Manifest:
             ),
         ),
         tools=tool_versions(),
+        sboms={WHEEL.filename: ("tiny-1.0.dist-info/sboms/crosswheel.cdx.json",)},
     )  # fmt: skip
 
 
@@ -99,6 +100,7 @@ def test_what_was_released(manifest: Manifest) -> None:
 def test_each_file_with_how_it_was_made(manifest: Manifest) -> None:
     wheel, plain, sdist = document(manifest)["files"]
     assert (wheel["tag"], wheel["sha256"], sdist["tag"]) == ("cp313-cp313-manylinux2014_aarch64", "a" * 64, None)
+    assert (wheel["sboms"], sdist["sboms"]) == (["tiny-1.0.dist-info/sboms/crosswheel.cdx.json"], [])
     (build,) = wheel["builds"]
     assert (build["target"], build["engine"], build["image"]) == (str(ARM), "native", IMAGE)
     assert (build["tested"], build["seconds"], len(build["steps"])) == (True, 2.75, 2)

@@ -28,7 +28,7 @@ class SbomUnreadable(Rule):
     fix = "write the document as JSON in UTF-8 (.cdx.json, .spdx.json)"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
-        for member in _sboms(wheel):
+        for member in wheel.sboms:
             if _document(wheel, member) is None:
                 yield self.finding(member=member, found="no JSON document", expected="a JSON object in UTF-8")
 
@@ -45,9 +45,9 @@ class LibraryUnnamed(Rule):
         grafted = {member: match["stem"] for member in wheel.members if (match := _GRAFTED.fullmatch(member))}
         if not grafted:
             return
-        texts = [wheel.text_of(member) for member in _sboms(wheel)]
+        texts = [wheel.text_of(member) for member in wheel.sboms]
         # A package may have another name than its library: as many components as libraries are taken for them.
-        components = sum(_count(_document(wheel, member) or {}) for member in _sboms(wheel))
+        components = sum(_count(_document(wheel, member) or {}) for member in wheel.sboms)
         if None in texts or components >= len(grafted):
             return
         unnamed = sorted(member for member, stem in grafted.items() if not any(stem in (text or "") for text in texts))
@@ -55,10 +55,6 @@ class LibraryUnnamed(Rule):
             more = f" and {len(unnamed) - _SHOWN} more" if len(unnamed) > _SHOWN else ""
             found = ", ".join(member.rpartition("/")[2] for member in unnamed[:_SHOWN]) + more
             yield self.finding(member=unnamed[0], found=found, expected="a component for each")
-
-
-def _sboms(wheel: Wheel) -> list[str]:
-    return [member for member in wheel.members if member.startswith(f"{wheel.dist_info}/sboms/")]
 
 
 def _document(wheel: Wheel, member: str) -> dict[str, Any] | None:
