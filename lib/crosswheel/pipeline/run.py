@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import queue
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -24,7 +24,15 @@ from crosswheel.model.config import Config
 from crosswheel.model.job import Failure, Job, JobFinished, Note, Outcome, Plan, Refusal, Sdist, Usage
 from crosswheel.model.targets import Architecture, Policy, Target
 from crosswheel.pipeline.one_job import JobRunner, failure
-from crosswheel.pipeline.schedule import expected_seconds, history_of, longest_first, machines_of, processors, workers
+from crosswheel.pipeline.schedule import (
+    expected_seconds,
+    history_of,
+    longest_first,
+    machines_of,
+    processors,
+    waves,
+    workers,
+)
 from crosswheel.steps import MAKE, Composition
 from crosswheel.steps.journal import Journal
 from crosswheel.steps.test import prepare_test, untested
@@ -82,7 +90,7 @@ class Run:
             self._serve_with_pure_wheels()
             if any(job.target not in self._known and job.target not in self.outcomes for job in self.plan.jobs):
                 self.services.repair_worker.start(self.host.build_environ)
-            for wave in self._waves():
+            for wave in waves(self.plan.jobs, self.sdist.stable_abi):
                 self._prepare(wave)
                 self._run_together([job for job in wave if job.target not in self.outcomes])
         except BaseException:
@@ -103,20 +111,6 @@ class Run:
                 self._instead[job.target] = known if known == job else replace(known, reason=_FOUND)
 
     # ---- who goes first ---------------------------------------------------------------------------------------
-
-    def _waves(self) -> Iterable[Sequence[Job]]:
-        """The jobs in waves: first those whose wheels may serve others (the stable ABI), then all others."""
-        first: dict[Target, Job] = {}
-        since = self.sdist.stable_abi
-        if since is not None:
-            seen = set()
-            for job in self.plan.jobs:
-                python, group = job.target.python, (job.target.arch, job.target.policy)
-                if not python.free_threaded and (group not in seen or python.minor in since):
-                    seen.add(group)
-                    first[job.target] = job
-        yield list(first.values())
-        yield [job for job in self.plan.jobs if job.target not in first]
 
     def _serve_with_pure_wheels(self) -> None:
         """Build a source without compiled code once per architecture; a pure wheel serves all its targets.

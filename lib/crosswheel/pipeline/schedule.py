@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from crosswheel.containers.docker_host import DockerHost
@@ -12,12 +12,13 @@ from crosswheel.engines.facts import Facts
 from crosswheel.engines.in_containers import MEMORY_SHARE
 from crosswheel.model.config import Config
 from crosswheel.model.job import Job, Plan
-from crosswheel.model.targets import Target, parse_target
+from crosswheel.model.targets import PythonTag, Target, parse_target
 from crosswheel.steps.journal import Journal, JournalEntry
 from crosswheel.system.local_host import LocalHost
 
 # Bytes for a job without history: about the need of a compiler for large C++ templates.
 _UNKNOWN = 1024**3
+_FIRST_WITH_ABI3T = 15
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,39 @@ def expected_memory(job: Job, history: Collection[Past]) -> int:
 
 def _alike(job: Job, history: Iterable[Past]) -> list[Past]:
     return [past for past in history if past.engine == job.engine and past.target.arch == job.target.arch]
+
+
+def waves(jobs: Sequence[Job], stable_abi: Collection[int] | None) -> Iterator[list[Job]]:
+    """The jobs in the order of who may serve whom: those of a wave go together, and a wave waits for the one before.
+
+    `stable_abi` has the minor versions that the project asks the stable ABI for, None where it asks for none. A wheel
+    of the stable ABI serves later Pythons; one built by a free-threaded CPython is tagged abi3.abi3t from 3.15 on and
+    serves the ordinary CPython of the same version, too (PEP 803).
+    """
+    ordinary = _first_of_stable_abi(jobs, stable_abi)
+    both = [job for job in jobs if _serves_both(job.target.python) and _ordinary(job.target) in ordinary]
+    yield both
+    yield [job for job in jobs if job.target in ordinary]
+    yield [job for job in jobs if job.target not in ordinary and job not in both]
+
+
+def _first_of_stable_abi(jobs: Iterable[Job], stable_abi: Collection[int] | None) -> set[Target]:
+    """The oldest ordinary CPython of each platform, and each from which on the project asks for the stable ABI."""
+    first, seen = set(), set()
+    for job in jobs if stable_abi is not None else ():
+        python, platform = job.target.python, (job.target.arch, job.target.policy)
+        if not python.free_threaded and (platform not in seen or python.minor in (stable_abi or ())):
+            seen.add(platform)
+            first.add(job.target)
+    return first
+
+
+def _serves_both(python: PythonTag) -> bool:
+    return python.free_threaded and python.minor >= _FIRST_WITH_ABI3T
+
+
+def _ordinary(target: Target) -> Target:
+    return replace(target, python=PythonTag(target.python.minor))
 
 
 def longest_first(jobs: Iterable[Job], seconds: Mapping[Target, float | None]) -> list[Job]:

@@ -22,6 +22,7 @@ from crosswheel.pipeline.schedule import (
     longest_first,
     machines_of,
     processors,
+    waves,
     workers,
 )
 from tiny_projects import tiny_facts, tiny_host
@@ -105,3 +106,21 @@ def test_where_two_machines_share_the_work_the_smaller_one_sets_the_pace(tmp_pat
     assert (processors(native), processors(cross), processors(both)) == (64, 2, 2)
     assert workers([*there, *here] * 40, [], both) <= 2
     assert workers(there * 40, [], native) == 64
+
+
+@pytest.mark.parametrize(
+    ("pythons", "stable_abi", "expected"),
+    [
+        ("cp311 cp312 cp313t", None, [[], [], ["cp311", "cp312", "cp313t"]]),
+        ("cp311 cp312 cp313t", {9}, [[], ["cp311"], ["cp312", "cp313t"]]),
+        ("cp311 cp312 cp313", {12}, [[], ["cp311", "cp312"], ["cp313"]]),
+        ("cp315 cp315t", {15}, [["cp315t"], ["cp315"], []]),
+        ("cp314 cp314t cp315 cp315t", {15}, [["cp315t"], ["cp314", "cp315"], ["cp314t"]]),
+        ("cp311 cp315 cp315t", {11}, [[], ["cp311"], ["cp315", "cp315t"]]),
+        ("cp315t", {15}, [[], [], ["cp315t"]]),
+    ],
+)
+def test_who_may_serve_others_goes_first(pythons: str, stable_abi: set[int] | None, expected: list[list[str]]) -> None:
+    """A wheel of cp315t that is tagged abi3.abi3t serves cp315, so that none is built for that alone."""
+    planned = waves([job(python) for python in pythons.split()], stable_abi)
+    assert [[str(one.target.python) for one in wave] for wave in planned] == expected
