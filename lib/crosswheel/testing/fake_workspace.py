@@ -10,6 +10,7 @@ from crosswheel.engines import ENGINES
 from crosswheel.engines.facts import Facts
 from crosswheel.engines.services import Services
 from crosswheel.errors import EngineUnavailable
+from crosswheel.formats.packages import Package
 from crosswheel.model.config_reader import load_config
 from crosswheel.model.job import Job, Sdist, Usage, deaf
 from crosswheel.model.targets import parse_target
@@ -59,8 +60,8 @@ class FakeWorkspace:
         self.run_hook(cmd, str(cwd))
         return 0
 
-    def libraries(self, names: Iterable[str]) -> Path | None:  # noqa: ARG002
-        return None
+    def libraries(self, names: Iterable[str]) -> Mapping[str, Package]:  # noqa: ARG002
+        return {}
 
     def before_all(self, command: str, source: Path) -> None:
         self.run_hook(["sh", "-c", command], str(source))
