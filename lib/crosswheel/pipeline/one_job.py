@@ -89,6 +89,7 @@ class JobRunner:
                 log=log,
                 key=self._key(job),
                 limit=time.monotonic() + self.config.build.timeout,
+                began=time.monotonic(),
                 bare=bare,
             )
             done = self._fold(work, times, stack)

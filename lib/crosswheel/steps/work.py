@@ -77,7 +77,7 @@ class Work:
     """Whether the build has no compilers."""
     opened: Workspace | None = None
     began: float = 0.0
-    """The opening time of the workspace, by `time.monotonic`."""
+    """When the workspace was opened, or the job began without one, by `time.monotonic`."""
     first_test: Callable[[], TestContainer] | None = None
     """Waits for the container of the first test and returns it; None if none is being started."""
     file: Path | None = None
