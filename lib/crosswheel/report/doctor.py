@@ -15,7 +15,7 @@ from crosswheel.report.run import shown
 from crosswheel.report.tables import Column, drawn
 from crosswheel.report.untrusted import one_line
 from crosswheel.report.wording import COMMAND, Line, count_text, running_text, size_text
-from crosswheel.upkeep.doctor import Ability, Diagnosis, Engine, Machine, Place, Problem
+from crosswheel.upkeep.doctor import Ability, Diagnosis, EngineState, Machine, Place, Problem
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -139,7 +139,7 @@ def _place_rows(place: Place) -> Iterator[_Row]:
         yield _Row("", mark, ability.arch.name, _ability_text(ability))
 
 
-def _engine_text(engine: Engine) -> str:
+def _engine_text(engine: EngineState) -> str:
     host = engine.host
     parts = [
         f"{host.product} {one_line(host.version)}{', rootless,' if host.rootless else ''} at {one_line(host.address)}",

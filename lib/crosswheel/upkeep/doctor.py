@@ -70,7 +70,7 @@ class Ability:
 
 
 @dataclass(frozen=True)
-class Engine:
+class EngineState:
     """A working engine; `api` is a version such as ``1.51``, `used` the bytes of its images, if known."""
 
     host: DockerHost
@@ -86,7 +86,7 @@ class Place:
 
     name: str
     chosen: bool
-    answer: Engine | CrosswheelError
+    answer: EngineState | CrosswheelError
 
 
 @dataclass(frozen=True)
@@ -218,7 +218,7 @@ def _free(path: Path) -> int | None:
 def _places(config: Config, environ: Mapping[str, str]) -> tuple[Place, ...]:
     """The Docker host that builds use, then those of the other contexts."""
 
-    def look(wanted: str) -> Engine:
+    def look(wanted: str) -> EngineState:
         # Covers later questions too: a host may disappear at any time.
         with engine_errors(f"asking the Docker Engine {wanted}".strip()):
             return _look(connect(wanted, environ), config.build.arch)
@@ -257,14 +257,14 @@ def _current_context() -> str:
     return str(get_current_context_name())  # also for an unreachable host, to report its address
 
 
-def _look(host: DockerHost, wanted: Sequence[Architecture]) -> Engine:
+def _look(host: DockerHost, wanted: Sequence[Architecture]) -> EngineState:
     ours = binfmt.shares_kernel(host)
     asking = _Question(lambda: _used(host))
     answers = survey(host, architectures().values())
     used = asking.answer(_SOON)
     ensure_init(host)
     root = str(host.client.info().get("DockerRootDir", ""))
-    return Engine(
+    return EngineState(
         host=host,
         api=str(host.client.version()["ApiVersion"]),
         used=used if isinstance(used, int) else None,

@@ -23,7 +23,7 @@ from crosswheel.upkeep.doctor import (
     Ability,
     Diagnosis,
     Disk,
-    Engine,
+    EngineState,
     Machine,
     Place,
     Problem,
@@ -55,7 +55,7 @@ GONE = EngineUnavailable("no Docker Engine answers there", hint="sudo systemctl 
 
 def place(*abilities: Ability, chosen: bool = True, free: int | None = 30 * GIB, rootless: bool = False) -> Place:
     host = DockerHost(None, "unix:///run/docker.sock", "28.2.2", "x86_64", 2, 8 * GIB, rootless)  # type: ignore[arg-type]
-    engine = Engine(host, "1.51", 5 * GIB, Disk("images", "/var/lib/docker", free), abilities)
+    engine = EngineState(host, "1.51", 5 * GIB, Disk("images", "/var/lib/docker", free), abilities)
     return Place("default", chosen, engine)
 
 
