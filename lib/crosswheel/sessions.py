@@ -39,7 +39,7 @@ TAG = "crosswheel"
 
 def add(
     *,
-    only: Iterable[str] = (),
+    only: str | Iterable[str] = (),
     prefix: str = "",
     project: PathText = ".",
     steps: Steps[Work] | None = None,
@@ -57,12 +57,13 @@ def add(
     names, or if `only` has an unknown name. A session that is defined further below replaces the one made here: nox
     gives a FutureWarning then, and its older releases (2025.2.9) say nothing.
     """
-    names = tuple(only) or _NAMES
+    names = tuple(dict.fromkeys([only] if isinstance(only, str) else only)) or _NAMES
     _refuse_unknown(names)
     _refuse_taken([f"{prefix}{name}" for name in names], 'sessions.add(prefix="cw-"), or only=[...] with other names')
+    own = tuple(rules)
     for name in names:
         verb, arch = (name, ()) if name in VERBS else ("wheels", (name.removeprefix("wheels-"),))
-        _make(f"{prefix}{name}", _Run(verb, project, options, arch, steps, tuple(rules)))
+        _make(f"{prefix}{name}", _Run(verb, project, options, arch, steps, own))
 
 
 def wheels(

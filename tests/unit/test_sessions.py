@@ -70,7 +70,7 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
 def test_only_what_is_named_is_made_under_the_prefix_and_in_that_order(registry: dict[str, object]) -> None:
     sessions.add(only=["wheels-s390x", "audit", "wheels"], prefix="cw-")
     assert list(registry) == ["cw-wheels-s390x", "cw-audit", "cw-wheels"]
-    sessions.add(only=["audit"])
+    sessions.add(only="audit")
     assert list(registry)[3:] == ["audit"]
 
 
