@@ -133,8 +133,8 @@ def test_files_and_settings_of_others_come_back_harmless(tmp_path: Path) -> None
 def test_a_fault_of_our_own_is_told_harmlessly(tmp_path: Path) -> None:
     spoiled = (
         "import crosswheel.commands.plan as verb\n"
-        f"def plan(*_): raise RuntimeError({EVIL!r})\n"
-        "verb.plan = plan\nfrom crosswheel.tasks import main\nmain(['crosswheel', 'plan'])"
+        f"def run(*_): raise RuntimeError({EVIL!r})\n"
+        "verb.run = run\nfrom crosswheel.tasks import main\nmain(['crosswheel', 'plan'])"
     )
     done = subprocess.run(
         [sys.executable, "-c", spoiled], cwd=tmp_path, env=environ(tmp_path), capture_output=True, encoding="utf-8",
