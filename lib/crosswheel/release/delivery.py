@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus, urljoin
 
+from crosswheel.audit.rules.index import remedy_for
 from crosswheel.errors import CheckFailed, CrosswheelError, NoCredentials, UploadFailed, UsageError
 from crosswheel.formats.distributions import Distribution
 from crosswheel.model.job import Listener, Transfer
@@ -104,7 +105,7 @@ class Server:
             return
         said = f"{doing} failed: {status} {_reason(response)}"
         if status not in _PASSING and status < HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise UploadFailed(said, hint=self._hint(status))
+            raise UploadFailed(said, hint=remedy_for(said) or self._hint(status))
         wait = _wait(response)
         if wait > _PATIENCE:
             raise UploadFailed(f"{said}; the server asks for a wait of {wait:.0f} s", hint=f"in {wait:.0f} s, {_AGAIN}")

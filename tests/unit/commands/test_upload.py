@@ -613,6 +613,26 @@ def test_an_index_without_such_rules_is_not_held_to_them(
         send(server, release)
 
 
+@pytest.mark.parametrize(
+    ("answer", "remedy"),
+    [
+        ("Uploading new files to releases older than 14 days is not allowed.", "give these files a new version"),
+        ("Project size too large. Limit for project 'tiny' total size is 10 GB.", "delete old releases"),
+        ("File too large. Limit for project 'tiny' is 100 MB.", "strip "),
+        ("Only one sdist may be uploaded per release.", "leave the sdist out"),
+    ],
+)
+def test_an_index_that_refuses_in_its_own_words_gets_the_same_remedy(
+    server: UploadServer, release: tuple[Distribution, ...], answer: str, remedy: str
+) -> None:
+    """One that states no upload times, no sizes, or has limits that nobody knows here."""
+    server.answers = [Answer(400, answer)]
+    with pytest.raises(UploadFailed) as caught:
+        send(server, release)
+    assert answer in caught.value.message
+    assert caught.value.hint.startswith(remedy)
+
+
 def test_a_closed_release_that_is_complete_is_no_error(
     server: UploadServer, pypi: Repository, release: tuple[Distribution, ...]
 ) -> None:

@@ -5,6 +5,7 @@ The limits of PyPI and TestPyPI are in `data/indexes.toml`; the project status i
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -130,3 +131,17 @@ def too_large(submission: Submission) -> Iterator[Finding]:
             rule = TooLarge() if file.kind == "wheel" else SdistTooLarge()
             found, expected = f"{file.size} bytes", f"at most {limit} bytes"
             yield replace(rule.finding(member=file.filename, found=found, expected=expected), level="error")
+
+
+_ANSWERS: dict[str, type[Worded]] = {
+    r"releases older than \d+ days": ReleaseClosed,
+    r"project size too large": ProjectTooLarge,
+    r"one sdist may be uploaded": SecondSdist,
+    r"file too large": TooLarge,
+}
+"""What PyPI's answers have in them when it refuses a file for one of these rules (as of August 2026)."""
+
+
+def remedy_for(answer: str) -> str:
+    """The fix of the rule that an index enforced with this answer to an upload; empty if it is about something else."""
+    return next((rule.fix for words, rule in _ANSWERS.items() if re.search(words, answer, re.IGNORECASE)), "")
