@@ -278,5 +278,5 @@ def test_other_bytes_on_the_real_index_stop_it_before_staging_gets_any(
     other.mkdir()
     assert twine(served, wheel(other, 13, b"something else")).returncode == 0
     code, text = project.release()
-    assert (code, "real has other bytes" in text) == (22, True), text
+    assert (code, "real has files of the same name with different bytes" in text) == (22, True), text
     assert project.served("staging", tmp_path) == {}
