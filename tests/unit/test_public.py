@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,17 @@ import pytest
 
 import crosswheel as cw
 import users_program
+from crosswheel.audit.rules.rule import Rule
 from crosswheel.commands import run_verb
 from crosswheel.commands.call import config_for
 from crosswheel.errors import AuditFailed, IndexUnreachable, NothingToDo, UsageError
-from crosswheel.model.job import Event
+from crosswheel.formats.wheels import Wheel
+from crosswheel.model.job import Event, Finding
 from crosswheel.model.keywords import keyword_of
 from crosswheel.model.options import Option, options, options_for
+from crosswheel.model.targets import Target
 from crosswheel.model.verbs import VERBS
+from crosswheel.steps import MAKE, Work
 from crosswheel.testing import tiny_elf, tiny_wheel
 from tiny_projects import Yard, tiny_facts, tiny_host, tiny_project
 
@@ -197,6 +201,39 @@ def test_a_plan_has_decided_what_its_jobs_are(tiny_machine: Yard) -> None:
         cw.wheels(plan, engine="native", arch="x86_64")
     assert cw.wheels(plan, dry_run=True).document() == plan.document()
     assert str(cw.wheels(plan, dry_run=True)) == str(plan)
+
+
+def test_own_steps_and_rules_are_values(tiny_machine: Yard) -> None:
+    signed: list[str] = []
+
+    def sign(work: Work) -> Work:
+        signed.append(work.job.target.python.version)
+        return work
+
+    class NoVersionOne(Rule):
+        """Nothing has the version 1.0."""
+
+        code = "X001"
+        why = "we skip it"
+        fix = "count on"
+
+        def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+            yield self.finding(member=wheel.path.name)
+
+    source = tiny_project("platform", tiny_machine.folder)
+    given: dict[str, Any] = {"python": "cp312", "engine": "cross", "test": "never", "output": tiny_machine.folder}
+    report = cw.wheels(source, steps=MAKE.after("repair", sign), rules=[NoVersionOne()], **given)
+    assert (report.exit_code, report.wheels, signed) == (AuditFailed.exit_code, (), ["3.12"])
+    ignored = cw.wheels(source, rules=[NoVersionOne()], ignore={"X001": "only here"}, **given)
+    assert ignored.ok, str(ignored)
+    with pytest.raises(UsageError, match=r"ignore\.X001: no such rule"):
+        cw.wheels(source, ignore={"X001": "only here"}, **given)
+
+
+def test_verbs_read_the_environment_in_one_place() -> None:
+    folder = Path(cw.__file__).parent / "commands"
+    reading = [path.name for path in sorted(folder.glob("*.py")) if "os.environ" in path.read_text("utf-8")]
+    assert reading == ["border.py", "call.py"]  # the border's is for colours and CI summaries
 
 
 def test_an_interrupted_run_is_no_result(tiny_machine: Yard) -> None:
