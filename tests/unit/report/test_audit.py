@@ -55,23 +55,23 @@ def test_text_has_the_worst_first_each_rule_once_and_long_lists_folded(report: A
     lines = audit_text(report).splitlines()
     assert lines[:9] == [
         f"✘ {WHEEL.name} (2.0 KiB): 7 errors, 1 note, 1 switched off",
-        "    error W202: A binary is not made for the architecture in the tag.",
+        "    error W202: A binary is for another architecture than the tag.",
         *(f"        tiny/{number}.so, found EM_386" for number in range(5)),
         "        and 2 more",
         f"        fix: {broken('W202').fix}",
     ]
     assert lines[9].startswith("    note W302: ")
     assert lines[12:15] == [
-        "    switched off (a launcher of our own), error W401: A binary looks for its libraries outside of the wheel.",
+        "    switched off (a launcher of our own), error W401: A binary searches for libraries outside of the wheel.",
         "        tiny/b.so, found /opt",
         "✔ tiny-1.0-py3-none-any.whl (2.0 KiB): nothing found",
     ]
     assert lines[15:18] == [
         "✘ x.whl: 1 error",
-        "    error W001: The file cannot be read to its end as a wheel.",
+        "    error W001: The file cannot be read completely as a wheel.",
         "        found x.whl is no wheel",
     ]
-    assert lines[19:21] == ["all together", "    warning W701: Wheels of one project are of several versions."]
+    assert lines[19:21] == ["all together", "    warning W701: The wheels of one project have several versions."]
     assert lines[-1] == "3 files · 8 errors, 1 warning, 2 notes, 1 switched off · 1.5 s"
 
 
@@ -143,7 +143,7 @@ def test_the_document_says_all_that_was_found(report: AuditReport) -> None:
     assert first["findings"][0] == {
         "rule": "W401",
         "level": "error",
-        "message": "A binary looks for its libraries outside of the wheel.",
+        "message": "A binary searches for libraries outside of the wheel.",
         "member": "tiny/b.so",
         "found": "/opt",
         "expected": "",
@@ -230,9 +230,7 @@ def test_sarif_has_every_rule_and_a_result_for_each_finding(report: AuditReport)
 def test_sarif_says_what_where_and_how_to_fix_it(report: AuditReport) -> None:
     rules, results = sarif(report)
     result = next(result for result in results if result["ruleId"] == "W202")
-    assert result["message"]["text"] == (
-        "A binary is not made for the architecture in the tag. (tiny/0.so, found EM_386)"
-    )
+    assert result["message"]["text"] == "A binary is for another architecture than the tag. (tiny/0.so, found EM_386)"
     (place,) = result["locations"]
     assert place["physicalLocation"]["artifactLocation"]["uri"] == WHEEL.as_posix()
     assert place["logicalLocations"] == [{"fullyQualifiedName": "tiny/0.so", "kind": "member"}]
