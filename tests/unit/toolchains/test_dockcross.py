@@ -77,7 +77,7 @@ def test_build_requirements_get_the_plain_tools_and_nothing_that_leads_to_the_ta
         ({"CC": "", "CROSS_TRIPLE": ""}, TARGET, "is not a dockcross image: it does not set CC, CROSS_TRIPLE"),
         ({}, parse_target("cp313-manylinux_2_39_riscv64"), f"compiles for {TRIPLE}, not for riscv64-linux-gnu"),
         ({"CROSS_TRIPLE": "aarch64-linux-musl"}, TARGET, "compiles for aarch64-linux-musl, not for"),
-        ({"CC": "clang"}, TARGET, f"compiles with clang, which is no {TRIPLE}-gcc"),
+        ({"CC": "clang"}, TARGET, f"compiles with clang, which is not {TRIPLE}-gcc"),
     ],
 )
 def test_an_image_that_compiles_for_something_else_is_refused(
