@@ -361,7 +361,7 @@ def test_a_page_to_log_in_on_is_no_index_without_files(release: Release) -> None
 def test_an_index_that_lets_us_not_read_says_what_to_set(release: Release, status: int) -> None:
     release.add()
     release.server.login, release.server.refusing = "me:right", status
-    with pytest.raises(NoCredentials, match="no user name and password are set for it") as caught:
+    with pytest.raises(NoCredentials, match="no user name and password are set") as caught:
         release.verify(patience=600)
     for word in ("TWINE_USERNAME_OURS=", "TWINE_PASSWORD_OURS=", ".pypirc", "~/.netrc"):
         assert word in caught.value.hint
