@@ -11,13 +11,13 @@ from crosswheel.commands.call import Call, from_code, public
 from crosswheel.commands.result import Result
 from crosswheel.containers.docker_host import connect
 from crosswheel.containers.emulation import Running, survey
+from crosswheel.containers.providers import SCOPE, choose_provider, failure
 from crosswheel.errors import CannotRun
 from crosswheel.model.job import Listener, Note
 from crosswheel.model.targets import Architecture
 from crosswheel.report.document import SCHEMA, Document
 from crosswheel.report.untrusted import one_line
 from crosswheel.report.wording import running_text
-from crosswheel.steps.register import SCOPE, choose_provider, failure
 from crosswheel.system.process import Processes
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
-"""The step `register`: registers emulators in the kernel of a Docker host.
+"""Sources of emulators, and how each registers them in the kernel of a Docker host.
 
-Exit codes prove little: tonistiigi/binfmt always ends with 0. So a test program is run before and afterwards, and only
-its result counts.
+Exit codes prove little: tonistiigi/binfmt always ends with 0. So the step `register` runs a test program before and
+afterwards, and only its result counts.
 """
 
 from __future__ import annotations

@@ -7,9 +7,9 @@ import pytest
 
 from crosswheel.containers import binfmt
 from crosswheel.containers.docker_host import DockerHost
+from crosswheel.containers.providers import ImageOfEmulators, InstalledEmulators, Provider, choose_provider, failure
 from crosswheel.errors import CannotRun
 from crosswheel.model.targets import architectures
-from crosswheel.steps.register import ImageOfEmulators, InstalledEmulators, Provider, choose_provider, failure
 from crosswheel.system.process import Processes
 
 RISCV64, ARMV7L, I686 = (architectures()[name] for name in ("riscv64", "armv7l", "i686"))
