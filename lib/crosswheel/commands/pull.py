@@ -4,49 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from crosswheel import __version__
 from crosswheel.commands.call import Call, from_code, public
 from crosswheel.commands.result import Result
-from crosswheel.containers.docker_host import DockerHost, connect
-from crosswheel.containers.images import Image, ensure_image, find_image, image_arch, pinned_image
-from crosswheel.errors import CrosswheelError
-from crosswheel.model.config import Config
+from crosswheel.containers.docker_host import connect
 from crosswheel.model.job import Listener
-from crosswheel.model.targets import Architecture, Target, oldest_policy, python_tags
 from crosswheel.report.console import plain_console
 from crosswheel.report.document import SCHEMA, Document
 from crosswheel.report.run import shown
 from crosswheel.report.untrusted import lines
 from crosswheel.report.wording import COMMAND, Line, size_text
+from crosswheel.steps import PREPARE
+from crosswheel.steps.machine import Machine, PulledImage
 
 if TYPE_CHECKING:
     from rich.console import Console
     from typing_extensions import Unpack
 
     from crosswheel.model.keyword_types import PathText, PullOptions
-
-
-@dataclass(frozen=True)
-class PulledImage:
-    """The state of one image: `there` before, pulled, missing (with --dry-run), or failed."""
-
-    platform: str
-    arch: Architecture
-    reference: str = ""
-    image: Image | None = None
-    there: bool = False
-    error: CrosswheelError | None = None
-
-    @property
-    def state(self) -> str:
-        if self.error:
-            return "failed"
-        if self.image:
-            return "there" if self.there else "pulled"
-        return "missing"
 
 
 @dataclass(frozen=True)
@@ -94,35 +72,8 @@ def pull(*, project: PathText = ".", listener: Listener | None = None, **options
 def run(call: Call) -> PullReport:
     host = connect(call.config.containers.docker_host, call.environ)
     with closing(host.client):
-        rows = tuple(_row(host, call.config, target, call.listener) for target in _targets(call.config))
-    return PullReport(host.address, rows)
-
-
-def _targets(config: Config) -> Iterator[Target]:
-    """One target per architecture. An image has every CPython, so any Python will do."""
-    for arch in config.build.arch:
-        yield Target(python_tags()[0], arch, config.build.policy or oldest_policy(arch))
-
-
-def _row(host: DockerHost, config: Config, target: Target, listener: Listener) -> PulledImage:
-    family = config.family_for(target)
-    row = PulledImage(f"{target.policy}_{target.arch}", image_arch(target, family))
-    try:
-        row = replace(row, reference=config.image_for(target, family) or pinned_image(target, family).reference)
-        image = find_image(host, row.reference, row.arch, config.containers.mirrors)
-        if image or config.output.dry_run:
-            return replace(row, image=image, there=image is not None)
-        image = ensure_image(
-            host,
-            row.reference,
-            row.arch,
-            mirrors=config.containers.mirrors,
-            offline=config.build.offline,
-            listener=listener,
-        )
-    except CrosswheelError as error:
-        return replace(row, error=error)
-    return replace(row, image=image)
+        machine = PREPARE.without("register").fold(Machine(host, call.config, call.listener, call.environ))
+    return PullReport(host.address, machine.images)
 
 
 _MARKS = {"there": "✔", "pulled": "✔", "missing": "-", "failed": "✘"}

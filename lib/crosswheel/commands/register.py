@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from crosswheel import __version__
 from crosswheel.commands.call import Call, from_code, public
 from crosswheel.commands.result import Result
 from crosswheel.containers.docker_host import connect
-from crosswheel.containers.emulation import Running, survey
-from crosswheel.containers.providers import SCOPE, choose_provider, failure
+from crosswheel.containers.emulation import Running
 from crosswheel.errors import CannotRun
-from crosswheel.model.job import Listener, Note
-from crosswheel.model.targets import Architecture
+from crosswheel.model.job import Listener
 from crosswheel.report.document import SCHEMA, Document
 from crosswheel.report.untrusted import one_line
-from crosswheel.report.wording import running_text
-from crosswheel.system.process import Processes
+from crosswheel.steps import PREPARE
+from crosswheel.steps.machine import Machine, Survey
+from crosswheel.steps.register import not_running, running_lines
 
 if TYPE_CHECKING:
     from rich.console import Console
     from typing_extensions import Unpack
 
     from crosswheel.model.keyword_types import PathText, RegisterOptions
-
-Survey: TypeAlias = dict[Architecture, "Running | CannotRun"]
 
 
 @dataclass(frozen=True)
@@ -63,7 +59,10 @@ class RegisterReport(Result):
         return ""
 
     def __str__(self) -> str:
-        lines = (*_runs(self.after, self.docker_host), *(error.message for error in _missing(self.after).values()))
+        lines = (
+            *running_lines(self.after, self.docker_host),
+            *(error.message for error in not_running(self.after).values()),
+        )
         return "\n".join(map(one_line, lines))
 
 
@@ -84,50 +83,10 @@ def register(
 
 
 def run(call: Call) -> RegisterReport:
-    config, listener = call.config, call.listener
-    host = connect(config.containers.docker_host, call.environ)
-    before = survey(host, config.build.arch)
-    found = RegisterReport(host.address, before, before)
-    _tell(before, host.address, listener)
-    missing = tuple(_missing(before))
-    if not missing:
-        return found
-    provider = choose_provider(
-        config.containers.provider,
-        host,
-        missing,
-        mirrors=config.containers.mirrors,
-        environ=call.environ,
-        processes=Processes(),
-    )
-    for change in provider.changes(missing):
-        listener(Note(f"{'would' if config.output.dry_run else 'will'} {change}"))
-    listener(Note(SCOPE))
-    if config.output.dry_run:
-        return replace(found, provider=provider.name)
-    said = provider.act(missing, listener)
-    # Everything: who makes room for new entries may have lost others.
-    after = survey(host, config.build.arch)
-    still = _missing(after)
-    if not still:
-        _tell({arch: after[arch] for arch in missing}, host.address, listener)
-    error = failure(provider, still, said) if still else None
-    return replace(found, after=after, provider=provider.name, error=error)
-
-
-def _missing(found: Survey) -> dict[Architecture, CannotRun]:
-    return {arch: answer for arch, answer in found.items() if isinstance(answer, CannotRun)}
-
-
-def _tell(found: Survey, address: str, listener: Listener) -> None:
-    for text in _runs(found, address):
-        listener(Note(text))
-
-
-def _runs(found: Survey, address: str) -> Iterator[str]:
-    for arch, answer in found.items():
-        if isinstance(answer, Running):
-            yield f"{arch} runs {running_text(answer)} on {address}"
+    host = connect(call.config.containers.docker_host, call.environ)
+    machine = PREPARE.without("pull").fold(Machine(host, call.config, call.listener, call.environ))
+    assert machine.registration  # noqa: S101
+    return RegisterReport(host.address, **vars(machine.registration))
 
 
 def _answer(answer: Running | CannotRun) -> dict[str, Any]:

@@ -61,6 +61,13 @@ class Running:
     cpu: str = ""
 
     @property
+    def how(self) -> str:
+        """In words: ``natively``, or ``under QEMU``, with the fastest processor if it is known."""
+        if self.natively:
+            return "natively"
+        return f"under QEMU, fastest with {CPU}={self.cpu}" if self.cpu else "under QEMU"
+
+    @property
     def environ(self) -> dict[str, str]:
         """The environment variables with which containers of the architecture run fastest."""
         return {CPU: self.cpu} if self.cpu else {}

@@ -14,7 +14,7 @@ from crosswheel.report.document import SCHEMA, Document
 from crosswheel.report.run import shown
 from crosswheel.report.tables import Column, drawn
 from crosswheel.report.untrusted import one_line
-from crosswheel.report.wording import COMMAND, Line, count_text, running_text, size_text
+from crosswheel.report.wording import COMMAND, Line, count_text, size_text
 from crosswheel.upkeep.doctor import Ability, Diagnosis, EngineState, Machine, Place, Problem
 
 if TYPE_CHECKING:
@@ -156,9 +156,9 @@ def _ability_text(ability: Ability) -> str:
         return one_line(ability.answer.message.rpartition(f"programs for {ability.arch}: ")[2])
     handler = ability.handler
     if ability.answer.natively or handler is None:
-        return running_text(ability.answer)
+        return ability.answer.how
     entry = f"{one_line(handler.name)}: {one_line(handler.interpreter)}, flags {one_line(handler.flags)}"
-    return f"{running_text(ability.answer)} ({entry})"
+    return f"{ability.answer.how} ({entry})"
 
 
 def _is_complained_of(ability: Ability) -> bool:

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from crosswheel.containers.emulation import CPU, Running
 from crosswheel.model.job import Chore, Difference, Finding, Job, Level, Outcome, Plan, Report, Status
 from crosswheel.report.tally import Tally, tally
 from crosswheel.report.untrusted import lines, one_line
@@ -63,13 +62,6 @@ def about_text(seconds: float) -> str:
 def chore_text(chore: Chore) -> str:
     ending = " ..." if chore.seconds is None else f": {seconds_text(chore.seconds)}"
     return one_line(chore.text) + ending
-
-
-def running_text(running: Running) -> str:
-    """How a Docker host runs an architecture."""
-    if running.natively:
-        return "natively"
-    return f"under QEMU, fastest with {CPU}={running.cpu}" if running.cpu else "under QEMU"
 
 
 def hit_rate_text(hits: int, misses: int) -> str:

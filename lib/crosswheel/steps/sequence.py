@@ -119,6 +119,12 @@ class Steps(tuple[Callable[[_Value], _Value], ...]):
         gone = {self._at(name) for name in names}
         return Steps(function for at, function in enumerate(self) if at not in gone)
 
+    def fold(self, value: _Value) -> _Value:
+        """Give the value to the first step, its result to the second, and so on; returns the last result."""
+        for function in self:
+            value = function(value)
+        return value
+
     def until(self, name: str) -> Steps[_Value]:
         """The steps before the named step; all steps if there is none."""
         return Steps(self[: self.names.index(name)] if name in self.names else self)
