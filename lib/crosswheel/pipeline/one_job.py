@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
+from collections.abc import Callable
 from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from crosswheel.engines.services import Services
 from crosswheel.errors import AuditFailed, CrosswheelError, TestFailed, UsageError, explained
 from crosswheel.formats.wheels import named_wheel
 from crosswheel.model.config import Config
-from crosswheel.model.job import Failure, Job, Outcome, Sdist, Status, StepStarted, StepTime
+from crosswheel.model.job import Artifact, Failure, Job, Outcome, Sdist, Status, StepStarted, StepTime
 from crosswheel.model.targets import Target
 from crosswheel.steps import Composition, Step, Work
 from crosswheel.steps.journal import Journal, JournalEntry
@@ -26,6 +27,8 @@ from crosswheel.system.scratch import scratch_folder
 _TAIL = 30  # log lines shown with a failure
 _PURE = "a pure wheel: no cross build needed"
 _BECAME_PURE = "a pure wheel, because its extensions were not compiled"
+
+ONLY_THERE = "only tested on the Python that it was built for"
 
 
 @dataclass(frozen=True)
@@ -53,11 +56,26 @@ class JobRunner:
 
         A `bare` job has no compiler, for a source that seems to need none: it is cancelled if its wheel is not pure.
         """
+        return self._ended(job, lambda times, log: self._carried_out(job, times, log, bare=bare))
+
+    def serve(self, job: Job, wheel: Artifact, entry: JournalEntry | None) -> Outcome:
+        """How a job ended that a wheel built for another Python serves.
+
+        A wheel of the stable ABI is tested on this Python, too. `entry` is the wheel's, None if it is not known.
+        """
+        reused = Outcome(job, "reused", wheel, note=f"served by {wheel.path.name}", untested=ONLY_THERE)
+        tests = [step for step in self.composition.steps if name_of(step) == "test"]
+        if not tests or not named_wheel(wheel.path).is_abi3:
+            return reused
+        return self._ended(job, lambda times, log: self._tested(reused, tests[0], entry, times, log))
+
+    def _ended(self, job: Job, action: Callable[[list[StepTime], Path], Outcome]) -> Outcome:
+        """The outcome of the action, or of the error that it raised."""
         times: list[StepTime] = []
         log: Path | None = None
         try:
             log = self.output.log(self.sdist, job.target)
-            return self._carried_out(job, times, log, bare=bare)
+            return action(times, log)
         except Stopped:
             return Outcome(job, "cancelled", steps=tuple(times), log=log)
         except (CrosswheelError, OSError) as error:
@@ -77,23 +95,35 @@ class JobRunner:
 
     def _carried_out(self, job: Job, times: list[StepTime], log: Path, *, bare: bool) -> Outcome:
         with scratch_folder(f"{self.sdist.name}-{job.target}") as place, ExitStack() as stack:
-            work = Work(
-                job=job,
-                sdist=self.sdist,
-                config=self.config,
-                services=self.services,
-                composition=self.composition,
-                journal=self.journal,
-                output=self.output,
-                folder=place.parent,
-                log=log,
-                key=self._key(job),
-                limit=time.monotonic() + self.config.build.timeout,
-                began=time.monotonic(),
-                bare=bare,
-            )
+            work = replace(self._work(job, place.parent, log), key=self._key(job), bare=bare)
             done = self._fold(work, times, stack)
         return outcome_of(done, times) if done else Outcome(job, "cancelled")
+
+    def _tested(
+        self, reused: Outcome, test: Step[Work], entry: JournalEntry | None, times: list[StepTime], log: Path
+    ) -> Outcome:
+        """The outcome with what the step `test` finds out."""
+        assert reused.wheel  # noqa: S101
+        with scratch_folder(f"{self.sdist.name}-{reused.job.target}") as place:
+            work = replace(self._work(reused.job, place.parent, log), file=reused.wheel.path, found=True, entry=entry)
+            skipped = traits_of(test).instead(work)
+            done = self._done(test, work, times) if skipped is None else skipped
+        return replace(reused, steps=tuple(times), log=log, untested=done.untested, tested_before=done.tested_before)
+
+    def _work(self, job: Job, folder: Path, log: Path) -> Work:
+        return Work(
+            job=job,
+            sdist=self.sdist,
+            config=self.config,
+            services=self.services,
+            composition=self.composition,
+            journal=self.journal,
+            output=self.output,
+            folder=folder,
+            log=log,
+            limit=time.monotonic() + self.config.build.timeout,
+            began=time.monotonic(),
+        )
 
     def _fold(self, work: Work, times: list[StepTime], stack: ExitStack) -> Work | None:
         """The work after all steps; None if a workspace without compilers did not suffice."""

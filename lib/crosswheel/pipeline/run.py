@@ -23,7 +23,7 @@ from crosswheel.errors import (
 from crosswheel.model.config import Config
 from crosswheel.model.job import Failure, Job, JobFinished, Note, Outcome, Plan, Refusal, Sdist, Usage
 from crosswheel.model.targets import Architecture, Policy, Target
-from crosswheel.pipeline.one_job import JobRunner, failure
+from crosswheel.pipeline.one_job import ONLY_THERE, JobRunner, failure
 from crosswheel.pipeline.schedule import (
     expected_seconds,
     history_of,
@@ -40,7 +40,6 @@ from crosswheel.steps.wheelhouse import OutputFolder
 from crosswheel.system.local_host import LocalHost
 from crosswheel.system.process import Stopped
 
-_REUSED = "only tested on the Python that it was built for"
 _FOUND = "an earlier run built it with this engine"
 _POLL = 0.2  # seconds between two checks for Ctrl-C
 
@@ -126,13 +125,17 @@ class Run:
             if outcome.wheel:
                 self._finish(outcome)
                 for other in others:
-                    served = replace(outcome, job=other, steps=(), untested=outcome.untested or _REUSED)
+                    served = replace(outcome, job=other, steps=(), untested=outcome.untested or ONLY_THERE)
                     self._finish(replace(served, tested_before=False, usage=Usage()))
 
     def _served(self, job: Job) -> Outcome | None:
         """The outcome of a job that an already saved wheel serves."""
-        wheel = self._runner.output.serving(job.target)
-        return Outcome(job, "reused", wheel, note=f"served by {wheel.path.name}", untested=_REUSED) if wheel else None
+        output = self._runner.output
+        if (wheel := output.serving(job.target)) is None:
+            return None
+        built_for = output.target_of(wheel)
+        builder = next(other for other in self.plan.jobs if other.target == built_for)
+        return self._runner.serve(job, wheel, self._runner.known(self._instead.get(built_for, builder)))
 
     # ---- many jobs --------------------------------------------------------------------------------------------
 
@@ -205,7 +208,7 @@ class Run:
 
     def _following(self, jobs: Sequence[Job], together: int) -> dict[Target, Job]:
         """By target, the job expected to run next in the same slot; jobs with a known wheel take no time."""
-        built = [job for job in jobs if job.target not in self._known and not self._served(job)]
+        built = [job for job in jobs if job.target not in self._known and not self._runner.output.serving(job.target)]
         pairs = zip(built, built[together:])  # noqa: B905 - the last ones have none
         return {job.target: self._instead.get(later.target, later) for job, later in pairs}
 

@@ -53,6 +53,11 @@ class OutputFolder:
         with self._saving:
             return next((wheel for wheel in self._shared if serves(wheel.path.name, target)), None)
 
+    def target_of(self, wheel: Artifact) -> Target:
+        """The target that a saved wheel was built for."""
+        with self._saving:
+            return self._saved[wheel.path.name][0]
+
     def reject(self, wheel: Path) -> Path:
         """Keep a rejected wheel in a subfolder for inspection, where an upload does not include it."""
         return keep(wheel, self.folder / "rejected")

@@ -570,17 +570,41 @@ def test_wheels_are_tested_where_there_is_an_engine_that_runs_them(
     assert [[step.step for step in outcome.steps] for outcome in outcomes] == [["build", "repair", "audit", "test"]] * 2
 
 
-@pytest.mark.parametrize(("project", "tried"), [("stable_abi", "cp311"), ("pure", "cp313")])
-def test_a_wheel_that_serves_many_pythons_was_tried_on_one_and_the_others_say_so(
-    yard: Yard, tested: list[str], monkeypatch: pytest.MonkeyPatch, project: str, tried: str
+def test_a_pure_wheel_was_tried_on_one_python_and_the_others_say_so(
+    yard: Yard, tested: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    outcomes = on_docker(yard, project, monkeypatch, pythons=3).execute()
-    assert tested == [tried]
+    outcomes = on_docker(yard, "pure", monkeypatch, pythons=3).execute()
+    assert tested == ["cp313"]
     reason = "only tested on the Python that it was built for"
     assert {str(outcome.job.target.python): outcome.untested for outcome in outcomes} == {
         **dict.fromkeys(map(str, PYTHONS), reason),
-        tried: "",
+        "cp313": "",
     }
+
+
+def test_a_wheel_of_the_stable_abi_is_tested_on_each_python_that_it_serves_and_once(
+    yard: Yard, tested: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules["crosswheel.steps.test"], "test_key", lambda job, *_: f"of-{job.target}")
+    for before in (False, True):
+        outcomes = on_docker(yard, "stable_abi", monkeypatch, pythons=3).execute()
+        assert sorted(tested) == ["cp311", "cp312", "cp313"]
+        assert [(outcome.untested, outcome.tested_before) for outcome in outcomes] == [("", before)] * 3
+        assert [outcome.status for outcome in outcomes][1:] == ["reused", "reused"]
+
+
+def test_a_wheel_of_the_stable_abi_that_fails_on_a_later_python_fails_that_job(
+    yard: Yard, tested: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def test(work: Work) -> None:
+        if str(work.job.target.python) == "cp312":
+            raise errors.TestFailed("import tiny failed")
+
+    monkeypatch.setattr(sys.modules["crosswheel.steps.test"], "test_in_images", test)
+    outcomes = on_docker(yard, "stable_abi", monkeypatch, pythons=3).execute()
+    assert [outcome.status for outcome in outcomes] == ["built", "failed", "reused"]
+    assert outcomes[1].failure
+    assert (outcomes[1].failure.kind, outcomes[1].failure.step) == ("TestFailed", "test")
 
 
 def test_what_the_audit_rejects_is_not_tried(yard: Yard, tested: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
