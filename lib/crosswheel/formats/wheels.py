@@ -53,6 +53,7 @@ _VARIANT = re.compile(r"[^-]+-[^-]+(?:-\d[^-]*)?-[A-Za-z][^-]*-[^-]+-[^-]+-([0-9
 _LARGEST_IN_MEMORY = 32 << 20
 _LARGEST_TEXT = {"WHEEL": 1 << 16, "METADATA": 4 << 20, "RECORD": 16 << 20, "entry_points.txt": 1 << 20}
 _LARGEST_SOURCE = 1 << 20
+_DEEPEST = 20
 _MOST_FIELDS = 5 * MEMBERS  # RECORD has two commas and two line ends for each
 _MODULES = (".py", ".pyc", ".pyd", ".so")
 _MOST_TAGS_IN_A_LINE = 100
@@ -234,7 +235,8 @@ class Wheel:
         extensions = {extension.member for extension in self.extensions}
         found: dict[str, str] = {}
         for member in sorted(self.members, key=lambda member: (not member.endswith(".py"), member)):
-            if member in extensions or member.endswith(_MODULES):
+            # Of each name all parents are looked at: one that is made to harm may have thousands.
+            if member.count("/") < _DEEPEST and (member in extensions or member.endswith(_MODULES)):
                 found.setdefault(_module(self.installed(member)), member)
         found.pop("", None)
         return found
@@ -256,10 +258,10 @@ class Wheel:
         names = {member.rpartition("/")[2] for member in (*self.elves, *self.unreadable)}
         return frozenset(names | {elf.soname for elf in self.elves.values() if isinstance(elf, Elf)} - {""})
 
-    def text_of(self, member: str) -> str | None:
+    def text_of(self, member: str, largest: int = _LARGEST_SOURCE) -> str | None:
         """The text of a small file, such as a module; None if it is larger than 1 MiB or cannot be unpacked."""
         entry = self.archive.files[member]
-        if entry.size > _LARGEST_SOURCE:
+        if entry.size > largest:
             return None
         try:
             return self.archive.read(entry).decode("utf-8-sig", "replace")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
 from packaging.utils import InvalidSdistFilename, parse_sdist_filename
@@ -23,6 +23,7 @@ _LEFT_OUT_ON_PURPOSE = {
     *("__pycache__", "tools", "scripts", "vendor", "third_party", "extern", "subprojects"),
 }
 _SHOWN = 3
+_DEEPEST = 20
 
 
 class FilesLeftOut(SetRule):
@@ -53,23 +54,24 @@ def _missing(names: frozenset[str], wheels: tuple[Entry, ...]) -> list[str]:
     """By the paths that they would be installed under."""
     installed = frozenset[str]().union(*(wheel.files for wheel in wheels))
     packages = {folder for folder, _, file in (path.partition("/") for path in installed) if file == "__init__.py"}
-    found = (path for package in sorted(packages) for path in _package_files(package, names, installed))
+    found = _package_files(names, packages, installed)
     return sorted(path for path in found if path not in installed and _is_used(path))
 
 
-def _package_files(package: str, names: frozenset[str], installed: frozenset[str]) -> Iterator[str]:
-    """The sdist's files of the package: of all folders that are called so, those in the one that was installed."""
-    roots: Counter[str] = Counter()
-    paths: dict[str, list[str]] = {}
+def _package_files(names: Iterable[str], packages: set[str], installed: frozenset[str]) -> Iterator[str]:
+    """The sdist's files of each package: of all folders with its name, those in the one that was installed."""
+    paths: dict[tuple[str, str], list[str]] = defaultdict(list)
     for name in names:
-        before, found, rest = f"/{name}".partition(f"/{package}/")
-        if found:
-            path = f"{package}/{rest}"
-            roots[before] += path in installed
-            paths.setdefault(before, []).append(path)
-    best = max(sorted(roots), key=roots.__getitem__, default="")
-    if roots[best]:
-        yield from paths[best]
+        parts = name.split("/") if name.count("/") < _DEEPEST else []
+        for at, part in enumerate(parts[:-1]):
+            if part in packages:
+                paths[part, "/".join(parts[:at])].append("/".join(parts[at:]))
+    counts = {place: sum(path in installed for path in found) for place, found in paths.items()}
+    best: dict[str, tuple[str, str]] = {}
+    for place in sorted(counts, key=lambda place: (-counts[place], place)):
+        best.setdefault(place[0], place)
+    for place in best.values():
+        yield from paths[place] if counts[place] else ()
 
 
 def _is_used(path: str) -> bool:

@@ -8,6 +8,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 
 from crosswheel.audit.rules.rule import Rule
 from crosswheel.formats.wheels import Wheel, entry_points, parents
@@ -17,10 +18,12 @@ from crosswheel.model.targets import Target
 _REFERENCE = re.compile(r"([\w.]+)\s*(?::\s*([\w.]+))?\s*(?:\[.*\])?")
 # Code that may define names which do not appear in the module's text.
 _DYNAMIC = re.compile(
-    r"import\s*\(?\s*\*|__getattr__|__dict__|\b(?:globals|locals|vars|setattr|exec|eval)\s*\(|sys\.modules"
+    r"import[ \t(]{0,9}\*|__getattr__|__dict__|\b(?:globals|locals|vars|setattr|exec|eval)\s*\(|sys\.modules"
 )
 _EXTENSIBLE = re.compile(r"__path__|extend_path|declare_namespace|sys\.modules|\b(?:exec|eval)\s*\(")
 _SHOWN = 5
+# Honest wheels stay far below: a module is read for each entry point, and a name has as many parents as dots.
+_MOST, _LONGEST, _LARGEST = 200, 200, 1 << 18
 
 
 class EntryPointAbsent(Rule):
@@ -37,8 +40,8 @@ class EntryPointAbsent(Rule):
             found = list(entry_points(wheel))
         except configparser.Error:  # reported by another rule
             return
-        for group, name, reference in found:
-            match = _REFERENCE.fullmatch(reference)
+        for group, name, reference in found[:_MOST]:
+            match = _REFERENCE.fullmatch(reference) if len(reference) <= _LONGEST else None
             if match and (lacking := _lacking(wheel, match[1], (match[2] or "").partition(".")[0])):
                 yield self.finding(member=member, found=f"{name} = {reference} in [{group}]", expected=lacking)
 
@@ -101,14 +104,15 @@ class StubsUnmarked(Rule):
     fix = "add an empty file py.typed beside the package's __init__.py, and to the package's data"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
-        marked, stubs = _marked(wheel), defaultdict[str, list[str]](list)
+        marked = {folder.partition("/")[0] for folder in _marked(wheel)}
+        stubs = defaultdict[str, list[str]](list)
         for member in wheel.members:
             package, slash, _ = wheel.installed(member).partition("/")
             # A single module has no place for a marker, and stub-only packages need none.
             if member.endswith(".pyi") and slash and package.isidentifier():
                 stubs[package].append(member)
         for package, members in sorted(stubs.items()):
-            if not any(folder == package or folder.startswith(f"{package}/") for folder in marked):
+            if package not in marked:
                 more = f" and {len(members) - 1} more" if len(members) > 1 else ""
                 yield self.finding(member=members[0], found=f"a stub{more}", expected=f"{package}/py.typed")
 
@@ -129,8 +133,8 @@ class StubsAbsent(Rule):
         for extension in wheel.extensions:
             place = wheel.installed(extension.member).removesuffix(extension.suffix)
             public = not any(part.startswith("_") for part in place.split("/"))
-            typed = any(place.startswith(f"{folder}/") for folder in marked)
             package = place.rpartition("/")[0]
+            typed = not marked.isdisjoint(accumulate(package.split("/"), lambda folder, part: f"{folder}/{part}"))
             described = there & {f"{place}.pyi", f"{place}/__init__.pyi", f"{place}.py", f"{package}/__init__.pyi"}
             if public and typed and not described:
                 lacking.append(extension.member)
@@ -153,7 +157,10 @@ def _stated(wheel: Wheel) -> _Stated | None:
     if fields == [None, None]:
         return None
     return _Stated(
-        *(frozenset(str(value).partition(";")[0].strip() for value in field or ()) - {""} for field in fields)
+        *(
+            frozenset(str(value)[:_LONGEST].partition(";")[0].strip() for value in field or ()) - {""}
+            for field in fields
+        )
     )
 
 
@@ -167,7 +174,7 @@ def _lacking(wheel: Wheel, module: str, attribute: str) -> str:
     own = [parent for parent in parents(module) if parent in wheel.modules]
     if own:
         # Other projects may extend the package, if its code allows that.
-        source = wheel.text_of(wheel.modules[own[0]]) if wheel.modules[own[0]].endswith(".py") else None
+        source = wheel.text_of(wheel.modules[own[0]], _LARGEST) if wheel.modules[own[0]].endswith(".py") else None
         return f"a module {module}" if source is not None and not _EXTENSIBLE.search(source) else ""
     elsewhere = wheel.metadata.get_all("Requires-Dist") or module.partition(".")[0] in sys.stdlib_module_names
     return "" if elsewhere else f"a module {module}"
@@ -176,7 +183,7 @@ def _lacking(wheel: Wheel, module: str, attribute: str) -> str:
 def _may_have(wheel: Wheel, module: str, attribute: str) -> bool:
     """Whether the module may define the name: its text contains it, is dynamic, or the module is binary."""
     member = wheel.modules[module]
-    source = wheel.text_of(member) if member.endswith(".py") else None
+    source = wheel.text_of(member, _LARGEST) if member.endswith(".py") else None
     return source is None or bool(re.search(rf"\b{attribute}\b", source) or _DYNAMIC.search(source))
 
 

@@ -17,6 +17,7 @@ from crosswheel.system.pages import Measure
 # As auditwheel and `repair` name a copy: by the first digits of the hash of its content.
 _GRAFTED = re.compile(r"[^/]+\.libs/(?P<stem>[^/]+?)-[0-9a-f]{8}\.(?:[^/]+\.)?so(?:\.[^/]*)?")
 _SHOWN = 5
+_MOST = 20  # documents of a wheel
 
 
 class SbomUnreadable(Rule):
@@ -28,7 +29,7 @@ class SbomUnreadable(Rule):
     fix = "write the document as JSON in UTF-8 (.cdx.json, .spdx.json)"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
-        for member in wheel.sboms:
+        for member in wheel.sboms[:_MOST]:
             if _document(wheel, member) is None:
                 yield self.finding(member=member, found="no JSON document", expected="a JSON object in UTF-8")
 
@@ -45,16 +46,19 @@ class LibraryUnnamed(Rule):
         grafted = {member: match["stem"] for member in wheel.members if (match := _GRAFTED.fullmatch(member))}
         if not grafted:
             return
-        texts = [wheel.text_of(member) for member in wheel.sboms]
+        unnamed, components = dict(grafted), 0
+        for member in wheel.sboms[:_MOST]:
+            if (text := wheel.text_of(member)) is None:
+                return  # too large to be read: nobody knows what it names
+            components += _count(_document(wheel, member) or {})
+            unnamed = {library: stem for library, stem in unnamed.items() if stem not in text}
         # A package may have another name than its library: as many components as libraries are taken for them.
-        components = sum(_count(_document(wheel, member) or {}) for member in wheel.sboms)
-        if None in texts or components >= len(grafted):
+        if components >= len(grafted):
             return
-        unnamed = sorted(member for member, stem in grafted.items() if not any(stem in (text or "") for text in texts))
         if unnamed:
             more = f" and {len(unnamed) - _SHOWN} more" if len(unnamed) > _SHOWN else ""
-            found = ", ".join(member.rpartition("/")[2] for member in unnamed[:_SHOWN]) + more
-            yield self.finding(member=unnamed[0], found=found, expected="a component for each")
+            found = ", ".join(member.rpartition("/")[2] for member in sorted(unnamed)[:_SHOWN]) + more
+            yield self.finding(member=min(unnamed), found=found, expected="a component for each")
 
 
 def _document(wheel: Wheel, member: str) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ from crosswheel.model.job import Finding
 from crosswheel.model.targets import Target
 
 _IMPORT = re.compile(r"import[ \t]")
+_LARGEST = 1 << 20  # bytes of all such files of a wheel
 _SHOWN = 100  # characters shown of a line, which may contain a whole program
 
 
@@ -26,11 +27,13 @@ class StartupCode(Rule):
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         """Follows Lib/site.py of CPython 3.15, which reads .pth and .start files at the top of site-packages only."""
+        left = _LARGEST
         for member in wheel.members:
             path = wheel.installed(member)
             if "/" in path or path.startswith(".") or not path.endswith((".pth", ".start")):
                 continue
-            text = wheel.text_of(member)
+            text = wheel.text_of(member, left)
+            left -= len(text or "")
             if text is None:
                 yield self.finding(member=member, found="a file too large to read", expected="a few lines")
                 continue
