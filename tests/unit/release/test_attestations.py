@@ -101,7 +101,7 @@ def test_without_an_identity_it_is_said_so(
 ) -> None:
     monkeypatch.setattr("sigstore.oidc.detect_credential", lambda: None)
     (text,) = said(PYPI, files)
-    assert text.startswith("no attestations are sent: nobody here says who we are")
+    assert text.startswith("no attestations are sent: no identity token of a CI service was found")
     assert signing == []
 
 

@@ -72,3 +72,21 @@ def test_what_is_served_may_be_of_any_shape(served: bytes) -> None:
 @pytest.mark.parametrize("ours", [None, [], {}, {"envelope": {"statement": "!", "signature": ""}}])
 def test_what_lies_beside_the_file_may_be_of_any_shape(ours: object) -> None:
     assert wrong(ours, provenance(attestation())) == "an invalid attestation beside the file"
+
+
+def test_what_pypi_attestations_writes_is_read() -> None:
+    """The index makes its provenance object with the same library, from what was sent."""
+    library = pytest.importorskip("pypi_attestations")
+    statement = attestation()["envelope"]["statement"].encode()
+    material = library.VerificationMaterial(certificate=b"Y2VydA==", transparency_entries=[{"logIndex": 1}])
+    sent = library.Attestation(
+        version=1,
+        verification_material=material,
+        envelope=library.Envelope(statement=statement, signature=b"c2ln"),
+    ).model_dump_json()
+    bundle = library.AttestationBundle(
+        publisher=library.GitHubPublisher(repository="us/tiny", workflow="release.yml"),
+        attestations=[library.Attestation.model_validate_json(sent)],
+    )
+    served = library.Provenance(attestation_bundles=[bundle]).model_dump_json()
+    assert wrong_provenance(FILE, sent.encode(), served.encode()) == ""
