@@ -105,6 +105,7 @@ GOOD = {
         sources={
             SDIST: inside(
                 *("src/tiny/__init__.py", "src/tiny/fast.pyx", "src/tiny/tests/data.json", "src/tiny/old.py"),
+                *("src/tiny/more/deep/x.c", "src/tiny/more/deep", "src/tiny/more"),
                 *("src/tiny/.hidden", "docs/tiny/conf.json", "tiny/other.json", "src/tiny/", "setup.py"),
             )
         },

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from packaging.utils import InvalidSdistFilename, parse_sdist_filename
@@ -58,10 +58,12 @@ def _missing(names: frozenset[str], wheels: tuple[Entry, ...]) -> list[str]:
     return sorted(path for path in found if path not in installed and _is_used(path))
 
 
-def _package_files(names: Iterable[str], packages: set[str], installed: frozenset[str]) -> Iterator[str]:
+def _package_files(names: frozenset[str], packages: set[str], installed: frozenset[str]) -> Iterator[str]:
     """The sdist's files of each package: of all folders with its name, those in the one that was installed."""
     paths: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for name in names:
+    folders = {name.rpartition("/")[0] for name in names}
+    folders |= {folder.rpartition("/")[0] for folder in folders}  # one that has nothing but folders
+    for name in names - folders:
         parts = name.split("/") if name.count("/") < _DEEPEST else []
         for at, part in enumerate(parts[:-1]):
             if part in packages:
