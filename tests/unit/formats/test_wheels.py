@@ -119,7 +119,7 @@ def test_a_wheel_variant_is_named_as_what_it_is(tmp_path: Path, build: str) -> N
     with pytest.raises(AuditFailed, match=r"x86_64_v3\.whl is a wheel variant \(x86_64_v3\): PEP 825 is a draft"):
         read_wheel(tmp_path / name)
     (tmp_path / name).write_bytes(b"")
-    with pytest.raises(CheckFailed, match=r"no index takes a file of this name: .* is a wheel variant"):
+    with pytest.raises(CheckFailed, match=r"no index accepts a file of this name: .* is a wheel variant"):
         read_distribution(tmp_path / name)
 
 
