@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import crosswheel
-from crosswheel.audit.rules import ALL_RULES
+from crosswheel.auditing.rules import ALL_RULES
 from crosswheel.model.keywords import keyword_of
 from crosswheel.model.options import Option, json_schema, options, options_for
 from crosswheel.model.verbs import VERBS

@@ -24,7 +24,7 @@ from bad_archives import (
     sparse,
     streamed,
 )
-from crosswheel.audit.run import audit_wheel
+from crosswheel.auditing.run import audit_wheel
 from crosswheel.model.job import Finding
 from crosswheel.model.targets import parse_target
 from crosswheel.testing import tiny_elf, tiny_wheel

@@ -16,9 +16,6 @@ for what prevents a result. Nothing is printed. help(crosswheel.wheels) lists it
 
 from __future__ import annotations
 
-import sys
-from types import ModuleType
-
 TYPE_CHECKING = False  # as in typing, whose import takes longer than all of this
 if TYPE_CHECKING:
     from crosswheel.commands.audit import AuditReport, audit
@@ -97,17 +94,3 @@ if not TYPE_CHECKING:  # or a type checker would believe in any name
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-class _Package(ModuleType):
-    """Two rooms are called as verbs are, `audit` and `release`: those names of the package are the functions.
-
-    The rooms are reached as in ``from crosswheel.audit.run import audit_wheel``.
-    """
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if not (name in __all__ and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

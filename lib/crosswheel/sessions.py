@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from nox._decorators import Func
     from typing_extensions import Unpack
 
-    from crosswheel.audit.rules.rule import Rule
+    from crosswheel.auditing.rules.rule import Rule
     from crosswheel.commands.result import Result
     from crosswheel.commands.wheels import Report
     from crosswheel.model.keyword_types import AllOptions, PathText, WheelsOptions

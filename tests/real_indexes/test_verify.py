@@ -11,8 +11,8 @@ from bad_wheels import ARM, FAST, METADATA
 from crosswheel.formats.distributions import read_distributions
 from crosswheel.model.job import Listener, deaf
 from crosswheel.model.targets import parse_target
-from crosswheel.release.repositories import Repository
-from crosswheel.release.verification import Verification
+from crosswheel.publishing.repositories import Repository
+from crosswheel.publishing.verification import Verification
 from crosswheel.steps import verify as step
 from crosswheel.steps.verify import verify
 from crosswheel.testing import tiny_wheel

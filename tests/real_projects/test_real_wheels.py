@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from packaging.utils import parse_wheel_filename
 
-from crosswheel.audit.run import audit_files
+from crosswheel.auditing.run import audit_files
 from crosswheel.errors import IndexUnreachable
 from crosswheel.model.job import Finding
 from crosswheel.model.targets import architectures

@@ -36,7 +36,7 @@ OFTEN = (
 )  # fmt: skip
 
 READERS = {
-    ".whl": "from crosswheel.audit.run import audit_wheel; told = audit_wheel(path)",
+    ".whl": "from crosswheel.auditing.run import audit_wheel; told = audit_wheel(path)",
     ".gz": "from crosswheel.formats import sdists; sdists.read_sdist(path); sdists.unpack(path, path.parent / 'out')",
     ".toml": "from crosswheel.model.config_reader import load_config; load_config(path.parent, {})",
 }

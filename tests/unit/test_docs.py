@@ -14,7 +14,7 @@ import pytest
 
 import crosswheel
 from crosswheel import errors
-from crosswheel.audit.rules import ALL_RULES
+from crosswheel.auditing.rules import ALL_RULES
 from crosswheel.model.flags import parse_flags
 from crosswheel.model.verbs import VERBS
 from crosswheel.steps import MAKE

@@ -20,7 +20,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crosswheel.audit.run import audit_wheel
+from crosswheel.auditing.run import audit_wheel
 from crosswheel.errors import AuditFailed
 from crosswheel.formats.elf import BadElf, read_elf
 from crosswheel.testing import tiny_elf, tiny_wheel

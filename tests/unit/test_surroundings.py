@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from bad_archives import Spoil, after, before, one_by_one
-from crosswheel.audit.run import audit_wheel
+from crosswheel.auditing.run import audit_wheel
 from crosswheel.errors import AuditFailed, SourceError, UsageError
 from crosswheel.formats.sdists import member_names, read_sdist
 from crosswheel.formats.zips import open_archive

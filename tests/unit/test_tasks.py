@@ -15,7 +15,7 @@ from invoke.exceptions import Exit
 from invoke.tasks import Task, task
 
 from crosswheel import __version__, commands, tasks
-from crosswheel.audit.rules.purity import NothingInside
+from crosswheel.auditing.rules.purity import NothingInside
 from crosswheel.commands.result import Result
 from crosswheel.errors import BuildFailed, SourceError, UsageError
 from crosswheel.model.config import ENGINES

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import crosswheel
-from crosswheel.audit.rules import ALL_RULES
+from crosswheel.auditing.rules import ALL_RULES
 from crosswheel.errors import CrosswheelError
 from crosswheel.model.options import options
 from crosswheel.model.verbs import VERBS

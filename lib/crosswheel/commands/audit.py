@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crosswheel.audit import run as audits
-from crosswheel.audit.rules.wheelhouse import Entry, Wheelhouse
-from crosswheel.audit.run import Audit, audit_files, audit_together, switched_off, unreadable
+from crosswheel.auditing import run as audits
+from crosswheel.auditing.rules.wheelhouse import Entry, Wheelhouse
+from crosswheel.auditing.run import Audit, audit_files, audit_together, switched_off, unreadable
 from crosswheel.commands.call import Call, from_code, public
 from crosswheel.commands.result import Result
 from crosswheel.errors import AuditFailed, NothingToDo, SourceError, UsageError

@@ -19,7 +19,7 @@ from crosswheel.system.endings import ending_in_order
 from crosswheel.system.terminal import is_interactive
 
 if TYPE_CHECKING:
-    from crosswheel.audit.rules.rule import Rule
+    from crosswheel.auditing.rules.rule import Rule
     from crosswheel.steps import Steps, Work
 
 

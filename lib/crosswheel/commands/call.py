@@ -22,7 +22,7 @@ from crosswheel.model.verbs import INSTEAD, VERBS
 from crosswheel.report.document import write_json
 
 if TYPE_CHECKING:
-    from crosswheel.audit.rules.rule import Rule
+    from crosswheel.auditing.rules.rule import Rule
     from crosswheel.steps import Steps, Work
 
 _Result = TypeVar("_Result", bound=Result)
@@ -90,7 +90,7 @@ def write_files(result: Result, config: Config) -> None:
 
 def rule_codes(rules: Iterable[Rule] = ()) -> tuple[str, ...]:
     """The codes that `ignore` may name; `rules` are the caller's own."""
-    from crosswheel.audit.rules import ALL_RULES
+    from crosswheel.auditing.rules import ALL_RULES
 
     return tuple(rule.code for rule in (*ALL_RULES, *rules))
 

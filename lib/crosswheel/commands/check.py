@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from crosswheel.audit import run as audits
-from crosswheel.audit.rules.release import Release
-from crosswheel.audit.rules.wheelhouse import Wheelhouse
-from crosswheel.audit.run import Audit, audit_together
+from crosswheel.auditing import run as audits
+from crosswheel.auditing.rules.release import Release
+from crosswheel.auditing.rules.wheelhouse import Wheelhouse
+from crosswheel.auditing.run import Audit, audit_together
 from crosswheel.commands.audit import audit_sdists, audited, sources_of, targets_of
 from crosswheel.commands.call import Call, from_code, public
 from crosswheel.commands.result import Result

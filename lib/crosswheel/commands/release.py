@@ -24,12 +24,12 @@ from crosswheel.formats.distributions import Distribution, files_in, read_distri
 from crosswheel.formats.wheels import read_wheel
 from crosswheel.model.config import Config
 from crosswheel.model.job import Fact, Listener, Stage, Told, deaf
-from crosswheel.release.changelog import Entry, read_entry
-from crosswheel.release.comparison import in_order
-from crosswheel.release.delivery import connect
-from crosswheel.release.manifest import Manifest, tool_versions
-from crosswheel.release.repositories import Repository, find_repository
-from crosswheel.release.verification import Verification
+from crosswheel.publishing.changelog import Entry, read_entry
+from crosswheel.publishing.comparison import in_order
+from crosswheel.publishing.delivery import connect
+from crosswheel.publishing.manifest import Manifest, tool_versions
+from crosswheel.publishing.repositories import Repository, find_repository
+from crosswheel.publishing.verification import Verification
 from crosswheel.report.document import Document
 from crosswheel.report.manifest import manifest_document, manifest_markdown, write_manifest
 from crosswheel.report.release import question_text

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from crosswheel.audit.rules.wheelhouse import Entry
-from crosswheel.audit.run import Audit
+from crosswheel.auditing.rules.wheelhouse import Entry
+from crosswheel.auditing.run import Audit
 from crosswheel.commands.audit import audited, targets_of
 from crosswheel.commands.call import Call, from_code, public
 from crosswheel.commands.check import builds_of
@@ -15,10 +15,10 @@ from crosswheel.commands.result import Result
 from crosswheel.errors import Incomplete
 from crosswheel.formats.distributions import read_distributions
 from crosswheel.model.job import Listener
-from crosswheel.release.published import published_project, release_files, version_of
-from crosswheel.release.repositories import find_repository
-from crosswheel.release.status import Made, ReleaseStatus, lacking, last_release, standings
-from crosswheel.release.upload_window import upload_window
+from crosswheel.publishing.published import published_project, release_files, version_of
+from crosswheel.publishing.repositories import find_repository
+from crosswheel.publishing.status import Made, ReleaseStatus, lacking, last_release, standings
+from crosswheel.publishing.upload_window import upload_window
 from crosswheel.report.document import Document
 from crosswheel.report.status import status_document, status_text
 from crosswheel.system.package_index import read_pip_settings

@@ -15,9 +15,9 @@ from crosswheel.commands.result import Result
 from crosswheel.errors import AuditFailed
 from crosswheel.formats.distributions import Distribution, read_distributions
 from crosswheel.model.job import Listener
-from crosswheel.release.comparison import Sent, in_order
-from crosswheel.release.published import published_project
-from crosswheel.release.repositories import Repository, find_repository
+from crosswheel.publishing.comparison import Sent, in_order
+from crosswheel.publishing.published import published_project
+from crosswheel.publishing.repositories import Repository, find_repository
 from crosswheel.report.document import Document
 from crosswheel.report.untrusted import one_line
 from crosswheel.report.upload import Sending, upload_document, upload_text

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crosswheel.audit.rules.wheelhouse import entry
+from crosswheel.auditing.rules.wheelhouse import entry
 from crosswheel.commands.audit import targets_of
 from crosswheel.commands.call import Call, from_code, public
 from crosswheel.commands.result import Result
@@ -18,8 +18,8 @@ from crosswheel.model.config import Config
 from crosswheel.model.job import Listener
 from crosswheel.model.targets import Target, oldest_policy
 from crosswheel.pipeline.plan import served_targets
-from crosswheel.release.repositories import Repository, find_repository
-from crosswheel.release.verification import Verification
+from crosswheel.publishing.repositories import Repository, find_repository
+from crosswheel.publishing.verification import Verification
 from crosswheel.report.document import Document
 from crosswheel.report.verify import verify_document, verify_text
 from crosswheel.steps.verify import verify as read_back

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crosswheel.audit.rules.rule import Rule
+from crosswheel.auditing.rules.rule import Rule
 from crosswheel.commands import plan as planning
 from crosswheel.commands.cache import keep_within_limit
 from crosswheel.commands.call import (

@@ -9,7 +9,7 @@ from itertools import product
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.tags import Tag
 
-from crosswheel.audit.rules.tags import would_install
+from crosswheel.auditing.rules.tags import would_install
 from crosswheel.errors import SourceError
 from crosswheel.model.config import Config
 from crosswheel.model.job import Interpreter, Job, LeftOut, Plan, Refusal

@@ -8,10 +8,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from crosswheel import __version__
-from crosswheel.audit.policies import Analysis
-from crosswheel.audit.rules import ALL_RULES
-from crosswheel.audit.rules.rule import Worded
-from crosswheel.audit.run import Audit, AuditReport
+from crosswheel.auditing.policies import Analysis
+from crosswheel.auditing.rules import ALL_RULES
+from crosswheel.auditing.rules.rule import Worded
+from crosswheel.auditing.run import Audit, AuditReport
 from crosswheel.model.job import Finding, Level
 from crosswheel.report.console import plain_console, styled
 from crosswheel.report.document import SCHEMA, Document

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timezone
 
-from crosswheel.release.upload_window import UploadWindow
+from crosswheel.publishing.upload_window import UploadWindow
 from crosswheel.report.document import Document
 from crosswheel.report.untrusted import one_line
 from crosswheel.report.wording import Line, count_text, reason_text

@@ -12,9 +12,9 @@ from crosswheel import __version__
 from crosswheel.formats.build_reports import Build
 from crosswheel.formats.distributions import Distribution
 from crosswheel.formats.wheel_names import split_name
-from crosswheel.release.changelog import Entry
-from crosswheel.release.manifest import Manifest
-from crosswheel.release.verification import Verification
+from crosswheel.publishing.changelog import Entry
+from crosswheel.publishing.manifest import Manifest
+from crosswheel.publishing.verification import Verification
 from crosswheel.report.document import SCHEMA, Document, write_json, write_text
 from crosswheel.report.markdown import escape, fenced, row
 from crosswheel.report.untrusted import one_line

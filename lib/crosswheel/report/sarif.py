@@ -13,9 +13,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 from crosswheel import __version__
-from crosswheel.audit.rules import ALL_RULES
-from crosswheel.audit.rules.rule import Worded
-from crosswheel.audit.run import AuditReport
+from crosswheel.auditing.rules import ALL_RULES
+from crosswheel.auditing.rules.rule import Worded
+from crosswheel.auditing.run import AuditReport
 from crosswheel.model.job import Finding
 from crosswheel.report.document import Document
 from crosswheel.report.untrusted import one_line

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from crosswheel import __version__
-from crosswheel.release.status import Lack, ReleaseStatus, Standing
+from crosswheel.publishing.status import Lack, ReleaseStatus, Standing
 from crosswheel.report.console import plain_console, styled
 from crosswheel.report.document import SCHEMA, Document
 from crosswheel.report.index_answers import answers_document, status_lines, window_lines

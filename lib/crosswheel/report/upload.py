@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from crosswheel import __version__
 from crosswheel.formats.distributions import Distribution
-from crosswheel.release.comparison import Sent
-from crosswheel.release.published import release_files
-from crosswheel.release.repositories import Repository
-from crosswheel.release.upload_window import UploadWindow, upload_window
+from crosswheel.publishing.comparison import Sent
+from crosswheel.publishing.published import release_files
+from crosswheel.publishing.repositories import Repository
+from crosswheel.publishing.upload_window import UploadWindow, upload_window
 from crosswheel.report.console import plain_console, styled
 from crosswheel.report.document import SCHEMA, Document
 from crosswheel.report.index_answers import answers_document, status_lines, window_lines

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from crosswheel import __version__
 from crosswheel.formats.distributions import Distribution
-from crosswheel.release.verification import HINT, Verification
+from crosswheel.publishing.verification import HINT, Verification
 from crosswheel.report.console import plain_console, styled
 from crosswheel.report.document import SCHEMA, Document
 from crosswheel.report.index_answers import status_lines

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from crosswheel.audit.rules.purity import NotCompiled, NothingCompiled
-from crosswheel.audit.run import findings_of, switched_off
+from crosswheel.auditing.rules.purity import NotCompiled, NothingCompiled
+from crosswheel.auditing.run import findings_of, switched_off
 from crosswheel.formats.uncompiled import Uncompiled
 from crosswheel.model.job import Finding
 from crosswheel.steps.work import Work

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crosswheel.audit.rules import RELEASE_RULES
-from crosswheel.audit.rules.release import Described, Release
-from crosswheel.audit.run import switched_off
+from crosswheel.auditing.rules import RELEASE_RULES
+from crosswheel.auditing.rules.release import Described, Release
+from crosswheel.auditing.run import switched_off
 from crosswheel.formats.sdists import read_tar
 from crosswheel.model.job import Finding
 

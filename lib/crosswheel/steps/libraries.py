@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
-from crosswheel.audit.rules.promise import promise_of
+from crosswheel.auditing.rules.promise import promise_of
 from crosswheel.formats.elf import BadElf, Elf, read_elf
 from crosswheel.formats.package_databases import owner_in
 from crosswheel.formats.packages import Package

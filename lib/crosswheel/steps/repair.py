@@ -9,7 +9,7 @@ import json
 from dataclasses import astuple, replace
 from pathlib import Path
 
-from crosswheel.audit.rules.record import Signed
+from crosswheel.auditing.rules.record import Signed
 from crosswheel.errors import RepairFailed
 from crosswheel.formats.sboms import OWNERS
 from crosswheel.formats.wheels import Wheel

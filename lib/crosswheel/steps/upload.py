@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 from crosswheel.errors import IndexUnreachable, NoCredentials, UploadFailed, VerifyFailed
 from crosswheel.formats.distributions import Distribution
 from crosswheel.model.job import Listener, Note
-from crosswheel.release.admission import refuse_unwelcome
-from crosswheel.release.attestations import make_attestations
-from crosswheel.release.comparison import Sent, clash_text, compare, in_order, refuse_clashes
-from crosswheel.release.delivery import Parcel, Server, Trouble, connect, read_parcel, sealed
-from crosswheel.release.published import PublishedProject
-from crosswheel.release.repositories import Repository
+from crosswheel.publishing.admission import refuse_unwelcome
+from crosswheel.publishing.attestations import make_attestations
+from crosswheel.publishing.comparison import Sent, clash_text, compare, in_order, refuse_clashes
+from crosswheel.publishing.delivery import Parcel, Server, Trouble, connect, read_parcel, sealed
+from crosswheel.publishing.published import PublishedProject
+from crosswheel.publishing.repositories import Repository
 
 if TYPE_CHECKING:
     import tenacity

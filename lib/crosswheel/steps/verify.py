@@ -14,14 +14,14 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from crosswheel.audit.run import audit_wheel, switched_off
+from crosswheel.auditing.run import audit_wheel, switched_off
 from crosswheel.errors import IndexUnreachable
 from crosswheel.formats.distributions import Distribution
 from crosswheel.model.job import Listener, Note, chore, deaf
 from crosswheel.model.targets import Target
-from crosswheel.release.pip_choices import Choice, Pip
-from crosswheel.release.provenance import wrong_provenance
-from crosswheel.release.published import (
+from crosswheel.publishing.pip_choices import Choice, Pip
+from crosswheel.publishing.provenance import wrong_provenance
+from crosswheel.publishing.published import (
     PublishedFile,
     PublishedProject,
     address_for_pip,
@@ -31,8 +31,8 @@ from crosswheel.release.published import (
     published_project,
     release_files,
 )
-from crosswheel.release.repositories import Repository
-from crosswheel.release.verification import (
+from crosswheel.publishing.repositories import Repository
+from crosswheel.publishing.verification import (
     Built,
     Difference,
     Verification,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from crosswheel.audit.rules.rule import Rule
+from crosswheel.auditing.rules.rule import Rule
 from crosswheel.engines import ENGINES, Engine
 from crosswheel.engines.facts import Facts
 from crosswheel.engines.services import Services

@@ -2,7 +2,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from crosswheel import sessions
-from crosswheel.audit.rules.rule import Rule
+from crosswheel.auditing.rules.rule import Rule
 from crosswheel.formats.wheels import Wheel
 from crosswheel.model.job import Finding
 from crosswheel.model.targets import Target

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from crosswheel.audit.rules import ALL_RULES
+from crosswheel.auditing.rules import ALL_RULES
 from crosswheel.commands import run_verb
 from crosswheel.errors import NothingToDo, UsageError
 from crosswheel.testing import tiny_elf, tiny_wheel

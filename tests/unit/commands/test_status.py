@@ -17,9 +17,9 @@ from crosswheel.errors import Incomplete
 from crosswheel.formats.build_reports import Build
 from crosswheel.formats.distributions import Distribution
 from crosswheel.model.targets import parse_target
-from crosswheel.release.published import PublishedFile
-from crosswheel.release.status import Made, ReleaseStatus, Standing, lacking, last_release, standings
-from crosswheel.release.upload_window import UploadWindow
+from crosswheel.publishing.published import PublishedFile
+from crosswheel.publishing.status import Made, ReleaseStatus, Standing, lacking, last_release, standings
+from crosswheel.publishing.upload_window import UploadWindow
 from crosswheel.report.status import status_document, status_text
 from crosswheel.testing import tiny_wheel
 from index_server import index_server

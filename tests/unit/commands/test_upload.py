@@ -24,7 +24,7 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crosswheel.audit.run import audit_files
+from crosswheel.auditing.run import audit_files
 from crosswheel.commands import run_verb
 from crosswheel.errors import (
     AuditFailed,
@@ -39,11 +39,11 @@ from crosswheel.errors import (
 )
 from crosswheel.formats.distributions import Distribution, read_distributions
 from crosswheel.model.job import Event, Note, Transfer, deaf
-from crosswheel.release import attestations
-from crosswheel.release.comparison import compare, in_order
-from crosswheel.release.delivery import _reason
-from crosswheel.release.published import PublishedFile, PublishedProject, published_project
-from crosswheel.release.repositories import Repository
+from crosswheel.publishing import attestations
+from crosswheel.publishing.comparison import compare, in_order
+from crosswheel.publishing.delivery import _reason
+from crosswheel.publishing.published import PublishedFile, PublishedProject, published_project
+from crosswheel.publishing.repositories import Repository
 from crosswheel.steps.upload import rehearse, upload
 from crosswheel.system.package_index import PipSettings
 from crosswheel.testing import tiny_elf, tiny_wheel

@@ -21,11 +21,11 @@ from crosswheel.errors import IndexUnreachable, NoCredentials, VerifyFailed
 from crosswheel.formats.distributions import Distribution, read_distributions
 from crosswheel.model.job import Event, Note, deaf
 from crosswheel.model.targets import Target, parse_target
-from crosswheel.release import pip_choices
-from crosswheel.release.pip_choices import Pip
-from crosswheel.release.published import PublishedFile, PublishedProject, published_project
-from crosswheel.release.repositories import Repository
-from crosswheel.release.verification import Difference, Verification, compare, read_built
+from crosswheel.publishing import pip_choices
+from crosswheel.publishing.pip_choices import Pip
+from crosswheel.publishing.published import PublishedFile, PublishedProject, published_project
+from crosswheel.publishing.repositories import Repository
+from crosswheel.publishing.verification import Difference, Verification, compare, read_built
 from crosswheel.report.verify import verify_document, verify_text
 from crosswheel.steps import verify as step
 from crosswheel.steps.verify import verify

@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 from bad_wheels import ARM, SUFFIX
-from crosswheel.audit.rules.symbols import UnresolvedSymbol
+from crosswheel.auditing.rules.symbols import UnresolvedSymbol
 from crosswheel.formats.symbols import is_listed, known_pythons, libc_has, library_has, python_has
 from crosswheel.formats.wheels import read_wheel
 from crosswheel.model.targets import parse_policy, parse_python

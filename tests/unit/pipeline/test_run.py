@@ -21,8 +21,8 @@ from typing import Any
 import pytest
 
 from crosswheel import errors
-from crosswheel.audit.rules import ALL_RULES
-from crosswheel.audit.rules.rule import Rule
+from crosswheel.auditing.rules import ALL_RULES
+from crosswheel.auditing.rules.rule import Rule
 from crosswheel.commands import run_verb
 from crosswheel.commands.wheels import Report
 from crosswheel.containers.docker_host import DockerHost

@@ -12,8 +12,8 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
-from crosswheel.audit.rules import ALL_RULES
-from crosswheel.audit.run import Audit, AuditReport, switched_off, unreadable
+from crosswheel.auditing.rules import ALL_RULES
+from crosswheel.auditing.run import Audit, AuditReport, switched_off, unreadable
 from crosswheel.model.job import Artifact, Finding, counted
 from crosswheel.report.audit import audit_document, audit_text, rules_document
 from crosswheel.report.narrator import Narrator

@@ -1,0 +1,115 @@
+"""5xx: files that a wheel should contain, and files that it should not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from crosswheel.auditing.rules.machine import DEVICES
+from crosswheel.auditing.rules.rule import Rule
+from crosswheel.formats.elf import Elf
+from crosswheel.formats.wheels import Wheel
+from crosswheel.model.job import Finding
+from crosswheel.model.targets import Target
+
+_FOLDERS = {
+    *("__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis", ".ipynb_checkpoints"),
+    *(".git", ".hg", ".svn", ".github", ".idea", ".vscode", ".tox", ".nox", ".venv"),
+    *("CMakeFiles", ".ninja_deps", ".ninja_log", "CMakeCache.txt", "meson-private"),
+    *(".DS_Store", "Thumbs.db", "__MACOSX", ".coverage"),
+}
+_SUFFIXES = (".gcda", ".gcno", ".orig", ".rej", ".swp", "~")
+_OBJECTS = (".o", ".obj")
+# Inputs of a linker: startup objects of programs (crt1.o, gcrt1.o, crtbeginS.o), and libraries as one object file.
+_GIVEN_TO_LINKERS = re.compile(r"[A-Za-z]?crt\w*\.o|lib.+\.o")
+_TOP_FOLDERS = {
+    *("test", "tests", "testing", "doc", "docs", "example", "examples", "benchmark", "benchmarks"),
+    *("build", "dist", "src", "scripts", "tools"),
+}
+_TOP_FILES = re.compile(
+    r"(setup|conftest|noxfile|tasks|fabfile)\.py|(pyproject|tox|setup|requirements)\.(toml|ini|cfg|txt)"
+    r"|(readme|licen[cs]e|copying|notice|authors|changelog|changes)(\.\w+)?|makefile|cmakelists\.txt|manifest\.in",
+    re.IGNORECASE,
+)
+
+
+class Leftover(Rule):
+    """The wheel contains leftovers of a build, a cache, an editor or version control."""
+
+    code = "W507"
+    level = "warning"
+    why = "They are useless to users, and bytecode or object files of another machine may be used by mistake."
+    fix = "build from an unpacked sdist, and leave such files out in the build backend's configuration"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        found = {leftover for member in wheel.members if (leftover := _leftover(member))}
+        found |= {member for member in wheel.members if member.endswith(_OBJECTS) and not _is_shipped(member, wheel)}
+        found -= {member for member in found if any(member.startswith(f"{folder}/") for folder in found)}
+        for member in sorted(found):
+            yield self.finding(member=member, found="a leftover", expected="only files for run time")
+
+
+class MissingLicence(Rule):
+    """A licence file that METADATA names is missing."""
+
+    code = "W509"
+    why = "The package index refuses the wheel (PEP 639), and redistributors lack the licence text."
+    fix = "name the file in license-files of pyproject.toml, and use a build backend that knows Metadata-Version 2.4"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        if not _says_where(str(wheel.metadata.get("Metadata-Version", ""))):
+            return
+        for file in wheel.metadata.get_all("License-File", []):
+            member = f"{wheel.dist_info}/licenses/{file}"
+            if member not in wheel.archive.files:
+                yield self.finding(member=member, found="not in the archive", expected="every License-File of METADATA")
+
+
+class TopLevelClutter(Rule):
+    """The wheel installs tests, documents or scripts at the top level of site-packages, beside all packages."""
+
+    code = "W513"
+    level = "warning"
+    why = "Other wheels do the same: the last one installed overwrites the others, and `import tests` finds them."
+    fix = "list the packages in the build backend's configuration, or move such files into the package"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        for top in sorted({_top(wheel.installed(member)) for member in wheel.members} - {""}):
+            if canonicalize_name(top.rstrip("/")) != wheel.name:
+                yield self.finding(member=top, found="installed beside the packages", expected="inside a package")
+
+
+def _leftover(member: str) -> str:
+    """The outermost leftover folder of a member's path, or the file itself; empty if it is no leftover."""
+    parts = member.split("/")
+    for number, part in enumerate(parts, start=1):
+        if part in _FOLDERS:
+            return "/".join(parts[:number])
+    return member if member.endswith(_SUFFIXES) else ""
+
+
+def _is_shipped(member: str, wheel: Wheel) -> bool:
+    """Whether an object file is shipped on purpose: as a linker input, or as code for a graphics card or the kernel."""
+    folder, _, file = member.rpartition("/")
+    elf = wheel.elves.get(member)
+    is_for_device = isinstance(elf, Elf) and elf.machine in DEVICES
+    beside_archive = any(other.endswith(".a") and other.rpartition("/")[0] == folder for other in wheel.members)
+    return is_for_device or beside_archive or bool(_GIVEN_TO_LINKERS.fullmatch(file))
+
+
+def _says_where(metadata_version: str) -> bool:
+    """Whether Metadata-Version is 2.4 or later: before, neither the field nor the file's location was standardised."""
+    try:
+        return Version(metadata_version) >= Version("2.4")
+    except InvalidVersion:
+        return False
+
+
+def _top(path: str) -> str:
+    top, slash, _ = path.partition("/")
+    if slash:
+        return f"{top}/" if top in _TOP_FOLDERS else ""
+    return top if _TOP_FILES.fullmatch(top) else ""

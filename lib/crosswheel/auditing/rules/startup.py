@@ -1,0 +1,53 @@
+"""5xx: code that every start of Python runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from crosswheel.auditing.rules.rule import Rule
+from crosswheel.formats.wheels import Wheel
+from crosswheel.model.job import Finding
+from crosswheel.model.targets import Target
+
+_IMPORT = re.compile(r"import[ \t]")
+_LARGEST = 1 << 20  # bytes of all such files of a wheel
+_SHOWN = 100  # characters shown of a line, which may contain a whole program
+
+
+class StartupCode(Rule):
+    """The wheel installs code that every start of Python in the environment runs."""
+
+    code = "W515"
+    level = "warning"
+    why = (
+        "Programs that never import the package run it, and malware uses this. CPython 3.18 ignores code in .pth files."
+    )
+    fix = "let users import the package; if necessary, name a function in a .start file (PEP 829, CPython 3.15)"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        """Follows Lib/site.py of CPython 3.15, which reads .pth and .start files at the top of site-packages only."""
+        left = _LARGEST
+        for member in wheel.members:
+            path = wheel.installed(member)
+            if "/" in path or path.startswith(".") or not path.endswith((".pth", ".start")):
+                continue
+            text = wheel.text_of(member, left)
+            left -= len(text or "")
+            if text is None:
+                yield self.finding(member=member, found="a file too large to read", expected="a few lines")
+                continue
+            for number, line in enumerate(text.splitlines(), start=1):
+                if _runs(line, path):
+                    yield self.finding(member=member, found=f"line {number}: {_shown(line)}", expected="folders only")
+
+
+def _runs(line: str, file: str) -> bool:
+    if file.endswith(".pth"):
+        return bool(_IMPORT.match(line))
+    return bool(line.strip()) and not line.lstrip().startswith("#")
+
+
+def _shown(line: str) -> str:
+    text = line.strip()
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
