@@ -86,7 +86,7 @@ def test_what_is_released_and_the_locks_beside_it_are_no_changes(project: Path) 
     with pytest.raises(NotReleasable, match="changelog"):  # which is the next stage
         release(project, yes=True, wheels=named)
     (project / "dist" / "more.txt").touch()
-    with pytest.raises(NotReleasable, match="changes that are in no commit: dist/"):
+    with pytest.raises(NotReleasable, match="uncommitted changes: dist/"):
         release(project, yes=True, wheels=named)
 
 
