@@ -43,6 +43,6 @@ def send(report: cw.Report, told: list[str]) -> cw.UploadReport | cw.CrosswheelE
         address = "http://127.0.0.1:9/"
         # Named, so that the index is asked only after the audit.
         index = {address: f"{address}simple/"}
-        return cw.upload(report.wheels, repository=address, index=index, dry_run=True, listener=listen)
+        return cw.upload(report.wheels, repository=address, index=index, dry_run=True, jobs=1, listener=listen)
     except cw.CrosswheelError as error:
         return error
