@@ -80,7 +80,7 @@ def test_packages_are_kept_for_runs_without_an_index(wheels: Wheels, project: Pa
     assert [job["status"] for job in wheels({"offline": True}, **tested)] == ["built"]
     (job,) = wheels({"offline": True}, **{**tested, "test_requires": ["iniconfig==2.0.0"]})
     assert job["failure"]["exit_code"] == 5
-    assert "--offline forbids fetching" in job["failure"]["message"]
+    assert "--offline forbids downloading them" in job["failure"]["message"]
 
 
 _ONCE = """

@@ -110,10 +110,3 @@ def test_what_is_remembered_of_an_emulator_is_forgotten_with_it(
     except BinfmtUnavailable as error:
         pytest.skip(str(error))
     assert asked() == first
-
-
-def test_an_answer_is_kept(host: DockerHost) -> None:
-    assert host.arch
-    first = probe(host, host.arch)
-    host.client.close()
-    assert probe(host, host.arch) is first

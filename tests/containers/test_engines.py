@@ -255,6 +255,18 @@ def test_an_optional_extension_that_was_not_compiled_is_named(for_arm: Make, by:
     assert [name.partition(".")[0] for name in sorted(built.elves)] == sorted({"fast", "faster"} - set(lacking))
 
 
+_HOW_IT_WAS_COMPILED = "import as_by_gcc as made; print('made:', made.has_semtimedop, made.has_nonsense, made.answer())"
+
+
+def test_accelerated_takes_what_gcc_takes(for_arm: Make) -> None:
+    """Probes call functions without a declaration; a compiler that refuses them loses features silently."""
+    built = for_arm(name="as_by_gcc", engine="accelerated", test_command=f'python -c "{_HOW_IT_WAS_COMPILED}"')
+    assert built.code == 0, built.printed
+    assert built.job["engine"] == "accelerated"
+    (log,) = (built.output / "logs").glob("as_by_gcc-*.log")
+    assert log.read_text("utf-8").rstrip().endswith("made: 1 0 42")
+
+
 def test_what_only_gcc_takes_is_built_by_it_under_emulation(for_arm: Make) -> None:
     built = for_arm(engine="auto", environ={"TINY_FLAGS": "-DFOR_GCC"}, test="never")
     assert built.code == 0, built.printed
@@ -293,7 +305,7 @@ def only_for_cp311(script: str) -> str:
         ("echo some reason; exit 3", "BuildFailed", 7, "ended with exit code 3"),
         ("sleep 300", "TimeLimit", 11, "was still running in its container at the time limit"),
         ("head -c 900m /dev/zero | tail", "OutOfMemory", 16, "out of memory"),
-        ("kill -KILL -1; sleep 300", "ContainerLost", 17, "the container ended while it was needed"),
+        ("kill -KILL -1; sleep 300", "ContainerLost", 17, "the container stopped during the build"),
     ],
 )
 def test_what_goes_wrong_in_one_container_leaves_the_others(
@@ -319,7 +331,7 @@ def test_a_backend_that_makes_no_wheel_or_two(natively: Make, name: str, made: s
     assert built.code == 10
     failure = built.failure()
     assert (failure["kind"], failure["step"]) == ("WheelCount", "build")
-    assert f"the build backend should make one wheel, and {made}" in failure["message"]
+    assert f"the build backend must make one wheel, but {made}" in failure["message"]
     assert not list(built.output.glob("*.whl"))
 
 

@@ -89,7 +89,7 @@ def test_a_dry_run_says_what_would_change_and_leaves_the_kernel_as_it_was(
     code, said = registering(**{"dry-run": True, "provider": provider})
     assert (code, entries()) == (0, before)
     assert said.splitlines()[0].startswith("would ")
-    assert "for all its containers and users, until it starts anew" in said
+    assert "for all containers and users, until its next boot" in said
 
 
 def test_this_machine_s_own_emulator_is_registered_and_serves(

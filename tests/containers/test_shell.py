@@ -223,7 +223,7 @@ def test_a_container_that_is_removed_is_told(
         screen.expect(PROMPT)
         screen.type(WHO)
         engine.containers.get(screen.expect(r"\r\n([0-9a-f]{12})\r\n")[1]).remove(force=True)
-        screen.expect("the container ended while")
+        screen.expect("the container stopped during")
         assert screen.code() == 17
         assert screen.settings == before
 

@@ -73,7 +73,7 @@ def test_commands_run_and_files_go_in_and_out(
 def test_a_socket_that_is_not_there_is_told(there: str) -> None:
     with pytest.raises(EngineUnavailable) as caught:
         connect(f"ssh://{there}/nowhere.sock", os.environ)
-    assert "the connection was cut" in caught.value.message
+    assert "the connection was closed before an answer came" in caught.value.message
     assert "on that machine" in caught.value.hint
 
 

@@ -776,6 +776,7 @@ def test_a_password_that_the_server_repeats_is_hidden_however_it_spells_it(
         (days_ago(0.5), "accepts new files of tiny 1.0 until ", 13),
         ("", "accepts new files of a release for 14 days; the days left for tiny 1.0 are unknown", None),
     ],
+    ids=["known", "unknown"],
 )
 def test_the_days_that_are_left_are_told(
     tmp_path: Path,
