@@ -103,3 +103,8 @@ def test_clang_answers_where_no_gcc_is_or_where_it_was_asked_by_name(driver: Dri
 @pytest.mark.parametrize("words", [("-v", "-c", "a.c"), ("-E", "-dM", "-"), ("--version",), ("-fsyntax-only", "a.c")])
 def test_whatever_compiles_is_clangs(driver: Driver, words: tuple[str, ...]) -> None:
     assert driver(*words)[:2] == ["zig", "clang"]
+
+
+def test_a_version_script_may_name_symbols_that_are_not_there(driver: Driver) -> None:
+    """GNU ld takes such a script. A word of the caller's own comes later, and wins."""
+    assert driver("-shared", "a.o", name="ld.lld") == ["zig", "ld.lld", "--undefined-version", "-shared", "a.o"]

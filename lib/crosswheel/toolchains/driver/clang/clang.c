@@ -95,6 +95,8 @@ int main(int count, char **given) {
     arguments[total++] = joined(folder, "zig");
     if (tool) {
         arguments[total++] = name;
+        /* As with ld: a version script may name symbols that are not there. */
+        if (is(name, "ld.lld")) arguments[total++] = "--undefined-version";
     } else {
         if (!strstr(name, "clang") && asks(count, given)) become_gcc(name, given);
         arguments[total++] = "clang";
