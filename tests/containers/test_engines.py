@@ -263,7 +263,7 @@ def test_accelerated_takes_what_gcc_takes(for_arm: Make) -> None:
     built = for_arm(name="as_by_gcc", engine="accelerated", test_command=f'python -c "{_HOW_IT_WAS_COMPILED}"')
     assert built.code == 0, built.printed
     assert built.job["engine"] == "accelerated"
-    (log,) = (built.output / "logs").glob("as_by_gcc-*.log")
+    (log,) = (built.output / "logs").glob("as-by-gcc-*.log")
     assert log.read_text("utf-8").rstrip().endswith("made: 1 0 42")
 
 
