@@ -272,7 +272,7 @@ def test_wheels_are_named_after_the_dashes(tmp_path: Path) -> None:
 def test_a_failed_session_tells_its_exit_code(tmp_path: Path) -> None:
     done = nox(tmp_path, "-s", "plan", "--", "--offline", str(tmp_path))
     assert done.returncode == 1
-    assert f"{tmp_path} is no Python project" in done.stderr + done.stdout
+    assert f"{tmp_path} is not a Python project" in done.stderr + done.stdout
     assert "(exit code 4)" in done.stderr + done.stdout
 
 

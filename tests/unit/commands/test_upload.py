@@ -148,7 +148,7 @@ def test_what_is_there_and_yanked_is_told(release: tuple[Distribution, ...]) -> 
     known[SDIST] = replace(known[SDIST], yanked=True, yanked_reason="loses data")
     told: list[Event] = []
     assert upload(repository, release, lambda: PublishedProject(known), told.append).files == ()
-    assert told == [Note(f"{SDIST} is there, and yanked: loses data")]
+    assert told == [Note(f"{SDIST} is on the index, but yanked: loses data")]
 
 
 def test_other_bytes_under_any_name_stop_everything_before_it_begins(
@@ -347,7 +347,7 @@ def test_one_waits_longer_each_time_and_as_long_as_the_server_asks(
     told: list[Event] = []
     send(server, release, listener=told.append)
     assert slept == [1, 2, 40, 8]
-    (first, *_) = (event.text for event in told if isinstance(event, Note) and "again" in event.text)
+    (first, *_) = (event.text for event in told if isinstance(event, Note) and "next attempt" in event.text)
     assert first == f"sending {WHEELS[0]} to mine failed: 500 Internal Server Error; next attempt in 1 s"
 
 

@@ -351,7 +351,7 @@ def test_a_page_to_log_in_on_is_no_index_without_files(release: Release) -> None
     release.add()
     release.server.moved["tiny"] = "../login/"
     release.server.pages["login"] = "<form><input type=password></form>"
-    with pytest.raises(IndexUnreachable, match="is a web page for people, such as one to log in on") as caught:
+    with pytest.raises(IndexUnreachable, match="is an ordinary web page, perhaps for a login") as caught:
         release.verify(patience=600)
     assert f"{release.server.url}login/" in caught.value.message
     assert "export TWINE_USERNAME_OURS=... TWINE_PASSWORD_OURS=..." in caught.value.hint

@@ -47,10 +47,10 @@ def test_a_thread_that_is_not_the_first_changes_no_handler() -> None:
 WAITING = """
 import time
 from crosswheel import commands, tasks
-def wait(*_):
+def wait(*_, **__):
     print("ready", flush=True)
     time.sleep(60)
-commands.run_verb = wait
+commands.perform = wait
 tasks.main(["crosswheel", "plan"])
 """
 

@@ -190,5 +190,5 @@ def test_an_sdist_behind_a_password_is_told_with_a_way_out() -> None:
 
     with pytest.raises(BuildFailed) as caught:
         install(run, ["uv", "pip", "install", "--", "spy"], {"NETRC": "/nowhere"}, {})
-    assert caught.value.message.endswith("built without passwords, and the index asks for one")
+    assert caught.value.message.endswith("built without passwords, but the index requires one")
     assert caught.value.hint.startswith("pip wheel REQUIREMENT -w FOLDER")
