@@ -14,7 +14,8 @@ else:
 
 from packaging.utils import parse_wheel_filename
 
-from crosswheel.system.package_index import Index, read_pip_settings
+from crosswheel.system.package_index import Index
+from crosswheel.system.pip_settings import read_pip_settings
 from crosswheel.system.process import Processes
 
 _PINNED = Path(__file__).with_name("real_wheels.toml")

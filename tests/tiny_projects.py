@@ -29,7 +29,8 @@ from crosswheel.steps import MAKE, Composition, Steps, Work, step
 from crosswheel.steps.journal import journal_of
 from crosswheel.steps.sequence import name_of
 from crosswheel.system.local_host import LocalHost
-from crosswheel.system.package_index import Index, PipSettings
+from crosswheel.system.package_index import Index
+from crosswheel.system.pip_settings import PipSettings
 from crosswheel.system.process import Processes
 from crosswheel.testing import tiny_elf
 

@@ -18,7 +18,8 @@ from crosswheel.containers.references import parse_reference
 from crosswheel.errors import CrosswheelError, UsageError
 from crosswheel.model.targets import Architecture, Policy, architectures, parse_policy
 from crosswheel.system.locks import user_cache
-from crosswheel.system.package_index import Index, read_pip_settings
+from crosswheel.system.package_index import Index
+from crosswheel.system.pip_settings import read_pip_settings
 from crosswheel.system.process import Processes
 
 Pins = Mapping[tuple[Policy, Architecture], ImagePin]

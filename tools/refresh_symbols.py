@@ -26,7 +26,8 @@ from crosswheel.model.job import Event
 from crosswheel.model.targets import PythonTag, architectures, python_tags
 from crosswheel.system.interpreters import fetch_interpreter, find_interpreters
 from crosswheel.system.locks import user_cache
-from crosswheel.system.package_index import Index, read_pip_settings
+from crosswheel.system.package_index import Index
+from crosswheel.system.pip_settings import read_pip_settings
 from crosswheel.system.process import Processes
 from crosswheel.toolchains.pinned import version_of
 from crosswheel.toolchains.zig import ensure_zig

@@ -15,7 +15,8 @@ from unittest.mock import patch
 
 from crosswheel.commands import run_verb
 from crosswheel.errors import CrosswheelError, SourceError
-from crosswheel.system.package_index import Index, PipSettings
+from crosswheel.system.package_index import Index
+from crosswheel.system.pip_settings import PipSettings
 from crosswheel.testing import tiny_elf, tiny_wheel
 from real_indexes.clients import sha256
 from real_indexes.servers import Served

@@ -10,7 +10,7 @@ from unittest.mock import Mock
 import pytest
 
 from crosswheel.commands import release as command
-from crosswheel.system.package_index import PipSettings
+from crosswheel.system.pip_settings import PipSettings
 from real_indexes.clients import sha256, twine
 from real_indexes.proxy import (
     Act,

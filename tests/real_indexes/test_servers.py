@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from crosswheel.system.package_index import Index, PipSettings
+from crosswheel.system.package_index import Index
+from crosswheel.system.pip_settings import PipSettings
 from real_indexes.clients import pip_install, sdist, sha256, twine, wheel
 from real_indexes.servers import Served
 

@@ -15,7 +15,7 @@ from builds import WITHOUT_CONTAINERS
 from crosswheel.commands import run_verb
 from crosswheel.errors import BuildFailed
 from crosswheel.formats.wheels import read_wheel
-from crosswheel.system.package_index import sha256_of
+from crosswheel.system.hashes import sha256_of
 
 pytestmark = pytest.mark.index
 

@@ -111,7 +111,8 @@ def test_pages_that_harm(page: Callable[[], bytes | Iterator[bytes]], reason: st
             """Nothing to say."""
 
     reader = """
-from crosswheel.system.package_index import Index, PipSettings
+from crosswheel.system.package_index import Index
+from crosswheel.system.pip_settings import PipSettings
 Index(PipSettings(index_url=sys.argv[1]), Path()).files_of("tiny")
 """
     with serving(Handler) as url:

@@ -36,7 +36,7 @@ from crosswheel.report.release import question_text
 from crosswheel.report.wording import count_text
 from crosswheel.steps.sequence import Steps, name_of, step
 from crosswheel.system.git import Checkout, read_checkout, releasable_tag
-from crosswheel.system.package_index import read_pip_settings
+from crosswheel.system.pip_settings import read_pip_settings
 from crosswheel.system.process import Processes
 
 if TYPE_CHECKING:

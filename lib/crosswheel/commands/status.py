@@ -21,7 +21,7 @@ from crosswheel.publishing.status import Made, ReleaseStatus, lacking, last_rele
 from crosswheel.publishing.upload_window import upload_window
 from crosswheel.report.document import Document
 from crosswheel.report.status import status_document, status_text
-from crosswheel.system.package_index import read_pip_settings
+from crosswheel.system.pip_settings import read_pip_settings
 from crosswheel.system.process import Processes
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from crosswheel.report.untrusted import one_line
 from crosswheel.report.upload import Sending, upload_document, upload_text
 from crosswheel.steps.upload import rehearse
 from crosswheel.steps.upload import upload as send
-from crosswheel.system.package_index import read_pip_settings
+from crosswheel.system.pip_settings import read_pip_settings
 from crosswheel.system.process import Processes
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from crosswheel.publishing.verification import Verification
 from crosswheel.report.document import Document
 from crosswheel.report.verify import verify_document, verify_text
 from crosswheel.steps.verify import verify as read_back
-from crosswheel.system.package_index import read_pip_settings
+from crosswheel.system.pip_settings import read_pip_settings
 from crosswheel.system.process import Processes
 
 if TYPE_CHECKING:

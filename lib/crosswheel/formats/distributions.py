@@ -18,7 +18,7 @@ from packaging.version import Version
 
 from crosswheel.errors import CheckFailed, NothingToDo, UsageError
 from crosswheel.formats.wheels import variant_refused
-from crosswheel.system.package_index import sha256_of
+from crosswheel.system.hashes import sha256_of
 
 
 @dataclass(frozen=True)

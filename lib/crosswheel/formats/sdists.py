@@ -23,8 +23,8 @@ from crosswheel.formats.tars import open_tar
 from crosswheel.formats.zips import RATIO, UNPACKED, open_archive
 from crosswheel.model.job import Sdist
 from crosswheel.system.budget import OverBudget
+from crosswheel.system.hashes import sha256_of
 from crosswheel.system.memo import Answers
-from crosswheel.system.package_index import sha256_of
 
 _Info = TypeVar("_Info", tarfile.TarInfo, zipfile.ZipInfo)
 

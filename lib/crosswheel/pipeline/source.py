@@ -21,10 +21,10 @@ from crosswheel.model.pyproject import declared_name, read_settings, read_toml
 from crosswheel.model.targets import PythonTag
 from crosswheel.system.addresses import redact
 from crosswheel.system.git import last_commit
+from crosswheel.system.hashes import is_sound
 from crosswheel.system.local_host import LocalHost
 from crosswheel.system.locks import mark_used
 from crosswheel.system.memo import answers_in
-from crosswheel.system.package_index import is_sound
 from crosswheel.system.process import log_tail
 from crosswheel.system.scratch import temporary_folder
 from crosswheel.toolchains.startup import hide_folder, install_startup

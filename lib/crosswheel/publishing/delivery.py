@@ -27,7 +27,7 @@ from crosswheel.model.job import Listener, Transfer
 from crosswheel.publishing.attestations import attestation_of
 from crosswheel.publishing.repositories import Repository, silence_twine
 from crosswheel.system.addresses import redact
-from crosswheel.system.package_index import explained, network
+from crosswheel.system.index_pages import explained, network
 from crosswheel.system.trust import Trust
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from crosswheel.errors import IndexUnreachable
 from crosswheel.model.job import Listener, deaf
 from crosswheel.publishing.repositories import Repository
 from crosswheel.system.addresses import Address, origin_of
-from crosswheel.system.package_index import REFUSED, TIMEOUT, download, network, open_session, read_page
+from crosswheel.system.index_pages import REFUSED, TIMEOUT, network, open_session, read_page
+from crosswheel.system.package_index import download
 
 if TYPE_CHECKING:
     import requests

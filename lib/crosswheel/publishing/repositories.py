@@ -20,7 +20,8 @@ from crosswheel.model.config import Config
 from crosswheel.model.index_limits import IndexLimits, pypi_limits
 from crosswheel.model.targets import did_you_mean
 from crosswheel.system.addresses import Address, parse_address, redact
-from crosswheel.system.package_index import TIMEOUT, Help, PipSettings, is_for_people, network, open_session
+from crosswheel.system.index_pages import TIMEOUT, Help, is_for_people, network, open_session
+from crosswheel.system.pip_settings import PipSettings
 from crosswheel.system.trust import Trust, named_authorities
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from crosswheel.steps.sequence import step
 from crosswheel.steps.wheelhouse import keep as copy
 from crosswheel.steps.work import Work
-from crosswheel.system.package_index import sha256_of
+from crosswheel.system.hashes import sha256_of
 
 
 @step(needs=["journal"], quiet=True)

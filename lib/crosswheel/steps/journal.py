@@ -26,9 +26,9 @@ from crosswheel.errors import UsageError
 from crosswheel.formats.uncompiled import Uncompiled
 from crosswheel.model.job import Job, Listener, Note, Usage
 from crosswheel.model.targets import parse_target
+from crosswheel.system.hashes import sha256_of
 from crosswheel.system.local_host import LocalHost
 from crosswheel.system.locks import mark_used, put, remove
-from crosswheel.system.package_index import sha256_of
 
 _SCHEMA = 1
 FOLDER = Path("journal")  # the folder of all journals, in the cache

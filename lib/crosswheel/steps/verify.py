@@ -41,7 +41,7 @@ from crosswheel.publishing.verification import (
     lacking_provenance,
     read_built,
 )
-from crosswheel.system.package_index import sha256_of
+from crosswheel.system.hashes import sha256_of
 from crosswheel.system.process import Processes
 from crosswheel.system.scratch import temporary_folder
 

@@ -12,7 +12,7 @@ from crosswheel.errors import AuditFailed
 from crosswheel.formats.wheels import artifact, may_serve_others, serves
 from crosswheel.model.job import Artifact, Sdist
 from crosswheel.model.targets import Target
-from crosswheel.system.package_index import sha256_of
+from crosswheel.system.hashes import sha256_of
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from crosswheel.model.job import Artifact, Difference, Finding, Job, Sdist, Usag
 from crosswheel.steps.journal import Journal, JournalEntry
 from crosswheel.steps.sequence import Need, Steps, traits_of
 from crosswheel.steps.wheelhouse import OutputFolder
-from crosswheel.system.package_index import sha256_of
+from crosswheel.system.hashes import sha256_of
 
 _UNTESTED = "no step tests it"
 

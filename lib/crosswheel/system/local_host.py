@@ -16,7 +16,8 @@ from crosswheel.system.installer import install, uv_home, without_secrets
 from crosswheel.system.interpreters import find_interpreters, uv
 from crosswheel.system.locks import own_cache, user_cache
 from crosswheel.system.memo import answers_in
-from crosswheel.system.package_index import Index, read_pip_settings
+from crosswheel.system.package_index import Index
+from crosswheel.system.pip_settings import read_pip_settings
 from crosswheel.system.process import Processes
 
 # The environment variables that builds may see: network access and temporary files. Not HOME and no tokens, because

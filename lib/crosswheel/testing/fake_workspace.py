@@ -18,7 +18,8 @@ from crosswheel.steps import MAKE, Composition, Work
 from crosswheel.steps.journal import journal_of
 from crosswheel.steps.wheelhouse import OutputFolder
 from crosswheel.system.local_host import LocalHost
-from crosswheel.system.package_index import Index, PipSettings
+from crosswheel.system.package_index import Index
+from crosswheel.system.pip_settings import PipSettings
 from crosswheel.system.process import Processes
 
 

@@ -13,9 +13,10 @@ from pathlib import Path
 from crosswheel.errors import IndexUnreachable, MissingTool
 from crosswheel.model.job import Listener, Note
 from crosswheel.model.targets import load_table
+from crosswheel.system.hashes import is_sound, sha256_of
 from crosswheel.system.locks import mark_used
 from crosswheel.system.memo import Answers
-from crosswheel.system.package_index import Index, is_sound, sha256_of
+from crosswheel.system.package_index import Index
 
 
 def version_of(tool: str) -> str:

@@ -17,9 +17,10 @@ from pathlib import Path
 from crosswheel.errors import MissingTool
 from crosswheel.model.job import Listener, Note, chore
 from crosswheel.model.targets import Target
+from crosswheel.system.hashes import sha256_of
 from crosswheel.system.locks import locked, mark_used
 from crosswheel.system.memo import Answers, answers_in
-from crosswheel.system.package_index import Index, sha256_of
+from crosswheel.system.package_index import Index
 from crosswheel.system.process import CommandFailed, Processes
 from crosswheel.toolchains import libcxx
 from crosswheel.toolchains.ccache import fetch_ccache, kept_program

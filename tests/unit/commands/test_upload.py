@@ -45,7 +45,7 @@ from crosswheel.publishing.delivery import _reason
 from crosswheel.publishing.published import PublishedFile, PublishedProject, published_project
 from crosswheel.publishing.repositories import Repository
 from crosswheel.steps.upload import rehearse, upload
-from crosswheel.system.package_index import PipSettings
+from crosswheel.system.pip_settings import PipSettings
 from crosswheel.testing import tiny_elf, tiny_wheel
 from tiny_projects import PKG_INFO, tar_of
 from upload_server import Answer, UploadServer, upload_server

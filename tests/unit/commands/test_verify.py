@@ -29,7 +29,7 @@ from crosswheel.publishing.verification import Difference, Verification, compare
 from crosswheel.report.verify import verify_document, verify_text
 from crosswheel.steps import verify as step
 from crosswheel.steps.verify import verify
-from crosswheel.system.package_index import sha256_of
+from crosswheel.system.hashes import sha256_of
 from crosswheel.system.process import Processes
 from crosswheel.system.trust import Trust
 from crosswheel.testing import tiny_wheel

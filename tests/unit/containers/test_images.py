@@ -28,7 +28,8 @@ from crosswheel.containers.references import Reference, is_image_id, parse_refer
 from crosswheel.errors import CrosswheelError, DiskFull, ImageUnavailable, UsageError
 from crosswheel.model.job import Chore, Event, Transfer
 from crosswheel.model.targets import architectures, parse_target
-from crosswheel.system.package_index import Index, PipSettings
+from crosswheel.system.package_index import Index
+from crosswheel.system.pip_settings import PipSettings
 from index_server import IndexServer, index_server
 
 TOOLS = Path(__file__).parents[3] / "tools"

@@ -20,7 +20,7 @@ from crosswheel.pipeline.run import Run
 from crosswheel.steps import MAKE, Composition, Steps, Work
 from crosswheel.steps import keys as recipe
 from crosswheel.steps.keys import test_key as key_of_test
-from crosswheel.system.package_index import PipSettings
+from crosswheel.system.pip_settings import PipSettings
 from tiny_projects import TARGETS, TinyEngine, Yard
 
 COMPOSITION = Composition(MAKE)

@@ -18,7 +18,8 @@ from crosswheel.pipeline.source import fetch
 from crosswheel.system.addresses import Address, parse_address, redact, without_users
 from crosswheel.system.local_host import LocalHost
 from crosswheel.system.memo import Answers
-from crosswheel.system.package_index import Index, PipSettings, read_pip_settings
+from crosswheel.system.package_index import Index
+from crosswheel.system.pip_settings import PipSettings, read_pip_settings
 from crosswheel.system.process import Processes
 from tiny_projects import tiny_host
 

@@ -14,9 +14,11 @@ import pytest
 from crosswheel.errors import IndexUnreachable, NoCredentials, SourceError
 from crosswheel.model.job import Event, Note, Transfer
 from crosswheel.pipeline.source import fetch, requires_python_of
+from crosswheel.system.hashes import sha256_of
 from crosswheel.system.local_host import LocalHost
 from crosswheel.system.memo import Answers
-from crosswheel.system.package_index import Index, PipSettings, read_pip_settings, sha256_of
+from crosswheel.system.package_index import Index
+from crosswheel.system.pip_settings import PipSettings, read_pip_settings
 from crosswheel.system.process import CommandFailed, Processes
 from index_server import IndexServer, index_server
 from tiny_projects import tar_of, tiny_host

@@ -15,7 +15,8 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from bad_wheels import ARM, FAST
 from crosswheel.commands import run_verb
 from crosswheel.errors import IndexUnreachable, UsageError
-from crosswheel.system.package_index import Index, PipSettings
+from crosswheel.system.package_index import Index
+from crosswheel.system.pip_settings import PipSettings
 from crosswheel.system.trust import Trust, named_authorities
 from crosswheel.testing import tiny_wheel
 from upload_server import UploadServer, upload_server
