@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,11 +20,12 @@ from crosswheel.engines.workspace import UNCOMPILED, HostWorkspace, private_envi
 from crosswheel.model.config import Config
 from crosswheel.model.job import Interpreter, Job, Sdist, deaf
 from crosswheel.model.targets import Target
+from crosswheel.system.local_host import LocalHost
 from crosswheel.system.memo import answers_in
 from crosswheel.toolchains import libcxx
 from crosswheel.toolchains.build_systems import parallel_environ
 from crosswheel.toolchains.configuration import compiles_of, configure, environ_of
-from crosswheel.toolchains.description import derivable, describe, find_real
+from crosswheel.toolchains.description import Description, derivable, describe, find_real
 from crosswheel.toolchains.pinned import version_of
 from crosswheel.toolchains.rust import cargo_environ
 from crosswheel.toolchains.startup import HOOKS, IMPERSONATE, SIDE_BY_SIDE, install_startup, note_uncompiled
@@ -61,7 +62,6 @@ class Cross:
         *,
         bare: bool = False,
     ) -> Iterator[HostWorkspace]:
-        assert job.interpreter is not None  # noqa: S101 - the plan has no job without one
         host = services.facts.host
         target, sysroot = job.target, config.build.sysroot(job.target.arch)
         deadline = time.monotonic() + config.build.timeout
@@ -71,20 +71,7 @@ class Cross:
         try:
             toolchain = folder / "toolchain"
             compilers = {name: str(toolchain / "bin" / program) for name, program in _COMPILERS.items()}
-            with ThreadPoolExecutor(max_workers=1) as pool:
-                # Another process compiles meanwhile; this one copies headers.
-                making = pool.submit(host.make_environment, job.interpreter.path, folder / "environment", log, deadline)
-                description = describe(
-                    target,
-                    job.interpreter,
-                    sysroot,
-                    compilers,
-                    folder / "python",
-                    host.processes,
-                    host.build_environ,
-                    answers_in(host.cache),
-                )
-                python = making.result()
+            python, description = _made_and_described(job, sysroot, compilers, host, folder, log, deadline)
             kept = zig.objects / f"{sdist.name}-{target}"
             objects = make_objects(folder / "objects" if bare or config.build.fresh else kept)
             made = configure(
@@ -101,14 +88,13 @@ class Cross:
                 "CROSSWHEEL_TARGET": str(description.path),
                 **config.build.environment,
             }
-            path = (str(made.bin), str(python.parent), environ.get("PATH", "/usr/bin:/bin"))
             yield HostWorkspace(
                 host=host,
                 root=folder,
                 python=python,
                 log=log,
                 deadline=deadline,
-                environ={**environ, "PATH": ":".join(path)},
+                environ=_with_programs(environ, made.bin, python.parent),
                 meson_options=(f"--cross-file={made.meson}",),
                 tripwire=mark,
                 hooks=packages / HOOKS,
@@ -117,6 +103,39 @@ class Cross:
             )
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _made_and_described(
+    job: Job,
+    sysroot: Path | None,
+    compilers: Mapping[str, str],
+    host: LocalHost,
+    folder: Path,
+    log: Path,
+    deadline: float,
+) -> tuple[Path, Description]:
+    """The interpreter of a new build environment, and what the target's CPython says of itself; made side by side."""
+    assert job.interpreter is not None  # noqa: S101 - the plan has no job without one
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        # Another process compiles meanwhile; this one copies headers.
+        making = pool.submit(host.make_environment, job.interpreter.path, folder / "environment", log, deadline)
+        description = describe(
+            job.target,
+            job.interpreter,
+            sysroot,
+            compilers,
+            folder / "python",
+            host.processes,
+            host.build_environ,
+            answers_in(host.cache),
+        )
+        return making.result(), description
+
+
+def _with_programs(environ: Mapping[str, str], *folders: Path) -> dict[str, str]:
+    """The variables with these folders first in PATH."""
+    path = (*map(str, folders), environ.get("PATH", "/usr/bin:/bin"))
+    return {**environ, "PATH": ":".join(path)}
 
 
 def _refusal(target: Target, interpreter: Interpreter, config: Config) -> str:
