@@ -261,7 +261,9 @@ def test_two_runs_at_once_share_a_journal_and_leave_it_whole(yard: Yard) -> None
         thread.start()
     for thread in threads:
         thread.join()
-    assert {outcome.status for ended in outcomes.values() for outcome in ended} <= {"built", "kept"}
+    ended = [outcome for done in outcomes.values() for outcome in done]
+    assert not [outcome.failure for outcome in ended if outcome.failure]
+    assert {outcome.status for outcome in ended} <= {"built", "kept"}
     assert yard.files("wheelhouse-1") == yard.files("wheelhouse-2") == WHEELS
     assert len(entries(yard)) == 3
     assert yard.files("tmp") == []
