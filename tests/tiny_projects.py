@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import shutil
 import sys
@@ -57,7 +58,8 @@ def tiny_sdist(name: str, folder: Path) -> Sdist:
 
 def tar_of(members: dict[str, bytes], folder: Path, *, top: str = "tiny-1.0/", name: str = "tiny-1.0.tar.gz") -> Path:
     """An archive with these members in its top folder."""
-    with tarfile.open(folder / name, "w:gz") as archive:
+    # Without the time of day: two that are made of the same members are the same.
+    with gzip.GzipFile(folder / name, "wb", mtime=0) as packed, tarfile.open(fileobj=packed, mode="w") as archive:
         for member, data in members.items():
             entry = tarfile.TarInfo(f"{top}{member}")
             entry.size = len(data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -47,12 +48,19 @@ print(json.dumps({
 }))
 """
 
+_FIRST_LOOK = threading.Lock()
+
 
 def uv() -> str:
     """The uv program installed beside crosswheel."""
+    import sysconfig
+
     from uv import find_uv_bin
 
-    return str(find_uv_bin())
+    # Jobs are threads, and sysconfig shows its variables to a second one before they are complete (CPython 3.11).
+    with _FIRST_LOOK:
+        sysconfig.get_config_vars()
+        return str(find_uv_bin())
 
 
 def find_interpreters(
