@@ -77,7 +77,9 @@ def _refused(job: Job) -> str:
 
 
 def summary_columns(outcomes: Sequence[Outcome]) -> list[Column[Outcome]]:
-    steps = dict.fromkeys(step.step for outcome in outcomes for step in outcome.steps)
+    # In their order: a job that was kept has only the later ones.
+    longest_first = sorted(outcomes, key=lambda outcome: -len(outcome.steps))
+    steps = dict.fromkeys(step.step for outcome in longest_first for step in outcome.steps)
     compared = Column[Outcome]("reproducible", lambda outcome: _COMPARED[outcome.reproducible], _compared_style)
     return [
         Column("target", lambda outcome: f"{MARKS[outcome.status]} {outcome.job.target}", _status_style),

@@ -563,3 +563,10 @@ def test_long_chores_say_when_they_begin_and_how_long_they_took() -> None:
         "building libc++ for aarch64-linux-gnu.2.17, once per machine ...\n"
         "building libc++ for aarch64-linux-gnu.2.17, once per machine: 61.0 s\n"
     )
+
+
+def test_steps_are_in_their_order_where_the_first_job_was_kept(sample_report: Report) -> None:
+    built = sample_report.outcomes[0]
+    kept = replace(built, status="kept", steps=built.steps[-1:])
+    heading = summary_text(replace(sample_report, outcomes=(kept, built))).splitlines()[0]
+    assert heading.split()[3:6] == ["build", "repair", "audit"]
