@@ -96,7 +96,7 @@ def find_repository(
 
     Certificates come from twine's configuration, otherwise from `settings`.
 
-        If no read address is configured, it is found by asking the index. Raises UsageError, IndexUnreachable.
+    If no read address is configured, it is found by asking the index. Raises UsageError, IndexUnreachable.
     """
     silence_twine()
     name = _presentable(text) if _is_address(text) else text
