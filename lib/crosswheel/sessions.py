@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from crosswheel.auditing.rules.rule import Rule
     from crosswheel.commands.result import Result
     from crosswheel.commands.wheels import Report
+    from crosswheel.engines import Engine
     from crosswheel.model.keyword_types import AllOptions, PathText, WheelsOptions
     from crosswheel.steps import Steps, Work
 
@@ -44,13 +45,15 @@ def add(
     project: PathText = ".",
     steps: Steps[Work] | None = None,
     rules: Iterable[Rule] = (),
+    own_engines: Mapping[str, Engine] | None = None,
     **options: Unpack[AllOptions],
 ) -> None:
     """Make a session for each verb, and `wheels-<arch>` for each architecture.
 
     `only` names the sessions to make, as `nox -l` shows them without the prefix; empty: all. `prefix` is put before
     each name. `project` is the folder whose pyproject.toml counts, relative to the noxfile. `steps` are those of each
-    job of `wheels` (None: `crosswheel.steps.MAKE`), and `rules` what its audit checks besides its own rules. `options`
+    job of `wheels` (None: `crosswheel.steps.MAKE`), and `rules` what its audit checks besides its own rules.
+    `own_engines` are engines by name (`crosswheel.engines.Engine`), for the options `engine` and `engines`. `options`
     are those of docs/options.md, with underscores; each session uses those of its verb.
 
     Call it below the noxfile's own sessions. Raises UsageError if the noxfile already has a session of one of the
@@ -60,10 +63,10 @@ def add(
     names = tuple(dict.fromkeys([only] if isinstance(only, str) else only)) or _NAMES
     _refuse_unknown(names)
     _refuse_taken([f"{prefix}{name}" for name in names], 'sessions.add(prefix="cw-"), or only=[...] with other names')
-    own = tuple(rules)
+    own = (steps, tuple(rules), own_engines or {})
     for name in names:
         verb, arch = (name, ()) if name in VERBS else ("wheels", (name.removeprefix("wheels-"),))
-        _make(f"{prefix}{name}", _Run(verb, project, options, arch, steps, own))
+        _make(f"{prefix}{name}", _Run(verb, project, options, arch, *own))
 
 
 def wheels(
@@ -75,14 +78,15 @@ def wheels(
     after: Callable[[nox.Session, Report], object] | None = None,
     steps: Steps[Work] | None = None,
     rules: Iterable[Rule] = (),
+    own_engines: Mapping[str, Engine] | None = None,
     **options: Unpack[WheelsOptions],
 ) -> Func:
     """Make one session that builds wheels for these architectures, and return it as `nox.session` does.
 
     Without `name` it is called `wheels-<arch>`; without an architecture it is called `wheels` and builds for the
     configured ones. `project` is the folder whose pyproject.toml counts, relative to the noxfile; `source` is what to
-    build, if that is not the project. `steps`, `rules` and `options` are as in `add`, all for the verb `wheels`.
-    `nox.parametrize` can be put around the session: parameters are options, too.
+    build, if that is not the project. `steps`, `rules`, `own_engines` and `options` are as in `add`, all for the verb
+    `wheels`. `nox.parametrize` can be put around the session: parameters are options, too.
 
     `before` is called with the session first. `after` is called with the session and the Report as soon as there is
     one, before the session fails for what the report says (`report.ok`); not after --dry-run or Ctrl-C.
@@ -92,7 +96,9 @@ def wheels(
     name = name or "-".join(("wheels", *architectures))
     _refuse_taken([name], 'sessions.wheels(..., name="another-name")')
     given = {"source": source, **options}
-    return _make(name, _Run("wheels", project, given, architectures, steps, tuple(rules), before, after))
+    return _make(
+        name, _Run("wheels", project, given, architectures, steps, tuple(rules), own_engines or {}, before, after)
+    )
 
 
 _NAMES = (*VERBS, *(f"wheels-{arch}" for arch in ARCHITECTURES))
@@ -107,6 +113,7 @@ class _Run(NamedTuple):
     arch: tuple[str, ...]
     steps: Steps[Work] | None
     rules: tuple[Rule, ...]
+    engines: Mapping[str, Engine]
     before: Callable[[nox.Session], object] | None = None
     after: Callable[[nox.Session, Report], object] | None = None
 
@@ -182,14 +189,16 @@ def _follow(after: Callable[[nox.Session, Report], object], session: nox.Session
 
 def _result(session: nox.Session, run: _Run) -> Result:
     from crosswheel.commands import perform
+    from crosswheel.commands.call import Own
     from crosswheel.errors import explaining
     from crosswheel.model.keywords import of_verb
     from crosswheel.report.streams import standard_output
 
     flags = _flags(session, run)
+    own = Own(run.steps, run.rules, run.engines)
     code = of_verb(run.verb, {**run.options, **({"arch": run.arch} if run.arch else {})})
     with explaining(), standard_output() as stream:
-        return perform(run.verb, Path(run.project), flags, stream, code=code, steps=run.steps, rules=run.rules)
+        return perform(run.verb, Path(run.project), flags, stream, code=code, own=own)
 
 
 def _flags(session: nox.Session, run: _Run) -> dict[str, Any]:

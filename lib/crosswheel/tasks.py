@@ -39,7 +39,7 @@ class VerbTask(Task[Any]):
     """A verb as a task; its flags are the options of options.toml.
 
     Called from another task, as in ``wheels(c, arch=["aarch64"])``, it takes every option by keyword, and `project`,
-    `steps` and `rules` as the function `crosswheel.wheels` does. It gives what that gives, and raises
+    `steps`, `rules` and `own_engines` as the function `crosswheel.wheels` does. It gives what that gives, and raises
     `invoke.exceptions.Exit` if the exit code is not 0.
 
     Flags and keywords win over invoke's configuration under the key `crosswheel`, and that over pyproject.toml.
@@ -79,11 +79,12 @@ def _parameter(name: str, option: Option) -> inspect.Parameter:
 
 def _perform(verb: str, flags: Mapping[str, Any], code: Mapping[str, Any]) -> Result:
     from crosswheel.commands import perform
+    from crosswheel.commands.call import Own
 
-    options = {name: value for name, value in code.items() if name not in {"project", "steps", "rules"}}
-    project, steps, rules = Path(code.get("project", ".")), code.get("steps"), code.get("rules", ())
+    options = {name: value for name, value in code.items() if name not in {"project", "steps", "rules", "own_engines"}}
+    own = Own(code.get("steps"), tuple(code.get("rules", ())), code.get("own_engines", {}))
     with explaining(), standard_output() as stream:
-        return perform(verb, project, flags, stream, code=of_verb(verb, options), steps=steps, rules=rules)
+        return perform(verb, Path(code.get("project", ".")), flags, stream, code=of_verb(verb, options), own=own)
 
 
 def _configured(context: Context) -> dict[str, Any]:

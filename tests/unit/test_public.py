@@ -73,7 +73,7 @@ def test_no_room_is_called_as_a_verb_is() -> None:
 def test_every_option_of_a_verb_is_a_keyword_and_help_has_its_text(verb: str) -> None:
     function = getattr(cw, verb)
     rows = {keyword_of(option): option for option in options_for(verb)}
-    own = {"wheels": {"steps", "rules"}, "release": {"steps"}}.get(verb, set())
+    own = {"wheels": {"steps", "rules", "own_engines"}, "plan": {"own_engines"}, "release": {"steps"}}.get(verb, set())
     assert set(inspect.signature(function).parameters) == {*rows, *own, "project", "listener"}
     told = inspect.getdoc(function)
     assert told
@@ -226,6 +226,18 @@ def test_own_steps_and_rules_are_values(tiny_machine: Yard) -> None:
     assert ignored.ok, str(ignored)
     with pytest.raises(UsageError, match=r"ignore\.X001: no such rule"):
         cw.wheels(source, ignore={"X001": "only here"}, **given)
+
+
+def test_own_engines_are_values(tiny_machine: Yard) -> None:
+    source = tiny_project("platform", tiny_machine.folder)
+    given: dict[str, Any] = {"python": "cp312", "test": "never", "output": tiny_machine.folder}
+    plan = cw.plan(source, own_engines={"careful": tiny_machine.engine}, engine="careful", **given)
+    assert [job.engine for job in plan.jobs] == ["careful"]
+    report = cw.wheels(plan)
+    assert report.ok, str(report)
+    assert [outcome.job.engine for outcome in report.outcomes] == ["careful"]
+    with pytest.raises(UsageError, match="engine: unknown engine 'careful'"):
+        cw.plan(source, engine="careful", **given)
 
 
 def test_verbs_read_the_environment_in_one_place() -> None:

@@ -182,7 +182,7 @@ def test_after_hears_of_wheels_that_failed_and_then_the_session_fails(monkeypatc
     assert failed.exit_code == 3
     monkeypatch.setattr(commands, "perform", lambda *_arguments, **_keywords: failed)
     session = Session()
-    run = sessions._Run("wheels", ".", {}, (), None, (), after=lambda *pair: heard.append(pair))
+    run = sessions._Run("wheels", ".", {}, (), None, (), {}, after=lambda *pair: heard.append(pair))
     with pytest.raises(SessionError, match="exit code 3"):
         sessions._perform(cast("nox_package.Session", session), run)
     assert heard == [(session, failed)]

@@ -16,6 +16,7 @@ from invoke.tasks import Task, task
 
 from crosswheel import __version__, commands, tasks
 from crosswheel.auditing.rules.purity import NothingInside
+from crosswheel.commands.call import Own
 from crosswheel.commands.result import Result
 from crosswheel.errors import BuildFailed, SourceError, UsageError
 from crosswheel.model.config import ENGINES
@@ -180,10 +181,10 @@ def test_the_configuration_of_invoke_is_heard_as_far_as_it_is_about_the_verb(ver
 
 def test_own_steps_and_rules_come_from_a_caller_or_the_configuration(verb: Verb) -> None:
     tasks.wheels(Context())
-    assert verb.own == {"steps": None, "rules": ()}
+    assert verb.own == {"own": Own()}
     without = MAKE.without("test")
     tasks.wheels(Context(Config(overrides={"crosswheel": {"steps": without, "rules": [NothingInside()]}})), rules=[])
-    assert verb.own == {"steps": without, "rules": []}
+    assert verb.own == {"own": Own(steps=without)}
     assert verb.code == {}
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
-from crosswheel.commands.call import Call, config_for, quiet_libraries, write_files
+from crosswheel.commands.call import NOTHING, Call, Own, config_for, quiet_libraries, write_files
 from crosswheel.commands.result import Result
 from crosswheel.errors import explaining
 from crosswheel.model.config import Config
@@ -17,10 +17,6 @@ from crosswheel.report.console import console_for
 from crosswheel.report.narrator import Narrator
 from crosswheel.system.endings import ending_in_order
 from crosswheel.system.terminal import is_interactive
-
-if TYPE_CHECKING:
-    from crosswheel.auditing.rules.rule import Rule
-    from crosswheel.steps import Steps, Work
 
 
 def run_verb(verb: str, project: Path, options: Mapping[str, Any], stream: TextIO, **values: Any) -> int:
@@ -35,24 +31,22 @@ def perform(
     stream: TextIO,
     *,
     code: Mapping[str, Any] | None = None,
-    steps: Steps[Work] | None = None,
-    rules: Iterable[Rule] = (),
+    own: Own = NOTHING,
 ) -> Result:
     """Run a verb, show its result on `stream`, write the files that were asked for, and return the result.
 
-    `options` are flags by name; under them, and over pyproject.toml, are keyword arguments from `code`. `steps` and
-    `rules` are for `wheels`. Raises CrosswheelError if there is no result, and `Result.failure` after showing one.
+    `options` are flags by name; under them, and over pyproject.toml, are keyword arguments from `code`. Raises
+    CrosswheelError if there is no result, and `Result.failure` after showing one.
     """
     # Output of piped commands must not be mixed with our own.
     words = sys.stderr if verb == "shell" and not is_interactive() else stream
     with ending_in_order(), explaining(), quiet_libraries():
         # Only this verb's file is imported.
         run: Callable[[Call], Result] = import_module(f"crosswheel.commands.{verb}").run
-        own = tuple(rules)
         config = config_for(verb, project, options, code or {}, own)
         with Narrator(words, os.environ) as narrator:
             ask = narrator.ask if is_interactive() else None
-            result = run(Call(project, config, narrator, ask, steps, own))
+            result = run(Call(project, config, narrator, ask, own))
         _show(result, config, words)
     return result
 

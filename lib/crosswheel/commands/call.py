@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,6 +22,7 @@ from crosswheel.report.document import write_json
 
 if TYPE_CHECKING:
     from crosswheel.auditing.rules.rule import Rule
+    from crosswheel.engines import Engine
     from crosswheel.steps import Steps, Work
 
 _Result = TypeVar("_Result", bound=Result)
@@ -30,6 +30,30 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 # Takes a question and returns whether the answer was yes.
 Ask = Callable[[str], bool]
+
+
+@dataclass(frozen=True)
+class Own:
+    """What a project adds to crosswheel: steps of each job (None: steps.MAKE), audit rules, and engines by name."""
+
+    steps: Steps[Work] | None = None
+    rules: tuple[Rule, ...] = ()
+    engines: Mapping[str, Engine] = field(default_factory=dict)
+
+    def rule_codes(self) -> tuple[str, ...]:
+        """The codes that `ignore` may name."""
+        from crosswheel.auditing.rules import ALL_RULES
+
+        return tuple(rule.code for rule in (*ALL_RULES, *self.rules))
+
+    def all_engines(self) -> Mapping[str, Engine]:
+        """The engines by name; an own one with the name of ours replaces it."""
+        from crosswheel.engines import ENGINES
+
+        return {**ENGINES, **self.engines}
+
+
+NOTHING = Own()
 
 
 @dataclass(frozen=True)
@@ -43,22 +67,19 @@ class Call:
     config: Config
     listener: Listener = deaf
     ask: Ask | None = field(default=None, repr=False)
-    steps: Steps[Work] | None = None
-    """The steps of each job of `wheels`; None: steps.MAKE."""
-    rules: tuple[Rule, ...] = ()
-    """Rules that `wheels` checks in addition to the audit's own."""
+    own: Own = NOTHING
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
     """The environment at the time of the call: the only place where verbs read os.environ."""
 
 
 def config_for(
-    verb: str, project: Path, flags: Mapping[str, Any], code: Mapping[str, Any], rules: Iterable[Rule] = ()
+    verb: str, project: Path, flags: Mapping[str, Any], code: Mapping[str, Any], own: Own = NOTHING
 ) -> Config:
     """Flags override keyword arguments, which override pyproject.toml. Raises UsageError with every mistake in it."""
     given = {**INSTEAD.get(verb, {}), **parse_keywords(code, verb, project)}
     if project != Path() and any(option.name == "source" for option in options_for(verb)):
         given = {"source": str(project), **given}
-    return load_config(project, flags, partial(rule_codes, rules), code=given)
+    return load_config(project, flags, own.rule_codes, code=given, engines=own.engines)
 
 
 def from_code(
@@ -67,15 +88,13 @@ def from_code(
     project: str | os.PathLike[str],
     listener: Listener | None,
     options: Mapping[str, Any],
-    *,
-    steps: Steps[Work] | None = None,
-    rules: Iterable[Rule] = (),
+    own: Own = NOTHING,
 ) -> _Result:
     """Run a verb with keyword arguments, and write `json` and `sarif`. Raises CrosswheelError."""
-    folder, own = Path(project), tuple(rules)
+    folder = Path(project)
     with explaining(), quiet_libraries():
         config = config_for(verb, folder, {}, options, own)
-        result = run(Call(folder, config, listener or deaf, steps=steps, rules=own))
+        result = run(Call(folder, config, listener or deaf, own=own))
         write_files(result, config)
     return result
 
@@ -86,13 +105,6 @@ def write_files(result: Result, config: Config) -> None:
         write_json(config.output.json, result.document())
     if config.output.sarif and (sarif := result.sarif()):
         write_json(config.output.sarif, sarif)
-
-
-def rule_codes(rules: Iterable[Rule] = ()) -> tuple[str, ...]:
-    """The codes that `ignore` may name; `rules` are the caller's own."""
-    from crosswheel.auditing.rules import ALL_RULES
-
-    return tuple(rule.code for rule in (*ALL_RULES, *rules))
 
 
 @contextmanager

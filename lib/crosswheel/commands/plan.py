@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crosswheel.commands.call import Call, from_code, public
+from crosswheel.commands.call import Call, Own, from_code, public
 from crosswheel.commands.result import Result
-from crosswheel.engines import ENGINES, LADDER, offers
+from crosswheel.engines import ENGINES, LADDER, Engine, offers
 from crosswheel.engines.facts import Facts, look_around, reference_of
 from crosswheel.errors import NothingToDo
 from crosswheel.model import job as model
@@ -36,6 +36,7 @@ class Plan(Result, model.Plan):
 
     config: Config | None = field(default=None, repr=False, compare=False)
     project: Path = field(default=Path(), repr=False)
+    own_engines: Mapping[str, Engine] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def exit_code(self) -> int:
@@ -56,25 +57,28 @@ def plan(
     *,
     project: PathText = ".",
     listener: Listener | None = None,
+    own_engines: Mapping[str, Engine] | None = None,
     **options: Unpack[PlanOptions],
 ) -> Plan:
     """Plan what `wheels` would build, with which engine, and why. Builds and downloads nothing.
 
     `source` is a folder, an sdist file, or NAME or NAME==VERSION from the index; default: the project. `project` is the
     folder whose pyproject.toml counts. `listener` is called with events (`crosswheel.model.job`) while it works.
+    `own_engines` are engines by name (`crosswheel.engines.Engine`), for the options `engine` and `engines`.
 
     Returns a Plan: `.jobs`, `.left_out`, `.ok` (all that was asked for can be built), `.exit_code`, `.document()` (what
     --json writes); str() is the table. `wheels(plan)` carries it out.
     Raises UsageError for wrong options, SourceError for no source, IndexUnreachable.
     """
-    return from_code(run, "plan", project, listener, {"source": source, **options})
+    return from_code(run, "plan", project, listener, {"source": source, **options}, Own(engines=own_engines or {}))
 
 
 def run(call: Call) -> Plan:
     config = call.config
     with look_around(config, call.listener) as facts:
         requires_python = sources.requires_python_of(config.build.source, facts.host)
-        return planned(expected(plan_for(config, facts, requires_python), config, facts), call)
+        engines = call.own.all_engines()
+        return planned(expected(plan_for(config, facts, requires_python, engines), config, facts, engines), call)
 
 
 def planned(made: model.Plan, call: Call) -> Plan:
@@ -86,33 +90,34 @@ def planned(made: model.Plan, call: Call) -> Plan:
         seconds=made.seconds,
         config=call.config,
         project=call.project,
+        own_engines=call.own.engines,
     )
 
 
-def plan_for(config: Config, facts: Facts, requires_python: str) -> model.Plan:
+def plan_for(config: Config, facts: Facts, requires_python: str, engines: Mapping[str, Engine] = ENGINES) -> model.Plan:
     """One job per target; engines are asked in the order of the ladder."""
     given = (config, requires_python, facts.host.interpreters)
-    made = make_plan(*given, LADDER, offers(config, facts), facts.pythons_elsewhere(config))
-    return replace(made, jobs=_completed(made.jobs, config, facts))
+    made = make_plan(*given, LADDER, offers(config, facts, engines), facts.pythons_elsewhere(config))
+    return replace(made, jobs=_completed(made.jobs, config, facts, engines))
 
 
-def expected(made: model.Plan, config: Config, facts: Facts) -> model.Plan:
+def expected(made: model.Plan, config: Config, facts: Facts, engines: Mapping[str, Engine] = ENGINES) -> model.Plan:
     """The plan with what it may take, where the journal knows the project."""
     name = sources.name_of(made.source)
     history = history_of(journal_of(name, facts.host, deaf)) if name else []
-    return expected_plan(made, history, config, facts) if name else made
+    return expected_plan(made, history, config, facts, engines) if name else made
 
 
-def _completed(jobs: Sequence[Job], config: Config, facts: Facts) -> tuple[Job, ...]:
+def _completed(jobs: Sequence[Job], config: Config, facts: Facts, engines: Mapping[str, Engine]) -> tuple[Job, ...]:
     """The same jobs, each with its image and why its wheel would stay untested."""
-    return tuple(_complete(job, config, facts) for job in jobs)
+    return tuple(_complete(job, config, facts, engines) for job in jobs)
 
 
-def _complete(job: Job, config: Config, facts: Facts) -> Job:
-    family = ENGINES[job.engine].family
+def _complete(job: Job, config: Config, facts: Facts, engines: Mapping[str, Engine]) -> Job:
+    family = engines[job.engine].family
     return replace(
         job,
         image=reference_of(job.target, config, family) if family else "",
         untested=untested(job.target, config, facts),
-        fallbacks=_completed(job.fallbacks, config, facts),
+        fallbacks=_completed(job.fallbacks, config, facts, engines),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from crosswheel import __version__
 from crosswheel.commands.call import Call, from_code, public
 from crosswheel.commands.result import Result
 from crosswheel.containers.images import image_arch
-from crosswheel.engines import ENGINES, LADDER, offers
+from crosswheel.engines import LADDER, Engine, offers
 from crosswheel.engines.backend import Settings, install_requirements, quieten_backends
 from crosswheel.engines.facts import Facts, look_around, reference_of
 from crosswheel.engines.services import Services
@@ -114,7 +114,7 @@ def run(call: Call) -> ShellReport:
     conceal()
     quieten_backends()
     with temporary_folder() as folder, ExitStack() as stack:
-        place = _prepare(config, config.build.target, Path(folder), stack, call.listener)
+        place = _prepare(call, config.build.target, Path(folder), stack)
         call.listener(Told(place))
         code = place.workspace.interact(["sh", "-c", _START, "sh", str(place.job.target)], place.source)
     return ShellReport(config.build.target, code)
@@ -131,18 +131,18 @@ exec sh
 """
 
 
-def _prepare(config: Config, target: Target, folder: Path, stack: ExitStack, listener: Listener) -> _Place:
+def _prepare(call: Call, target: Target, folder: Path, stack: ExitStack) -> _Place:
     """Prepare the workspace like the pipeline, up to the hook that would build the wheel."""
-    config = _for_one(config, target)
+    config, listener, engines = _for_one(call.config, target), call.listener, call.own.all_engines()
     facts = stack.enter_context(look_around(config, listener))
     stack.enter_context(at_work(facts.host.cache))
     clear_abandoned()
     sdist = sources.fetch(
         config.build.source, facts.host, folder, listener, timeout=config.build.timeout, output=config.output.folder
     )
-    services, job = _plan(config, Services(facts.dated(sdist.epoch), listener), target)
+    services, job = _plan(config, Services(facts.dated(sdist.epoch), listener), target, engines)
     stack.enter_context(services)
-    engine, log = ENGINES[job.engine], folder / "log"
+    engine, log = engines[job.engine], folder / "log"
     engine.prepare(target, config, services, cxx=sdist.cxx)
     with _with_its_log(log, config, target), chore(f"preparing {target} ({job.engine})", listener):
         place = stack.enter_context(scratch_folder(f"{sdist.name}-{target}"))
@@ -166,21 +166,21 @@ def _for_one(config: Config, target: Target) -> Config:
     return replace(config, build=build, test=replace(config.test, mode="never"))
 
 
-def _plan(config: Config, services: Services, target: Target) -> tuple[Services, Job]:
+def _plan(config: Config, services: Services, target: Target, engines: Mapping[str, Engine]) -> tuple[Services, Job]:
     """The job that `wheels` would do for it, and services that know what had to be fetched to do it."""
     facts, engine = services.facts, config.build.engine
-    planned = plan_job(target, engine, LADDER, offers(config, facts))
+    planned = plan_job(target, engine, LADDER, offers(config, facts, engines))
     if isinstance(planned, LeftOut) and _may_fetch(config, facts, target):
         with chore(f"downloading CPython for {target.python} with uv", services.listener):
             fetched = fetch_interpreter(target.python, facts.host.processes, facts.host.installer_environ)
         facts = facts.with_interpreters({target.python: fetched})
         services = replace(services, facts=facts)
-        planned = plan_job(target, engine, LADDER, offers(config, facts))
-    if isinstance(planned, Job) and (family := ENGINES[planned.engine].family):
+        planned = plan_job(target, engine, LADDER, offers(config, facts, engines))
+    if isinstance(planned, Job) and (family := engines[planned.engine].family):
         # If the pull fails, the plan gives the reason; if not, it knows the Pythons of the image.
         with suppress(CrosswheelError):
             services.pull(reference_of(target, config, family), image_arch(target, family))
-        planned = plan_job(target, engine, LADDER, offers(config, facts))
+        planned = plan_job(target, engine, LADDER, offers(config, facts, engines))
     if isinstance(planned, LeftOut):
         raise NothingToDo(f"{target}: {planned.reason}", hint=planned.hint or "crosswheel doctor")
     return services, planned

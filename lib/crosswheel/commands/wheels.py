@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,11 +15,11 @@ from crosswheel.commands import plan as planning
 from crosswheel.commands.cache import keep_within_limit
 from crosswheel.commands.call import (
     Call,
+    Own,
     from_code,
     public,
     quiet_libraries,
     refuse_decided,
-    rule_codes,
     write_files,
 )
 from crosswheel.commands.plan import Plan, expected, plan_for, planned
@@ -28,7 +27,7 @@ from crosswheel.commands.result import Result
 from crosswheel.containers.container import remove_stale
 from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.images import image_arch
-from crosswheel.engines import ENGINES
+from crosswheel.engines import Engine
 from crosswheel.engines.backend import quieten_backends
 from crosswheel.engines.facts import Facts, look_around, reference_of
 from crosswheel.engines.services import Services
@@ -109,6 +108,7 @@ def wheels(
     listener: Listener | None = None,
     steps: Steps[Work] | None = None,
     rules: Iterable[Rule] = (),
+    own_engines: Mapping[str, Engine] | None = None,
     **options: Unpack[WheelsOptions],
 ) -> Report:
     """Build, repair, audit and test a wheel for every target; wheels, logs and report.json go to the output folder.
@@ -117,32 +117,32 @@ def wheels(
     Plan, its jobs are done with its configuration, and further options may change what it has not decided. `project`
     is the folder whose pyproject.toml counts. `listener` is called with events (`crosswheel.model.job`), in threads.
     `steps` are those of each job, such as steps.MAKE.after("repair", sign); `rules` are checked beside the audit's own.
+    `own_engines` are engines by name (`crosswheel.engines.Engine`), for the options `engine` and `engines`.
 
     Returns a Report: `.wheels` (files that passed, each usable as a path), `.outcomes` (one for each job), `.ok`,
     `.exit_code`, `.document()` (report.json); str() is the summary. A job that fails is an outcome with a failure.
     Raises UsageError for wrong options, NothingToDo for a plan without jobs, SourceError, IndexUnreachable, DiskFull.
     """
+    own = Own(steps, tuple(rules), own_engines or {})
     if isinstance(source, Plan):
-        report = from_plan(source, listener or deaf, options, steps, tuple(rules))
+        report = from_plan(source, listener or deaf, options, own)
     else:
-        given = {"source": source, **options}
-        report = from_code(run, "wheels", project, listener, given, steps=steps, rules=rules)
+        report = from_code(run, "wheels", project, listener, {"source": source, **options}, own)
     if report.interrupted:
         raise KeyboardInterrupt
     return report
 
 
-def from_plan(
-    plan: Plan, listener: Listener, options: WheelsOptions, steps: Steps[Work] | None, rules: tuple[Rule, ...]
-) -> Report:
+def from_plan(plan: Plan, listener: Listener, options: WheelsOptions, own: Own) -> Report:
     """Build the jobs of a plan."""
     if plan.config is None:
         raise UsageError("this plan has no configuration", hint="use a plan from crosswheel.plan()")
     refuse_decided(options, _DECIDED)
     with explaining(), quiet_libraries():
         given = parse_keywords(options, "wheels", plan.project)
-        config = changed(plan.config, plan.project, given, partial(rule_codes, rules))
-        report = run(Call(plan.project, config, listener, steps=steps, rules=rules), plan)
+        own = replace(own, engines={**plan.own_engines, **own.engines})
+        config = changed(plan.config, plan.project, given, own.rule_codes, own.engines)
+        report = run(Call(plan.project, config, listener, own=own), plan)
         write_files(report, config)
     return report
 
@@ -177,7 +177,7 @@ def run(call: Call, plan: Plan | None = None) -> Report:
         if plan is None:
             facts = facts.with_interpreters(_interpreters(config, facts, listener))
         services = Services(facts, listener)
-        plan = planned(_with_images(plan, sdist, config, services), call)
+        plan = planned(_with_images(plan, sdist, call, services), call)
         if not plan.jobs:
             raise NothingToDo(str(plan).strip(), hint="crosswheel plan, with other --python, --arch or --policy")
         config.output.folder.mkdir(parents=True, exist_ok=True)
@@ -195,7 +195,7 @@ def run(call: Call, plan: Plan | None = None) -> Report:
 def _carry_out(plan: Plan, sdist: Sdist, services: Services, call: Call) -> tuple[tuple[Outcome, ...], bool]:
     """The outcomes of all jobs, and whether Ctrl-C ended the run."""
     call.listener(Planned(plan))
-    composition = Composition(call.steps or MAKE, call.rules)
+    composition = Composition(call.own.steps or MAKE, call.own.rules, call.own.all_engines())
     journal = journal_of(sdist.name, services.facts.host, call.listener)
     jobs = Run(plan, sdist, call.config, services, journal, composition)
     try:
@@ -214,26 +214,26 @@ def _check_output(folder: Path) -> None:
         raise UsageError(f"--output: no permission to write to {there}", hint="--output FOLDER")
 
 
-def _with_images(given: Plan | None, sdist: Sdist, config: Config, services: Services) -> model.Plan:
+def _with_images(given: Plan | None, sdist: Sdist, call: Call, services: Services) -> model.Plan:
     """The plan, with images pulled: what those have that were not here, only a second plan can know."""
-    facts = services.facts
+    config, engines, facts = call.config, call.own.all_engines(), services.facts
     if isinstance(facts.docker, DockerHost) and (count := remove_stale(facts.docker)):
         services.listener(Note(f"removed {count_text(count, 'container')} of an earlier run"))
-    made: model.Plan = given or plan_for(config, facts, sdist.requires_python)
-    if not _pull(made.jobs, config, services):
-        return given or expected(made, config, facts)
-    anew = expected(plan_for(config, facts, sdist.requires_python), config, facts)
+    made: model.Plan = given or plan_for(config, facts, sdist.requires_python, engines)
+    if not _pull(made.jobs, config, services, engines):
+        return given or expected(made, config, facts, engines)
+    anew = expected(plan_for(config, facts, sdist.requires_python, engines), config, facts, engines)
     if given is None:
         return anew
     targets = {job.target for job in given.jobs}
     return replace(anew, jobs=tuple(job for job in anew.jobs if job.target in targets), left_out=given.left_out)
 
 
-def _pull(jobs: Sequence[Job], config: Config, services: Services) -> bool:
+def _pull(jobs: Sequence[Job], config: Config, services: Services, engines: Mapping[str, Engine]) -> bool:
     """Fetch what containers will be made of; whether anything was not there."""
     fetched = False
     for job in jobs:
-        if family := ENGINES[job.engine].family:
+        if family := engines[job.engine].family:
             # If a pull fails, the plan gives the reason.
             with suppress(CrosswheelError):
                 if services.facts.image_for(job.target, config, family) is None:

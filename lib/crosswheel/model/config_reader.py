@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -41,11 +41,17 @@ _NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 def load_config(
-    project: Path, flags: Mapping[str, Any], rule_codes: RuleCodes | None = None, *, code: Mapping[str, Any] = _NONE
+    project: Path,
+    flags: Mapping[str, Any],
+    rule_codes: RuleCodes | None = None,
+    *,
+    code: Mapping[str, Any] = _NONE,
+    engines: Iterable[str] = (),
 ) -> Config:
     """The configuration: flags over options from code, over `project`/pyproject.toml, over defaults (None: not given).
 
-    `rule_codes` returns the codes that `ignore` may name; without it, any code is allowed.
+    `rule_codes` returns the codes that `ignore` may name; without it, any code is allowed. `engines` are names of
+    engines besides crosswheel's own.
     Raises UsageError with every mistake in it.
     """
     mistakes: list[str] = []
@@ -54,7 +60,7 @@ def load_config(
     values.update(checked(written, "[tool.crosswheel] ", "file", mistakes))
     values.update(checked(_given(code), "", "code", mistakes))
     values.update(checked(_given(flags), "--", "flag", mistakes))
-    reader = _Reader(project, rule_codes, mistakes)
+    reader = _Reader(project, rule_codes, mistakes, (*ENGINES, *engines))
     fields: dict[str, dict[str, Any]] = {group: {} for group in _GROUPS}
     for name, option in options().items():
         fields[option.group][option.field] = reader.parse(name, values[name])
@@ -62,10 +68,16 @@ def load_config(
     return Config(**{group: kind(**fields[group]) for group, kind in _GROUPS.items()})
 
 
-def changed(config: Config, project: Path, code: Mapping[str, Any], rule_codes: RuleCodes | None = None) -> Config:
+def changed(
+    config: Config,
+    project: Path,
+    code: Mapping[str, Any],
+    rule_codes: RuleCodes | None = None,
+    engines: Iterable[str] = (),
+) -> Config:
     """The configuration with some options replaced. Raises UsageError with every mistake in it."""
     mistakes: list[str] = []
-    reader = _Reader(project, rule_codes, mistakes)
+    reader = _Reader(project, rule_codes, mistakes, (*ENGINES, *engines))
     for name, value in checked(_given(code), "", "code", mistakes).items():
         option = options()[name]
         group = replace(getattr(config, option.group), **{option.field: reader.parse(name, value)})
@@ -90,6 +102,7 @@ class _Reader:
     project: Path
     rule_codes: RuleCodes | None
     mistakes: list[str]
+    engines: tuple[str, ...]
 
     def parse(self, name: str, value: Any) -> Any:
         own = getattr(self, "_" + name.replace("-", "_"), None)
@@ -188,9 +201,9 @@ class _Reader:
         return tuple(dict.fromkeys(value for value in parsed if value is not None))
 
     def _known_engine(self, name: str, key: str) -> str:
-        if name not in ENGINES:
-            near = did_you_mean(str(name), ENGINES)
-            self.mistakes.append(f"{key}: unknown engine {name!r}{near}; known: {', '.join(ENGINES)}")
+        if name not in self.engines:
+            near = did_you_mean(str(name), self.engines)
+            self.mistakes.append(f"{key}: unknown engine {name!r}{near}; known: {', '.join(self.engines)}")
         return name
 
     def _folder(self, text: Any, key: str) -> Path:
