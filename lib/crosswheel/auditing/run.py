@@ -25,7 +25,7 @@ from crosswheel.auditing.policies import Analysis, analyses
 from crosswheel.auditing.rules import RULES, SET_RULES
 from crosswheel.auditing.rules.linkage import excluding
 from crosswheel.auditing.rules.rule import Rule
-from crosswheel.auditing.rules.unreadable import Unreadable
+from crosswheel.auditing.rules.unreadable import UnreadableWheel
 from crosswheel.auditing.rules.wheelhouse import Entry, Wheelhouse, entry
 from crosswheel.errors import CrosswheelError, UsageError
 from crosswheel.formats.wheels import Wheel, read_wheel
@@ -116,7 +116,7 @@ def switched_off(
 
 
 def unreadable(reason: str) -> Finding:
-    return Unreadable().finding(found=reason)
+    return UnreadableWheel().finding(found=reason)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from crosswheel.engines.facts import Facts
 from crosswheel.errors import EngineUnavailable
 from crosswheel.model.config import Config
 from crosswheel.model.job import Listener, Note
-from crosswheel.report.cache import Place, cache_document, cache_text, removed_text
+from crosswheel.report.cache import CachePlace, cache_document, cache_text, removed_text
 from crosswheel.report.document import Document
 from crosswheel.system.locks import user_cache
 from crosswheel.upkeep.caches import (
@@ -46,7 +46,7 @@ _THIS_MACHINE = "this machine"
 class CacheReport(Result):
     """The contents of each place and the removed things (in a dry run: those to remove); `limit` in bytes per place."""
 
-    places: tuple[Place, ...]
+    places: tuple[CachePlace, ...]
     limit: int
     dry_run: bool = False
 
@@ -95,22 +95,22 @@ def keep_within_limit(config: Config, facts: Facts, listener: Listener) -> None:
         listener(Note(removed_text(gone, limit)))
 
 
-def _local(folder: Path, config: Config) -> Place:
-    place = Place(_THIS_MACHINE, str(folder), tuple(local_holdings(folder)))
+def _local(folder: Path, config: Config) -> CachePlace:
+    place = CachePlace(_THIS_MACHINE, str(folder), tuple(local_holdings(folder)))
     return _trimmed(place, config, remove_local)
 
 
-def _docker(folder: Path, call: Call) -> Place:
+def _docker(folder: Path, call: Call) -> CachePlace:
     config = call.config
     try:
         docker = connect(config.containers.docker_host, call.environ)
-        place = Place("Docker host", docker.address, tuple(docker_holdings(docker, folder)))
+        place = CachePlace("Docker host", docker.address, tuple(docker_holdings(docker, folder)))
     except EngineUnavailable as error:
-        return Place("Docker host", config.containers.docker_host, trouble=error)
+        return CachePlace("Docker host", config.containers.docker_host, trouble=error)
     return _trimmed(place, config, partial(remove_from, docker, folder))
 
 
-def _trimmed(place: Place, config: Config, remove: Callable[[Holding], bool]) -> Place:
+def _trimmed(place: CachePlace, config: Config, remove: Callable[[Holding], bool]) -> CachePlace:
     """Separate what was removed (with --dry-run: would be) from what stays."""
     chosen = goes(place.holdings, config.upkeep.cache_size * GIB) if config.upkeep.trim or config.output.dry_run else []
     gone = chosen if config.output.dry_run else _removed(chosen, remove)

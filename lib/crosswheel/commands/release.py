@@ -24,7 +24,7 @@ from crosswheel.formats.distributions import Distribution, files_in, read_distri
 from crosswheel.formats.wheels import read_wheel
 from crosswheel.model.config import Config
 from crosswheel.model.job import Fact, Listener, Stage, Told, deaf
-from crosswheel.publishing.changelog import Entry, read_entry
+from crosswheel.publishing.changelog import ChangelogEntry, read_entry
 from crosswheel.publishing.comparison import in_order
 from crosswheel.publishing.delivery import connect
 from crosswheel.publishing.manifest import Manifest, tool_versions
@@ -147,7 +147,7 @@ class ReleaseWork:
     staging: Repository | None = None
     checkout: Checkout | None = None
     tag: str = ""
-    entry: Entry | None = None
+    entry: ChangelogEntry | None = None
     checked: bool = False
     """Whether the files have passed the check; other files are not uploaded."""
     verifications: tuple[Verification, ...] = ()

@@ -14,7 +14,7 @@ from io import BytesIO
 from pathlib import Path
 
 from crosswheel.formats.elf import MAGIC
-from crosswheel.formats.zips import Archive, Entry, open_archive
+from crosswheel.formats.zips import Archive, ZipEntry, open_archive
 from crosswheel.model.job import Difference
 
 _SHOWN = 4
@@ -80,7 +80,7 @@ class _Comparison:
                 changed.add(name)
                 yield Difference(name, "missing", f"only in the {'first' if first else 'second'} wheel")
 
-    def _of_entries(self, first: Entry, second: Entry, changed: set[str]) -> Iterator[Difference]:
+    def _of_entries(self, first: ZipEntry, second: ZipEntry, changed: set[str]) -> Iterator[Difference]:
         before, after = self.first.read(first), self.second.read(second)
         if before != after:
             yield self._of_bytes(first.name, before, after, changed)

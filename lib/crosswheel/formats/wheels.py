@@ -31,7 +31,7 @@ from packaging.version import Version
 from crosswheel.errors import AuditFailed, UsageError
 from crosswheel.formats.elf import MAGIC, BadElf, Elf, read_elf, symbols_of_a_wheel
 from crosswheel.formats.wheel_names import split_name
-from crosswheel.formats.zips import MEMBERS, Archive, Entry, Unreadable, open_archive
+from crosswheel.formats.zips import MEMBERS, Archive, Unreadable, ZipEntry, open_archive
 from crosswheel.model.job import Artifact
 from crosswheel.model.targets import (
     Architecture,
@@ -396,7 +396,7 @@ class _Budgets:
     symbols: Budget = field(default_factory=symbols_of_a_wheel)
 
 
-def _content(blocks: Iterator[bytes], entry: Entry, algorithm: str, budgets: _Budgets) -> _Content | Unreadable:
+def _content(blocks: Iterator[bytes], entry: ZipEntry, algorithm: str, budgets: _Budgets) -> _Content | Unreadable:
     # "The hash algorithm must be sha256 or better": any other algorithm makes the digests differ on purpose.
     algorithm = algorithm if algorithm in {"sha256", "sha384", "sha512"} else "sha256"
     digest = hashlib.new(algorithm)
@@ -415,7 +415,7 @@ def _content(blocks: Iterator[bytes], entry: Entry, algorithm: str, budgets: _Bu
     return _Content(Row(entry.name, f"{algorithm}={text}", str(entry.size)), elf)
 
 
-def _copy(entry: Entry) -> BinaryIO:
+def _copy(entry: ZipEntry) -> BinaryIO:
     """A copy of a library for random access; a large one goes to a temporary file."""
     return io.BytesIO() if entry.size <= _LARGEST_IN_MEMORY else cast("BinaryIO", tempfile.TemporaryFile())
 

@@ -71,7 +71,7 @@ class Doubt:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ZipEntry:
     """A member in the directory; its header is at the offset `start`, and `mode` is the Unix mode, or 0."""
 
     name: str
@@ -107,14 +107,14 @@ class Archive:
     """A zip archive read from its directory at the offset `directory`; `shift` bytes precede the archive."""
 
     path: Path
-    entries: tuple[Entry, ...]
+    entries: tuple[ZipEntry, ...]
     directory: int
     shift: int = 0
     odd_end: tuple[Doubt, ...] = field(default=(), repr=False)
     deadline: Deadline = field(default_factory=lambda: Deadline(READING), repr=False, compare=False)
 
     @cached_property
-    def files(self) -> Mapping[str, Entry]:
+    def files(self) -> Mapping[str, ZipEntry]:
         """The files by name; of two with one name the later one, which installers use."""
         return {entry.name: entry for entry in self.entries if not entry.is_folder}
 
@@ -123,10 +123,10 @@ class Archive:
         return sum(entry.size for entry in self.entries)
 
     @cached_property
-    def shared(self) -> frozenset[Entry]:
+    def shared(self) -> frozenset[ZipEntry]:
         """Members that begin inside the bytes of an earlier member."""
         found = set()
-        last: Entry | None = None
+        last: ZipEntry | None = None
         for entry in sorted(self.entries, key=lambda entry: (entry.start, entry.packed)):
             if last and entry.start < last.start + _LOCAL.size + last.packed:
                 found.add(entry)
@@ -134,11 +134,11 @@ class Archive:
                 last = entry
         return frozenset(found)
 
-    def read(self, entry: Entry) -> bytes:
+    def read(self, entry: ZipEntry) -> bytes:
         with self.path.open("rb") as stream:
             return b"".join(unpack(stream, entry))
 
-    def unpack(self, stream: BinaryIO, entry: Entry) -> Iterator[bytes]:
+    def unpack(self, stream: BinaryIO, entry: ZipEntry) -> Iterator[bytes]:
         """Unpack a member in blocks, like the function `unpack`; raises Unreadable for a member that shares bytes."""
         if entry in self.shared:
             raise Unreadable("not unpacked: it shares bytes with another member")
@@ -175,7 +175,7 @@ def _check_kind(path: Path) -> None:
         raise _BadZip("it is not a file but a pipe, a socket or a device")
 
 
-def unpack(stream: BinaryIO, entry: Entry) -> Iterator[bytes]:
+def unpack(stream: BinaryIO, entry: ZipEntry) -> Iterator[bytes]:
     """Yield the content of a member in blocks of at most 1 MiB; size and CRC-32 are checked after the last."""
     if entry.flags & _ENCRYPTED:
         raise Unreadable("encrypted")
@@ -194,7 +194,7 @@ def unpack(stream: BinaryIO, entry: Entry) -> Iterator[bytes]:
         raise Unreadable(f"CRC-32 {crc:08x} instead of {entry.crc:08x}")
 
 
-def _packed(stream: BinaryIO, entry: Entry) -> Iterator[bytes]:
+def _packed(stream: BinaryIO, entry: ZipEntry) -> Iterator[bytes]:
     header = _header(stream, entry.start)
     if header is None:
         raise Unreadable("no header where the directory says")
@@ -298,7 +298,7 @@ def _end64(stream: BinaryIO, end: int) -> tuple[int, int, int, int] | None:
     raise _BadZip("its ZIP64 end of the directory is not where it should be")
 
 
-def _entries(directory: bytes, shift: int, end: int) -> Iterator[Entry]:
+def _entries(directory: bytes, shift: int, end: int) -> Iterator[ZipEntry]:
     at = number = 0
     letters = Budget(NAMES, "letters in the names of its members")
     while at < len(directory):
@@ -317,7 +317,7 @@ def _entries(directory: bytes, shift: int, end: int) -> Iterator[Entry]:
         letters.spend(len(text))
         extras = _extras(directory[at + name : at + name + extra])
         size, packed, start = _widened(extras, size, packed, start)
-        yield Entry(
+        yield ZipEntry(
             name=text,
             flags=flags,
             method=method,
@@ -408,7 +408,7 @@ def _many(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def _differences(entry: Entry, header: tuple[int, ...], rest: bytes) -> Iterator[Doubt]:
+def _differences(entry: ZipEntry, header: tuple[int, ...], rest: bytes) -> Iterator[Doubt]:
     _, flags, method, _, _, crc, packed, size, name, _ = header
     extras = _extras(rest[name:])
     size, packed = _widened(extras, size, packed)
@@ -432,7 +432,7 @@ def _differences(entry: Entry, header: tuple[int, ...], rest: bytes) -> Iterator
         yield Doubt(f"a folder of {entry.size} bytes", "folders without content", entry.name)
 
 
-def _descriptor(stream: BinaryIO, at: int, entry: Entry) -> int:
+def _descriptor(stream: BinaryIO, at: int, entry: ZipEntry) -> int:
     """The length of the data descriptor after a member: with or without signature, sizes of four or eight bytes."""
     stream.seek(at)
     data = stream.read(24)
@@ -444,6 +444,6 @@ def _descriptor(stream: BinaryIO, at: int, entry: Entry) -> int:
     return 0
 
 
-def _clipped(entry: Entry, sizes: str) -> tuple[int, int]:
+def _clipped(entry: ZipEntry, sizes: str) -> tuple[int, int]:
     limit = _FULL[4] if sizes == "II" else 1 << 63
     return min(entry.packed, limit), min(entry.size, limit)

@@ -23,7 +23,7 @@ _LONGEST_PLAIN = 6  # words: "tiny version 1.0 (1 May 2026)"
 
 
 @dataclass(frozen=True)
-class Entry:
+class ChangelogEntry:
     """The changelog entry of a version; `title` is its heading."""
 
     path: Path
@@ -45,7 +45,7 @@ class _Heading:
     end: int
 
 
-def read_entry(project: Path, version: Version, named: str = "") -> Entry:
+def read_entry(project: Path, version: Version, named: str = "") -> ChangelogEntry:
     """The entry in the file `named`, or in the changelog found in the project's folder.
 
     Raises NotReleasable if there is no changelog or no entry, or if the entry is empty or marked "unreleased".
@@ -66,7 +66,7 @@ def read_entry(project: Path, version: Version, named: str = "") -> Entry:
         raise NotReleasable(
             f"{path.name} marks the version as unreleased: `{title}`", hint="replace that with the date of the release"
         )
-    return Entry(path, title, body)
+    return ChangelogEntry(path, title, body)
 
 
 def find_entry(text: str, version: Version) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from crosswheel import __version__
 from crosswheel.formats.build_reports import Build
 from crosswheel.formats.distributions import Distribution
-from crosswheel.publishing.changelog import Entry
+from crosswheel.publishing.changelog import ChangelogEntry
 from crosswheel.publishing.verification import Verification
 from crosswheel.system.git import Checkout
 from crosswheel.toolchains.pinned import version_of
@@ -28,7 +28,7 @@ class Manifest:
     distributions: tuple[Distribution, ...]
     checkout: Checkout
     tag: str
-    entry: Entry
+    entry: ChangelogEntry
     released: float
     builds: tuple[Build, ...] = ()
     verifications: tuple[Verification, ...] = ()

@@ -12,7 +12,7 @@ from crosswheel.formats.build_reports import Build
 from crosswheel.formats.distributions import Distribution
 from crosswheel.model.targets import Target
 from crosswheel.publishing.published import PublishedFile
-from crosswheel.publishing.supported_platforms import Place, best_of, places_of, reaches
+from crosswheel.publishing.supported_platforms import PythonPlatform, best_of, places_of, reaches
 from crosswheel.publishing.upload_window import UploadWindow
 
 SDIST = "sdist"
@@ -56,7 +56,7 @@ class Standing:
 class Lack:
     """A place where `file` of the last release can be installed, and no file of this one."""
 
-    place: Place
+    place: PythonPlatform
     file: str
 
 
@@ -116,7 +116,7 @@ def last_release(
 
 def lacking(last: Iterable[PublishedFile], filenames: Sequence[str], requires_python: str) -> Iterator[Lack]:
     """The places that the last release supports and this one does not, without Pythons that the project dropped."""
-    seen: set[Place] = set()
+    seen: set[PythonPlatform] = set()
     for file in sorted(last, key=lambda file: file.filename):
         for place in sorted(places_of(file.filename) - seen):
             seen.add(place)

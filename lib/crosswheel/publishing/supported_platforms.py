@@ -19,7 +19,7 @@ _PYTHON = re.compile(r"[a-z]+(\d)(\d*)t?")
 
 
 @dataclass(frozen=True, order=True)
-class Place:
+class PythonPlatform:
     """A Python on a platform: ``cp313`` on ``manylinux2014_aarch64``; other systems are named without version."""
 
     python: str
@@ -55,10 +55,10 @@ def best_of(filenames: Iterable[str], target: Target) -> str:
     return max(fitting)[-1] if fitting else ""
 
 
-def places_of(filename: str) -> frozenset[Place]:
+def places_of(filename: str) -> frozenset[PythonPlatform]:
     """The places where a wheel can be installed, each platform with the oldest policy in the tag; none for an sdist."""
     return frozenset(
-        Place(python, platform)
+        PythonPlatform(python, platform)
         for _, tags in _parsed(filename)
         for platform in _widest({tag.platform for tag in tags})
         for tag in tags
@@ -66,7 +66,7 @@ def places_of(filename: str) -> frozenset[Place]:
     )
 
 
-def reaches(filename: str, place: Place) -> bool:
+def reaches(filename: str, place: PythonPlatform) -> bool:
     """Whether a wheel can be installed at the place."""
     return any(
         place.python in _pythons(tag) and _covers(tag.platform, place.platform)

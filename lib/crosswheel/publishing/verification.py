@@ -32,7 +32,7 @@ class Built:
 
 
 @dataclass(frozen=True)
-class Difference:
+class Mismatch:
     """A difference: `found` on the index or by pip instead of `expected`; `subject` is a file or a target."""
 
     subject: str
@@ -51,7 +51,7 @@ class Verification:
     repository: Repository
     files: tuple[Distribution, ...]
     published: tuple[PublishedFile, ...]
-    differences: tuple[Difference, ...]
+    differences: tuple[Mismatch, ...]
     choices: tuple[Choice, ...] = ()
     fetched: str = ""
     """The name of the file that was downloaded and audited."""
@@ -114,7 +114,7 @@ def read_built(file: Distribution) -> Built:
     return Built(file, python, hashlib.sha256(wheel.archive.read(member)).hexdigest(), attestation)
 
 
-def compare(built: Iterable[Built], published: Mapping[str, PublishedFile]) -> Iterator[Difference]:
+def compare(built: Iterable[Built], published: Mapping[str, PublishedFile]) -> Iterator[Mismatch]:
     """The differences between a wheelhouse and the same release on the index."""
     ours = {one.file.filename: one for one in built}
     silent = untold(published.values())
@@ -122,9 +122,9 @@ def compare(built: Iterable[Built], published: Mapping[str, PublishedFile]) -> I
         if name in published:
             yield from _compare(one, published[name], silent)
         else:
-            yield Difference(name, "file", "nothing", f"{one.file.size} bytes")
+            yield Mismatch(name, "file", "nothing", f"{one.file.size} bytes")
     for name in sorted(published.keys() - ours.keys()):
-        yield Difference(name, "file", "a file that is not in the wheelhouse", "nothing")
+        yield Mismatch(name, "file", "a file that is not in the wheelhouse", "nothing")
 
 
 def demands_provenance(repository: Repository, published: Iterable[PublishedFile]) -> bool:
@@ -132,12 +132,12 @@ def demands_provenance(repository: Repository, published: Iterable[PublishedFile
     return repository.is_pypi or any(file.provenance for file in published)
 
 
-def lacking_provenance(built: Iterable[Built], published: Mapping[str, PublishedFile]) -> Iterator[Difference]:
+def lacking_provenance(built: Iterable[Built], published: Mapping[str, PublishedFile]) -> Iterator[Mismatch]:
     """The files that were sent with an attestation but have no provenance on the index."""
     for one in built:
         name = one.file.filename
         if one.attestation and name in published and not published[name].provenance:
-            yield Difference(name, "provenance", "none", "the attestation that was sent with the file")
+            yield Mismatch(name, "provenance", "none", "the attestation that was sent with the file")
 
 
 def untold(published: Iterable[PublishedFile]) -> frozenset[str]:
@@ -151,18 +151,18 @@ def untold(published: Iterable[PublishedFile]) -> frozenset[str]:
     return frozenset(what for what, there in told.items() if not there)
 
 
-def _compare(built: Built, file: PublishedFile, silent: frozenset[str]) -> Iterator[Difference]:
+def _compare(built: Built, file: PublishedFile, silent: frozenset[str]) -> Iterator[Mismatch]:
     name = file.filename
     if file.sha256 != built.file.sha256:
-        yield Difference(name, "sha256", file.sha256, built.file.sha256)
+        yield Mismatch(name, "sha256", file.sha256, built.file.sha256)
     if file.size is not None and file.size != built.file.size:
-        yield Difference(name, "size", str(file.size), str(built.file.size))
+        yield Mismatch(name, "size", str(file.size), str(built.file.size))
     if "requires-python" not in silent and _specifiers(file.requires_python) != _specifiers(built.requires_python):
-        yield Difference(name, "requires-python", file.requires_python or "none", built.requires_python or "none")
+        yield Mismatch(name, "requires-python", file.requires_python or "none", built.requires_python or "none")
     if file.metadata_sha256 and built.metadata_sha256 and file.metadata_sha256 != built.metadata_sha256:
-        yield Difference(name, "announced core metadata", file.metadata_sha256, built.metadata_sha256)
+        yield Mismatch(name, "announced core metadata", file.metadata_sha256, built.metadata_sha256)
     if file.yanked:
-        yield Difference(name, "yanked", f"yes: {file.yanked_reason}" if file.yanked_reason else "yes", "no")
+        yield Mismatch(name, "yanked", f"yes: {file.yanked_reason}" if file.yanked_reason else "yes", "no")
 
 
 def _specifiers(text: str) -> SpecifierSet | str:

@@ -25,7 +25,7 @@ _MANY = ("journal", "downloads", "bytecode", "answers", "remains")  # too many t
 
 
 @dataclass(frozen=True)
-class Place:
+class CachePlace:
     """One storage place: what it holds and what was removed; `trouble` is the error if it cannot be read."""
 
     name: str
@@ -47,7 +47,9 @@ class _Row:
     used: float
 
 
-def cache_text(places: Sequence[Place], limit: int, console: Console | None = None, *, dry_run: bool = False) -> str:
+def cache_text(
+    places: Sequence[CachePlace], limit: int, console: Console | None = None, *, dry_run: bool = False
+) -> str:
     """The table by place and kind, then the total of each place; plain text without a console."""
     console = console or plain_console()
     rows = [row for place in places for row in _rows(place, "would go" if dry_run else "removed")]
@@ -73,7 +75,7 @@ def removed_text(gone: Collection[Holding], limit: int) -> str:
     )
 
 
-def cache_document(places: Sequence[Place], limit: int, *, dry_run: bool = False) -> Document:
+def cache_document(places: Sequence[CachePlace], limit: int, *, dry_run: bool = False) -> Document:
     return {
         "schema": SCHEMA,
         "kind": "cache",
@@ -84,7 +86,7 @@ def cache_document(places: Sequence[Place], limit: int, *, dry_run: bool = False
     }
 
 
-def _place(place: Place) -> Document:
+def _place(place: CachePlace) -> Document:
     return {
         "name": place.name,
         "where": place.where,
@@ -109,7 +111,7 @@ def _holding(holding: Holding) -> Document:
     }
 
 
-def _rows(place: Place, word: str) -> Iterator[_Row]:
+def _rows(place: CachePlace, word: str) -> Iterator[_Row]:
     """What stays first, then what goes, each by size."""
     for holdings, state in ((place.holdings, ""), (place.gone, word)):
         groups: dict[tuple[str, str, str], list[Holding]] = {}
@@ -138,7 +140,7 @@ def _state(holding: Holding) -> str:
     return "in use" if holding.busy else "of another version" if holding.stale else ""
 
 
-def _closing(place: Place, limit: int, *, dry_run: bool) -> Iterator[Line]:
+def _closing(place: CachePlace, limit: int, *, dry_run: bool) -> Iterator[Line]:
     if place.trouble:
         yield "yellow", f"{place.name}: cannot be read: {one_line(place.trouble.message)}"
         yield COMMAND, f"    try: {one_line(place.trouble.hint)}"

@@ -15,7 +15,7 @@ from crosswheel.report.run import shown
 from crosswheel.report.tables import Column, drawn
 from crosswheel.report.untrusted import one_line
 from crosswheel.report.wording import COMMAND, Line, count_text, size_text
-from crosswheel.upkeep.doctor import Ability, Diagnosis, EngineState, Machine, Place, Problem
+from crosswheel.upkeep.doctor import Ability, Diagnosis, EnginePlace, EngineState, Machine, Problem
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -67,7 +67,7 @@ def diagnosis_document(diagnosis: Diagnosis) -> Document:
     }
 
 
-def _place(place: Place) -> Document:
+def _place(place: EnginePlace) -> Document:
     heading = {"name": place.name, "chosen": place.chosen}
     if isinstance(place.answer, CrosswheelError):
         return {**heading, "answers": False, "reason": place.answer.message}
@@ -125,7 +125,7 @@ def _machine_rows(machine: Machine) -> Iterator[_Row]:
         yield _Row("", "✔", f"disk for {disk.what}", f"{free} in {one_line(disk.path)}")
 
 
-def _place_rows(place: Place) -> Iterator[_Row]:
+def _place_rows(place: EnginePlace) -> Iterator[_Row]:
     # The row of the engine shows the address.
     name = f"{'Docker host' if place.chosen else 'context'} {'' if '://' in place.name else one_line(place.name)}"
     if isinstance(place.answer, CrosswheelError):

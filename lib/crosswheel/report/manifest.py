@@ -12,7 +12,7 @@ from crosswheel import __version__
 from crosswheel.formats.build_reports import Build
 from crosswheel.formats.distributions import Distribution
 from crosswheel.formats.wheel_names import split_name
-from crosswheel.publishing.changelog import Entry
+from crosswheel.publishing.changelog import ChangelogEntry
 from crosswheel.publishing.manifest import Manifest
 from crosswheel.publishing.verification import Verification
 from crosswheel.report.document import SCHEMA, Document, write_json, write_text
@@ -140,7 +140,7 @@ def _address(url: str) -> str:
 # ---- Markdown -----------------------------------------------------------------------------------------------------
 
 
-def _news(entry: Entry) -> str:
+def _news(entry: ChangelogEntry) -> str:
     """The changelog entry: Markdown as it was written, any other markup as a code block."""
     return entry.text if entry.is_markdown else fenced(entry.text)
 

@@ -34,7 +34,7 @@ from crosswheel.publishing.published import (
 from crosswheel.publishing.repositories import Repository
 from crosswheel.publishing.verification import (
     Built,
-    Difference,
+    Mismatch,
     Verification,
     compare,
     demands_provenance,
@@ -122,11 +122,11 @@ class _Reading:
     published: dict[str, PublishedFile] = field(default_factory=dict)
     choices: dict[Target, Choice] = field(default_factory=dict)
     fetched: str = ""
-    audited: tuple[Difference, ...] = ()
+    audited: tuple[Mismatch, ...] = ()
     """The problems of the downloaded file; its bytes are ours, so later checks cannot be better."""
     _hashes: dict[str, str] = field(default_factory=dict)
 
-    def differences(self) -> tuple[Difference, ...]:
+    def differences(self) -> tuple[Mismatch, ...]:
         """The current differences; expensive checks are skipped while a cheap one fails."""
         for part in (self._files, self._metadata, self._provenance, self._choices, self._download):
             if differences := tuple(part()):
@@ -137,14 +137,14 @@ class _Reading:
     def _name(self) -> str:
         return self.built[0].file.name
 
-    def _files(self) -> Iterator[Difference]:
+    def _files(self) -> Iterator[Mismatch]:
         version = self.built[0].file.version
         with chore(f"reading {self._name} {version} on {self.repository.name}", self.listener):
             self.project = published_project(self.repository, self._name)
             release = release_files(self.project.files, self._name, version)
             self.published = {name: self._with_hash(file) for name, file in release.items()}
         if self.project.status == "quarantined":
-            yield Difference(self._name, "project status", _told(self.project), "active")
+            yield Mismatch(self._name, "project status", _told(self.project), "active")
         yield from compare(self.built, self.published)
         if demands_provenance(self.repository, self.published.values()):
             yield from lacking_provenance(self.built, self.published)
@@ -158,7 +158,7 @@ class _Reading:
                 self._hashes[file.url] = sha256_of(path)
         return replace(file, sha256=self._hashes[file.url])
 
-    def _metadata(self) -> Iterator[Difference]:
+    def _metadata(self) -> Iterator[Mismatch]:
         """The metadata that resolvers read instead of the wheel (PEP 658)."""
         announced = {
             one.file.filename: one.metadata_sha256
@@ -171,12 +171,12 @@ class _Reading:
             hashes = self._in_threads(_REQUESTS, self._metadata_sha256, announced)
         for (name, expected), found in zip(announced.items(), hashes, strict=True):
             if found != expected:
-                yield Difference(name, "core metadata", found, expected)
+                yield Mismatch(name, "core metadata", found, expected)
 
     def _metadata_sha256(self, name: str) -> str:
         return hashlib.sha256(metadata_of(self.repository, self.published[name])).hexdigest()
 
-    def _provenance(self) -> Iterator[Difference]:
+    def _provenance(self) -> Iterator[Mismatch]:
         """What the index serves in place of the attestation that a file was sent with (PEP 740)."""
         attested = [one for one in self.built if one.attestation and self.published[one.file.filename].provenance]
         if not attested:
@@ -185,12 +185,12 @@ class _Reading:
             served = self._in_threads(_REQUESTS, self._served_provenance, attested)
         for one, provenance in zip(attested, served, strict=True):
             if found := wrong_provenance(one.file, one.attestation, provenance):
-                yield Difference(one.file.filename, "provenance", found, "the attestation that was sent with the file")
+                yield Mismatch(one.file.filename, "provenance", found, "the attestation that was sent with the file")
 
     def _served_provenance(self, one: Built) -> bytes:
         return provenance_of(self.repository, self.published[one.file.filename])
 
-    def _choices(self) -> Iterator[Difference]:
+    def _choices(self) -> Iterator[Mismatch]:
         hashes = {one.file.filename: one.file.sha256 for one in self.built}
         targets = [target for target in self.targets if target not in self.choices]
         if not targets:
@@ -204,28 +204,28 @@ class _Reading:
         for choice in sorted(choices, key=lambda choice: targets.index(choice.target)):
             expected = hashes.get(choice.filename, "")
             if not expected:
-                yield Difference(
+                yield Mismatch(
                     str(choice.target), "pip's choice", choice.filename or choice.reason, "one of its wheels"
                 )
             elif choice.sha256 not in {"", expected}:
-                yield Difference(str(choice.target), f"sha256 of {choice.filename}", choice.sha256, expected)
+                yield Mismatch(str(choice.target), f"sha256 of {choice.filename}", choice.sha256, expected)
             else:
                 self.choices[choice.target] = choice
 
-    def _download(self) -> Iterator[Difference]:
+    def _download(self) -> Iterator[Mismatch]:
         """Download the largest wheel: the most likely one to be damaged by a limit, a time-out or a full disk."""
         largest = max(self.built, key=lambda one: (one.file.kind == "wheel", one.file.size)).file
         name = largest.filename
         with self._fetched(self.published[name]) as path:
             found = sha256_of(path)
             if found != largest.sha256:
-                yield Difference(name, "sha256 of the download", found, largest.sha256)
+                yield Mismatch(name, "sha256 of the download", found, largest.sha256)
                 return
             told = audit_wheel(path) if largest.kind == "wheel" else ()
             findings = switched_off(told, self.ignore, self.exclude)
         self.fetched = name
         self.audited = tuple(
-            Difference(name, "audit of the download", f"{finding.rule}: {finding.message}", "no error")
+            Mismatch(name, "audit of the download", f"{finding.rule}: {finding.message}", "no error")
             for finding in findings
             if finding.is_error
         )
@@ -270,7 +270,7 @@ def _tell(name: str, patience: float, listener: Listener, state: RetryCallState)
 def _seen(state: RetryCallState) -> str:
     """The index's error; or the first difference, and the number of the others."""
     try:
-        differences: tuple[Difference, ...] = state.outcome.result() if state.outcome else ()
+        differences: tuple[Mismatch, ...] = state.outcome.result() if state.outcome else ()
     except IndexUnreachable as error:
         return error.message
     return f"{differences[0]}{f', and {len(differences) - 1} more' if len(differences) > 1 else ''}"

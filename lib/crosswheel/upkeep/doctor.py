@@ -81,7 +81,7 @@ class EngineState:
 
 
 @dataclass(frozen=True)
-class Place:
+class EnginePlace:
     """A Docker host: builds use the `chosen` one, the others are docker contexts."""
 
     name: str
@@ -102,7 +102,7 @@ class Problem:
 @dataclass(frozen=True)
 class Diagnosis:
     machine: Machine
-    places: tuple[Place, ...]
+    places: tuple[EnginePlace, ...]
     problems: tuple[Problem, ...]
 
     @property
@@ -142,7 +142,7 @@ def machine_problems(machine: Machine) -> Iterator[Problem]:
     yield from (_narrow(disk) for disk in machine.disks if disk.free is not None and disk.free < _SMALL)
 
 
-def place_problems(places: Sequence[Place]) -> Iterator[Problem]:
+def place_problems(places: Sequence[EnginePlace]) -> Iterator[Problem]:
     """The problems of the Docker host that builds use; those of other hosts do not matter."""
     for place in places:
         if not place.chosen:
@@ -215,7 +215,7 @@ def _free(path: Path) -> int | None:
 # ---- Docker hosts ---------------------------------------------------------------------------------------------
 
 
-def _places(config: Config, environ: Mapping[str, str]) -> tuple[Place, ...]:
+def _places(config: Config, environ: Mapping[str, str]) -> tuple[EnginePlace, ...]:
     """The Docker host that builds use, then those of the other contexts."""
 
     def look(wanted: str) -> EngineState:
@@ -238,8 +238,8 @@ def _places(config: Config, environ: Mapping[str, str]) -> tuple[Place, ...]:
         if other != name and theirs != address
     }
     return (
-        Place(name, chosen=True, answer=chosen.answer(None)),
-        *(Place(other, chosen=False, answer=question.answer(_PATIENCE)) for other, question in others.items()),
+        EnginePlace(name, chosen=True, answer=chosen.answer(None)),
+        *(EnginePlace(other, chosen=False, answer=question.answer(_PATIENCE)) for other, question in others.items()),
     )
 
 

@@ -25,7 +25,7 @@ from crosswheel.publishing import pip_choices
 from crosswheel.publishing.pip_choices import Pip
 from crosswheel.publishing.published import PublishedFile, PublishedProject, published_project
 from crosswheel.publishing.repositories import Repository
-from crosswheel.publishing.verification import Difference, Verification, compare, read_built
+from crosswheel.publishing.verification import Mismatch, Verification, compare, read_built
 from crosswheel.report.verify import verify_document, verify_text
 from crosswheel.steps import verify as step
 from crosswheel.steps.verify import verify
@@ -171,7 +171,7 @@ def test_each_thing_is_compared(release: Release) -> None:
         "yanked": (replace(right, yanked=True, yanked_reason="loses data"), "yes: loses data", "no"),
     }
     for what, (file, found, expected) in wrong.items():
-        assert list(compare([built], {wheel.name: file})) == [Difference(wheel.name, what, found, expected)]
+        assert list(compare([built], {wheel.name: file})) == [Mismatch(wheel.name, what, found, expected)]
 
 
 def test_requires_python_may_be_spelled_in_another_way_and_may_not_be_missing_alone(release: Release) -> None:

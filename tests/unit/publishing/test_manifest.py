@@ -17,12 +17,12 @@ from crosswheel.formats.build_reports import Build
 from crosswheel.formats.distributions import Distribution
 from crosswheel.model.job import StepTime
 from crosswheel.model.targets import parse_target
-from crosswheel.publishing.changelog import Entry
+from crosswheel.publishing.changelog import ChangelogEntry
 from crosswheel.publishing.manifest import Manifest, tool_versions
 from crosswheel.publishing.pip_choices import Choice
 from crosswheel.publishing.published import PublishedFile
 from crosswheel.publishing.repositories import Repository
-from crosswheel.publishing.verification import Difference, Verification
+from crosswheel.publishing.verification import Mismatch, Verification
 from crosswheel.report.manifest import manifest_document, manifest_markdown, write_manifest
 from crosswheel.system.git import Checkout
 
@@ -56,7 +56,7 @@ def manifest() -> Manifest:
         distributions=files,
         checkout=Checkout("e" * 40, 1_700_000_000, ("v1.0",)),
         tag="v1.0",
-        entry=Entry(Path("/home/me/CHANGELOG.md"), "[1.0] - 2026-05-01", "### Added\n\n- **All** of it."),
+        entry=ChangelogEntry(Path("/home/me/CHANGELOG.md"), "[1.0] - 2026-05-01", "### Added\n\n- **All** of it."),
         released=1_700_000_100.5,
         builds=(
             Build(
@@ -71,7 +71,7 @@ def manifest() -> Manifest:
                 replace(index, name=f"https://me:{CANARY}@index.example/up/"),
                 files,
                 served(WHEEL),
-                (Difference(SDIST.filename, "file", "nothing", "2048 bytes"),),
+                (Mismatch(SDIST.filename, "file", "nothing", "2048 bytes"),),
             ),
         ),
         tools=tool_versions(),
@@ -166,7 +166,7 @@ def test_notes_claim_no_test_that_nobody_ran(manifest: Manifest) -> None:
 
 
 def test_what_others_wrote_stays_text(manifest: Manifest) -> None:
-    entry = Entry(Path("CHANGES.rst"), "1.0", "<img> ```` @somebody")
+    entry = ChangelogEntry(Path("CHANGES.rst"), "1.0", "<img> ```` @somebody")
     hostile = replace(manifest.builds[0], image="x\x1b[31m\n| <img> @somebody", engine="*a*")
     notes = manifest_markdown(replace(manifest, entry=entry, builds=(hostile,), tag="v<b>", tools={"a": "[b](c)"}))
     assert "`````text\n<img> ```` @somebody\n`````" in notes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from crosswheel.model.targets import parse_target
-from crosswheel.publishing.supported_platforms import Place, best_of, places_of, reaches
+from crosswheel.publishing.supported_platforms import PythonPlatform, best_of, places_of, reaches
 
 ARM = "manylinux_2_17_aarch64"
 
@@ -40,10 +40,10 @@ def test_of_two_builds_the_later_one() -> None:
 
 def test_places_are_those_of_the_oldest_policy() -> None:
     assert places_of(name("cp313-cp313-manylinux2014_aarch64.manylinux_2_17_aarch64.manylinux_2_28_aarch64")) == {
-        Place("cp313", "manylinux2014_aarch64")
+        PythonPlatform("cp313", "manylinux2014_aarch64")
     }
-    assert places_of(name("cp313-cp313-macosx_11_0_arm64")) == {Place("cp313", "macosx_arm64")}
-    assert places_of(name("pp310-pypy310_pp73-win_amd64")) == {Place("pp310", "win_amd64")}
+    assert places_of(name("cp313-cp313-macosx_11_0_arm64")) == {PythonPlatform("cp313", "macosx_arm64")}
+    assert places_of(name("pp310-pypy310_pp73-win_amd64")) == {PythonPlatform("pp310", "win_amd64")}
     assert places_of("tiny-1.0.tar.gz") == frozenset()
 
 
@@ -56,17 +56,17 @@ def test_the_stable_abi_reaches_every_python_after_it() -> None:
 @pytest.mark.parametrize(
     ("tag", "place", "there"),
     [
-        (f"cp313-cp313-{ARM}", Place("cp313", "manylinux_2_28_aarch64"), True),
-        ("cp313-cp313-manylinux_2_28_aarch64", Place("cp313", "manylinux2014_aarch64"), False),
-        ("cp313-cp313-manylinux_2_17_x86_64", Place("cp313", "manylinux2014_aarch64"), False),
-        (f"cp39-abi3-{ARM}", Place("cp313", "manylinux2014_aarch64"), True),
-        ("py3-none-any", Place("cp313", "win_amd64"), True),
-        ("cp313-cp313-macosx_11_0_universal2", Place("cp313", "macosx_arm64"), True),
-        ("cp313-cp313-macosx_11_0_x86_64", Place("cp313", "macosx_arm64"), False),
-        ("pp310-pypy310_pp73-win_amd64", Place("pp310", "win_amd64"), True),
+        (f"cp313-cp313-{ARM}", PythonPlatform("cp313", "manylinux_2_28_aarch64"), True),
+        ("cp313-cp313-manylinux_2_28_aarch64", PythonPlatform("cp313", "manylinux2014_aarch64"), False),
+        ("cp313-cp313-manylinux_2_17_x86_64", PythonPlatform("cp313", "manylinux2014_aarch64"), False),
+        (f"cp39-abi3-{ARM}", PythonPlatform("cp313", "manylinux2014_aarch64"), True),
+        ("py3-none-any", PythonPlatform("cp313", "win_amd64"), True),
+        ("cp313-cp313-macosx_11_0_universal2", PythonPlatform("cp313", "macosx_arm64"), True),
+        ("cp313-cp313-macosx_11_0_x86_64", PythonPlatform("cp313", "macosx_arm64"), False),
+        ("pp310-pypy310_pp73-win_amd64", PythonPlatform("pp310", "win_amd64"), True),
     ],
 )
-def test_who_is_reached(tag: str, place: Place, there: bool) -> None:
+def test_who_is_reached(tag: str, place: PythonPlatform, there: bool) -> None:
     assert reaches(name(tag), place) is there
 
 
@@ -76,4 +76,4 @@ def test_who_is_reached(tag: str, place: Place, there: bool) -> None:
      ("pp39", ">=3.10", False), ("cp38", "nonsense", True)],
 )  # fmt: skip
 def test_pythons_that_a_project_gave_up(python: str, requires: str, allowed: bool) -> None:
-    assert Place(python, "manylinux2014_aarch64").is_allowed(requires) is allowed
+    assert PythonPlatform(python, "manylinux2014_aarch64").is_allowed(requires) is allowed

@@ -23,9 +23,9 @@ from crosswheel.upkeep.doctor import (
     Ability,
     Diagnosis,
     Disk,
+    EnginePlace,
     EngineState,
     Machine,
-    Place,
     Problem,
     machine_problems,
     place_problems,
@@ -53,10 +53,10 @@ REFUSED = CannotRun(
 GONE = EngineUnavailable("no Docker Engine answers there", hint="sudo systemctl start docker")
 
 
-def place(*abilities: Ability, chosen: bool = True, free: int | None = 30 * GIB, rootless: bool = False) -> Place:
+def place(*abilities: Ability, chosen: bool = True, free: int | None = 30 * GIB, rootless: bool = False) -> EnginePlace:
     host = DockerHost(None, "unix:///run/docker.sock", "28.2.2", "x86_64", 2, 8 * GIB, rootless)  # type: ignore[arg-type]
     engine = EngineState(host, "1.51", 5 * GIB, Disk("images", "/var/lib/docker", free), abilities)
-    return Place("default", chosen, engine)
+    return EnginePlace("default", chosen, engine)
 
 
 NATIVE = Ability(X86_64, wanted=True, answer=Running(X86_64, natively=True))
@@ -115,13 +115,13 @@ def test_nobody_minds_an_entry_for_what_runs_natively() -> None:
 
 
 def test_without_an_engine_the_cross_engine_remains() -> None:
-    (problem,) = place_problems([Place("default", chosen=True, answer=GONE)])
+    (problem,) = place_problems([EnginePlace("default", chosen=True, answer=GONE)])
     assert problem.text == "no Docker Engine answers there; only the cross engine works without one"
     assert (problem.exit_code, problem.hint) == (13, GONE.hint)
 
 
 def test_other_contexts_are_nobody_s_problem() -> None:
-    others = [Place("board", chosen=False, answer=GONE), place(MISSING, chosen=False, free=1)]
+    others = [EnginePlace("board", chosen=False, answer=GONE), place(MISSING, chosen=False, free=1)]
     assert list(place_problems(others)) == []
 
 
@@ -133,7 +133,7 @@ def test_the_exit_code_is_that_of_what_does_not_work() -> None:
 
 
 def test_the_table_has_a_row_for_everything() -> None:
-    places = (place(NATIVE, EMULATED, MISSING, rootless=True), Place("board", chosen=False, answer=GONE))
+    places = (place(NATIVE, EMULATED, MISSING, rootless=True), EnginePlace("board", chosen=False, answer=GONE))
     text = diagnosis_text(Diagnosis(MACHINE, places, tuple(place_problems(places))))
     assert text == (
         "where                what                  found\n"
@@ -161,7 +161,7 @@ def test_that_nothing_is_missing_is_said() -> None:
 
 
 def test_machines_read_the_same() -> None:
-    places = (place(EMULATED, MISSING), Place("board", chosen=False, answer=GONE))
+    places = (place(EMULATED, MISSING), EnginePlace("board", chosen=False, answer=GONE))
     document = json.loads(json.dumps(diagnosis_document(Diagnosis(MACHINE, places, (Problem("x", "y", 15),)))))
     assert (document["kind"], document["exit_code"]) == ("doctor", 15)
     assert [each["tag"] for each in document["machine"]["interpreters"]] == ["cp312", "cp313"]

@@ -156,7 +156,7 @@ INDEX_RULES: tuple[IndexRule, ...] = (
 ALL_RULES: tuple[Worded, ...] = tuple(
     sorted(
         (
-            *(unreadable.Unreadable(), purity.NotCompiled(), linkage.LibraryExcluded()),
+            *(unreadable.UnreadableWheel(), purity.NotCompiled(), linkage.LibraryExcluded()),
             *(*RULES, *SET_RULES, *RELEASE_RULES, *INDEX_RULES),
         ),
         key=lambda rule: rule.code,

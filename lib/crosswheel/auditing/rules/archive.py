@@ -13,7 +13,7 @@ from datetime import datetime, timedelta, timezone
 
 from crosswheel.auditing.rules.rule import Rule
 from crosswheel.formats.wheels import Wheel
-from crosswheel.formats.zips import RATIO, Entry
+from crosswheel.formats.zips import RATIO, ZipEntry
 from crosswheel.model.index_limits import pypi_limits
 from crosswheel.model.job import Finding
 from crosswheel.model.targets import Target
@@ -197,5 +197,5 @@ def _moment(seconds: float) -> datetime:
     return max(datetime.fromtimestamp(seconds, timezone.utc).replace(tzinfo=None), datetime(1980, 1, 1))  # noqa: DTZ001
 
 
-def _counted(what: str, entries: list[Entry]) -> str:
+def _counted(what: str, entries: list[ZipEntry]) -> str:
     return what if len(entries) == 1 else f"{what}, and {len(entries) - 1} more"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from crosswheel.auditing.rules.rule import Worded
 
 
-class Unreadable(Worded):
+class UnreadableWheel(Worded):
     """The file cannot be read completely as a wheel."""
 
     # No check here: opening the file reports it, or a rule that reads further.
