@@ -17,12 +17,12 @@ from dataclasses import replace
 from itertools import islice, product
 from pathlib import Path
 
-from crosswheel.containers.images import Family
 from crosswheel.engines.facts import Facts
 from crosswheel.engines.services import Services
 from crosswheel.engines.workspace import HostWorkspace, Workspace
 from crosswheel.errors import EngineUnavailable
 from crosswheel.formats.sdists import read_sdist
+from crosswheel.images.pins import Family
 from crosswheel.model.config import Config
 from crosswheel.model.config_reader import load_config
 from crosswheel.model.job import Interpreter, Job, Plan, Sdist, deaf

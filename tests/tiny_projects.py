@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from crosswheel.containers.docker_host import DockerHost
-from crosswheel.containers.images import Family
 from crosswheel.engines.facts import Facts
 from crosswheel.engines.services import Services
 from crosswheel.engines.workspace import HostWorkspace, plain_workspace
 from crosswheel.errors import CrosswheelError, EngineUnavailable
 from crosswheel.formats.sdists import read_sdist
+from crosswheel.images.pins import Family
 from crosswheel.model.config import Config
 from crosswheel.model.config_reader import load_config
 from crosswheel.model.job import Event, Interpreter, Job, Outcome, Plan, Sdist, deaf

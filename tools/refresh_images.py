@@ -13,9 +13,9 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from crosswheel.containers.images import ImagePin, pinned_images
-from crosswheel.containers.references import parse_reference
 from crosswheel.errors import CrosswheelError, UsageError
+from crosswheel.images.pins import ImagePin, pinned_images
+from crosswheel.images.references import parse_reference
 from crosswheel.model.targets import Architecture, Policy, architectures, parse_policy
 from crosswheel.system.locks import user_cache
 from crosswheel.system.package_index import Index

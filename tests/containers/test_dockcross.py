@@ -16,13 +16,13 @@ from containers.engine import Engine
 from containers.stand_ins.dockcross import TRIPLE
 from containers.stand_ins.manylinux import POLICY
 from crosswheel.commands import run_verb
-from crosswheel.containers.images import image_arch
 from crosswheel.engines.dockcross import Dockcross
 from crosswheel.engines.facts import look_around, reference_of
 from crosswheel.engines.services import Services
 from crosswheel.engines.workspace import Workspace
 from crosswheel.formats.elf import Elf
 from crosswheel.formats.wheels import read_wheel
+from crosswheel.images.pins import image_arch
 from crosswheel.model.config import Config
 from crosswheel.model.config_reader import load_config
 from crosswheel.model.job import Interpreter, Job, Sdist, deaf

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 from crosswheel import __version__
 from crosswheel.commands.call import Call, from_code, public
 from crosswheel.commands.result import Result
-from crosswheel.containers.images import image_arch
 from crosswheel.engines import LADDER, Engine, offers
 from crosswheel.engines.backend import Settings, install_requirements, quieten_backends
 from crosswheel.engines.facts import Facts, look_around, reference_of
 from crosswheel.engines.services import Services
 from crosswheel.engines.workspace import Workspace
 from crosswheel.errors import CrosswheelError, NothingToDo, UsageError
+from crosswheel.images.pins import image_arch
 from crosswheel.model.config import Config
 from crosswheel.model.job import Job, LeftOut, Listener, Note, Told, chore
 from crosswheel.model.targets import Target

@@ -26,7 +26,6 @@ from crosswheel.commands.plan import Plan, expected, plan_for, planned
 from crosswheel.commands.result import Result
 from crosswheel.containers.container import remove_stale
 from crosswheel.containers.docker_host import DockerHost
-from crosswheel.containers.images import image_arch
 from crosswheel.engines import Engine
 from crosswheel.engines.backend import quieten_backends
 from crosswheel.engines.facts import Facts, look_around, reference_of
@@ -40,6 +39,7 @@ from crosswheel.errors import (
     UsageError,
     explaining,
 )
+from crosswheel.images.pins import image_arch
 from crosswheel.model import job as model
 from crosswheel.model.config import Config
 from crosswheel.model.config_reader import changed

@@ -1,4 +1,4 @@
-"""Build images: the pinned ones, those on an engine, and pulling the others.
+"""The images of an engine, and how it pulls those that it lacks.
 
 An image of the wrong architecture is never used. Engines return such images: a tag means the image that was pulled
 under it last, for any platform (moby/moby#48197, docker/cli#2590).
@@ -10,58 +10,17 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from crosswheel.containers.creation import architecture_of
 from crosswheel.containers.docker_host import DockerHost, engine_errors
-from crosswheel.containers.references import Reference, is_image_id, parse_reference
 from crosswheel.errors import DiskFull, EngineUnavailable, ImageUnavailable
+from crosswheel.images.references import Reference, is_image_id, parse_reference
 from crosswheel.model.job import Listener, Note, Transfer, chore
-from crosswheel.model.targets import Architecture, Policy, Target, architectures, load_table, parse_platform
-
-Family: TypeAlias = Literal["pypa", "dockcross"]
+from crosswheel.model.targets import Architecture
 
 _ATTEMPTS = 3
 _TICK = 2 * 1024 * 1024  # bytes between two progress events
-
-
-@dataclass(frozen=True)
-class ImagePin:
-    """A row of images.toml; beside a digest, the tag only names the version at the time of pinning."""
-
-    repository: str
-    tag: str
-    digest: str = ""
-
-    @property
-    def reference(self) -> str:
-        return f"{self.repository}@{self.digest}" if self.digest else f"{self.repository}:{self.tag}"
-
-
-def pinned_images(family: Family) -> dict[tuple[Policy, Architecture], ImagePin]:
-    """Every pin of a family by policy and target architecture; dockcross's images themselves are x86_64."""
-    table = load_table("images.toml")[family]
-    return {parse_platform(platform): ImagePin(**row) for platform, row in table.items()}
-
-
-def image_arch(target: Target, family: Family) -> Architecture:
-    """The architecture of the image itself: dockcross's run on x86_64, whatever they compile for."""
-    return architectures()["x86_64"] if family == "dockcross" else target.arch
-
-
-def pinned_image(target: Target, family: Family = "pypa") -> ImagePin:
-    """The newest pinned image that complies with the target's policy. Raises ImageUnavailable."""
-    pins = {policy: pin for (policy, arch), pin in pinned_images(family).items() if arch == target.arch}
-    fitting = [policy for policy in pins if policy.libc == target.policy.libc and policy <= target.policy]
-    if fitting:
-        return pins[max(fitting)]
-    known = sorted(pins)
-    others = [str(policy) for policy in known if policy.libc == target.policy.libc]
-    there = f"there are {', '.join(map(str, known))}" if known else f"there is none for {target.arch}"
-    raise ImageUnavailable(
-        f"no image of {family} is pinned for {target.policy} on {target.arch}; {there}",
-        hint=", or ".join([*(f"--policy {name}" for name in others[:1]), "--image REPOSITORY:TAG"]),
-    )
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
-from crosswheel.containers.images import Family
 from crosswheel.engines.accelerated import Accelerated
 from crosswheel.engines.cross import Cross
 from crosswheel.engines.dockcross import Dockcross
@@ -15,6 +14,7 @@ from crosswheel.engines.facts import Facts
 from crosswheel.engines.pypa import Pypa
 from crosswheel.engines.services import Services
 from crosswheel.engines.workspace import Workspace
+from crosswheel.images.pins import Family
 from crosswheel.model.config import Config
 from crosswheel.model.job import Interpreter, Job, Sdist
 from crosswheel.model.targets import Target

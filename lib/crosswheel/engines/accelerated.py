@@ -14,13 +14,13 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from crosswheel.containers.container import Container
-from crosswheel.containers.images import Family
 from crosswheel.engines import in_containers
 from crosswheel.engines.container_workspace import ContainerWorkspace
 from crosswheel.engines.facts import Facts
 from crosswheel.engines.services import Services
 from crosswheel.engines.workspace import Workspace
 from crosswheel.errors import MissingTool
+from crosswheel.images.pins import Family
 from crosswheel.model.config import Config
 from crosswheel.model.job import Interpreter, Job, Sdist
 from crosswheel.model.targets import Target

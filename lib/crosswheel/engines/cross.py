@@ -13,10 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from crosswheel.containers.images import Family
 from crosswheel.engines.facts import Facts
 from crosswheel.engines.services import Services
 from crosswheel.engines.workspace import UNCOMPILED, HostWorkspace, private_environ
+from crosswheel.images.pins import Family
 from crosswheel.model.config import Config
 from crosswheel.model.job import Interpreter, Job, Sdist, deaf
 from crosswheel.model.targets import Target

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from crosswheel.containers.docker_host import DockerHost, connect
 from crosswheel.containers.emulation import Running
-from crosswheel.containers.images import Family, Image, find_image, image_arch, pinned_image
+from crosswheel.containers.images import Image, find_image
 from crosswheel.containers.known_answers import known_survey, pythons_of
 from crosswheel.errors import CrosswheelError, EngineUnavailable, ImageUnavailable
+from crosswheel.images.pins import Family, image_arch, pinned_image
 from crosswheel.model.config import Config
 from crosswheel.model.job import Interpreter, Listener
 from crosswheel.model.targets import Architecture, PythonTag, Target, oldest_policy, usual_pythons

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from crosswheel.containers.container import Container, running
 from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.environment import environment, python, site_packages
-from crosswheel.containers.images import Family, Image, image_arch
+from crosswheel.containers.images import Image
 from crosswheel.containers.project_caches import UV_ENVIRON, ensure_cache
 from crosswheel.engines.before_all import prepared
 from crosswheel.engines.container_workspace import COMPILES, ContainerWorkspace
@@ -23,6 +23,7 @@ from crosswheel.engines.services import Services
 from crosswheel.engines.venv_images import seed, uv_knows, with_environment
 from crosswheel.engines.workspace import UNCOMPILED
 from crosswheel.errors import BuildFailed, CrosswheelError, EngineUnavailable
+from crosswheel.images.pins import Family, image_arch
 from crosswheel.model.config import Config
 from crosswheel.model.job import Interpreter, Job, Sdist
 from crosswheel.model.targets import Target

@@ -10,11 +10,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from crosswheel.containers.images import Family
 from crosswheel.engines import in_containers
 from crosswheel.engines.facts import Facts
 from crosswheel.engines.services import Services
 from crosswheel.engines.workspace import Workspace
+from crosswheel.images.pins import Family
 from crosswheel.model.config import Config
 from crosswheel.model.job import Interpreter, Job, Sdist
 from crosswheel.model.targets import Target

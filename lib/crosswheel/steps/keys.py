@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from crosswheel import __version__
-from crosswheel.containers.images import Image, image_arch
+from crosswheel.containers.images import Image
 from crosswheel.engines.facts import Facts, reference_of
 from crosswheel.errors import CrosswheelError
+from crosswheel.images.pins import image_arch
 from crosswheel.model.config import Config
 from crosswheel.model.job import Job, Sdist
 from crosswheel.model.targets import Architecture

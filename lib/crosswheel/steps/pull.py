@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from crosswheel.containers.images import ensure_image, find_image, image_arch, pinned_image
+from crosswheel.containers.images import ensure_image, find_image
 from crosswheel.errors import CrosswheelError
+from crosswheel.images.pins import image_arch, pinned_image
 from crosswheel.model.config import Config
 from crosswheel.model.targets import Target, oldest_policy, python_tags
 from crosswheel.steps.machine import Machine, PulledImage
