@@ -21,8 +21,12 @@ from crosswheel.system.pip_settings import PipSettings
 from index_server import IndexServer, index_server
 
 TOOLS = Path(__file__).parents[3] / "tools"
+DIGEST = f"sha256:{'0123456789abcdef' * 4}"
+OTHER = f"sha256:{'fedcba9876543210' * 4}"
 
 TOOLS = Path(__file__).parents[3] / "tools"
+DIGEST = f"sha256:{'0123456789abcdef' * 4}"
+OTHER = f"sha256:{'fedcba9876543210' * 4}"
 
 
 @pytest.mark.parametrize(
