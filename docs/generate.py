@@ -69,7 +69,7 @@ if report.ok:
   from there. Nothing is printed.
 - **Environment**: the functions read `os.environ` at the time of the call, as the commands do: `DOCKER_HOST`,
   `TWINE_PASSWORD`, `CROSSWHEEL_CACHE` and so on.
-- **Own steps and rules**: `wheels(steps=..., rules=...)`, `release(steps=...)`.
+- **Own steps and rules**: `wheels(steps=..., rules=...)`, `audit(rules=...)`, `release(steps=...)`.
 - **Ctrl-C** ends `wheels` in order: running jobs are stopped, report.json is written, KeyboardInterrupt is raised.
 
 `nox -s docs` writes this page.
@@ -129,7 +129,8 @@ def _function(verb: str) -> str:
 def keyword_types() -> str:
     by_verb = {verb: [row for row in options_for(verb) if row.name != VERBS[verb].positional] for verb in VERBS}
     # Where own rules can be given, `rules` means these.
-    by_verb["all"] = [option for option in options().values() if option.name != "rules"]
+    for name in ("audit", "all"):
+        by_verb[name] = [option for option in by_verb.get(name, options().values()) if option.name != "rules"]
     return _TYPES_HEAD + "".join(_class(f"{name.capitalize()}Options", rows) for name, rows in by_verb.items())
 
 

@@ -52,9 +52,9 @@ def add(
 
     `only` names the sessions to make, as `nox -l` shows them without the prefix; empty: all. `prefix` is put before
     each name. `project` is the folder whose pyproject.toml counts, relative to the noxfile. `steps` are those of each
-    job of `wheels` (None: `crosswheel.steps.MAKE`), and `rules` what its audit checks besides its own rules.
-    `own_engines` are engines by name (`crosswheel.engines.Engine`), for the options `engine` and `engines`. `options`
-    are those of docs/options.md, with underscores; each session uses those of its verb.
+    job of `wheels` (None: `crosswheel.steps.MAKE`). `rules` are checked besides the audit's in each session that audits
+    wheels. `own_engines` are engines by name (`crosswheel.engines.Engine`), for the options `engine` and `engines`.
+    `options` are those of docs/options.md, with underscores; each session uses those of its verb.
 
     Call it below the noxfile's own sessions. Raises UsageError if the noxfile already has a session of one of the
     names, or if `only` has an unknown name. A session that is defined further below replaces the one made here: nox

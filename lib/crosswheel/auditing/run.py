@@ -16,7 +16,7 @@ import time
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
@@ -58,12 +58,16 @@ class Audit:
 
 @dataclass(frozen=True)
 class AuditReport:
-    """The audits of many files, and `together`, the findings about all of them."""
+    """The audits of many files, and `together`, the findings about all of them.
+
+    `own_rules` are a project's rules, which were checked besides the audit's.
+    """
 
     audits: tuple[Audit, ...]
     sdists: tuple[Path, ...] = ()
     together: tuple[Finding, ...] = ()
     seconds: float = 0.0
+    own_rules: tuple[Rule, ...] = ()
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -83,14 +87,24 @@ def audit_files(
     ignore: Mapping[str, str] | None = None,
     processes: int = 0,
     exclude: Sequence[str] = (),
+    own: Sequence[Rule] = (),
 ) -> Generator[Audit, None, None]:
     """Yield an audit per file, in the given order; an unreadable file gets a finding.
 
     `ignore` maps codes of switched-off rules to reasons; `exclude` has patterns of libraries that users install, such
     as ``libcuda*``: W403 is a note for them. `processes` is the number of worker processes, 0: one per processor.
-    Workers do not import the main module, so a script needs no ``if __name__ == "__main__":`` for them.
+    Workers do not import the main module, so a script needs no ``if __name__ == "__main__":`` for them. For the same
+    reason a project's `own` rules are checked in this process, on each wheel that a worker could read.
     """
     terms, beside = _Terms(dict(ignore or {}), tuple(exclude)), tuple(paths)
+    with closing(_audits(paths, terms, beside, processes)) as audits:
+        for audit in audits:
+            yield replace(audit, findings=(*audit.findings, *_own_findings(own, audit, terms, beside)))
+
+
+def _audits(
+    paths: Sequence[Path], terms: _Terms, beside: tuple[Path, ...], processes: int
+) -> Generator[Audit, None, None]:
     count = min(processes or len(os.sched_getaffinity(0)), len(paths))
     if count < 2:  # noqa: PLR2004 - a process more would only take its time to start
         yield from (_audit(path, terms, beside) for path in paths)
@@ -130,6 +144,23 @@ class _Terms:
 def findings_of(wheel: Wheel, target: Target | None, own: Sequence[Rule] = ()) -> tuple[Finding, ...]:
     """The findings of all rules and of a project's `own` on a parsed wheel, in the order of the rules."""
     return tuple(finding for rule in (*RULES, *own) for finding in _places(rule, wheel, target))
+
+
+def _own_findings(own: Sequence[Rule], audit: Audit, terms: _Terms, beside: tuple[Path, ...]) -> tuple[Finding, ...]:
+    """The findings of a project's own rules; a rule that fails is an error of that wheel."""
+    if not own or audit.wheel is None:
+        return ()
+    wheel = read_wheel(audit.path, beside)
+    found = (finding for rule in own for finding in _guarded(rule, wheel))
+    return switched_off(found, terms.ignore, terms.exclude)
+
+
+def _guarded(rule: Rule, wheel: Wheel) -> Iterator[Finding]:
+    try:
+        yield from _places(rule, wheel, None)
+    except Exception as error:  # noqa: BLE001 - the fault of a project's rule must not keep other wheels from their audit
+        found = f"the rule failed: {type(error).__name__}: {error}"
+        yield replace(rule.finding(found=found), level="error")
 
 
 def _places(rule: Rule, wheel: Wheel, target: Target | None) -> Iterator[Finding]:

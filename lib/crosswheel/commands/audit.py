@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crosswheel.auditing import run as audits
+from crosswheel.auditing.rules.rule import Rule
 from crosswheel.auditing.rules.wheelhouse import Entry, Wheelhouse
 from crosswheel.auditing.run import Audit, audit_files, audit_together, switched_off, unreadable
-from crosswheel.commands.call import Call, from_code, public
+from crosswheel.commands.call import Call, Own, from_code, public
 from crosswheel.commands.result import Result
 from crosswheel.errors import AuditFailed, NothingToDo, SourceError, UsageError
 from crosswheel.formats.build_reports import read_lacking
@@ -55,13 +56,13 @@ class AuditReport(Result, audits.AuditReport):
         return AuditFailed.exit_code if any(finding.is_error for finding in self.findings) else 0
 
     def document(self) -> Document:
-        return rules_document() if self.rules else audit_document(self)
+        return rules_document(self.own_rules) if self.rules else audit_document(self)
 
     def sarif(self) -> Document | None:
         return None if self.rules else sarif_document(self, self.folders)
 
     def text(self, console: Console | None = None) -> str:
-        return rules_text(console) if self.rules else audit_text(self, console)
+        return rules_text(self.own_rules, console) if self.rules else audit_text(self, console)
 
 
 @public
@@ -70,18 +71,21 @@ def audit(
     *,
     project: PathText = ".",
     listener: Listener | None = None,
+    rules: Iterable[Rule] | bool = (),
     **options: Unpack[AuditOptions],
 ) -> AuditReport:
     """Check wheels, one by one and as a set. Runs, changes and fetches nothing.
 
     `wheels` are wheels, sdists and folders of them; default: the output folder. `project` is the folder whose
-    pyproject.toml counts. `listener` is called with events (`crosswheel.model.job`) while it works.
+    pyproject.toml counts. `listener` is called with events (`crosswheel.model.job`) while it works. `rules` are own
+    rules, checked beside the audit's; True lists all rules and audits nothing.
 
     Returns an AuditReport: `.findings`, `.audits` (one for each file), `.wheels` (those without an error), `.ok`,
     `.exit_code`, `.document()` (what --json writes), `.sarif()`; str() is the text.
     Raises UsageError for wrong options and files that are not there, NothingToDo where there is no wheel.
     """
-    return from_code(run, "audit", project, listener, {"wheels": wheels, **options})
+    own, listed = ((), rules) if isinstance(rules, bool) else (tuple(rules), False)
+    return from_code(run, "audit", project, listener, {"wheels": wheels, "rules": listed, **options}, Own(rules=own))
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,7 @@ class _Chosen:
 def run(call: Call) -> AuditReport:
     config = call.config
     if config.audit.rules:
-        return AuditReport((), rules=True)
+        return AuditReport((), own_rules=call.own.rules, rules=True)
     chosen = _choose(config)
     began = time.monotonic()
     told = _with_lacking(audited(chosen.wheels, call), config.audit.ignore)
@@ -107,6 +111,7 @@ def run(call: Call) -> AuditReport:
         sdists=chosen.sdists,
         together=audit_together(wheelhouse, config.audit.ignore),
         seconds=time.monotonic() - began,
+        own_rules=call.own.rules,
         folders=chosen.folders,
     )
 
@@ -114,7 +119,7 @@ def run(call: Call) -> AuditReport:
 def audited(wheels: Sequence[Path], call: Call) -> Iterator[Audit]:
     """Yield one audit per wheel, in the given order, and report the progress to the listener."""
     config = call.config
-    reading = audit_files(wheels, config.audit.ignore, config.build.jobs, config.audit.exclude)
+    reading = audit_files(wheels, config.audit.ignore, config.build.jobs, config.audit.exclude, call.own.rules)
     with closing(reading) as under_way:
         yield from counted(under_way, "auditing", len(wheels), call.listener)
 

@@ -131,7 +131,8 @@ def public(function: _Function) -> _Function:
     verb = function.__name__
     shown = inspect.signature(function)
     own = [one for one in shown.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
-    rows = [option for option in options_for(verb) if option.name != VERBS[verb].positional]
+    taken = {VERBS[verb].positional, *(one.name for one in own)}
+    rows = [option for option in options_for(verb) if option.name not in taken]
     keywords = [inspect.Parameter(keyword_of(option), inspect.Parameter.KEYWORD_ONLY, default=None) for option in rows]
     function.__signature__ = shown.replace(parameters=[*own, *keywords])  # type: ignore[attr-defined]
     lines = [f"    {keyword_of(option)}: {_help(option)}" for option in rows]

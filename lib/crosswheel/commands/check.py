@@ -94,6 +94,7 @@ def checked(files: Sequence[Distribution], call: Call) -> CheckReport:
             *(finding for finding in findings if finding.member == release.name),
         ),
         seconds=time.monotonic() - began,
+        own_rules=call.own.rules,
     )
 
 

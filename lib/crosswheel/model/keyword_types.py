@@ -90,7 +90,6 @@ class AuditOptions(TypedDict, total=False):
     ignore: Mapping[str, str] | None
     json: PathText | None
     sarif: PathText | None
-    rules: bool | None
 
 
 class CheckOptions(TypedDict, total=False):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -46,8 +46,9 @@ def audit_text(report: AuditReport, console: Console | None = None) -> str:
     return shown(console or plain_console(), styled([*lines, _closing(report)]))
 
 
-def rules_text(console: Console | None = None) -> str:
-    return shown(console or plain_console(), styled(line for rule in ALL_RULES for line in _rule_lines(rule)))
+def rules_text(own: Sequence[Worded] = (), console: Console | None = None) -> str:
+    """Every rule of the audit, then a project's own ones."""
+    return shown(console or plain_console(), styled(line for rule in (*ALL_RULES, *own) for line in _rule_lines(rule)))
 
 
 def audit_document(report: AuditReport, kind: str = "audit") -> Document:
@@ -58,12 +59,12 @@ def audit_document(report: AuditReport, kind: str = "audit") -> Document:
         "sdists": [str(path) for path in report.sdists],
         "findings": [asdict(finding) for finding in report.together],
         "totals": {"files": len(report.audits), **_totals(report.findings)},
-        "rules": [_rule(rule) for rule in ALL_RULES],
+        "rules": [_rule(rule) for rule in (*ALL_RULES, *report.own_rules)],
     }
 
 
-def rules_document() -> Document:
-    return {**_heading("rules"), "rules": [_rule(rule) for rule in ALL_RULES]}
+def rules_document(own: Sequence[Worded] = ()) -> Document:
+    return {**_heading("rules"), "rules": [_rule(rule) for rule in (*ALL_RULES, *own)]}
 
 
 def _headline(audit: Audit) -> Line:

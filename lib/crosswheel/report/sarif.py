@@ -26,8 +26,9 @@ _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sa
 
 def sarif_document(report: AuditReport, folders: Sequence[Path] = ()) -> Document:
     """One SARIF run with a result per finding; findings about all wheels are located at the first of `folders`."""
-    numbers = {rule.code: number for number, rule in enumerate(ALL_RULES)}
-    driver = {"name": "crosswheel", "version": __version__, "rules": [_rule(rule) for rule in ALL_RULES]}
+    rules = (*ALL_RULES, *report.own_rules)
+    numbers = {rule.code: number for number, rule in enumerate(rules)}
+    driver = {"name": "crosswheel", "version": __version__, "rules": [_rule(rule) for rule in rules]}
     results = [_result(finding, path, numbers[finding.rule]) for path, finding in _placed(report, folders)]
     run = {
         "tool": {"driver": driver},

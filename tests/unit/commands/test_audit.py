@@ -5,14 +5,22 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import crosswheel as cw
+from crosswheel import AuditReport
 from crosswheel.auditing.rules import ALL_RULES
-from crosswheel.commands import run_verb
+from crosswheel.auditing.rules.rule import Rule
+from crosswheel.commands import perform, run_verb
+from crosswheel.commands.call import Own
 from crosswheel.errors import NothingToDo, UsageError
+from crosswheel.formats.wheels import Wheel
+from crosswheel.model.job import Finding
+from crosswheel.model.targets import Target
 from crosswheel.testing import tiny_elf, tiny_wheel
 
 GOOD = tiny_elf(exports=["PyInit_fast"])
@@ -262,3 +270,72 @@ def test_what_the_build_of_a_wheel_did_not_compile_is_told_from_the_report_besid
     assert told[other.name] == []
     code, _ = audit(tmp_path, wheel)
     assert code == 0
+
+
+# ---- own rules ----------------------------------------------------------------------------------------------------
+
+
+class NothingFast(Rule):
+    """The wheel has a file called fast."""
+
+    code = "X001"
+    level = "warning"
+    why = "we are slow"
+    fix = "rename it"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        yield from (self.finding(member=member) for member in wheel.members if "fast" in member)
+
+
+class Faulty(NothingFast):
+    code = "X002"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        raise ZeroDivisionError("oh")
+
+
+def own_findings(report: AuditReport) -> list[tuple[str, str, str]]:
+    return [(one.rule, one.level, one.ignored) for one in report.findings if one.rule.startswith("X")]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_own_rules_are_checked_beside_the_audits(tmp_path: Path, jobs: int) -> None:
+    wheels = [cpython(tmp_path / str(minor), minor, GOOD) for minor in (12, 13)]
+    report = cw.audit(wheels, rules=[NothingFast()], jobs=jobs)
+    assert own_findings(report) == [("X001", "warning", "")] * 2
+    assert report.ok
+    assert {rule["code"] for rule in report.document()["rules"]} > {"X001", "W101"}
+    sarif = report.sarif() or {}
+    assert [one["ruleId"] for one in sarif["runs"][0]["results"] if one["ruleId"] == "X001"] == ["X001"] * 2
+
+
+@pytest.mark.parametrize("verb", ["audit", "check"])
+def test_own_rules_of_a_noxfile_are_checked_by_every_verb_that_audits(tmp_path: Path, verb: str) -> None:
+    cpython(tmp_path / "wheelhouse", 13, GOOD)
+    sdist(tmp_path / "wheelhouse")
+    stream = io.StringIO()
+    perform(verb, tmp_path, {}, stream, own=Own(rules=(NothingFast(),)))
+    assert "warning X001: The wheel has a file called fast." in stream.getvalue()
+
+
+def test_own_rules_can_be_listed_and_switched_off(tmp_path: Path) -> None:
+    wheel, off = cpython(tmp_path, 13, GOOD), {"X001": "a trial"}
+    assert own_findings(cw.audit(wheel, rules=[NothingFast()], ignore=off)) == [("X001", "warning", "a trial")]
+    with pytest.raises(UsageError, match=r"ignore\.X001: no such rule"):
+        cw.audit(wheel, ignore=off)
+    assert "W101 error" in str(cw.audit(rules=True))
+    stream = io.StringIO()
+    perform("audit", tmp_path, {"rules": True}, stream, own=Own(rules=(NothingFast(),)))
+    assert "X001 warning: The wheel has a file called fast." in stream.getvalue()
+
+
+def test_an_own_rule_that_fails_is_an_error_of_its_own_and_the_others_are_checked(tmp_path: Path) -> None:
+    report = cw.audit(cpython(tmp_path, 13, GOOD), rules=[Faulty(), NothingFast()])
+    assert own_findings(report) == [("X002", "error", ""), ("X001", "warning", "")]
+    assert "the rule failed: ZeroDivisionError: oh" in str(report)
+
+
+def test_own_rules_say_nothing_of_a_file_that_is_no_wheel(tmp_path: Path) -> None:
+    path = tmp_path / "tiny-1.0-py3-none-any.whl"
+    path.write_bytes(b"no wheel")
+    assert [one.rule for one in cw.audit(path, rules=[Faulty()]).findings] == ["W001"]
