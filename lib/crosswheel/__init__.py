@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from crosswheel.commands.doctor import DoctorReport, doctor
     from crosswheel.commands.plan import Plan, plan
     from crosswheel.commands.pull import PullReport, pull
+    from crosswheel.commands.readiness import ReadinessReport, readiness
     from crosswheel.commands.register import RegisterReport, register
     from crosswheel.commands.release import ReleaseReport, release
     from crosswheel.commands.shell import ShellReport, shell
@@ -45,6 +46,7 @@ __all__ = [
     "Listener",
     "Plan",
     "PullReport",
+    "ReadinessReport",
     "RegisterReport",
     "ReleaseReport",
     "Report",
@@ -59,6 +61,7 @@ __all__ = [
     "doctor",
     "plan",
     "pull",
+    "readiness",
     "register",
     "release",
     "shell",

@@ -26,7 +26,8 @@ CrosswheelError
 ├── VerifyFailed         24   the index serves other files than were built, or pip does not choose them
 ├── NotReleasable        25   uncommitted changes, no tag, a different version, or no changelog entry
 ├── Incomplete           26   the index lacks some of the planned wheels, or serves different bytes
-└── NotReproducible      27   a second build made a different wheel
+├── NotReproducible      27   a second build made a different wheel
+└── WheelsMissing        28   packages of a dependency tree have no wheel for a platform
 """
 
 from __future__ import annotations
@@ -166,6 +167,10 @@ class Incomplete(CrosswheelError):  # noqa: N818
 
 class NotReproducible(CrosswheelError):  # noqa: N818
     exit_code = 27
+
+
+class WheelsMissing(CrosswheelError):  # noqa: N818
+    exit_code = 28
 
 
 def explained(error: OSError) -> CrosswheelError:

@@ -137,13 +137,14 @@ upload = VerbTask("upload")
 verify = VerbTask("verify")
 status = VerbTask("status")
 release = VerbTask("release")
+readiness = VerbTask("readiness")
 shell = VerbTask("shell")
 cache = VerbTask("cache")
 register = VerbTask("register")
 pull = VerbTask("pull")
 doctor = VerbTask("doctor")
 namespace = _Namespace(
-    plan, wheels, audit, check, upload, verify, status, release, shell, cache, register, pull, doctor
+    plan, wheels, audit, check, upload, verify, status, release, readiness, shell, cache, register, pull, doctor
 )
 ns = namespace  # invoke's own short name for it
 

@@ -32,8 +32,8 @@ from crosswheel.testing import tiny_elf, tiny_wheel
 from tiny_projects import Yard, tiny_facts, tiny_host, tiny_project
 
 RESULTS = {
-    "AuditReport", "CacheReport", "CheckReport", "DoctorReport", "Plan", "PullReport", "RegisterReport",
-    "ReleaseReport", "Report", "ShellReport", "StatusReport", "UploadReport", "VerifyReport",
+    "AuditReport", "CacheReport", "CheckReport", "DoctorReport", "Plan", "PullReport", "ReadinessReport",
+    "RegisterReport", "ReleaseReport", "Report", "ShellReport", "StatusReport", "UploadReport", "VerifyReport",
 }  # fmt: skip
 # A value for each kind of option, and the text of the flag that means the same.
 VALUES: dict[str, tuple[Any, Any]] = {
@@ -48,6 +48,7 @@ SPECIAL: dict[str, Any] = {
     "environment": {"A": "b"}, "config-settings": {"a": ["b"]}, "ignore": {"W302": "a reason"},
     "index": {"mine": "http://127.0.0.1/simple/"}, "tag-format": "release-{version}",
     "target": "cp313-manylinux_2_28_aarch64", "download-python": "never", "test": "never",
+    "platforms": ["manylinux_2_28_aarch64"], "compare": "x86_64", "fail-on": "missing",
 }  # fmt: skip
 
 
@@ -113,6 +114,9 @@ def test_what_is_generated_from_the_functions_is_current() -> None:
 def value_of(option: Option, folder: Path) -> Any:
     if option.name == "sysroot":
         return {"aarch64": folder}
+    if option.name == "constraint":
+        (folder / "constraints.txt").touch()
+        return [str(folder / "constraints.txt")]
     return SPECIAL.get(option.name, VALUES.get(option.type, ({},))[0])
 
 

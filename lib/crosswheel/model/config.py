@@ -103,6 +103,20 @@ class Release:
 
 
 @dataclass(frozen=True)
+class Trees:
+    """The dependency trees to judge, and the platforms to judge them for."""
+
+    requirements: tuple[str, ...]
+    platforms: tuple[tuple[Policy, Architecture], ...]
+    compare: Architecture | None
+    advice: bool
+    fail_on: str
+    constraint: tuple[Path, ...]
+    extra: tuple[str, ...]
+    group: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Output:
     """The wheelhouse and the other output files; `wheels` are files and folders given by the caller."""
 
@@ -111,6 +125,7 @@ class Output:
     dry_run: bool
     json: Path | None
     sarif: Path | None
+    markdown: Path | None
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -136,6 +151,7 @@ class Config:
     test: Test
     audit: Audit
     release: Release
+    trees: Trees
     output: Output
     upkeep: Upkeep
 

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from crosswheel.errors import UsageError
-from crosswheel.model.config import ENGINES, Audit, Build, Config, Containers, Output, Release, Test, Upkeep
+from crosswheel.model.config import ENGINES, Audit, Build, Config, Containers, Output, Release, Test, Trees, Upkeep
 from crosswheel.model.options import checked, options
 from crosswheel.model.pyproject import crosswheel_table
 from crosswheel.model.targets import (
@@ -33,6 +33,7 @@ _GROUPS = {
     "test": Test,
     "audit": Audit,
     "release": Release,
+    "trees": Trees,
     "output": Output,
     "upkeep": Upkeep,
 }
@@ -185,6 +186,20 @@ class _Reader:
 
     def _sarif(self, text: str) -> Path | None:
         return self.project / text if text else None
+
+    def _markdown(self, text: str) -> Path | None:
+        return self.project / text if text else None
+
+    def _platforms(self, names: list[str]) -> Any:
+        return self._each(parse_platform, names, "platforms")
+
+    def _compare(self, name: str) -> Any:
+        return self._collect(parse_architecture, name, "compare") if name else None
+
+    def _constraint(self, paths: list[str]) -> tuple[Path, ...]:
+        there = tuple(self.project / path for path in paths)
+        self.mistakes.extend(f"constraint: there is no file {path}" for path in there if not path.is_file())
+        return there
 
     # ---- helpers ----------------------------------------------------------------------------------------------
 

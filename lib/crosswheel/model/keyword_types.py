@@ -154,6 +154,20 @@ class ReleaseOptions(TypedDict, total=False):
     changelog: PathText | None
 
 
+class ReadinessOptions(TypedDict, total=False):
+    python: Texts | None
+    offline: bool | None
+    json: PathText | None
+    platforms: Texts | None
+    compare: str | None
+    advice: bool | None
+    fail_on: Literal["missing", "impossible", "never"] | None
+    constraint: Paths | None
+    extra: Texts | None
+    group: Texts | None
+    markdown: PathText | None
+
+
 class ShellOptions(TypedDict, total=False):
     engine: str | None
     engines: Mapping[str, str] | None
@@ -261,3 +275,12 @@ class AllOptions(TypedDict, total=False):
     target: str | None
     provider: str | None
     fix: bool | None
+    requirements: Paths | None
+    platforms: Texts | None
+    compare: str | None
+    advice: bool | None
+    fail_on: Literal["missing", "impossible", "never"] | None
+    constraint: Paths | None
+    extra: Texts | None
+    group: Texts | None
+    markdown: PathText | None

@@ -21,6 +21,7 @@ VERBS = {
     "verify": Verb("Compare a release on an index with the built files, and check that pip chooses them.", "wheels"),
     "status": Verb("Show the status of a release for each target; nothing is run, sent or changed.", "wheels"),
     "release": Verb("Release a tagged commit: check and upload its files, and verify what the index serves.", "wheels"),
+    "readiness": Verb("Show which packages of a dependency tree have wheels for other platforms.", "requirements"),
     "shell": Verb("Open a shell in the build environment of a target.", "target"),
     "cache": Verb("Show and trim the caches on this machine and on the Docker host."),
     "register": Verb("Register emulators on the Docker host for every configured architecture."),

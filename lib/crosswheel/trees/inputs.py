@@ -1,0 +1,94 @@
+"""What callers name: requirements, requirement files, projects and lock files; a lock is judged as it stands."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from packaging.pylock import is_valid_pylock_path
+from packaging.requirements import InvalidRequirement, Requirement
+
+from crosswheel.errors import UsageError
+
+Kind: TypeAlias = Literal["requirements", "pylock", "uv.lock", "poetry.lock"]
+
+# The locks of a project's folder, in the order in which they are looked for.
+_LOCKS = ("uv.lock", "pylock.toml", "poetry.lock")
+_LOOKS_LIKE_A_PATH = re.compile(r"[./~]|.*/|.*\.(?:txt|in|toml|lock|cfg|py)\Z")
+
+
+@dataclass(frozen=True)
+class Tree:
+    """One dependency tree to judge: `named` as the caller wrote it.
+
+    A tree of `requirements` has files that uv reads (requirement files, pyproject.toml) and single requirements; the
+    other kinds have one file, a lock.
+    """
+
+    named: str
+    kind: Kind
+    files: tuple[Path, ...] = ()
+    names: tuple[str, ...] = ()
+
+    @property
+    def lock(self) -> Path:
+        """The lock's file."""
+        return self.files[0]
+
+
+def read_inputs(words: Iterable[str], project: Path) -> tuple[Tree, ...]:
+    """The trees of the words; all words that are no lock are one tree together. Without words: the project.
+
+    Raises UsageError with every word that is neither a file, nor a folder of a project, nor a requirement.
+    """
+    mistakes: list[str] = []
+    found = [tree for word in words or (str(project),) for tree in _read(word, mistakes)]
+    if mistakes:
+        raise UsageError(mistakes, hint="crosswheel readiness requirements.txt; or a folder, a lock file, a name")
+    loose = [tree for tree in found if tree.kind == "requirements"]
+    locks = [tree for tree in found if tree.kind != "requirements"]
+    return (*([_joined(loose)] if loose else []), *locks)
+
+
+def _joined(trees: Iterable[Tree]) -> Tree:
+    trees = tuple(trees)
+    return Tree(
+        ", ".join(dict.fromkeys(tree.named for tree in trees)),
+        "requirements",
+        tuple(dict.fromkeys(path for tree in trees for path in tree.files)),
+        tuple(dict.fromkeys(name for tree in trees for name in tree.names)),
+    )
+
+
+def _read(word: str, mistakes: list[str]) -> Iterator[Tree]:
+    path = Path(word)
+    if path.is_dir():
+        yield from _project(word, path, mistakes)
+    elif path.is_file():
+        yield Tree(word, _kind(path), (path.absolute(),))
+    elif _LOOKS_LIKE_A_PATH.match(word) and "@" not in word:
+        mistakes.append(f"there is no file or folder {word!r}")
+    else:
+        try:
+            yield Tree(word, "requirements", names=(str(Requirement(word)),))
+        except InvalidRequirement as error:
+            mistakes.append(f"{word!r} is no file, no folder and no requirement: {str(error).partition(chr(10))[0]}")
+
+
+def _project(word: str, folder: Path, mistakes: list[str]) -> Iterator[Tree]:
+    for name in (*_LOCKS, "pyproject.toml", "requirements.txt"):
+        if (folder / name).is_file():
+            yield Tree(word, _kind(folder / name), ((folder / name).absolute(),))
+            return
+    mistakes.append(f"the folder {word!r} has no {', '.join(_LOCKS)}, pyproject.toml or requirements.txt")
+
+
+def _kind(path: Path) -> Kind:
+    if path.name == "uv.lock":
+        return "uv.lock"
+    if path.name == "poetry.lock":
+        return "poetry.lock"
+    return "pylock" if is_valid_pylock_path(path) else "requirements"
