@@ -38,7 +38,7 @@ def files(tmp_path: Path) -> tuple[Distribution, ...]:
 @pytest.fixture
 def signing(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """pypi-attestations and sigstore as they are, but for the identity, the authority and the log."""
-    attestations = pytest.importorskip("pypi_attestations")
+    import pypi_attestations
     import sigstore.models
     import sigstore.oidc
     import sigstore.sign
@@ -65,7 +65,7 @@ def signing(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(sigstore.oidc, "IdentityToken", str)
     monkeypatch.setattr(sigstore.oidc, "detect_credential", lambda: "me")
     monkeypatch.setattr(sigstore.sign.SigningContext, "from_trust_config", lambda _trust: Context())
-    monkeypatch.setattr(attestations.Attestation, "sign", sign)
+    monkeypatch.setattr(pypi_attestations.Attestation, "sign", sign)
     return signed
 
 

@@ -76,9 +76,12 @@ def test_what_lies_beside_the_file_may_be_of_any_shape(ours: object) -> None:
 
 def test_what_pypi_attestations_writes_is_read() -> None:
     """The index makes its provenance object with the same library, from what was sent."""
-    library = pytest.importorskip("pypi_attestations")
+    import pypi_attestations as library
+
     statement = attestation()["envelope"]["statement"].encode()
-    material = library.VerificationMaterial(certificate=b"Y2VydA==", transparency_entries=[{"logIndex": 1}])
+    material = library.VerificationMaterial.model_validate(
+        {"certificate": b"Y2VydA==", "transparency_entries": [{"logIndex": 1}]}
+    )
     sent = library.Attestation(
         version=1,
         verification_material=material,
