@@ -155,13 +155,13 @@ def _with_lacking(audits: Iterable[Audit], ignore: Mapping[str, str]) -> tuple[A
 
 
 def audit_sdists(sdists: Iterable[Path], ignore: Mapping[str, str]) -> Iterator[Audit]:
-    """Whether each can be read to its end, and the names of its members."""
+    """Whether each can be read to its last byte, and the names of its members."""
     for path in sdists:
         began = time.monotonic()
         found: tuple[Finding, ...] = ()
         names: Iterable[str] = ()
         try:
-            names = member_names(path)
+            names = member_names(path, whole=True)
         except (SourceError, OSError) as error:
             found = switched_off([unreadable(str(error))], ignore)
         yield Audit(path, found, time.monotonic() - began, names=frozenset(names))

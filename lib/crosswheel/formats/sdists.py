@@ -169,11 +169,12 @@ def seal(archive: Path, epoch: int) -> None:
             seal_sdist(archive, epoch)
 
 
-def member_names(archive: Path) -> list[str]:
+def member_names(archive: Path, *, whole: bool = False) -> list[str]:
+    """The names of the members in order; `whole` also checks what follows them. Raises SourceError."""
     with _readable(archive):
         if _is_zip(archive):
             return [entry.name for entry in open_archive(archive).entries]
-        with open_tar(archive) as tarred:
+        with open_tar(archive, whole=whole) as tarred:
             return tarred.getnames()
 
 

@@ -30,15 +30,18 @@ _STEP = 1 << 20
 
 
 @contextmanager
-def open_tar(path: Path) -> Iterator[tarfile.TarFile]:
+def open_tar(path: Path, *, whole: bool = False) -> Iterator[tarfile.TarFile]:
     """Open an archive, uncompressed or compressed by gzip, bzip2 or LZMA.
 
-    Reading it may raise OverBudget (a ValueError), and the exceptions of `tarfile` and decompressors.
+    `whole` reads on behind the members at the end of the block, where `tarfile` stops: the checksum of a gzip stream is
+    there. Reading may raise OverBudget (a ValueError), and the exceptions of `tarfile` and decompressors.
     """
     with path.open("rb") as packed, _decompressed(packed) as stream:
         bounded = _Bounded(stream, max(UNPACKED, RATIO * path.stat().st_size))
         with _Archive.open(fileobj=cast("IO[bytes]", bounded), mode="r:") as archive:
             yield archive
+            if whole:
+                bounded.read_to_end()
 
 
 class _Archive(tarfile.TarFile):
@@ -92,6 +95,21 @@ class _Bounded(io.RawIOBase):
 
     def tell(self) -> int:
         return self._place
+
+    def read_to_end(self) -> None:
+        """Read what follows the members. Raises ValueError for anything but zeros."""
+        while data := self._read_behind():
+            if data.strip(b"\0"):
+                raise ValueError("it has data behind the end of the archive")
+
+    def _read_behind(self) -> bytes:
+        try:
+            return self.read(_STEP)
+        except gzip.BadGzipFile as error:
+            # Python's only words for bytes behind the last stream.
+            if str(error).startswith("Not a gzipped file"):
+                raise ValueError("it has data behind the end of its gzip stream") from error
+            raise
 
     def readable(self) -> bool:
         return True

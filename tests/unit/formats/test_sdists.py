@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
 import zipfile
@@ -157,6 +158,32 @@ def test_a_damaged_archive_is_one_clear_error(
     with pytest.raises(SourceError, match=r"^tiny-1\.0\.tar\.gz cannot be read: ") as caught:
         read(path)
     assert caught.value.hint == "download or build it again; it may be truncated"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda data: data[:-8] + bytes([data[-8] ^ 1]) + data[-7:], "CRC check failed"),
+        (lambda data: data[:-4] + bytes([data[-4] ^ 1]) + data[-3:], "Incorrect length of data produced"),
+        (lambda data: data[:-3], "Compressed file ended before the end-of-stream marker was reached"),
+        (lambda data: data + b"garbage", "it has data behind the end of its gzip stream"),
+        (lambda data: data + gzip.compress(b"more"), "it has data behind the end of the archive"),
+    ],
+)
+def test_what_follows_the_members_is_checked_if_asked(
+    tmp_path: Path, change: Callable[[bytes], bytes], reason: str
+) -> None:
+    path = tar_of({"PKG-INFO": b"Name: tiny\nVersion: 1.0\n"}, tmp_path)
+    path.write_bytes(change(path.read_bytes()))
+    assert member_names(path) == ["tiny-1.0/PKG-INFO"]
+    with pytest.raises(SourceError, match=f"cannot be read: {reason}"):
+        member_names(path, whole=True)
+
+
+def test_zeros_behind_an_archive_do_no_harm(tmp_path: Path) -> None:
+    path = tar_of({"PKG-INFO": b"Name: tiny\nVersion: 1.0\n"}, tmp_path)
+    path.write_bytes(path.read_bytes() + gzip.compress(bytes(10_240)) + bytes(1000))
+    assert member_names(path, whole=True) == ["tiny-1.0/PKG-INFO"]
 
 
 # ---- unpacking ------------------------------------------------------------------------------------------------

@@ -68,7 +68,7 @@ def test_text_has_the_worst_first_each_rule_once_and_long_lists_folded(report: A
     ]
     assert lines[15:18] == [
         "✘ x.whl: 1 error",
-        "    error W001: The file cannot be read completely as a wheel.",
+        "    error W001: The file cannot be read completely as a wheel or sdist.",
         "        found x.whl is no wheel",
     ]
     assert lines[19:21] == ["all together", "    warning W701: The wheels of one project have several versions."]

@@ -6,7 +6,7 @@ from crosswheel.auditing.rules.rule import Worded
 
 
 class UnreadableWheel(Worded):
-    """The file cannot be read completely as a wheel."""
+    """The file cannot be read completely as a wheel or sdist."""
 
     # No check here: opening the file reports it, or a rule that reads further.
     code = "W001"
