@@ -1129,6 +1129,14 @@ BAD = {
         },
         finds=(("W518", f"tiny/fast{SUFFIX}", "no stub", "a stub for each extension module"),),
     ),
+    "more files for the start of Python than are read": Case(
+        members={f"fast{SUFFIX}": FAST, **{f"{number:03}.pth": b"" for number in range(101)}},
+        finds=(("W515", "100.pth", "101 files", "at most 100"),),
+    ),
+    "an entry point in a group called DEFAULT": Case(
+        members={f"fast{SUFFIX}": FAST, f"{DIST_INFO}/entry_points.txt": b"[DEFAULT]\na = nowhere\n[b]\nc = fast\n"},
+        finds=(("W120", f"{DIST_INFO}/entry_points.txt", "a = nowhere in [DEFAULT]", "a module nowhere"),),
+    ),
     **{
         f"a bill of materials that is {what}": Case(
             members={f"fast{SUFFIX}": FAST, f"{DIST_INFO}/sboms/{file}": data},
@@ -1138,6 +1146,8 @@ BAD = {
             ("cut off", "tiny.cdx.json", b'{"bomFormat": "CycloneDX", '),
             ("XML", "tiny.cdx.xml", b'<bom xmlns="http://cyclonedx.org/schema/bom/1.4"/>'),
             ("a list", "tiny.spdx.json", b"[]"),
+            ("UTF-16", "tiny.spdx.json", '{"packages": []}'.encode("utf-16-le")),
+            ("Latin-1", "tiny.spdx.json", '{"name": "é"}'.encode("latin-1")),
         )
     },
     **{

@@ -18,6 +18,8 @@ CENTRAL = struct.Struct("<4s6H3I5H2I")
 LOCAL = struct.Struct("<4s5H3I2H")
 TAG = "cp313-cp313-manylinux_2_17_aarch64"
 SUFFIX = ".cpython-313-aarch64-linux-gnu.so"
+DIST_INFO = "tiny-1.0.dist-info"
+_METADATA = "Metadata-Version: 2.5\nName: tiny\nVersion: 1.0\n"
 _BLOCK = 1 << 20
 
 
@@ -108,6 +110,71 @@ def deflated_zeros(folder: Path) -> Path:
     deflate = zlib.compressobj(9, wbits=-15)
     packed = (deflate.compress(bytes(_BLOCK)) + deflate.flush(zlib.Z_FULL_FLUSH)) * 1024 + b"\3\0"
     return _members(folder, [b"a"], packed, 1 << 30)
+
+
+def entry_points_with_defaults(folder: Path) -> Path:
+    """Tens of thousands of groups, each of which has the thousands of names of the section DEFAULT, to configparser."""
+    names = "".join(f"n{number}=a\n" for number in range(20_000))
+    groups = "".join(f"[{number}]\n" for number in range(90_000))
+    return _described(folder, "entry_points.txt", f"[DEFAULT]\n{names}{groups}"[: 1 << 20].encode())
+
+
+def many_entry_points(folder: Path) -> Path:
+    """Each about another attribute of one large module, which has to be searched for it."""
+    lines = (f"n{number} = tiny:{'a' * 150}{number}\n" for number in range(5500))
+    text = ("[console_scripts]\n" + "".join(lines)).encode()
+    return _described(folder, "entry_points.txt", text, {"tiny/__init__.py": b"aaaaaaaaaaaaaaa " * (1 << 14)})
+
+
+def one_long_entry_point(folder: Path) -> Path:
+    """One reference of a megabyte, on thousands of lines."""
+    return _described(folder, "entry_points.txt", b"[a]\nb = a\n" + b" a.a.a\n" * 149_000)
+
+
+def deep_sbom(folder: Path) -> Path:
+    return _described(folder, "sboms/a.json", b'{"components": ' + b"[" * 500_000 + b"]" * 500_000 + b"}")
+
+
+def deep_sbom_that_is_parsed(folder: Path) -> Path:
+    """As deep as parsers go, and twice the same, so that one is compared with the other."""
+    deep = b"[" * 950 + b"]" * 950
+    text = b'{"metadata": {"component": %b}, "components": [%b, %b]}' % (deep, deep, deep)
+    return _described(folder, "sboms/a.json", text, {"tiny.libs/liba-00000000.so": tiny_elf()})
+
+
+def wide_sboms(folder: Path) -> Path:
+    """Twenty documents of half a million lists each."""
+    text = b'{"components": [' + b"[]," * 340_000 + b"[]]}"
+    return _described(folder, "sboms/0.json", text, {f"{DIST_INFO}/sboms/{number}.json": text for number in range(20)})
+
+
+def large_sbom(folder: Path) -> Path:
+    """A quarter of a gigabyte."""
+    return _described(folder, "sboms/a.json", b'{"a": "' + b"a" * (255 << 20) + b'"}')
+
+
+def long_numbers_in_an_sbom(folder: Path) -> Path:
+    return _described(folder, "sboms/a.json", b'{"components": ' + b"1" * 1_000_000 + b"}")
+
+
+def many_startup_files(folder: Path) -> Path:
+    """Twenty thousand files that Python reads when it starts."""
+    return _deflated(folder, {f"{number}.pth": b"import a\n" * 20 for number in range(20_000)})
+
+
+def long_startup_lines(folder: Path) -> Path:
+    return _deflated(folder, {"a.pth": b"import " + b"a" * 500_000, "b.start": b"a" * 500_000, "c.pth": b"\r" * 40_000})
+
+
+def deep_import_names(folder: Path) -> Path:
+    """Names of a hundred parts each, and each has a hundred packages above it."""
+    names = (f"Import-Name: a{number}{'.a' * 95}\n" for number in range(19_000))
+    return tiny_wheel(folder, members={f"{DIST_INFO}/METADATA": (_METADATA + "".join(names)).encode()})
+
+
+def many_import_names(folder: Path) -> Path:
+    text = _METADATA + "".join(f"Import-Namespace: \xe9{number}\n" for number in range(150_000))
+    return tiny_wheel(folder, members={f"{DIST_INFO}/METADATA": text.encode("latin-1")})
 
 
 # ---- sdists ---------------------------------------------------------------------------------------------------------
@@ -221,6 +288,9 @@ BOMBS: dict[str, Callable[[Path], Path]] = {
     for bomb in (
         many_long_names, many_wide_names, shared_bytes, zip64_sizes, many_symbols, long_symbols, long_needed_names,
         many_versions, many_libraries, many_headers, many_rows, tags_of_a_name, deflated_zeros, many_members,
+        entry_points_with_defaults, many_entry_points, one_long_entry_point, deep_sbom, deep_sbom_that_is_parsed,
+        wide_sboms, large_sbom, long_numbers_in_an_sbom, many_startup_files, long_startup_lines, deep_import_names,
+        many_import_names,
         one_long_pax_header, many_pax_headers, one_long_name, chained_long_names, sparse_map, sparse_file, many_texts,
         deep_folders,
         nested_toml, dotted_toml, dotted_table_toml, endless_toml,
@@ -250,6 +320,11 @@ def _members(
     end = END.pack(b"PK\5\6", 0, 0, total, total, len(directory), start + len(middle), 0)
     path.write_bytes(data[:start] + middle + directory + end)
     return path
+
+
+def _described(folder: Path, name: str, data: bytes, more: dict[str, bytes] | None = None) -> Path:
+    """A wheel with this file in its .dist-info."""
+    return _deflated(folder, {f"{DIST_INFO}/{name}": data, **(more or {})})
 
 
 def _deflated(folder: Path, members: dict[str, bytes]) -> Path:

@@ -29,10 +29,10 @@ from loopback import serving
 MEMORY = 300 << 20
 SECONDS = 10
 
-# Every day the ten that are most unlike each other; `nox -s tests-slow` has all.
+# Every day those that are most unlike each other; `nox -s tests-slow` has all.
 OFTEN = (
     "many_wide_names", "shared_bytes", "many_symbols", "long_needed_names", "one_long_pax_header", "chained_long_names",
-    "sparse_map", "nested_toml", "dotted_table_toml", "endless_toml",
+    "sparse_map", "deep_import_names", "nested_toml", "dotted_table_toml", "endless_toml",
 )  # fmt: skip
 
 READERS = {

@@ -6,6 +6,7 @@ The few examples of every day are always the same; `nox -s tests-slow` tries man
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import resource
 import signal
@@ -70,6 +71,13 @@ LINES = st.lists(
             b'"tiny/__init__.py,sha256=x,1',
             b",,,,,,,",
             b"x,sha256,-1",
+            b"Import-Name: tiny",
+            b"Import-Namespace: tiny; private",
+            b"[console_scripts]",
+            b"[DEFAULT]",
+            b"run = tiny:main [extra]",
+            b"  .:.",
+            b"import tiny",
         ]
     )
     | st.binary(max_size=60),
@@ -173,12 +181,30 @@ def test_an_archive_of_which_parts_are_missing(examples: int, tmp_path: Path) ->
 
 
 @few_or_many
-@pytest.mark.parametrize("text", ["METADATA", "WHEEL", "RECORD"])
+@pytest.mark.parametrize("text", ["METADATA", "WHEEL", "RECORD", "entry_points.txt", "../tiny.pth", "../tiny.start"])
 def test_texts(text: str, examples: int, tmp_path: Path) -> None:
+    member = f"{DIST_INFO}/{text}".replace(f"{DIST_INFO}/../", "")
+
     def check(data: bytes) -> None:
-        survives(tiny_wheel(tmp_path, tag=TAG, members={**MEMBERS, f"{DIST_INFO}/{text}": data}))
+        survives(tiny_wheel(tmp_path, tag=TAG, members={**MEMBERS, member: data}))
 
     hold(check, LINES, examples)
+
+
+@few_or_many
+def test_bills_of_materials(examples: int, tmp_path: Path) -> None:
+    """Documents of the right words in the wrong places, and one that is grafted beside them."""
+    grafted = {**MEMBERS, "tiny.libs/libfoo-01234567.so": ELVES[0]}
+
+    def check(example: tuple[Any, str]) -> None:
+        document, encoding = example
+        data = json.dumps(document, ensure_ascii=False).encode(encoding, "replace")
+        survives(tiny_wheel(tmp_path, tag=TAG, members={**grafted, f"{DIST_INFO}/sboms/a.cdx.json": data}))
+
+    words = st.sampled_from(["components", "packages", "metadata", "component", "libfoo", "\ud800", "é", ""])
+    values = st.none() | st.booleans() | st.integers() | st.floats() | words
+    documents = st.recursive(values, lambda inner: st.lists(inner) | st.dictionaries(words, inner))
+    hold(check, st.tuples(documents, st.sampled_from(["utf-8", "utf-8-sig", "utf-16-le", "latin-1"])), examples)
 
 
 @few_or_many

@@ -260,11 +260,16 @@ class Wheel:
 
     def text_of(self, member: str, largest: int = _LARGEST_SOURCE) -> str | None:
         """The text of a small file, such as a module; None if it is larger than 1 MiB or cannot be unpacked."""
+        data = self.data_of(member, largest)
+        return None if data is None else data.decode("utf-8-sig", "replace")
+
+    def data_of(self, member: str, largest: int = _LARGEST_SOURCE) -> bytes | None:
+        """The bytes of a small file; None if it is larger than 1 MiB or cannot be unpacked."""
         entry = self.archive.files[member]
         if entry.size > largest:
             return None
         try:
-            return self.archive.read(entry).decode("utf-8-sig", "replace")
+            return self.archive.read(entry)
         except Unreadable:
             return None
 
@@ -328,7 +333,8 @@ def named_wheel(path: Path) -> Wheel:
 
 def entry_points(wheel: Wheel) -> Iterator[tuple[str, str, str]]:
     """Group, name and object reference of each entry point. Raises configparser.Error for an invalid file."""
-    parser = configparser.RawConfigParser(delimiters=("=",))
+    # [DEFAULT] is a group like any other here, and must not add its names to all others.
+    parser = configparser.RawConfigParser(delimiters=("=",), default_section="")
     parser.optionxform = str  # type: ignore[assignment,method-assign]  # names are case-sensitive
     parser.read_string(wheel.entry_points)
     for group in parser.sections():

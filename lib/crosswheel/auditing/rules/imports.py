@@ -24,6 +24,7 @@ _EXTENSIBLE = re.compile(r"__path__|extend_path|declare_namespace|sys\.modules|\
 _SHOWN = 5
 # Honest wheels stay far below: a module is read for each entry point, and a name has as many parents as dots.
 _MOST, _LONGEST, _LARGEST = 200, 200, 1 << 18
+_MOST_NAMES = 1000
 
 
 class EntryPointAbsent(Rule):
@@ -158,7 +159,7 @@ def _stated(wheel: Wheel) -> _Stated | None:
         return None
     return _Stated(
         *(
-            frozenset(str(value)[:_LONGEST].partition(";")[0].strip() for value in field or ()) - {""}
+            frozenset(str(value)[:_LONGEST].partition(";")[0].strip() for value in (field or [])[:_MOST_NAMES]) - {""}
             for field in fields
         )
     )

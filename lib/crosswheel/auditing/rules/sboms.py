@@ -63,11 +63,11 @@ class LibraryUnnamed(Rule):
 
 def _document(wheel: Wheel, member: str) -> dict[str, Any] | None:
     """None for what is no JSON object; an empty one for a document that is too large to be read."""
-    text = wheel.text_of(member)
-    if text is None:
+    data = wheel.data_of(member)
+    if data is None:
         return {}
     try:
-        document = json.loads(Measure().take(text.encode()))
+        document = json.loads(Measure().take(data).decode("utf-8-sig"))
     except (OverBudget, RecursionError):
         return {}
     except ValueError:
@@ -77,9 +77,12 @@ def _document(wheel: Wheel, member: str) -> dict[str, Any] | None:
 
 def _count(document: dict[str, Any]) -> int:
     """The components beside the one that the document is about, of CycloneDX; the packages of SPDX."""
-    components = document.get("components")
-    main = document.get("metadata", {}).get("component") if isinstance(document.get("metadata"), dict) else None
+    components, metadata = document.get("components"), document.get("metadata")
+    main = metadata.get("component") if isinstance(metadata, dict) else None
     if isinstance(components, list):
-        return len([component for component in components if component != main])
+        try:
+            return len([component for component in components if component != main])
+        except RecursionError:
+            return 0
     packages = document.get("packages")
     return len(packages) - 1 if isinstance(packages, list) else 0

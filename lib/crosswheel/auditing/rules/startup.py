@@ -11,7 +11,8 @@ from crosswheel.model.job import Finding
 from crosswheel.model.targets import Target
 
 _IMPORT = re.compile(r"import[ \t]")
-_LARGEST = 1 << 20  # bytes of all such files of a wheel
+# Honest wheels have one such file or two.
+_LARGEST, _MOST = 1 << 20, 100  # bytes of all such files of a wheel together, and their number
 _SHOWN = 100  # characters shown of a line, which may contain a whole program
 
 
@@ -28,10 +29,10 @@ class StartupCode(Rule):
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         """Follows Lib/site.py of CPython 3.15, which reads .pth and .start files at the top of site-packages only."""
         left = _LARGEST
-        for member in wheel.members:
-            path = wheel.installed(member)
-            if "/" in path or path.startswith(".") or not path.endswith((".pth", ".start")):
-                continue
+        files = [(member, path) for member in wheel.members if _is_read(path := wheel.installed(member))]
+        if len(files) > _MOST:
+            yield self.finding(member=files[_MOST][0], found=f"{len(files)} files", expected=f"at most {_MOST}")
+        for member, path in files[:_MOST]:
             text = wheel.text_of(member, left)
             left -= len(text or "")
             if text is None:
@@ -40,6 +41,11 @@ class StartupCode(Rule):
             for number, line in enumerate(text.splitlines(), start=1):
                 if _runs(line, path):
                     yield self.finding(member=member, found=f"line {number}: {_shown(line)}", expected="folders only")
+
+
+def _is_read(path: str) -> bool:
+    """Whether the start of Python reads a file that is installed there."""
+    return "/" not in path and not path.startswith(".") and path.endswith((".pth", ".start"))
 
 
 def _runs(line: str, file: str) -> bool:
