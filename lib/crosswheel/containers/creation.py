@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.ownership import labels
 from crosswheel.errors import ImageUnavailable
-from crosswheel.model.targets import Architecture, architectures
+from crosswheel.images.manifests import architecture_named
+from crosswheel.model.targets import Architecture
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
@@ -29,18 +30,9 @@ def create(host: DockerHost, image: str, arch: Architecture, **options: Any) -> 
     return host.client.containers.create(image, platform=arch.oci, labels=labels(), **options)
 
 
-# The default variant of an image that names none (containerd's package platforms); arm64 appears with and without.
-_USUAL_VARIANTS = {"arm64": "v8", "arm": "v7"}
-
-
 def architecture_of(attributes: Mapping[str, Any]) -> Architecture | None:
     """The architecture of an image by the name in wheel tags; None if wheel tags have no such name."""
-    found = _platform(attributes["Os"], attributes["Architecture"], attributes.get("Variant", ""))
-    return next((arch for arch in architectures().values() if _platform(*arch.oci.split("/")) == found), None)
-
-
-def _platform(system: str, machine: str, variant: str = "") -> tuple[str, str, str]:
-    return system, machine, variant or _USUAL_VARIANTS.get(machine, "")
+    return architecture_named(attributes["Os"], attributes["Architecture"], attributes.get("Variant", ""))
 
 
 def _name(attributes: Mapping[str, Any]) -> str:

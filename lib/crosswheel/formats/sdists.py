@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import calendar
 import hashlib
-import lzma
 import re
 import sys
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +17,7 @@ from typing import IO, Any, TypeVar
 
 from crosswheel.errors import AuditFailed, SourceError
 from crosswheel.formats.sdist_writer import seal_sdist
-from crosswheel.formats.tars import open_tar
+from crosswheel.formats.tars import damages, open_tar
 from crosswheel.formats.zips import RATIO, UNPACKED, open_archive
 from crosswheel.model.job import Sdist
 from crosswheel.system.budget import OverBudget
@@ -307,8 +305,9 @@ def _extract_tar(archive: tarfile.TarFile, folder: Path, name: str) -> None:
         raise SourceError(f"{name} has an unsafe member: {error}", hint="do not build it; tell its authors") from error
 
 
-# Exceptions of libraries for invalid content.
-_BROKEN = (EOFError, OSError, RuntimeError, ValueError, LookupError, ArithmeticError)
+def _broken() -> tuple[type[Exception], ...]:
+    """Exceptions of libraries for invalid content."""
+    return (*damages(), zipfile.BadZipFile, OSError, RuntimeError, LookupError, ArithmeticError)
 
 
 @contextmanager
@@ -323,7 +322,7 @@ def _readable(archive: Path) -> Iterator[None]:
         raise SourceError(
             f"{archive.name} cannot be read: {error}", hint="do not build it; tell its authors"
         ) from error
-    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, *_BROKEN) as error:
+    except _broken() as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # an error of the disk; gzip and bz2 raise OSError without errno for damaged data too
         raise SourceError(

@@ -1,9 +1,8 @@
 """Reads untrusted tar archives.
 
 `tarfile` reads a long name or an extended header (pax) of any stated length at once, recurses for each header before
-another, and keeps all of them. Here its input ends at limits beyond any normal archive: 100 000 members, 128 KiB of
-headers for one member, 64 MiB of headers in total, folders a hundred deep, and unpacked the larger of 256 MiB and
-fifty times the file.
+another, and keeps all of them. Here its input ends at limits beyond any normal archive: 128 KiB of headers for one
+member, folders a hundred deep, and the `Limits` of its kind.
 """
 
 from __future__ import annotations
@@ -12,9 +11,12 @@ import bz2
 import gzip
 import io
 import lzma
+import sys
 import tarfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -29,16 +31,32 @@ _DEEPEST = 100
 _STEP = 1 << 20
 
 
+@dataclass(frozen=True)
+class Limits:
+    """The limits of one archive: its members, the bytes of their headers, and the bytes and seconds of unpacking it.
+
+    An archive may always unpack to fifty times its size.
+    """
+
+    members: int = MEMBERS
+    headers: int = _HEADERS_OF_ALL
+    unpacked: int = UNPACKED
+    seconds: float = READING
+
+
+_OF_A_SOURCE = Limits()
+
+
 @contextmanager
-def open_tar(path: Path, *, whole: bool = False) -> Iterator[tarfile.TarFile]:
-    """Open an archive, uncompressed or compressed by gzip, bzip2 or LZMA.
+def open_tar(path: Path, limits: Limits = _OF_A_SOURCE, *, whole: bool = False) -> Iterator[tarfile.TarFile]:
+    """Open an archive, uncompressed or compressed by gzip, bzip2, LZMA or zstd.
 
     `whole` reads on behind the members at the end of the block, where `tarfile` stops: the checksum of a gzip stream is
     there. Reading may raise OverBudget (a ValueError), and the exceptions of `tarfile` and decompressors.
     """
-    with path.open("rb") as packed, _decompressed(packed) as stream:
-        bounded = _Bounded(stream, max(UNPACKED, RATIO * path.stat().st_size))
-        with _Archive.open(fileobj=cast("IO[bytes]", bounded), mode="r:") as archive:
+    with path.open("rb") as packed, decompressed(packed) as stream:
+        bounded = _Bounded(stream, max(limits.unpacked, RATIO * path.stat().st_size), limits.seconds)
+        with _Archive(fileobj=cast("IO[bytes]", bounded), limits=limits) as archive:
             yield archive
             if whole:
                 bounded.read_to_end()
@@ -47,9 +65,9 @@ def open_tar(path: Path, *, whole: bool = False) -> Iterator[tarfile.TarFile]:
 class _Archive(tarfile.TarFile):
     """A tar archive that counts its headers."""
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        self._kept = Budget(_HEADERS_OF_ALL, "bytes in the headers of its members")
-        self._members = Budget(MEMBERS, "members")
+    def __init__(self, *arguments: Any, limits: Limits, **named: Any) -> None:
+        self._kept = Budget(limits.headers, "bytes in the headers of its members")
+        self._members = Budget(limits.members, "members")
         super().__init__(*arguments, **named)  # reads the first header
 
     def next(self) -> tarfile.TarInfo | None:
@@ -69,12 +87,12 @@ class _Archive(tarfile.TarFile):
 class _Bounded(io.RawIOBase):
     """The limited input of `tarfile`; `headers` is set while it looks for the next member."""
 
-    def __init__(self, stream: IO[bytes], most: int) -> None:
+    def __init__(self, stream: IO[bytes], most: int, seconds: float) -> None:
         super().__init__()
         self.headers: Budget | None = None
         self._stream, self._place, self._furthest = stream, 0, 0
         self._unpacked = Budget(most, "bytes when it is unpacked")
-        self._deadline = Deadline(READING)
+        self._deadline = Deadline(seconds)
 
     def read(self, size: int = -1, /) -> bytes:
         if self.headers:
@@ -125,12 +143,31 @@ class _Bounded(io.RawIOBase):
             self._furthest = place
 
 
-def _decompressed(packed: IO[bytes]) -> IO[bytes]:
+def decompressed(packed: IO[bytes]) -> IO[bytes]:
     """The uncompressed stream; the first bytes decide, as in `tarfile`, not the file name."""
     first = packed.read(6)
     packed.seek(0)
     if first.startswith(b"\x1f\x8b"):
         return cast("IO[bytes]", gzip.GzipFile(fileobj=packed, mode="rb"))
+    if first.startswith(b"\x28\xb5\x2f\xfd"):
+        return _of_zstd(packed)
     if first.startswith(b"BZh"):
         return cast("IO[bytes]", bz2.BZ2File(packed))
     return cast("IO[bytes]", lzma.LZMAFile(packed)) if first.startswith((b"\xfd7zXZ", b"]\0\0")) else packed
+
+
+def _of_zstd(packed: IO[bytes]) -> IO[bytes]:
+    if sys.version_info >= (3, 14):
+        from compression.zstd import ZstdFile
+    else:
+        from backports.zstd import ZstdFile
+    return cast("IO[bytes]", ZstdFile(packed))
+
+
+def damages() -> tuple[type[Exception], ...]:
+    """What reading a damaged or hostile archive may raise, besides OSError."""
+    if sys.version_info >= (3, 14):
+        from compression.zstd import ZstdError
+    else:
+        from backports.zstd import ZstdError
+    return ValueError, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, ZstdError

@@ -29,8 +29,8 @@ _LONGEST_WAIT = 20.0  # seconds
 
 
 @contextmanager
-def open_session(trust: Trust) -> Iterator[requests.Session]:
-    """A session for requests to an index, with retries.
+def open_session(trust: Trust, attempts: int = ATTEMPTS) -> Iterator[requests.Session]:
+    """A session for requests to an index or a registry, with retries.
 
     Raises UsageError for missing certificates.
     """
@@ -55,7 +55,7 @@ def open_session(trust: Trust) -> Iterator[requests.Session]:
     trust.check()
     with requests.Session() as session:
         session.cert = trust.own or None
-        retries = Retries(total=ATTEMPTS, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504))
+        retries = Retries(total=attempts, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504))
         for scheme in ("http://", "https://"):
             session.mount(scheme, Adapter(max_retries=retries))
         yield session
