@@ -6,6 +6,7 @@ import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
 import pytest
@@ -16,6 +17,9 @@ from crosswheel.model.targets import parse_python
 from crosswheel.system.interpreters import find_interpreters
 from crosswheel.system.process import Processes
 from debian import DebianUnavailable, unpacked
+
+if TYPE_CHECKING:
+    from stand_in_roots import StandInRoot
 
 # Tests start Pythons by the hundred. Where none may write bytecode, as in many images of containers, each compiles all
 # that it imports, which takes longer than all else that it does.
@@ -51,6 +55,18 @@ def debian_cache() -> Path:
 def arm_python(debian_cache: Path) -> ArmPython:
     """CPythons for aarch64 that run here."""
     return find_arm_python(debian_cache)
+
+
+@pytest.fixture(scope="session")
+def manylinux_root(debian_cache: Path) -> StandInRoot:
+    """The unpacked stand-in for pypa's image of aarch64, with its cache; made of Debian packages once."""
+    from containers.stand_ins.index_packages import IndexUnavailable
+    from stand_in_roots import stand_in_root
+
+    try:
+        return stand_in_root(debian_cache, "pypa/manylinux_2_41_aarch64")
+    except (DebianUnavailable, IndexUnavailable) as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")

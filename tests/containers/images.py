@@ -40,7 +40,7 @@ class Shelf:
 
     def reference(self, repository: str, arch: str, recipe: Recipe) -> str:
         """``127.0.0.1:PORT/REPOSITORY@sha256:...`` for the image of this recipe, which is made if need be."""
-        name, tag = f"{self.registry}/{repository}", _version(recipe)
+        name, tag = f"{self.registry}/{repository}", recipe_version(recipe)
         with filelock.FileLock(self.cache / f"{repository.replace('/', '-')}.lock"):
             if self._digest(repository, tag) is None:
                 self._load(f"{name}:{tag}", arch, recipe)
@@ -54,7 +54,7 @@ class Shelf:
             layer, folder = Path(work, "layer"), Path(work, "archive")
             layer.mkdir()
             folder.mkdir()
-            image = replace(recipe(arch, layer, self.cache), labels={LABEL: _version(recipe)})
+            image = replace(recipe(arch, layer, self.cache), labels={LABEL: recipe_version(recipe)})
             with write_archive(image, reference, folder).open("rb") as file:
                 self.client.images.load(file)
         if image.setup:
@@ -86,7 +86,7 @@ class Shelf:
 
 
 @functools.cache
-def _version(recipe: Recipe) -> str:
+def recipe_version(recipe: Recipe) -> str:
     """Of a recipe and of all that it builds on; another one makes the image anew, which takes up to a minute."""
     digest = hashlib.sha256(f"{recipe.__name__} {certificates()}".encode())
     for path in sorted(_modules(recipe.__module__.rpartition(".")[2])):

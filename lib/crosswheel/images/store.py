@@ -64,7 +64,7 @@ class UnpackedImage:
 def find_unpacked(cache: Path, reference: str, arch: Architecture) -> UnpackedImage | None:
     """The image if the cache has it completely, which counts as a use; None otherwise. It asks no registry."""
     try:
-        digest = _name_of(cache, reference, arch).read_text()
+        digest = name_of(cache, reference, arch).read_text()
         folder = _folder(cache, digest)
         about = json.loads((folder / _ABOUT).read_text())
     except (FileNotFoundError, json.JSONDecodeError):
@@ -104,7 +104,7 @@ def ensure_unpacked(
             f"{reference} is not unpacked for {arch}, and --offline forbids fetching it",
             hint="run the same command once without --offline",
         )
-    name = _name_of(cache, reference, arch)
+    name = name_of(cache, reference, arch)
     with _explaining(cache, reference), locked(name.with_suffix(".lock")):
         if image := find_unpacked(cache, reference, arch):
             return image  # another run has made it meanwhile
@@ -250,7 +250,7 @@ def _folder(cache: Path, digest: str) -> Path:
     return cache / FOLDER / digest.removeprefix("sha256:")
 
 
-def _name_of(cache: Path, reference: str, arch: Architecture) -> Path:
+def name_of(cache: Path, reference: str, arch: Architecture) -> Path:
     """The file that names the manifest of a reference for an architecture; for an image on disk, as it is now."""
     parts = [reference, str(arch)]
     if is_archive(reference):

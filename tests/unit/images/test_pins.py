@@ -24,10 +24,6 @@ TOOLS = Path(__file__).parents[3] / "tools"
 DIGEST = f"sha256:{'0123456789abcdef' * 4}"
 OTHER = f"sha256:{'fedcba9876543210' * 4}"
 
-TOOLS = Path(__file__).parents[3] / "tools"
-DIGEST = f"sha256:{'0123456789abcdef' * 4}"
-OTHER = f"sha256:{'fedcba9876543210' * 4}"
-
 
 @pytest.mark.parametrize(
     ("target", "repository"),
