@@ -249,7 +249,7 @@ def _remove(place: str) -> None:
     if _is_folder(place):
         shutil.rmtree(place)
     else:
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError, NotADirectoryError):
             os.unlink(place)
 
 
