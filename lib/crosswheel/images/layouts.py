@@ -80,12 +80,15 @@ class Layout:
     def _saved(self, arch: Architecture) -> Manifest:
         """The image in a `docker save`, which has no manifest: its digest is that of its configuration, as its id."""
         others = []
-        for entry in json.loads(self._inside(_OF_DOCKER).read_bytes()):
-            text = self._inside(str(entry["Config"])).read_bytes()
-            about = parse_configuration(text)
-            if about.arch == arch:
-                return self._listed(entry, text, about.contents)
-            others.append(str(about.arch))
+        try:
+            for entry in json.loads(self._inside(_OF_DOCKER).read_bytes()):
+                text = self._inside(str(entry["Config"])).read_bytes()
+                about = parse_configuration(text)
+                if about.arch == arch:
+                    return self._listed(entry, text, about.contents)
+                others.append(str(about.arch))
+        except (LookupError, TypeError, RecursionError):
+            raise BadManifest(f"its {_OF_DOCKER} is not one of docker save") from None
         raise BadManifest(f"it has no image for {arch}, only for {', '.join(others)}")
 
     def _listed(self, entry: Mapping[str, Any], text: bytes, contents: tuple[str, ...]) -> Manifest:

@@ -7,6 +7,7 @@ never to the host that a redirect leads to, and never into a message.
 from __future__ import annotations
 
 import hashlib
+import http.client
 import ipaddress
 import json
 import re
@@ -346,6 +347,8 @@ def _cause(error: BaseException) -> str:
         one = todo.pop()
         if isinstance(one, OSError) and one.strerror:
             return one.strerror
+        if isinstance(one, http.client.IncompleteRead):
+            return "it broke off"
         if isinstance(one, ResponseError):  # as in: too many 502 error responses
             return str(one)
         inner = [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
