@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +17,7 @@ from crosswheel.system.installer import install, uv_home, without_secrets
 from crosswheel.system.interpreters import find_interpreters, uv
 from crosswheel.system.locks import own_cache, user_cache
 from crosswheel.system.memo import answers_in
+from crosswheel.system.namespace_support import Allowed, allowed
 from crosswheel.system.package_index import Index
 from crosswheel.system.pip_settings import read_pip_settings
 from crosswheel.system.process import Processes
@@ -47,6 +49,11 @@ class LocalHost:
     def memory(self) -> int:
         """The installed memory in bytes."""
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+    @functools.cached_property
+    def allowed(self) -> Allowed:
+        """The namespaces that the kernel permits; asked once, 0.1 s."""
+        return allowed(self.processes, self.cache / "namespaces")
 
     @property
     def build_environ(self) -> dict[str, str]:

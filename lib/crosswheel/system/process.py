@@ -22,6 +22,7 @@ from crosswheel.errors import CrosswheelError, TimeLimit
 from crosswheel.system import guardian
 from crosswheel.system.confinement import Confinement
 from crosswheel.system.guardian import MARK, marked
+from crosswheel.system.namespaces import Namespace
 from crosswheel.system.terminal import is_interactive, kept_terminal
 
 _POLL = 0.05
@@ -112,29 +113,39 @@ class Processes:
         deadline: float | None = None,
         meter: Meter | None = None,
         confinement: Confinement | None = None,
+        namespace: Namespace | None = None,
     ) -> str:
         """Run a command to its end; its output is appended to `log`, or returned if `log` is None.
 
         `deadline` is a time of `time.monotonic`; `meter` measures the command, and `confinement` restricts its writing
-        if there is a log. Raises CommandFailed, TimeLimit, Stopped, and FileNotFoundError if the program is missing.
+        if there is a log. In a `namespace`, `cwd` is a folder inside, and a missing program fails with 127. Raises
+        CommandFailed, TimeLimit, Stopped, and FileNotFoundError if the program is missing.
         """
         if self.stopped:
             raise Stopped(f"not started: {argv[0]}")
         env = {**env, MARK: _new_mark()}
         if log is None:
-            return self._capture(argv, env, cwd, deadline)
+            return self._capture(argv, env, cwd, deadline, namespace)
         with log.open("ab") as sink:
             sink.write(f"$ {' '.join(argv)}\n".encode())
             sink.flush()
             since = sink.tell()
-            start = functools.partial(self._start, argv, env, cwd, sink.fileno())
+            start = functools.partial(self._start, *_entered(namespace, argv, env, cwd), sink.fileno())
             process = confinement.start(start) if confinement else start()
             self._wait(process, env[MARK], argv, deadline, meter)
         if process.returncode:
             raise CommandFailed(argv, process.returncode, "\n".join(log_tail(log, since=since)))
         return ""
 
-    def interact(self, argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, deadline: float | None = None) -> int:
+    def interact(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        cwd: Path,
+        deadline: float | None = None,
+        namespace: Namespace | None = None,
+    ) -> int:
         """Run a command with this process's input and output, on its terminal if they are one.
 
         Returns the exit code like shells: 128 plus the number of a signal that ended it.
@@ -142,9 +153,10 @@ class Processes:
         if self.stopped:
             raise Stopped(f"not started: {argv[0]}")
         env, terminal = {**env, MARK: _new_mark()}, is_interactive()
+        words, env, folder = _entered(namespace, argv, env, cwd)
         with kept_terminal() if terminal else contextlib.nullcontext():
             # A terminal belongs to one session, so the command stays in ours; only its mark identifies it.
-            process = subprocess.Popen(list(argv), env=env, cwd=cwd, start_new_session=not terminal)
+            process = subprocess.Popen(list(words), env=env, cwd=folder, start_new_session=not terminal)
             try:
                 while process.poll() is None:
                     self.check(argv, deadline)
@@ -155,12 +167,19 @@ class Processes:
                 process.wait()
         return process.returncode if process.returncode >= 0 else 128 - process.returncode
 
-    def _capture(self, argv: Sequence[str], env: Mapping[str, str], cwd: Path | None, deadline: float | None) -> str:
+    def _capture(
+        self,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        cwd: Path | None,
+        deadline: float | None,
+        namespace: Namespace | None,
+    ) -> str:
         import tempfile
 
         # A file instead of a pipe, which would have to be read while the command runs.
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-            process = self._start(argv, env, cwd, out.fileno(), err.fileno())
+            process = self._start(*_entered(namespace, argv, env, cwd), out.fileno(), err.fileno())
             self._wait(process, env[MARK], argv, deadline)
             out.seek(0)
             err.seek(0)
@@ -217,6 +236,16 @@ class Processes:
                 f"{' '.join(argv[:3])} was still running at the time limit",
                 hint="set a longer `timeout` (seconds) in [tool.crosswheel], or find in the log what it waits for",
             )
+
+
+def _entered(
+    namespace: Namespace | None, argv: Sequence[str], env: Mapping[str, str], cwd: Path | None
+) -> tuple[Sequence[str], Mapping[str, str], Path | None]:
+    """What is started for a command in a namespace, or the command itself; the mark stays readable from outside."""
+    if namespace is None:
+        return argv, env, cwd
+    words, variables = namespace.entered(argv, env, cwd)
+    return words, {**variables, MARK: env[MARK]}, None
 
 
 @dataclass

@@ -1,0 +1,339 @@
+"""Runs a command in new namespaces: ``python -I -S namespace_init.py SPEC COMMAND...``; namespaces.py writes SPEC.
+
+Three processes: this one waits outside; its child is process 1 of the new pid namespace, mounts, and reaps; the
+grandchild becomes the command. When any of the first two ends, the kernel kills everything in the namespace.
+
+Every mount is prepared in the old view of files, which has the sources, and attached in the new one. So a symbolic
+link in an untrusted root never leads a mount, or a folder made for one, out of it (open_tree(2), move_mount(2)).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import resource
+import signal
+import sys
+import warnings  # noqa: F401 - `os` imports it late, when the standard library may be out of sight
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any, TypeAlias
+
+    Spec: TypeAlias = dict[str, Any]  # from JSON
+
+MAPPED = "+"
+"""Prefix of the command's environment variables, so that none of them affects this interpreter."""
+
+CANNOT = 125
+"""The exit code if the namespaces could not be made, as of `docker run`."""
+
+_C = ctypes.CDLL(None, use_errno=True)
+
+# sched.h, sys/mount.h, linux/mount.h, linux/prctl.h, linux/capability.h. The system calls' numbers hold everywhere.
+_NEW_NS, _NEW_UTS, _NEW_IPC, _NEW_USER, _NEW_PID, _NEW_NET = (
+    0x20000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000,
+)  # fmt: skip
+_NOSUID, _NODEV, _NOEXEC, _REC, _PRIVATE = 2, 4, 8, 16384, 1 << 18
+_DETACH = 2
+_OPEN_TREE, _MOVE_MOUNT, _MOUNT_SETATTR = 428, 429, 442
+_CLONE, _CLOEXEC, _RECURSIVE, _EMPTY_PATH, _FROM_EMPTY_PATH = 1, os.O_CLOEXEC, 0x8000, 0x1000, 4
+_HERE = -100
+_ATTR_READ_ONLY, _ATTR_NOSUID = 1, 2
+_PDEATHSIG, _CAPBSET_DROP, _NO_NEW_PRIVS = 1, 24, 38
+_LAST_CAPABILITY = 63
+
+_STAGE = "/proc"  # it exists everywhere, and no source lies in it
+_FORBIDDEN = ("/proc/kcore", "/proc/keys", "/proc/timer_list", "/proc/sched_debug")
+_UNCHANGED = ("/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/fs")
+
+
+class Refused(Exception):  # noqa: N818 - reads as what happened
+    """The kernel refused a step."""
+
+    def __init__(self, step: str, number: int) -> None:
+        super().__init__(f"{step}: {os.strerror(number)}")
+        self.step, self.number = step, number
+
+
+def _call(step: str, function: Callable[..., int], *arguments: object) -> int:
+    result = function(*arguments)
+    if result < 0:
+        raise Refused(step, ctypes.get_errno())
+    return result
+
+
+def _bytes(text: str) -> bytes | None:
+    return os.fsencode(text) if text else None
+
+
+# ---- the namespaces -------------------------------------------------------------------------------------------
+
+
+def _unshare(spec: Spec) -> None:
+    """Enter new namespaces; a helper in the old user namespace writes the maps, which may need its rights."""
+    asked, ask = os.pipe()
+    me, user, group = os.getpid(), os.geteuid(), os.getegid()
+    helper = os.fork()
+    if not helper:
+        os.close(ask)
+        os._exit(_write_maps(me, user, group, as_root=spec["as_root"]) if os.read(asked, 1) else 0)
+    os.close(asked)
+    flags = _NEW_USER | _NEW_NS | _NEW_PID | _NEW_IPC | _NEW_UTS | (0 if spec["network"] else _NEW_NET)
+    try:
+        _call("unshare", _C.unshare, flags)
+        os.write(ask, b".")
+    finally:
+        os.close(ask)
+        _, status = os.waitpid(helper, 0)
+    if status:
+        raise Refused("uid_map", os.waitstatus_to_exitcode(status))
+
+
+def _write_maps(process: int, user: int, group: int, *, as_root: bool) -> int:
+    """Map all users and groups to themselves, or only the own ones for lack of rights; return the error's number."""
+    try:
+        try:
+            for kind in ("gid", "uid"):
+                _write(f"/proc/{process}/{kind}_map", _everyone(kind))
+        except PermissionError:
+            _write(f"/proc/{process}/setgroups", "deny")
+            for kind, number in (("gid", group), ("uid", user)):
+                _write(f"/proc/{process}/{kind}_map", f"{0 if as_root else number} {number} 1")
+    except OSError as error:
+        return error.errno or CANNOT
+    return 0
+
+
+def _everyone(kind: str) -> str:
+    with open(f"/proc/self/{kind}_map") as file:
+        lines = [line.split() for line in file]
+    return "".join(f"{inside} {inside} {count}\n" for inside, _, count in lines)
+
+
+def _write(path: str, text: str) -> None:
+    file = os.open(path, os.O_WRONLY)
+    try:
+        os.write(file, text.encode())
+    finally:
+        os.close(file)
+
+
+# ---- the mounts -----------------------------------------------------------------------------------------------
+
+
+def _mount(kind: str, target: str, flags: int = 0, options: str = "") -> None:
+    source = kind.encode()
+    _call(f"mounting {kind} on {target}", _C.mount, source, _bytes(target), source, flags, _bytes(options))
+
+
+def _tree(path: str, *, read_only: bool = False) -> int:
+    """A copy of the mounts at `path` that is not attached anywhere."""
+    flags = _CLONE | _CLOEXEC | _RECURSIVE
+    tree = _call(f"binding {path}", _C.syscall, _OPEN_TREE, _HERE, _bytes(path), flags)
+    _set(tree, "", _EMPTY_PATH | _RECURSIVE, _ATTR_NOSUID | (_ATTR_READ_ONLY if read_only else 0), path)
+    return tree
+
+
+def _set(folder: int, path: str, flags: int, attributes: int, name: str) -> None:
+    wanted = (ctypes.c_uint64 * 4)(attributes, 0, 0, 0)  # struct mount_attr
+    step = f"changing the mount {name}"
+    _call(step, _C.syscall, _MOUNT_SETATTR, folder, path.encode(), flags, wanted, ctypes.c_size_t(32))
+
+
+def _attach(tree: int, target: str) -> None:
+    step = f"mounting on {target}"
+    _call(step, _C.syscall, _MOVE_MOUNT, tree, b"", _HERE, _bytes(target), _FROM_EMPTY_PATH)
+    os.close(tree)
+
+
+def _staged(kind: str, options: str, lines: Sequence[str] = (), *, read_only: bool = False) -> int:
+    """A new filesystem, mounted for a moment where it can be filled and copied."""
+    _mount(kind, _STAGE, _NOSUID | (_NODEV | _NOEXEC if kind == "proc" else 0), options)
+    try:
+        for line in lines:
+            _register(line)
+        return _tree(_STAGE, read_only=read_only)
+    finally:
+        _C.umount2(_STAGE.encode(), _DETACH)
+
+
+def _register(line: str) -> None:
+    try:
+        _write(f"{_STAGE}/register", line)
+    except OSError as error:
+        raise Refused(f"registering {line.split(':')[1]}", error.errno or 0) from error
+
+
+def _prepared(mount: Spec) -> int | None:
+    """The tree of a mount that needs the old view of files; None for others."""
+    if mount["kind"] == "bind":
+        return _tree(mount["source"], read_only=mount["read_only"])
+    if mount["kind"] == "overlay":
+        return _staged("overlay", mount["options"])
+    if mount["kind"] == "binfmt_misc":
+        return _staged("binfmt_misc", "", mount["lines"], read_only=True)
+    if mount["kind"] == "proc":  # allowed only where a whole /proc is in view
+        return _staged("proc", "")
+    if mount["kind"] == "tmpfs" and mount["target"] == "/":
+        return _staged("tmpfs", mount["options"])
+    return None
+
+
+def _make_mounts(mounts: list[Spec]) -> None:
+    _call("making mounts private", _C.mount, b"none", b"/", None, _REC | _PRIVATE, None)
+    prepared = [(mount, _prepared(mount)) for mount in mounts]
+    root = prepared.pop(0)[1] if prepared and prepared[0][0]["target"] == "/" else None
+    if root is not None:
+        _attach(root, _STAGE)
+        os.chdir(_STAGE)
+        _call("changing the root", _C.pivot_root, b".", b".")
+        _call("leaving the old root", _C.umount2, b".", _DETACH)
+        os.chdir("/")
+    for mount, tree in prepared:
+        _add(mount, tree, makes=root is not None)
+
+
+def _add(mount: Spec, tree: int | None, *, makes: bool) -> None:
+    """Add a mount to the current view; `makes` says whether a missing target is made."""
+    kind, target = mount["kind"], mount["target"]
+    if makes and not os.path.lexists(target):
+        _make(target, mount)
+    if kind == "read-only":
+        _set(_HERE, target, 0, _ATTR_READ_ONLY | _ATTR_NOSUID, target)
+    elif tree is not None:
+        _attach(tree, target)
+        if kind == "proc":
+            _close_proc()
+    elif kind != "link":
+        _mount(kind, target, _NOSUID | _NOEXEC if kind == "devpts" else _NOSUID, mount["options"])
+
+
+def _make(target: str, mount: Spec) -> None:
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    if mount["kind"] == "link":
+        os.symlink(mount["source"], target)
+    elif mount["file"]:
+        os.close(os.open(target, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o644))
+    else:
+        os.mkdir(target)
+
+
+def _close_proc() -> None:
+    """Close the files of /proc that root may write, or read secrets from, without any capability."""
+    for path in filter(os.path.exists, _UNCHANGED):
+        _attach(_tree(path, read_only=True), path)
+    for path in filter(os.path.exists, _FORBIDDEN):
+        if os.path.exists("/dev/null"):
+            _attach(_tree("/dev/null"), path)
+
+
+# ---- the processes --------------------------------------------------------------------------------------------
+
+
+def _process_1(spec: Spec, command: list[str], ended: int, alive: int) -> None:
+    """Mount, start the command, and reap until it ends; its status is written to `ended`."""
+    _C.prctl(_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    os.set_blocking(alive, False)
+    try:
+        if not os.read(alive, 1):
+            return  # the process outside has ended already
+    except BlockingIOError:
+        pass
+    if not spec["network"]:
+        _start_loopback()
+    _make_mounts(spec["mounts"])
+    started = os.fork()
+    if not started:
+        os.close(ended)
+        _become(spec, command)
+    while True:
+        process, status = os.wait()
+        if process == started:
+            os.write(ended, str(status).encode())
+            return
+
+
+def _start_loopback() -> None:
+    import fcntl
+    import socket
+    import struct
+
+    up, set_flags = 1, 0x8914  # IFF_UP, SIOCSIFFLAGS
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        fcntl.ioctl(any_socket, set_flags, struct.pack("16sH14x", b"lo", up))
+
+
+def _become(spec: Spec, command: list[str]) -> None:
+    """Replace this process by the command, without the rights to change mounts."""
+    for name, value in spec["limits"].items():
+        resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (value, value))
+    for number in range(_LAST_CAPABILITY + 1):
+        if number not in spec["capabilities"]:
+            _C.prctl(_CAPBSET_DROP, number, 0, 0, 0)
+    _C.prctl(_NO_NEW_PRIVS, 1, 0, 0, 0)
+    for number in (*_LEFT_TO_COMMAND, signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
+    environ = {name[1:]: value for name, value in os.environb.items() if name[:1] == MAPPED.encode()}
+    try:
+        os.chdir(spec["cwd"])
+        os.execvpe(command[0], command, environ)  # noqa: S606 - the purpose of this file
+    except OSError as error:
+        _say(f"{command[0]}: {error.strerror}")
+        os._exit(127 if isinstance(error, FileNotFoundError) else 126)
+
+
+# The command's session gets these signals, and it decides; the namespace ends with it.
+_LEFT_TO_COMMAND = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+
+
+def _say(text: str) -> None:
+    os.write(2, f"crosswheel: {text}\n".encode())
+
+
+def _run(spec: Spec, command: list[str]) -> int:
+    """Run the command; return its status as of `os.wait`."""
+    for number in _LEFT_TO_COMMAND:
+        signal.signal(number, signal.SIG_IGN)
+    _unshare(spec)
+    status, ended = os.pipe()
+    alive, _living = os.pipe()
+    if not os.fork():
+        os.close(_living)
+        code = CANNOT
+        try:
+            _process_1(spec, command, ended, alive)
+            code = 0
+        except BaseException as error:  # noqa: BLE001 - nothing else would report it
+            _say(str(error) or repr(error))
+        finally:
+            os._exit(code)
+    os.close(ended)
+    told = os.read(status, 16)
+    os.wait()
+    return int(told) if told else CANNOT << 8
+
+
+def main(spec: str, *command: str) -> None:
+    try:
+        status = _run(json.loads(spec), list(command))
+    except (Refused, OSError) as error:
+        _say(str(error))
+        sys.exit(CANNOT)
+    if os.WIFSIGNALED(status):
+        _end_by(os.WTERMSIG(status))
+    os._exit(os.WEXITSTATUS(status))
+
+
+def _end_by(number: int) -> None:
+    """End as the command did."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if number != signal.SIGKILL:
+        signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
