@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from crosswheel.containers.docker_host import DockerHost
-from crosswheel.engines.facts import Facts
+from crosswheel.engines.facts import Facts, Once
 from crosswheel.engines.services import Services
 from crosswheel.engines.workspace import HostWorkspace, plain_workspace
 from crosswheel.errors import CrosswheelError, EngineUnavailable
@@ -82,8 +82,9 @@ def tiny_host(folder: Path) -> LocalHost:
 
 
 def tiny_facts(host: LocalHost, docker: DockerHost | None = None) -> Facts:
-    """Where a Docker Engine is not, unless one is given."""
-    return Facts(host, docker or EngineUnavailable("no Docker Engine answers there"))
+    """Where containers are not, unless an engine is given."""
+    none = EngineUnavailable("no Docker Engine answers there")
+    return Facts(host, docker or none, once=Once({} if docker else {"containers": none}))
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ import pytest
 from containers.engine import Engine
 from containers.stand_ins.manylinux import POLICY
 from crosswheel.containers.binfmt import Handler
-from crosswheel.containers.container import Container
 from crosswheel.containers.environment import EMPTY, environment, python, site_packages
+from crosswheel.containers.host import Container
 from crosswheel.containers.images import Image
 from crosswheel.containers.project_caches import PACKAGES
 from crosswheel.engines.facts import look_around, reference_of

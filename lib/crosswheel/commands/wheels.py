@@ -24,8 +24,6 @@ from crosswheel.commands.call import (
 )
 from crosswheel.commands.plan import Plan, expected, plan_for, planned
 from crosswheel.commands.result import Result
-from crosswheel.containers.container import remove_stale
-from crosswheel.containers.docker_host import DockerHost
 from crosswheel.engines import Engine
 from crosswheel.engines.backend import quieten_backends
 from crosswheel.engines.facts import Facts, look_around, reference_of
@@ -217,7 +215,7 @@ def _check_output(folder: Path) -> None:
 def _with_images(given: Plan | None, sdist: Sdist, call: Call, services: Services) -> model.Plan:
     """The plan, with images pulled: what those have that were not here, only a second plan can know."""
     config, engines, facts = call.config, call.own.all_engines(), services.facts
-    if isinstance(facts.docker, DockerHost) and (count := remove_stale(facts.docker)):
+    if count := facts.remove_stale():
         services.listener(Note(f"removed {count_text(count, 'container')} of an earlier run"))
     made: model.Plan = given or plan_for(config, facts, sdist.requires_python, engines)
     if not _pull(made.jobs, config, services, engines):

@@ -111,10 +111,14 @@ def register(handler: Handler, processes: Processes, folder: Path = FOLDER) -> N
     (folder / "register").write_text(handler.line, "utf-8")
 
 
+def emulator_name(arch: Architecture) -> str:
+    """The name of a static QEMU for `arch`, as distributions call it."""
+    return f"qemu-{load_table('targets.toml')['arch'][arch.name]['qemu']}-static"
+
+
 def find_emulator(arch: Architecture, environ: Mapping[str, str]) -> Path | None:
     """The path of this machine's static QEMU for `arch` (containers lack libraries for others); None if missing."""
-    name = f"qemu-{load_table('targets.toml')['arch'][arch.name]['qemu']}-static"
-    found = shutil.which(name, path=os.pathsep.join([environ.get("PATH", os.defpath), "/usr/bin"]))
+    found = shutil.which(emulator_name(arch), path=os.pathsep.join([environ.get("PATH", os.defpath), "/usr/bin"]))
     return Path(found).resolve() if found else None
 
 

@@ -24,6 +24,7 @@ from typing import IO, TYPE_CHECKING, TypeAlias
 from crosswheel.containers.archives import SPOOL, Parcel, unpack_files
 from crosswheel.containers.creation import create
 from crosswheel.containers.docker_host import DockerHost, engine_errors
+from crosswheel.containers.host import Files
 from crosswheel.containers.images import Image
 from crosswheel.containers.interaction import Channel, converse
 from crosswheel.containers.memory import Watch, watch
@@ -48,7 +49,6 @@ _MORE_MEMORY = "--jobs 1; or give the Docker host more memory"
 _CRASH = "qemu: uncaught target signal"
 _CRASHES = {132, 134, 135, 139}  # 128 + SIGILL, SIGABRT, SIGBUS, SIGSEGV
 
-Files: TypeAlias = "Mapping[PurePosixPath, bytes]"  # content by path in the container
 _Chunk: TypeAlias = "tuple[bytes | None, bytes | None]"  # standard output and standard error
 
 
@@ -63,6 +63,10 @@ class Container:
     _container: DockerContainer = field(compare=False)
     _memory: Watch = field(default_factory=Watch, compare=False)
     _parcel: Parcel = field(default_factory=Parcel, compare=False)
+
+    @property
+    def cpus(self) -> int:
+        return self.docker.cpus
 
     @property
     def memory(self) -> int:
@@ -89,7 +93,7 @@ class Container:
         api = self.docker.client.api
         # A separate stream for standard error would put its lines in the wrong places of the log.
         together = ["sh", "-c", 'exec "$@" 2>&1', "sh"] if log else []
-        words, began = [*_entrypoint(self.image), *together, *argv], time.monotonic()
+        words, began = [*entrypoint(self.image), *together, *argv], time.monotonic()
         try:
             with engine_errors(f"running {argv[0]} in a container", ContainerLost):
                 started = api.exec_create(self._id, words, environment=dict(env or {}), workdir=str(cwd))
@@ -110,7 +114,7 @@ class Container:
     ) -> int:
         """Run a command with this process's input and output, on a terminal if they are one; return its exit code."""
         self._send()
-        api, terminal, words = self.docker.client.api, is_interactive(), [*_entrypoint(self.image), *argv]
+        api, terminal, words = self.docker.client.api, is_interactive(), [*entrypoint(self.image), *argv]
         began = time.monotonic()
         with engine_errors(f"running {argv[0]} in a container", ContainerLost):
             started = api.exec_create(
@@ -426,7 +430,7 @@ def _moment(text: str) -> float:
     return datetime.fromisoformat(re.sub(r"\.\d+", "", text).replace("Z", "+00:00")).timestamp()
 
 
-def _entrypoint(image: Image) -> Sequence[str]:
+def entrypoint(image: Image) -> Sequence[str]:
     """The prefix of each command: 32-bit images start a program (linux32) that makes a 64-bit kernel look 32-bit."""
     return image.entrypoint if image.arch.bits == 32 else ()  # noqa: PLR2004
 

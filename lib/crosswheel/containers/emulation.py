@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import json
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -88,12 +88,24 @@ def probe(host: DockerHost, arch: Architecture) -> Running:
 
     Raises CannotRun, or EngineUnavailable if the engine cannot start any container.
     """
-    cpus = (_NO_SUCH_CPU, *_CPUS.get(arch.name, ()), "")
-    with _asking(host, arch) as name, ThreadPoolExecutor(max_workers=2) as pool:
+    with _asking(host, arch) as name:
 
         def ask(cpu: str) -> Ending:
             return run_once(host, name, arch, _PATIENCE, environment={CPU: cpu} if cpu else {})
 
+        answer = best_way(arch, ask)
+    if isinstance(answer, Running):
+        return answer
+    raise CannotRun(
+        f"the Docker host at {host.address} does not run programs for {arch}: {answer}",
+        hint=f"crosswheel register --arch {arch}, or nox -s register -- --arch {arch}",
+    )
+
+
+def best_way(arch: Architecture, ask: Callable[[str], Ending]) -> Running | str:
+    """How a test program runs fastest, or why it does not run; `ask` runs it with a value of QEMU_CPU."""
+    cpus = (_NO_SUCH_CPU, *_CPUS.get(arch.name, ()), "")
+    with ThreadPoolExecutor(max_workers=2) as pool:
         # One of the first two answers nearly always suffices, so both questions are asked at the same time.
         first = pool.map(ask, cpus[:2])
         for cpu, ending in zip(cpus, chain(first, map(ask, cpus[2:])), strict=True):
@@ -102,10 +114,7 @@ def probe(host: DockerHost, arch: Architecture) -> Running:
                 return Running(arch, natively=natively, cpu="" if natively else cpu)
             if _never_began(ending):
                 break
-    raise CannotRun(
-        f"the Docker host at {host.address} does not run programs for {arch}: {_reason(ending)}",
-        hint=f"crosswheel register --arch {arch}, or nox -s register -- --arch {arch}",
-    )
+    return _reason(ending)
 
 
 def ensure_init(host: DockerHost) -> None:

@@ -1,4 +1,4 @@
-"""Layers over images: made once in a container, kept on the Docker host, and found by a hash of their inputs."""
+"""Layers over images: made once in a container, kept on the host of containers, and found by a hash of their inputs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from crosswheel.containers.docker_host import DockerHost, engine_errors
+from crosswheel.containers.host import ContainerHost
 from crosswheel.containers.images import Image
 from crosswheel.system.locks import locked, mark_volume
 from crosswheel.system.process import Processes
@@ -19,7 +19,7 @@ Make: TypeAlias = Callable[[str, str], str]
 
 
 def ensure_layer(
-    docker: DockerHost,
+    host: ContainerHost,
     image: Image,
     kind: str,
     ingredients: Sequence[Any],
@@ -35,16 +35,6 @@ def ensure_layer(
     text = json.dumps([image.id, image.layer, *ingredients])
     repository, tag = f"crosswheel-{kind}", hashlib.sha256(text.encode()).hexdigest()[:32]
     with locked(cache / "layers" / f"{kind}-{tag}.lock", processes.look):
-        made = _find(docker, f"{repository}:{tag}") or make(repository, tag)
+        made = host.find_layer(repository, tag) or make(repository, tag)
         mark_volume(f"{repository}:{tag}", cache)
     return replace(image, layer=made)
-
-
-def _find(docker: DockerHost, name: str) -> str | None:
-    from docker.errors import ImageNotFound
-
-    with engine_errors(f"looking for the image {name}"):
-        try:
-            return str(docker.client.images.get(name).id)
-        except ImageNotFound:
-            return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
@@ -38,6 +38,21 @@ def find_pythons(docker: DockerHost, image: Image) -> Mapping[PythonTag, Interpr
     except tarfile.TarError as error:
         text = f"{_FOLDER} of {image.reference} was read only in part"
         raise ContainerLost(text, hint="the same command again; was the Docker Engine restarted?") from error
+    return _by_tag(found)
+
+
+def read_pythons(root: Path) -> Mapping[PythonTag, Interpreter]:
+    """Like `find_pythons`, of an unpacked image."""
+    try:
+        links = [
+            (path.name, str(path.readlink())) for path in (root / _FOLDER.lstrip("/")).iterdir() if path.is_symlink()
+        ]
+    except OSError:
+        links = []
+    return _by_tag(_interpreter(*link) for link in links)
+
+
+def _by_tag(found: Iterable[Interpreter | None]) -> Mapping[PythonTag, Interpreter]:
     return MappingProxyType({each.tag: each for each in sorted(filter(None, found), key=lambda each: each.tag)})
 
 

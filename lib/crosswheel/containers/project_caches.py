@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from crosswheel.containers.docker_host import DockerHost, engine_errors
+from crosswheel.containers.host import ContainerHost
 from crosswheel.containers.images import Image
 from crosswheel.containers.ownership import KIND, PROJECT
 from crosswheel.system.locks import mark_volume
@@ -35,15 +35,14 @@ class Cache:
         return {self.volume: str(CACHE)}
 
 
-def ensure_cache(docker: DockerHost, project: str, image: Image, kept: Path) -> Cache:
-    """The volume on the Docker host, created if missing.
+def ensure_cache(host: ContainerHost, project: str, image: Image, kept: Path) -> Cache:
+    """The volume on the host, created if missing.
 
     `kept`, this machine's cache, records its use first, so that trimming does not remove the volume before it is used.
     """
     volume = f"crosswheel-cache-{_safe(project)}-{image.id.rpartition(':')[2][:12]}"
     mark_volume(volume, kept)
-    with engine_errors(f"making the volume {volume}"):
-        docker.client.volumes.create(volume, labels={KIND: "cache", PROJECT: project})
+    host.ensure_volume(volume, {KIND: "cache", PROJECT: project})
     return Cache(volume)
 
 

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from crosswheel.containers.container import Container
+from crosswheel.containers.host import Container
 from crosswheel.engines import in_containers
 from crosswheel.engines.container_workspace import ContainerWorkspace
 from crosswheel.engines.facts import Facts

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
 
-from crosswheel.containers.container import Container
 from crosswheel.containers.environment import FOLDER
+from crosswheel.containers.host import Container
 from crosswheel.containers.images import Image
 from crosswheel.containers.layers import ensure_layer
 from crosswheel.containers.ownership import KIND, LABEL, PROJECT, labels
@@ -45,7 +45,7 @@ def prepared(
         with chore(f"running before-all in {image.reference}, once for this sdist", services.listener):
             return _make(repository, tag, sdist, config, start)
 
-    return ensure_layer(facts.engine, image, "before-all", given, facts.host.cache, facts.host.processes, make)
+    return ensure_layer(facts.containers, image, "before-all", given, facts.host.cache, facts.host.processes, make)
 
 
 def _make(repository: str, tag: str, sdist: Sdist, config: Config, start: Open) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from crosswheel.containers.container import Container
 from crosswheel.containers.environment import EMPTY, site_packages
+from crosswheel.containers.host import Container
 from crosswheel.engines.container_libraries import found_libraries, search_command
 from crosswheel.engines.workspace import MADE
 from crosswheel.formats.packages import Package

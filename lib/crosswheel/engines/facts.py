@@ -14,10 +14,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
+from crosswheel.containers.container import remove_stale
+from crosswheel.containers.docker_containers import DockerContainers
 from crosswheel.containers.docker_host import DockerHost, connect
 from crosswheel.containers.emulation import Running
-from crosswheel.containers.images import Image, find_image
-from crosswheel.containers.known_answers import known_survey, pythons_of
+from crosswheel.containers.host import ContainerHost
+from crosswheel.containers.images import Image
+from crosswheel.containers.known_answers import known_survey
+from crosswheel.containers.namespace_host import NamespaceHost
 from crosswheel.errors import CrosswheelError, EngineUnavailable, ImageUnavailable
 from crosswheel.images.pins import Family, image_arch, pinned_image
 from crosswheel.model.config import Config
@@ -85,11 +89,22 @@ class Facts:
             self.docker.client.close()
 
     @property
-    def engine(self) -> DockerHost:
-        """The Docker host. Raises EngineUnavailable where there is none."""
-        if isinstance(self.docker, EngineUnavailable):
-            raise self.docker
-        return self.docker
+    def containers(self) -> ContainerHost:
+        """The Docker host, or this machine's namespaces. Raises EngineUnavailable where there is neither."""
+        return self.once.answer("containers", self._containers)
+
+    def _containers(self) -> ContainerHost:
+        if isinstance(self.docker, DockerHost):
+            return DockerContainers(self.docker)
+        allowed = self.host.allowed
+        if refusal := allowed.namespaces or allowed.overlay:
+            raise EngineUnavailable(f"{self.docker.message}; and {refusal.reason}", hint=refusal.hint)
+        return NamespaceHost(self.host)
+
+    def remove_stale(self) -> int:
+        """Remove what finished runs of this machine left in both kinds of hosts; return the number of containers."""
+        count = NamespaceHost(self.host).remove_stale()
+        return count + (remove_stale(self.docker) if isinstance(self.docker, DockerHost) else 0)
 
     def with_interpreters(self, more: Mapping[PythonTag, Interpreter]) -> Facts:
         """With interpreters that were fetched meanwhile."""
@@ -103,7 +118,7 @@ class Facts:
         """How the Docker host runs an architecture. Raises CannotRun, EngineUnavailable."""
 
         def ask() -> Running:
-            answer = known_survey(self.engine, [arch], answers_in(self.host.cache))[arch]
+            answer = self.containers.survey([arch], answers_in(self.host.cache))[arch]
             if isinstance(answer, CrosswheelError):
                 raise answer
             return answer
@@ -131,7 +146,7 @@ class Facts:
     def pythons_of(self, image: Image) -> Mapping[PythonTag, Interpreter]:
         """The interpreters of an image."""
         return self.once.answer(
-            ("pythons", image.id), lambda: pythons_of(self.engine, image, answers_in(self.host.cache))
+            ("pythons", image.id), lambda: self.containers.pythons(image, answers_in(self.host.cache))
         )
 
     def pythons_elsewhere(self, config: Config) -> frozenset[PythonTag]:
@@ -156,7 +171,7 @@ class Facts:
         return self.once.answer(("listing", folder), lambda: _listing(folder))
 
     def _find(self, reference: str, arch: Architecture) -> Image | None:
-        found = find_image(self.engine, reference, arch, self.mirrors)
+        found = self.containers.find_image(reference, arch, self.mirrors)
         if found is None and self.offline:
             hint = "the same command without --offline, once"
             raise ImageUnavailable(f"{reference} is not there, and --offline forbids fetching it", hint=hint)

@@ -10,9 +10,8 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from crosswheel.containers.container import Container, running
-from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.environment import environment, python, site_packages
+from crosswheel.containers.host import Container, ContainerHost
 from crosswheel.containers.images import Image
 from crosswheel.containers.project_caches import UV_ENVIRON, ensure_cache
 from crosswheel.engines.before_all import prepared
@@ -61,12 +60,15 @@ def offer(
 
 def _refusal(target: Target, facts: Facts, *, natively: bool | None, family: Family) -> str:
     """A refusal that is known without asking the Docker host, or an empty text."""
-    docker = facts.docker
-    if isinstance(docker, EngineUnavailable):
-        return docker.message
-    if natively is not None and natively != docker.runs_natively(image_arch(target, family)):
-        machine = f"the Docker host is a {docker.machine} machine"
+    try:
+        containers = facts.containers
+    except EngineUnavailable as error:
+        return error.message
+    if natively is not None and natively != containers.runs_natively(image_arch(target, family)):
+        machine = f"the host of containers is a {containers.machine} machine"
         return machine if natively else f"{machine} itself: no emulation needed"
+    if containers.shares_loopback:
+        return ""
     index = _index(facts.host)
     if urlsplit(index).hostname in _LOOPBACK:
         return f"containers cannot reach the package index {redact(index)}: it is on this machine's loopback"
@@ -90,20 +92,19 @@ def container_of(
     image: Image, config: Config, services: Services, project: str, *, compilers: bool, timeout: float
 ) -> Iterator[Container]:
     """A container with the toolbox, the project's cache and, under QEMU, the fastest emulated processor."""
-    facts, docker = services.facts, services.facts.engine
+    facts, containers = services.facts, services.facts.containers
     toolbox, runs = services.toolbox(image, compilers=compilers), facts.running(image.arch)
-    cache = None if config.build.fresh else ensure_cache(docker, project, image, facts.host.cache)
+    cache = None if config.build.fresh else ensure_cache(containers, project, image, facts.host.cache)
     with ExitStack() as stack:
         container = stack.enter_context(
-            running(
-                docker,
+            containers.running(
                 image,
                 facts.host.processes,
                 timeout=timeout,
                 environ={**runs.environ, **UV_ENVIRON},
                 volumes=toolbox.volumes,
                 caches=cache.volumes if cache else {},
-                memory=_memory(docker),
+                memory=_memory(containers),
                 emulated=not runs.natively,
             )
         )
@@ -228,7 +229,7 @@ def _workspace(
         "PATH": ":".join((*cached, *path, str(python(tag).parent), str(MOUNT / "bin"), own)),
         "VIRTUAL_ENV": str(environment(tag)),
         **({"SOURCE_DATE_EPOCH": epoch} if (epoch := host.environ.get("SOURCE_DATE_EPOCH")) else {}),
-        **parallel_environ(job.processors or container.docker.cpus),
+        **parallel_environ(job.processors or container.cpus),
         **config.build.environment,
     }
     return ContainerWorkspace(
@@ -245,5 +246,5 @@ def _workspace(
     )
 
 
-def _memory(docker: DockerHost) -> int:
-    return int(docker.memory * MEMORY_SHARE)
+def _memory(containers: ContainerHost) -> int:
+    return int(containers.memory * MEMORY_SHARE)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from crosswheel.containers.container import Files
+from crosswheel.containers.host import Files
 from crosswheel.system.addresses import without_users
 from crosswheel.system.local_host import LocalHost
 

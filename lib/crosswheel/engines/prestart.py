@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 
-from crosswheel.containers.container import Container
+from crosswheel.containers.host import Container
 from crosswheel.errors import CrosswheelError
 
 

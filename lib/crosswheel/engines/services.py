@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from crosswheel.containers.images import Image, ensure_image
+from crosswheel.containers.images import Image
 from crosswheel.engines.facts import Facts
 from crosswheel.engines.prestart import Prestart
 from crosswheel.engines.repair_worker import RepairWorker
@@ -50,8 +50,7 @@ class Services:
         """An image, fetched if need be. Raises ImageUnavailable, EngineUnavailable."""
 
         def fetch() -> Image:
-            return ensure_image(
-                self.facts.engine,
+            return self.facts.containers.ensure_image(
                 reference,
                 arch,
                 mirrors=self.facts.mirrors,
@@ -66,7 +65,7 @@ class Services:
         facts = self.facts
         return facts.once.answer(
             ("toolbox", compilers),
-            lambda: ensure_toolbox(facts.engine, image, facts.host, self.listener, compilers=compilers),
+            lambda: ensure_toolbox(facts.containers, image, facts.host, self.listener, compilers=compilers),
         )
 
     def later(self, action: Callable[[], None]) -> None:

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from crosswheel.containers.container import Container
+from crosswheel.containers.host import Container
 from crosswheel.engines.in_containers import container_of
 from crosswheel.engines.network import network_of
 from crosswheel.engines.services import Services

@@ -13,8 +13,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from crosswheel import __version__
-from crosswheel.containers.container import Container, Files, running
 from crosswheel.containers.environment import EMPTY, environment, python
+from crosswheel.containers.host import Container, Files
 from crosswheel.containers.images import Image
 from crosswheel.containers.layers import ensure_layer
 from crosswheel.containers.ownership import KIND, LABEL
@@ -71,7 +71,7 @@ def with_environment(
 
     has_bytecode = emulated and tag in host.interpreters
     ingredients = [__version__, version_of("uv"), str(environment(tag)), has_bytecode]
-    return ensure_layer(facts.engine, image, "environment", ingredients, host.cache, host.processes, make)
+    return ensure_layer(facts.containers, image, "environment", ingredients, host.cache, host.processes, make)
 
 
 def uv_knows(image: Image, host: LocalHost) -> Files:
@@ -84,8 +84,7 @@ def _container(image: Image, services: Services, *, compilers: bool) -> Abstract
     """A container without a project's cache, which is not trusted."""
     facts = services.facts
     toolbox, runs = services.toolbox(image, compilers=compilers), facts.running(image.arch)
-    return running(
-        facts.engine,
+    return facts.containers.running(
         image,
         facts.host.processes,
         timeout=_TIMEOUT,

@@ -12,9 +12,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from crosswheel.containers.container import Container
-from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.environment import EMPTY, FOLDER, environment, python, site_packages
+from crosswheel.containers.host import Container
 from crosswheel.engines.backend import unreachable_index
 from crosswheel.engines.facts import Facts, reference_of
 from crosswheel.engines.services import Services
@@ -89,8 +88,6 @@ def untested(target: Target, config: Config, facts: Facts) -> str:
     """The reason why wheels for a target cannot be tested; empty if they can."""
     if config.test.mode == "never":
         return "--test never"
-    if not isinstance(facts.docker, DockerHost):
-        return facts.docker.message
     try:
         facts.running(target.arch)
         facts.image_for(target, config)

@@ -9,6 +9,7 @@ link in an untrusted root never leads a mount, or a folder made for one, out of 
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -19,8 +20,8 @@ import warnings  # noqa: F401 - `os` imports it late, when the standard library 
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import Any, TypeAlias
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import IO, Any, TypeAlias
 
     Spec: TypeAlias = dict[str, Any]  # from JSON
 
@@ -230,6 +231,42 @@ def _close_proc() -> None:
             _attach(_tree("/dev/null"), path)
 
 
+# ---- files that come and go -----------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _opened(spec: Spec) -> Iterator[tuple[Sequence[IO[bytes]], IO[bytes] | None]]:
+    """The archives to unpack, and the file for the packed one; the old view of files has them."""
+    if not spec["unpack"] and not spec["pack"]:
+        yield [], None
+        return
+    import tarfile
+
+    # Users are numbers: a look at /etc/passwd would load the root's own libraries into this process.
+    tarfile.pwd = tarfile.grp = None  # type: ignore[attr-defined]
+    with contextlib.ExitStack() as stack:
+        archives: list[IO[bytes]] = [stack.enter_context(open(path, "rb")) for path in spec["unpack"]]
+        yield archives, stack.enter_context(open(spec["pack"][1], "wb")) if spec["pack"] else None
+
+
+def _unpack(file: IO[bytes]) -> None:
+    """Unpack an archive of ours at the root; what it replaces is removed, not written through."""
+    tarfile = sys.modules["tarfile"]
+    with tarfile.open(fileobj=file, mode="r:") as archive:
+        for member in archive:
+            if not member.isdir():
+                with contextlib.suppress(OSError):
+                    os.unlink(f"/{member.name}")
+        trust = {"filter": "fully_trusted"} if hasattr(tarfile, "fully_trusted_filter") else {}
+        archive.extractall("/", **trust)  # noqa: S202 - ours
+
+
+def _pack(path: str, file: IO[bytes]) -> None:
+    path = os.path.normpath(path)
+    with sys.modules["tarfile"].open(fileobj=file, mode="w:") as archive:
+        archive.add(path, os.path.basename(path) or ".")
+
+
 # ---- the processes --------------------------------------------------------------------------------------------
 
 
@@ -244,7 +281,17 @@ def _process_1(spec: Spec, command: list[str], ended: int, alive: int) -> None:
         pass
     if not spec["network"]:
         _start_loopback()
-    _make_mounts(spec["mounts"])
+    with _opened(spec) as (archives, packed):
+        sys.path.clear()  # the root is not trusted: nothing may be imported from it
+        sys.path_importer_cache.clear()
+        _make_mounts(spec["mounts"])
+        for archive in archives:
+            _unpack(archive)
+        if packed:
+            _limit(spec)
+            _pack(spec["pack"][0], packed)
+            os.write(ended, b"0")
+            return
     started = os.fork()
     if not started:
         os.close(ended)
@@ -266,10 +313,14 @@ def _start_loopback() -> None:
         fcntl.ioctl(any_socket, set_flags, struct.pack("16sH14x", b"lo", up))
 
 
-def _become(spec: Spec, command: list[str]) -> None:
-    """Replace this process by the command, without the rights to change mounts."""
+def _limit(spec: Spec) -> None:
     for name, value in spec["limits"].items():
         resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (value, value))
+
+
+def _become(spec: Spec, command: list[str]) -> None:
+    """Replace this process by the command, without the rights to change mounts."""
+    _limit(spec)
     for number in range(_LAST_CAPABILITY + 1):
         if number not in spec["capabilities"]:
             _C.prctl(_CAPBSET_DROP, number, 0, 0, 0)

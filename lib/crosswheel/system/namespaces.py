@@ -110,6 +110,9 @@ class Namespace:
     ordinary caller root inside; root stays root, and only inside. Of the capabilities of root, the command keeps
     `capabilities`. `limits` are of setrlimit(2), by name without ``RLIMIT_``. Without `network`, only loopback is
     there.
+
+    `unpack` has archives of ours, uncompressed, that are unpacked at the root first. With `pack`, the command is not
+    run: the file or folder at the first path, inside, is packed into the file at the second, of this machine.
     """
 
     mounts: tuple[Mount, ...] = ()
@@ -117,6 +120,8 @@ class Namespace:
     network: bool = True
     capabilities: frozenset[int] = frozenset()
     limits: Mapping[str, int] = field(default_factory=dict)
+    unpack: tuple[Path, ...] = ()
+    pack: tuple[str, Path] | None = None
 
     def entered(
         self, argv: Sequence[str], env: Mapping[str, str], cwd: Path | str | None = None
@@ -132,6 +137,8 @@ class Namespace:
             "network": self.network,
             "capabilities": sorted(self.capabilities),
             "limits": dict(self.limits),
+            "unpack": [str(path) for path in self.unpack],
+            "pack": [str(path) for path in self.pack] if self.pack else [],
             "cwd": str(cwd or "/"),
         }
         program = [sys.executable, "-I", "-S", namespace_init.__file__, json.dumps(spec)]

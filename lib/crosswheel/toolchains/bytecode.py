@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from crosswheel.containers.archives import anonymous
-from crosswheel.containers.container import Container
+from crosswheel.containers.host import Container
 from crosswheel.errors import TimeLimit
 from crosswheel.model.job import Interpreter
 from crosswheel.model.targets import PythonTag

@@ -1,4 +1,4 @@
-"""A volume with native programs of the Docker host, mounted read-only by containers of every architecture.
+"""A volume with native programs of the host of containers, mounted read-only by containers of every architecture.
 
 They are static, so they run natively where everything else is emulated: uv installs, ccache caches objects, and Zig's
 clang and lld compile and link. It is a volume, not a folder of this machine, because the engine may be remote.
@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import tarfile
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
-from crosswheel.containers.archives import anonymous, archive_of
-from crosswheel.containers.container import unstarted
-from crosswheel.containers.docker_host import DockerHost, engine_errors
+from crosswheel.containers.archives import anonymous
+from crosswheel.containers.host import ContainerHost
 from crosswheel.containers.images import Image
 from crosswheel.containers.ownership import KIND
-from crosswheel.errors import EngineUnavailable, MissingTool
+from crosswheel.errors import MissingTool
 from crosswheel.model.job import Listener, Note, chore
 from crosswheel.system.local_host import LocalHost
 from crosswheel.system.locks import locked, mark_volume
@@ -26,9 +24,6 @@ from crosswheel.system.scratch import temporary_folder
 from crosswheel.toolchains.ccache import fetch_ccache
 from crosswheel.toolchains.pinned import fetch_pinned, unpack_wheel, version_of
 from crosswheel.toolchains.zig import compile_program, ensure_zig, source_version
-
-if TYPE_CHECKING:
-    from docker.models.containers import Container as DockerContainer
 
 MOUNT = PurePosixPath("/opt/crosswheel")
 UV = str(MOUNT / "bin" / "uv")
@@ -59,28 +54,30 @@ class Toolbox:
 
 
 def ensure_toolbox(
-    docker: DockerHost, image: Image, host: LocalHost, listener: Listener, *, compilers: bool
+    containers: ContainerHost, image: Image, host: LocalHost, listener: Listener, *, compilers: bool
 ) -> Toolbox:
-    """The volume on the Docker host, filled if missing. `image` is any image on the host; nothing of it is run."""
-    machine, kind, volume = _machine(docker), _kind(compilers=compilers), volume_name(docker, compilers=compilers)
+    """The volume on the host of containers, filled if missing. `image` is any image there; nothing of it is run."""
+    machine, volume = _machine(containers), volume_name(containers, compilers=compilers)
+    what = f"putting {_kind(compilers=compilers)} of its own kind ({machine}) into a volume, once for all"
+
+    def fill(file: IO[bytes]) -> None:
+        with chore(what, listener):
+            _write(file, host, machine, listener, compilers=compilers)
+
     mark_volume(volume, host.cache)
-    lock = host.cache / f"{volume}.lock"
-    with locked(lock, host.processes.look), engine_errors(f"filling the volume {volume}"):
-        docker.client.volumes.create(volume, labels={KIND: "toolbox"})
-        with unstarted(docker, image, {volume: str(MOUNT)}) as holder:
-            if not _is_complete(holder):
-                with chore(f"putting {kind} of its own kind ({machine}) into a volume, once per Docker host", listener):
-                    _fill(holder, host, machine, listener, compilers=compilers)
+    with locked(host.cache / f"{volume}.lock", host.processes.look):
+        containers.ensure_volume(volume, {KIND: "toolbox"})
+        containers.fill_volume(volume, MOUNT, image, _COMPLETE, fill)
     return Toolbox(volume)
 
 
-def volume_name(docker: DockerHost, *, compilers: bool) -> str:
+def volume_name(containers: ContainerHost, *, compilers: bool) -> str:
     """The name of the volume; a crosswheel with different programs uses a different one."""
-    return f"crosswheel-{_kind(compilers=compilers)}-{_machine(docker)}-{_version(compilers=compilers)}"
+    return f"crosswheel-{_kind(compilers=compilers)}-{_machine(containers)}-{_version(compilers=compilers)}"
 
 
-def _machine(docker: DockerHost) -> str:
-    return docker.arch.name if docker.arch else docker.machine
+def _machine(containers: ContainerHost) -> str:
+    return containers.arch.name if containers.arch else containers.machine
 
 
 def _kind(*, compilers: bool) -> str:
@@ -97,30 +94,16 @@ def _version(*, compilers: bool) -> str:
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:12]
 
 
-def _is_complete(holder: DockerContainer) -> bool:
-    from docker.errors import NotFound
-
-    try:
-        holder.get_archive(str(MOUNT / _COMPLETE))
-    except NotFound:
-        return False
-    return True
-
-
-def _fill(holder: DockerContainer, host: LocalHost, machine: str, listener: Listener, *, compilers: bool) -> None:
-    """Fill the volume, then write the mark of completeness."""
-    with temporary_folder() as folder, tempfile.TemporaryFile() as file:
+def _write(file: IO[bytes], host: LocalHost, machine: str, listener: Listener, *, compilers: bool) -> None:
+    """Write the archive with everything in the volume."""
+    with temporary_folder() as folder, tarfile.open(fileobj=file, mode="w") as archive:
         root = Path(folder, "uv")
         unpack_wheel(fetch_pinned("uv", machine, host.index, listener), root)
         (uv,) = root.glob("uv-*.data/scripts/uv")
-        with tarfile.open(fileobj=file, mode="w") as archive:
-            _add(archive, uv, "bin/uv")
-            _add_ccache(archive, host, machine, Path(folder), listener)
-            if compilers:
-                _add_compilers(archive, host, machine, Path(folder), listener)
-        file.seek(0)
-        _put(holder, file)
-    _put(holder, archive_of({_COMPLETE: b""}))
+        _add(archive, uv, "bin/uv")
+        _add_ccache(archive, host, machine, Path(folder), listener)
+        if compilers:
+            _add_compilers(archive, host, machine, Path(folder), listener)
 
 
 def _add_ccache(archive: tarfile.TarFile, host: LocalHost, machine: str, folder: Path, listener: Listener) -> None:
@@ -164,8 +147,3 @@ def _link(archive: tarfile.TarFile, name: str, to: str) -> None:
     member = tarfile.TarInfo(name)
     member.type, member.linkname = tarfile.SYMTYPE, to
     archive.addfile(member)
-
-
-def _put(holder: DockerContainer, file: IO[bytes]) -> None:
-    if not holder.put_archive(str(MOUNT), file):
-        raise EngineUnavailable("the Docker Engine refused the files", hint="docker system df; docker info")

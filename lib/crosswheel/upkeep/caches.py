@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from crosswheel.containers.docker_containers import DockerContainers
 from crosswheel.containers.docker_host import DockerHost, engine_errors
 from crosswheel.containers.ownership import KIND, PROJECT
 from crosswheel.errors import EngineUnavailable
@@ -175,7 +176,7 @@ def docker_holdings(docker: DockerHost, cache: Path) -> list[Holding]:
         volumes = docker.client.api.volumes(filters={"label": KIND})["Volumes"] or ()
         images = docker.client.api.images(filters={"label": KIND})
     oldest = oldest_run(cache)
-    current = {volume_name(docker, compilers=compilers) for compilers in (True, False)}
+    current = {volume_name(DockerContainers(docker), compilers=compilers) for compilers in (True, False)}
     usage = {volume["Name"]: volume.get("UsageData") or {} for volume in found["Volumes"] or ()}
     sizes = {_hash(image["Id"]): image for image in found["Images"] or ()}
     return [

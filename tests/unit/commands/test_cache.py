@@ -18,6 +18,7 @@ import pytest
 
 from crosswheel.commands import run_verb
 from crosswheel.commands.cache import keep_within_limit
+from crosswheel.containers.docker_containers import DockerContainers
 from crosswheel.containers.docker_host import DockerHost
 from crosswheel.model.config_reader import load_config
 from crosswheel.model.job import Event, Note, deaf
@@ -287,7 +288,7 @@ def host_of(engine: Engine) -> DockerHost:
 
 @pytest.fixture
 def engine() -> Engine:
-    current = volume_name(host_of(Engine(volumes=[], images=[])), compilers=True)
+    current = volume_name(DockerContainers(host_of(Engine(volumes=[], images=[]))), compilers=True)
     image = {"Size": 900, "SharedSize": 890, "Created": 1, "Containers": 0}
     return Engine(
         volumes=[

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from crosswheel.containers.docker_containers import DockerContainers
 from crosswheel.containers.docker_host import DockerHost
 from crosswheel.engines.facts import Facts
 from crosswheel.engines.services import Services
@@ -33,13 +34,13 @@ def test_an_error_is_an_answer_too_and_the_next_run_asks_again(facts: Facts, mon
         asked.append("survey")
         return {ARM: CannotRun("no aarch64 there")}
 
-    monkeypatch.setattr("crosswheel.engines.facts.known_survey", survey)
+    monkeypatch.setattr("crosswheel.containers.docker_containers.known_survey", survey)
     for _ in range(2):
         with pytest.raises(CannotRun):
             facts.running(ARM)
     assert asked == ["survey"]
     with pytest.raises(CannotRun):
-        tiny_facts(facts.host, facts.engine).running(ARM)
+        tiny_facts(facts.host, docker_host()).running(ARM)
     assert asked == ["survey", "survey"]
 
 
@@ -50,8 +51,8 @@ def test_an_image_that_was_not_there_is_known_once_it_is_pulled(facts: Facts, mo
         pulled.append(reference)
         return SimpleNamespace(id="sha256:1")
 
-    monkeypatch.setattr("crosswheel.engines.facts.find_image", lambda *_: None)
-    monkeypatch.setattr("crosswheel.engines.services.ensure_image", ensure)
+    monkeypatch.setattr("crosswheel.containers.docker_containers.find_image", lambda *_: None)
+    monkeypatch.setattr("crosswheel.containers.docker_containers.ensure_image", ensure)
     assert facts.image("registry/slim", ARM) is None
     services = Services(facts)
     for _ in range(2):
@@ -77,7 +78,7 @@ def test_facts_close_the_connection_to_the_docker_host(tmp_path: Path) -> None:
     docker = docker_host()
     object.__setattr__(docker, "client", SimpleNamespace(close=lambda: closed.append(True)))
     with tiny_facts(tiny_host(tmp_path), docker) as facts:
-        assert facts.engine is docker
+        assert facts.containers == DockerContainers(docker)
     assert closed == [True]
     with tiny_facts(tiny_host(tmp_path)) as without, pytest.raises(EngineUnavailable):
-        _ = without.engine
+        _ = without.containers

@@ -553,8 +553,8 @@ def tested(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def on_docker(yard: Yard, project: str, monkeypatch: pytest.MonkeyPatch, **options: Any) -> Run:
     """A run with a Docker host that runs the architecture and has its image, and no containers."""
     monkeypatch.setattr("crosswheel.pipeline.one_job.first_container", lambda *_: contextlib.nullcontext())
-    monkeypatch.setattr("crosswheel.engines.facts.find_image", lambda *_: None)
-    monkeypatch.setattr("crosswheel.engines.services.ensure_image", lambda *_, **_options: None)
+    monkeypatch.setattr("crosswheel.containers.docker_containers.find_image", lambda *_: None)
+    monkeypatch.setattr("crosswheel.containers.docker_containers.ensure_image", lambda *_, **_options: None)
     monkeypatch.setattr("crosswheel.engines.services.ensure_toolbox", lambda *_, **_options: None)
     run = yard.run(project, docker=docker_host(), **options)
     run.services.facts.once.known["running", TARGETS[0].arch] = Running(TARGETS[0].arch, natively=False)
@@ -634,7 +634,7 @@ def test_an_image_that_cannot_be_had_for_the_test_leaves_the_wheel_untested_and_
         raise ImageUnavailable("the registry refuses", hint="docker login")
 
     run = on_docker(yard, "platform", monkeypatch)
-    monkeypatch.setattr("crosswheel.engines.services.ensure_image", refuse)
+    monkeypatch.setattr("crosswheel.containers.docker_containers.ensure_image", refuse)
     outcome = only_outcome(run)
     assert (outcome.status, outcome.untested, tested) == ("built", "the registry refuses; docker login", [])
 

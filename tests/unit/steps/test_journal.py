@@ -414,9 +414,10 @@ def tested(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         seen.append(work.wheel.name)
 
     monkeypatch.setattr(sys.modules["crosswheel.steps.test"], "test_in_images", test)
-    for name in ("ensure_image", "ensure_toolbox"):
-        monkeypatch.setattr(f"crosswheel.engines.services.{name}", lambda *_, **_options: None)
-    monkeypatch.setattr("crosswheel.engines.facts.find_image", lambda *_: SimpleNamespace(id=IMAGES["policy"]))
+    monkeypatch.setattr("crosswheel.engines.services.ensure_toolbox", lambda *_, **_options: None)
+    docker = "crosswheel.containers.docker_containers"
+    monkeypatch.setattr(f"{docker}.ensure_image", lambda *_, **_options: None)
+    monkeypatch.setattr(f"{docker}.find_image", lambda *_: SimpleNamespace(id=IMAGES["policy"]))
     return seen
 
 
