@@ -42,11 +42,13 @@ void read_conf(void) {
         else if (same(line, "target")) conf.target = checked(strdup(value));
         else if (same(line, "build-target")) conf.build_target = checked(strdup(value));
         else if (same(line, "multiarch")) conf.multiarch = checked(strdup(value));
+        else if (same(line, "root")) conf.root = checked(strdup(value));
         else if (same(line, "debug")) conf.debug = same(value, "yes");
         else if (same(line, "hide")) push(&conf.hidden, value);
         else if (same(line, "setting")) push(&conf.settings, value);
         else if (same(line, "include")) push(&conf.includes, value);
         else if (same(line, "lib")) push(&conf.libs, value);
+        else if (same(line, "clang")) push(&conf.clang, value);
         else if (same(line, "map")) {
             char *new = strchr(value, ' ');
             if (!new) continue;
@@ -61,3 +63,6 @@ void read_conf(void) {
         exit(1);
     }
 }
+
+/* Whether code is linked against the gcc of an image, with its libstdc++, libgcc and libc, and not with Zig's own. */
+bool has_gcc(void) { return conf.clang.count > 0; }

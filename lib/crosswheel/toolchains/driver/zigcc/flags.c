@@ -1,4 +1,4 @@
-/* Flags of the compiler: one table says what becomes of each. */
+/* Flags of the compiler: two tables say what becomes of each. */
 #include "zigcc.h"
 #include "../shared/gcc.h"
 
@@ -160,11 +160,31 @@ static size_t lto(const place *here) {
 }
 
 /* A match that ends with * is the beginning of a word. */
-static const struct {
+typedef struct {
     const char *match;
     action *act;
     const char *why;
-} rules[] = {
+} rule;
+
+/* What Zig's front or Zig's own runtimes lack: with the gcc of an image these words mean what they mean to gcc. */
+static const rule for_zig[] = {
+    {"-Os", drop_from_link, "Zig would build other runtimes for it"},
+    {"-Oz", drop_from_link, "Zig would build other runtimes for it"},
+    {"-fno-asynchronous-unwind-tables", drop_from_link, "Zig would build other runtimes for it"},
+    {"-fno-unwind-tables", drop_from_link, "Zig would build other runtimes for it"},
+    {"-march=*", drop_from_link, "Zig would build other runtimes for it"},
+    {"-mcpu=*", drop_from_link, "Zig would build other runtimes for it"},
+    {"-lgcc_s", unwinder, NULL},
+    {"-lstdc++", drop, "c++ links its own"},
+    {"-static-libgcc", drop, "Zig's runtimes are static"},
+    {"-static-libstdc++", drop, "Zig's runtimes are static"},
+    {"-latomic", drop, "compiler-rt has what libatomic has"},
+    {"-lgcc", drop, "compiler-rt has what libgcc has"},
+    {"-march=*", processor, NULL},
+    {"-mcpu=*", processor, NULL},
+};
+
+static const rule rules[] = {
     {"-isystem*", folder, NULL},
     {"-idirafter*", folder, NULL},
     {"-iquote*", folder, NULL},
@@ -186,21 +206,9 @@ static const struct {
     {"-g*", debug, "debug information was not asked for"},
     {"-fdebug-*", debug, "debug information was not asked for"},
     {"-feliminate-unused-debug-*", debug, "debug information was not asked for"},
-    {"-Os", drop_from_link, "Zig would build other runtimes for it"},
-    {"-Oz", drop_from_link, "Zig would build other runtimes for it"},
-    {"-fno-asynchronous-unwind-tables", drop_from_link, "Zig would build other runtimes for it"},
-    {"-fno-unwind-tables", drop_from_link, "Zig would build other runtimes for it"},
-    {"-march=*", drop_from_link, "Zig would build other runtimes for it"},
-    {"-mcpu=*", drop_from_link, "Zig would build other runtimes for it"},
     {"-fomit-frame-pointer", drop, "main.c says so in other words"},
     {"-flto", lto, NULL},
     {"-flto=*", lto, NULL},
-    {"-lgcc_s", unwinder, NULL},
-    {"-lstdc++", drop, "c++ links its own"},
-    {"-static-libgcc", drop, "Zig's runtimes are static"},
-    {"-static-libstdc++", drop, "Zig's runtimes are static"},
-    {"-latomic", drop, "compiler-rt has what libatomic has"},
-    {"-lgcc", drop, "compiler-rt has what libgcc has"},
     {"-lpython3*", drop, "extensions do not link Python: the interpreter that loads them has it"},
     {"-s", drop, "where debug information is not wanted, every link is stripped already"},
     {"-pipe", drop, "clang has no steps that a pipe could join"},
@@ -209,8 +217,6 @@ static const struct {
     {"-mcpu=native", drop, "this machine's processor is not the target's"},
     {"-mtune=*", drop, "gcc's names for processors"},
     {"-mbranch-protection=standard", drop, "the policy's baseline knows no more than its default"},
-    {"-march=*", processor, NULL},
-    {"-mcpu=*", processor, NULL},
     {"-specs=*", drop, "gcc's own configuration"},
     {"-fuse-ld=*", drop, "lld is the linker"},
     {"--gcc-toolchain=*", drop, "there is no gcc"},
@@ -237,14 +243,20 @@ static const struct {
     {"-f*", optimiser, NULL},
 };
 
-static size_t translate_word(const place *here) {
-    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
-        if (!gcc_matches(rules[i].match, strlen(rules[i].match), here->word)) continue;
-        size_t taken = rules[i].act(here);
-        if (taken && rules[i].why) explain(here->word, rules[i].why);
+static size_t apply(const rule *table, size_t count, const place *here) {
+    for (size_t i = 0; i < count; i++) {
+        if (!gcc_matches(table[i].match, strlen(table[i].match), here->word)) continue;
+        size_t taken = table[i].act(here);
+        if (taken && table[i].why) explain(here->word, table[i].why);
         if (taken) return taken;
     }
-    return keep(here);
+    return 0;
+}
+
+static size_t translate_word(const place *here) {
+    size_t taken = apply(rules, sizeof rules / sizeof *rules, here);
+    if (!taken && !has_gcc()) taken = apply(for_zig, sizeof for_zig / sizeof *for_zig, here);
+    return taken ? taken : keep(here);
 }
 
 void translate(list *out, const list *in) {

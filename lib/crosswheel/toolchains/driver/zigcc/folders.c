@@ -5,10 +5,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 bool under(const char *path, const char *folder) {
     size_t length = strlen(folder);
     return starts(path, folder) && (path[length] == '/' || path[length] == 0);
+}
+
+/* The image's folder of the same name, or NULL. */
+static const char *rooted(const char *asked) {
+    static char path[2 * PATH_MAX];
+    if (!conf.root) return NULL;
+    snprintf(path, sizeof path, "%s%s", conf.root, asked);
+    return access(path, F_OK) == 0 ? path : NULL;
+}
+
+/* pkg-config puts the root in front of every folder, also of those of the build environment: of these it is taken. */
+static const char *in_root(const char *asked) {
+    const char *rest = asked + strlen(conf.root);
+    return access(asked, F_OK) != 0 && *rest && access(rest, F_OK) == 0 ? rest : asked;
 }
 
 /* As `folder_for_target`, by this one spelling of the folder. */
@@ -25,8 +40,9 @@ static const char *judge_folder(const char *asked) {
         if (under(asked, conf.includes.items[i])) return asked;
     for (size_t i = 0; i < conf.libs.count; i++)
         if (under(asked, conf.libs.items[i])) return asked;
+    if (conf.root && under(asked, conf.root)) return in_root(asked);
     for (size_t i = 0; i < conf.hidden.count; i++)
-        if (under(asked, conf.hidden.items[i])) return NULL;
+        if (under(asked, conf.hidden.items[i])) return rooted(asked);
     return asked;
 }
 

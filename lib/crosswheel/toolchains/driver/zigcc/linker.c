@@ -45,10 +45,12 @@ static void zig(const option *one, list *out, list *kept) {
     (void)out;
     push_option(kept, one);
 }
+/* Where lld gets a word from that Zig's front does not know: clang hands all on. */
+static list *past_zig(list *kept) { return has_gcc() ? kept : &for_lld; }
+
 static void lld(const option *one, list *out, list *kept) {
     (void)out;
-    (void)kept;
-    push_option(&for_lld, one);
+    push_option(past_zig(kept), one);
 }
 static void drop(const option *one, list *out, list *kept) {
     (void)one;
@@ -158,20 +160,20 @@ static void keyword(const option *one, list *out, list *kept) {
         explain(one->value, dropped[i].why);
         return;
     }
-    push_two(among(one->value, known) || starts(one->value, "common-page-size=") ? kept : &for_lld, "-z", one->value);
+    bool knows = among(one->value, known) || starts(one->value, "common-page-size=");
+    push_two(knows ? kept : past_zig(kept), "-z", one->value);
 }
 
 /* ld knows libz.a as libz too. */
 static void exclude_libs(const option *one, list *out, list *kept) {
     (void)out;
-    (void)kept;
     if (!one->value) return;
     char *copy = checked(strdup(one->value)), *state = NULL;
     for (char *name = strtok_r(copy, ",:", &state); name; name = strtok_r(NULL, ",:", &state)) {
         char word[PATH_MAX];
         bool whole = same(name, "ALL") || strchr(name, '.');
         snprintf(word, sizeof word, "--exclude-libs=%s%s", name, whole ? "" : ".a");
-        push(&for_lld, word);
+        push(past_zig(kept), word);
     }
     free(copy);
 }
@@ -270,8 +272,7 @@ static size_t translate_linker_word(list *out, list *kept, const char *word, con
     static char name[PATH_MAX];
     static bool was_lld; /* a word without a dash is the value of the one before */
     if (word[0] != '-') {
-        if (was_lld) push(&for_lld, word);
-        else push(kept, word);
+        push(was_lld ? past_zig(kept) : kept, word);
         return 1;
     }
     option one = {.word = word, .name = name};
@@ -294,7 +295,7 @@ static size_t translate_linker_word(list *out, list *kept, const char *word, con
         was_lld = rules[i].act == lld;
         return apart && next ? 2 : 1;
     }
-    push(&for_lld, word);
+    push(past_zig(kept), word);
     was_lld = true;
     return 1;
 }

@@ -1,8 +1,9 @@
 /* zigcc: Zig's clang behind the names and flags that build systems use.
  *
  * Called as cc, c++, gcc, g++, clang, clang++ (with or without a "triple-" in front) it translates the arguments and
- * runs `zig cc` or `zig c++` for the target of its configuration; as build-cc and build-c++ for the machine it runs on;
- * as ar, ranlib and ld it runs Zig's; as strip it does nothing, for what it links is stripped already.
+ * runs `zig cc` or `zig c++` for the target of its configuration, or `zig clang` with an image as sysroot; as build-cc
+ * and build-c++ for the machine it runs on; as ar, ranlib, ld and ld.lld it runs Zig's; as strip it does nothing, for
+ * what it links is stripped already.
  *
  * Configuration: the file zigcc.conf beside the folder this program lies in, a "key value" a line:
  *   zig PATH            the Zig program
@@ -18,6 +19,8 @@
  *   map OLD NEW         a folder of this machine and the target's folder to use instead
  *   hide FOLDER         a folder of this machine whose headers and libraries are not the target's
  *   include FOLDER      a folder of the target's headers      lib FOLDER   ... of its libraries
+ *   clang WORD          a word that makes clang act as the gcc of an image; Zig's runtimes are not used then
+ *   root FOLDER         the image's files: its folder stands in for a hidden one of the same name
  *
  * It is C, and not Python, because a configure script starts it hundreds of times, and because it also has to run
  * inside containers of another architecture, where a static program of this machine starts at full speed.
@@ -98,16 +101,44 @@ static size_t count_sources(const list *in) {
     return count;
 }
 
-static int compile(bool cxx, bool for_build, const list *in) {
+static list zig_command(bool cxx, const char *target) {
     list command = {0};
-    bool linking = links(in) && in->count;
-    cxx = cxx || wants_cxx(in);
     push(&command, conf.zig);
     push(&command, cxx ? "c++" : "cc");
     push(&command, "-target");
-    push(&command, for_build ? conf.build_target : conf.target);
+    push(&command, target);
     /* Zig adds the sanitizer where no -O stands, and its calls are undefined in every libc. */
     push(&command, "-fno-sanitize=undefined");
+    return command;
+}
+
+static list clang_command(bool cxx) {
+    list command = {0};
+    push(&command, conf.zig);
+    push(&command, "clang");
+    if (cxx) push(&command, "--driver-mode=g++");
+    for (size_t i = 0; i < conf.clang.count; i++) push(&command, conf.clang.items[i]);
+    return command;
+}
+
+/* The frame pointer is left out where gcc leaves it out. */
+static void push_frame_pointer(list *command, const list *in) {
+    if (!gcc_omits_frame_pointer((int)in->count, in->items)) return;
+    if (has_gcc()) {
+        push(command, "-fomit-frame-pointer");
+        return;
+    }
+    push(command, "-Xclang"); /* past Zig, which would build other runtimes for -fomit-frame-pointer */
+    push(command, "-mframe-pointer=none");
+}
+
+static int compile(bool cxx, bool for_build, const list *in) {
+    bool linking = links(in) && in->count;
+    /* Zig links libc++ where it compiles C++; gcc links libstdc++ under the name g++ alone. */
+    list command = has_gcc() && !for_build
+                       ? clang_command(cxx)
+                       : zig_command(cxx || wants_cxx(in), for_build ? conf.build_target : conf.target);
+    cxx = cxx || wants_cxx(in);
     if (for_build) return compile_for_build(&command, in);
     if (is_asked(in, "-c") && count_sources(in) > 1) return compile_each(cxx, in);
     refuse_openmp(in);
@@ -118,10 +149,7 @@ static int compile(bool cxx, bool for_build, const list *in) {
         push(&command, map);
     }
     if (!links_objects(in)) push_leniency(&command, cxx, in);
-    if (!links_objects(in) && gcc_omits_frame_pointer((int)in->count, in->items)) {
-        push(&command, "-Xclang"); /* past Zig, which would build other runtimes for -fomit-frame-pointer */
-        push(&command, "-mframe-pointer=none");
-    }
+    if (!links_objects(in)) push_frame_pointer(&command, in);
     translate(&command, in);
     /* After everything else: the target's libc headers are Zig's, of the policy's version, not the sysroot's. */
     for (size_t i = 0; i < conf.includes.count; i++) {
@@ -133,6 +161,7 @@ static int compile(bool cxx, bool for_build, const list *in) {
         if (!conf.debug) push(&command, "-s");
     }
     if (getenv("ZIGCC_PRINT")) return print(&command);
+    if (has_gcc()) return linking ? run(&command) : compile_object(&command, in);
     if (linking) return is_asked(in, "-###") ? show(&command) : for_lld.count ? link_by_lld(&command) : run(&command);
     return needs_clang(in) ? run_clang(&command) : compile_object(&command, in);
 }
@@ -144,13 +173,14 @@ int main(int argc, char **argv) {
     for (int i = 1; i < argc; i++) expand(&in, argv[i], 0);
     if (same(name, "zig-cc")) return run_tool("cc", argc, argv); /* as ccache calls it */
     if (same(name, "zig-c++")) return run_tool("c++", argc, argv);
+    if (same(name, "zig-clang")) return run_tool("clang", argc, argv);
     if (same(name, "build-cc")) return compile(false, true, &in);
     if (same(name, "build-c++")) return compile(true, true, &in);
     char *dash = strrchr(name, '-');
     if (dash) name = dash + 1; /* aarch64-linux-gnu-gcc */
     if (same(name, "ar")) return run_tool("ar", argc, argv);
     if (same(name, "ranlib")) return run_tool("ranlib", argc, argv);
-    if (same(name, "ld")) return run_linker(argc, argv);
+    if (same(name, "ld") || same(name, "ld.lld")) return run_linker(argc, argv);
     if (same(name, "strip")) return 0;
     bool cxx = strstr(name, "++") != NULL;
     int code = answer(cxx, &in);

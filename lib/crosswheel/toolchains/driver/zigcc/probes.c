@@ -65,8 +65,19 @@ static const char *linked_file(const char *name, bool cxx) {
     return NULL;
 }
 
+/* With the gcc of an image: clang knows which files that has, and where. Does not come back. */
+static void say_as_clang(const char *question, const char *value) {
+    list command = {0};
+    push(&command, conf.zig);
+    push(&command, "clang");
+    for (size_t i = 0; i < conf.clang.count; i++) push(&command, conf.clang.items[i]);
+    push_joined(&command, question, value);
+    exit(run(&command));
+}
+
 /* The path of a file that a link would find; the name alone where there is none, as gcc does. */
 static void say_file(const char *name, bool cxx) {
+    if (has_gcc()) say_as_clang("-print-file-name=", name);
     char path[2 * PATH_MAX];
     const char *found = NULL;
     for (size_t i = 0; i < conf.libs.count && !found; i++) {
@@ -89,6 +100,7 @@ static void say_program(const char *name, bool cxx) {
 
 static void say_folders(const char *value, bool cxx) {
     (void)value;
+    if (has_gcc()) say_as_clang("-print-search-dirs", "");
     printf("install: %s/\nprograms: =%s\nlibraries: =", zig_library(), conf.bin);
     for (size_t i = 0; i < conf.libs.count; i++) printf("%s:", conf.libs.items[i]);
     const char *libc = linked_file("libc.so", cxx);

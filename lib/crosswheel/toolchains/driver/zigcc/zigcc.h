@@ -27,13 +27,14 @@ bool ends_among(const char *word, const char *const *endings);
 /* ---- conf.c ---- */
 
 struct configuration {
-    const char *bin, *zig, *library, *cache, *objects, *ccache, *folder, *target, *build_target, *multiarch;
+    const char *bin, *zig, *library, *cache, *objects, *ccache, *folder, *target, *build_target, *multiarch, *root;
     bool debug;
-    list hidden, mapped_from, mapped_to, includes, libs, settings;
+    list hidden, mapped_from, mapped_to, includes, libs, settings, clang;
 };
 extern struct configuration conf;
 
 void read_conf(void);
+bool has_gcc(void);
 
 /* ---- folders.c ---- */
 
