@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from crosswheel.commands.call import Call, Own, from_code, public
 from crosswheel.commands.result import Result
 from crosswheel.engines import ENGINES, LADDER, Engine, offers
-from crosswheel.engines.facts import Facts, look_around, reference_of
+from crosswheel.engines.facts import Facts, image_of, look_around
 from crosswheel.errors import NothingToDo
 from crosswheel.model import job as model
 from crosswheel.model.config import Config
@@ -114,10 +114,9 @@ def _completed(jobs: Sequence[Job], config: Config, facts: Facts, engines: Mappi
 
 
 def _complete(job: Job, config: Config, facts: Facts, engines: Mapping[str, Engine]) -> Job:
-    family = engines[job.engine].family
     return replace(
         job,
-        image=reference_of(job.target, config, family) if family else "",
+        image=image_of(job.target, config, facts, engines[job.engine].family),
         untested=untested(job.target, config, facts),
         fallbacks=_completed(job.fallbacks, config, facts, engines),
     )

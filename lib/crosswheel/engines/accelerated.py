@@ -27,6 +27,7 @@ from crosswheel.model.targets import Target
 from crosswheel.system.memo import answers_in
 from crosswheel.system.process import CommandFailed
 from crosswheel.toolchains.ccache import known_as
+from crosswheel.toolchains.gcc import Gcc, clang_arguments
 from crosswheel.toolchains.pinned import version_of
 from crosswheel.toolchains.toolbox import CLANG_BIN, CLANG_CONFIGURATION, MOUNT, RESOURCES
 from crosswheel.toolchains.zig import source_version
@@ -70,26 +71,17 @@ class Accelerated:
 
 def _configuration(container: Container, config: Config, facts: Facts) -> str:
     """The arguments that make clang act like the container's compiler, one per line."""
-    triple, libgcc = _ask_gcc(container, config, facts)
-    arguments = [
-        f"--target={triple}",
-        f"--gcc-install-dir={PurePosixPath(libgcc).parent}",
-        f"-resource-dir={RESOURCES}",
-        f"-B{MOUNT / 'bin'}",
-        "-fuse-ld=lld",
-        # The project did not choose clang: what gcc accepts silently must not fail a build.
-        "-Qunused-arguments",
-        "-Wno-unknown-warning-option",
-        *([] if config.build.debug_info else ["> -g0"]),
-    ]
-    return "".join(f"{argument}\n" for argument in arguments)
+    gcc, arch = _ask_gcc(container, config, facts), container.image.arch
+    arguments = clang_arguments(gcc, arch, resources=RESOURCES, programs=MOUNT / "bin")
+    afterwards = [] if config.build.debug_info else ["> -g0"]
+    return "".join(f"{argument}\n" for argument in (*arguments, *afterwards))
 
 
-def _ask_gcc(container: Container, config: Config, facts: Facts) -> tuple[str, str]:
-    """Gcc's triple and the path of libgcc, cached per image content."""
+def _ask_gcc(container: Container, config: Config, facts: Facts) -> Gcc:
+    """The container's gcc, asked once per image content."""
     kept, image = answers_in(facts.host.cache), container.image
     if answer := kept.recall("gcc", image.content):
-        return answer["triple"], answer["libgcc"]
+        return Gcc(answer["triple"], PurePosixPath(answer["libgcc"]).parent)
     command = ["sh", "-c", "gcc -dumpmachine && gcc -print-libgcc-file-name"]
     try:
         triple, libgcc = container.run(command, deadline=time.monotonic() + config.build.timeout).split()
@@ -99,4 +91,4 @@ def _ask_gcc(container: Container, config: Config, facts: Facts) -> tuple[str, s
             hint="--engine emulated, or another --image",
         ) from error
     kept.keep({"triple": triple, "libgcc": libgcc}, "gcc", image.content)
-    return triple, libgcc
+    return Gcc(triple, PurePosixPath(libgcc).parent)

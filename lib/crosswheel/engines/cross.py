@@ -29,6 +29,7 @@ from crosswheel.toolchains.description import Description, derivable, describe, 
 from crosswheel.toolchains.pinned import version_of
 from crosswheel.toolchains.rust import cargo_environ
 from crosswheel.toolchains.startup import HOOKS, IMPERSONATE, SIDE_BY_SIDE, install_startup, note_uncompiled
+from crosswheel.toolchains.sysroot import Sysroot, sysroot_of
 from crosswheel.toolchains.zig import Zig, ensure_zig, make_objects, source_version, warm_up
 
 
@@ -45,9 +46,13 @@ class Cross:
             return f"no CPython {target.python.version} on this machine to run the build backend"
         return _refusal(target, interpreter, config) or interpreter
 
-    def prepare(self, target: Target, config: Config, services: Services, *, cxx: bool) -> None:  # noqa: ARG002
+    def prepare(self, target: Target, config: Config, services: Services, *, cxx: bool) -> None:
         host = services.facts.host
         zig = ensure_zig(host.index, host.cache, host.processes, services.listener)
+        services.sysroot_image(target, config)
+        sysroot = _sysroot(target, config, services.facts)
+        if sysroot and sysroot.gcc:
+            return  # its libraries are compiled already
         warm_up(zig, target, cxx=cxx, processes=host.processes, listener=services.listener)
 
     @contextmanager
@@ -63,7 +68,7 @@ class Cross:
         bare: bool = False,
     ) -> Iterator[HostWorkspace]:
         host = services.facts.host
-        target, sysroot = job.target, config.build.sysroot(job.target.arch)
+        target, sysroot = job.target, _sysroot(job.target, config, services.facts)
         deadline = time.monotonic() + config.build.timeout
         folder.mkdir(parents=True)
         mark = folder / "asked-for-a-compiler"
@@ -105,9 +110,17 @@ class Cross:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def _sysroot(target: Target, config: Config, facts: Facts) -> Sysroot | None:
+    """The folder that the user names for the architecture, or else the target's image, if the cache has it."""
+    if folder := config.build.sysroot(target.arch):
+        return Sysroot(folder)
+    image = facts.sysroot_image(target, config)
+    return sysroot_of(image) if image else None
+
+
 def _made_and_described(
     job: Job,
-    sysroot: Path | None,
+    sysroot: Sysroot | None,
     compilers: Mapping[str, str],
     host: LocalHost,
     folder: Path,
@@ -122,7 +135,7 @@ def _made_and_described(
         description = describe(
             job.target,
             job.interpreter,
-            sysroot,
+            sysroot.root if sysroot else None,
             compilers,
             folder / "python",
             host.processes,

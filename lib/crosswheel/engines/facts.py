@@ -24,6 +24,7 @@ from crosswheel.containers.known_answers import known_survey
 from crosswheel.containers.namespace_host import NamespaceHost
 from crosswheel.errors import CrosswheelError, EngineUnavailable, ImageUnavailable
 from crosswheel.images.pins import Family, image_arch, pinned_image
+from crosswheel.images.store import UnpackedImage, find_unpacked
 from crosswheel.model.config import Config
 from crosswheel.model.job import Interpreter, Listener
 from crosswheel.model.targets import Architecture, PythonTag, Target, oldest_policy, usual_pythons
@@ -166,6 +167,21 @@ class Facts:
                 found.update(self.pythons(target, config, family))
         return frozenset(found)
 
+    def sysroot_image(self, target: Target, config: Config) -> UnpackedImage | None:
+        """The target's image that the cache has unpacked, as sysroot of builds without a container.
+
+        None if it is not there yet, or the user names a sysroot.
+        """
+
+        def find() -> UnpackedImage | None:
+            with contextlib.suppress(ImageUnavailable):  # no image is pinned for this policy
+                return find_unpacked(self.host.cache, reference_of(target, config), target.arch)
+            return None
+
+        if config.build.sysroot(target.arch):
+            return None
+        return self.once.answer(("sysroot", target.policy, target.arch), find)
+
     def listing(self, folder: Path) -> str:
         """A sha256 of the names, sizes and times in a folder when this run first asked."""
         return self.once.answer(("listing", folder), lambda: _listing(folder))
@@ -181,6 +197,16 @@ class Facts:
 def reference_of(target: Target, config: Config, family: Family = "pypa") -> str:
     """The image of a family for a target: the configured one, or the pinned one. Raises ImageUnavailable."""
     return config.image_for(target, family) or pinned_image(target, family).reference
+
+
+def image_of(target: Target, config: Config, facts: Facts, family: Family | None) -> str:
+    """The image that a wheel is built in, or without a container against, with its digest; empty without one."""
+    if family:
+        return reference_of(target, config, family)
+    image = facts.sysroot_image(target, config)
+    if image is None or image.digest in image.reference:
+        return image.reference if image else ""
+    return f"{image.reference}@{image.digest}"
 
 
 def look_around(config: Config, listener: Listener) -> Facts:

@@ -9,11 +9,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from crosswheel.containers.images import Image
-from crosswheel.engines.facts import Facts
+from crosswheel.engines.facts import Facts, reference_of
 from crosswheel.engines.prestart import Prestart
 from crosswheel.engines.repair_worker import RepairWorker
-from crosswheel.model.job import Listener, deaf
-from crosswheel.model.targets import Architecture
+from crosswheel.errors import DiskFull, ImageUnavailable
+from crosswheel.images.store import UnpackedImage, ensure_unpacked
+from crosswheel.model.config import Config
+from crosswheel.model.job import Listener, Note, deaf
+from crosswheel.model.targets import Architecture, Target
 from crosswheel.toolchains.toolbox import Toolbox, ensure_toolbox
 
 if TYPE_CHECKING:
@@ -59,6 +62,32 @@ class Services:
             )
 
         return self.facts.once.fetched(("image", reference, arch), fetch)
+
+    def sysroot_image(self, target: Target, config: Config) -> UnpackedImage | None:
+        """As of `Facts`, but fetched and unpacked if need be; None, and a note, if it cannot be had.
+
+        It is tried once in a run.
+        """
+        facts, listener = self.facts, self.listener
+
+        def fetch() -> UnpackedImage | None:
+            try:
+                return ensure_unpacked(
+                    facts.host.cache,
+                    reference_of(target, config),
+                    target.arch,
+                    mirrors=facts.mirrors,
+                    offline=facts.offline,
+                    listener=listener,
+                )
+            except (ImageUnavailable, DiskFull) as error:
+                listener(Note(f"no image to build {target.policy}_{target.arch} against: {error.in_a_line}"))
+                return None
+
+        if config.build.sysroot(target.arch):
+            return None
+        key = ("sysroot", target.policy, target.arch)
+        return facts.once.fetched(key, lambda: facts.once.answer(("tried", *key), fetch))
 
     def toolbox(self, image: Image, *, compilers: bool) -> Toolbox:
         """The volume of programs of the Docker host's own machine. Raises MissingTool, EngineUnavailable."""

@@ -9,6 +9,7 @@ from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from crosswheel.engines.facts import image_of
 from crosswheel.engines.services import Services
 from crosswheel.errors import AuditFailed, CrosswheelError, TestFailed, UsageError, explained
 from crosswheel.formats.wheels import named_wheel
@@ -41,7 +42,7 @@ class JobRunner:
     composition: Composition
     journal: Journal
     output: OutputFolder
-    _keys: dict[tuple[Target, str], str] = field(default_factory=dict)
+    _keys: dict[tuple[Target, str, str], str] = field(default_factory=dict)
 
     def known(self, job: Job) -> JournalEntry | None:
         """The journal entry of an earlier run with the same inputs; None with `--fresh` or `--twice`."""
@@ -56,6 +57,7 @@ class JobRunner:
 
         A `bare` job has no compiler, for a source that seems to need none: it is cancelled if its wheel is not pure.
         """
+        job = self._with_image(job)
         return self._ended(job, lambda times, log: self._carried_out(job, times, log, bare=bare))
 
     def serve(self, job: Job, wheel: Artifact, entry: JournalEntry | None) -> Outcome:
@@ -63,11 +65,17 @@ class JobRunner:
 
         A wheel of the stable ABI is tested on this Python, too. `entry` is the wheel's, None if it is not known.
         """
+        job = self._with_image(job)
         reused = Outcome(job, "reused", wheel, note=f"served by {wheel.path.name}", untested=ONLY_THERE)
         tests = [step for step in self.composition.steps if name_of(step) == "test"]
         if not tests or not named_wheel(wheel.path).is_abi3:
             return reused
         return self._ended(job, lambda times, log: self._tested(reused, tests[0], entry, times, log))
+
+    def _with_image(self, job: Job) -> Job:
+        """The job with its image, which may have been fetched since it was planned."""
+        family = self.composition.engines[job.engine].family
+        return replace(job, image=image_of(job.target, self.config, self.services.facts, family))
 
     def _ended(self, job: Job, action: Callable[[list[StepTime], Path], Outcome]) -> Outcome:
         """The outcome of the action, or of the error that it raised."""
@@ -87,8 +95,9 @@ class JobRunner:
             return Outcome(job, "failed", None, tuple(times), (), failed, log)
 
     def _key(self, job: Job) -> str:
-        """The job's key in the journal, computed once; empty until its image is pulled."""
-        at = job.target, job.engine
+        """The job's key in the journal, computed once per image; empty until a container's image is pulled."""
+        job = self._with_image(job)
+        at = job.target, job.engine, job.image
         if not self._keys.get(at):
             self._keys[at] = build_key(job, self.sdist, self.config, self.services.facts, self.composition)
         return self._keys[at]

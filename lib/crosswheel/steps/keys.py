@@ -19,7 +19,7 @@ from crosswheel.errors import CrosswheelError
 from crosswheel.images.pins import image_arch
 from crosswheel.model.config import Config
 from crosswheel.model.job import Job, Sdist
-from crosswheel.model.targets import Architecture
+from crosswheel.model.targets import Architecture, Target
 from crosswheel.steps.build import build
 from crosswheel.steps.repair import repair
 from crosswheel.steps.sequence import identity_of, name_of
@@ -61,7 +61,7 @@ def build_key(job: Job, sdist: Sdist, config: Config, facts: Facts, composition:
             "debug-info": config.build.debug_info,
             "strip": config.build.strip,
             "exclude": list(config.audit.exclude),
-            "sysroot": _sysroot(job.target.arch, config, facts),
+            "sysroot": _sysroot(job.target, config, facts, in_containers=family is not None),
         },
         requirements=_resolution(facts.host),
         **_own_steps(composition),
@@ -128,6 +128,9 @@ def _content(path: str) -> str:
         return path
 
 
-def _sysroot(arch: Architecture, config: Config, facts: Facts) -> str:
-    folder = config.build.sysroot(arch)
-    return facts.listing(folder) if folder else ""
+def _sysroot(target: Target, config: Config, facts: Facts, *, in_containers: bool) -> str:
+    """What the user's folder has, or the digest of the image that the wheel is built against without a container."""
+    if folder := config.build.sysroot(target.arch):
+        return facts.listing(folder)
+    image = None if in_containers else facts.sysroot_image(target, config)
+    return image.digest if image else ""

@@ -20,7 +20,7 @@ from crosswheel.formats.packages import Package
 from crosswheel.formats.wheels import Wheel
 from crosswheel.model.targets import Architecture, Target
 from crosswheel.steps.work import Work
-from crosswheel.toolchains.configuration import sysroot_libraries
+from crosswheel.toolchains.sysroot import Sysroot
 
 _MOST_LINKS = 40  # the limit in Linux too
 
@@ -60,7 +60,7 @@ def gather_libraries(work: Work, wheel: Wheel) -> Libraries:
 
 def _fetch(names: Iterable[str], work: Work, libraries: Libraries) -> None:
     target = work.job.target
-    if sysroot := work.config.build.sysroot(target.arch):
+    if sysroot := _sysroot(work):
         for name in names:
             _copy_from(sysroot, name, target, libraries)
         return
@@ -71,9 +71,18 @@ def _fetch(names: Iterable[str], work: Work, libraries: Libraries) -> None:
             libraries.refused[path.name] = f"the one in the container {complaint}"
 
 
+def _sysroot(work: Work) -> Path | None:
+    """The folder that the user names for the architecture, or the image that the wheel was built against."""
+    target, family = work.job.target, work.composition.engines[work.job.engine].family
+    if folder := work.config.build.sysroot(target.arch):
+        return folder
+    image = None if family else work.facts.sysroot_image(target, work.config)
+    return image.root if image else None
+
+
 def _copy_from(sysroot: Path, name: str, target: Target, libraries: Libraries) -> None:
     """Copy the first suitable file, like the loader; folders of several architectures may be mixed."""
-    for path in (folder / name for folder in sysroot_libraries(sysroot, target)):
+    for path in (folder / name for folder in Sysroot(sysroot).libraries(target)):
         if not os.path.lexists(path):
             continue
         real = _resolved(sysroot, path)

@@ -10,13 +10,15 @@ from crosswheel.toolchains.build_systems import Configuration, gcc_long_double
 from crosswheel.toolchains.ccache import environ, known_as
 from crosswheel.toolchains.commands import write_dpkg
 from crosswheel.toolchains.description import Description
+from crosswheel.toolchains.gcc import clang_arguments
 from crosswheel.toolchains.pinned import version_of
+from crosswheel.toolchains.sysroot import Sysroot
 from crosswheel.toolchains.zig import Zig, build_target, zig_target
 
-_PROGRAMS = ("cc", "c++", "gcc", "g++", "clang", "clang++", "ar", "ranlib", "ld", "strip")
+_PROGRAMS = ("cc", "c++", "gcc", "g++", "clang", "clang++", "ar", "ranlib", "ld", "ld.lld", "strip")
 _TOOLS = ("ar", "strip")
 # The compiler for this machine, and the one that ccache calls.
-_FOR_US = ("build-cc", "build-c++", "zig-cc", "zig-c++")
+_FOR_US = ("build-cc", "build-c++", "zig-cc", "zig-c++", "zig-clang")
 
 # Folders with headers and libraries for this machine.
 _HOST_FOLDERS = ("/usr/include", "/usr/local/include", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/lib", "/lib64")
@@ -28,7 +30,7 @@ def configure(
     objects: Path,
     target: Target,
     description: Description,
-    sysroot: Path | None,
+    sysroot: Sysroot | None,
     python: Path,
     *,
     debug: bool,
@@ -41,8 +43,8 @@ def configure(
         python,
         cmake=_cmake(made, target, sysroot, python),
         programs={"c": made.program("cc"), "cpp": made.program("c++"), **{name: made.program(name) for name in _TOOLS}},
-        long_double=zig_long_double(target),
-        sysroot=sysroot,
+        long_double=gcc_long_double(target) if sysroot and sysroot.gcc else zig_long_double(target),
+        sysroot=sysroot.root if sysroot else None,
     )
     if shutil.which("dpkg"):
         write_dpkg(made.bin, target)
@@ -66,9 +68,9 @@ def compiles_of(folder: Path) -> Path:
     return folder / "compiles"
 
 
-def environ_of(made: Configuration, sysroot: Path | None) -> dict[str, str]:
+def environ_of(made: Configuration, sysroot: Sysroot | None) -> dict[str, str]:
     """The environment variables by which build systems find the files."""
-    libraries = [made.pkgconfig, *(sysroot_pkgconfig(sysroot) if sysroot else ())]
+    libraries = [made.pkgconfig, *(sysroot.pkgconfig if sysroot else ())]
     return {
         **made.environ(),
         "CC": made.program("cc"),
@@ -78,38 +80,8 @@ def environ_of(made: Configuration, sysroot: Path | None) -> dict[str, str]:
         "STRIP": made.program("strip"),
         # No folder of this machine: its libraries are for another processor.
         "PKG_CONFIG_LIBDIR": ":".join(map(str, libraries)),
-        **({"PKG_CONFIG_SYSROOT_DIR": str(sysroot)} if sysroot else {}),
+        **({"PKG_CONFIG_SYSROOT_DIR": str(sysroot.root)} if sysroot else {}),
     }
-
-
-def sysroot_pkgconfig(sysroot: Path) -> list[Path]:
-    patterns = (
-        "usr/lib/*/pkgconfig",
-        "usr/lib64/pkgconfig",
-        "usr/lib/pkgconfig",
-        "usr/local/lib*/pkgconfig",
-        "usr/share/pkgconfig",
-    )
-    return [path for pattern in patterns for path in sorted(sysroot.glob(pattern))]
-
-
-def sysroot_includes(sysroot: Path, target: Target) -> list[Path]:
-    folders = ("usr/local/include", f"usr/include/{target.multiarch}", "usr/include", "include")
-    return [sysroot / folder for folder in folders if (sysroot / folder).is_dir()]
-
-
-def sysroot_libraries(sysroot: Path, target: Target) -> list[Path]:
-    bases = (
-        "usr/local/lib",
-        "usr/local/lib64",
-        f"usr/lib/{target.multiarch}",
-        f"lib/{target.multiarch}",
-        "usr/lib64",
-        "usr/lib",
-        "lib64",
-        "lib",
-    )
-    return [sysroot / base for base in bases if (sysroot / base).is_dir()]
 
 
 def _zigcc_conf(
@@ -118,7 +90,7 @@ def _zigcc_conf(
     objects: Path,
     target: Target,
     description: Description,
-    sysroot: Path | None,
+    sysroot: Sysroot | None,
     *,
     debug: bool,
 ) -> str:
@@ -136,18 +108,24 @@ def _zigcc_conf(
         *(f"hide {host}" for host in _HOST_FOLDERS),
     ]
     if zig.ccache:
-        identity = known_as(version_of("zig"))
+        identity = known_as(f"{version_of('zig')} {sysroot.identity}" if sysroot and sysroot.gcc else version_of("zig"))
         settings = {**environ(compiles_of(folder), objects), **identity}
         lines += [f"ccache {zig.ccache}", *(f"setting {name}={value}" for name, value in settings.items())]
-    if sysroot:
-        lines += [f"include {path}" for path in sysroot_includes(sysroot, target)]
-        lines += [f"lib {path}" for path in sysroot_libraries(sysroot, target)]
+    if sysroot and sysroot.gcc:
+        resources = zig.program.with_name("lib")
+        words = clang_arguments(
+            sysroot.gcc, target.arch, resources=resources, programs=folder / "bin", sysroot=sysroot.root
+        )
+        lines += [f"root {sysroot.root}", *(f"clang {word}" for word in words)]
+    elif sysroot:
+        lines += [f"include {path}" for path in sysroot.includes(target)]
+        lines += [f"lib {path}" for path in sysroot.libraries(target)]
     return "\n".join(lines) + "\n"
 
 
-def _cmake(made: Configuration, target: Target, sysroot: Path | None, python: Path) -> list[str]:
+def _cmake(made: Configuration, target: Target, sysroot: Sysroot | None, python: Path) -> list[str]:
     """Lines of a toolchain file (cmake-toolchains(7)): packages come from the build environment, not the machine."""
-    roots = (python.parent.parent, *([sysroot] if sysroot else ()))
+    roots = (python.parent.parent, *([sysroot.root] if sysroot else ()))
     compilers = {"C": "cc", "CXX": "c++", "ASM": "cc"}
     tools = {"AR": "ar", "RANLIB": "ranlib", "STRIP": "strip"}
     return [

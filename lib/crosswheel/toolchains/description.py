@@ -73,7 +73,7 @@ def find_real(target: Target, sysroot: Path | None) -> Path | None:
         return None
     flag = "t" if target.python.free_threaded else ""
     name = f"lib/{target.python.name}/_sysconfigdata_{flag}_*.py"
-    for base in ("opt/_internal/cpython-*", "usr", "usr/local", "."):
+    for base in ("opt/_internal/*", "usr", "usr/local", "."):
         for path in sorted(sysroot.glob(f"{base}/{name}")):
             return path
     return None

@@ -1,0 +1,70 @@
+"""The gcc of an image, and the words that make Zig's clang act like it.
+
+Clang then takes its start files, libgcc, libstdc++ and headers, so that objects and exceptions have the ABI of the
+image, and wheels link the runtime that the image's policy promises. Engines in containers ask the gcc itself; without a
+container its folder is found by the image's files.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from crosswheel.model.targets import Architecture
+
+# The processor that gcc compiles for in images of 32-bit Arm (Debian's armhf); clang would take an older one.
+_PROCESSORS = {"armv7l": ("-march=armv7-a", "-mfpu=vfpv3-d16")}
+
+
+@dataclass(frozen=True)
+class Gcc:
+    """A gcc by its target triple and the folder of its libgcc, ``lib/gcc/TRIPLE/VERSION``."""
+
+    triple: str
+    folder: PurePath
+
+
+def find_gcc(root: Path, path: str) -> Gcc | None:
+    """The gcc that the PATH of an image finds first, in the image's files below `root`; None if it has none.
+
+    gcc's manual, "Collect2", has the layout ``PREFIX/bin/gcc``, ``PREFIX/lib/gcc/TRIPLE/VERSION``. The prefix is /usr,
+    or that of a toolset such as /opt/rh/gcc-toolset-14/root/usr.
+    """
+    for programs in path.split(":"):
+        folder = root / programs.lstrip("/")
+        if programs.startswith("/") and (folder / "gcc").exists():
+            found = [file.parent for file in folder.parent.glob("lib/gcc/*/*/crtbegin.o")]
+            if found:
+                newest = max(found, key=_version)
+                return Gcc(newest.parent.name, newest)
+    return None
+
+
+def _version(folder: Path) -> tuple[int, ...]:
+    return tuple(map(int, re.findall(r"\d+", folder.name)))
+
+
+def clang_arguments(
+    gcc: Gcc, arch: Architecture, *, resources: PurePath, programs: PurePath, sysroot: PurePath | None = None
+) -> list[str]:
+    """The arguments of clang for a gcc (clang's manual, "Cross-compilation using Clang").
+
+    `resources` is clang's resource folder, `programs` the folder of ld.lld, `sysroot` the image's files unless they are
+    those of the machine.
+    """
+    return [
+        f"--target={gcc.triple}",
+        *([f"--sysroot={sysroot}"] if sysroot else []),
+        f"--gcc-install-dir={gcc.folder}",
+        f"-resource-dir={resources}",
+        f"-B{programs}",
+        "-fuse-ld=lld",
+        # Otherwise they depend on the distribution that clang runs on.
+        "-Wl,--hash-style=gnu",
+        "-Wl,-z,relro",
+        *_PROCESSORS.get(arch.name, ()),
+        # The project did not choose clang: what gcc accepts silently must not fail a build.
+        "-Qunused-arguments",
+        "-Wno-unknown-warning-option",
+    ]
