@@ -126,6 +126,8 @@ def _zigcc_conf(
 def _cmake(made: Configuration, target: Target, sysroot: Sysroot | None, python: Path) -> list[str]:
     """Lines of a toolchain file (cmake-toolchains(7)): packages come from the build environment, not the machine."""
     roots = (python.parent.parent, *([sysroot.root] if sysroot else ()))
+    # Without programs: those of a prefix would be the target's.
+    found = {"INCLUDE": sysroot.includes(target), "LIBRARY": sysroot.libraries(target)} if sysroot else {}
     compilers = {"C": "cc", "CXX": "c++", "ASM": "cc"}
     tools = {"AR": "ar", "RANLIB": "ranlib", "STRIP": "strip"}
     return [
@@ -134,6 +136,7 @@ def _cmake(made: Configuration, target: Target, sysroot: Sysroot | None, python:
         *(f'set(CMAKE_{language}_COMPILER "{made.program(name)}")' for language, name in compilers.items()),
         *(f'set(CMAKE_{tool} "{made.program(name)}" CACHE FILEPATH "")' for tool, name in tools.items()),
         *(f'list(APPEND CMAKE_FIND_ROOT_PATH "{root}")' for root in roots),
+        *(f'list(APPEND CMAKE_{kind}_PATH "{path}")' for kind, paths in found.items() for path in paths),
         "set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)",
         "set(CMAKE_FIND_ROOT_PATH_MODE_LIBRARY ONLY)",
         "set(CMAKE_FIND_ROOT_PATH_MODE_INCLUDE BOTH)",

@@ -21,7 +21,7 @@ LENIENT = ["-Qunused-arguments", "-Wno-unknown-warning-option", "-Wno-date-time"
 WITHOUT_FRAME_POINTER = ["-Xclang", "-mframe-pointer=none"]
 NAMES = ("cc", "c++", "gcc", "g++", "clang", "clang++", "ar", "ranlib", "ld", "strip", "build-cc", "build-c++")
 # What ccache calls.
-OURS = ("zig-cc", "zig-c++")
+OURS = ("zig-cc", "zig-c++", "zig-clang")
 CONF = f"""\
 zig /opt/zig/zig
 cache /opt/zig/cache
@@ -747,3 +747,70 @@ def test_a_program_for_this_machine_gets_libcxx_only_where_it_needs_it(caching: 
     (source / "broken").touch()
     assert compile_in(source, caching, "a.o", "-o", "a", name="build-c++") == 1
     assert ["-nostdlib++" in command for command in lines(tmp_path / "commands")] == [True, True, False]
+
+
+# ---- with the gcc of an image ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def against(driver: Driver, tmp_path: Path) -> Driver:
+    """With an image that has usr/include/freetype2 and usr/lib64."""
+    for name in ("usr/include/freetype2", "usr/lib64"):
+        (tmp_path / "image" / name).mkdir(parents=True)
+    driver.configure(f"root {tmp_path}/image", "clang --target=aarch64-redhat-linux", "clang -fuse-ld=lld")
+    return driver
+
+
+def as_gcc(driver: Driver, *words: str, name: str = "cc") -> list[str]:
+    """What clang would get, without the words that every command line begins with."""
+    done = driver.start(name, words)
+    assert (done.returncode, done.stderr) == (0, "")
+    mode, *rest = done.stdout.splitlines()
+    assert mode == "clang"
+    cxx = ["--driver-mode=g++"] if "++" in name else []
+    head = [*cxx, "--target=aarch64-redhat-linux", "-fuse-ld=lld", "-g0"]
+    assert rest[: len(head)] == head
+    return without([*LENIENT, *LENIENT_IN_C], rest[len(head) :])
+
+
+def test_clang_acts_as_the_gcc_of_an_image(against: Driver) -> None:
+    assert as_gcc(against, "-c", "a.c") == ["-c", "a.c"]
+    assert as_gcc(against, "-O2", "-c", "a.cc", name="g++") == ["-fomit-frame-pointer", "-O2", "-c", "a.cc"]
+
+
+def test_only_the_name_of_the_compiler_links_the_cxx_runtime(against: Driver) -> None:
+    assert as_gcc(against, "-shared", "a.o", "-lstdc++") == ["-shared", "a.o", "-lstdc++", "-s"]
+    assert as_gcc(against, "-c", "a.cc") == ["-c", "a.cc"]
+
+
+@pytest.mark.parametrize("words", [["-lgcc_s"], ["-latomic"], ["-static-libgcc"], ["-march=armv8.2-a+fp16"], ["-Os"]])
+def test_words_for_gccs_runtimes_are_kept(against: Driver, words: list[str]) -> None:
+    assert as_gcc(against, "-shared", "a.o", *words) == ["-shared", "a.o", *words, "-s"]
+
+
+def test_words_of_the_linker_go_through_clang(against: Driver) -> None:
+    given = ["-Wl,--exclude-libs,libz", "-Wl,--defsym=a=1", "-Wl,-z,nognustack", "-Wl,-rpath,/here"]
+    linked = ["-Xlinker", "--exclude-libs=libz.a", "-Xlinker", "--defsym=a=1", "-Xlinker", "-z"]
+    assert as_gcc(against, "a.o", *given) == ["a.o", *linked, "-Xlinker", "nognustack", "-s"]
+
+
+def test_a_folder_of_this_machine_becomes_that_of_the_image(against: Driver, tmp_path: Path) -> None:
+    image = tmp_path / "image"
+    given = ["-I/usr/include/freetype2", "-I/usr/include/only_here", "-L/usr/lib", "-c", "a.c"]
+    assert as_gcc(against, *given) == [f"-I{image}/usr/include/freetype2", "-c", "a.c"]
+    assert as_gcc(against, "-isystem", "/usr/include", f"-I{image}/usr/include/", "-c", "a.c") == ["-c", "a.c"]
+
+
+def test_pkg_configs_root_is_taken_from_folders_outside_of_the_image(against: Driver, tmp_path: Path) -> None:
+    own = tmp_path / "environment/include"
+    own.mkdir(parents=True)
+    assert as_gcc(against, f"-I{tmp_path}/image{own}", "-c", "a.c") == [f"-I{own}", "-c", "a.c"]
+
+
+def test_without_openmp_runtime_openmp_is_refused_there_too(against: Driver) -> None:
+    assert against.start("cc", ["-fopenmp", "-c", "a.c"]).returncode == 1
+
+
+def test_the_compiler_for_this_machine_is_zigs(against: Driver) -> None:
+    done = against.start("build-cc", ["-c", "a.c"])
+    assert done.stdout.splitlines()[:3] == ["cc", "-target", "x86_64-linux-gnu.2.17"]

@@ -12,10 +12,22 @@ bool under(const char *path, const char *folder) {
     return starts(path, folder) && (path[length] == '/' || path[length] == 0);
 }
 
+/* A folder of headers where clang looks anyway. Named once more, it would come before those of libstdc++, whose
+ * #include_next then finds nothing behind it; gcc takes no notice of -I with such a folder. */
+static bool is_standard(const char *asked) {
+    static const char *const folders[] = {"/usr/include", "/usr/local/include", "/include", NULL};
+    char name[PATH_MAX];
+    size_t length = strlen(asked);
+    while (length > 1 && asked[length - 1] == '/') length--;
+    snprintf(name, sizeof name, "%.*s", (int)length, asked);
+    if (among(name, folders)) return true;
+    return conf.multiarch && starts(name, "/usr/include/") && same(name + strlen("/usr/include/"), conf.multiarch);
+}
+
 /* The image's folder of the same name, or NULL. */
 static const char *rooted(const char *asked) {
     static char path[2 * PATH_MAX];
-    if (!conf.root) return NULL;
+    if (!conf.root || is_standard(asked)) return NULL;
     snprintf(path, sizeof path, "%s%s", conf.root, asked);
     return access(path, F_OK) == 0 ? path : NULL;
 }
@@ -23,6 +35,7 @@ static const char *rooted(const char *asked) {
 /* pkg-config puts the root in front of every folder, also of those of the build environment: of these it is taken. */
 static const char *in_root(const char *asked) {
     const char *rest = asked + strlen(conf.root);
+    if (is_standard(rest)) return NULL;
     return access(asked, F_OK) != 0 && *rest && access(rest, F_OK) == 0 ? rest : asked;
 }
 
