@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from crosswheel.commands.status import StatusReport, status
     from crosswheel.commands.upload import UploadReport, upload
     from crosswheel.commands.verify import VerifyReport, verify
+    from crosswheel.commands.wheelhouse import WheelhouseReport, wheelhouse
     from crosswheel.commands.wheels import Report, wheels
     from crosswheel.errors import CrosswheelError
     from crosswheel.model.job import Event, Listener
@@ -54,6 +55,7 @@ __all__ = [
     "StatusReport",
     "UploadReport",
     "VerifyReport",
+    "WheelhouseReport",
     "__version__",
     "audit",
     "cache",
@@ -68,6 +70,7 @@ __all__ = [
     "status",
     "upload",
     "verify",
+    "wheelhouse",
     "wheels",
 ]
 

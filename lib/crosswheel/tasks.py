@@ -138,14 +138,16 @@ verify = VerbTask("verify")
 status = VerbTask("status")
 release = VerbTask("release")
 readiness = VerbTask("readiness")
+wheelhouse = VerbTask("wheelhouse")
 shell = VerbTask("shell")
 cache = VerbTask("cache")
 register = VerbTask("register")
 pull = VerbTask("pull")
 doctor = VerbTask("doctor")
 namespace = _Namespace(
-    plan, wheels, audit, check, upload, verify, status, release, readiness, shell, cache, register, pull, doctor
-)
+    plan, wheels, audit, check, upload, verify, status, release, readiness, wheelhouse,
+    shell, cache, register, pull, doctor,
+)  # fmt: skip
 ns = namespace  # invoke's own short name for it
 
 

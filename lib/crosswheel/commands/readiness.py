@@ -94,14 +94,15 @@ def run(call: Call) -> ReadinessReport:
     config = call.config
     trees = read_inputs(config.trees.requirements, call.project)
     host = local_host(offline=config.build.offline, listener=call.listener)
-    judged = tuple(_judged(tree, config, host, call.listener) for tree in trees)
+    judged = tuple(judged_tree(tree, config, host, call.listener) for tree in trees)
     report = ReadinessReport(judged, config.trees.fail_on)
     if config.output.markdown:
         write_text(config.output.markdown, report.markdown())
     return report
 
 
-def _judged(tree: Tree, config: Config, host: LocalHost, listener: Listener) -> TreeReadiness:
+def judged_tree(tree: Tree, config: Config, host: LocalHost, listener: Listener) -> TreeReadiness:
+    """The readiness of a tree. Raises SourceError, IndexUnreachable, MissingTool."""
     pythons, wanted = config.build.python or supported_pythons(_requires_python(tree)), config.trees
     choice = Choice(wanted.extra, wanted.group, wanted.constraint)
     with temporary_folder() as folder:

@@ -168,6 +168,35 @@ class ReadinessOptions(TypedDict, total=False):
     markdown: PathText | None
 
 
+class WheelhouseOptions(TypedDict, total=False):
+    python: Texts | None
+    policy: str | None
+    engine: str | None
+    engines: Mapping[str, str] | None
+    jobs: int | None
+    output: PathText | None
+    timeout: int | None
+    download_python: Literal["auto", "never"] | None
+    offline: bool | None
+    fresh: bool | None
+    cache_size: int | None
+    strip: bool | None
+    exclude: Texts | None
+    sysroot: Mapping[str, PathText] | None
+    docker_host: str | None
+    image: str | None
+    images: Mapping[str, str | Mapping[str, str]] | None
+    mirrors: Texts | None
+    test: Literal["auto", "never"] | None
+    ignore: Mapping[str, str] | None
+    dry_run: bool | None
+    json: PathText | None
+    platforms: Texts | None
+    constraint: Paths | None
+    extra: Texts | None
+    group: Texts | None
+
+
 class ShellOptions(TypedDict, total=False):
     engine: str | None
     engines: Mapping[str, str] | None

@@ -22,6 +22,7 @@ VERBS = {
     "status": Verb("Show the status of a release for each target; nothing is run, sent or changed.", "wheels"),
     "release": Verb("Release a tagged commit: check and upload its files, and verify what the index serves.", "wheels"),
     "readiness": Verb("Show which packages of a dependency tree have wheels for other platforms.", "requirements"),
+    "wheelhouse": Verb("Gather the wheels of a dependency tree; build those that are missing.", "requirements"),
     "shell": Verb("Open a shell in the build environment of a target.", "target"),
     "cache": Verb("Show and trim the caches on this machine and on the Docker host."),
     "register": Verb("Register emulators on the Docker host for every configured architecture."),

@@ -41,6 +41,9 @@ class Verdict:
     file: str = ""
     reason: str = ""
     no_wheel_anywhere: bool = False
+    url: str = ""
+    """The address of `file`; empty for a source that is not downloaded."""
+    sha256: str = ""
 
     @property
     def is_missing(self) -> bool:
@@ -86,8 +89,12 @@ def _verdict(package: Package, chosen: _Chosen, cell: Cell) -> Verdict:
     version = str(package.version or "")
     if isinstance(chosen, PackageWheel):
         pure = all(tag.platform == "any" for tag in parse_wheel_filename(chosen.filename)[3])
-        return Verdict(package.name, version, cell, "pure" if pure else "wheel", chosen.filename)
-    return Verdict(package.name, version, cell, "to build", _place(chosen), no_wheel_anywhere=not package.wheels)
+        found = Verdict(package.name, version, cell, "pure" if pure else "wheel", chosen.filename)
+        return replace(found, url=chosen.url or "", sha256=chosen.hashes.get("sha256", ""))
+    found = Verdict(package.name, version, cell, "to build", _place(chosen), no_wheel_anywhere=not package.wheels)
+    if isinstance(chosen, PackageSdist):
+        return replace(found, url=chosen.url or "", sha256=chosen.hashes.get("sha256", ""))
+    return found
 
 
 def _of_archive(package: Package, chosen: PackageArchive, cell: Cell) -> Verdict:
@@ -95,7 +102,7 @@ def _of_archive(package: Package, chosen: PackageArchive, cell: Cell) -> Verdict
     place, version = _place(chosen), str(package.version or "")
     name = place.rpartition("/")[2]
     if not name.endswith(".whl"):
-        return Verdict(package.name, version, cell, "to build", place)
+        return Verdict(package.name, version, cell, "to build", place, url=place)
     try:
         tags = parse_wheel_filename(name)[3]
     except InvalidWheelFilename:
@@ -103,7 +110,8 @@ def _of_archive(package: Package, chosen: PackageArchive, cell: Cell) -> Verdict
     if tags.isdisjoint(cell.tags):
         return _impossible(package, cell, f"the requirement names {name}, which is for another platform")
     pure = all(tag.platform == "any" for tag in tags)
-    return Verdict(package.name, version, cell, "pure" if pure else "wheel", name)
+    sha256 = chosen.hashes.get("sha256", "")
+    return Verdict(package.name, version, cell, "pure" if pure else "wheel", name, url=place, sha256=sha256)
 
 
 def _impossible(package: Package, cell: Cell, reason: str) -> Verdict:
@@ -130,3 +138,13 @@ def _place(chosen: _Chosen) -> str:
 def missing(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
     """The verdicts on packages for which an installer finds no wheel."""
     return tuple(verdict for verdict in verdicts if verdict.is_missing)
+
+
+def lacking_in(verdict: Verdict, names: Iterable[str]) -> bool:
+    """Whether none of the wheels of these names installs the package of a verdict in its cell."""
+    accepted = frozenset(verdict.cell.tags)
+    for file in names:
+        name, version, _, tags = parse_wheel_filename(file)
+        if name == verdict.name and verdict.version in {"", str(version)} and not tags.isdisjoint(accepted):
+            return False
+    return True
