@@ -1,4 +1,4 @@
-"""`pull`: fetch the images that wheels are built in, and check them."""
+"""`pull`: fetch the images that wheels are built in, onto the Docker host or unpacked into this machine's cache."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from crosswheel import __version__
 from crosswheel.commands.call import Call, from_code, public
 from crosswheel.commands.result import Result
 from crosswheel.containers.docker_host import connect
+from crosswheel.containers.images import Image
+from crosswheel.images.store import UnpackedImage
 from crosswheel.model.job import Listener
 from crosswheel.report.console import plain_console
 from crosswheel.report.document import SCHEMA, Document
@@ -19,6 +21,8 @@ from crosswheel.report.untrusted import lines
 from crosswheel.report.wording import COMMAND, Line, size_text
 from crosswheel.steps import PREPARE
 from crosswheel.steps.machine import Machine, PulledImage
+from crosswheel.steps.pull import pull_unpacked
+from crosswheel.system.locks import at_work, own_cache, user_cache
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PullReport(Result):
-    """The state of each image; `docker_host` is the address of the engine."""
+    """The state of each image; `docker_host` is the address of the engine, empty for unpacked images."""
 
     docker_host: str
     images: tuple[PulledImage, ...]
@@ -60,6 +64,8 @@ class PullReport(Result):
 def pull(*, project: PathText = ".", listener: Listener | None = None, **options: Unpack[PullOptions]) -> PullReport:
     """Fetch the images that wheels are built in, one after the other, and check them; builds nothing.
 
+    With `unpacked`, no container engine is needed: their files go to this machine's cache (`UnpackedImage.root`).
+
     `project` is the folder whose pyproject.toml counts. `listener` is called with events (`crosswheel.model.job`).
 
     Returns a PullReport: `.images` (each with `.state`, `.reference` and `.error`), `.ok`, `.exit_code`, `.document()`
@@ -70,6 +76,10 @@ def pull(*, project: PathText = ".", listener: Listener | None = None, **options
 
 
 def run(call: Call) -> PullReport:
+    if call.config.containers.unpacked:
+        cache = own_cache(user_cache(call.environ))
+        with at_work(cache):
+            return PullReport("", pull_unpacked(cache, call.config, call.listener, call.environ))
     host = connect(call.config.containers.docker_host, call.environ)
     with closing(host.client):
         machine = PREPARE.without("register").fold(Machine(host, call.config, call.listener, call.environ))
@@ -98,7 +108,8 @@ def _image(row: PulledImage) -> dict[str, Any]:
         "state": row.state,
         "reference": row.reference,
         "arch": row.arch.name,
-        "id": row.image.id if row.image else "",
+        "id": row.image.id if isinstance(row.image, Image) else "",
+        "root": str(row.image.root) if isinstance(row.image, UnpackedImage) else "",
         "digest": row.image.digest if row.image else "",
         "size": row.image.size if row.image else None,
         "error": {

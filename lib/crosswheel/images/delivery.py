@@ -9,7 +9,7 @@ from typing import Protocol
 
 from crosswheel.errors import ImageUnavailable
 from crosswheel.images.layers import unpack
-from crosswheel.images.layouts import Layout, is_archive, open_layout
+from crosswheel.images.layouts import is_archive, open_layout
 from crosswheel.images.manifests import BadManifest, Descriptor, Manifest, find_manifest, parse_configuration
 from crosswheel.images.references import Reference, parse_reference
 from crosswheel.images.registry import NotDelivered, open_registry
@@ -19,8 +19,7 @@ from crosswheel.model.targets import Architecture
 ABOUT = "image.json"
 ROOT = "root"
 WORK = "archive"
-_LAYERS = "layers"
-_MIB = 1 << 20
+LAYERS = "layers"
 _TICK = 2 << 20  # bytes between two progress events
 _ANOTHER = "--image REPOSITORY:TAG, with an image that exists"
 
@@ -79,19 +78,23 @@ def _fill(draft: Path, what: str, arch: Architecture, source: _Source, manifest:
     about = parse_configuration(source.configuration(manifest.configuration))
     if about.arch != arch:
         raise BadManifest(f"it is for {about.arch or 'an architecture without a name in wheel tags'}, not for {arch}")
-    files = _layers(draft / _LAYERS, what, source, manifest, listener)
+    files = _layers(draft / LAYERS, what, source, manifest, listener)
     with chore(f"unpacking {what}", listener):
-        unpack(files, draft / ROOT)
-    facts = {"digest": manifest.digest, "environ": dict(about.environ), "entrypoint": about.entrypoint}
+        size = unpack(files, draft / ROOT)
+    facts = {
+        "reference": what,
+        "digest": manifest.digest,
+        "size": size,
+        "environ": dict(about.environ),
+        "entrypoint": about.entrypoint,
+    }
     (draft / ABOUT).write_text(json.dumps(facts))
 
 
 def _layers(folder: Path, what: str, source: _Source, manifest: Manifest, listener: Listener) -> list[Path]:
     """The files of the layers, from the lowest to the highest."""
     folder.mkdir(exist_ok=True)
-    total, before, told = manifest.size, 0, -_TICK
-    if not isinstance(source, Layout):
-        listener(Note(f"{what}: fetching {total / _MIB:.1f} MiB in {len(manifest.layers)} layers"))
+    total, before, told = manifest.size, 0, 0
 
     def arrived(size: int) -> None:
         nonlocal told
@@ -99,6 +102,7 @@ def _layers(folder: Path, what: str, source: _Source, manifest: Manifest, listen
             told = before + size
             listener(Transfer(what, told, total))
 
+    listener(Transfer(what, 0, total))  # the size comes first
     files = []
     for layer in manifest.layers:
         files.append(source.layer(layer, folder, arrived))

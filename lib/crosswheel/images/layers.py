@@ -49,6 +49,11 @@ class Unpacking:
     _unpacked: Budget = field(default_factory=lambda: Budget(_UNPACKED, "bytes when it is unpacked"))
     _deadline: Deadline = field(default_factory=lambda: Deadline(_PATIENCE))
 
+    @property
+    def size(self) -> int:
+        """The bytes of all files so far, also of those that later layers have replaced."""
+        return self._unpacked.spent
+
     def apply(self, layer: Path) -> None:
         """Unpack one layer over those before it.
 
@@ -196,8 +201,8 @@ class Unpacking:
         return f"{self.root}/{name}" if name else self.root
 
 
-def unpack(layers: Iterable[Path], root: Path) -> None:
-    """Unpack the layers, from the lowest to the highest, into a new folder.
+def unpack(layers: Iterable[Path], root: Path) -> int:
+    """Unpack the layers, from the lowest to the highest, into a new folder; how many bytes were written.
 
     Raises ValueError (BadLayer, OverBudget), OSError, and the exceptions of `tarfile` and decompressors.
     """
@@ -207,6 +212,7 @@ def unpack(layers: Iterable[Path], root: Path) -> None:
     for layer in layers:
         unpacking.apply(layer)
     unpacking.settle()
+    return unpacking.size
 
 
 def _check_case(root: Path) -> None:

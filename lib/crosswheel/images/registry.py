@@ -214,7 +214,7 @@ class Registry:
 
     @property
     def _hint(self) -> str:
-        return f"docker pull {self.reference}, or --mirrors HOST"
+        return _hint(self.address)
 
     def _refusal(self, answer: requests.Response) -> NotDelivered:
         host, status = self.reference.host, answer.status_code
@@ -231,6 +231,10 @@ class Registry:
     def _failures(self, who: str = "") -> Iterator[None]:
         with failures(f"{who}{self.reference.host}", self._hint):
             yield
+
+
+def _hint(address: str) -> str:
+    return f"curl -I {address}/v2/, to see whether it answers; or --mirrors HOST"
 
 
 _ANOTHER = "--image REPOSITORY:TAG, with an image that exists"
@@ -300,7 +304,7 @@ def _reached(reference: Reference, trust: Trust) -> str:
     schemes = ("https", "http") if _is_here(urlsplit(f"//{host}").hostname or "") else ("https",)
     with open_session(trust, attempts=0) as session:
         for scheme in schemes:
-            with failures(reference.host, f"docker pull {reference}, or --mirrors HOST"):
+            with failures(reference.host, _hint(f"{scheme}://{host}")):
                 try:
                     session.get(
                         f"{scheme}://{host}/v2/",

@@ -24,15 +24,16 @@ from types import MappingProxyType
 
 from crosswheel.errors import DiskFull, ImageUnavailable
 from crosswheel.formats.tars import damages
-from crosswheel.images.delivery import ABOUT, ROOT, WORK, deliver
+from crosswheel.images.delivery import ABOUT, LAYERS, ROOT, WORK, deliver
 from crosswheel.images.layouts import is_archive
 from crosswheel.model.job import Listener
 from crosswheel.model.targets import Architecture
-from crosswheel.system.locks import locked, mark_used
+from crosswheel.system.locks import locked, mark_used, put
 
 FOLDER = "images"
 
 _FINAL = "final"
+_NAMES = "references"
 _ANOTHER = "--image REPOSITORY:TAG, with an image that exists"
 
 
@@ -41,7 +42,7 @@ class UnpackedImage:
     """An image whose files lie in a folder of this machine; the folder is never written to after unpacking.
 
     `digest` is that of its manifest, ``sha256:...``. Symbolic links in `root` are relative, so they stay inside.
-    `environ` and `entrypoint` are from the image's configuration.
+    `environ` and `entrypoint` are from the image's configuration. `size` are the bytes of its files.
     """
 
     reference: str
@@ -50,6 +51,7 @@ class UnpackedImage:
     root: Path
     environ: Mapping[str, str]
     entrypoint: tuple[str, ...]
+    size: int = 0
 
 
 def find_unpacked(cache: Path, reference: str, arch: Architecture) -> UnpackedImage | None:
@@ -68,6 +70,7 @@ def find_unpacked(cache: Path, reference: str, arch: Architecture) -> UnpackedIm
         root=folder / ROOT,
         environ=MappingProxyType(about["environ"]),
         entrypoint=tuple(about["entrypoint"]),
+        size=about.get("size", 0),
     )
 
 
@@ -109,6 +112,9 @@ def ensure_unpacked(
         finally:
             for part in (ROOT, WORK):  # layers stay, and are continued next time
                 shutil.rmtree(draft / part, ignore_errors=True)
+            for empty in (draft / LAYERS, draft):
+                with suppress(OSError):
+                    empty.rmdir()
         shutil.rmtree(draft, ignore_errors=True)
     found = find_unpacked(cache, reference, arch)
     if found is None:
@@ -122,12 +128,8 @@ def _put(draft: Path, place: Path) -> None:
     final.mkdir(exist_ok=True)
     for part in (ABOUT, ROOT):
         (draft / part).rename(final / part)
-    try:
-        final.rename(place)
-    except OSError as error:
-        if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
-            raise
-        shutil.rmtree(final)
+    if not (place / ABOUT).is_file():
+        put(final, place)
 
 
 @contextmanager
@@ -149,6 +151,27 @@ def _explaining(cache: Path, reference: str) -> Iterator[None]:
 # ---- the cache ------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Kept:
+    """A thing of this cache: an image, a draft of one (`what` is empty), or a name that means a removed image."""
+
+    place: Path
+    what: str
+
+
+def kept_images(cache: Path) -> Iterator[Kept]:
+    """Every image of the cache, and what is left of others."""
+    for folder in (cache / FOLDER).glob("*"):
+        if folder.name.startswith("."):
+            yield Kept(folder, "")
+        elif folder.name != _NAMES:
+            with suppress(OSError, ValueError):
+                yield Kept(folder, json.loads((folder / ABOUT).read_text()).get("reference", folder.name))
+    for name in (cache / FOLDER / _NAMES).glob("*"):
+        if name.suffix != ".lock" and not _folder(cache, name.read_text()).exists():
+            yield Kept(name, "")
+
+
 def _folder(cache: Path, digest: str) -> Path:
     return cache / FOLDER / digest.removeprefix("sha256:")
 
@@ -163,4 +186,4 @@ def name_of(cache: Path, reference: str, arch: Architecture) -> Path:
             found = (path / "index.json" if path.is_dir() else path).stat()
             parts += [str(found.st_size), str(found.st_mtime_ns)]
     key = hashlib.sha256("\0".join(parts).encode()).hexdigest()
-    return cache / FOLDER / "references" / key
+    return cache / FOLDER / _NAMES / key

@@ -63,6 +63,7 @@ class Containers:
     image: str
     images: Mapping[str, str]
     mirrors: tuple[str, ...]
+    unpacked: bool
     provider: str
 
 

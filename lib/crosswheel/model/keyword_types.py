@@ -241,6 +241,7 @@ class PullOptions(TypedDict, total=False):
     image: str | None
     images: Mapping[str, str | Mapping[str, str]] | None
     mirrors: Texts | None
+    unpacked: bool | None
     dry_run: bool | None
     json: PathText | None
 
@@ -276,6 +277,7 @@ class AllOptions(TypedDict, total=False):
     image: str | None
     images: Mapping[str, str | Mapping[str, str]] | None
     mirrors: Texts | None
+    unpacked: bool | None
     before_all: str | None
     before_build: str | None
     test: Literal["auto", "never"] | None

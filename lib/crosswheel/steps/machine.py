@@ -11,6 +11,7 @@ from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.emulation import Running
 from crosswheel.containers.images import Image
 from crosswheel.errors import CannotRun, CrosswheelError
+from crosswheel.images.store import UnpackedImage
 from crosswheel.model.config import Config
 from crosswheel.model.job import Listener, deaf
 from crosswheel.model.targets import Architecture
@@ -38,7 +39,7 @@ class PulledImage:
     platform: str
     arch: Architecture
     reference: str = ""
-    image: Image | None = None
+    image: Image | UnpackedImage | None = None
     there: bool = False
     error: CrosswheelError | None = None
 

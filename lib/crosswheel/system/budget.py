@@ -16,12 +16,12 @@ class Budget:
 
     limit: int
     what: str
-    _spent: int = field(default=0, repr=False)
+    spent: int = field(default=0, repr=False)
 
     def spend(self, amount: int) -> None:
         """Count an amount before it is used. Raises OverBudget."""
-        self._spent += amount
-        if self._spent > self.limit:
+        self.spent += amount
+        if self.spent > self.limit:
             raise OverBudget(f"it has more than {self.limit} {self.what}, which is the limit")
 
 

@@ -15,6 +15,7 @@ from crosswheel.containers.docker_containers import DockerContainers
 from crosswheel.containers.docker_host import DockerHost, engine_errors
 from crosswheel.containers.ownership import KIND, PROJECT
 from crosswheel.errors import EngineUnavailable
+from crosswheel.images.store import kept_images
 from crosswheel.system.locks import oldest_run, remove, volume_mark
 from crosswheel.system.memo import FOLDER
 from crosswheel.system.scratch import abandoned_folders, remove_abandoned
@@ -24,10 +25,11 @@ from crosswheel.toolchains.zig import libraries_of, objects_of, root_of
 GIB = 1024**3
 
 Kind: TypeAlias = Literal[
-    "journal", "objects", "downloads", "bytecode", "answers", "libraries", "toolchain", "caches", "image", "remains"
+    "journal", "objects", "downloads", "bytecode", "answers", "libraries", "toolchain", "unpacked", "caches", "image",
+    "remains",
 ]  # fmt: skip
 # Expensive things are evicted last; within a kind, the least recently used first.
-_DEAR: tuple[Kind, ...] = ("libraries", "toolchain")
+_DEAR: tuple[Kind, ...] = ("libraries", "toolchain", "unpacked")
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,8 @@ def _places(cache: Path) -> Iterator[tuple[Kind, str, Path]]:
     for archive in cache.glob("bytecode/*"):
         if archive.suffix != ".lock":
             yield "bytecode", archive.stem, archive
+    for image in kept_images(cache):
+        yield "unpacked" if image.what else "remains", image.what or image.place.name, image.place
     for answer in (cache / FOLDER).glob("*/*"):
         yield "answers", answer.parent.name, answer
 

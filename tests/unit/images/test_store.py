@@ -39,7 +39,8 @@ def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def no_login(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.delenv("DOCKER_CONFIG", raising=False)
+    for name in ("DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
 
 
 def hand_made(machine: str = "arm64", content: bytes = NOISE) -> HandMade:
@@ -80,11 +81,9 @@ def test_an_image_by_its_digest_is_there_and_asked_for_once(registry: RegistrySe
     assert len(registry.seen) == asked
     transfers = [event for event in events if isinstance(event, Transfer)]
     total = sum(len(blob) for blob in made.blobs.values() if blob[:2] == b"\x1f\x8b")
+    assert transfers[0] == events[0] == Transfer(reference, 0, total)  # the size comes first
     assert transfers[-1] == Transfer(reference, total, total)
     assert next(event.text for event in events if isinstance(event, Chore)) == f"unpacking {reference}"
-    assert any(
-        isinstance(event, Note) and "0.3 MiB in 2 layers" in event.text for event in events
-    )  # the size comes first
 
 
 def test_a_tag_and_an_index_lead_to_the_architecture(registry: RegistryServer, tmp_path: Path) -> None:
@@ -167,7 +166,7 @@ def test_nothing_stays_of_a_layer_with_the_wrong_sha256(registry: RegistryServer
     with pytest.raises(ImageUnavailable, match=r"delivered \d+ bytes with sha256:\w+ instead of sha256:"):
         ensure(tmp_path, reference)
     assert kept(tmp_path) == []
-    assert all(path.stat().st_size < 1000 for path in tmp_path.rglob("layers/*"))
+    assert all(path.stat().st_size < 1000 for path in tmp_path.rglob("layers/*"))  # the other layer
 
 
 @pytest.mark.parametrize("which", ["manifest", "configuration"])
@@ -216,6 +215,7 @@ def test_without_a_network_it_is_known_at_once(registry: RegistryServer, tmp_pat
     reference = "127.0.0.1:1/x:1"
     with pytest.raises(ImageUnavailable, match=r"the connection to 127\.0\.0\.1:1 failed: Connection refused"):
         ensure(tmp_path, reference)
+    assert not [*tmp_path.glob("images/.*")]
     with pytest.raises(ImageUnavailable, match="--offline forbids fetching it"):
         ensure(tmp_path, registry.add("x:1", hand_made()), offline=True)
     assert registry.seen == []
@@ -330,8 +330,15 @@ def test_a_credential_helper_that_fails_is_told(
     path = helper(tmp_path / "bin", "it is locked", 1) if is_installed else {}
     monkeypatch.setenv("PATH", path.get("PATH", os.environ["PATH"]))
     environ = {**docker_config(tmp_path / "docker", {"credHelpers": {registry.host: "own"}}), **path}
-    with pytest.raises(NoCredentials, match=r"cannot be read from docker's config\.json"):
+    with pytest.raises(NoCredentials, match=r"cannot be read by .*config\.json"):
         ensure(tmp_path, registry.add("a/b:1", hand_made()), environ=environ)
+
+
+def test_the_login_of_podman_is_used(registry: RegistryServer, tmp_path: Path) -> None:
+    registry.challenge, registry.login = "Basic", ("user", "right")
+    docker_config(tmp_path / "podman", login_to(registry.host, *registry.login))
+    environ = {**os.environ, "REGISTRY_AUTH_FILE": str(tmp_path / "podman" / "config.json")}
+    assert ensure(tmp_path, registry.add("a/b:1", hand_made()), environ=environ).root.is_dir()
 
 
 def test_an_identity_token_is_exchanged(registry: RegistryServer, tmp_path: Path) -> None:
