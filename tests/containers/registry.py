@@ -22,6 +22,7 @@ storage:
   delete: {{enabled: true}}
 http: {{addr: '127.0.0.1:0'}}
 """
+_LOGIN = "auth: {{htpasswd: {{realm: tests, path: '{htpasswd}'}}}}\n"
 _LISTENING = re.compile(r'"msg":"listening on (127\.0\.0\.1:\d+)"')
 
 
@@ -30,9 +31,10 @@ class RegistryUnavailable(Exception):  # noqa: N818 - reads as what happened
 
 
 @contextmanager
-def running_registry(storage: Path, folder: Path) -> Iterator[str]:
+def running_registry(storage: Path, folder: Path, *, htpasswd: str = "") -> Iterator[str]:
     """Serve what is in `storage`; its settings and log go to `folder`. Gives ``127.0.0.1:PORT``.
 
+    `htpasswd` is a line of USER:HASH (bcrypt), for a registry that asks for a login.
     Engines talk to it without TLS: they trust whatever is on loopback.
     """
     program = find_program(_PROGRAM)
@@ -41,7 +43,9 @@ def running_registry(storage: Path, folder: Path) -> Iterator[str]:
     for path in (storage, folder):
         path.mkdir(parents=True, exist_ok=True)
     config, log = folder / "registry.yml", folder / "registry.log"
-    config.write_text(_CONFIG.format(storage=storage))
+    login = folder / "htpasswd"
+    login.write_text(htpasswd)
+    config.write_text(_CONFIG.format(storage=storage) + (_LOGIN.format(htpasswd=login) if htpasswd else ""))
     with daemon.running([program, "serve", str(config)], log, lambda: _address(log), patience=_PATIENCE) as address:
         yield address
 

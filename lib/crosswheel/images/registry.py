@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
+from crosswheel.errors import NoCredentials
 from crosswheel.images.credentials import Credentials, credentials_for
 from crosswheel.images.manifests import INDEXES, LONGEST, MANIFESTS, Descriptor, digest_of, is_digest
 from crosswheel.images.references import Reference
@@ -177,13 +178,16 @@ class Registry:
     # ---- logins -----------------------------------------------------------------------------------------------
 
     def _log_in(self, challenge: str) -> None:
-        """Answer a challenge (RFC 9110, Docker's token authentication). Raises NotDelivered, NoCredentials."""
+        """Answer a challenge (RFC 9110, Docker's token authentication). Raises NotDelivered."""
         from requests.auth import _basic_auth_str
 
         match = _CHALLENGE.match(challenge)
         if not match:
             raise NotDelivered(f"{self.reference.host} asks for a login of an unknown kind", self.reference.login)
-        credentials = credentials_for(self.reference, self.environ)
+        try:
+            credentials = credentials_for(self.reference, self.environ)
+        except NoCredentials as error:
+            raise NotDelivered(error.message, error.hint) from error
         if match[1].lower() == "basic":
             if not credentials:
                 raise NotDelivered(f"{self.reference.host} asks for a login", self.reference.login)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from crosswheel.errors import CrosswheelError, DiskFull, ImageUnavailable, NoCredentials, UsageError
+from crosswheel.errors import CrosswheelError, DiskFull, ImageUnavailable, UsageError
 from crosswheel.images import registry as registry_module
 from crosswheel.images.store import UnpackedImage, ensure_unpacked, find_unpacked
 from crosswheel.model.job import Chore, Event, Note, Transfer, deaf
@@ -330,7 +330,7 @@ def test_a_credential_helper_that_fails_is_told(
     path = helper(tmp_path / "bin", "it is locked", 1) if is_installed else {}
     monkeypatch.setenv("PATH", path.get("PATH", os.environ["PATH"]))
     environ = {**docker_config(tmp_path / "docker", {"credHelpers": {registry.host: "own"}}), **path}
-    with pytest.raises(NoCredentials, match=r"cannot be read by .*config\.json"):
+    with pytest.raises(ImageUnavailable, match=r"cannot be read by .*config\.json"):
         ensure(tmp_path, registry.add("a/b:1", hand_made()), environ=environ)
 
 
