@@ -102,24 +102,36 @@ def ensure_unpacked(
     with _explaining(cache, reference), locked(name.with_suffix(".lock")):
         if image := find_unpacked(cache, reference, arch):
             return image  # another run has made it meanwhile
-        draft = cache / FOLDER / f".draft-{name.name}"
-        draft.mkdir(parents=True, exist_ok=True)
-        mark_used(draft)
-        try:
+        with _drafting(cache / FOLDER / f".draft-{name.name}") as draft:
             digest = deliver(draft, reference, arch, mirrors, environ, listener)
             _put(draft, _folder(cache, digest))
             name.write_text(digest)
-        finally:
-            for part in (ROOT, WORK):  # layers stay, and are continued next time
-                shutil.rmtree(draft / part, ignore_errors=True)
-            for empty in (draft / LAYERS, draft):
-                with suppress(OSError):
-                    empty.rmdir()
-        shutil.rmtree(draft, ignore_errors=True)
+            shutil.rmtree(draft / LAYERS, ignore_errors=True)
     found = find_unpacked(cache, reference, arch)
     if found is None:
         raise ImageUnavailable(f"{reference} was removed from the cache right after it was unpacked")
     return found
+
+
+@contextmanager
+def _drafting(draft: Path) -> Iterator[Path]:
+    """The folder of an image in the making. Only layers stay in it after a failure, and are continued next time."""
+
+    def clear() -> None:
+        for part in (ROOT, WORK, _FINAL):  # also of a run that was killed
+            shutil.rmtree(draft / part, ignore_errors=True)
+
+    draft.mkdir(parents=True, exist_ok=True)
+    mark_used(draft)
+    clear()
+    try:
+        yield draft
+    finally:
+        clear()
+        (draft / ABOUT).unlink(missing_ok=True)
+        for empty in (draft / LAYERS, draft):
+            with suppress(OSError):
+                empty.rmdir()
 
 
 def _put(draft: Path, place: Path) -> None:

@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import tempfile
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urljoin
@@ -102,7 +103,9 @@ def test_an_ordinary_user_needs_nothing_else(registry: str, tmp_path: Path) -> N
     ensure(tmp_path, reference)  # imports what an ordinary user may not be able to read
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         os.chown(folder, ORDINARY, ORDINARY)
-        child = os.fork()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of threads, which the child does not use
+            child = os.fork()
         if child == 0:
             code = 1
             try:

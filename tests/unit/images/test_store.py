@@ -6,7 +6,10 @@ import base64
 import json
 import os
 import random
+import signal
+import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -254,6 +257,32 @@ def test_ctrl_c_leaves_nothing_that_looks_complete(
     registry.seen.clear()
     assert ensure(tmp_path, reference).root.is_dir()
     assert not [path for _, path, _ in registry.seen if "/blobs/" in path and "Range" in path]
+
+
+def test_a_killed_run_does_not_stop_the_next_one(
+    registry: RegistryServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reference = registry.add("x:1", hand_made())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of threads, which the child does not use
+        child = os.fork()
+    if child == 0:
+        monkeypatch.setattr("crosswheel.images.layers._write", lambda *_arguments: os.kill(os.getpid(), signal.SIGKILL))
+        ensure(tmp_path, reference)
+    os.waitpid(child, 0)
+    assert [*tmp_path.glob("images/.draft-*/root/etc")]
+    assert find_unpacked(tmp_path, reference, AARCH64) is None
+    assert (ensure(tmp_path, reference).root / "opt/noise").is_file()
+    assert not [*tmp_path.glob("images/.*")]
+
+
+def test_two_runs_at_once_fetch_it_once(registry: RegistryServer, tmp_path: Path) -> None:
+    made = hand_made()
+    reference = registry.add("x:1", made)
+    with ThreadPoolExecutor(max_workers=3) as pool:
+        found = {each.root for each in pool.map(lambda _number: ensure(tmp_path, reference), range(3))}
+    assert len(found) == 1
+    assert len([path for _, path, _ in registry.seen if "/blobs/" in path]) == len(made.blobs)
 
 
 # ---- logins ---------------------------------------------------------------------------------------------------
