@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Protocol
 
 from crosswheel.errors import ImageUnavailable
+from crosswheel.images.failures import ANOTHER, NotDelivered
 from crosswheel.images.layers import unpack
 from crosswheel.images.layouts import is_archive, open_layout
 from crosswheel.images.manifests import BadManifest, Descriptor, Manifest, find_manifest, parse_configuration
 from crosswheel.images.references import Reference, parse_reference
-from crosswheel.images.registry import NotDelivered, open_registry
+from crosswheel.images.registry import open_registry
 from crosswheel.model.job import Listener, Note, Transfer, chore
 from crosswheel.model.targets import Architecture
 
@@ -21,7 +22,6 @@ ROOT = "root"
 WORK = "archive"
 LAYERS = "layers"
 _TICK = 2 << 20  # bytes between two progress events
-_ANOTHER = "--image REPOSITORY:TAG, with an image that exists"
 
 
 class _Source(Protocol):
@@ -70,7 +70,7 @@ def _fetch(draft: Path, source: Reference, arch: Architecture, environ: Mapping[
             manifest = find_manifest(registry.document, source.digest or source.tag, arch)
             _fill(draft, str(source), arch, registry, manifest, listener)
         except BadManifest as error:
-            raise NotDelivered(f"{source.host} has the wrong image: {error}", _ANOTHER) from error
+            raise NotDelivered(f"{source.host} has the wrong image: {error}", ANOTHER) from error
     return manifest.digest
 
 

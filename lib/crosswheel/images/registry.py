@@ -6,25 +6,21 @@ never to the host that a redirect leads to, and never into a message.
 
 from __future__ import annotations
 
-import hashlib
-import http.client
-import ipaddress
-import json
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin, urlsplit
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin
 
-from crosswheel.errors import NoCredentials
-from crosswheel.images.credentials import Credentials, credentials_for
+from crosswheel.images.authorization import NOTHING, TIMEOUT, Authorization, authorize
+from crosswheel.images.failures import NotDelivered, failures, hint_for, refusal
 from crosswheel.images.manifests import INDEXES, LONGEST, MANIFESTS, Descriptor, digest_of, is_digest
+from crosswheel.images.partial import Partial
+from crosswheel.images.plain_http import is_safe, may_be_plain
 from crosswheel.images.references import Reference
 from crosswheel.system.addresses import origin_of
-from crosswheel.system.budget import OverBudget
 from crosswheel.system.index_pages import open_session
 from crosswheel.system.trust import Trust, named_authorities
 
@@ -32,26 +28,11 @@ if TYPE_CHECKING:
     import requests
 
 _FIRST_ANSWER = (3.0, 15.0)  # seconds to connect, and to wait for data; without a network it should be known soon
-_TIMEOUT = (15.0, 60.0)
 _ATTEMPTS = 5
 _REDIRECTS = 5
 _BLOCK = 1 << 16
-_LONGEST_REASON = 300
-_API_OF_HUB = "registry-1.docker.io"
 _HUB = "docker.io"
-_SCOPE = "repository:{}:pull"
-_CHALLENGE = re.compile(r"\s*(bearer|basic)\b\s*(.*)", re.IGNORECASE | re.DOTALL)
-_PARAMETER = re.compile(r'(\w+)\s*=\s*(?:"([^"]*)"|([^\s,]+))')
-_REFUSED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS}
-
-
-class NotDelivered(Exception):  # noqa: N818 - reads as what happened
-    """A registry did not deliver the image, with the reason; `passing` if a retry may help."""
-
-    def __init__(self, reason: str, hint: str, *, passing: bool = False) -> None:
-        super().__init__(reason)
-        self.hint = hint
-        self.passing = passing
+_API_OF_HUB = "registry-1.docker.io"
 
 
 @dataclass
@@ -62,7 +43,7 @@ class Registry:
     address: str
     environ: Mapping[str, str] = field(repr=False)
     _session: requests.Session = field(repr=False)
-    _authorization: str = field(default="", repr=False)
+    _login: Authorization = NOTHING
 
     def document(self, name: str) -> bytes:
         """A manifest or an index, by tag or digest. Raises NotDelivered."""
@@ -96,7 +77,7 @@ class Registry:
         return to
 
     def _continue(self, wanted: Descriptor, to: Path, arrived: Callable[[int], None]) -> None:
-        with _Partial(to) as partial:
+        with Partial(to) as partial:
             resumed = partial.size > 0
             if partial.size < wanted.size:
                 resumed = self._append(wanted, partial, arrived)
@@ -108,7 +89,7 @@ class Registry:
             reason = f"{host} delivered {partial.size} bytes with {partial.digest} instead of {wanted.digest}"
             raise NotDelivered(reason, self._hint, passing=resumed)
 
-    def _append(self, wanted: Descriptor, partial: _Partial, arrived: Callable[[int], None]) -> bool:
+    def _append(self, wanted: Descriptor, partial: Partial, arrived: Callable[[int], None]) -> bool:
         """Download what is missing, and at most a block more; whether it continues what was there."""
         begin = partial.size
         headers = {"Range": f"bytes={begin}-"} if begin else {}
@@ -145,147 +126,45 @@ class Registry:
         answer = self._follow(url, headers or {})
         if answer.status_code == HTTPStatus.UNAUTHORIZED:
             answer.close()
-            self._log_in(answer.headers.get("WWW-Authenticate", ""))
+            challenge = answer.headers.get("WWW-Authenticate", "")
+            self._login = authorize(challenge, self.reference, self.address, self._session, self.environ)
             answer = self._follow(url, headers or {})
         with answer:
             if answer.status_code not in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
-                raise self._refusal(answer)
+                raise refusal(answer, self.reference, self.address)
             yield answer
 
     def _follow(self, url: str, headers: Mapping[str, str]) -> requests.Response:
         first = url
         for _ in range(_REDIRECTS):
-            answer = self._send(url, headers, self._authorization if origin_of(url) == origin_of(first) else "")
+            answer = self._send(url, headers, self._login if origin_of(url) == origin_of(first) else NOTHING)
             if not answer.is_redirect:
                 return answer
             answer.close()
             url = urljoin(url, answer.headers["Location"])
-            if not _is_safe(url):
+            if not is_safe(url):
                 raise NotDelivered(f"{self.reference.host} redirects to an address without TLS", self._hint)
         raise NotDelivered(f"{self.reference.host} redirects more than {_REDIRECTS} times", self._hint)
 
-    def _send(self, url: str, headers: Mapping[str, str], authorization: str) -> requests.Response:
+    def _send(self, url: str, headers: Mapping[str, str], login: Authorization) -> requests.Response:
         with self._failures():
             return self._session.get(
                 url,
                 headers={"Accept-Encoding": "identity", **headers},
-                auth=_Authorization(authorization),
+                auth=login,
                 allow_redirects=False,
                 stream=True,
-                timeout=_TIMEOUT,
+                timeout=TIMEOUT,
             )
-
-    # ---- logins -----------------------------------------------------------------------------------------------
-
-    def _log_in(self, challenge: str) -> None:
-        """Answer a challenge (RFC 9110, Docker's token authentication). Raises NotDelivered."""
-        from requests.auth import _basic_auth_str
-
-        match = _CHALLENGE.match(challenge)
-        if not match:
-            raise NotDelivered(f"{self.reference.host} asks for a login of an unknown kind", self.reference.login)
-        try:
-            credentials = credentials_for(self.reference, self.environ)
-        except NoCredentials as error:
-            raise NotDelivered(error.message, error.hint) from error
-        if match[1].lower() == "basic":
-            if not credentials:
-                raise NotDelivered(f"{self.reference.host} asks for a login", self.reference.login)
-            self._authorization = _basic_auth_str(credentials.username.encode(), credentials.password.encode())
-        else:
-            self._authorization = f"Bearer {self._token(_parameters(match[2]), credentials)}"
-
-    def _token(self, asked: Mapping[str, str], credentials: Credentials | None) -> str:
-        """An access token to pull from the repository; without a login, one for everybody."""
-        realm, host = asked.get("realm", ""), self.reference.host
-        if not _is_safe(realm):
-            raise NotDelivered(f"{host} names a token server without TLS", self._hint)
-        about = {"service": asked.get("service", ""), "scope": asked.get("scope", _SCOPE.format(self.reference.path))}
-        with self._failures("the token server of "):
-            answer = self._session.request(
-                url=realm, **_request_for_token(about, credentials), allow_redirects=False, timeout=_TIMEOUT
-            )
-        try:
-            found = answer.json() if answer.status_code == HTTPStatus.OK else {}
-            token = found.get("access_token") or found.get("token") or ""
-        except (ValueError, AttributeError):
-            token = ""
-        if not token or not isinstance(token, str):
-            raise self._refusal(answer)
-        return token
-
-    # ---- failures ---------------------------------------------------------------------------------------------
 
     @property
     def _hint(self) -> str:
-        return _hint(self.address)
-
-    def _refusal(self, answer: requests.Response) -> NotDelivered:
-        host, status = self.reference.host, answer.status_code
-        if status == HTTPStatus.NOT_FOUND:
-            what = "digest" if self.reference.digest else "tag"
-            return NotDelivered(f"{host} has no such {what} in {self.reference.path}", _ANOTHER)
-        said = _reason(answer)
-        if status in _REFUSED:
-            return NotDelivered(f"{host} refuses: {said}", self.reference.login)
-        passing = status >= HTTPStatus.INTERNAL_SERVER_ERROR
-        return NotDelivered(f"{host} did not deliver it: {said}", self._hint, passing=passing)
+        return hint_for(self.address)
 
     @contextmanager
-    def _failures(self, who: str = "") -> Iterator[None]:
-        with failures(f"{who}{self.reference.host}", self._hint):
+    def _failures(self) -> Iterator[None]:
+        with failures(self.reference.host, self._hint):
             yield
-
-
-def _hint(address: str) -> str:
-    return f"curl -I {address}/v2/, to see whether it answers; or --mirrors HOST"
-
-
-_ANOTHER = "--image REPOSITORY:TAG, with an image that exists"
-
-
-@dataclass(frozen=True)
-class _Authorization:
-    """Sets the header itself: otherwise requests would take a login from ~/.netrc, and send it instead."""
-
-    text: str = field(repr=False)
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self.text:
-            request.headers["Authorization"] = self.text
-        return request
-
-
-class _Partial:
-    """A file that grows, and its sha256."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("a+b")
-        self._sha256 = hashlib.sha256()
-        self.size = 0
-        self._file.seek(0)
-        while block := self._file.read(_BLOCK):
-            self._sha256.update(block)
-            self.size += len(block)
-
-    def __enter__(self) -> _Partial:  # noqa: PYI034 - Self is not in 3.10
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    @property
-    def digest(self) -> str:
-        return f"sha256:{self._sha256.hexdigest()}"
-
-    def add(self, block: bytes) -> None:
-        self._file.write(block)
-        self._sha256.update(block)
-        self.size += len(block)
-
-    def restart(self) -> None:
-        self._file.truncate(0)
-        self._sha256, self.size = hashlib.sha256(), 0
 
 
 @contextmanager
@@ -300,19 +179,19 @@ def open_registry(reference: Reference, environ: Mapping[str, str]) -> Iterator[
 def _reached(reference: Reference, trust: Trust) -> str:
     """The address of the registry, which is asked once and without patience.
 
-    A registry of this machine may have no TLS, as for docker.
+    Where it may have no TLS, that is tried second.
     """
     import requests
 
     host = _API_OF_HUB if reference.host == _HUB else reference.host
-    schemes = ("https", "http") if _is_here(urlsplit(f"//{host}").hostname or "") else ("https",)
+    schemes = ("https", "http") if may_be_plain(host) else ("https",)
     with open_session(trust, attempts=0) as session:
         for scheme in schemes:
-            with failures(reference.host, _hint(f"{scheme}://{host}")):
+            with failures(reference.host, hint_for(f"{scheme}://{host}")):
                 try:
                     session.get(
                         f"{scheme}://{host}/v2/",
-                        auth=_Authorization(""),
+                        auth=NOTHING,
                         allow_redirects=False,
                         timeout=_FIRST_ANSWER,
                         stream=True,
@@ -323,84 +202,3 @@ def _reached(reference: Reference, trust: Trust) -> str:
                 else:
                     return f"{scheme}://{host}"
     raise AssertionError(schemes)  # pragma: no cover - the last one returns or raises
-
-
-@contextmanager
-def failures(who: str, hint: str) -> Iterator[None]:
-    """Convert exceptions of requests and urllib3 to NotDelivered.
-
-    Their texts are left out: they have whole addresses, and those of storage servers have signatures that let in.
-    """
-    import requests
-    import urllib3.exceptions
-
-    try:
-        yield
-    except requests.exceptions.SSLError as error:
-        known = "certificate" in str(error).lower()
-        reason = f"the certificate of {who} is not trusted" if known else f"{who} does not talk TLS as expected"
-        raise NotDelivered(reason, "export REQUESTS_CA_BUNDLE=FILE" if known else hint) from None
-    except requests.exceptions.Timeout:
-        raise NotDelivered(f"{who} did not answer in time", hint, passing=True) from None
-    except (requests.RequestException, urllib3.exceptions.HTTPError, OverBudget) as error:
-        raise NotDelivered(f"the connection to {who} failed: {_cause(error)}", hint, passing=True) from None
-
-
-def _cause(error: BaseException) -> str:
-    """The reason in the words of the system, or the kind of the exception."""
-    from urllib3.exceptions import ResponseError
-
-    seen, todo = [error], [error]
-    while todo:
-        one = todo.pop()
-        if isinstance(one, OSError) and one.strerror:
-            return one.strerror
-        if isinstance(one, http.client.IncompleteRead):
-            return "it broke off"
-        if isinstance(one, ResponseError):  # as in: too many 502 error responses
-            return str(one)
-        inner = [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
-        found = [each for each in inner if isinstance(each, BaseException) and each not in seen]
-        seen += found
-        todo += found
-    return type(seen[-1]).__name__
-
-
-def _request_for_token(about: Mapping[str, str], credentials: Credentials | None) -> dict[str, Any]:
-    """How `requests` asks for a token: Docker's token specification, with OAuth 2 for an identity token."""
-    if credentials and credentials.identity_token:
-        form = {"grant_type": "refresh_token", "client_id": "crosswheel", "refresh_token": credentials.identity_token}
-        return {"method": "POST", "data": {**about, **form}, "auth": _Authorization("")}
-    user = (credentials.username.encode(), credentials.password.encode()) if credentials else None
-    return {"method": "GET", "params": about, "auth": user or _Authorization("")}
-
-
-def _parameters(text: str) -> dict[str, str]:
-    """The parameters of a challenge; values may have commas."""
-    return {match[1].lower(): match[2] or match[3] or "" for match in _PARAMETER.finditer(text)}
-
-
-def _is_safe(url: str) -> bool:
-    """Whether nobody on the way can read or change it: it has TLS, or does not leave this machine."""
-    parts = urlsplit(url)
-    return parts.scheme == "https" or (parts.scheme == "http" and _is_here(parts.hostname or ""))
-
-
-def _is_here(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _reason(answer: requests.Response) -> str:
-    """What the registry says, in a line: its own words are JSON with codes and messages."""
-    from urllib3.exceptions import HTTPError
-
-    status = f"HTTP {answer.status_code}"
-    try:
-        first = json.loads(answer.content if answer.raw.closed else answer.raw.read(_BLOCK))["errors"][0]
-        said = f"{status} {first.get('code', '')}: {first.get('message', '')}"
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, HTTPError):
-        return status
-    return " ".join(said.split())[:_LONGEST_REASON]

@@ -25,6 +25,7 @@ from types import MappingProxyType
 from crosswheel.errors import DiskFull, ImageUnavailable
 from crosswheel.formats.tars import damages
 from crosswheel.images.delivery import ABOUT, LAYERS, ROOT, WORK, deliver
+from crosswheel.images.failures import ANOTHER
 from crosswheel.images.layouts import is_archive
 from crosswheel.model.job import Listener
 from crosswheel.model.targets import Architecture
@@ -34,7 +35,6 @@ FOLDER = "images"
 
 _FINAL = "final"
 _NAMES = "references"
-_ANOTHER = "--image REPOSITORY:TAG, with an image that exists"
 
 
 @dataclass(frozen=True)
@@ -155,9 +155,9 @@ def _explaining(cache: Path, reference: str) -> Iterator[None]:
                 f"no space left in {cache} to unpack {reference}",
                 hint="crosswheel cache, to see what is there; or set CROSSWHEEL_CACHE to a folder on a larger disk",
             ) from error
-        raise ImageUnavailable(f"{reference} cannot be unpacked: {error}", hint=_ANOTHER) from error
+        raise ImageUnavailable(f"{reference} cannot be unpacked: {error}", hint=ANOTHER) from error
     except damages() as error:
-        raise ImageUnavailable(f"{reference} cannot be unpacked: {error}", hint=_ANOTHER) from error
+        raise ImageUnavailable(f"{reference} cannot be unpacked: {error}", hint=ANOTHER) from error
 
 
 # ---- the cache ------------------------------------------------------------------------------------------------

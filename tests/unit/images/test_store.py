@@ -16,7 +16,9 @@ from typing import Any
 import pytest
 
 from crosswheel.errors import CrosswheelError, DiskFull, ImageUnavailable, UsageError
-from crosswheel.images import registry as registry_module
+from crosswheel.images import plain_http
+from crosswheel.images.authorization import parameters
+from crosswheel.images.plain_http import may_be_plain
 from crosswheel.images.store import UnpackedImage, ensure_unpacked, find_unpacked
 from crosswheel.model.job import Chore, Event, Note, Transfer, deaf
 from crosswheel.model.targets import architectures
@@ -431,9 +433,20 @@ def test_a_registry_elsewhere_needs_tls(tmp_path: Path, monkeypatch: pytest.Monk
     assert asked[1:] == ["https://registry-1.docker.io/v2/"]
 
 
+def test_docker_is_told_of_registries_without_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = tmp_path / "daemon.json"
+    monkeypatch.setattr(plain_http, "_SETTINGS", settings)
+    assert not may_be_plain("10.1.2.3:5000")
+    settings.write_text('{"insecure-registries": ["registry.example:5000", "10.1.0.0/16", 3]}')
+    hosts = ("registry.example:5000", "10.1.2.3:5000", "10.2.2.3", "registry.example", "localhost:1", "[::1]:5000")
+    assert [may_be_plain(host) for host in hosts] == [True, True, False, False, True, True]
+    settings.write_text("[")
+    assert not may_be_plain("10.1.2.3:5000")
+
+
 def test_challenges_are_read() -> None:
     text = 'realm="https://a/b",service=x, Scope="repository:a/b:pull,push"'
-    assert registry_module._parameters(text) == {
+    assert parameters(text) == {
         "realm": "https://a/b",
         "service": "x",
         "scope": "repository:a/b:pull,push",
