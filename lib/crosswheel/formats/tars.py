@@ -68,13 +68,17 @@ class _Archive(tarfile.TarFile):
     def __init__(self, *arguments: Any, limits: Limits, **named: Any) -> None:
         self._kept = Budget(limits.headers, "bytes in the headers of its members")
         self._members = Budget(limits.members, "members")
+        self._ended = False
         super().__init__(*arguments, **named)  # reads the first header
 
     def next(self) -> tarfile.TarInfo | None:
+        if self._ended:  # after the last member, CPython 3.10 seeks in front of an empty archive
+            return None
         stream = cast("_Bounded", self.fileobj)
         stream.headers = Budget(_HEADERS_OF_ONE, "bytes in the headers of one member")
         member = super().next()
         stream.headers = None
+        self._ended = member is None
         if member:
             self._members.spend(1)
             headers = member.pax_headers.items()
