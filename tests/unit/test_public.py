@@ -79,6 +79,7 @@ def test_every_option_of_a_verb_is_a_keyword_and_help_has_its_text(verb: str) ->
         "wheels": {"steps", "rules", "own_engines"},
         "plan": {"own_engines"},
         "audit": {"rules"},
+        "wheelhouse": {"steps", "rules"},
         "release": {"steps"},
     }.get(verb, set())
     assert set(inspect.signature(function).parameters) == {*rows, *own, "project", "listener"}

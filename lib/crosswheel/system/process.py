@@ -241,7 +241,7 @@ class Processes:
 def _entered(
     namespace: Namespace | None, argv: Sequence[str], env: Mapping[str, str], cwd: Path | None
 ) -> tuple[Sequence[str], Mapping[str, str], Path | None]:
-    """The command that enters a namespace for a command, or the command itself; the mark stays readable from outside."""
+    """The command that enters a namespace first, or the command itself; the mark stays readable from outside."""
     if namespace is None:
         return argv, env, cwd
     words, variables = namespace.entered(argv, env, cwd)
