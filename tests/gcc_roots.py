@@ -1,0 +1,70 @@
+"""Roots with a gcc for aarch64, of Debian packages: in Debian's layout, and in that of a toolset of RHEL.
+
+The toolset has what pypa's images of AlmaLinux have and Debian has not: a gcc below /opt/rh with the triple of Red Hat,
+a linker script for libstdc++ that adds an archive, and libraries in lib64.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from debian import unpacked
+
+_TRIPLE = "aarch64-linux-gnu"
+_RED_HAT = "aarch64-redhat-linux"
+_TOOLSET = "opt/rh/gcc-toolset-14/root/usr"
+_VERSION = "14"
+_AN_ARCHIVE_WITHOUT_MEMBERS = b"!<arch>\n"
+
+
+@dataclass(frozen=True)
+class GccRoot:
+    """A root and the PATH of its image."""
+
+    root: Path
+    path: str
+
+
+def debian_root(cache: Path) -> GccRoot:
+    """Raises DebianUnavailable."""
+    return GccRoot(unpacked("arm64", ("g++", "zlib1g-dev"), "trixie", cache), "/usr/bin:/bin")
+
+
+def toolset_root(debian: GccRoot, folder: Path) -> GccRoot:
+    """The same files in a toolset's layout, in the new `folder`; files are shared where the disk is the same."""
+    source = debian.root / "usr"
+    lib64, tools = folder / "usr/lib64", folder / _TOOLSET
+    gcc = tools / "lib/gcc" / _RED_HAT / _VERSION
+    _share(source / "lib" / _TRIPLE, lib64)
+    _share(source / "include", folder / "usr/include", _TRIPLE, "c++")
+    _share(source / "include" / _TRIPLE, folder / "usr/include", "asm", "c++")
+    _share(source / "include" / _TRIPLE / "asm", folder / "usr/include/asm")  # a link, whose end is elsewhere
+    _share(source / "include/c++", tools / "include/c++")
+    _share(source / "include" / _TRIPLE / "c++" / _VERSION, tools / "include/c++" / _VERSION / _RED_HAT)
+    _share(source / "lib/gcc" / _TRIPLE / _VERSION, gcc)
+    (tools / "bin").mkdir()
+    (tools / "bin/gcc").touch()
+    (folder / "lib64").symlink_to("usr/lib64")
+    for script in ("libc.so", "libm.so"):
+        text = (source / "lib" / _TRIPLE / script).read_text().replace(f"/lib/{_TRIPLE}/", "/lib64/")
+        (lib64 / script).unlink()
+        (lib64 / script).write_text(text.replace("/lib/ld-", "/lib64/ld-").replace("/usr/lib64/", "/lib64/"))
+    (gcc / "libstdc++.so").unlink()
+    (gcc / "libstdc++.so").write_text("INPUT ( /usr/lib64/libstdc++.so.6 -lstdc++_nonshared )\n")
+    (gcc / "libstdc++_nonshared.a").write_bytes(_AN_ARCHIVE_WITHOUT_MEMBERS)
+    return GccRoot(folder, f"/{_TOOLSET}/bin:/usr/bin:/bin")
+
+
+def _share(source: Path, target: Path, *without: str) -> None:
+    ignore = shutil.ignore_patterns(*without) if without else None
+    shutil.copytree(source, target, symlinks=True, ignore=ignore, copy_function=_linked, dirs_exist_ok=True)
+
+
+def _linked(source: str, target: str) -> None:
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError:
+        shutil.copy2(source, target)

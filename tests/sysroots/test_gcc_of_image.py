@@ -1,0 +1,137 @@
+"""C and C++ compiled against the gcc of an image, in each layout, and run under QEMU."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from arm import EMULATOR
+from crosswheel.formats.elf import read_elf
+from crosswheel.images.store import UnpackedImage
+from crosswheel.model.job import deaf
+from crosswheel.model.targets import PythonTag, Target, parse_platform
+from crosswheel.system.local_host import local_host
+from crosswheel.toolchains.configuration import configure
+from crosswheel.toolchains.description import Description
+from crosswheel.toolchains.sysroot import sysroot_of
+from crosswheel.toolchains.zig import ensure_zig, make_objects
+from debian import DebianUnavailable
+from gcc_roots import GccRoot, debian_root, toolset_root
+
+pytestmark = [pytest.mark.index, pytest.mark.debian]
+
+POLICY, ARCH = parse_platform("manylinux_2_41_aarch64")
+
+_LIBRARY = """
+#include <stdexcept>
+void refuse() { throw std::out_of_range("too far"); }
+"""
+_PROGRAM = """
+#include <cfenv>
+#include <cstdio>
+#include <stdexcept>
+#include <zlib.h>
+void refuse();
+int main(int count, char **) {
+  try { refuse(); } catch (const std::out_of_range &error) { std::puts(error.what()); }
+  volatile long double one = count, none = count - 1;
+  volatile long double infinite = one / none;
+  std::printf("%d\\n", std::fetestexcept(FE_DIVBYZERO) != 0);
+  std::printf("%lu %s\\n", crc32(0, (const Bytef *)"abc", 3), __GLIBCXX__ ? "libstdc++" : "");
+  return infinite < one;
+}
+"""
+
+Compile = Callable[..., None]
+
+
+@pytest.fixture(scope="module")
+def debian(debian_cache: Path) -> GccRoot:
+    try:
+        return debian_root(debian_cache)
+    except DebianUnavailable as error:
+        pytest.skip(f"no gcc for arm64: {error}")
+
+
+@pytest.fixture(scope="module", params=["debian", "toolset"])
+def image(request: pytest.FixtureRequest, debian: GccRoot, tmp_path_factory: pytest.TempPathFactory) -> UnpackedImage:
+    made = debian if request.param == "debian" else toolset_root(debian, tmp_path_factory.mktemp("toolset"))
+    return UnpackedImage("stand-in:1", f"sha256:{request.param}", ARCH, made.root, {"PATH": made.path}, ())
+
+
+@pytest.fixture
+def compile_there(image: UnpackedImage, tmp_path: Path) -> Compile:
+    """Runs a compiler of the toolchain against the image, in `tmp_path`."""
+    host = local_host(offline=False, listener=deaf)
+    zig = ensure_zig(host.index, host.cache, host.processes, deaf)
+    (tmp_path / "include").mkdir()
+    made = configure(
+        tmp_path / "toolchain",
+        zig,
+        make_objects(tmp_path / "objects"),
+        Target(PythonTag(13), ARCH, POLICY),
+        Description(tmp_path / "target.json", tmp_path / "include", ()),
+        sysroot_of(image),
+        tmp_path / "bin/python",
+        debug=False,
+    )
+
+    def run(name: str, *words: str) -> None:
+        done = subprocess.run(
+            [made.program(name), *words],
+            cwd=tmp_path,
+            env={"PATH": os.defpath, "HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stderr == ""
+
+    return run
+
+
+@pytest.fixture
+def made(compile_there: Compile, tmp_path: Path) -> Path:
+    """The folder of a program and a library."""
+    (tmp_path / "refuse.cpp").write_text(_LIBRARY)
+    (tmp_path / "program.cpp").write_text(_PROGRAM)
+    compile_there("c++", "-O2", "-fPIC", "-c", "refuse.cpp")
+    compile_there("c++", "-shared", "refuse.o", "-o", "librefuse.so")
+    compile_there("c++", "-O2", "-c", "program.cpp")
+    compile_there("g++", "program.o", "-L.", "-lrefuse", "-lz", "-Wl,-rpath,$ORIGIN", "-o", "program")
+    return tmp_path
+
+
+def test_it_needs_the_libraries_that_gcc_links(made: Path) -> None:
+    assert set(read_elf((made / "librefuse.so").read_bytes()).needed) <= {
+        "libstdc++.so.6",
+        "libm.so.6",
+        "libgcc_s.so.1",
+        "libc.so.6",
+    }
+    assert "libstdc++.so.6" in read_elf((made / "librefuse.so").read_bytes()).needed
+
+
+@pytest.mark.emulator
+def test_it_answers_as_compiled_by_gcc(made: Path, debian: GccRoot) -> None:
+    emulator = shutil.which(EMULATOR)
+    if emulator is None:
+        pytest.skip(f"{EMULATOR} is not installed")
+    command = [emulator, "-L", str(debian.root), "./program"]
+    done = subprocess.run(command, cwd=made, capture_output=True, text=True, timeout=300, check=True)
+    assert done.stdout.splitlines() == ["too far", "1", "891568578 libstdc++"]
+
+
+def test_the_compiler_finds_the_images_files(image: UnpackedImage, compile_there: Compile, tmp_path: Path) -> None:
+    compile_there("cc", "--version")
+    asked = subprocess.run(
+        [tmp_path / "toolchain/bin/cc", "-print-file-name=libstdc++.so"], capture_output=True, text=True, check=True
+    )
+    assert Path(asked.stdout.strip()).resolve().is_relative_to(image.root.resolve())
