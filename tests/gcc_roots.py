@@ -41,7 +41,7 @@ def toolset_root(debian: GccRoot, folder: Path) -> GccRoot:
     _share(source / "lib" / _TRIPLE, lib64)
     _share(source / "include", folder / "usr/include", _TRIPLE, "c++")
     _share(source / "include" / _TRIPLE, folder / "usr/include", "asm", "c++")
-    _share(source / "include" / _TRIPLE / "asm", folder / "usr/include/asm")  # a link, whose end is elsewhere
+    shutil.copytree(source / "include" / _TRIPLE / "asm", folder / "usr/include/asm")  # of links that lead elsewhere
     _share(source / "include/c++", tools / "include/c++")
     _share(source / "include" / _TRIPLE / "c++" / _VERSION, tools / "include/c++" / _VERSION / _RED_HAT)
     _share(source / "lib/gcc" / _TRIPLE / _VERSION, gcc)
