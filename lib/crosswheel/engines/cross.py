@@ -6,6 +6,7 @@ sysconfig, compilers and build-system files.
 
 from __future__ import annotations
 
+import platform
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -44,7 +45,7 @@ class Cross:
         interpreter = facts.host.interpreters.get(target.python)
         if interpreter is None:
             return f"no CPython {target.python.version} on this machine to run the build backend"
-        return _refusal(target, interpreter, config) or interpreter
+        return _refusal(target, interpreter, config, facts) or interpreter
 
     def prepare(self, target: Target, config: Config, services: Services, *, cxx: bool) -> None:
         host = services.facts.host
@@ -151,14 +152,14 @@ def _with_programs(environ: Mapping[str, str], *folders: Path) -> dict[str, str]
     return {**environ, "PATH": ":".join(path)}
 
 
-def _refusal(target: Target, interpreter: Interpreter, config: Config) -> str:
+def _refusal(target: Target, interpreter: Interpreter, config: Config, facts: Facts) -> str:
     if config.build.before_all or config.build.before_build:
         return "before-all and before-build only run in containers"
-    real = find_real(target, config.build.sysroot(target.arch))
-    if real is None and not derivable(target):
-        kind = f"{target.arch.bits}-bit {target.arch.byteorder}-endian"
-        remedy = f"name a folder with it and its headers as sysroot.{target.arch} in [tool.crosswheel]"
-        return f"{target.arch} is {kind}: its CPython cannot be derived from this machine's; {remedy}"
+    sysroot = _sysroot(target, config, facts)
+    real = find_real(target, sysroot.root if sysroot else None)
+    if real is None and not derivable():
+        remedy = f"crosswheel pull --unpacked, or name a folder with it as sysroot.{target.arch} in [tool.crosswheel]"
+        return f"the target's CPython cannot be derived from that of a {platform.machine()} machine; {remedy}"
     if (target.policy.libc, target.policy.minor) == ("musl", 1):
         return "Zig's musl is 1.2, which is newer than musllinux_1_1; use --policy musllinux_1_2"
     if real is None and not interpreter.headers:

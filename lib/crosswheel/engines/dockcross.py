@@ -21,7 +21,7 @@ from crosswheel.images.pins import Family
 from crosswheel.model.config import Config
 from crosswheel.model.job import Interpreter, Job, Sdist
 from crosswheel.model.targets import Target
-from crosswheel.toolchains.description import ASK, Description, derivable, derive, read_layout
+from crosswheel.toolchains.description import ASK, Description, derive, read_layout
 from crosswheel.toolchains.dockcross import LIBRARY_FOLDERS, CrossTools, configure, environ_of, find_tools
 from crosswheel.toolchains.startup import IMPERSONATE
 
@@ -89,9 +89,6 @@ class Dockcross:
 def _refusal(target: Target) -> str:
     if target.policy.libc == "musl":
         return "dockcross's Pythons and their compilers are for glibc"
-    if not derivable(target):
-        kind = f"{target.arch.bits}-bit {target.arch.byteorder}-endian"
-        return f"{target.arch} is {kind}: its CPython cannot be derived from an x86_64 image's"
     return ""
 
 

@@ -1,8 +1,8 @@
 """Describes the target's CPython: its sysconfig and its headers.
 
-The values are read from a sysroot that contains that CPython. Without one they are derived from an interpreter of the
-same X.Y on this machine, which is correct for 64-bit little-endian Linux targets: their C types have the same sizes,
-and this file lists the differences.
+The values are read from a sysroot or image that contains that CPython. Without one they are derived from an interpreter
+of the same X.Y on this machine: this file lists the differences between Linux targets, in processors, sizes of C types
+and byte order.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 import shutil
 import sys
 import sysconfig
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,27 @@ from crosswheel.system.process import Processes
 _OPT = "-DNDEBUG -O3 -Wall"
 _CFLAGS = f"-fno-strict-overflow -Wsign-compare {_OPT}"
 
-# Macros of pyconfig.h for x86 processors; everything else that extensions see is the same on LP64.
-_X86_ONLY = ("HAVE_GCC_ASM_FOR_X64", "HAVE_GCC_ASM_FOR_X87", "HAVE_GCC_ASM_FOR_MC68881")
+# The macros of pyconfig.h that extensions see and that differ between Linux targets; None: not defined. Debian builds
+# the same CPython for all of them, and its files show no other difference.
+_OTHER_PROCESSOR = {"HAVE_GCC_ASM_FOR_X64": None, "HAVE_GCC_ASM_FOR_X87": None, "HAVE_GCC_ASM_FOR_MC68881": None}
+_OTHER_WORDS: Mapping[int, Mapping[str, int | None]] = {
+    32: {
+        "HAVE_GCC_ASM_FOR_X64": None,
+        **dict.fromkeys(("SIZEOF_LONG", "SIZEOF_VOID_P", "SIZEOF_SIZE_T", "SIZEOF_UINTPTR_T", "SIZEOF_PTHREAD_T"), 4),
+        **dict.fromkeys(("ALIGNOF_LONG", "ALIGNOF_SIZE_T"), 4),
+        "HAVE_GCC_UINT128_T": None,
+        "HAVE_LARGEFILE_SUPPORT": 1,
+    }
+}
+_BIG_ENDIAN = {
+    "DOUBLE_IS_LITTLE_ENDIAN_IEEE754": None,
+    "DOUBLE_IS_BIG_ENDIAN_IEEE754": 1,
+    "FLOAT_WORDS_BIGENDIAN": 1,
+    "WORDS_BIGENDIAN": 1,
+}
+# In bytes, where they are not 16.
+_SIZES = {"SIZEOF_LONG_DOUBLE": {"armv7l": 8, "i686": 12}, "ALIGNOF_MAX_ALIGN_T": {"armv7l": 8, "s390x": 8}}
+_TIMES = {"glibc": 4, "musl": 8}  # bytes of a time_t on 32-bit targets
 
 _PROBE = """\
 import json, sysconfig
@@ -61,10 +80,22 @@ class Description:
     """Folders of this machine's headers, which `include` replaces."""
 
 
-def derivable(target: Target) -> bool:
-    """Whether the description can be derived from an interpreter of this machine: both are 64-bit little-endian."""
-    kind = (target.arch.bits, target.arch.byteorder)
-    return kind == (64, "little") == (64 if sys.maxsize > 1 << 32 else 32, sys.byteorder)
+def derivable() -> bool:
+    """Whether descriptions can be derived from interpreters of this machine: it is 64-bit little-endian."""
+    return (sys.maxsize > 1 << 32, sys.byteorder) == (True, "little")
+
+
+def differences(target: Target) -> dict[str, int | None]:
+    """The macros of the target's pyconfig.h that differ from a 64-bit little-endian machine's; None: not defined."""
+    arch = target.arch
+    found: dict[str, int | None] = {} if arch.name in {"x86_64", "i686"} else dict(_OTHER_PROCESSOR)
+    if words := _OTHER_WORDS.get(arch.bits):
+        found |= {**words, "SIZEOF_TIME_T": _TIMES[target.policy.libc]}
+    if arch.byteorder == "big":
+        found |= _BIG_ENDIAN
+    for macro, sizes in _SIZES.items():
+        found |= {macro: sizes[arch.name]} if arch.name in sizes else {}
+    return found
 
 
 def find_real(target: Target, sysroot: Path | None) -> Path | None:
@@ -98,7 +129,7 @@ def describe(
     if real is None or sysroot is None:
         return derive(target, layout, layout.include, compilers, folder)
     headers, pyconfig = _real_headers(target, real, sysroot)
-    return _write(target, layout, headers, pyconfig, (), compilers, folder)
+    return _write(target, layout, headers, pyconfig, {}, compilers, folder)
 
 
 def read_layout(answer: str) -> Layout:
@@ -112,8 +143,8 @@ def _layout(told: Mapping[str, Any]) -> Layout:
 
 def derive(target: Target, layout: Layout, headers: Path, compilers: Mapping[str, str], folder: Path) -> Description:
     """Like `describe`, from an interpreter that need not be on this machine; `headers` are its headers or a copy."""
-    hidden = () if target.arch.name == "x86_64" else _X86_ONLY
-    return _write(target, layout, headers, _pyconfig(headers, layout.multiarch), hidden, compilers, folder)
+    pyconfig = _pyconfig(headers, layout.multiarch)
+    return _write(target, layout, headers, pyconfig, differences(target), compilers, folder)
 
 
 def _write(
@@ -121,12 +152,12 @@ def _write(
     layout: Layout,
     headers: Path,
     pyconfig: Path,
-    hidden: Iterable[str],
+    changes: Mapping[str, int | None],
     compilers: Mapping[str, str],
     folder: Path,
 ) -> Description:
     include = folder / "include" / target.python.name
-    _write_headers(include, headers, pyconfig, hidden)
+    _write_headers(include, headers, pyconfig, changes)
     lib = folder / "lib"
     lib.mkdir(parents=True, exist_ok=True)
     (lib / include.name).symlink_to(layout.stdlib)
@@ -214,9 +245,11 @@ def _pyconfig(include: Path, multiarch: str) -> Path:
     return apart if apart.is_file() else include / "pyconfig.h"
 
 
-def _write_headers(include: Path, source: Path, pyconfig: Path, hidden: Iterable[str]) -> None:
+def _write_headers(include: Path, source: Path, pyconfig: Path, changes: Mapping[str, int | None]) -> None:
     shutil.copytree(source, include, ignore=shutil.ignore_patterns("pyconfig.h"))
     text = pyconfig.read_text("utf-8", "replace")
-    for macro in hidden:
-        text = re.sub(rf"^#define {macro} .*$", f"/* #undef {macro} */", text, flags=re.MULTILINE)
+    for macro, value in changes.items():
+        line = rf"^(?:/\* )?#( *)(?:define {macro} .*|undef {macro} \*/)$"
+        new = rf"/* #\1undef {macro} */" if value is None else rf"#\1define {macro} {value}"
+        text = re.sub(line, new, text, flags=re.MULTILINE)
     (include / "pyconfig.h").write_text(text, "utf-8")
