@@ -22,6 +22,7 @@ from crosswheel.toolchains.toolbox import Toolbox, ensure_toolbox
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+_ZIGS_OWN = "Zig's own C and C++ runtime, without zlib and the other libraries of the image"
 _PAUSE = 1.0  # seconds, in which a job has begun
 
 
@@ -81,7 +82,7 @@ class Services:
                     listener=listener,
                 )
             except (ImageUnavailable, DiskFull) as error:
-                listener(Note(f"no image to build {target.policy}_{target.arch} against: {error.in_a_line}"))
+                listener(Note(f"{target.policy}_{target.arch} is built with {_ZIGS_OWN}: {error.message}"))
                 return None
 
         if config.build.sysroot(target.arch):
