@@ -37,6 +37,10 @@ class DockerContainers:
         return self.docker.address
 
     @property
+    def kind(self) -> str:
+        return f"containers of the {self.docker.product}"
+
+    @property
     def machine(self) -> str:
         return self.docker.machine
 

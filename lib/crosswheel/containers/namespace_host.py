@@ -55,6 +55,10 @@ class NamespaceHost:
         return "this machine's namespaces"
 
     @property
+    def kind(self) -> str:
+        return "namespaces of this machine"
+
+    @property
     def machine(self) -> str:
         return self.host.machine
 

@@ -6,6 +6,7 @@ import io
 import re
 import tarfile
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
@@ -42,14 +43,22 @@ def find_pythons(docker: DockerHost, image: Image) -> Mapping[PythonTag, Interpr
 
 
 def read_pythons(root: Path) -> Mapping[PythonTag, Interpreter]:
-    """Like `find_pythons`, of an unpacked image."""
+    """Like `find_pythons`, of an unpacked image, with the paths behind the links.
+
+    Links of an unpacked image are relative, and uv joins a relative link to the path by which it came.
+    """
     try:
-        links = [
-            (path.name, str(path.readlink())) for path in (root / _FOLDER.lstrip("/")).iterdir() if path.is_symlink()
-        ]
+        links = [path for path in (root / _FOLDER.lstrip("/")).iterdir() if path.is_symlink()]
     except OSError:
         links = []
-    return _by_tag(_interpreter(*link) for link in links)
+    found = (_interpreter(link.name, str(link.readlink())) for link in links)
+    return _by_tag(each and replace(each, path=_behind(each.path, root)) for each in found)
+
+
+def _behind(path: Path, root: Path) -> Path:
+    """The path in the root with the links in its folders followed; unchanged if these lead out."""
+    real, inside = (root / path.parent.relative_to("/")).resolve(), root.resolve()
+    return Path("/", real.relative_to(inside), path.name) if real.is_relative_to(inside) else path
 
 
 def _by_tag(found: Iterable[Interpreter | None]) -> Mapping[PythonTag, Interpreter]:

@@ -126,6 +126,10 @@ class Facts:
 
         return self.once.answer(("running", arch), ask)
 
+    def how(self, arch: Architecture) -> str:
+        """How programs of an architecture run in containers, in words. Raises CannotRun, EngineUnavailable."""
+        return f"in {self.containers.kind}, {'natively' if self.running(arch).natively else 'under QEMU'}"
+
     def image(self, reference: str, arch: Architecture) -> Image | None:
         """The image of that reference, or None if nobody has pulled it yet.
 

@@ -203,6 +203,8 @@ class Outcome:
     """The reason why the wheel was not tested on its architecture; empty if it was."""
     tested_before: bool = False
     """Whether an earlier run tested exactly this wheel in the same way."""
+    tested_how: str = ""
+    """Where the test ran, as in ``in namespaces of this machine, under QEMU``; empty if it did not, or is not known."""
     usage: Usage = Usage()
     reproducible: bool | None = None
     """Whether a second build gave the same wheel; None without a second build."""

@@ -117,7 +117,14 @@ class JobRunner:
             work = replace(self._work(reused.job, place.parent, log), file=reused.wheel.path, found=True, entry=entry)
             skipped = traits_of(test).instead(work)
             done = self._done(test, work, times) if skipped is None else skipped
-        return replace(reused, steps=tuple(times), log=log, untested=done.untested, tested_before=done.tested_before)
+        return replace(
+            reused,
+            steps=tuple(times),
+            log=log,
+            untested=done.untested,
+            tested_before=done.tested_before,
+            tested_how=done.tested_how,
+        )
 
     def _work(self, job: Job, folder: Path, log: Path) -> Work:
         return Work(
@@ -213,6 +220,7 @@ def outcome_of(work: Work, times: list[StepTime]) -> Outcome:
         note=work.note or (_pure_note(work) if pure else kept),
         untested=work.untested,
         tested_before=work.tested_before,
+        tested_how=work.tested_how,
         usage=work.usage,
         reproducible=None if work.differences is None else not work.differences,
         differences=work.differences or (),

@@ -136,6 +136,7 @@ def _outcome(outcome: Outcome) -> Document:
         "tested": tested(outcome),
         "untested": outcome.untested,
         "tested_before": outcome.tested_before,
+        "tested_how": outcome.tested_how,
         "usage": asdict(outcome.usage),
         "wheel": _wheel(outcome.wheel) if outcome.wheel else None,
         "seconds": _seconds(outcome.seconds),

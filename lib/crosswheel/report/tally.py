@@ -26,6 +26,7 @@ class Tally:
     cancelled: int
     unfinished: tuple[Job, ...]
     wheels: tuple[Artifact, ...]
+    tested: tuple[Outcome, ...]
     untested: tuple[Outcome, ...]
     hits: int
     misses: int
@@ -59,6 +60,7 @@ def tally(report: Report) -> Tally:
         cancelled=count["cancelled"],
         unfinished=unfinished,
         wheels=report.wheels,
+        tested=tuple(outcome for outcome in served if tested(outcome)),
         untested=tuple(outcome for outcome in served if not tested(outcome)),
         hits=sum(outcome.usage.hits for outcome in report.outcomes),
         misses=sum(outcome.usage.misses for outcome in report.outcomes),

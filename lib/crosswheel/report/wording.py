@@ -238,6 +238,7 @@ def closing_lines(report: Report) -> Iterator[Line]:
         seconds_text(report.seconds),
     ]
     yield "bold red" if any(others.values()) else "bold green", " · ".join(parts)
+    yield from (("", line) for line in _tested_texts(count))
     yield from (("bold yellow", line) for line in _untested_texts(count))
 
 
@@ -249,6 +250,16 @@ def _wheels_text(count: Tally) -> str:
         return f"{count.served} of {count_text(count.jobs, 'wheel')}{place}{kept}"
     files = count_text(len(count.wheels), "wheel")
     return f"{count.served} of {count_text(count.jobs, 'target')} served by {files}{place}"
+
+
+def _tested_texts(count: Tally) -> Iterator[str]:
+    """One line per way in which wheels were tested."""
+    targets: dict[str, list[str]] = {}
+    for outcome in count.tested:
+        if outcome.tested_how:
+            targets.setdefault(outcome.tested_how, []).append(str(outcome.job.target))
+    for how, names in targets.items():
+        yield f"tested {how}{'' if len(names) == count.served else f': {names_text(names)}'}"
 
 
 def _untested_texts(count: Tally) -> Iterator[str]:

@@ -67,10 +67,16 @@ class JournalEntry:
         """Whether the wheel has passed exactly this test."""
         return bool(test) and (self.folder / f"tested-{test}").is_file()
 
-    def remember_test(self, test: str, seconds: float) -> None:
+    def remember_test(self, test: str, seconds: float, how: str) -> None:
         """Record a passed test; if the entry was trimmed meanwhile, the next run tests again."""
         with suppress(OSError):
-            (self.folder / f"tested-{test}").write_text(f"{seconds:.3f}\n")
+            (self.folder / f"tested-{test}").write_text(f"{seconds:.3f}\n{how}\n")
+
+    def tested_how(self, test: str) -> str:
+        """Where a passed test ran; empty if an older release recorded it."""
+        with suppress(OSError, IndexError):
+            return (self.folder / f"tested-{test}").read_text().splitlines()[1]
+        return ""
 
     @property
     def tested_seconds(self) -> float:
@@ -198,6 +204,6 @@ def _is_still(place: Path, seen: os.stat_result) -> bool:
 
 def _seconds(path: Path) -> float:
     try:
-        return float(path.read_text())
+        return float(path.read_text().partition("\n")[0])
     except (OSError, ValueError):
         return 0.0

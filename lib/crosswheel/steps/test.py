@@ -41,8 +41,8 @@ def _without(work: Work) -> Work | None:
     """The work of a wheel that cannot be tested, or has passed the same test before; None for others."""
     if reason := untested(work.job.target, work.config, work.facts):
         return replace(work, untested=reason)
-    if work.entry and work.entry.passed(_key(work, work.entry)):
-        return replace(work, untested="", tested_before=True)
+    if work.entry and work.entry.passed(key := _key(work, work.entry)):
+        return replace(work, untested="", tested_before=True, tested_how=work.entry.tested_how(key))
     return None
 
 
@@ -51,9 +51,10 @@ def test(work: Work) -> Work:
     """The work after the wheel has passed in every image. Raises TestFailed."""
     work, began = replace(work, parsed=work.read()), time.monotonic()
     test_in_images(work)
+    how = work.facts.how(work.job.target.arch)
     if work.entry and (key := _key(work, work.entry)):
-        work.entry.remember_test(key, time.monotonic() - began)
-    return replace(work, untested="")
+        work.entry.remember_test(key, time.monotonic() - began, how)
+    return replace(work, untested="", tested_how=how)
 
 
 def test_in_images(work: Work) -> None:

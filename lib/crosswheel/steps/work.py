@@ -98,6 +98,8 @@ class Work:
     untested: str = _UNTESTED
     """The reason why the wheel was not tested on its architecture; empty once it was."""
     tested_before: bool = False
+    tested_how: str = ""
+    """Where the test ran; empty if there was none, or nobody said."""
     differences: tuple[Difference, ...] | None = None
     """The differences from the wheel of a second build; None without one."""
     saved: Artifact | None = None
