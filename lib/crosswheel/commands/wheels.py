@@ -146,7 +146,18 @@ def from_plan(plan: Plan, listener: Listener, options: WheelsOptions, own: Own) 
 
 
 # Options that decide the jobs of a plan.
-_DECIDED = ("source", "arch", "python", "policy", "engine", "engines", "image", "images", "docker_host")
+_DECIDED = (
+    "source",
+    "arch",
+    "python",
+    "policy",
+    "engine",
+    "engines",
+    "image",
+    "images",
+    "docker_host",
+    "container_host",
+)
 
 
 def run(call: Call, plan: Plan | None = None) -> Report:

@@ -70,14 +70,16 @@ class Once:
 class Facts:
     """The machine, its Docker host or why there is none, and their answers.
 
-    `mirrors` are registries that images may come from; with `offline` none is fetched. As a context manager it closes
-    the connection to the Docker host. Every run has facts of its own: what changes between two runs is seen.
+    `mirrors` are registries that images may come from; with `offline` none is fetched. With `engine_only`, namespaces
+    do not stand in for an engine. As a context manager it closes the connection to the Docker host. Every run has facts
+    of its own: what changes between two runs is seen.
     """
 
     host: LocalHost
     docker: DockerHost | EngineUnavailable
     mirrors: tuple[str, ...] = ()
     offline: bool = False
+    engine_only: bool = False
     once: Once = field(default_factory=Once, repr=False, compare=False)
 
     def __enter__(self) -> Self:
@@ -97,6 +99,8 @@ class Facts:
     def _containers(self) -> ContainerHost:
         if isinstance(self.docker, DockerHost):
             return DockerContainers(self.docker)
+        if self.engine_only:
+            raise self.docker
         allowed = self.host.allowed
         if refusal := allowed.namespaces or allowed.overlay:
             raise EngineUnavailable(f"{self.docker.message}; and {refusal.reason}", hint=refusal.hint)
@@ -219,7 +223,8 @@ def look_around(config: Config, listener: Listener) -> Facts:
         connecting = pool.submit(_connect_and_probe, config)
         host = local_host(offline=config.build.offline, listener=listener)
         docker, known = connecting.result()
-        return Facts(host, docker, config.containers.mirrors, config.build.offline, Once(known))
+        engine_only = config.containers.container_host in {"docker", "podman"}
+        return Facts(host, docker, config.containers.mirrors, config.build.offline, engine_only, Once(known))
 
 
 def _connect_and_probe(config: Config) -> tuple[DockerHost | EngineUnavailable, dict[Hashable, object]]:
@@ -240,10 +245,18 @@ def _connect(config: Config) -> DockerHost | EngineUnavailable:
         and set(config.build.engines.values()) <= {"cross"}
     ):
         return EngineUnavailable("nothing that was asked for needs a Docker Engine")
+    wanted = config.containers.container_host
+    if wanted == "namespace":
+        return EngineUnavailable("--container-host namespace")
     try:
-        return connect(config.containers.docker_host, os.environ)
+        docker = connect(config.containers.docker_host, os.environ)
     except EngineUnavailable as error:
         return error
+    if wanted != "auto" and not docker.product.lower().startswith(wanted):
+        docker.client.close()
+        text = f"--container-host {wanted}, but the engine at {docker.address} is a {docker.product}"
+        return EngineUnavailable(text, hint="--docker-host ADDRESS; or --container-host auto")
+    return docker
 
 
 def _listing(folder: Path) -> str:

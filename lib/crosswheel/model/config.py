@@ -60,6 +60,7 @@ class Containers:
     """The container engine, its images, and the source of emulators."""
 
     docker_host: str
+    container_host: str
     image: str
     images: Mapping[str, str]
     mirrors: tuple[str, ...]

@@ -30,6 +30,7 @@ class PlanOptions(TypedDict, total=False):
     exclude: Texts | None
     sysroot: Mapping[str, PathText] | None
     docker_host: str | None
+    container_host: Literal["auto", "docker", "podman", "namespace"] | None
     image: str | None
     images: Mapping[str, str | Mapping[str, str]] | None
     mirrors: Texts | None
@@ -67,6 +68,7 @@ class WheelsOptions(TypedDict, total=False):
     exclude: Texts | None
     sysroot: Mapping[str, PathText] | None
     docker_host: str | None
+    container_host: Literal["auto", "docker", "podman", "namespace"] | None
     image: str | None
     images: Mapping[str, str | Mapping[str, str]] | None
     mirrors: Texts | None
@@ -205,6 +207,7 @@ class ShellOptions(TypedDict, total=False):
     debug_info: bool | None
     sysroot: Mapping[str, PathText] | None
     docker_host: str | None
+    container_host: Literal["auto", "docker", "podman", "namespace"] | None
     image: str | None
     images: Mapping[str, str | Mapping[str, str]] | None
     mirrors: Texts | None
@@ -274,6 +277,7 @@ class AllOptions(TypedDict, total=False):
     exclude: Texts | None
     sysroot: Mapping[str, PathText] | None
     docker_host: str | None
+    container_host: Literal["auto", "docker", "podman", "namespace"] | None
     image: str | None
     images: Mapping[str, str | Mapping[str, str]] | None
     mirrors: Texts | None

@@ -16,6 +16,7 @@ from crosswheel.report.tables import Column, drawn
 from crosswheel.report.untrusted import one_line
 from crosswheel.report.wording import COMMAND, Line, count_text, size_text
 from crosswheel.upkeep.doctor import Ability, Diagnosis, EnginePlace, EngineState, Machine, Problem
+from crosswheel.upkeep.namespaces import NamespaceState
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,7 +35,12 @@ class _Row:
 def diagnosis_text(diagnosis: Diagnosis, console: Console | None = None) -> str:
     """The table, then each problem with the command that fixes it; plain text without a console."""
     console = console or plain_console()
-    rows = [*_machine_rows(diagnosis.machine), *(row for place in diagnosis.places for row in _place_rows(place))]
+    needed = diagnosis.namespaces is None or diagnosis.namespaces.refusal is not None
+    rows = [
+        *_machine_rows(diagnosis.machine),
+        *(row for place in diagnosis.places for row in _place_rows(place, needed=needed)),
+    ]
+    rows += _namespace_rows(diagnosis.namespaces) if diagnosis.namespaces else ()
     columns: list[Column[_Row]] = [
         Column("where", lambda row: row.where, lambda _row: "bold"),
         Column("what", lambda row: f"{row.mark} {row.what}", lambda row: _STYLES[row.mark]),
@@ -63,6 +69,7 @@ def diagnosis_document(diagnosis: Diagnosis) -> Document:
             "disks": [asdict(disk) for disk in machine.disks],
         },
         "docker_hosts": [_place(place) for place in diagnosis.places],
+        "namespaces": _namespaces(diagnosis.namespaces) if diagnosis.namespaces else None,
         "problems": [asdict(problem) for problem in diagnosis.problems],
     }
 
@@ -87,6 +94,24 @@ def _place(place: EnginePlace) -> Document:
         "used": engine.used,
         "disk": asdict(engine.disk),
         "architectures": [_ability(ability) for ability in engine.abilities],
+    }
+
+
+def _namespaces(state: NamespaceState) -> Document:
+    allowed = {"namespaces": state.allowed.namespaces, "overlay": state.allowed.overlay, "binfmt": state.allowed.binfmt}
+    return {
+        "allowed": {name: refusal is None for name, refusal in allowed.items()},
+        "reasons": {name: str(refusal) for name, refusal in allowed.items() if refusal},
+        "architectures": [
+            {
+                "arch": arch.name,
+                "runs": isinstance(answer, Running),
+                "natively": isinstance(answer, Running) and answer.natively,
+                "cpu": answer.cpu if isinstance(answer, Running) else "",
+                "reason": "" if isinstance(answer, Running) else answer.message,
+            }
+            for arch, answer in state.answers.items()
+        ],
     }
 
 
@@ -125,11 +150,24 @@ def _machine_rows(machine: Machine) -> Iterator[_Row]:
         yield _Row("", "✔", f"disk for {disk.what}", f"{free} in {one_line(disk.path)}")
 
 
-def _place_rows(place: EnginePlace) -> Iterator[_Row]:
+def _namespace_rows(state: NamespaceState) -> Iterator[_Row]:
+    refusal = state.refusal
+    text = f"not permitted: {one_line(refusal.reason)}" if refusal else "permitted: containers need no engine"
+    yield _Row("namespaces", "-" if refusal else "✔", "containers", text)
+    if not refusal and (narrower := state.allowed.binfmt):
+        yield _Row("", "-", "own emulators", f"not permitted: {one_line(narrower.reason)}")
+    for arch, answer in state.answers.items():
+        if isinstance(answer, Running):
+            yield _Row("", "✔", arch.name, answer.how)
+        else:
+            yield _Row("", "-", arch.name, one_line(answer.message.rpartition(": ")[2]))
+
+
+def _place_rows(place: EnginePlace, *, needed: bool) -> Iterator[_Row]:
     # The row of the engine shows the address.
     name = f"{'Docker host' if place.chosen else 'context'} {'' if '://' in place.name else one_line(place.name)}"
     if isinstance(place.answer, CrosswheelError):
-        yield _Row(name, "✘" if place.chosen else "-", "engine", one_line(place.answer.message))
+        yield _Row(name, "✘" if place.chosen and needed else "-", "engine", one_line(place.answer.message))
         return
     yield _Row(name, "✔", "engine", _engine_text(place.answer))
     for ability in place.answer.abilities:

@@ -25,6 +25,7 @@ from crosswheel.system.local_host import LocalHost
 from crosswheel.system.process import Processes
 from crosswheel.toolchains.pinned import version_of
 from crosswheel.toolchains.zig import program_path
+from crosswheel.upkeep.namespaces import NamespaceState, look, remedies
 
 _Value = TypeVar("_Value")
 
@@ -104,6 +105,7 @@ class Diagnosis:
     machine: Machine
     places: tuple[EnginePlace, ...]
     problems: tuple[Problem, ...]
+    namespaces: NamespaceState | None = None
 
     @property
     def exit_code(self) -> int:
@@ -114,8 +116,9 @@ class Diagnosis:
 def diagnose(config: Config, host: LocalHost) -> Diagnosis:
     """Examine this machine and all Docker hosts in parallel; takes as long as the slowest host, within its limit."""
     machine = _machine(host)
-    places = _places(config, host.environ)
-    return Diagnosis(machine, places, (*machine_problems(machine), *place_problems(places)))
+    places, namespaces = _places(config, host.environ), look(config, host)
+    problems = (*machine_problems(machine), *place_problems(places, namespaces))
+    return Diagnosis(machine, places, problems, namespaces)
 
 
 def machine_problems(machine: Machine) -> Iterator[Problem]:
@@ -142,23 +145,26 @@ def machine_problems(machine: Machine) -> Iterator[Problem]:
     yield from (_narrow(disk) for disk in machine.disks if disk.free is not None and disk.free < _SMALL)
 
 
-def place_problems(places: Sequence[EnginePlace]) -> Iterator[Problem]:
-    """The problems of the Docker host that builds use; those of other hosts do not matter."""
+def place_problems(places: Sequence[EnginePlace], namespaces: NamespaceState | None = None) -> Iterator[Problem]:
+    """The problems of the Docker host that builds use, or without one of namespaces; other hosts do not matter."""
     for place in places:
         if not place.chosen:
             continue
         if isinstance(place.answer, CrosswheelError):
-            yield Problem(
-                f"{place.answer.message}; only the cross engine works without one",
-                place.answer.hint,
-                place.answer.exit_code,
-            )
+            yield from _problems_without_engine(place.answer, namespaces)
             continue
         for ability in place.answer.abilities:
             if ability.wanted:
                 yield from _ability_problems(ability)
         if place.answer.disk.free is not None and place.answer.disk.free < _SMALL:
             yield _narrow(place.answer.disk)
+
+
+def _problems_without_engine(error: CrosswheelError, namespaces: NamespaceState | None) -> Iterator[Problem]:
+    if namespaces is None or namespaces.refusal:
+        yield Problem(f"{error.message}; only the cross engine works without one", error.hint, error.exit_code)
+    if namespaces:
+        yield from (Problem(text, hint) for text, hint in remedies(namespaces))
 
 
 def _ability_problems(ability: Ability) -> Iterator[Problem]:
@@ -218,7 +224,7 @@ def _free(path: Path) -> int | None:
 def _places(config: Config, environ: Mapping[str, str]) -> tuple[EnginePlace, ...]:
     """The Docker host that builds use, then those of the other contexts."""
 
-    def look(wanted: str) -> EngineState:
+    def examine(wanted: str) -> EngineState:
         # Covers later questions too: a host may disappear at any time.
         with engine_errors(f"asking the Docker Engine {wanted}".strip()):
             return _look(connect(wanted, environ), config.build.arch)
@@ -231,9 +237,9 @@ def _places(config: Config, environ: Mapping[str, str]) -> tuple[EnginePlace, ..
         or _current_context()
     )
     address = known.get(name, name)
-    chosen = _Question(lambda: look(config.containers.docker_host))
+    chosen = _Question(lambda: examine(config.containers.docker_host))
     others = {
-        other: _Question(functools.partial(look, other))
+        other: _Question(functools.partial(examine, other))
         for other, theirs in known.items()
         if other != name and theirs != address
     }

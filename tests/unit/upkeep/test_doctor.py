@@ -18,6 +18,8 @@ from crosswheel.errors import CannotRun, EngineUnavailable
 from crosswheel.model.job import Interpreter
 from crosswheel.model.targets import PythonTag, architectures
 from crosswheel.report.doctor import diagnosis_document, diagnosis_text
+from crosswheel.system.namespace_support import Allowed
+from crosswheel.system.namespace_support import Refusal as RefusedNamespaces
 from crosswheel.upkeep import doctor as diagnosis
 from crosswheel.upkeep.doctor import (
     Ability,
@@ -30,6 +32,7 @@ from crosswheel.upkeep.doctor import (
     machine_problems,
     place_problems,
 )
+from crosswheel.upkeep.namespaces import NamespaceState
 
 X86_64, AARCH64, RISCV64 = (architectures()[name] for name in ("x86_64", "aarch64", "riscv64"))
 GIB = 1 << 30
@@ -50,6 +53,8 @@ REFUSED = CannotRun(
     "the Docker host at unix:///run/docker.sock does not run programs for riscv64: exec format error",
     hint="crosswheel register --arch riscv64",
 )
+_NO = RefusedNamespaces("AppArmor forbids it", "sudo sysctl")
+FORBIDDEN = NamespaceState(Allowed(_NO, _NO, _NO))
 GONE = EngineUnavailable("no Docker Engine answers there", hint="sudo systemctl start docker")
 
 
@@ -120,6 +125,27 @@ def test_without_an_engine_the_cross_engine_remains() -> None:
     assert (problem.exit_code, problem.hint) == (13, GONE.hint)
 
 
+def test_where_the_kernel_permits_it_namespaces_stand_in_for_an_engine() -> None:
+    gone = [EnginePlace("default", chosen=True, answer=GONE)]
+    arm = Running(AARCH64, natively=False, cpu="max,pauth=off")
+    there = NamespaceState(Allowed(None, None, None), {AARCH64: arm, RISCV64: CannotRun("no QEMU", hint="apt install")})
+    (problem,) = place_problems(gone, there)
+    assert (problem.text, problem.hint, problem.exit_code) == ("no QEMU", "apt install", 0)
+    lines = diagnosis_text(Diagnosis(MACHINE, tuple(gone), (), there)).splitlines()
+    assert lines[7].endswith("- engine              no Docker Engine answers there")
+    assert lines[8] == "namespaces           ✔ containers          permitted: containers need no engine"
+    assert lines[9].endswith("✔ aarch64             under QEMU, fastest with QEMU_CPU=max,pauth=off")
+
+
+def test_what_forbids_namespaces_is_told_with_the_command_that_permits_them() -> None:
+    engine, namespaces = place_problems([EnginePlace("default", chosen=True, answer=GONE)], FORBIDDEN)
+    assert engine.exit_code == 13
+    assert namespaces.text == "no containers without an engine: AppArmor forbids it"
+    assert (namespaces.hint, namespaces.exit_code) == ("sudo sysctl", 0)
+    document = diagnosis_document(Diagnosis(MACHINE, (), (), FORBIDDEN))
+    assert document["namespaces"]["allowed"] == {"namespaces": False, "overlay": False, "binfmt": False}
+
+
 def test_other_contexts_are_nobody_s_problem() -> None:
     others = [EnginePlace("board", chosen=False, answer=GONE), place(MISSING, chosen=False, free=1)]
     assert list(place_problems(others)) == []
@@ -180,6 +206,13 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return {"docker-host": f"unix://{tmp_path}/docker.sock", "json": "found.json"}
 
 
+@pytest.fixture
+def forbidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No namespaces, as in many containers."""
+    monkeypatch.setattr("crosswheel.upkeep.doctor.look", lambda *_: FORBIDDEN)
+
+
+@pytest.mark.usefixtures("forbidden")
 def test_the_verb_works_without_any_engine(tmp_path: Path, alone: dict[str, Any]) -> None:
     stream = io.StringIO()
     assert run_verb("doctor", tmp_path, alone, stream) == EngineUnavailable.exit_code
@@ -236,6 +269,7 @@ def test_whatever_goes_wrong_is_an_answer() -> None:
 # The library leaves the damaged file open.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("meta", [None, "{"])
+@pytest.mark.usefixtures("forbidden")
 def test_a_current_context_that_is_gone_and_a_damaged_one_are_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, meta: str | None
 ) -> None:

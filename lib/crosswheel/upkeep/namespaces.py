@@ -1,0 +1,45 @@
+"""What this machine's kernel permits without an engine, and which architectures run so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from crosswheel.containers.emulation import Running
+from crosswheel.containers.namespace_host import NamespaceHost
+from crosswheel.errors import CannotRun
+from crosswheel.model.config import Config
+from crosswheel.model.targets import Architecture
+from crosswheel.system.local_host import LocalHost
+from crosswheel.system.memo import answers_in
+from crosswheel.system.namespace_support import Allowed, Refusal
+
+
+@dataclass(frozen=True)
+class NamespaceState:
+    """What is allowed, and how programs of the wanted architectures run in namespaces."""
+
+    allowed: Allowed
+    answers: Mapping[Architecture, Running | CannotRun] = field(default_factory=dict)
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """Why there are no containers without an engine; None if there are."""
+        return self.allowed.namespaces or self.allowed.overlay
+
+
+def look(config: Config, host: LocalHost) -> NamespaceState:
+    """Make some namespaces, and run a program of each wanted architecture in them."""
+    found = NamespaceState(host.allowed)
+    if found.refusal:
+        return found
+    return NamespaceState(host.allowed, NamespaceHost(host).survey(config.build.arch, answers_in(host.cache)))
+
+
+def remedies(state: NamespaceState) -> Iterator[tuple[str, str]]:
+    """What stands in the way, and the command that removes it."""
+    if state.refusal:
+        yield f"no containers without an engine: {state.refusal.reason}", state.refusal.hint
+    for answer in state.answers.values():
+        if isinstance(answer, CannotRun):
+            yield answer.message, answer.hint
