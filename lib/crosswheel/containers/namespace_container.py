@@ -23,7 +23,6 @@ from crosswheel.errors import (
     ContainerLost,
     CrosswheelError,
     EmulatorCrashed,
-    EngineUnavailable,
     OutOfMemory,
 )
 from crosswheel.system.namespace_init import CANNOT
@@ -199,7 +198,7 @@ class NamespaceContainer:
     def _explained(self, error: CommandFailed, *, memory: bool) -> CrosswheelError:
         name = PurePosixPath(error.argv[-1] if len(error.argv) == 1 else error.argv[0]).name
         if error.returncode == CANNOT and (said := _said(error)):
-            return EngineUnavailable(f"no container of namespaces could be made: {said}", hint="crosswheel doctor")
+            return ContainerLost(f"the namespaces of {name} could not be made: {said}", hint="crosswheel doctor")
         if memory and error.returncode in _KILLED:
             text = f"out of memory: the kernel killed {name} or a child of it"
             return OutOfMemory(text, hint="--jobs 1; or more memory, or swap space")

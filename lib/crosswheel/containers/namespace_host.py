@@ -9,7 +9,6 @@ Images are unpacked in the user's cache. What containers add lies beside them, i
 
 from __future__ import annotations
 
-import json
 import os
 import tarfile
 import tempfile
@@ -170,10 +169,8 @@ class NamespaceHost:
 
     # ---- volumes ----------------------------------------------------------------------------------------------
 
-    def ensure_volume(self, name: str, labels: Mapping[str, str]) -> None:
-        volume = self._made("volumes", name)
-        (volume.parent / f"{name}.json").write_text(json.dumps(dict(labels)))
-        mark_used(volume)
+    def ensure_volume(self, name: str, labels: Mapping[str, str]) -> None:  # noqa: ARG002 - the name tells
+        mark_used(self._made("volumes", name))
 
     def fill_volume(self, name: str, mount: PurePosixPath, image: Image, mark: str, fill: Fill) -> None:  # noqa: ARG002
         volume = self._made("volumes", name)

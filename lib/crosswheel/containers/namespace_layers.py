@@ -24,14 +24,21 @@ class Layers:
     folder: Path
 
     def has(self, name: str) -> bool:
-        return (self.folder / name / _ABOUT).is_file()
+        """Whether the layer and all below it are there."""
+        try:
+            return all((self.folder / each / _ABOUT).is_file() for each in (name, *self._below(name)))
+        except (OSError, ValueError):
+            return False
 
     def chain(self, name: str) -> tuple[str, ...]:
         """The names of a layer and of those below it, the top one first, which counts as a use."""
-        names = (name, *json.loads((self.folder / name / _ABOUT).read_text())["below"])
+        names = (name, *self._below(name))
         for each in names:
             mark_used(self.folder / each)
         return names
+
+    def _below(self, name: str) -> tuple[str, ...]:
+        return tuple(json.loads((self.folder / name / _ABOUT).read_text())["below"])
 
     def files(self, name: str) -> Path:
         return self.folder / name / _FILES

@@ -16,6 +16,9 @@ from crosswheel.containers.images import Image
 from crosswheel.containers.ownership import KIND, PROJECT
 from crosswheel.system.locks import mark_volume
 
+CACHE_VOLUME = "crosswheel-cache-"
+"""The beginning of the volumes' names."""
+
 CACHE = PurePosixPath("/var/cache/crosswheel")
 OBJECTS = CACHE / "objects"
 PACKAGES = CACHE / "packages"
@@ -40,7 +43,7 @@ def ensure_cache(host: ContainerHost, project: str, image: Image, kept: Path) ->
 
     `kept`, this machine's cache, records its use first, so that trimming does not remove the volume before it is used.
     """
-    volume = f"crosswheel-cache-{_safe(project)}-{image.id.rpartition(':')[2][:12]}"
+    volume = f"{CACHE_VOLUME}{_safe(project)}-{image.id.rpartition(':')[2][:12]}"
     mark_volume(volume, kept)
     host.ensure_volume(volume, {KIND: "cache", PROJECT: project})
     return Cache(volume)

@@ -76,6 +76,15 @@ def volume_name(containers: ContainerHost, *, compilers: bool) -> str:
     return f"crosswheel-{_kind(compilers=compilers)}-{_machine(containers)}-{_version(compilers=compilers)}"
 
 
+def is_current(volume: str) -> bool:
+    """Whether this version of crosswheel uses a volume of that name, on whatever machine."""
+    return any(
+        volume.startswith(f"crosswheel-{_kind(compilers=compilers)}-")
+        and volume.endswith(f"-{_version(compilers=compilers)}")
+        for compilers in (True, False)
+    )
+
+
 def _machine(containers: ContainerHost) -> str:
     return containers.arch.name if containers.arch else containers.machine
 

@@ -14,12 +14,13 @@ from typing import Any, Literal, TypeAlias
 from crosswheel.containers.docker_containers import DockerContainers
 from crosswheel.containers.docker_host import DockerHost, engine_errors
 from crosswheel.containers.ownership import KIND, PROJECT
+from crosswheel.containers.project_caches import CACHE_VOLUME
 from crosswheel.errors import EngineUnavailable
 from crosswheel.images.store import kept_images
 from crosswheel.system.locks import oldest_run, remove, volume_mark
 from crosswheel.system.memo import FOLDER
 from crosswheel.system.scratch import abandoned_folders, remove_abandoned
-from crosswheel.toolchains.toolbox import volume_name
+from crosswheel.toolchains.toolbox import is_current, volume_name
 from crosswheel.toolchains.zig import libraries_of, objects_of, root_of
 
 GIB = 1024**3
@@ -105,8 +106,17 @@ def _places(cache: Path) -> Iterator[tuple[Kind, str, Path]]:
             yield "bytecode", archive.stem, archive
     for image in kept_images(cache):
         yield "unpacked" if image.what else "remains", image.what or image.place.name, image.place
+    yield from _places_of_containers(cache / "namespaces")
     for answer in (cache / FOLDER).glob("*/*"):
         yield "answers", answer.parent.name, answer
+
+
+def _places_of_containers(folder: Path) -> Iterator[tuple[Kind, str, Path]]:
+    """Layers and volumes of containers without an engine."""
+    for layer in folder.glob("layers/*"):
+        yield "image", layer.name.rpartition("-")[0].removeprefix("crosswheel-") or layer.name, layer
+    for volume in folder.glob("volumes/*"):
+        yield "caches" if volume.name.startswith(CACHE_VOLUME) else "toolchain", volume.name, volume
 
 
 def _local(kind: Kind, what: str, place: Path, oldest: float) -> Holding:
@@ -119,6 +129,8 @@ def _local(kind: Kind, what: str, place: Path, oldest: float) -> Holding:
 
 def _is_pinned(place: Path) -> bool:
     """Whether this version of crosswheel uses it: it belongs to the pinned Zig and libc++."""
+    if place.parent.name == "volumes":
+        return is_current(place.name)
     folder = place if place.parent.name == "zig" else place.parent
     cache = folder.parent.parent
     return folder in {root_of(cache), libraries_of(cache), objects_of(cache)}
