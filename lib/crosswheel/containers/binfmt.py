@@ -98,8 +98,9 @@ def new_handler(arch: Architecture, emulator: Path) -> Handler:
     mask[_OS_ABI] = 0
     # ET_EXEC is 2 and ET_DYN 3: all but the last bit of a two-byte number.
     mask[_TYPE if arch.byteorder == "little" else _TYPE + 1] = 0xFE
-    name = f"qemu-{load_table('targets.toml')['arch'][arch.name]['qemu']}"
-    return Handler(name, True, str(emulator), FLAGS, 0, program(arch)[:_LENGTH], bytes(mask))
+    return Handler(
+        emulator_name(arch).removesuffix("-static"), True, str(emulator), FLAGS, 0, program(arch)[:_LENGTH], bytes(mask)
+    )
 
 
 def register(handler: Handler, processes: Processes, folder: Path = FOLDER) -> None:
@@ -118,7 +119,16 @@ def emulator_name(arch: Architecture) -> str:
 
 def find_emulator(arch: Architecture, environ: Mapping[str, str]) -> Path | None:
     """The path of this machine's static QEMU for `arch` (containers lack libraries for others); None if missing."""
-    found = shutil.which(emulator_name(arch), path=os.pathsep.join([environ.get("PATH", os.defpath), "/usr/bin"]))
+    return _find_program(emulator_name(arch), environ)
+
+
+def find_any_emulator(arch: Architecture, environ: Mapping[str, str]) -> Path | None:
+    """The path of this machine's QEMU for `arch`, for programs outside of containers; None if missing."""
+    return find_emulator(arch, environ) or _find_program(emulator_name(arch).removesuffix("-static"), environ)
+
+
+def _find_program(name: str, environ: Mapping[str, str]) -> Path | None:
+    found = shutil.which(name, path=os.pathsep.join([environ.get("PATH", os.defpath), "/usr/bin"]))
     return Path(found).resolve() if found else None
 
 

@@ -27,9 +27,10 @@ from crosswheel.toolchains import libcxx
 from crosswheel.toolchains.build_systems import parallel_environ
 from crosswheel.toolchains.configuration import compiles_of, configure, environ_of
 from crosswheel.toolchains.description import Description, derivable, describe, find_real
+from crosswheel.toolchains.exe_wrapper import find_exe_wrapper
 from crosswheel.toolchains.pinned import version_of
 from crosswheel.toolchains.rust import cargo_environ
-from crosswheel.toolchains.startup import HOOKS, IMPERSONATE, SIDE_BY_SIDE, install_startup, note_uncompiled
+from crosswheel.toolchains.startup import HOOKS, IMPERSONATE, SIDE_BY_SIDE, install_startup, note_uncompiled, start_over
 from crosswheel.toolchains.sysroot import Sysroot, sysroot_of
 from crosswheel.toolchains.zig import Zig, ensure_zig, make_objects, source_version, warm_up
 
@@ -80,16 +81,21 @@ class Cross:
             python, description = _made_and_described(job, sysroot, compilers, host, folder, log, deadline)
             kept = zig.objects / f"{sdist.name}-{target}"
             objects = make_objects(folder / "objects" if bare or config.build.fresh else kept)
+            wrapper = None if bare else find_exe_wrapper(target, [sysroot.root] if sysroot else [], host, folder)
             made = configure(
-                toolchain, zig, objects, target, description, sysroot, python, debug=config.build.debug_info
+                toolchain, zig, objects, target, description, sysroot, python, wrapper, debug=config.build.debug_info
             )
             (packages,) = python.parent.parent.glob("lib/python*/site-packages")
-            install_startup(packages, IMPERSONATE, SIDE_BY_SIDE, note_uncompiled(folder / UNCOMPILED))
+            starts = [IMPERSONATE, SIDE_BY_SIDE, note_uncompiled(folder / UNCOMPILED)]
+            if made.target_python.exists():
+                starts.append(start_over(str(made.target_python), target.ext_suffix))
+            install_startup(packages, *starts)
             environ = {
                 **host.build_environ,
                 **private_environ(folder),
                 **environ_of(made, sysroot),
                 **cargo_environ(target, made.bin),
+                **(wrapper.environ if wrapper else {}),
                 **parallel_environ(job.processors or host.cpus),
                 "CROSSWHEEL_TARGET": str(description.path),
                 **config.build.environment,

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from crosswheel.model.targets import Target, load_table
 from crosswheel.toolchains.commands import COMMANDS_OF_REQUIREMENTS, write_commands
-from crosswheel.toolchains.description import Description
+from crosswheel.toolchains.description import Description, find_python
+from crosswheel.toolchains.exe_wrapper import ExeWrapper
 
 _MESON_FAMILIES = {"i686": "x86", "armv7l": "arm", "ppc64le": "ppc64"}
 
@@ -63,6 +64,16 @@ class Configuration:
         return self.folder / "config.site"
 
     @property
+    def exe_wrapper(self) -> Path:
+        """The program that runs a program of the target, if this machine can."""
+        return self.folder / "exe-wrapper"
+
+    @property
+    def target_python(self) -> Path:
+        """The program that runs the target's interpreter; it is there if the target's libraries have one."""
+        return self.folder / "target-python"
+
+    @property
     def pkgconfig(self) -> Path:
         """An empty folder for pkg-config, which would otherwise search this machine's libraries."""
         return self.folder / "pkgconfig"
@@ -94,21 +105,33 @@ class Configuration:
         programs: Mapping[str, str],
         long_double: str,
         sysroot: Path | None = None,
+        wrapper: ExeWrapper | None = None,
     ) -> None:
         """Write every file except the compilers in `bin`; `python` is the build environment's interpreter.
 
         `cmake` are the toolchain file's lines for compilers and library paths; `programs` maps Meson's tool names to
-        paths; `long_double` is the compiler's format by numpy's name.
+        paths; `long_double` is the compiler's format by numpy's name; `wrapper` runs the target's programs, if any.
         """
         self.bin.mkdir(parents=True)
         self.pkgconfig.mkdir()
         write_commands(self.bin, target, python)
+        if wrapper:
+            _write_program(self.exe_wrapper, wrapper.script())
+            cmake = (*cmake, f'set(CMAKE_CROSSCOMPILING_EMULATOR "{self.exe_wrapper}")')
+            programs = {**programs, "exe_wrapper": str(self.exe_wrapper)}
+            if target_python := find_python(target, wrapper.root):
+                _write_program(self.target_python, wrapper.script(str(target_python)))
         lines = (*cmake, *_CMAKE_HOST, *_cmake_answers(target), *_find_python(self.cmake_python, description, python))
         self.cmake.write_text("".join(f"{line}\n" for line in lines))
         self.cmake_python.write_text(_CMAKE_PYTHON.replace("SOABI_OF_TARGET", target.soabi))
         found = {name: self.program(name) for name in COMMANDS_OF_REQUIREMENTS}
         self.meson.write_text(_meson(target, {**programs, **found, "python": str(python)}, long_double, sysroot))
-        self.config_site.write_text(_config_site(target))
+        self.config_site.write_text(_config_site(target, runs=bool(wrapper and wrapper.directly)))
+
+
+def _write_program(path: Path, text: str) -> None:
+    path.write_text(text)
+    path.chmod(0o755)
 
 
 # CMake asks uname for its host, but our uname answers for the target; the target's system is set above.
@@ -187,11 +210,12 @@ def _meson(target: Target, programs: Mapping[str, str], long_double: str, sysroo
 _BIG = {"little": "no", "big": "yes"}
 
 
-def _config_site(target: Target) -> str:
+def _config_site(target: Target, *, runs: bool) -> str:
     """A file that every configure script reads (Autoconf manual, "Site Defaults"): sets --host if it was not given.
 
     A setup.py that runs ./configure does not know the target. Configure has parsed its options before it reads this
-    file, so the variables that --host sets are set too.
+    file, so the variables that --host sets are set too. If programs of the target run here, configure tries one
+    ("maybe"), and then runs those of the project's own tests; the answers below are the same on every machine.
     """
     told = load_table("answers.toml")["autoconf"]
     answers = {**told["any"], **told[target.policy.libc], "ac_cv_c_bigendian": _BIG[target.arch.byteorder]}
@@ -201,6 +225,6 @@ def _config_site(target: Target) -> str:
         f"  host_alias={target.multiarch}\n"
         f"  ac_tool_prefix={target.multiarch}-\n"
         f"fi\n"
-        "host=$host_alias build=$build_alias cross_compiling=yes\n"
+        f"host=$host_alias build=$build_alias cross_compiling={'maybe' if runs else 'yes'}\n"
         + "".join(f"{name}=${{{name}={value}}}\n" for name, value in answers.items())
     )

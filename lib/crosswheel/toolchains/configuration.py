@@ -10,6 +10,7 @@ from crosswheel.toolchains.build_systems import Configuration, gcc_long_double
 from crosswheel.toolchains.ccache import environ, known_as
 from crosswheel.toolchains.commands import write_dpkg
 from crosswheel.toolchains.description import Description
+from crosswheel.toolchains.exe_wrapper import ExeWrapper
 from crosswheel.toolchains.gcc import clang_arguments
 from crosswheel.toolchains.pinned import version_of
 from crosswheel.toolchains.sysroot import Sysroot
@@ -32,6 +33,7 @@ def configure(
     description: Description,
     sysroot: Sysroot | None,
     python: Path,
+    wrapper: ExeWrapper | None,
     *,
     debug: bool,
 ) -> Configuration:
@@ -45,6 +47,7 @@ def configure(
         programs={"c": made.program("cc"), "cpp": made.program("c++"), **{name: made.program(name) for name in _TOOLS}},
         long_double=gcc_long_double(target) if sysroot and sysroot.gcc else zig_long_double(target),
         sysroot=sysroot.root if sysroot else None,
+        wrapper=wrapper,
     )
     if shutil.which("dpkg"):
         write_dpkg(made.bin, target)

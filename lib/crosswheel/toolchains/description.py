@@ -110,6 +110,13 @@ def find_real(target: Target, sysroot: Path | None) -> Path | None:
     return None
 
 
+def find_python(target: Target, sysroot: Path | None) -> Path | None:
+    """The interpreter of the target's CPython in a sysroot."""
+    real = find_real(target, sysroot)
+    python = real and real.parent.parent.parent / "bin" / real.parent.name
+    return python if python and python.is_file() else None
+
+
 def describe(
     target: Target,
     interpreter: Interpreter,

@@ -38,6 +38,11 @@ def note_uncompiled(path: Path) -> Startup:
     return Startup("uncompiled", (str(path),))
 
 
+def start_over(python: str, suffix: str) -> Startup:
+    """Programs that import an extension module with this suffix start over under the target's `python`."""
+    return Startup("start_over", (python, suffix))
+
+
 def hide_folder(name: str) -> Startup:
     """Setuptools does not treat a folder beside pyproject.toml as a package."""
     return Startup("undiscovered", (name,))
