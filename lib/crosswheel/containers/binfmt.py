@@ -98,9 +98,8 @@ def new_handler(arch: Architecture, emulator: Path) -> Handler:
     mask[_OS_ABI] = 0
     # ET_EXEC is 2 and ET_DYN 3: all but the last bit of a two-byte number.
     mask[_TYPE if arch.byteorder == "little" else _TYPE + 1] = 0xFE
-    return Handler(
-        emulator_name(arch).removesuffix("-static"), True, str(emulator), FLAGS, 0, program(arch)[:_LENGTH], bytes(mask)
-    )
+    name = emulator_name(arch).removesuffix("-static")
+    return Handler(name, True, str(emulator), FLAGS, 0, program(arch)[:_LENGTH], bytes(mask))
 
 
 def register(handler: Handler, processes: Processes, folder: Path = FOLDER) -> None:

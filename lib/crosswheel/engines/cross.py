@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from crosswheel.engines.facts import Facts
@@ -23,16 +24,17 @@ from crosswheel.model.job import Interpreter, Job, Sdist, deaf
 from crosswheel.model.targets import Target
 from crosswheel.system.local_host import LocalHost
 from crosswheel.system.memo import answers_in
+from crosswheel.system.sandbox import Layer, Sandbox
 from crosswheel.toolchains import libcxx
 from crosswheel.toolchains.build_systems import parallel_environ
 from crosswheel.toolchains.configuration import compiles_of, configure, environ_of
 from crosswheel.toolchains.description import Description, derivable, describe, find_real
-from crosswheel.toolchains.exe_wrapper import find_exe_wrapper
+from crosswheel.toolchains.exe_wrapper import ExeWrapper, find_exe_wrapper
 from crosswheel.toolchains.pinned import version_of
 from crosswheel.toolchains.rust import cargo_environ
 from crosswheel.toolchains.startup import HOOKS, IMPERSONATE, SIDE_BY_SIDE, install_startup, note_uncompiled, start_over
 from crosswheel.toolchains.sysroot import Sysroot, sysroot_of
-from crosswheel.toolchains.zig import Zig, ensure_zig, make_objects, source_version, warm_up
+from crosswheel.toolchains.zig import Zig, changes_of, ensure_zig, make_objects, source_version, warm_up
 
 
 class Cross:
@@ -100,19 +102,22 @@ class Cross:
                 "CROSSWHEEL_TARGET": str(description.path),
                 **config.build.environment,
             }
-            yield HostWorkspace(
-                host=host,
-                root=folder,
-                python=python,
-                log=log,
-                deadline=deadline,
-                environ=_with_programs(environ, made.bin, python.parent),
-                meson_options=(f"--cross-file={made.meson}",),
-                tripwire=mark,
-                hooks=packages / HOOKS,
-                compiles=compiles_of(toolchain),
-                kept=(zig.cache, objects),
-            )
+            environ = _with_programs(environ, made.bin, python.parent)
+            with changes_of(objects, folder / "runtimes") as changes:
+                yield HostWorkspace(
+                    host=host,
+                    root=folder,
+                    python=python,
+                    log=log,
+                    deadline=deadline,
+                    environ=environ,
+                    meson_options=(f"--cross-file={made.meson}",),
+                    tripwire=mark,
+                    hooks=packages / HOOKS,
+                    compiles=compiles_of(toolchain),
+                    kept=(zig.cache, objects),
+                    sandbox=_sandbox(host, folder, python, environ, zig, Layer(zig.cache, changes), wrapper),
+                )
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -123,6 +128,27 @@ def _sysroot(target: Target, config: Config, facts: Facts) -> Sysroot | None:
         return Sysroot(folder)
     image = facts.sysroot_image(target, config)
     return sysroot_of(image) if image else None
+
+
+def _sandbox(
+    host: LocalHost,
+    folder: Path,
+    python: Path,
+    environ: Mapping[str, str],
+    zig: Zig,
+    runtimes: Layer,
+    wrapper: ExeWrapper | None,
+) -> Sandbox | None:
+    """What hooks see; other projects' builds see none of the runtimes that they add to Zig's."""
+    programs = (zig.program.parent, zig.library, *([zig.ccache] if zig.ccache else []))
+    sandbox = host.sandbox(folder, python, environ, *programs, *(wrapper.files if wrapper else ()))
+    if sandbox is None:
+        return None
+    return replace(
+        sandbox,
+        layers=() if host.allowed.overlay or not zig.cache.is_dir() else (runtimes,),
+        emulators=wrapper.entries if wrapper and not host.allowed.binfmt else (),
+    )
 
 
 def _made_and_described(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -12,7 +13,9 @@ from typing import Protocol
 from crosswheel.formats.packages import Package
 from crosswheel.model.job import Interpreter, Usage
 from crosswheel.system.local_host import LocalHost
+from crosswheel.system.namespaces import Namespace
 from crosswheel.system.process import Meter
+from crosswheel.system.sandbox import Sandbox, repository_of
 from crosswheel.toolchains.ccache import hits_and_misses
 
 MADE = "made"
@@ -102,6 +105,10 @@ class HostWorkspace:
     compiles: Path | None = None
     kept: tuple[Path, ...] = ()
     """The object cache of its compilers: the only part of the cache that builds may write to."""
+    sandbox: Sandbox | None = None
+    """What hooks see of this machine; None if the kernel has no namespaces for us, and only the caches are closed."""
+    given: list[Path] = field(default_factory=list, compare=False)
+    """What was put into the workspace."""
 
     @property
     def asked_for_compiler(self) -> bool:
@@ -109,7 +116,8 @@ class HostWorkspace:
         return self.tripwire is not None and self.tripwire.exists()
 
     def put(self, path: Path) -> None:
-        """Nothing to copy."""
+        """Nothing to copy: hooks in a sandbox see it, and may change it."""
+        self.given.append(path)
 
     def get(self, folder: Path) -> None:
         """Nothing to copy."""
@@ -121,16 +129,30 @@ class HostWorkspace:
         self, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
     ) -> None:
         folder = Path(cwd) if cwd else self.root
-        named = (Path(word) for word in cmd[1:] if word.startswith("/"))
-        self.host.processes.run(
-            cmd,
-            env={**self.environ, **(extra_environ or {})},
-            cwd=folder,
-            log=self.log,
-            deadline=self.deadline,
-            meter=self.meter,
-            confinement=self.host.confinement(self.root, folder, *self.kept, *filter(Path.is_dir, named)),
-        )
+        named = [Path(word) for word in cmd[1:] if word.startswith("/")]
+        open_to_it = (*self.kept, folder, *filter(Path.is_dir, named))
+        with self._entered(folder, open_to_it, named) as namespace:
+            self.host.processes.run(
+                cmd,
+                env={**self.environ, **(extra_environ or {})},
+                cwd=folder,
+                log=self.log,
+                deadline=self.deadline,
+                meter=self.meter,
+                confinement=None if namespace else self.host.confinement(self.root, *open_to_it),
+                namespace=namespace,
+            )
+
+    @contextmanager
+    def _entered(self, folder: Path, writable: Iterable[Path], readable: Iterable[Path]) -> Iterator[Namespace | None]:
+        """The namespace of a command that works in `folder`, or None."""
+        if self.sandbox is None:
+            yield None
+            return
+        around = () if self.root in folder.parents else repository_of(folder)
+        sandbox = self.sandbox.showing(writable=(*writable, *self.given), readable=(*readable, *around))
+        with sandbox.entered() as namespace:
+            yield namespace
 
     def before_all(self, command: str, source: Path) -> None:
         self.run_hook(["sh", "-c", command], cwd=str(source))
@@ -167,4 +189,5 @@ def plain_workspace(
     python = host.make_environment(interpreter.path, folder / "environment", log, deadline)
     environ = {**host.build_environ, **private_environ(folder)}
     environ["PATH"] = f"{python.parent}:{environ.get('PATH', os.defpath)}"
-    return HostWorkspace(host, folder, python, log, deadline, environ)
+    sandbox = host.sandbox(folder, python, environ)
+    return HostWorkspace(host, folder, python, log, deadline, environ, sandbox=sandbox)

@@ -21,6 +21,7 @@ from crosswheel.system.namespace_support import Allowed, allowed
 from crosswheel.system.package_index import Index
 from crosswheel.system.pip_settings import read_pip_settings
 from crosswheel.system.process import Processes
+from crosswheel.system.sandbox import Sandbox, base_of, named_in
 
 # The environment variables that builds may see: network access and temporary files. Not HOME and no tokens, because
 # build backends run untrusted code.
@@ -29,6 +30,8 @@ _SHARED = (
     "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
     "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",
 )  # fmt: skip
+# The user's own folders, which builds do not see.
+_HOMES = ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR")
 # Variables for logging in to an index.
 _OWN = ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "NETRC")
 
@@ -92,6 +95,23 @@ class LocalHost:
     def confinement(self, *folders: Path) -> Confinement:
         """A confinement that protects the caches from builds, except these folders."""
         return Confinement(self.cache, folders)
+
+    def sandbox(self, folder: Path, python: Path, environ: Mapping[str, str], *readable: Path) -> Sandbox | None:
+        """What builds in `folder`, with the interpreter of an environment there, see; None if the kernel forbids it.
+
+        They may read what `environ` names, and `readable`.
+        """
+        if self.allowed.namespaces:
+            return None
+        temporary = folder / "system-tmp"
+        temporary.mkdir(exist_ok=True)
+        homes = (self.environ[name] for name in _HOMES if self.environ.get(name, "").startswith("/"))
+        return Sandbox(
+            temporary=temporary,
+            writable=(folder,),
+            readable=(*base_of(python), *named_in(environ), *readable),
+            hidden=(self.cache, *map(Path, homes)),
+        )
 
     def dated(self, epoch: int) -> LocalHost:
         """The environment with SOURCE_DATE_EPOCH set (reproducible-builds.org/specs/source-date-epoch)."""

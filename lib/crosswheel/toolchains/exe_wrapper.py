@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from crosswheel.containers.binfmt import find_any_emulator
+from crosswheel.containers.binfmt import find_any_emulator, new_handler
 from crosswheel.containers.emulation import Ending, Running, best_way, program
 from crosswheel.errors import TimeLimit
 from crosswheel.model.targets import Target, load_table
@@ -38,6 +38,16 @@ class ExeWrapper:
     emulator: Path | None
     root: Path | None
     directly: bool
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """What a build must see of it."""
+        return tuple(path for path in (self.emulator, self.root) if path and path != _THIS_MACHINE)
+
+    @property
+    def entries(self) -> tuple[str, ...]:
+        """The lines for a namespace's own binfmt_misc, by which its kernel starts the programs."""
+        return (new_handler(self.running.arch, self.emulator).line,) if self.emulator else ()
 
     @property
     def environ(self) -> dict[str, str]:
@@ -75,7 +85,9 @@ def find_exe_wrapper(target: Target, roots: Iterable[Path], host: LocalHost, fol
     if emulator is None:
         return None
     started = best_way(target.arch, _asking([str(emulator), str(path)], host.processes))
-    return ExeWrapper(started, emulator, root, directly=False) if isinstance(started, Running) else None
+    if isinstance(started, Running):
+        return ExeWrapper(started, emulator, root, directly=host.allowed.binfmt is None)
+    return None
 
 
 def has_loader(root: Path, target: Target) -> bool:

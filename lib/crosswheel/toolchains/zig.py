@@ -11,6 +11,8 @@ import hashlib
 import os
 import platform
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from crosswheel.errors import MissingTool
 from crosswheel.model.job import Listener, Note, chore
 from crosswheel.model.targets import Target
 from crosswheel.system.hashes import sha256_of
-from crosswheel.system.locks import locked, mark_used
+from crosswheel.system.locks import locked, mark_used, take
 from crosswheel.system.memo import Answers, answers_in
 from crosswheel.system.package_index import Index
 from crosswheel.system.process import CommandFailed, Processes
@@ -142,6 +144,19 @@ def warm_up(zig: Zig, target: Target, *, cxx: bool, processes: Processes, listen
                 with chore(f"building {library} for {triple}, once per machine", listener):
                     _compile_sample(zig, triple, library, processes)
                 mark.touch()
+
+
+@contextmanager
+def changes_of(objects: Path, otherwise: Path) -> Iterator[Path]:
+    """A folder for the runtimes that a build adds to those of all builds: beside its objects, unless it is in use."""
+    kept = objects / "runtimes"
+    kept.mkdir(exist_ok=True)
+    handle = take(kept)
+    try:
+        yield otherwise if handle is None else kept
+    finally:
+        if handle is not None:
+            os.close(handle)
 
 
 def make_objects(folder: Path) -> Path:
