@@ -7,16 +7,16 @@ private HOME, /tmp and /proc; the caller's home folder, caches and sockets, such
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from crosswheel.system.namespaces import Mount, Namespace, bind, binfmt, devices, link, locked, overlay, proc, tmpfs
 
-_SYSTEM_FOLDERS = tuple(
-    Path("/", name) for name in ("bin", "gnu", "lib", "lib32", "lib64", "libx32", "nix", "opt", "sbin", "snap", "usr")
-)
+_SYSTEM_FOLDERS = (
+    "/bin", "/gnu", "/lib", "/lib32", "/lib64", "/libx32", "/nix", "/opt", "/sbin", "/snap", "/usr",
+)  # fmt: skip
 # Settings that programs read, and no passwords: root could read all of /etc.
 _SETTINGS = (
     "alternatives", "bash.bashrc", "ca-certificates", "crypto-policies", "debian_version", "gai.conf", "group",
@@ -91,42 +91,69 @@ class Sandbox:
                 layer.end()
 
     def _namespace(self) -> Namespace:
-        covered = tuple(self._covered())
-        closed = (locked(str(path)) for path in covered)
-        mounts = (tmpfs("/"), *_sorted(self._mounts(covered)), *self._kernel(), *closed, locked())
-        return Namespace(mounts, capabilities=_OF_FILES)
+        view = _View(_existing(self.readable), _existing(self.writable), _existing(self.hidden))
+        mounts = {mount.target: mount for mount in (*_system(), *_temporary(self.temporary), *view.mounts)}
+        layers = (layer.mount for layer in self.layers)
+        closed = (locked(path) for path in view.covered)
+        return Namespace(
+            (tmpfs("/"), *_in_order(mounts.values()), *layers, *_kernel(self.emulators), *closed, locked()),
+            capabilities=_OF_FILES,
+        )
 
-    def _kernel(self) -> Iterator[Mount]:
-        yield from devices()
-        yield proc()
-        if self.emulators:
-            yield binfmt(self.emulators)
 
-    def _mounts(self, covered: Iterable[Path]) -> Iterator[Mount]:
+@dataclass(frozen=True)
+class _View:
+    """Existing paths, as in Sandbox. They are texts for speed."""
+
+    readable: tuple[str, ...]
+    writable: tuple[str, ...]
+    hidden: tuple[str, ...]
+
+    @property
+    def mounts(self) -> Iterator[Mount]:
         """Of several for one target, the last counts."""
-        yield from _system()
-        for target in ("/tmp", "/var/tmp"):  # noqa: S108 - the build's own
-            yield bind(self.temporary, target, writable=True)
-        yield from (bind(path) for path in _places(self.readable) if not self._is_shown(path))
-        yield from map(tmpfs, covered)
-        yield from (bind(path, writable=True) for path in _places(self.writable))
-        yield from (layer.mount for layer in self.layers)
+        shown = [*_SYSTEM_FOLDERS, *self.writable]
+        for path in sorted(self.readable):
+            if not self._is_seen(path, shown):
+                yield bind(path)
+                shown.append(path)
+        yield from map(tmpfs, self.covered)
+        yield from (bind(path, writable=True) for path in self.writable)
 
-    def _covered(self) -> Iterator[Path]:
-        shown = [*map(Path.resolve, (*self.readable, *self.writable)), *_SYSTEM_FOLDERS]
-        for path in dict.fromkeys(map(Path.resolve, self.hidden)):
-            if path.is_dir() and any(_is_in(path, folder) for folder in shown):
-                yield path
+    @property
+    def covered(self) -> tuple[str, ...]:
+        """The hidden folders that would be seen."""
+        shown = (*_SYSTEM_FOLDERS, *self.readable, *self.writable)
+        return tuple(path for path in self.hidden if any(_is_in(path, each) for each in shown))
 
-    def _is_shown(self, path: Path) -> bool:
-        """Whether a path is one of the system's, and not covered."""
-        real = path.resolve()
-        in_system = all(any(_is_in(place, folder) for folder in _SYSTEM_FOLDERS) for place in (path, real))
-        return in_system and not any(_is_in(real, each.resolve()) for each in self.hidden)
+    def _is_seen(self, path: str, shown: Iterable[str]) -> bool:
+        """Whether one of the mounts shows a path, and nothing that is hidden lies between."""
+        real = os.path.realpath(path)
+        covers = [each for each in self.hidden if _is_in(path, each)]
+        around = [each for each in shown if _is_in(path, each) and not any(_is_in(cover, each) for cover in covers)]
+        return bool(around) and (real == path or self._is_seen(real, shown))
+
+
+def _existing(paths: Iterable[Path]) -> tuple[str, ...]:
+    """The paths that exist, and what they are links to."""
+    both = (place for path in paths for place in (str(path.absolute()), os.path.realpath(path)))
+    return tuple(place for place in dict.fromkeys(both) if Path(place).exists())
+
+
+def _temporary(folder: Path) -> Iterator[Mount]:
+    for target in ("/tmp", "/var/tmp"):  # noqa: S108 - the build's own
+        yield bind(folder, target, writable=True)
+
+
+def _kernel(emulators: Sequence[str]) -> Iterator[Mount]:
+    yield from devices()
+    yield proc()
+    if emulators:
+        yield binfmt(emulators)
 
 
 def _system() -> Iterator[Mount]:
-    for path in _SYSTEM_FOLDERS:
+    for path in map(Path, _SYSTEM_FOLDERS):
         if path.is_symlink():
             yield link(str(path.readlink()), str(path))
         elif path.is_dir():
@@ -137,21 +164,13 @@ def _system() -> Iterator[Mount]:
             yield bind(path)
 
 
-def _places(paths: Iterable[Path]) -> Iterator[Path]:
-    """Existing paths, and what they are links to."""
-    for place in dict.fromkeys(place for path in paths for place in (path.absolute(), path.resolve())):
-        if place.exists():
-            yield place
-
-
-def _sorted(mounts: Iterable[Mount]) -> list[Mount]:
+def _in_order(mounts: Iterable[Mount]) -> list[Mount]:
     """In the order of their targets, so that none covers another."""
-    by_target = {mount.target: mount for mount in mounts}
-    return [by_target[target] for target in sorted(by_target, key=lambda target: Path(target).parts)]
+    return sorted(mounts, key=lambda mount: mount.target.split("/"))
 
 
-def _is_in(path: Path, folder: Path) -> bool:
-    return path == folder or folder in path.parents
+def _is_in(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(f"{folder}/")
 
 
 def named_in(environ: Mapping[str, str]) -> Iterator[Path]:
@@ -167,7 +186,7 @@ def _programs(folder: Path) -> Iterator[Path]:
     parent = folder.parent
     if folder.name == _SHIMS or any((parent / mark).exists() for mark in _ENVIRONMENTS):
         yield parent
-    if folder.is_dir() and not any(_is_in(folder.resolve(), system) for system in _SYSTEM_FOLDERS):
+    if folder.is_dir() and not any(_is_in(str(folder.resolve()), system) for system in _SYSTEM_FOLDERS):
         for program in {path.resolve() for path in folder.iterdir() if path.is_symlink()}:
             yield from installation_of(program)
 
