@@ -124,7 +124,8 @@ class _View:
     def covered(self) -> tuple[str, ...]:
         """The hidden folders that would be seen."""
         shown = (*_SYSTEM_FOLDERS, *self.readable, *self.writable)
-        return tuple(path for path in self.hidden if any(_is_in(path, each) for each in shown))
+        seen = (path for path in self.hidden if any(_is_in(path, each) for each in shown))
+        return tuple(path for path in seen if path not in self.writable)
 
     def _is_seen(self, path: str, shown: Iterable[str]) -> bool:
         """Whether one of the mounts shows a path, and nothing that is hidden lies between."""
@@ -207,7 +208,8 @@ def installation_of(program: Path) -> Iterator[Path]:
 def base_of(python: Path) -> Iterator[Path]:
     """What the interpreter of a virtual environment needs of the installation that the environment is of (PEP 405)."""
     yield from installation_of(python.resolve())
-    for line in (python.parent.parent / "pyvenv.cfg").read_text("utf-8").splitlines():
+    about = python.parent.parent / "pyvenv.cfg"
+    for line in about.read_text("utf-8").splitlines() if about.is_file() else ():
         name, _, value = line.partition("=")
         if name.strip() == "home":
             yield from installation_of(Path(value.strip(), python.name))
