@@ -1,3 +1,6 @@
+"""A project whose Makefile runs the generator that it has just compiled, and whose setup.py runs a test program."""
+# mypy: ignore-errors
+
 import os
 import subprocess
 from pathlib import Path
