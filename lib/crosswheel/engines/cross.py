@@ -20,7 +20,7 @@ from crosswheel.engines.services import Services
 from crosswheel.engines.workspace import UNCOMPILED, HostWorkspace, private_environ
 from crosswheel.images.pins import Family
 from crosswheel.model.config import Config
-from crosswheel.model.job import Interpreter, Job, Sdist, deaf
+from crosswheel.model.job import Interpreter, Job, Note, Sdist, deaf
 from crosswheel.model.targets import Target
 from crosswheel.system.local_host import LocalHost
 from crosswheel.system.memo import answers_in
@@ -52,6 +52,9 @@ class Cross:
 
     def prepare(self, target: Target, config: Config, services: Services, *, cxx: bool) -> None:
         host = services.facts.host
+        if refusal := host.allowed.namespaces:
+            told = Note(f"builds on this machine can read your files: {refusal}")
+            services.facts.once.answer("sandbox", lambda: services.listener(told))
         zig = ensure_zig(host.index, host.cache, host.processes, services.listener)
         services.sysroot_image(target, config)
         sysroot = _sysroot(target, config, services.facts)
@@ -144,9 +147,10 @@ def _sandbox(
     sandbox = host.sandbox(folder, python, environ, *programs, *(wrapper.files if wrapper else ()))
     if sandbox is None:
         return None
+    own = () if host.allowed.overlay or not zig.cache.is_dir() else (runtimes,)
     return replace(
         sandbox,
-        layers=() if host.allowed.overlay or not zig.cache.is_dir() else (runtimes,),
+        layers=(*sandbox.layers, *own),
         emulators=wrapper.entries if wrapper and not host.allowed.binfmt else (),
     )
 

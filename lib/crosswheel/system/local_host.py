@@ -21,7 +21,7 @@ from crosswheel.system.namespace_support import Allowed, allowed
 from crosswheel.system.package_index import Index
 from crosswheel.system.pip_settings import read_pip_settings
 from crosswheel.system.process import Processes
-from crosswheel.system.sandbox import Sandbox, base_of, named_in
+from crosswheel.system.sandbox import Layer, Sandbox, base_of, named_in
 
 # The environment variables that builds may see: network access and temporary files. Not HOME and no tokens, because
 # build backends run untrusted code.
@@ -99,18 +99,21 @@ class LocalHost:
     def sandbox(self, folder: Path, python: Path, environ: Mapping[str, str], *readable: Path) -> Sandbox | None:
         """What builds in `folder`, with the interpreter of an environment there, see; None if the kernel forbids it.
 
-        They may read what `environ` names, and `readable`.
+        They may read what `environ` names, and `readable`. Files of the environment are hard links to uv's cache, if
+        that is on the same disk, so changes go to a layer above them.
         """
         if self.allowed.namespaces:
             return None
-        temporary = folder / "system-tmp"
+        temporary, environment = folder / "system-tmp", python.parent.parent
         temporary.mkdir(exist_ok=True)
         homes = (self.environ[name] for name in _HOMES if self.environ.get(name, "").startswith("/"))
+        layered = not self.allowed.overlay and folder in environment.parents and _on_one_disk(folder, self.cache)
         return Sandbox(
             temporary=temporary,
             writable=(folder,),
             readable=(*base_of(python), *named_in(environ), *readable),
             hidden=(self.cache, *map(Path, homes)),
+            layers=(Layer(environment, folder / "environment-changes"),) if layered else (),
         )
 
     def dated(self, epoch: int) -> LocalHost:
@@ -181,6 +184,10 @@ def rust_environ(environ: Mapping[str, str]) -> dict[str, str]:
         return none
     chosen = {"RUSTUP_TOOLCHAIN": environ["RUSTUP_TOOLCHAIN"]} if environ.get("RUSTUP_TOOLCHAIN") else {}
     return {**none, "RUSTUP_HOME": str(folder.absolute()), "RUSTUP_AUTO_INSTALL": "0", **chosen}
+
+
+def _on_one_disk(one: Path, other: Path) -> bool:
+    return one.stat().st_dev == other.stat().st_dev
 
 
 def _only(environ: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:

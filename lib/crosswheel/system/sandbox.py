@@ -115,10 +115,10 @@ class _View:
         shown = [*_SYSTEM_FOLDERS, *self.writable]
         for path in sorted(self.readable):
             if not self._is_seen(path, shown):
-                yield bind(path)
+                yield _shown(path)
                 shown.append(path)
         yield from map(tmpfs, self.covered)
-        yield from (bind(path, writable=True) for path in self.writable)
+        yield from (_shown(path, writable=True) for path in self.writable)
 
     @property
     def covered(self) -> tuple[str, ...]:
@@ -133,6 +133,12 @@ class _View:
         covers = [each for each in self.hidden if _is_in(path, each)]
         around = [each for each in shown if _is_in(path, each) and not any(_is_in(cover, each) for cover in covers)]
         return bool(around) and (real == path or self._is_seen(real, shown))
+
+
+def _shown(path: str, *, writable: bool = False) -> Mount:
+    """A mount of a path, or a link to where it leads, which is mounted too."""
+    real = os.path.realpath(path)
+    return bind(path, writable=writable) if path == real else link(real, path)
 
 
 def _existing(paths: Iterable[Path]) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from crosswheel.model.job import Interpreter
 from crosswheel.model.targets import Architecture, architectures
 from crosswheel.system.interpreters import uv
 from crosswheel.system.local_host import LocalHost
+from crosswheel.system.namespace_support import Refusal
 from crosswheel.system.process import Processes
 from crosswheel.toolchains.pinned import version_of
 from crosswheel.toolchains.zig import program_path
@@ -48,7 +49,10 @@ class Disk:
 
 @dataclass(frozen=True)
 class Machine:
-    """The facts of this machine. `memory` is in bytes; `zig` and `tools` are versions, empty if not installed."""
+    """The facts of this machine. `memory` is in bytes; `zig` and `tools` are versions, empty if not installed.
+
+    `sandbox` is the reason for which builds on this machine see the user's files, None if they do not.
+    """
 
     machine: str
     cpus: int
@@ -57,6 +61,7 @@ class Machine:
     zig: str
     tools: Mapping[str, str]
     disks: tuple[Disk, ...]
+    sandbox: Refusal | None = None
 
 
 @dataclass(frozen=True)
@@ -142,6 +147,8 @@ def machine_problems(machine: Machine) -> Iterator[Problem]:
             "crosswheel doctor --fix",
             mending="zig",
         )
+    if machine.sandbox:
+        yield Problem(f"builds on this machine can read your files: {machine.sandbox.reason}", machine.sandbox.hint)
     yield from (_narrow(disk) for disk in machine.disks if disk.free is not None and disk.free < _SMALL)
 
 
@@ -200,6 +207,7 @@ def _machine(host: LocalHost) -> Machine:
             Disk("the cache", str(host.cache), _free(host.cache)),
             Disk("temporary files", temporary, _free(Path(temporary))),
         ),
+        sandbox=host.allowed.namespaces,
     )
 
 

@@ -243,6 +243,28 @@ def test_changes_in_a_layer_stay_in_it(machine: Machine, workspace: HostWorkspac
     assert ((shared / "libc").read_text(), list(shared.iterdir())) == ("good", [shared / "libc"])
 
 
+def test_what_the_environment_shares_with_uvs_cache_is_not_changed_there(machine: Machine, host: LocalHost) -> None:
+    if refusal := host.allowed.overlay:
+        pytest.skip(str(refusal))
+    environment = machine.job / "environment"
+    (environment / "bin").mkdir(parents=True)
+    (environment / "bin" / "python").symlink_to(sys.executable)
+    shared, module = machine.home / ".cache" / "uv" / "archive" / "module.py", environment / "module.py"
+    module.hardlink_to(shared)
+    python, log = environment / "bin" / "python", machine.job / "log"
+    sandbox = host.sandbox(machine.job, python, host.build_environ)
+    workspace = HostWorkspace(host, machine.job, python, log, None, host.build_environ, sandbox=sandbox)
+    sh(workspace, f"echo more >> {module}", machine.job)
+    assert (sh(workspace, f"cat {module}", machine.job), shared.read_text()) == (f"{CANARY}more\n", CANARY)
+
+
+def test_a_folder_that_a_link_leads_to_is_there_by_both_names(machine: Machine, workspace: HostWorkspace) -> None:
+    (machine.home / "linked").symlink_to(machine.project)
+    workspace.put(machine.home / "linked")
+    sh(workspace, f"touch {machine.home}/linked/one {machine.project}/two; readlink {machine.home}/linked", machine.job)
+    assert {path.name for path in machine.project.iterdir()} == {"one", "two"}
+
+
 def test_git_of_a_project_is_seen_in_a_folder_of_a_repository(machine: Machine, workspace: HostWorkspace) -> None:
     repository = machine.home / "src"
     subprocess.run(["/usr/bin/git", "init", "-q", str(repository)], check=True)

@@ -80,6 +80,7 @@ def test_nothing_is_wrong_with_a_machine_that_has_everything() -> None:
         ({"interpreters": MACHINE.interpreters[:1]}, 6, "", "uv python install 3.13"),
         ({"tools": {"uv": ""}}, 6, "", "pip install --force-reinstall uv"),
         ({"zig": ""}, 0, "zig", "crosswheel doctor --fix"),
+        ({"sandbox": RefusedNamespaces("no namespaces", "sudo sysctl")}, 0, "", "sudo sysctl"),
         ({"disks": (Disk("the cache", "/tiny", GIB),)}, 0, "", "df -h /tiny; then free some space"),
     ],
 )
