@@ -78,6 +78,7 @@ def compile_there(image: UnpackedImage, tmp_path: Path) -> Compile:
         Description(tmp_path / "target.json", tmp_path / "include", ()),
         sysroot_of(image),
         tmp_path / "bin/python",
+        None,
         debug=False,
     )
 

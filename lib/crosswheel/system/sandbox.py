@@ -142,9 +142,9 @@ def _shown(path: str, *, writable: bool = False) -> Mount:
 
 
 def _existing(paths: Iterable[Path]) -> tuple[str, ...]:
-    """The paths that exist, and what they are links to."""
+    """The paths that exist and can be read, and what they are links to."""
     both = (place for path in paths for place in (str(path.absolute()), os.path.realpath(path)))
-    return tuple(place for place in dict.fromkeys(both) if Path(place).exists())
+    return tuple(place for place in dict.fromkeys(both) if os.access(place, os.R_OK))
 
 
 def _temporary(folder: Path) -> Iterator[Mount]:
@@ -167,7 +167,7 @@ def _system() -> Iterator[Mount]:
             yield bind(path)
     settings = (Path("/etc", name) for name in _SETTINGS)
     for path in (*settings, _PROCESSORS):
-        if path.exists():
+        if os.access(path, os.R_OK):
             yield bind(path)
 
 
@@ -191,9 +191,13 @@ def named_in(environ: Mapping[str, str]) -> Iterator[Path]:
 
 def _programs(folder: Path) -> Iterator[Path]:
     parent = folder.parent
-    if folder.name == _SHIMS or any((parent / mark).exists() for mark in _ENVIRONMENTS):
+    if folder.name == _SHIMS or _is_environment(parent):
         yield parent
-    if folder.is_dir() and not any(_is_in(str(folder.resolve()), system) for system in _SYSTEM_FOLDERS):
+    if (
+        os.access(folder, os.R_OK)
+        and folder.is_dir()
+        and not any(_is_in(str(folder.resolve()), system) for system in _SYSTEM_FOLDERS)
+    ):
         for program in {path.resolve() for path in folder.iterdir() if path.is_symlink()}:
             yield from installation_of(program)
 
@@ -203,12 +207,16 @@ def installation_of(program: Path) -> Iterator[Path]:
     prefix = program.parent.parent
     if program.parent.name != "bin":
         yield program
-    elif any((prefix / mark).exists() for mark in _ENVIRONMENTS):
+    elif _is_environment(prefix):
         yield prefix
     else:
         yield from (prefix / name for name in _INSTALLED)
         if prefix.name != ".local":  # its share has the user's keys
             yield prefix / "share"
+
+
+def _is_environment(folder: Path) -> bool:
+    return any(os.access(folder / mark, os.R_OK) for mark in _ENVIRONMENTS)
 
 
 def base_of(python: Path) -> Iterator[Path]:
