@@ -24,10 +24,11 @@ from crosswheel.system.local_host import LocalHost
 from crosswheel.system.memo import answers_in
 from crosswheel.toolchains import libcxx
 from crosswheel.toolchains.build_systems import parallel_environ
+from crosswheel.toolchains.cargo_cache import cargos_of, open_cargo_cache, user_cargo_home
 from crosswheel.toolchains.configuration import compiles_of, configure, environ_of
 from crosswheel.toolchains.description import Description, derivable, describe, find_real
 from crosswheel.toolchains.pinned import version_of
-from crosswheel.toolchains.rust import cargo_environ
+from crosswheel.toolchains.rust import cargo_environ, pyo3_environ
 from crosswheel.toolchains.startup import HOOKS, IMPERSONATE, SIDE_BY_SIDE, install_startup, note_uncompiled
 from crosswheel.toolchains.sysroot import Sysroot, sysroot_of
 from crosswheel.toolchains.zig import Zig, ensure_zig, make_objects, source_version, warm_up
@@ -89,10 +90,17 @@ class Cross:
                 **private_environ(folder),
                 **environ_of(made, sysroot),
                 **cargo_environ(target, made.bin),
+                **pyo3_environ(target, description, toolchain / "pyo3"),
                 **parallel_environ(job.processors or host.cpus),
                 "CROSSWHEEL_TARGET": str(description.path),
                 **config.build.environment,
             }
+            crates: tuple[Path, ...] = ()
+            if sdist.needs_of("rust"):
+                place = folder / "cargo" if bare or config.build.fresh else cargos_of(host.cache) / kept.name
+                below = (*self.toolchain.values(), services.facts.listing(sysroot) if sysroot else "")
+                cargo = open_cargo_cache(place, user_cargo_home(host.environ), environ, below)
+                environ, crates = {**cargo.environ(folder), **environ}, (cargo.folder,)
             yield HostWorkspace(
                 host=host,
                 root=folder,
@@ -104,7 +112,7 @@ class Cross:
                 tripwire=mark,
                 hooks=packages / HOOKS,
                 compiles=compiles_of(toolchain),
-                kept=(zig.cache, objects),
+                kept=(zig.cache, objects, *crates),
             )
         finally:
             shutil.rmtree(folder, ignore_errors=True)

@@ -16,7 +16,8 @@ from crosswheel.engines.workspace import plain_workspace
 from crosswheel.errors import BuildFailed, SourceError, UsageError
 from crosswheel.formats.build_logs import HERE, end_of, explain
 from crosswheel.formats.sdists import as_epoch, member_names, read_sdist, seal
-from crosswheel.model.job import Interpreter, Listener, Note, Sdist, chore
+from crosswheel.formats.signs import needs_of_folder
+from crosswheel.model.job import Interpreter, Listener, Need, Note, Sdist, chore
 from crosswheel.model.pyproject import declared_name, read_settings, read_toml
 from crosswheel.model.targets import PythonTag
 from crosswheel.system.addresses import redact
@@ -117,6 +118,17 @@ def requires_python_of(source: str, host: LocalHost) -> str:
     if kept := _kept(source, host):
         return _read(kept, host).requires_python
     return _choose(source, host).requires_python or ""
+
+
+def needs_of(source: str, host: LocalHost) -> tuple[Need, ...]:
+    """The needs of a source, if known without a build or a download; otherwise empty."""
+    path = Path(source)
+    if path.is_dir():
+        return needs_of_folder(path)
+    if source.endswith(_SDIST_ENDINGS) and path.exists():
+        return _read(path, host).needs
+    kept = None if source.endswith(_SDIST_ENDINGS) else _kept(source, host)
+    return _read(kept, host).needs if kept else ()
 
 
 def name_of(source: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import platform
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -58,7 +59,12 @@ class LocalHost:
     @property
     def build_environ(self) -> dict[str, str]:
         """The part of the caller's environment that builds may see."""
-        return {**_only(self.environ, _SHARED), **rust_environ(self.environ)}
+        return {**_only(self.environ, _SHARED), **rust_environ(self.environ), **_with_cargo(self.environ)}
+
+    @property
+    def rust_environ(self) -> dict[str, str]:
+        """The environment of rustc and rustup themselves: that of builds, with the caller's HOME."""
+        return {**self.build_environ, **_only(self.environ, ("HOME",))}
 
     @property
     def installer_environ(self) -> dict[str, str]:
@@ -161,6 +167,13 @@ def rust_environ(environ: Mapping[str, str]) -> dict[str, str]:
         return none
     chosen = {"RUSTUP_TOOLCHAIN": environ["RUSTUP_TOOLCHAIN"]} if environ.get("RUSTUP_TOOLCHAIN") else {}
     return {**none, "RUSTUP_HOME": str(folder.absolute()), "RUSTUP_AUTO_INSTALL": "0", **chosen}
+
+
+def _with_cargo(environ: Mapping[str, str]) -> dict[str, str]:
+    """PATH with the folder of rustup's programs at its end, unless it has a Cargo: only login shells have it there."""
+    path = environ.get("PATH", os.defpath)
+    folder = Path(environ.get("CARGO_HOME") or Path(environ.get("HOME") or "/", ".cargo"), "bin")
+    return {} if shutil.which("cargo", path=path) or not (folder / "cargo").is_file() else {"PATH": f"{path}:{folder}"}
 
 
 def _only(environ: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:

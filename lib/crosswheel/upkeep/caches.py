@@ -18,6 +18,7 @@ from crosswheel.errors import EngineUnavailable
 from crosswheel.system.locks import oldest_run, remove, volume_mark
 from crosswheel.system.memo import FOLDER
 from crosswheel.system.scratch import abandoned_folders, remove_abandoned
+from crosswheel.toolchains.cargo_cache import cargos_of
 from crosswheel.toolchains.toolbox import volume_name
 from crosswheel.toolchains.zig import libraries_of, objects_of, root_of
 
@@ -96,6 +97,8 @@ def _places(cache: Path) -> Iterator[tuple[Kind, str, Path]]:
             yield "libraries", f"libc and libc++ of Zig {version}", place
         else:
             yield "toolchain", f"Zig {version}", place
+    for folder in cargos_of(cache).glob("*"):
+        yield "objects", folder.name, folder
     for folder in cache.glob("files/*"):
         yield "downloads", next((file.name for file in folder.glob("[!.]*")), folder.name), folder
     for archive in cache.glob("bytecode/*"):
@@ -114,7 +117,9 @@ def _local(kind: Kind, what: str, place: Path, oldest: float) -> Holding:
 
 
 def _is_pinned(place: Path) -> bool:
-    """Whether this version of crosswheel uses it: it belongs to the pinned Zig and libc++."""
+    """Whether this version of crosswheel uses it: it is Cargo's, or belongs to the pinned Zig and libc++."""
+    if place.parent.name == "cargo":
+        return True  # Cargo and its stamp know what is out of date
     folder = place if place.parent.name == "zig" else place.parent
     cache = folder.parent.parent
     return folder in {root_of(cache), libraries_of(cache), objects_of(cache)}
