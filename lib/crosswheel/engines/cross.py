@@ -98,7 +98,10 @@ class Cross:
             crates: tuple[Path, ...] = ()
             if sdist.needs_of("rust"):
                 place = folder / "cargo" if bare or config.build.fresh else cargos_of(host.cache) / kept.name
-                below = (*self.toolchain.values(), services.facts.listing(sysroot) if sysroot else "")
+                below = (
+                    *self.toolchain.values(),
+                    *_identity(sysroot, config.build.sysroot(target.arch), services.facts),
+                )
                 cargo = open_cargo_cache(place, user_cargo_home(host.environ), environ, below)
                 environ, crates = {**cargo.environ(folder), **environ}, (cargo.folder,)
             yield HostWorkspace(
@@ -124,6 +127,11 @@ def _sysroot(target: Target, config: Config, facts: Facts) -> Sysroot | None:
         return Sysroot(folder)
     image = facts.sysroot_image(target, config)
     return sysroot_of(image) if image else None
+
+
+def _identity(sysroot: Sysroot | None, named: Path | None, facts: Facts) -> tuple[str, ...]:
+    """What changes when the sysroot does: an image's folder has its hash in its name, a user's folder may change."""
+    return (str(sysroot.root), facts.listing(named) if named else "") if sysroot else ()
 
 
 def _made_and_described(
