@@ -97,12 +97,9 @@ class Cross:
             }
             crates: tuple[Path, ...] = ()
             if sdist.needs_of("rust"):
-                place = folder / "cargo" if bare or config.build.fresh else cargos_of(host.cache) / kept.name
-                below = (
-                    *self.toolchain.values(),
-                    *_identity(sysroot, config.build.sysroot(target.arch), services.facts),
-                )
-                cargo = open_cargo_cache(place, user_cargo_home(host.environ), environ, below)
+                place = folder / "cargo" if bare or config.build.fresh else cargos_of(host.cache) / sdist.name
+                below = (*self.toolchain.values(), _identity(sysroot, services.facts))
+                cargo = open_cargo_cache(place, str(target), user_cargo_home(host.environ), environ, below)
                 environ, crates = {**cargo.environ(folder), **environ}, (cargo.folder,)
             yield HostWorkspace(
                 host=host,
@@ -129,9 +126,9 @@ def _sysroot(target: Target, config: Config, facts: Facts) -> Sysroot | None:
     return sysroot_of(image) if image else None
 
 
-def _identity(sysroot: Sysroot | None, named: Path | None, facts: Facts) -> tuple[str, ...]:
-    """What changes when the sysroot does: an image's folder has its hash in its name, a user's folder may change."""
-    return (str(sysroot.root), facts.listing(named) if named else "") if sysroot else ()
+def _identity(sysroot: Sysroot | None, facts: Facts) -> str:
+    """A text that changes when the sysroot does."""
+    return (sysroot.identity or facts.listing(sysroot.root)) if sysroot else ""
 
 
 def _made_and_described(

@@ -13,6 +13,7 @@ from crosswheel.formats.packages import Package
 from crosswheel.model.job import Interpreter, Usage
 from crosswheel.system.local_host import LocalHost
 from crosswheel.system.process import Meter
+from crosswheel.toolchains.cargo_cache import open_cargo_home, user_cargo_home
 from crosswheel.toolchains.ccache import hits_and_misses
 
 MADE = "made"
@@ -101,7 +102,7 @@ class HostWorkspace:
     meter: Meter = field(default_factory=Meter, compare=False)
     compiles: Path | None = None
     kept: tuple[Path, ...] = ()
-    """The object cache of its compilers: the only part of the cache that builds may write to."""
+    """The caches of its compilers: the only part of the cache that builds may write to."""
 
     @property
     def asked_for_compiler(self) -> bool:
@@ -159,12 +160,17 @@ def private_environ(folder: Path) -> dict[str, str]:
 
 
 def plain_workspace(
-    host: LocalHost, interpreter: Interpreter, folder: Path, log: Path, timeout: float
+    host: LocalHost, interpreter: Interpreter, folder: Path, log: Path, timeout: float, cargo: Path | None = None
 ) -> HostWorkspace:
-    """A workspace for this machine's own platform, for pure sources. The caller removes `folder`."""
+    """A workspace for this machine's own platform, for pure sources. The caller removes `folder`.
+
+    `cargo` is the folder of a project's Cargo cache, which keeps the crates that an sdist of Rust asks for.
+    """
     deadline = time.monotonic() + timeout
     folder.mkdir(parents=True)
     python = host.make_environment(interpreter.path, folder / "environment", log, deadline)
     environ = {**host.build_environ, **private_environ(folder)}
     environ["PATH"] = f"{python.parent}:{environ.get('PATH', os.defpath)}"
-    return HostWorkspace(host, folder, python, log, deadline, environ)
+    if cargo:
+        environ["CARGO_HOME"] = str(open_cargo_home(cargo, user_cargo_home(host.environ)))
+    return HostWorkspace(host, folder, python, log, deadline, environ, kept=(cargo,) if cargo else ())

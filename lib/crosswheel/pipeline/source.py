@@ -28,6 +28,7 @@ from crosswheel.system.locks import mark_used
 from crosswheel.system.memo import answers_in
 from crosswheel.system.process import log_tail
 from crosswheel.system.scratch import temporary_folder
+from crosswheel.toolchains.cargo_cache import cargos_of
 from crosswheel.toolchains.startup import hide_folder, install_startup
 
 if TYPE_CHECKING:
@@ -211,7 +212,8 @@ def _build_sdist(project: Path, host: LocalHost, folder: Path, timeout: float, o
     here = Interpreter(PythonTag(sys.version_info[1]), sys.version.split()[0], Path(sys.executable))
     log = folder / "sdist.log"
     with temporary_folder() as temporary:
-        workspace = plain_workspace(host, here, Path(temporary, "sdist"), log, timeout)
+        cargo = _cargo_of(project, host, Path(temporary))
+        workspace = plain_workspace(host, here, Path(temporary, "sdist"), log, timeout, cargo)
         if output and output.resolve().parent == project:
             (packages,) = workspace.python.parent.parent.glob("lib/python*/site-packages")
             install_startup(packages, hide_folder(output.name))
@@ -224,6 +226,14 @@ def _build_sdist(project: Path, host: LocalHost, folder: Path, timeout: float, o
                 f"the sdist of {project.name} could not be built:{f' {found.means}' if found else ''}\n{last}",
                 hint=found.hint if found else f"python -m build --sdist {project}",
             ) from error
+
+
+def _cargo_of(project: Path, host: LocalHost, temporary: Path) -> Path | None:
+    """The Cargo cache of a project with crates, of which its sdist asks Cargo; kept if its name is known."""
+    if not any(need.name == "rust" for need in needs_of_folder(project)):
+        return None
+    name = declared_name(project)
+    return cargos_of(host.cache) / name if name else temporary / "cargo"
 
 
 def _from_index(source: str, host: LocalHost, listener: Listener) -> Path:

@@ -1,4 +1,4 @@
-"""Cargo's folders: downloaded crates and compiled ones, kept between runs for one project and target.
+"""Cargo's folders: downloaded crates, kept for a project, and compiled ones, kept for each of its targets.
 
 The user's own folder is never given to builds: it has tokens, and a build could change crates that other projects use.
 Its settings are copied without secrets, so that mirrors and vendored crates are found (The Cargo Book,
@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 import shutil
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,17 +33,18 @@ _VOLATILE = ("SOURCE_DATE_EPOCH", "CARGO_BUILD_JOBS", "MAX_JOBS", "CMAKE_BUILD_P
 
 @dataclass(frozen=True)
 class CargoCache:
-    """`home` has the crates, `built` what was compiled of them."""
+    """A project's folders: `home` has its crates, `built` what was compiled of them for `target`."""
 
     folder: Path
+    target: str
 
     @property
     def home(self) -> Path:
-        return self.folder / "home"
+        return home_in(self.folder)
 
     @property
     def built(self) -> Path:
-        return self.folder / "built"
+        return self.folder / self.target
 
     def environ(self, root: Path) -> dict[str, str]:
         """Variables that name the folders to Cargo; panics in the wheel name neither these nor `root`, the job's."""
@@ -54,23 +56,40 @@ class CargoCache:
 
 
 def cargos_of(cache: Path) -> Path:
-    """The folder with one of Cargo's caches for each project and target."""
+    """The folder with one of Cargo's caches for each project."""
     return cache / "cargo"
 
 
-def open_cargo_cache(folder: Path, user: Path, environ: Mapping[str, str], rests_on: Sequence[str]) -> CargoCache:
-    """Cargo's folders in `folder`, with the settings of `user`, the user's own Cargo folder.
+def home_in(folder: Path) -> Path:
+    """A project's CARGO_HOME in its cache."""
+    return folder / "home"
+
+
+def open_cargo_home(folder: Path, user: Path) -> Path:
+    """A project's CARGO_HOME in its cache, with the settings of `user`, the user's own Cargo folder."""
+    home = home_in(folder)
+    home.mkdir(parents=True, exist_ok=True)
+    mark_used(folder)
+    # Jobs of one project share it, and the others may be reading.
+    written = home / f".config-{threading.get_ident()}"
+    written.write_text(_settings_for_builds(user), "utf-8")
+    written.replace(home / "config.toml")
+    return home
+
+
+def open_cargo_cache(
+    folder: Path, target: str, user: Path, environ: Mapping[str, str], rests_on: Sequence[str]
+) -> CargoCache:
+    """A project's Cargo folders for a target in `folder`, with the settings of `user`, the user's own Cargo folder.
 
     What was compiled with other variables than `environ`, or on the base of something else than `rests_on`, is removed:
     Cargo does not notice changed compilers, headers and flags of C code.
     """
-    made = CargoCache(folder)
-    made.home.mkdir(parents=True, exist_ok=True)
-    mark_used(folder)
-    (made.home / "config.toml").write_text(_settings_for_builds(user), "utf-8")
+    made = CargoCache(folder, target)
+    open_cargo_home(folder, user)
     lasting = {name: value for name, value in environ.items() if name not in _VOLATILE}
     stamp = hashlib.sha256(json.dumps([lasting, *rests_on], sort_keys=True).encode()).hexdigest()
-    written = folder / "made-with"
+    written = folder / f"{target}.made-with"
     if not written.is_file() or written.read_text("utf-8") != stamp:
         shutil.rmtree(made.built, ignore_errors=True)
         written.write_text(stamp, "utf-8")

@@ -35,7 +35,7 @@ def test_settings_that_say_where_crates_are_reach_builds_and_secrets_do_not(tmp_
     user.mkdir()
     (user / "config.toml").write_text(_USER)
     (user / "credentials.toml").write_text('[registry]\ntoken = "secret-4"\n')
-    cache = open_cargo_cache(tmp_path / "kept", user, {}, ())
+    cache = open_cargo_cache(tmp_path / "kept", "cp313-x", user, {}, ())
     assert read_toml(cache.home / "config.toml") == {
         "source": {
             "crates-io": {"replace-with": "mirror"},
@@ -49,16 +49,16 @@ def test_settings_that_say_where_crates_are_reach_builds_and_secrets_do_not(tmp_
 
 
 def test_a_user_without_settings_or_with_broken_ones_costs_nothing(tmp_path: Path) -> None:
-    cache = open_cargo_cache(tmp_path / "kept", tmp_path / "nobody", {}, ())
+    cache = open_cargo_cache(tmp_path / "kept", "cp313-x", tmp_path / "nobody", {}, ())
     assert (cache.home / "config.toml").read_text() == ""
     (tmp_path / "config.toml").write_text("[source")
-    cache = open_cargo_cache(tmp_path / "kept", tmp_path, {}, ())
+    cache = open_cargo_cache(tmp_path / "kept", "cp313-x", tmp_path, {}, ())
     assert (cache.home / "config.toml").read_text() == ""
 
 
 def test_what_was_compiled_is_kept_until_compilers_or_variables_change(tmp_path: Path) -> None:
     def compiled(environ: dict[str, str], *below: str) -> bool:
-        cache = open_cargo_cache(tmp_path / "kept", tmp_path, environ, below)
+        cache = open_cargo_cache(tmp_path / "kept", "cp313-x", tmp_path, environ, below)
         there = (cache.built / "crate").exists()
         cache.built.mkdir(exist_ok=True)
         (cache.built / "crate").touch()
@@ -71,7 +71,7 @@ def test_what_was_compiled_is_kept_until_compilers_or_variables_change(tmp_path:
 
 
 def test_neither_the_cache_nor_the_job_is_named_in_wheels(tmp_path: Path) -> None:
-    cache = open_cargo_cache(tmp_path / "kept", tmp_path, {}, ())
+    cache = open_cargo_cache(tmp_path / "kept", "cp313-x", tmp_path, {}, ())
     environ = cache.environ(Path("/a/job"))
     assert environ["CARGO_HOME"] == str(cache.home)
     assert environ["CARGO_TARGET_DIR"] == str(cache.built)
