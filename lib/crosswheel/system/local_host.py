@@ -59,7 +59,8 @@ class LocalHost:
     @property
     def build_environ(self) -> dict[str, str]:
         """The part of the caller's environment that builds may see."""
-        return {**_only(self.environ, _SHARED), **rust_environ(self.environ), **_with_cargo(self.environ)}
+        offline = {"CARGO_NET_OFFLINE": "true"} if self.index.offline else {}
+        return {**_only(self.environ, _SHARED), **rust_environ(self.environ), **_with_cargo(self.environ), **offline}
 
     @property
     def rust_environ(self) -> dict[str, str]:
