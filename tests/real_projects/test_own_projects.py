@@ -13,7 +13,7 @@ import pytest
 
 from builds import WITHOUT_CONTAINERS
 from crosswheel.commands import run_verb
-from crosswheel.errors import BuildFailed
+from crosswheel.errors import NothingToDo
 from crosswheel.formats.wheels import read_wheel
 from crosswheel.system.hashes import sha256_of
 
@@ -195,7 +195,7 @@ bindings = "bin"
 """
 
 
-def test_a_project_in_rust_gets_an_sdist_and_says_what_its_wheel_needs(tmp_path: Path) -> None:
+def test_a_project_in_rust_says_at_once_what_its_wheel_needs(tmp_path: Path) -> None:
     rustup = shutil.which("rustup")
     if rustup is None:
         pytest.skip("this machine has no rustup")
@@ -208,8 +208,7 @@ def test_a_project_in_rust_gets_an_sdist_and_says_what_its_wheel_needs(tmp_path:
     (tmp_path / "pyproject.toml").write_text(_MATURIN)
     printed = io.StringIO()
     options = {"source": str(tmp_path), "python": ["cp311"], "arch": ["aarch64"], **WITHOUT_CONTAINERS}
-    assert run_verb("wheels", tmp_path, options, printed) == BuildFailed.exit_code, printed.getvalue()
-    assert (tmp_path / "wheelhouse" / "rusty-1.0.0.tar.gz").is_file()
-    failure = json.loads((tmp_path / "wheelhouse" / "report.json").read_text())["jobs"][0]["failure"]
-    assert failure["message"].startswith("Rust's standard library for aarch64 is not installed")
-    assert failure["hint"] == "rustup target add aarch64-unknown-linux-gnu"
+    with pytest.raises(NothingToDo) as caught:
+        run_verb("wheels", tmp_path, {**options, "download-rust": "never"}, printed)
+    assert 'the project needs Rust (pyproject.toml: requires = ["maturin>=1,<2"])' in caught.value.message
+    assert caught.value.message.endswith("is not installed; rustup target add aarch64-unknown-linux-gnu")

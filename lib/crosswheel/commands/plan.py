@@ -11,10 +11,11 @@ from crosswheel.commands.call import Call, Own, from_code, public
 from crosswheel.commands.result import Result
 from crosswheel.engines import ENGINES, LADDER, Engine, offers
 from crosswheel.engines.facts import Facts, image_of, look_around
+from crosswheel.engines.needs import doubt, ladder_for
 from crosswheel.errors import NothingToDo
 from crosswheel.model import job as model
 from crosswheel.model.config import Config
-from crosswheel.model.job import Job, Listener, deaf
+from crosswheel.model.job import Job, Listener, Need, Note, deaf
 from crosswheel.pipeline import source as sources
 from crosswheel.pipeline.plan import make_plan
 from crosswheel.pipeline.schedule import expected_plan, history_of
@@ -77,8 +78,10 @@ def run(call: Call) -> Plan:
     config = call.config
     with look_around(config, call.listener) as facts:
         requires_python = sources.requires_python_of(config.build.source, facts.host)
-        engines = call.own.all_engines()
-        return planned(expected(plan_for(config, facts, requires_python, engines), config, facts, engines), call)
+        needs, engines = sources.needs_of(config.build.source, facts.host), call.own.all_engines()
+        made = plan_for(config, facts, requires_python, engines, needs)
+        note_doubts(made, needs, call.listener)
+        return planned(expected(made, config, facts, engines), call)
 
 
 def planned(made: model.Plan, call: Call) -> Plan:
@@ -94,11 +97,24 @@ def planned(made: model.Plan, call: Call) -> Plan:
     )
 
 
-def plan_for(config: Config, facts: Facts, requires_python: str, engines: Mapping[str, Engine] = ENGINES) -> model.Plan:
-    """One job per target; engines are asked in the order of the ladder."""
-    given = (config, requires_python, facts.host.interpreters)
-    made = make_plan(*given, LADDER, offers(config, facts, engines), facts.pythons_elsewhere(config))
+def plan_for(
+    config: Config,
+    facts: Facts,
+    requires_python: str,
+    engines: Mapping[str, Engine] = ENGINES,
+    needs: Sequence[Need] = (),
+) -> model.Plan:
+    """One job per target; engines are asked in the order of the ladder, which depends on the source's needs."""
+    ladder, why = ladder_for(needs, LADDER)
+    given = (config, requires_python, facts.host.interpreters, ladder, offers(config, facts, engines, needs))
+    made = make_plan(*given, facts.pythons_elsewhere(config), why)
     return replace(made, jobs=_completed(made.jobs, config, facts, engines))
+
+
+def note_doubts(made: model.Plan, needs: Sequence[Need], listener: Listener) -> None:
+    """Tell the listener what the source may need and the planned engine lacks."""
+    if any(job.engine == "cross" for job in made.jobs) and (doubts := doubt(needs)):
+        listener(Note(f"the project may need {doubts}, which the cross engine lacks; if so, --engine accelerated"))
 
 
 def expected(made: model.Plan, config: Config, facts: Facts, engines: Mapping[str, Engine] = ENGINES) -> model.Plan:

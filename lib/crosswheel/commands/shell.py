@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,12 +15,13 @@ from crosswheel.commands.result import Result
 from crosswheel.engines import LADDER, Engine, offers
 from crosswheel.engines.backend import Settings, install_requirements, quieten_backends
 from crosswheel.engines.facts import Facts, look_around, reference_of
+from crosswheel.engines.needs import ladder_for
 from crosswheel.engines.services import Services
 from crosswheel.engines.workspace import Workspace
 from crosswheel.errors import CrosswheelError, NothingToDo, UsageError
 from crosswheel.images.pins import image_arch
 from crosswheel.model.config import Config
-from crosswheel.model.job import Job, LeftOut, Listener, Note, Told, chore
+from crosswheel.model.job import Job, LeftOut, Listener, Need, Note, Told, chore
 from crosswheel.model.targets import Target
 from crosswheel.pipeline import source as sources
 from crosswheel.pipeline.plan import plan_job
@@ -140,7 +141,7 @@ def _prepare(call: Call, target: Target, folder: Path, stack: ExitStack) -> _Pla
     sdist = sources.fetch(
         config.build.source, facts.host, folder, listener, timeout=config.build.timeout, output=config.output.folder
     )
-    services, job = _plan(config, Services(facts.dated(sdist.epoch), listener), target, engines)
+    services, job = _plan(config, Services(facts.dated(sdist.epoch), listener), target, engines, sdist.needs)
     stack.enter_context(services)
     engine, log = engines[job.engine], folder / "log"
     engine.prepare(target, config, services, cxx=sdist.cxx)
@@ -166,21 +167,23 @@ def _for_one(config: Config, target: Target) -> Config:
     return replace(config, build=build, test=replace(config.test, mode="never"))
 
 
-def _plan(config: Config, services: Services, target: Target, engines: Mapping[str, Engine]) -> tuple[Services, Job]:
+def _plan(
+    config: Config, services: Services, target: Target, engines: Mapping[str, Engine], needs: Sequence[Need]
+) -> tuple[Services, Job]:
     """The job that `wheels` would do for it, and services that know what had to be fetched to do it."""
-    facts, engine = services.facts, config.build.engine
-    planned = plan_job(target, engine, LADDER, offers(config, facts, engines))
+    facts, engine, ladder = services.facts, config.build.engine, ladder_for(needs, LADDER)[0]
+    planned = plan_job(target, engine, ladder, offers(config, facts, engines, needs))
     if isinstance(planned, LeftOut) and _may_fetch(config, facts, target):
         with chore(f"downloading CPython for {target.python} with uv", services.listener):
             fetched = fetch_interpreter(target.python, facts.host.processes, facts.host.installer_environ)
         facts = facts.with_interpreters({target.python: fetched})
         services = replace(services, facts=facts)
-        planned = plan_job(target, engine, LADDER, offers(config, facts, engines))
+        planned = plan_job(target, engine, ladder, offers(config, facts, engines, needs))
     if isinstance(planned, Job) and (family := engines[planned.engine].family):
         # If the pull fails, the plan gives the reason; if not, it knows the Pythons of the image.
         with suppress(CrosswheelError):
             services.pull(reference_of(target, config, family), image_arch(target, family))
-        planned = plan_job(target, engine, LADDER, offers(config, facts, engines))
+        planned = plan_job(target, engine, ladder, offers(config, facts, engines, needs))
     if isinstance(planned, LeftOut):
         raise NothingToDo(f"{target}: {planned.reason}", hint=planned.hint or "crosswheel doctor")
     return services, planned

@@ -45,6 +45,7 @@ from crosswheel.model.job import Interpreter, Job, Listener, Note, Outcome, Plan
 from crosswheel.model.keywords import parse_keywords
 from crosswheel.model.targets import PythonTag
 from crosswheel.pipeline import source as sources
+from crosswheel.pipeline.plan import promised_targets
 from crosswheel.pipeline.run import Run
 from crosswheel.report.document import Document, plan_document, report_document, write_json
 from crosswheel.report.markdown import report_markdown
@@ -55,8 +56,10 @@ from crosswheel.steps.journal import journal_of
 from crosswheel.steps.wheelhouse import keep
 from crosswheel.system.interpreters import fetch_interpreter
 from crosswheel.system.locks import at_work
+from crosswheel.system.rust_toolchain import add_target
 from crosswheel.system.scratch import check_temporary_folder, clear_abandoned, temporary_folder
 from crosswheel.system.secrecy import conceal
+from crosswheel.toolchains.rust import rust_target
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -185,6 +188,7 @@ def run(call: Call, plan: Plan | None = None) -> Report:
         facts = facts.dated(sdist.epoch)
         if plan is None:
             facts = facts.with_interpreters(_interpreters(config, facts, listener))
+            call = _with_rust(call, sdist, facts)
         services = Services(facts, listener)
         plan = planned(_with_images(plan, sdist, call, services), call)
         if not plan.jobs:
@@ -228,10 +232,10 @@ def _with_images(given: Plan | None, sdist: Sdist, call: Call, services: Service
     config, engines, facts = call.config, call.own.all_engines(), services.facts
     if count := facts.remove_stale():
         services.listener(Note(f"removed {count_text(count, 'container')} of an earlier run"))
-    made: model.Plan = given or plan_for(config, facts, sdist.requires_python, engines)
+    made: model.Plan = given or plan_for(config, facts, sdist.requires_python, engines, sdist.needs)
     if not _pull(made.jobs, config, services, engines):
         return given or expected(made, config, facts, engines)
-    anew = expected(plan_for(config, facts, sdist.requires_python, engines), config, facts, engines)
+    anew = expected(plan_for(config, facts, sdist.requires_python, engines, sdist.needs), config, facts, engines)
     if given is None:
         return anew
     targets = {job.target for job in given.jobs}
@@ -249,6 +253,25 @@ def _pull(jobs: Sequence[Job], config: Config, services: Services, engines: Mapp
                     fetched = True
                     services.pull(reference_of(job.target, config, family), image_arch(job.target, family))
     return fetched
+
+
+def _with_rust(call: Call, sdist: Sdist, facts: Facts) -> Call:
+    """Download missing standard libraries of Rust with rustup; whatever is missing then is missing for this plan.
+
+    Failed downloads are reported and left out of the plan.
+    """
+    config, rust = call.config, facts.rust() if sdist.needs_of("rust") else ""
+    if not isinstance(rust, str) and rust.rustup and config.build.download_rust == "auto" and not config.build.offline:
+        targets = promised_targets(config, sdist.requires_python, list(facts.host.interpreters))
+        wanted = [target for target in targets if config.build.engine_for(target) in {"auto", "cross"}]
+        for triple in sorted({rust_target(target) for target in wanted}):
+            if not rust.compiles_for(triple):
+                try:
+                    with chore(f"downloading Rust's standard library for {triple} with rustup", call.listener):
+                        add_target(rust, triple, facts.host.processes, facts.host.rust_environ)
+                except MissingTool as error:
+                    call.listener(Note(str(error)))
+    return replace(call, config=replace(config, build=replace(config.build, download_rust="never")))
 
 
 def _interpreters(config: Config, facts: Facts, listener: Listener) -> dict[PythonTag, Interpreter]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
@@ -11,12 +11,13 @@ from crosswheel.engines.accelerated import Accelerated
 from crosswheel.engines.cross import Cross
 from crosswheel.engines.dockcross import Dockcross
 from crosswheel.engines.facts import Facts
+from crosswheel.engines.needs import lacks
 from crosswheel.engines.pypa import Pypa
 from crosswheel.engines.services import Services
 from crosswheel.engines.workspace import Workspace
 from crosswheel.images.pins import Family
 from crosswheel.model.config import Config
-from crosswheel.model.job import Interpreter, Job, Sdist
+from crosswheel.model.job import Interpreter, Job, Need, Sdist
 from crosswheel.model.targets import Target
 
 
@@ -63,7 +64,15 @@ LADDER = tuple(ENGINES)
 
 
 def offers(
-    config: Config, facts: Facts, engines: Mapping[str, Engine] = ENGINES
+    config: Config, facts: Facts, engines: Mapping[str, Engine] = ENGINES, needs: Sequence[Need] = ()
 ) -> Callable[[str, Target], Interpreter | str]:
-    """Engine name, target -> the interpreter that would run the build backend, or why the engine cannot serve it."""
-    return lambda engine, target: engines[engine].offer(target, config, facts)
+    """Engine name, target -> the interpreter that would run the build backend, or why the engine cannot serve it.
+
+    `needs` are the source's; an engine without one of them is not offered.
+    """
+
+    def offer(engine: str, target: Target) -> Interpreter | str:
+        offered = engines[engine].offer(target, config, facts)
+        return offered if isinstance(offered, str) else lacks(engine, needs, target, config, facts) or offered
+
+    return offer

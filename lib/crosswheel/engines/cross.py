@@ -9,7 +9,7 @@ from __future__ import annotations
 import platform
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -27,11 +27,12 @@ from crosswheel.system.memo import answers_in
 from crosswheel.system.sandbox import Layer, Sandbox
 from crosswheel.toolchains import libcxx
 from crosswheel.toolchains.build_systems import parallel_environ
+from crosswheel.toolchains.cargo_cache import cargos_of, open_cargo_cache, user_cargo_home, vendored_by
 from crosswheel.toolchains.configuration import compiles_of, configure, environ_of
 from crosswheel.toolchains.description import Description, derivable, describe, find_real
 from crosswheel.toolchains.exe_wrapper import ExeWrapper, find_exe_wrapper
 from crosswheel.toolchains.pinned import version_of
-from crosswheel.toolchains.rust import cargo_environ
+from crosswheel.toolchains.rust import cargo_environ, pyo3_environ
 from crosswheel.toolchains.startup import HOOKS, IMPERSONATE, SIDE_BY_SIDE, install_startup, note_uncompiled, start_over
 from crosswheel.toolchains.sysroot import Sysroot, sysroot_of
 from crosswheel.toolchains.zig import Zig, changes_of, ensure_zig, make_objects, source_version, warm_up
@@ -101,10 +102,18 @@ class Cross:
                 **environ_of(made, sysroot),
                 **cargo_environ(target, made.bin),
                 **(wrapper.environ if wrapper else {}),
+                **pyo3_environ(target, description, toolchain / "pyo3"),
                 **parallel_environ(job.processors or host.cpus),
                 "CROSSWHEEL_TARGET": str(description.path),
                 **config.build.environment,
             }
+            crates: tuple[Path, ...] = ()
+            if sdist.needs_of("rust"):
+                place = folder / "cargo" if bare or config.build.fresh else cargos_of(host.cache) / sdist.name
+                below = (*self.toolchain.values(), _identity(sysroot, services.facts))
+                user = user_cargo_home(host.environ)
+                cargo = open_cargo_cache(place, str(target), user, environ, below)
+                environ, crates = {**cargo.environ(folder), **environ}, (cargo.folder, *vendored_by(user))
             environ = _with_programs(environ, made.bin, python.parent)
             with changes_of(objects, folder / "runtimes") as changes:
                 yield HostWorkspace(
@@ -118,8 +127,8 @@ class Cross:
                     tripwire=mark,
                     hooks=packages / HOOKS,
                     compiles=compiles_of(toolchain),
-                    kept=(zig.cache, objects),
-                    sandbox=_sandbox(host, folder, python, environ, zig, Layer(zig.cache, changes), wrapper),
+                    kept=(zig.cache, objects, *crates[:1]),
+                    sandbox=_sandbox(host, folder, python, environ, zig, Layer(zig.cache, changes), wrapper, crates),
                 )
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -141,10 +150,11 @@ def _sandbox(
     zig: Zig,
     runtimes: Layer,
     wrapper: ExeWrapper | None,
+    crates: Iterable[Path],
 ) -> Sandbox | None:
     """What hooks see; other projects' builds see none of the runtimes that they add to Zig's."""
     programs = (zig.program.parent, zig.library, *([zig.ccache] if zig.ccache else []))
-    sandbox = host.sandbox(folder, python, environ, *programs, *(wrapper.files if wrapper else ()))
+    sandbox = host.sandbox(folder, python, environ, *programs, *(wrapper.files if wrapper else ()), *crates)
     if sandbox is None:
         return None
     own = () if host.allowed.overlay or not zig.cache.is_dir() else (runtimes,)
@@ -153,6 +163,11 @@ def _sandbox(
         layers=(*sandbox.layers, *own),
         emulators=wrapper.entries if wrapper and not host.allowed.binfmt else (),
     )
+
+
+def _identity(sysroot: Sysroot | None, facts: Facts) -> str:
+    """A text that changes when the sysroot does."""
+    return (sysroot.identity or facts.listing(sysroot.root)) if sysroot else ""
 
 
 def _made_and_described(

@@ -31,6 +31,7 @@ from crosswheel.model.targets import Architecture, PythonTag, Target, oldest_pol
 from crosswheel.system.local_host import LocalHost, local_host
 from crosswheel.system.locks import user_cache
 from crosswheel.system.memo import answers_in
+from crosswheel.system.rust_toolchain import RustToolchain, find_rust
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -118,6 +119,10 @@ class Facts:
     def dated(self, epoch: int) -> Facts:
         """With everything that is made dated to `epoch`, in seconds since 1970."""
         return replace(self, host=self.host.dated(epoch))
+
+    def rust(self) -> RustToolchain | str:
+        """The user's Rust, as builds on this machine see it, or the reason why there is none."""
+        return self.once.answer("rust", lambda: find_rust(self.host.processes, self.host.rust_environ))
 
     def running(self, arch: Architecture) -> Running:
         """How the Docker host runs an architecture. Raises CannotRun, EngineUnavailable."""

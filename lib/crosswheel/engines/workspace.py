@@ -16,6 +16,7 @@ from crosswheel.system.local_host import LocalHost
 from crosswheel.system.namespaces import Namespace
 from crosswheel.system.process import Meter
 from crosswheel.system.sandbox import Sandbox, repository_of
+from crosswheel.toolchains.cargo_cache import open_cargo_home, user_cargo_home, vendored_by
 from crosswheel.toolchains.ccache import hits_and_misses
 
 MADE = "made"
@@ -104,7 +105,7 @@ class HostWorkspace:
     meter: Meter = field(default_factory=Meter, compare=False)
     compiles: Path | None = None
     kept: tuple[Path, ...] = ()
-    """The object cache of its compilers: the only part of the cache that builds may write to."""
+    """The caches of its compilers: the only part of the cache that builds may write to."""
     sandbox: Sandbox | None = None
     """What hooks see of this machine; None if the kernel has no namespaces for us, and only the caches are closed."""
     given: list[Path] = field(default_factory=list, compare=False)
@@ -181,13 +182,22 @@ def private_environ(folder: Path) -> dict[str, str]:
 
 
 def plain_workspace(
-    host: LocalHost, interpreter: Interpreter, folder: Path, log: Path, timeout: float
+    host: LocalHost, interpreter: Interpreter, folder: Path, log: Path, timeout: float, cargo: Path | None = None
 ) -> HostWorkspace:
-    """A workspace for this machine's own platform, for pure sources. The caller removes `folder`."""
+    """A workspace for this machine's own platform, for pure sources. The caller removes `folder`.
+
+    `cargo` is the folder of a project's Cargo cache, which keeps the crates that an sdist of Rust asks for.
+    """
     deadline = time.monotonic() + timeout
     folder.mkdir(parents=True)
     python = host.make_environment(interpreter.path, folder / "environment", log, deadline)
     environ = {**host.build_environ, **private_environ(folder)}
     environ["PATH"] = f"{python.parent}:{environ.get('PATH', os.defpath)}"
-    sandbox = host.sandbox(folder, python, environ)
-    return HostWorkspace(host, folder, python, log, deadline, environ, sandbox=sandbox)
+    kept: tuple[Path, ...] = ()
+    vendored: tuple[Path, ...] = ()
+    if cargo:
+        kept, user = (cargo,), user_cargo_home(host.environ)
+        environ["CARGO_HOME"] = str(open_cargo_home(cargo, user))
+        vendored = vendored_by(user)
+    sandbox = host.sandbox(folder, python, environ, *vendored)
+    return HostWorkspace(host, folder, python, log, deadline, environ, kept=kept, sandbox=sandbox)

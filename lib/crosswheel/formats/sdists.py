@@ -10,16 +10,17 @@ import tarfile
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from email.parser import HeaderParser
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, TypeVar
 
 from crosswheel.errors import AuditFailed, SourceError
 from crosswheel.formats.sdist_writer import seal_sdist
+from crosswheel.formats.signs import is_telling, needs_in, version_of_signs
 from crosswheel.formats.tars import damages, open_tar
 from crosswheel.formats.zips import RATIO, UNPACKED, open_archive
-from crosswheel.model.job import Sdist
+from crosswheel.model.job import Need, Sdist
 from crosswheel.system.budget import OverBudget
 from crosswheel.system.hashes import sha256_of
 from crosswheel.system.memo import Answers
@@ -49,12 +50,14 @@ def read_sdist(path: Path, answers: Answers | None = None) -> Sdist:
     It is read once; `answers` caches the result. Raises SourceError.
     """
     answers, sha256 = answers or Answers(), sha256_of(path)
-    found = answers.recall("sdist", sha256, path.name)
+    found = answers.recall("sdist", sha256, path.name, version_of_signs())
     if found is None:
         found = _look_into(path)
-        answers.keep(found, "sdist", sha256, path.name)
-    since = found["stable_abi"]
-    return Sdist(path, sha256=sha256, **{**found, "stable_abi": None if since is None else frozenset(since)})
+        answers.keep(found, "sdist", sha256, path.name, version_of_signs())
+    found, since = dict(found), found["stable_abi"]
+    found["stable_abi"] = None if since is None else frozenset(since)
+    found["needs"] = tuple(Need(*fields) for fields in found["needs"])
+    return Sdist(path, sha256=sha256, **found)
 
 
 def as_epoch(seconds: float) -> int:
@@ -76,6 +79,7 @@ def _look_into(path: Path) -> dict[str, Any]:
         "compiled": any(name.endswith(_COMPILED) for name in names),
         "cxx": any(name.endswith(_CXX) for name in names) or _speaks_of_cxx(texts),
         "stable_abi": _stable_abi_since(texts),
+        "needs": [astuple(need) for need in needs_in(names, texts)],
     }
 
 
@@ -121,7 +125,9 @@ def _is_build_file(name: str) -> bool:
 
 def _is_telling(name: str) -> bool:
     """Whether the member's text is searched."""
-    return bool(_PKG_INFO.fullmatch(name)) or _is_build_file(name) or name.endswith(_MAY_SPEAK_OF_CXX)
+    return (
+        bool(_PKG_INFO.fullmatch(name)) or _is_build_file(name) or name.endswith(_MAY_SPEAK_OF_CXX) or is_telling(name)
+    )
 
 
 def unpack_sdist(sdist: Sdist, folder: Path) -> Path:

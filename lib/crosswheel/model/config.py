@@ -31,6 +31,7 @@ class Build:
     jobs: int
     timeout: int
     download_python: str
+    download_rust: str
     fail_fast: bool
     offline: bool
     fresh: bool

@@ -22,6 +22,22 @@ class Interpreter:
     headers: bool = True
 
 
+NeedName: TypeAlias = Literal["rust", "openmp", "fortran"]
+
+
+@dataclass(frozen=True)
+class Need:
+    """A compiler or runtime that a source asks for beside C and C++.
+
+    `evidence` is where it says so, as in ``setup.py: RustExtension(``. If it is not `sure`, the build may have a way
+    without.
+    """
+
+    name: NeedName
+    evidence: str
+    sure: bool = False
+
+
 @dataclass(frozen=True)
 class Sdist:
     """The source archive that every job of a run builds from.
@@ -31,7 +47,7 @@ class Sdist:
 
     `compiled`: it seems to contain source code for a compiler; `cxx`: C++, or Cython that becomes C++. Both are
     guesses, and the built wheel decides. `stable_abi` has the minor versions for which its build files request the
-    limited API (PEP 384), as far as they state any; None if they do not mention it.
+    limited API (PEP 384), as far as they state any; None if they do not mention it. `needs` are what else they ask for.
     """
 
     path: Path
@@ -44,6 +60,11 @@ class Sdist:
     compiled: bool = False
     cxx: bool = False
     stable_abi: frozenset[int] | None = None
+    needs: tuple[Need, ...] = ()
+
+    def needs_of(self, name: NeedName) -> Need | None:
+        """The need of that name."""
+        return next((need for need in self.needs if need.name == name), None)
 
 
 @dataclass(frozen=True)
@@ -52,6 +73,10 @@ class Refusal:
 
     engine: str
     reason: str
+
+
+BEST = "best engine for it"
+"""The reason for the engine of a job that `auto` chose."""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ class PlanOptions(TypedDict, total=False):
     output: PathText | None
     timeout: int | None
     download_python: Literal["auto", "never"] | None
+    download_rust: Literal["auto", "never"] | None
     fail_fast: bool | None
     offline: bool | None
     fresh: bool | None
@@ -58,6 +59,7 @@ class WheelsOptions(TypedDict, total=False):
     output: PathText | None
     timeout: int | None
     download_python: Literal["auto", "never"] | None
+    download_rust: Literal["auto", "never"] | None
     fail_fast: bool | None
     offline: bool | None
     fresh: bool | None
@@ -266,6 +268,7 @@ class AllOptions(TypedDict, total=False):
     output: PathText | None
     timeout: int | None
     download_python: Literal["auto", "never"] | None
+    download_rust: Literal["auto", "never"] | None
     fail_fast: bool | None
     offline: bool | None
     fresh: bool | None

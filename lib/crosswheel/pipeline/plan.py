@@ -12,7 +12,7 @@ from packaging.tags import Tag
 from crosswheel.auditing.rules.tags import would_install
 from crosswheel.errors import SourceError
 from crosswheel.model.config import Config
-from crosswheel.model.job import Interpreter, Job, LeftOut, Plan, Refusal
+from crosswheel.model.job import BEST, Interpreter, Job, LeftOut, Plan, Refusal
 from crosswheel.model.targets import Architecture, Policy, PythonTag, Target, oldest_policy, python_tags
 
 Offer = Callable[[str, Target], "Interpreter | str"]
@@ -26,8 +26,9 @@ def make_plan(
     ladder: Sequence[str],
     offer: Offer,
     elsewhere: Collection[PythonTag] = (),
+    why: str = BEST,
 ) -> Plan:
-    """The plan for one source; `ladder` has the engines in the order in which they are tried.
+    """The plan for one source; `ladder` has the engines in the order in which they are tried, and `why` the reason.
 
     `interpreters` are this machine's; `elsewhere` are those of images.
     """
@@ -41,7 +42,7 @@ def make_plan(
     gone = {entry.what for entry in left_out}
     tags = sorted(tag for tag in config.build.python or python_tags() if str(tag) not in gone)
     for target in wanted_targets(config, tags):
-        job = plan_job(target, config.build.engine_for(target), ladder, offer)
+        job = plan_job(target, config.build.engine_for(target), ladder, offer, why)
         if isinstance(job, Job):
             jobs.append(job)
         else:
@@ -80,8 +81,11 @@ def served_targets(
             yield target
 
 
-def plan_job(target: Target, engine: str, ladder: Sequence[str], offer: Offer) -> Job | LeftOut:
-    """The job of the first engine that can serve a target, with the others as fallbacks."""
+def plan_job(target: Target, engine: str, ladder: Sequence[str], offer: Offer, why: str = BEST) -> Job | LeftOut:
+    """The job of the first engine that can serve a target, with the others as fallbacks.
+
+    `why` is the reason for taking the first engine of the ladder.
+    """
     if reason := _policy_refused(target.policy, target):
         return LeftOut(str(target), *reason, asked_for=True)
     refused: list[Refusal] = []
@@ -89,8 +93,8 @@ def plan_job(target: Target, engine: str, ladder: Sequence[str], offer: Offer) -
     for at, rung in enumerate(rungs, start=1):
         offered = offer(rung, target)
         if isinstance(offered, Interpreter):
-            why = "asked for" if engine != "auto" else "best engine for it"
-            return Job(target, rung, offered, why, tuple(refused), _fallbacks(target, rungs[at:], offer))
+            chosen = "asked for" if engine != "auto" else BEST if refused else why
+            return Job(target, rung, offered, chosen, tuple(refused), _fallbacks(target, rungs[at:], offer))
         refused.append(Refusal(rung, offered))
     # Each engine's reason contains the remedy.
     reasons = "; ".join(f"{refusal.engine}: {refusal.reason}" for refusal in refused)

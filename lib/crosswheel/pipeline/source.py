@@ -16,7 +16,8 @@ from crosswheel.engines.workspace import plain_workspace
 from crosswheel.errors import BuildFailed, SourceError, UsageError
 from crosswheel.formats.build_logs import HERE, end_of, explain
 from crosswheel.formats.sdists import as_epoch, member_names, read_sdist, seal
-from crosswheel.model.job import Interpreter, Listener, Note, Sdist, chore
+from crosswheel.formats.signs import needs_of_folder
+from crosswheel.model.job import Interpreter, Listener, Need, Note, Sdist, chore
 from crosswheel.model.pyproject import declared_name, read_settings, read_toml
 from crosswheel.model.targets import PythonTag
 from crosswheel.system.addresses import redact
@@ -27,6 +28,7 @@ from crosswheel.system.locks import mark_used
 from crosswheel.system.memo import answers_in
 from crosswheel.system.process import log_tail
 from crosswheel.system.scratch import temporary_folder
+from crosswheel.toolchains.cargo_cache import cargos_of
 from crosswheel.toolchains.startup import hide_folder, install_startup
 
 if TYPE_CHECKING:
@@ -119,6 +121,17 @@ def requires_python_of(source: str, host: LocalHost) -> str:
     return _choose(source, host).requires_python or ""
 
 
+def needs_of(source: str, host: LocalHost) -> tuple[Need, ...]:
+    """The needs of a source, if known without a build or a download; otherwise empty."""
+    path = Path(source)
+    if path.is_dir():
+        return needs_of_folder(path)
+    if source.endswith(_SDIST_ENDINGS) and path.exists():
+        return _read(path, host).needs
+    kept = None if source.endswith(_SDIST_ENDINGS) else _kept(source, host)
+    return _read(kept, host).needs if kept else ()
+
+
 def name_of(source: str) -> str:
     """The normalised project name of a source, if known without a build; otherwise empty."""
     from packaging.utils import InvalidSdistFilename, canonicalize_name, parse_sdist_filename
@@ -199,7 +212,8 @@ def _build_sdist(project: Path, host: LocalHost, folder: Path, timeout: float, o
     here = Interpreter(PythonTag(sys.version_info[1]), sys.version.split()[0], Path(sys.executable))
     log = folder / "sdist.log"
     with temporary_folder() as temporary:
-        workspace = plain_workspace(host, here, Path(temporary, "sdist"), log, timeout)
+        cargo = _cargo_of(project, host, Path(temporary))
+        workspace = plain_workspace(host, here, Path(temporary, "sdist"), log, timeout, cargo)
         if output and output.resolve().parent == project:
             (packages,) = workspace.python.parent.parent.glob("lib/python*/site-packages")
             install_startup(packages, hide_folder(output.name))
@@ -212,6 +226,14 @@ def _build_sdist(project: Path, host: LocalHost, folder: Path, timeout: float, o
                 f"the sdist of {project.name} could not be built:{f' {found.means}' if found else ''}\n{last}",
                 hint=found.hint if found else f"python -m build --sdist {project}",
             ) from error
+
+
+def _cargo_of(project: Path, host: LocalHost, temporary: Path) -> Path | None:
+    """The Cargo cache of a project with crates, of which its sdist asks Cargo; kept if its name is known."""
+    if not any(need.name == "rust" for need in needs_of_folder(project)):
+        return None
+    name = declared_name(project)
+    return cargos_of(host.cache) / name if name else temporary / "cargo"
 
 
 def _from_index(source: str, host: LocalHost, listener: Listener) -> Path:

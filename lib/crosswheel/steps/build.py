@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -64,8 +65,16 @@ def build_wheel(workspace: Workspace, sdist: Sdist, config: Config, processors: 
 def put_source(workspace: Workspace, sdist: Sdist) -> Path:
     """Unpack the sdist into the workspace; return the project's folder."""
     source = unpack_sdist(sdist, workspace.root / "source")
+    if sdist.needs_of("rust"):
+        _renew(source)
     workspace.put(source)
     return source
+
+
+def _renew(folder: Path) -> None:
+    """Date all files to now: Cargo rebuilds what is newer than what it has kept, and an sdist's files are all old."""
+    for path in folder.rglob("*"):
+        os.utime(path, follow_symlinks=False)
 
 
 def run_before(workspace: Workspace, source: Path, config: Config) -> None:

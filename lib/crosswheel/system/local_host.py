@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import platform
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -61,7 +62,13 @@ class LocalHost:
     @property
     def build_environ(self) -> dict[str, str]:
         """The part of the caller's environment that builds may see."""
-        return {**_only(self.environ, _SHARED), **rust_environ(self.environ)}
+        offline = {"CARGO_NET_OFFLINE": "true"} if self.index.offline else {}
+        return {**_only(self.environ, _SHARED), **rust_environ(self.environ), **_with_cargo(self.environ), **offline}
+
+    @property
+    def rust_environ(self) -> dict[str, str]:
+        """The environment of rustc and rustup themselves: that of builds, with the caller's HOME."""
+        return {**self.build_environ, **_only(self.environ, ("HOME",))}
 
     @property
     def installer_environ(self) -> dict[str, str]:
@@ -188,6 +195,13 @@ def rust_environ(environ: Mapping[str, str]) -> dict[str, str]:
 
 def _on_one_disk(one: Path, other: Path) -> bool:
     return one.stat().st_dev == other.stat().st_dev
+
+
+def _with_cargo(environ: Mapping[str, str]) -> dict[str, str]:
+    """PATH with the folder of rustup's programs at its end, unless it has a Cargo: only login shells have it there."""
+    path = environ.get("PATH", os.defpath)
+    folder = Path(environ.get("CARGO_HOME") or Path(environ.get("HOME") or "/", ".cargo"), "bin")
+    return {} if shutil.which("cargo", path=path) or not (folder / "cargo").is_file() else {"PATH": f"{path}:{folder}"}
 
 
 def _only(environ: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:

@@ -20,6 +20,7 @@ from crosswheel.images.store import kept_images
 from crosswheel.system.locks import oldest_run, remove, volume_mark
 from crosswheel.system.memo import FOLDER
 from crosswheel.system.scratch import abandoned_folders, remove_abandoned
+from crosswheel.toolchains.cargo_cache import cargos_of
 from crosswheel.toolchains.toolbox import is_current, volume_name
 from crosswheel.toolchains.zig import libraries_of, objects_of, root_of
 
@@ -90,15 +91,9 @@ def local_holdings(cache: Path) -> list[Holding]:
 def _places(cache: Path) -> Iterator[tuple[Kind, str, Path]]:
     for entry in cache.glob("journal/*/*"):
         yield "journal", entry.parent.name, entry
-    for place in cache.glob("zig/*"):
-        version, _, rest = place.name.partition("-")
-        role = rest.partition("-")[0]
-        if role == "objects":
-            yield from (("objects", objects.name, objects) for objects in place.glob("*"))
-        elif role == "libraries":
-            yield "libraries", f"libc and libc++ of Zig {version}", place
-        else:
-            yield "toolchain", f"Zig {version}", place
+    yield from _places_of_zig(cache)
+    for folder in cargos_of(cache).glob("*"):
+        yield "objects", folder.name, folder
     for folder in cache.glob("files/*"):
         yield "downloads", next((file.name for file in folder.glob("[!.]*")), folder.name), folder
     for archive in cache.glob("bytecode/*"):
@@ -109,6 +104,18 @@ def _places(cache: Path) -> Iterator[tuple[Kind, str, Path]]:
     yield from _places_of_containers(cache / "namespaces")
     for answer in (cache / FOLDER).glob("*/*"):
         yield "answers", answer.parent.name, answer
+
+
+def _places_of_zig(cache: Path) -> Iterator[tuple[Kind, str, Path]]:
+    for place in cache.glob("zig/*"):
+        version, _, rest = place.name.partition("-")
+        role = rest.partition("-")[0]
+        if role == "objects":
+            yield from (("objects", objects.name, objects) for objects in place.glob("*"))
+        elif role == "libraries":
+            yield "libraries", f"libc and libc++ of Zig {version}", place
+        else:
+            yield "toolchain", f"Zig {version}", place
 
 
 def _places_of_containers(folder: Path) -> Iterator[tuple[Kind, str, Path]]:
@@ -128,9 +135,11 @@ def _local(kind: Kind, what: str, place: Path, oldest: float) -> Holding:
 
 
 def _is_pinned(place: Path) -> bool:
-    """Whether this version of crosswheel uses it: it belongs to the pinned Zig and libc++."""
+    """Whether this version of crosswheel uses it: it is Cargo's, or belongs to the pinned Zig and libc++."""
     if place.parent.name == "volumes":
         return is_current(place.name)
+    if place.parent.name == "cargo":
+        return True  # Cargo and its stamp know what is out of date
     folder = place if place.parent.name == "zig" else place.parent
     cache = folder.parent.parent
     return folder in {root_of(cache), libraries_of(cache), objects_of(cache)}

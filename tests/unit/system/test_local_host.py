@@ -33,7 +33,24 @@ CALLERS = {
 
 def test_builds_see_the_way_to_the_network_and_nothing_of_the_caller(tmp_path: Path) -> None:
     host = replace(tiny_host(tmp_path), environ=CALLERS)
-    assert sorted(host.build_environ) == ["HTTPS_PROXY", "LC_ALL", "MATURIN_NO_INSTALL_RUST", "PATH"]
+    assert sorted(host.build_environ) == [
+        "CARGO_NET_OFFLINE",  # as the host of tests has no network
+        "HTTPS_PROXY",
+        "LC_ALL",
+        "MATURIN_NO_INSTALL_RUST",
+        "PATH",
+    ]
+
+
+def test_rustups_programs_are_found_without_a_login_shell(tmp_path: Path) -> None:
+    programs = tmp_path / "home" / ".cargo" / "bin"
+    programs.mkdir(parents=True)
+    (programs / "cargo").touch(0o755)
+    callers = {"PATH": "/nowhere", "HOME": str(tmp_path / "home")}
+    assert host_of(tmp_path, callers).build_environ["PATH"] == f"/nowhere:{programs}"
+    (tmp_path / "cargo").touch(0o755)
+    callers["PATH"] = str(tmp_path)
+    assert host_of(tmp_path, callers).build_environ["PATH"] == str(tmp_path)
 
 
 def test_builds_see_the_toolchains_of_rustup_and_not_the_tokens_of_cargo(tmp_path: Path) -> None:

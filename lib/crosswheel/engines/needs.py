@@ -1,0 +1,72 @@
+"""Which engines cannot build a source because of what it needs beside a C compiler: known before anything is built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from crosswheel.engines.facts import Facts
+from crosswheel.model.config import Config
+from crosswheel.model.job import BEST, Need, NeedName
+from crosswheel.model.targets import Target
+from crosswheel.toolchains.rust import rust_target
+
+_TITLES: dict[NeedName, str] = {"rust": "Rust", "openmp": "OpenMP", "fortran": "a Fortran compiler"}
+_CROSS_LACKS: dict[NeedName, str] = {
+    "openmp": "it has no OpenMP runtime; --engine accelerated or emulated, which need a Docker Engine",
+    "fortran": "it has no Fortran compiler; --engine accelerated or emulated, which need a Docker Engine",
+}
+
+_IMAGES_LACK_RUST = (
+    'its images have no Rust; before-all = "yum install -y rust cargo" in [tool.crosswheel], '
+    'or "apk add rust cargo" for musllinux'
+)
+
+
+def ladder_for(needs: Iterable[Need], ladder: Sequence[str]) -> tuple[tuple[str, ...], str]:
+    """The engines in the order in which they are tried, and why the first is: an image's rustc is slow or missing."""
+    if any(need.name == "rust" for need in needs):
+        others = (engine for engine in ladder if engine != "cross")
+        return ("cross", *others), "fastest engine for Rust: its compiler runs on this machine"
+    return tuple(ladder), BEST
+
+
+def lacks(engine: str, needs: Iterable[Need], target: Target, config: Config, facts: Facts) -> str:
+    """The reason why an engine certainly cannot serve these needs; empty if it may."""
+    for need in needs:
+        if need.sure and (reason := _lacks(engine, need, target, config, facts)):
+            return f"the project needs {_TITLES[need.name]} ({need.evidence}): {reason}"
+    return ""
+
+
+def doubt(needs: Iterable[Need]) -> str:
+    """What the cross engine lacks and the source may need; empty if there is nothing."""
+    unsure = [need for need in needs if not need.sure and need.name in _CROSS_LACKS]
+    return " and ".join(f"{_TITLES[need.name]} ({need.evidence})" for need in unsure)
+
+
+def _lacks(engine: str, need: Need, target: Target, config: Config, facts: Facts) -> str:
+    if engine == "cross":
+        return _missing_rust(target, config, facts) if need.name == "rust" else _CROSS_LACKS[need.name]
+    return _IMAGES_LACK_RUST if need.name == "rust" and _is_as_pulled(target, config, engine) else ""
+
+
+def _is_as_pulled(target: Target, config: Config, engine: str) -> bool:
+    """Whether the build runs in pypa's or dockcross's image without a command of the project before it."""
+    if engine not in {"native", "accelerated", "emulated", "dockcross"}:
+        return False
+    family = "dockcross" if engine == "dockcross" else "pypa"
+    return not (config.build.before_all or config.build.before_build or config.image_for(target, family))
+
+
+def _missing_rust(target: Target, config: Config, facts: Facts) -> str:
+    """What of Rust is missing on this machine, and the command that installs it; empty if nothing is."""
+    rust, triple = facts.rust(), rust_target(target)
+    if isinstance(rust, str):
+        return f"{rust}; install rustup, then: rustup target add {triple}"
+    if rust.compiles_for(triple):
+        return ""
+    missing = f"Rust's standard library for {triple} is not installed"
+    if not rust.rustup:
+        return f"{missing}, and there is no rustup to add it; install rustup, or your system's package of it"
+    may_download = config.build.download_rust == "auto" and not config.build.offline
+    return "" if may_download else f"{missing}; rustup target add {triple}"

@@ -1,0 +1,3 @@
+pub fn double(n: i64) -> i64 {
+    2 * n
+}

@@ -1,0 +1,93 @@
+"""What a source's build files say of the compilers that it needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from crosswheel.formats.signs import needs_in, needs_of_folder
+from crosswheel.model.job import Need
+from crosswheel.model.targets import load_table
+
+_SURE = {
+    "maturin": ("rust", "pyproject.toml", '[build-system]\nrequires = [\n  "maturin>=1.7,<2",\n]\n'),
+    "setuptools-rust": ("rust", "pyproject.toml", '[[tool.setuptools-rust.ext-modules]]\ntarget = "a.b"\n'),
+    "RustExtension": ("rust", "setup.py", 'setup(rust_extensions=[RustExtension("a.b")])\n'),
+    "Meson's project": ("fortran", "meson.build", "project('x',\n  'c', 'fortran',\n  version: '1')\n"),
+    "Meson, later": ("fortran", "x/meson.build", "add_languages('fortran', native: false)\n"),
+    "CMake's project": ("fortran", "CMakeLists.txt", "project(x\n  VERSION 1.0\n  LANGUAGES C Fortran)\n"),
+    "CMake, later": ("fortran", "CMakeLists.txt", "enable_language(Fortran)\n"),
+    "CMake's OpenMP": ("openmp", "CMakeLists.txt", "find_package(OpenMP COMPONENTS CXX REQUIRED)\n"),
+    "Meson's OpenMP": ("openmp", "meson.build", "omp = dependency('openmp')\n"),
+    "setup.py's OpenMP": (
+        "openmp",
+        "setup.py",
+        'setup(ext_modules=[Extension("a", extra_compile_args=["-fopenmp"])])\n',
+    ),
+}
+
+_UNSURE = {
+    "a crate somewhere": ("rust", "rust/Cargo.toml", ""),
+    "an optional extension": ("rust", "Cargo.toml", ""),
+    "Meson may do without": ("fortran", "meson.build", "add_languages('fortran', required: false)\n"),
+    "only under a condition": ("fortran", "CMakeLists.txt", "if(WITH_LAPACK)\n  enable_language(Fortran)\nendif()\n"),
+    "CMake may do without": ("openmp", "CMakeLists.txt", "find_package(OpenMP)\n"),
+    "CMake, under a condition": ("openmp", "CMakeLists.txt", "if(OMP)\n  find_package(OpenMP REQUIRED)\nendif()\n"),
+    "Meson may do without OpenMP": ("openmp", "meson.build", "omp = dependency('openmp', required: false)\n"),
+    "a probe": ("openmp", "setup.py", 'if probe():\n    extra_compile_args = ["-fopenmp"]\n'),
+}
+
+_NONE = {
+    "maturin only for developers": ("pyproject.toml", '[build-system]\nrequires = ["flit"]\n[x]\ndev = ["maturin"]\n'),
+    "another backend": ("pyproject.toml", '[build-system]\nrequires = ["maturing"]\n'),
+    "Fortran only in a test": ("x/f2py/tests/src/a.f90", ""),
+    "a build file of a test": ("x/tests/a/meson.build", "add_languages('fortran')\n"),
+    "a comment": ("CMakeLists.txt", "# project(x Fortran)\n"),
+    "a name": ("CMakeLists.txt", "project(FortranReader LANGUAGES C)\n"),
+}
+
+
+def _needs(path: str, text: str) -> tuple[Need, ...]:
+    return needs_in([f"x-1.0/{path}"], {f"x-1.0/{path}": text})
+
+
+@pytest.mark.parametrize(("name", "path", "text"), _SURE.values(), ids=_SURE)
+def test_what_a_build_cannot_do_without_is_sure(name: str, path: str, text: str) -> None:
+    ((need),) = _needs(path, text)
+    assert (need.name, need.sure) == (name, True)
+    assert need.evidence.startswith(f"{path}: ")
+
+
+@pytest.mark.parametrize(("name", "path", "text"), _UNSURE.values(), ids=_UNSURE)
+def test_what_a_build_may_do_without_is_not(name: str, path: str, text: str) -> None:
+    ((need),) = _needs(path, text)
+    assert (need.name, need.sure) == (name, False)
+
+
+@pytest.mark.parametrize(("path", "text"), _NONE.values(), ids=_NONE)
+def test_what_only_looks_like_a_sign_is_none(path: str, text: str) -> None:
+    assert _needs(path, text) == ()
+
+
+def test_an_optional_extension_in_rust_needs_none() -> None:
+    text = '[[tool.setuptools-rust.ext-modules]]\ntarget = "a.b"\noptional = true\n'
+    assert _needs("pyproject.toml", text) == ()
+
+
+def test_a_sure_sign_counts_more_than_one_that_is_not() -> None:
+    texts = {"x-1.0/Cargo.toml": "", "x-1.0/pyproject.toml": '[build-system]\nrequires = ["maturin"]\n'}
+    assert needs_in(texts.keys(), texts) == (Need("rust", 'pyproject.toml: requires = ["maturin"]', sure=True),)
+
+
+def test_a_folder_says_the_same_as_its_sdist(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[build-system]\nrequires = ["maturin"]\n')
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "meson.build").write_text("add_languages('fortran')\n")
+    assert [(need.name, need.sure) for need in needs_of_folder(tmp_path)] == [("rust", True), ("fortran", True)]
+
+
+def test_every_row_says_what_it_is_a_sign_of() -> None:
+    for row in load_table("signs.toml")["sign"]:
+        assert row["need"] in {"rust", "openmp", "fortran"}
+        assert row.keys() <= {"need", "path", "pattern", "unless", "sure"}
