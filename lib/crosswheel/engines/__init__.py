@@ -66,4 +66,4 @@ def offers(
     config: Config, facts: Facts, engines: Mapping[str, Engine] = ENGINES
 ) -> Callable[[str, Target], Interpreter | str]:
     """Engine name, target -> the interpreter that would run the build backend, or why the engine cannot serve it."""
-    return lambda engine, target: engines[engine].offer(target, config, facts)
+    return lambda engine, target: engines[engine].offer(target, config.for_target(target), facts)

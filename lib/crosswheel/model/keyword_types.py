@@ -41,6 +41,8 @@ class PlanOptions(TypedDict, total=False):
     test_requires: Texts | None
     test_extras: Texts | None
     test_images: Texts | None
+    test_environment: Mapping[str, str] | None
+    before_test: str | None
     environment: Mapping[str, str] | None
     config_settings: Mapping[str, str | Sequence[str]] | None
     ignore: Mapping[str, str] | None
@@ -79,6 +81,8 @@ class WheelsOptions(TypedDict, total=False):
     test_requires: Texts | None
     test_extras: Texts | None
     test_images: Texts | None
+    test_environment: Mapping[str, str] | None
+    before_test: str | None
     environment: Mapping[str, str] | None
     config_settings: Mapping[str, str | Sequence[str]] | None
     ignore: Mapping[str, str] | None
@@ -289,6 +293,8 @@ class AllOptions(TypedDict, total=False):
     test_requires: Texts | None
     test_extras: Texts | None
     test_images: Texts | None
+    test_environment: Mapping[str, str] | None
+    before_test: str | None
     environment: Mapping[str, str] | None
     config_settings: Mapping[str, str | Sequence[str]] | None
     ignore: Mapping[str, str] | None

@@ -14,7 +14,6 @@ from pathlib import PurePosixPath
 
 from crosswheel.containers.environment import EMPTY, FOLDER, environment, python, site_packages
 from crosswheel.containers.host import Container
-from crosswheel.engines.backend import unreachable_index
 from crosswheel.engines.facts import Facts, reference_of
 from crosswheel.engines.services import Services
 from crosswheel.engines.test_containers import TestContainer, early, test_container
@@ -29,7 +28,7 @@ from crosswheel.steps.journal import JournalEntry
 from crosswheel.steps.keys import test_key
 from crosswheel.steps.sequence import step
 from crosswheel.steps.work import Work
-from crosswheel.system.installer import install, without_secrets
+from crosswheel.system.installer import install, unreachable_index, without_secrets
 from crosswheel.system.process import CommandFailed
 from crosswheel.toolchains.bytecode import put_bytecode_of_packages
 from crosswheel.toolchains.toolbox import MOUNT, UV
@@ -115,18 +114,22 @@ def _test_in(opened: TestContainer, work: Work) -> None:
     extras = f"[{','.join(config.test.extras)}]" if config.test.extras else ""
     wheel, its_python = f"{work.sdist.name}{extras} @ file://{FOLDER / work.wheel.name}", str(python(tag))
     installing = [UV, "pip", "install", "--python", its_python, "--", wheel, *config.test.requires]
-    environ = dict(opened.environ)
-    if config.test.command:
+    environ, project = {**opened.environ, **config.test.environment}, _project(container, work)
+    if config.test.command or config.test.before:
         seed(container, tag, opened.installer_environ, work.log, deadline)
         path = f"{python(tag).parent}:{MOUNT / 'bin'}:{container.image.environ.get('PATH', '/usr/bin:/bin')}"
         environ |= {"PATH": path, "VIRTUAL_ENV": str(environment(tag))}
-        command = ["sh", "-c", config.test.command.replace("{project}", str(_project(container, work)))]
+    if config.test.command:
+        command = ["sh", "-c", config.test.command.replace("{project}", str(project))]
     else:
         command = [its_python, "-I", "-c", _IMPORT, *top_level_modules(work.read())]
 
-    def run(words: Sequence[str], variables: Mapping[str, str]) -> None:
-        container.run(words, env=variables, cwd=EMPTY, log=work.log, deadline=deadline)
+    def run(words: Sequence[str], variables: Mapping[str, str], cwd: PurePosixPath = EMPTY) -> None:
+        container.run(words, env=variables, cwd=cwd, log=work.log, deadline=deadline)
 
+    if before := config.test.before:
+        with _explained(container, work, "before-test failed"):
+            run(["sh", "-c", before.replace("{project}", str(project))], environ, project)
     with _explained(container, work, "the wheel could not be installed"):
         install(run, installing, opened.installer_environ, without_secrets(opened.installer_environ))
     if container.emulated and _brings_more(work):
@@ -160,7 +163,7 @@ def _explained(container: Container, work: Work, what: str) -> Iterator[None]:
 
 def _project(container: Container, work: Work) -> PurePosixPath:
     """The project's sources with their tests: unpacked once, and copied into each image."""
-    if "{project}" not in work.config.test.command:
+    if "{project}" not in work.config.test.command and not work.config.test.before:
         return FOLDER
     root = work.folder / "tested"
     source = next(root.iterdir()) if root.is_dir() else unpack_sdist(work.sdist, root)
