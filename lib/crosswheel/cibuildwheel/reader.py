@@ -60,7 +60,7 @@ def resolve(
         where = release.pinned_in and f", which {release.pinned_in} pins,"
         raise UsageError(
             f"cibuildwheel {answer['version']}{where} refuses the configuration of {folder.name}:\n{answer['refused']}",
-            hint=f"pipx run cibuildwheel=={answer['version']} --print-build-identifiers --platform linux {folder}",
+            hint=f"pipx run cibuildwheel=={answer['version']} --print-build-identifiers --platform linux",
         )
     return parse_resolution(answer)
 

@@ -23,7 +23,10 @@ _POLICY = re.compile(r"manylinux_\d+_\d+|manylinux(?:1|2010|2014)(?![\d_])|musll
 _CPYTHON = re.compile(r"cp3\d+t?")
 # The host's files and the project's own folder in cibuildwheel's containers.
 _PLACES = re.compile(r"(?<![\w.])/(?:host|project)(?![\w-])")
-_PIP_IGNORES = "crosswheel installs with uv, which takes requirements only"
+# Options of ``pip install`` that mean the same to ``uv pip install``.
+_OF_UV = re.compile(
+    r"(-r|-c|-e|-U|--(requirement|constraint|no-deps|only-binary|no-binary|config-settings|upgrade))(=|$)"
+)
 
 _OF_THE_SELECTION = ("build", "skip", "enable", "archs")
 _WITHOUT_EFFECT = {
@@ -61,8 +64,8 @@ def translate(
         options = one.options()
         for option, use, why in one.uses:
             uses.setdefault((option, use, why), []).append(build.identifier)
-        if stopping := [f"{option}: {why}" for option, use, why in one.uses if use == "unsupported"]:
-            left_out.append(_stopped(build.identifier, "; ".join(stopping)))
+        if stopping := {option: why for option, use, why in one.uses if use == "unsupported"}:
+            left_out.append(_stopped(build.identifier, stopping))
         else:
             targets[found] = parsed(options, project)
     return Adoption(
@@ -78,9 +81,9 @@ def _target(build: Build, config: Config) -> Target | LeftOut | None:
     """The target of an identifier; None if --python or --policy exclude it, LeftOut if crosswheel has none."""
     parts = _IDENTIFIER.fullmatch(build.identifier)
     if parts and not _CPYTHON.fullmatch(parts["python"]):
-        return _stopped(build.identifier, "crosswheel builds for CPython only")
+        return _none(build.identifier, "crosswheel builds for CPython only")
     if not parts:
-        return _stopped(build.identifier, "crosswheel does not know such identifiers")
+        return _none(build.identifier, "crosswheel does not know such identifiers")
     try:
         python, arch = parse_python(parts["python"]), parse_architecture(parts["arch"])
         if config.build.python and python not in config.build.python:
@@ -90,7 +93,7 @@ def _target(build: Build, config: Config) -> Target | LeftOut | None:
             return Target(python, arch, policy) if policy.libc == _libc(parts["libc"]) else None
         return Target(python, arch, _policy(build))
     except UsageError as error:
-        return _stopped(build.identifier, error.message)
+        return _none(build.identifier, error.message)
 
 
 def _libc(name: str) -> str:
@@ -106,8 +109,15 @@ def _policy(build: Build) -> Policy:
     return parse_policy(found[0])
 
 
-def _stopped(identifier: str, reason: str) -> LeftOut:
+def _none(identifier: str, reason: str) -> LeftOut:
     return LeftOut(identifier, reason, f"pipx run cibuildwheel --only {identifier}", asked_for=True)
+
+
+def _stopped(identifier: str, stopping: Mapping[str, str]) -> LeftOut:
+    reason = "; ".join(f"{option}: {why}" for option, why in stopping.items())
+    only_tests = stopping.keys() <= set(_OF_TESTS)
+    untested = LeftOut(identifier, reason, "the same command with --test never", asked_for=True)
+    return untested if only_tests else _none(identifier, reason)
 
 
 def _not_selected(resolution: Resolution, config: Config) -> Iterator[LeftOut]:
@@ -290,15 +300,14 @@ class _Translation:
         }
 
     def _test_command(self) -> dict[str, Any]:
-        if self.build.test_sources:
-            self._stop("test-sources", "crosswheel's tests run in an empty folder")
-        found = {}
+        found: dict[str, Any] = {}
+        if not self._wins("test-sources", "test-sources") and self.build.test_sources:
+            self._note("test-sources", "taken", "of the sdist")
+            found["test-sources"] = list(self.build.test_sources)
         for option, text in (("test-command", self.build.test_command), ("before-test", self.build.before_test)):
             if self._wins(option, option) or not text.strip():
                 continue
             self._stop_for_places(option, text)
-            if "{wheel}" in text:
-                self._stop(option, "it names {wheel}")
             self._note(option, "taken", "{project} is the folder of the sdist")
             found[option] = text.replace("{package}", "{project}")
         return found
@@ -306,9 +315,8 @@ class _Translation:
     def _test_installs(self) -> dict[str, Any]:
         found: dict[str, Any] = {}
         if not self._wins("test-requires", "test-requires") and self.build.test_requires:
-            option = "test-requires" if "test-requires" in self.build.written else "test-groups"
-            if odd := [text for text in self.build.test_requires if not _is_requirement(text)]:
-                self._stop(option, f"arguments of pip: {' '.join(odd)}; {_PIP_IGNORES}")
+            if odd := [word for word in self.build.test_requires if word.startswith("-") and not _OF_UV.match(word)]:
+                self._stop("test-requires", f"options that uv does not have: {' '.join(odd)}")
             for name in self._written(("test-requires", "test-groups")):
                 self._note(name, "taken")
             found["test-requires"] = list(self.build.test_requires)
@@ -319,13 +327,3 @@ class _Translation:
 
 
 _FIRST_WITH_IDENTIFIER = 4  # the release of cibuildwheel that sets CIBUILDWHEEL_BUILD_IDENTIFIER
-
-
-def _is_requirement(text: str) -> bool:
-    from packaging.requirements import InvalidRequirement, Requirement
-
-    try:
-        Requirement(text)
-    except InvalidRequirement:
-        return False
-    return True

@@ -82,6 +82,17 @@ class Test:
     images: tuple[str, ...]
     environment: Mapping[str, str]
     before: str
+    sources: tuple[str, ...]
+
+    @property
+    def has_arguments(self) -> bool:
+        """Whether `requires` has options of ``uv pip install`` or files of the project."""
+        return any(word.startswith(("-", ".", "/")) for word in self.requires)
+
+    @property
+    def needs_project(self) -> bool:
+        """Whether the test uses files of the project."""
+        return bool("{project}" in self.command or self.before or self.sources or self.has_arguments)
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ class PlanOptions(TypedDict, total=False):
     test_extras: Texts | None
     test_images: Texts | None
     test_environment: Mapping[str, str] | None
+    test_sources: Texts | None
     before_test: str | None
     environment: Mapping[str, str] | None
     config_settings: Mapping[str, str | Sequence[str]] | None
@@ -82,6 +83,7 @@ class WheelsOptions(TypedDict, total=False):
     test_extras: Texts | None
     test_images: Texts | None
     test_environment: Mapping[str, str] | None
+    test_sources: Texts | None
     before_test: str | None
     environment: Mapping[str, str] | None
     config_settings: Mapping[str, str | Sequence[str]] | None
@@ -294,6 +296,7 @@ class AllOptions(TypedDict, total=False):
     test_extras: Texts | None
     test_images: Texts | None
     test_environment: Mapping[str, str] | None
+    test_sources: Texts | None
     before_test: str | None
     environment: Mapping[str, str] | None
     config_settings: Mapping[str, str | Sequence[str]] | None

@@ -33,13 +33,15 @@ def make_plan(
     """
     allowed = _specifier(requires_python)
     jobs: list[Job] = []
+    # What is adopted names its Pythons; without any, it has no target.
+    wanted = config.build.python or (() if config.adoption else python_tags())
     left_out = [
         LeftOut(str(tag), *reason, asked_for=tag in config.build.python)
-        for tag in config.build.python or python_tags()
+        for tag in wanted
         if (reason := _python_refused(tag, allowed, requires_python, interpreters, elsewhere))
     ]
     gone = {entry.what for entry in left_out}
-    tags = sorted(tag for tag in config.build.python or python_tags() if str(tag) not in gone)
+    tags = sorted(tag for tag in wanted if str(tag) not in gone)
     # Oldest Python first, so that a stable-ABI wheel serves the later ones.
     for target in config.targets(tags):
         job = plan_job(target, config.build.engine_for(target), ladder, offer)

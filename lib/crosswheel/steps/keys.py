@@ -79,7 +79,7 @@ def test_key(job: Job, wheel: str, sdist: Sdist, config: Config, facts: Facts) -
         target=str(job.target),
         images=[image.id for image in images if image],
         command=config.test.command,
-        source=sdist.content if "{project}" in config.test.command or config.test.before else "",
+        source=sdist.content if config.test.needs_project else "",
         requires=list(config.test.requires),
         extras=list(config.test.extras),
         requirements=_resolution(facts.host) if config.test.requires or config.test.extras else [],
@@ -89,7 +89,8 @@ def test_key(job: Job, wheel: str, sdist: Sdist, config: Config, facts: Facts) -
 
 def _before_tests(config: Config) -> dict[str, Any]:
     """What few projects set: the keys of the others stay the same."""
-    given = {"environment": dict(config.test.environment), "before": config.test.before}
+    own = config.test
+    given = {"environment": dict(own.environment), "before": own.before, "sources": list(own.sources)}
     return {name: value for name, value in given.items() if value}
 
 

@@ -90,7 +90,7 @@ def _options(configuration: Any, options: Any) -> dict[str, Any]:
         "identifier": identifier,
         "written": sorted(_written(options.reader, identifier)),
         "image": linux.container_image_for_python_configuration(configuration, own),
-        "environment": list(_assignments(own.environment)),
+        "environment": list(_assignments(own.environment, identifier)),
         "config_settings": shlex.split(own.config_settings),
         "front_end": [front_end.name, *front_end.args] if front_end else ["default"],
         "before_all": own.before_all,
@@ -102,7 +102,7 @@ def _options(configuration: Any, options: Any) -> dict[str, Any]:
         "test_requires": list(own.test_requires),
         "test_extras": own.test_extras.strip("[]"),
         "test_sources": list(getattr(own, "test_sources", [])),
-        "test_environment": list(_assignments(getattr(own, "test_environment", None))),
+        "test_environment": list(_assignments(getattr(own, "test_environment", None), identifier)),
         "create_args": list(engine.create_args) if engine else [],
     }
 
@@ -119,9 +119,9 @@ def _written(reader: Any, identifier: str) -> Iterator[str]:
             yield name
 
 
-def _assignments(environment: Any) -> Iterator[dict[str, Any]]:
+def _assignments(environment: Any, identifier: str) -> Iterator[dict[str, Any]]:
     """Each assignment with its value, or what only a container knows: `needs` variables, or `runs` a command."""
-    known: dict[str, str] = {}
+    known = {"AUDITWHEEL_ARCH": identifier.partition("linux_")[2]}
     for assignment in environment.assignments if environment else []:
         name = assignment.name
         if type(assignment).__name__ == "EnvironmentAssignmentRaw":
