@@ -24,7 +24,7 @@ _FILES = (
 
 # pypa/cibuildwheel@v3.1.4, pypa/cibuildwheel@<commit> # v3.1.4, and cibuildwheel==3.1.4.
 _PIN = re.compile(
-    r"pypa/cibuildwheel@(?:[0-9a-f]{40}\s*#\s*)?v?(?P<action>\d+(?:\.\d+)*)|cibuildwheel(?:\[\w+\])?\s*==\s*(?P<pip>\d[\w.]*)"
+    r"pypa/cibuildwheel@(?:[0-9a-f]{40}\s*#\s*)?v?(?P<action>\d+(?:\.\d+)*)(?![\w.])|cibuildwheel(?:\[\w+\])?\s*==\s*(?P<pip>\d[\w.]*)"
 )
 _COMPLETE = 3  # numbers of a version that names one release
 

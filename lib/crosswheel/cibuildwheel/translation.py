@@ -19,7 +19,7 @@ from crosswheel.model.job import LeftOut
 from crosswheel.model.targets import Policy, Target, parse_architecture, parse_policy, parse_python
 
 _IDENTIFIER = re.compile(r"(?P<python>[a-z]+\d+\w*)-(?P<libc>manylinux|musllinux)_(?P<arch>\w+)")
-_POLICY = re.compile(r"manylinux_\d+_\d+|manylinux(?:1|2010|2014)(?![\d_])|musllinux_\d+_\d+")
+_POLICY = re.compile(r"manylinux_\d+_\d+|manylinux(?:2014|2010|1)(?!\d)|musllinux_\d+_\d+")
 _CPYTHON = re.compile(r"cp3\d+t?")
 # The host's files and the project's own folder in cibuildwheel's containers.
 _PLACES = re.compile(r"(?<![\w.])/(?:host|project)(?![\w-])")
