@@ -98,7 +98,7 @@ def test_other_targets_have_the_configuration_that_all_share(tmp_path: Path) -> 
     ],
 )
 def test_the_image_s_name_says_the_policy(image: str, target: str, tmp_path: Path) -> None:
-    assert one(tmp_path, parse_target(target), image=image)
+    assert one(tmp_path, parse_target(target), image=image).image_for(parse_target(target)) == image
 
 
 def test_auditwheel_plat_wins_over_the_image_s_name(tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ def test_test_skip_leaves_out_the_test_alone(tmp_path: Path) -> None:
 def test_a_repair_command_is_taken_if_ours_does_the_same(
     command: str, strip: bool | None, exclude: tuple[str, ...] | None, tmp_path: Path
 ) -> None:
-    fields = {"repair": command, "written": ("repair-wheel-command",)}
+    fields: dict[str, Any] = {"repair": command, "written": ("repair-wheel-command",)}
     if strip is None:
         assert stopped(tmp_path, **fields).startswith("repair-wheel-command: ")
     else:
