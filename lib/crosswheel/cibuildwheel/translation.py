@@ -80,14 +80,14 @@ def translate(
 def _target(build: Build, config: Config) -> Target | LeftOut | None:
     """The target of an identifier; None if --python or --policy exclude it, LeftOut if crosswheel has none."""
     parts = _IDENTIFIER.fullmatch(build.identifier)
+    if parts and config.build.python and parts["python"] not in map(str, config.build.python):
+        return None
     if parts and not _CPYTHON.fullmatch(parts["python"]):
         return _none(build.identifier, "crosswheel builds for CPython only")
     if not parts:
         return _none(build.identifier, "crosswheel does not know such identifiers")
     try:
         python, arch = parse_python(parts["python"]), parse_architecture(parts["arch"])
-        if config.build.python and python not in config.build.python:
-            return None
         if "policy" in config.given and config.build.policy:
             policy = config.build.policy
             return Target(python, arch, policy) if policy.libc == _libc(parts["libc"]) else None
@@ -110,7 +110,8 @@ def _policy(build: Build) -> Policy:
 
 
 def _none(identifier: str, reason: str) -> LeftOut:
-    return LeftOut(identifier, reason, f"pipx run cibuildwheel --only {identifier}", asked_for=True)
+    # The same command for all, so that those with the same reason are shown in one line.
+    return LeftOut(identifier, reason, "pipx run cibuildwheel --only IDENTIFIER", asked_for=True)
 
 
 def _stopped(identifier: str, stopping: Mapping[str, str]) -> LeftOut:
