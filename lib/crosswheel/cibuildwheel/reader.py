@@ -28,7 +28,7 @@ _FILES = ("pyproject.toml", "setup.cfg", "setup.py")
 
 @dataclass(frozen=True)
 class Question:
-    """A question to the reader: `archs` as for --archs (empty: those of the project), and `machine`, which `auto` means.
+    """A question to the reader: `archs` as for --archs (empty: the project's), and `machine`, which `auto` means.
 
     `variables` are the caller's CIBW_ variables.
     """
