@@ -74,8 +74,8 @@ class JobRunner:
 
     def _with_image(self, job: Job) -> Job:
         """The job with its image, which may have been fetched since it was planned."""
-        family = self.composition.engines[job.engine].family
-        return replace(job, image=image_of(job.target, self.config, self.services.facts, family))
+        family, config = self.composition.engines[job.engine].family, self.config.for_target(job.target)
+        return replace(job, image=image_of(job.target, config, self.services.facts, family))
 
     def _ended(self, job: Job, action: Callable[[list[StepTime], Path], Outcome]) -> Outcome:
         """The outcome of the action, or of the error that it raised."""

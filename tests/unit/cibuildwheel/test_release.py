@@ -6,6 +6,7 @@ import pytest
 
 from crosswheel.cibuildwheel.release import Release, release_of
 from crosswheel.cibuildwheel.workflows import values_in
+from crosswheel.model import targets
 from crosswheel.model.adoption import WorkflowValue
 from crosswheel.model.targets import load_table
 
@@ -75,3 +76,8 @@ def test_literal_variables_of_workflows_are_found_with_their_lines(tmp_path: Pat
         WorkflowValue(name, 2, "CIBW_SKIP", "pp* *-musllinux*"),
         WorkflowValue(name, 4, "CIBW_BEFORE_ALL_LINUX", "yum install -y libffi-devel && ldconfig"),
     )
+
+
+def test_the_newest_known_release_is_the_one_whose_images_are_pinned() -> None:
+    images = (Path(targets.__file__).parents[1] / "data" / "images.toml").read_text("utf-8")
+    assert f"# As pinned by cibuildwheel {load_table('cibuildwheel.toml')['version']}." in images
