@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -68,3 +69,53 @@ def printed_by_cibuildwheel(sdist: Path, version: str, host: LocalHost) -> set[s
     environ = {"PATH": os.defpath, "HOME": str(sdist.parent)}
     text = host.processes.run([str(python), "-I", "-m", "cibuildwheel", *arguments], env=environ, cwd=sdist.parent)
     return {line for line in text.split() if "linux_" in line}
+
+
+_TABLE = """
+[build-system]
+requires = ["setuptools"]
+build-backend = "setuptools.build_meta"
+
+[tool.cibuildwheel]
+build = "cp311-*"
+environment = { FLAVOUR = "plain" }
+manylinux-aarch64-image = "manylinux_2_34"
+
+[[tool.cibuildwheel.overrides]]
+select = "*-musllinux*"
+environment = { FLAVOUR = "musl" }
+"""
+_SETUP = """
+import os
+from setuptools import Extension, setup
+
+flavour = os.environ.get("FLAVOUR", "none")  # as when the sdist is made
+if flavour != "none":
+    assert os.environ["CIBUILDWHEEL"] == "1"
+    assert os.environ["AUDITWHEEL_POLICY"] == {"plain": "manylinux_2_34", "musl": "musllinux_1_2"}[flavour]
+setup(name="own", version="1.0", ext_modules=[Extension(f"own_{flavour}", ["own.c"])])
+"""
+_SOURCE = """
+#include <Python.h>
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "own", NULL, -1, NULL};
+PyMODINIT_FUNC PyInit_own_plain(void) { return PyModule_Create(&module); }
+PyMODINIT_FUNC PyInit_own_musl(void) { return PyModule_Create(&module); }
+"""
+
+
+def test_wheels_are_built_as_configured_for_each_identifier(host: LocalHost, tmp_path: Path) -> None:
+    if PythonTag(11) not in host.interpreters:
+        pytest.skip("this machine has no CPython 3.11")
+    for name, text in {"pyproject.toml": _TABLE, "setup.py": _SETUP, "own.c": _SOURCE}.items():
+        (tmp_path / name).write_text(text)
+    printed = io.StringIO()
+    flags = {"source": str(tmp_path), "test": "never", "engine": "cross"}
+    assert run_verb("wheels", tmp_path, flags, printed) == 0, printed.getvalue()
+    found = {}
+    for wheel in (tmp_path / "wheelhouse").glob("*.whl"):
+        with zipfile.ZipFile(wheel) as archive:
+            found[wheel.name] = {name.partition(".")[0] for name in archive.namelist() if name.endswith(".so")}
+    assert found == {
+        "own-1.0-cp311-cp311-manylinux_2_34_aarch64.whl": {"own_plain"},
+        "own-1.0-cp311-cp311-musllinux_1_2_aarch64.whl": {"own_musl"},
+    }
