@@ -1,4 +1,4 @@
-"""Writes lib/crosswheel/data/images.toml from the pins that the newest cibuildwheel was released with.
+"""Writes lib/crosswheel/data/images.toml from the pins of the newest cibuildwheel, and cibuildwheel.toml, its version.
 
 The wheel comes from the caller's package index and is checked by its hash; of it, one file is read.
 """
@@ -24,11 +24,17 @@ from crosswheel.system.process import Processes
 
 Pins = Mapping[tuple[Policy, Architecture], ImagePin]
 
-LOCK = Path(__file__).parents[1] / "lib" / "crosswheel" / "data" / "images.toml"
+_DATA = Path(__file__).parents[1] / "lib" / "crosswheel" / "data"
+LOCK = _DATA / "images.toml"
+READER = _DATA / "cibuildwheel.toml"
 
 _PROJECT = "cibuildwheel"
 _MEMBER = "cibuildwheel/resources/pinned_docker_images.cfg"
 
+_READER_HEAD = """\
+# The release of cibuildwheel that reads a project's configuration for it, if the project pins none. Written by
+# `nox -s refresh-images`.
+"""
 _HEAD = """\
 # The images that containers are made of, by the platform that they build for. Written by `nox -s refresh-images`.
 #
@@ -100,6 +106,11 @@ def lock_text(release: str, pypa: Pins, dockcross: Pins) -> str:
     return _HEAD.format(release=release) + _tables("pypa", pypa) + _DOCKCROSS_HEAD + _tables("dockcross", dockcross)
 
 
+def reader_text(release: str) -> str:
+    """The file that names the release which reads a project's configuration, if the project names none."""
+    return f'{_READER_HEAD}version = "{release.removeprefix(f"{_PROJECT} ")}"\n'
+
+
 def _tables(family: str, pins: Pins) -> str:
     order = list(architectures().values())
     rows = sorted(pins.items(), key=lambda row: (order.index(row[0][1]), row[0][0]))
@@ -117,6 +128,7 @@ def main() -> None:
     environ = dict(os.environ)
     release, wheel = newest_wheel(Index(read_pip_settings(Processes(), environ), user_cache(environ)))
     LOCK.write_text(lock_text(release, pins_of(wheel), pinned_images("dockcross")), "utf-8")
+    READER.write_text(reader_text(release), "utf-8")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from crosswheel.model import job as model
 from crosswheel.model.config import Config
 from crosswheel.model.job import Job, Listener, Need, Note, deaf
 from crosswheel.pipeline import source as sources
+from crosswheel.pipeline.adoption import adopted, not_taken
 from crosswheel.pipeline.plan import make_plan
 from crosswheel.pipeline.schedule import expected_plan, history_of
 from crosswheel.report.document import Document, plan_document
@@ -78,10 +79,12 @@ def run(call: Call) -> Plan:
     config = call.config
     with look_around(config, call.listener) as facts:
         requires_python = sources.requires_python_of(config.build.source, facts.host)
+        config = adopted(config, call.project, facts.host, call.listener)
         needs, engines = sources.needs_of(config.build.source, facts.host), call.own.all_engines()
         made = plan_for(config, facts, requires_python, engines, needs)
         note_doubts(made, needs, call.listener)
-        return planned(expected(made, config, facts, engines), call)
+        made = replace(expected(made, config, facts, engines), not_taken=not_taken(config, call.project))
+        return planned(made, replace(call, config=config))
 
 
 def planned(made: model.Plan, call: Call) -> Plan:
@@ -91,6 +94,8 @@ def planned(made: model.Plan, call: Call) -> Plan:
         jobs=made.jobs,
         left_out=made.left_out,
         seconds=made.seconds,
+        adoption=made.adoption,
+        not_taken=made.not_taken,
         config=call.config,
         project=call.project,
         own_engines=call.own.engines,
@@ -130,6 +135,7 @@ def _completed(jobs: Sequence[Job], config: Config, facts: Facts, engines: Mappi
 
 
 def _complete(job: Job, config: Config, facts: Facts, engines: Mapping[str, Engine]) -> Job:
+    config = config.for_target(job.target)
     return replace(
         job,
         image=image_of(job.target, config, facts, engines[job.engine].family),

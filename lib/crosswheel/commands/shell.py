@@ -24,6 +24,7 @@ from crosswheel.model.config import Config
 from crosswheel.model.job import Job, LeftOut, Listener, Need, Note, Told, chore
 from crosswheel.model.targets import Target
 from crosswheel.pipeline import source as sources
+from crosswheel.pipeline.adoption import adopted
 from crosswheel.pipeline.plan import plan_job
 from crosswheel.report.console import plain_console
 from crosswheel.report.document import SCHEMA, Document
@@ -136,6 +137,7 @@ def _prepare(call: Call, target: Target, folder: Path, stack: ExitStack) -> _Pla
     """Prepare the workspace like the pipeline, up to the hook that would build the wheel."""
     config, listener, engines = _for_one(call.config, target), call.listener, call.own.all_engines()
     facts = stack.enter_context(look_around(config, listener))
+    config = _adopted(config, call.project, target, facts, listener)
     stack.enter_context(at_work(facts.host.cache))
     clear_abandoned()
     sdist = sources.fetch(
@@ -165,6 +167,15 @@ def _for_one(config: Config, target: Target) -> Config:
         engines={},
     )
     return replace(config, build=build, test=replace(config.test, mode="never"))
+
+
+def _adopted(config: Config, project: Path, target: Target, facts: Facts, listener: Listener) -> Config:
+    """The configuration with what the project's cibuildwheel asks for this target. Raises NothingToDo."""
+    config = adopted(config, project, facts.host, listener)
+    for stopped in config.adoption.left_out if config.adoption else ():
+        if stopped.what == target.identifier:
+            raise NothingToDo(f"{stopped.what}: {stopped.reason}", hint=stopped.hint)
+    return config.for_target(target)
 
 
 def _plan(

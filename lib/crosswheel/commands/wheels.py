@@ -45,6 +45,7 @@ from crosswheel.model.job import Interpreter, Job, Listener, Note, Outcome, Plan
 from crosswheel.model.keywords import parse_keywords
 from crosswheel.model.targets import PythonTag
 from crosswheel.pipeline import source as sources
+from crosswheel.pipeline.adoption import adopted
 from crosswheel.pipeline.plan import promised_targets
 from crosswheel.pipeline.run import Run
 from crosswheel.report.document import Document, plan_document, report_document, write_json
@@ -175,6 +176,8 @@ def run(call: Call, plan: Plan | None = None) -> Report:
     with temporary_folder() as folder, ExitStack() as stack:
         started, clock = time.time(), time.monotonic()
         facts = stack.enter_context(look_around(config, listener))
+        config = adopted(config, call.project, facts.host, listener)
+        call = replace(call, config=config)
         stack.enter_context(at_work(facts.host.cache))
         clear_abandoned()
         sdist = sources.fetch(
@@ -247,11 +250,12 @@ def _pull(jobs: Sequence[Job], config: Config, services: Services, engines: Mapp
     fetched = False
     for job in jobs:
         if family := engines[job.engine].family:
+            own = config.for_target(job.target)
             # If a pull fails, the plan gives the reason.
             with suppress(CrosswheelError):
-                if services.facts.image_for(job.target, config, family) is None:
+                if services.facts.image_for(job.target, own, family) is None:
                     fetched = True
-                    services.pull(reference_of(job.target, config, family), image_arch(job.target, family))
+                    services.pull(reference_of(job.target, own, family), image_arch(job.target, family))
     return fetched
 
 

@@ -72,7 +72,8 @@ def offers(
     """
 
     def offer(engine: str, target: Target) -> Interpreter | str:
-        offered = engines[engine].offer(target, config, facts)
-        return offered if isinstance(offered, str) else lacks(engine, needs, target, config, facts) or offered
+        its = config.for_target(target)
+        offered = engines[engine].offer(target, its, facts)
+        return offered if isinstance(offered, str) else lacks(engine, needs, target, its, facts) or offered
 
     return offer

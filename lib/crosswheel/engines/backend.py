@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from crosswheel.engines.workspace import Workspace
-from crosswheel.errors import BuildFailed, CrosswheelError, DiskFull, IndexUnreachable, explained
+from crosswheel.errors import BuildFailed, CrosswheelError, DiskFull, explained
+from crosswheel.system.installer import unreachable_index
 from crosswheel.system.process import CommandFailed
 
 if TYPE_CHECKING:
@@ -28,10 +28,6 @@ class Runner(Protocol):
     def __call__(
         self, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
     ) -> None: ...
-
-
-# uv's messages for an unreachable index, and for a disabled network.
-_NETWORK = re.compile(r"error sending request|dns error|Failed to fetch|network was disabled|Connection refused")
 
 
 def make_distribution(
@@ -191,17 +187,6 @@ def _explained(workspace: Workspace) -> Iterator[None]:
     except (TypeError, ValueError) as error:  # the library does not expect a missing answer
         text = f"the project's [build-system], or an answer of its backend, is invalid: {error}"
         raise BuildFailed(text, hint=hint) from error
-
-
-def unreachable_index(error: CommandFailed, *, offline: bool = False) -> IndexUnreachable | None:
-    """The error if uv failed because the package index did not answer, otherwise None."""
-    if Path(error.argv[0]).name != "uv" or not _NETWORK.search(error.output):
-        return None
-    if offline:
-        text = "requirements are not in uv's cache, and --offline forbids downloading them"
-        return IndexUnreachable(text, hint="run the same command once without --offline")
-    text = "requirements could not be downloaded: the package index did not answer"
-    return IndexUnreachable(text, hint="pip config list, to check the index")
 
 
 def _failure(workspace: Workspace, error: CommandFailed) -> CrosswheelError:

@@ -57,7 +57,7 @@ def _make(repository: str, tag: str, sdist: Sdist, config: Config, start: Open) 
         container.put(source, to=PREPARED)
         try:
             container.run(
-                ["sh", "-c", command],
+                ["sh", "-c", command.replace("{project}", str(folder))],
                 env=_without_python(workspace),
                 cwd=folder,
                 log=log,

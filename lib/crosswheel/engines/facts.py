@@ -27,7 +27,7 @@ from crosswheel.images.pins import Family, image_arch, pinned_image
 from crosswheel.images.store import UnpackedImage, find_unpacked
 from crosswheel.model.config import Config
 from crosswheel.model.job import Interpreter, Listener
-from crosswheel.model.targets import Architecture, PythonTag, Target, oldest_policy, usual_pythons
+from crosswheel.model.targets import Architecture, PythonTag, Target, usual_pythons
 from crosswheel.system.local_host import LocalHost, local_host
 from crosswheel.system.locks import user_cache
 from crosswheel.system.memo import answers_in
@@ -172,12 +172,13 @@ class Facts:
             "dockcross": "dockcross" in engines,
         }
         found: set[PythonTag] = set()
-        for arch, family in product(config.build.arch, (family for family, wanted in families.items() if wanted)):
-            target = Target(PythonTag(0), arch, config.build.policy or oldest_policy(arch))
+        wanted = [family for family, is_wanted in families.items() if is_wanted]
+        # Of a target that all Pythons share, the Python does not matter.
+        for target, family in product(config.targets(config.build.python or [PythonTag(0)]), wanted):
             # The plan has the words for what cannot be.
             with contextlib.suppress(CrosswheelError):
                 self.running(image_arch(target, family))
-                found.update(self.pythons(target, config, family))
+                found.update(self.pythons(target, config.for_target(target), family))
         return frozenset(found)
 
     def sysroot_image(self, target: Target, config: Config) -> UnpackedImage | None:

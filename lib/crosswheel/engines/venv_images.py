@@ -19,11 +19,11 @@ from crosswheel.containers.images import Image
 from crosswheel.containers.layers import ensure_layer
 from crosswheel.containers.ownership import KIND, LABEL
 from crosswheel.containers.project_caches import PACKAGES
-from crosswheel.engines.backend import unreachable_index
 from crosswheel.engines.services import Services
 from crosswheel.errors import BuildFailed
 from crosswheel.model.job import Interpreter, chore
 from crosswheel.model.targets import PythonTag
+from crosswheel.system.installer import unreachable_index
 from crosswheel.system.local_host import LocalHost
 from crosswheel.system.memo import answers_in
 from crosswheel.system.process import CommandFailed

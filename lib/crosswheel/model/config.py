@@ -6,13 +6,16 @@ Times are in seconds, `cache_size` is in GiB, and relative folders are relative 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from itertools import product
 from pathlib import Path
 from typing import Literal
 
-from crosswheel.model.targets import Architecture, Policy, PythonTag, Target
+from crosswheel.model.adoption import Adoption
+from crosswheel.model.options import options
+from crosswheel.model.targets import Architecture, Policy, PythonTag, Target, oldest_policy
 
 ENGINES = ("auto", "native", "accelerated", "cross", "dockcross", "emulated")
 
@@ -78,6 +81,19 @@ class Test:
     requires: tuple[str, ...]
     extras: tuple[str, ...]
     images: tuple[str, ...]
+    environment: Mapping[str, str]
+    before: str
+    sources: tuple[str, ...]
+
+    @property
+    def has_arguments(self) -> bool:
+        """Whether `requires` has options of ``uv pip install`` or files of the project."""
+        return any(word.startswith(("-", ".", "/")) for word in self.requires)
+
+    @property
+    def needs_project(self) -> bool:
+        """Whether the test uses files of the project."""
+        return bool("{project}" in self.command or self.before or self.sources or self.has_arguments)
 
 
 @dataclass(frozen=True)
@@ -147,7 +163,10 @@ class Upkeep:
 
 @dataclass(frozen=True)
 class Config:
-    """Every option, in groups."""
+    """Every option, in groups; `given` has the names of those that a user has set.
+
+    `adoption` is the project's configuration for cibuildwheel, if the run takes it over.
+    """
 
     build: Build
     containers: Containers
@@ -157,6 +176,28 @@ class Config:
     trees: Trees
     output: Output
     upkeep: Upkeep
+    given: frozenset[str] = frozenset()
+    adoption: Adoption | None = None
+
+    def for_target(self, target: Target) -> Config:
+        """The configuration of one target: what is adopted for it stands in for options that are not given."""
+        own = self.adoption.targets.get(target, {}) if self.adoption else {}
+        config = self
+        for name, value in own.items():
+            if name not in self.given:
+                option = options()[name]
+                group = replace(getattr(config, option.group), **{option.field: value})
+                config = replace(config, **{option.group: group})
+        return config
+
+    def targets(self, pythons: Iterable[PythonTag]) -> Iterator[Target]:
+        """The requested targets for these CPythons: those adopted, otherwise one per architecture."""
+        if self.adoption:
+            chosen = set(pythons)
+            yield from (target for target in self.adoption.targets if target.python in chosen)
+            return
+        for arch, python in product(self.build.arch, pythons):
+            yield Target(python, arch, self.build.policy or oldest_policy(arch))
 
     def family_for(self, target: Target) -> Literal["pypa", "dockcross"]:
         """The image family that --image belongs to: that of the requested engine."""

@@ -58,15 +58,19 @@ def load_config(
     mistakes: list[str] = []
     written = crosswheel_table(project, mistakes)
     values = {name: option.default for name, option in options().items()}
-    values.update(checked(written, "[tool.crosswheel] ", "file", mistakes))
-    values.update(checked(_given(code), "", "code", mistakes))
-    values.update(checked(_given(flags), "--", "flag", mistakes))
+    given = {
+        **checked(written, "[tool.crosswheel] ", "file", mistakes),
+        **checked(_given(code), "", "code", mistakes),
+        **checked(_given(flags), "--", "flag", mistakes),
+    }
+    values.update(given)
     reader = _Reader(project, rule_codes, mistakes, (*ENGINES, *engines))
     fields: dict[str, dict[str, Any]] = {group: {} for group in _GROUPS}
     for name, option in options().items():
         fields[option.group][option.field] = reader.parse(name, values[name])
     _refuse(mistakes)
-    return Config(**{group: kind(**fields[group]) for group, kind in _GROUPS.items()})
+    groups: dict[str, Any] = {group: kind(**fields[group]) for group, kind in _GROUPS.items()}
+    return Config(**groups, given=frozenset(given))
 
 
 def changed(
@@ -79,12 +83,22 @@ def changed(
     """The configuration with some options replaced. Raises UsageError with every mistake in it."""
     mistakes: list[str] = []
     reader = _Reader(project, rule_codes, mistakes, (*ENGINES, *engines))
-    for name, value in checked(_given(code), "", "code", mistakes).items():
+    given = checked(_given(code), "", "code", mistakes)
+    for name, value in given.items():
         option = options()[name]
         group = replace(getattr(config, option.group), **{option.field: reader.parse(name, value)})
         config = replace(config, **{option.group: group})
     _refuse(mistakes)
-    return config
+    return replace(config, given=config.given | given.keys())
+
+
+def parsed(values: Mapping[str, Any], project: Path) -> Mapping[str, Any]:
+    """The values of some options, as a Config has them. Raises UsageError with every mistake in them."""
+    mistakes: list[str] = []
+    reader = _Reader(project, None, mistakes, ENGINES)
+    found = {name: reader.parse(name, value) for name, value in checked(values, "", "code", mistakes).items()}
+    _refuse(mistakes)
+    return MappingProxyType(found)
 
 
 def _given(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -147,6 +161,9 @@ class _Reader:
 
     def _environment(self, table: Mapping[str, Any]) -> Mapping[str, str]:
         return self._texts(table, "environment")
+
+    def _test_environment(self, table: Mapping[str, Any]) -> Mapping[str, str]:
+        return self._texts(table, "test-environment")
 
     def _index(self, table: Mapping[str, Any]) -> Mapping[str, str]:
         return self._texts(table, "index")

@@ -7,9 +7,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar
 
 from crosswheel.model.targets import PythonTag, Target
+
+if TYPE_CHECKING:
+    from crosswheel.model.adoption import Adoption, WorkflowValue
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,10 @@ class Plan:
     left_out: tuple[LeftOut, ...] = ()
     seconds: float | None = None
     """The estimated time of the run in seconds, from earlier runs; None if unknown."""
+    adoption: Adoption | None = None
+    """The project's configuration for cibuildwheel, if it counts."""
+    not_taken: tuple[WorkflowValue, ...] = ()
+    """The literal CIBW_ variables in the project's CI workflows, which do not count."""
 
 
 DifferenceKind: TypeAlias = Literal["name", "missing", "bytes", "time", "mode", "order", "compression"]

@@ -42,6 +42,9 @@ class PlanOptions(TypedDict, total=False):
     test_requires: Texts | None
     test_extras: Texts | None
     test_images: Texts | None
+    test_environment: Mapping[str, str] | None
+    test_sources: Texts | None
+    before_test: str | None
     environment: Mapping[str, str] | None
     config_settings: Mapping[str, str | Sequence[str]] | None
     ignore: Mapping[str, str] | None
@@ -81,6 +84,9 @@ class WheelsOptions(TypedDict, total=False):
     test_requires: Texts | None
     test_extras: Texts | None
     test_images: Texts | None
+    test_environment: Mapping[str, str] | None
+    test_sources: Texts | None
+    before_test: str | None
     environment: Mapping[str, str] | None
     config_settings: Mapping[str, str | Sequence[str]] | None
     ignore: Mapping[str, str] | None
@@ -292,6 +298,9 @@ class AllOptions(TypedDict, total=False):
     test_requires: Texts | None
     test_extras: Texts | None
     test_images: Texts | None
+    test_environment: Mapping[str, str] | None
+    test_sources: Texts | None
+    before_test: str | None
     environment: Mapping[str, str] | None
     config_settings: Mapping[str, str | Sequence[str]] | None
     ignore: Mapping[str, str] | None

@@ -15,11 +15,16 @@ else:  # pragma: no cover - the same library under its older name
     import tomli as tomllib
 
 
-def project_name(project: Path) -> str:
-    """The normalised name of the project in a folder that has a table [tool.crosswheel]; otherwise empty."""
+def tool_names(project: Path) -> frozenset[str]:
+    """The names of the tables below [tool] in a project's pyproject.toml."""
     path = project / "pyproject.toml"
     tool = read_toml(path).get("tool", {}) if path.is_file() else {}
-    return declared_name(project) if isinstance(tool, dict) and "crosswheel" in tool else ""
+    return frozenset(tool) if isinstance(tool, dict) else frozenset()
+
+
+def project_name(project: Path) -> str:
+    """The normalised name of the project in a folder that has a table [tool.crosswheel]; otherwise empty."""
+    return declared_name(project) if "crosswheel" in tool_names(project) else ""
 
 
 def declared_name(project: Path) -> str:

@@ -206,6 +206,11 @@ class Target:
         return f"{self.policy.perennial}_{self.arch}"
 
     @property
+    def identifier(self) -> str:
+        """The build identifier that cibuildwheel has for it: ``cp313-manylinux_aarch64``, without the policy."""
+        return f"{self.python}-{'manylinux' if self.policy.libc == 'glibc' else 'musllinux'}_{self.arch}"
+
+    @property
     def accepted_platforms(self) -> tuple[str, ...]:
         """The platform tags that pip accepts on a machine exactly as old as the policy, the best first.
 

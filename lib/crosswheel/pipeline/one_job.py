@@ -74,8 +74,8 @@ class JobRunner:
 
     def _with_image(self, job: Job) -> Job:
         """The job with its image, which may have been fetched since it was planned."""
-        family = self.composition.engines[job.engine].family
-        return replace(job, image=image_of(job.target, self.config, self.services.facts, family))
+        family, config = self.composition.engines[job.engine].family, self.config.for_target(job.target)
+        return replace(job, image=image_of(job.target, config, self.services.facts, family))
 
     def _ended(self, job: Job, action: Callable[[list[StepTime], Path], Outcome]) -> Outcome:
         """The outcome of the action, or of the error that it raised."""
@@ -99,7 +99,9 @@ class JobRunner:
         job = self._with_image(job)
         at = job.target, job.engine, job.image
         if not self._keys.get(at):
-            self._keys[at] = build_key(job, self.sdist, self.config, self.services.facts, self.composition)
+            self._keys[at] = build_key(
+                job, self.sdist, self.config.for_target(job.target), self.services.facts, self.composition
+            )
         return self._keys[at]
 
     def _carried_out(self, job: Job, times: list[StepTime], log: Path, *, bare: bool) -> Outcome:
@@ -130,7 +132,7 @@ class JobRunner:
         return Work(
             job=job,
             sdist=self.sdist,
-            config=self.config,
+            config=self.config.for_target(job.target),
             services=self.services,
             composition=self.composition,
             journal=self.journal,
@@ -163,10 +165,10 @@ class JobRunner:
         began, job = time.monotonic(), work.job
         engine = self.composition.engines[job.engine]
         workspace = stack.enter_context(
-            engine.open(job, self.sdist, self.config, self.services, work.folder / "job", work.log, bare=work.bare)
+            engine.open(job, self.sdist, work.config, self.services, work.folder / "job", work.log, bare=work.bare)
         )
         tests = "test" in self.composition.steps.names
-        opening = first_container(job, self.sdist, self.config, self.services) if tests else nullcontext()
+        opening = first_container(job, self.sdist, work.config, self.services) if tests else nullcontext()
         return replace(work, opened=workspace, began=began, first_test=stack.enter_context(opening))
 
     def _done(self, step: Step[Work], work: Work, times: list[StepTime]) -> Work:

@@ -34,14 +34,17 @@ def make_plan(
     """
     allowed = _specifier(requires_python)
     jobs: list[Job] = []
+    # What is adopted names its Pythons; without any, it has no target.
+    wanted = config.build.python or (() if config.adoption else python_tags())
     left_out = [
         LeftOut(str(tag), *reason, asked_for=tag in config.build.python)
-        for tag in config.build.python or python_tags()
+        for tag in wanted
         if (reason := _python_refused(tag, allowed, requires_python, interpreters, elsewhere))
     ]
     gone = {entry.what for entry in left_out}
-    tags = sorted(tag for tag in config.build.python or python_tags() if str(tag) not in gone)
-    for target in wanted_targets(config, tags):
+    tags = sorted(tag for tag in wanted if str(tag) not in gone)
+    # Oldest Python first, so that a stable-ABI wheel serves the later ones.
+    for target in config.targets(tags):
         job = plan_job(target, config.build.engine_for(target), ladder, offer, why)
         if isinstance(job, Job):
             jobs.append(job)
@@ -49,13 +52,9 @@ def make_plan(
             # A Python that only images of other architectures have was not requested for this one.
             asked_for = target.python in config.build.python or target.python in interpreters
             left_out.append(replace(job, asked_for=asked_for))
-    return Plan(config.build.source, tuple(jobs), tuple(left_out))
-
-
-def wanted_targets(config: Config, tags: Sequence[PythonTag]) -> Iterator[Target]:
-    """The requested targets, oldest Python first, so that a stable-ABI wheel serves the later ones."""
-    for arch, tag in product(config.build.arch, tags):
-        yield Target(tag, arch, config.build.policy or oldest_policy(arch))
+    if config.adoption:
+        left_out = [*config.adoption.left_out, *left_out]
+    return Plan(config.build.source, tuple(jobs), tuple(left_out), adoption=config.adoption)
 
 
 def promised_targets(config: Config, requires_python: str, pythons: Sequence[PythonTag]) -> tuple[Target, ...]:
@@ -67,7 +66,7 @@ def promised_targets(config: Config, requires_python: str, pythons: Sequence[Pyt
     tags = sorted(
         tag for tag in config.build.python or pythons if allowed.contains(f"{tag.version}.99", prereleases=True)
     )
-    return tuple(target for target in wanted_targets(config, tags) if not _policy_refused(target.policy, target))
+    return tuple(target for target in config.targets(tags) if not _policy_refused(target.policy, target))
 
 
 def served_targets(

@@ -141,32 +141,32 @@ class Run:
 
     def _prepare(self, jobs: Sequence[Job]) -> None:
         """Prepare toolchains before the jobs need them at the same time; if one fails, so do its jobs."""
-        groups: dict[tuple[str, Architecture, Policy], list[Job]] = {}
+        groups: dict[tuple[str, Architecture, Policy, str], list[Job]] = {}
         for job in jobs:
             if job.target not in self.outcomes and job.target not in self._known:
-                groups.setdefault((job.engine, job.target.arch, job.target.policy), []).append(job)
-        for (engine, _, _), group in groups.items():
+                groups.setdefault((job.engine, job.target.arch, job.target.policy, job.image), []).append(job)
+        for (engine, *_), group in groups.items():
             if self.host.processes.stopped:
                 return
+            first = group[0].target
+            config = self.config.for_target(first)
             try:
-                self.composition.engines[engine].prepare(
-                    group[0].target, self.config, self.services, cxx=self.sdist.cxx
-                )
+                self.composition.engines[engine].prepare(first, config, self.services, cxx=self.sdist.cxx)
             except Stopped:
                 return
             except (CrosswheelError, OSError) as error:
                 self._do_without(group, failure(error, "prepare"))
                 continue
-            if "test" in self.composition.steps.names and not untested(
-                group[0].target, self.config, self.services.facts
-            ):
+            if tested := next((job.target for job in group if self._tests(job.target)), None):
                 # Without the policy's image wheels stay untested; without a requested image their test fails.
                 with suppress(CrosswheelError):
-                    prepare_test(group[0].target, self.config, self.services)
+                    prepare_test(tested, self.config.for_target(tested), self.services)
 
     def _tests(self, target: Target) -> bool:
         """Whether wheels for the target will be tested."""
-        return "test" in self.composition.steps.names and not untested(target, self.config, self.services.facts)
+        return "test" in self.composition.steps.names and not untested(
+            target, self.config.for_target(target), self.services.facts
+        )
 
     def _do_without(self, group: Sequence[Job], why: Failure) -> None:
         """Jobs whose engine is unavailable: they move to another engine, or fail."""
@@ -210,7 +210,7 @@ class Run:
         """By target, the job expected to run next in the same slot; jobs with a known wheel take no time."""
         built = [job for job in jobs if job.target not in self._known and not self._runner.output.serving(job.target)]
         pairs = zip(built, built[together:])  # noqa: B905 - the last ones have none
-        return {job.target: self._instead.get(later.target, later) for job, later in pairs}
+        return {job.target: self._instead.get(later.target, later) for job, later in pairs if later.image == job.image}
 
     def _keep_finished(self, done: queue.SimpleQueue[Future[Outcome]]) -> None:
         """Record outcomes of jobs that ended before the run was stopped but were not collected."""

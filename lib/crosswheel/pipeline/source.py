@@ -68,10 +68,15 @@ def _fetch(
         _check_project(project)
         with chore(f"making the sdist of {project.name}", listener):
             return _from_folder(project, host, folder, timeout, output)
-    if source.endswith(_SDIST_ENDINGS):
+    if is_sdist(source):
         _check_file(path)
         return _read(path.resolve(), host)
     return _as_asked(source, _read(_from_index(source, host, listener), host))
+
+
+def is_sdist(source: str) -> bool:
+    """Whether a source names an sdist file."""
+    return source.endswith(_SDIST_ENDINGS)
 
 
 def _as_asked(source: str, sdist: Sdist) -> Sdist:
@@ -113,7 +118,7 @@ def requires_python_of(source: str, host: LocalHost) -> str:
     path = Path(source)
     if path.is_dir():
         return _static_requires_python(path)
-    if source.endswith(_SDIST_ENDINGS) and path.exists():
+    if is_sdist(source) and path.exists():
         _check_file(path)
         return _read(path, host).requires_python
     if kept := _kept(source, host):
@@ -139,7 +144,7 @@ def name_of(source: str) -> str:
     path = Path(source)
     if path.is_dir():
         return declared_name(path)
-    if not source.endswith(_SDIST_ENDINGS):
+    if not is_sdist(source):
         return canonicalize_name(source.partition("==")[0].strip())
     try:
         return parse_sdist_filename(path.name)[0]

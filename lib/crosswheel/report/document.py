@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 from crosswheel import __version__
 from crosswheel.errors import CrosswheelError, DiskFull, UsageError
 from crosswheel.model.job import Artifact, Failure, Job, Outcome, Plan, Report, Sdist
+from crosswheel.report.adoption import adoption_document
 from crosswheel.report.tally import tally, tested
 
 SCHEMA = 1
@@ -29,6 +30,7 @@ def plan_document(plan: Plan) -> Document:
         "jobs": [{**_job(job), "untested": job.untested, "expected_seconds": job.seconds} for job in plan.jobs],
         "expected_seconds": plan.seconds,
         "left_out": _left_out(plan),
+        **adoption_document(plan),
         "totals": {"jobs": len(plan.jobs), "left_out": len(plan.left_out)},
     }
 
@@ -43,6 +45,7 @@ def report_document(report: Report) -> Document:
         "sdist": _sdist(report.sdist) if report.sdist else None,
         "jobs": [*(_outcome(outcome) for outcome in report.outcomes), *(_unfinished(job) for job in unfinished)],
         "left_out": _left_out(report.plan),
+        **adoption_document(report.plan),
         "totals": _totals(report),
     }
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, TextIO
 
 from crosswheel.model.job import Plan, Report
+from crosswheel.report.adoption import adoption_lines
 from crosswheel.report.console import console_for, plain_console, styled
 from crosswheel.report.folds import fold_for
 from crosswheel.report.live import LiveDisplay
@@ -42,13 +43,15 @@ def plan_text(plan: Plan, console: Console | None = None) -> str:
     """The table of jobs, then the targets that were left out; plain text without a console."""
     console = console or plain_console()
     if not plan.jobs:
-        return shown(console, [*styled([("", "nothing to build")]), *_block(left_out_lines(plan))])
+        nothing = styled([("", "nothing to build")])
+        return shown(console, [*nothing, *_block(adoption_lines(plan)), *_block(left_out_lines(plan))])
     columns = fitting(console, plan_columns(plan.jobs), plan.jobs)
     parts: list[RenderableType] = [drawn(columns, plan.jobs)]
     if all(column.name != REFUSED for column in columns):
         parts += _block(refusal_lines(plan))
     parts += _block(plan_untested_lines(plan))
     parts += _block(estimate_lines(plan))
+    parts += _block(adoption_lines(plan))
     return shown(console, [*parts, *_block(left_out_lines(plan))])
 
 

@@ -84,7 +84,7 @@ def run_before(workspace: Workspace, source: Path, config: Config) -> None:
             workspace.before_all(command, source)
     if command := config.build.before_build:
         with _explained(command, workspace):
-            workspace.run_hook(["sh", "-c", command], cwd=str(source))
+            workspace.run_hook(["sh", "-c", command.replace("{project}", str(source))], cwd=str(source))
 
 
 @contextmanager

@@ -79,11 +79,19 @@ def test_key(job: Job, wheel: str, sdist: Sdist, config: Config, facts: Facts) -
         target=str(job.target),
         images=[image.id for image in images if image],
         command=config.test.command,
-        source=sdist.content if "{project}" in config.test.command else "",
+        source=sdist.content if config.test.needs_project else "",
         requires=list(config.test.requires),
         extras=list(config.test.extras),
         requirements=_resolution(facts.host) if config.test.requires or config.test.extras else [],
+        **_before_tests(config),
     )
+
+
+def _before_tests(config: Config) -> dict[str, Any]:
+    """What few projects set: the keys of the others stay the same."""
+    own = config.test
+    given = {"environment": dict(own.environment), "before": own.before, "sources": list(own.sources)}
+    return {name: value for name, value in given.items() if value}
 
 
 def _own_steps(composition: Composition) -> dict[str, Any]:

@@ -6,15 +6,15 @@ the reason.
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from crosswheel.containers.environment import EMPTY, FOLDER, environment, python, site_packages
 from crosswheel.containers.host import Container
-from crosswheel.engines.backend import unreachable_index
 from crosswheel.engines.facts import Facts, reference_of
 from crosswheel.engines.services import Services
 from crosswheel.engines.test_containers import TestContainer, early, test_container
@@ -29,7 +29,7 @@ from crosswheel.steps.journal import JournalEntry
 from crosswheel.steps.keys import test_key
 from crosswheel.steps.sequence import step
 from crosswheel.steps.work import Work
-from crosswheel.system.installer import install, without_secrets
+from crosswheel.system.installer import install, unreachable_index, without_secrets
 from crosswheel.system.process import CommandFailed
 from crosswheel.toolchains.bytecode import put_bytecode_of_packages
 from crosswheel.toolchains.toolbox import MOUNT, UV
@@ -114,26 +114,44 @@ def _test_in(opened: TestContainer, work: Work) -> None:
     container.put(work.wheel, to=FOLDER)
     extras = f"[{','.join(config.test.extras)}]" if config.test.extras else ""
     wheel, its_python = f"{work.sdist.name}{extras} @ file://{FOLDER / work.wheel.name}", str(python(tag))
-    installing = [UV, "pip", "install", "--python", its_python, "--", wheel, *config.test.requires]
-    environ = dict(opened.environ)
-    if config.test.command:
+    environ, project = {**opened.environ, **config.test.environment}, _project(container, work)
+    place = _folder(container, work)
+    if config.test.command or config.test.before:
         seed(container, tag, opened.installer_environ, work.log, deadline)
         path = f"{python(tag).parent}:{MOUNT / 'bin'}:{container.image.environ.get('PATH', '/usr/bin:/bin')}"
         environ |= {"PATH": path, "VIRTUAL_ENV": str(environment(tag))}
-        command = ["sh", "-c", config.test.command.replace("{project}", str(_project(container, work)))]
+    if config.test.command:
+        filled = config.test.command.replace("{project}", str(project)).replace(
+            "{wheel}", str(FOLDER / work.wheel.name)
+        )
+        command = ["sh", "-c", filled]
     else:
         command = [its_python, "-I", "-c", _IMPORT, *top_level_modules(work.read())]
 
-    def run(words: Sequence[str], variables: Mapping[str, str]) -> None:
-        container.run(words, env=variables, cwd=EMPTY, log=work.log, deadline=deadline)
+    def run(words: Sequence[str], variables: Mapping[str, str], cwd: PurePosixPath = project) -> None:
+        container.run(words, env=variables, cwd=cwd, log=work.log, deadline=deadline)
 
+    if before := config.test.before:
+        with _explained(container, work, "before-test failed"):
+            run(["sh", "-c", before.replace("{project}", str(project))], environ)
     with _explained(container, work, "the wheel could not be installed"):
-        install(run, installing, opened.installer_environ, without_secrets(opened.installer_environ))
+        for words in _installed(wheel, config):
+            command_line = [UV, "pip", "install", "--python", its_python, *words]
+            install(run, command_line, opened.installer_environ, without_secrets(opened.installer_environ))
     if container.emulated and _brings_more(work):
         put_bytecode_of_packages(container, site_packages(tag), tag, work.facts.host)
     what = "the test command failed" if config.test.command else "its modules could not be imported"
     with _explained(container, work, what):
-        run(command, environ)
+        run(command, environ, place)
+
+
+def _installed(wheel: str, config: Config) -> Iterator[list[str]]:
+    """The arguments of ``uv pip install``: all requirements at once, or the wheel before arguments of the project."""
+    if config.test.has_arguments:
+        yield ["--", wheel]
+        yield list(config.test.requires)
+    else:
+        yield ["--", wheel, *config.test.requires]
 
 
 def _brings_more(work: Work) -> bool:
@@ -159,10 +177,31 @@ def _explained(container: Container, work: Work, what: str) -> Iterator[None]:
 
 
 def _project(container: Container, work: Work) -> PurePosixPath:
-    """The project's sources with their tests: unpacked once, and copied into each image."""
-    if "{project}" not in work.config.test.command:
-        return FOLDER
-    root = work.folder / "tested"
-    source = next(root.iterdir()) if root.is_dir() else unpack_sdist(work.sdist, root)
+    """The project's sources with their tests, copied into each image; an empty folder if the test needs none."""
+    if not work.config.test.needs_project:
+        return EMPTY
+    source = _unpacked(work)
     container.put(source, to=FOLDER)
     return FOLDER / source.name
+
+
+def _unpacked(work: Work) -> Path:
+    """The sdist's content, unpacked once for all images."""
+    root = work.folder / "tested"
+    return next(root.iterdir()) if root.is_dir() else unpack_sdist(work.sdist, root)
+
+
+def _folder(container: Container, work: Work) -> PurePosixPath:
+    """The working folder of the test: empty but for `test-sources`. Raises TestFailed for a missing one."""
+    if not (wanted := work.config.test.sources):
+        return EMPTY
+    root, source = work.folder / "test-sources", _unpacked(work)
+    for name in wanted if not root.is_dir() else ():
+        path = (source / name).resolve()
+        if not path.exists() or not path.is_relative_to(source.resolve()):
+            raise TestFailed(f"test-sources: the sdist has no {name}", hint=f"tar -tf {work.sdist.path}")
+        to = root / name
+        to.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(path, to, dirs_exist_ok=True) if path.is_dir() else shutil.copy2(path, to)
+    container.put(root, to=FOLDER)
+    return FOLDER / root.name

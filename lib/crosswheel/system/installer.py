@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from crosswheel.errors import BuildFailed
+from crosswheel.errors import BuildFailed, IndexUnreachable
 from crosswheel.system.process import CommandFailed
 
 _SETTINGS = "uv.toml"
@@ -25,6 +25,9 @@ _SECRET = re.compile(r"NETRC|UV_CREDENTIALS_DIR|UV_.*(USERNAME|PASSWORD|TOKEN|SE
 _NO_LOGIN = re.compile(r"\b(401|403)\b|Unauthorized|Forbidden")
 # uv's messages for a requirement without a wheel while builds are disabled.
 _ONLY_SDIST = re.compile(r"no usable wheels|no wheels|building from source is disabled")
+
+# uv's messages for an unreachable index, and for a disabled network.
+_NETWORK = re.compile(r"error sending request|dns error|Failed to fetch|network was disabled|Connection refused")
 
 
 def uv_home(cache: Path, environ: Mapping[str, str]) -> Path:
@@ -77,6 +80,17 @@ def install(
         if not _ONLY_SDIST.search(error.output):
             raise
         _build_without_secrets(run, command, bare)
+
+
+def unreachable_index(error: CommandFailed, *, offline: bool = False) -> IndexUnreachable | None:
+    """The error if uv failed because the package index did not answer, otherwise None."""
+    if Path(error.argv[0]).name != "uv" or not _NETWORK.search(error.output):
+        return None
+    if offline:
+        text = "requirements are not in uv's cache, and --offline forbids downloading them"
+        return IndexUnreachable(text, hint="run the same command once without --offline")
+    text = "requirements could not be downloaded: the package index did not answer"
+    return IndexUnreachable(text, hint="pip config list, to check the index")
 
 
 def _build_without_secrets(

@@ -103,7 +103,7 @@ def user_cargo_home(environ: Mapping[str, str]) -> Path:
 
 
 def vendored_by(user: Path) -> tuple[Path, ...]:
-    """The folders and files of this machine that the settings in the user's Cargo folder name, such as vendored crates."""
+    """The folders and files that the settings in the user's Cargo folder name, such as vendored crates."""
     return tuple(
         Path(value) for key, value in _chosen_settings(user) if key.endswith(_PATH_KEYS) and isinstance(value, str)
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,9 +96,10 @@ def _places(cache: Path) -> Iterator[tuple[Kind, str, Path]]:
         yield "objects", folder.name, folder
     for folder in cache.glob("files/*"):
         yield "downloads", next((file.name for file in folder.glob("[!.]*")), folder.name), folder
-    for archive in cache.glob("bytecode/*"):
-        if archive.suffix != ".lock":
-            yield "bytecode", archive.stem, archive
+    for archive in _without_locks(cache.glob("bytecode/*")):
+        yield "bytecode", archive.stem, archive
+    for environment in _without_locks(cache.glob("cibuildwheel/*")):
+        yield "downloads", f"cibuildwheel {environment.name}", environment
     for image in kept_images(cache):
         yield "unpacked" if image.what else "remains", image.what or image.place.name, image.place
     yield from _places_of_containers(cache / "namespaces")
@@ -124,6 +125,10 @@ def _places_of_containers(folder: Path) -> Iterator[tuple[Kind, str, Path]]:
         yield "image", layer.name.rpartition("-")[0].removeprefix("crosswheel-") or layer.name, layer
     for volume in folder.glob("volumes/*"):
         yield "caches" if volume.name.startswith(CACHE_VOLUME) else "toolchain", volume.name, volume
+
+
+def _without_locks(paths: Iterable[Path]) -> Iterator[Path]:
+    return (path for path in paths if path.suffix != ".lock")
 
 
 def _local(kind: Kind, what: str, place: Path, oldest: float) -> Holding:
