@@ -17,6 +17,7 @@ from crosswheel.report.untrusted import one_line
 from crosswheel.report.wording import COMMAND, Line, count_text, size_text
 from crosswheel.upkeep.doctor import Ability, Diagnosis, EnginePlace, EngineState, Machine, Problem
 from crosswheel.upkeep.namespaces import NamespaceState
+from crosswheel.upkeep.unpacked_images import PlatformImage
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -67,6 +68,7 @@ def diagnosis_document(diagnosis: Diagnosis) -> Document:
             "zig": machine.zig,
             "tools": dict(machine.tools),
             "disks": [asdict(disk) for disk in machine.disks],
+            "images": [asdict(image) for image in machine.images],
         },
         "docker_hosts": [_place(place) for place in diagnosis.places],
         "namespaces": _namespaces(diagnosis.namespaces) if diagnosis.namespaces else None,
@@ -148,6 +150,14 @@ def _machine_rows(machine: Machine) -> Iterator[_Row]:
     for disk in machine.disks:
         free = "unknown" if disk.free is None else f"{size_text(disk.free)} free"
         yield _Row("", "✔", f"disk for {disk.what}", f"{free} in {one_line(disk.path)}")
+    for image in machine.images:
+        yield _Row("", "-" if image.size is None else "✔", f"image {image.platform}", one_line(_image_text(image)))
+
+
+def _image_text(image: PlatformImage) -> str:
+    if image.size is not None:
+        return f"unpacked, {size_text(image.size)}"
+    return f"not unpacked; {image.trouble or f'{image.registry} answers'}"
 
 
 def _namespace_rows(state: NamespaceState) -> Iterator[_Row]:

@@ -27,6 +27,7 @@ from crosswheel.system.process import Processes
 from crosswheel.toolchains.pinned import version_of
 from crosswheel.toolchains.zig import program_path
 from crosswheel.upkeep.namespaces import NamespaceState, look, remedies
+from crosswheel.upkeep.unpacked_images import PlatformImage, look_at_images
 
 _Value = TypeVar("_Value")
 
@@ -51,7 +52,8 @@ class Disk:
 class Machine:
     """The facts of this machine. `memory` is in bytes; `zig` and `tools` are versions, empty if not installed.
 
-    `sandbox` is the reason for which builds on this machine see the user's files, None if they do not.
+    `sandbox` is the reason for which builds on this machine see the user's files, None if they do not; `images` are
+    those that need no container engine.
     """
 
     machine: str
@@ -62,6 +64,7 @@ class Machine:
     tools: Mapping[str, str]
     disks: tuple[Disk, ...]
     sandbox: Refusal | None = None
+    images: tuple[PlatformImage, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,7 @@ class Diagnosis:
 
 def diagnose(config: Config, host: LocalHost) -> Diagnosis:
     """Examine this machine and all Docker hosts in parallel; takes as long as the slowest host, within its limit."""
-    machine = _machine(host)
+    machine = _machine(config, host)
     places, namespaces = _places(config, host.environ), look(config, host)
     problems = (*machine_problems(machine), *place_problems(places, namespaces))
     return Diagnosis(machine, places, problems, namespaces)
@@ -191,7 +194,7 @@ def _narrow(disk: Disk) -> Problem:
 # ---- this machine ---------------------------------------------------------------------------------------------
 
 
-def _machine(host: LocalHost) -> Machine:
+def _machine(config: Config, host: LocalHost) -> Machine:
     temporary = tempfile.gettempdir()
     return Machine(
         machine=host.machine,
@@ -208,6 +211,7 @@ def _machine(host: LocalHost) -> Machine:
             Disk("temporary files", temporary, _free(Path(temporary))),
         ),
         sandbox=host.allowed.namespaces,
+        images=tuple(look_at_images(config, host.cache, host.environ)),
     )
 
 
