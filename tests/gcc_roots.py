@@ -1,4 +1,4 @@
-"""Roots with a gcc for aarch64, of Debian packages: in Debian's layout, and in that of a toolset of RHEL.
+"""Roots with a gcc, of Debian packages: in Debian's layout, and for aarch64 in that of a toolset of RHEL.
 
 The toolset has what pypa's images of AlmaLinux have and Debian has not: a gcc below /opt/rh with the triple of Red Hat,
 a linker script for libstdc++ that adds an archive, and libraries in lib64.
@@ -28,13 +28,13 @@ class GccRoot:
     path: str
 
 
-def debian_root(cache: Path) -> GccRoot:
-    """Raises DebianUnavailable."""
-    return GccRoot(unpacked("arm64", ("g++", "zlib1g-dev"), "trixie", cache), "/usr/bin:/bin")
+def debian_root(cache: Path, architecture: str, suite: str) -> GccRoot:
+    """With Debian's word for the architecture. Raises DebianUnavailable."""
+    return GccRoot(unpacked(architecture, ("g++", "zlib1g-dev"), suite, cache), "/usr/bin:/bin")
 
 
 def toolset_root(debian: GccRoot, folder: Path) -> GccRoot:
-    """The same files in a toolset's layout, in the new `folder`; files are shared where the disk is the same."""
+    """The files of trixie's arm64 in a toolset's layout, in `folder`; they are shared where the disk is the same."""
     source = debian.root / "usr"
     lib64, tools = folder / "usr/lib64", folder / _TOOLSET
     gcc = tools / "lib/gcc" / _RED_HAT / _VERSION

@@ -6,26 +6,34 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from arm import EMULATOR
 from crosswheel.formats.elf import read_elf
 from crosswheel.images.store import UnpackedImage
 from crosswheel.model.job import deaf
-from crosswheel.model.targets import PythonTag, Target, parse_platform
+from crosswheel.model.targets import PythonTag, Target, load_table, parse_platform
 from crosswheel.system.local_host import local_host
 from crosswheel.toolchains.configuration import configure
 from crosswheel.toolchains.description import Description
 from crosswheel.toolchains.sysroot import sysroot_of
 from crosswheel.toolchains.zig import ensure_zig, make_objects
 from debian import DebianUnavailable
-from gcc_roots import GccRoot, debian_root, toolset_root
+from gcc_roots import debian_root, toolset_root
 
 pytestmark = [pytest.mark.index, pytest.mark.debian]
 
-POLICY, ARCH = parse_platform("manylinux_2_41_aarch64")
+# Platform, Debian's word for the architecture, and a suite with the glibc of the policy.
+DEBIAN = (
+    ("manylinux_2_41_aarch64", "arm64", "trixie"),
+    ("manylinux_2_36_armv7l", "armhf", "bookworm"),
+    ("manylinux_2_36_i686", "i386", "bookworm"),
+    ("manylinux_2_36_ppc64le", "ppc64el", "bookworm"),
+    ("manylinux_2_36_s390x", "s390x", "bookworm"),
+)
+TOOLSET = (*DEBIAN[0], "toolset")
 
 _LIBRARY = """
 #include <stdexcept>
@@ -50,22 +58,30 @@ int main(int count, char **) {
 Compile = Callable[..., None]
 
 
-@pytest.fixture(scope="module")
-def debian(debian_cache: Path) -> GccRoot:
+@dataclass(frozen=True)
+class Stand:
+    """An image in some layout, and a root in which programs for it run."""
+
+    target: Target
+    image: UnpackedImage
+    runs_in: Path
+
+
+@pytest.fixture(scope="module", params=[*DEBIAN, TOOLSET], ids=" ".join)
+def stand(request: pytest.FixtureRequest, debian_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Stand:
+    platform, architecture, suite, *layout = request.param
+    policy, arch = parse_platform(platform)
     try:
-        return debian_root(debian_cache)
+        debian = debian_root(debian_cache, architecture, suite)
     except DebianUnavailable as error:
-        pytest.skip(f"no gcc for arm64: {error}")
-
-
-@pytest.fixture(scope="module", params=["debian", "toolset"])
-def image(request: pytest.FixtureRequest, debian: GccRoot, tmp_path_factory: pytest.TempPathFactory) -> UnpackedImage:
-    made = debian if request.param == "debian" else toolset_root(debian, tmp_path_factory.mktemp("toolset"))
-    return UnpackedImage("stand-in:1", f"sha256:{request.param}", ARCH, made.root, {"PATH": made.path}, ())
+        pytest.skip(f"no gcc for {architecture}: {error}")
+    made = toolset_root(debian, tmp_path_factory.mktemp("toolset")) if layout else debian
+    image = UnpackedImage("stand-in:1", f"sha256:{platform}{layout}", arch, made.root, {"PATH": made.path}, ())
+    return Stand(Target(PythonTag(11), arch, policy), image, debian.root)
 
 
 @pytest.fixture
-def compile_there(image: UnpackedImage, tmp_path: Path) -> Compile:
+def compile_there(stand: Stand, tmp_path: Path) -> Compile:
     """Runs a compiler of the toolchain against the image, in `tmp_path`."""
     host = local_host(offline=False, listener=deaf)
     zig = ensure_zig(host.index, host.cache, host.processes, deaf)
@@ -74,9 +90,9 @@ def compile_there(image: UnpackedImage, tmp_path: Path) -> Compile:
         tmp_path / "toolchain",
         zig,
         make_objects(tmp_path / "objects"),
-        Target(PythonTag(13), ARCH, POLICY),
+        stand.target,
         Description(tmp_path / "target.json", tmp_path / "include", ()),
-        sysroot_of(image),
+        sysroot_of(stand.image),
         tmp_path / "bin/python",
         None,
         debug=False,
@@ -121,18 +137,19 @@ def test_it_needs_the_libraries_that_gcc_links(made: Path) -> None:
 
 
 @pytest.mark.emulator
-def test_it_answers_as_compiled_by_gcc(made: Path, debian: GccRoot) -> None:
-    emulator = shutil.which(EMULATOR)
+def test_it_answers_as_compiled_by_gcc(made: Path, stand: Stand) -> None:
+    name = f"qemu-{load_table('targets.toml')['arch'][stand.target.arch.name]['qemu']}-static"
+    emulator = shutil.which(name)
     if emulator is None:
-        pytest.skip(f"{EMULATOR} is not installed")
-    command = [emulator, "-L", str(debian.root), "./program"]
+        pytest.skip(f"{name} is not installed")
+    command = [emulator, "-L", str(stand.runs_in), "./program"]
     done = subprocess.run(command, cwd=made, capture_output=True, text=True, timeout=300, check=True)
     assert done.stdout.splitlines() == ["too far", "1", "891568578 libstdc++"]
 
 
-def test_the_compiler_finds_the_images_files(image: UnpackedImage, compile_there: Compile, tmp_path: Path) -> None:
+def test_the_compiler_finds_the_images_files(stand: Stand, compile_there: Compile, tmp_path: Path) -> None:
     compile_there("cc", "--version")
     asked = subprocess.run(
         [tmp_path / "toolchain/bin/cc", "-print-file-name=libstdc++.so"], capture_output=True, text=True, check=True
     )
-    assert Path(asked.stdout.strip()).resolve().is_relative_to(image.root.resolve())
+    assert Path(asked.stdout.strip()).resolve().is_relative_to(stand.image.root.resolve())
