@@ -115,6 +115,7 @@ class Cross:
                 cargo = open_cargo_cache(place, str(target), user, environ, below)
                 environ, crates = {**cargo.environ(folder), **environ}, (cargo.folder, *vendored_by(user))
             environ = _with_programs(environ, made.bin, python.parent)
+            shown = (*crates, *([sysroot.root] if sysroot else []))
             with changes_of(objects, folder / "runtimes") as changes:
                 yield HostWorkspace(
                     host=host,
@@ -128,7 +129,7 @@ class Cross:
                     hooks=packages / HOOKS,
                     compiles=compiles_of(toolchain),
                     kept=(zig.cache, objects, *crates[:1]),
-                    sandbox=_sandbox(host, folder, python, environ, zig, Layer(zig.cache, changes), wrapper, crates),
+                    sandbox=_sandbox(host, folder, python, environ, zig, Layer(zig.cache, changes), wrapper, shown),
                 )
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -150,11 +151,11 @@ def _sandbox(
     zig: Zig,
     runtimes: Layer,
     wrapper: ExeWrapper | None,
-    crates: Iterable[Path],
+    shown: Iterable[Path],
 ) -> Sandbox | None:
-    """What hooks see; other projects' builds see none of the runtimes that they add to Zig's."""
+    """What hooks see, also `shown`; other projects' builds see none of the runtimes that they add to Zig's."""
     programs = (zig.program.parent, zig.library, *([zig.ccache] if zig.ccache else []))
-    sandbox = host.sandbox(folder, python, environ, *programs, *(wrapper.files if wrapper else ()), *crates)
+    sandbox = host.sandbox(folder, python, environ, *programs, *(wrapper.files if wrapper else ()), *shown)
     if sandbox is None:
         return None
     own = () if host.allowed.overlay or not zig.cache.is_dir() else (runtimes,)
