@@ -159,7 +159,10 @@ class HostWorkspace:
         self.run_hook(["sh", "-c", command], cwd=str(source))
 
     def interact(self, cmd: Sequence[str], cwd: Path) -> int:
-        return self.host.processes.interact(cmd, env=self.environ, cwd=cwd, deadline=self.deadline)
+        with self._entered(cwd, (*self.kept, cwd), ()) as namespace:
+            return self.host.processes.interact(
+                cmd, env=self.environ, cwd=cwd, deadline=self.deadline, namespace=namespace
+            )
 
     def libraries(self, names: Iterable[str]) -> Mapping[str, Package]:  # noqa: ARG002 - a sysroot is named in the configuration
         return {}
