@@ -16,10 +16,11 @@ from pathlib import Path, PurePosixPath
 from crosswheel.containers.environment import EMPTY, FOLDER, environment, python, site_packages
 from crosswheel.containers.host import Container
 from crosswheel.engines.facts import Facts, reference_of
+from crosswheel.engines.qemu_tests import HOW, QemuTest, find_qemu_test
 from crosswheel.engines.services import Services
 from crosswheel.engines.test_containers import TestContainer, early, test_container
 from crosswheel.engines.venv_images import seed
-from crosswheel.errors import CrosswheelError, EmulatorCrashed, TestFailed
+from crosswheel.errors import CrosswheelError, EmulatorCrashed, EngineUnavailable, TestFailed
 from crosswheel.formats.sdists import unpack_sdist
 from crosswheel.formats.wheels import top_level_modules
 from crosswheel.model.config import Config
@@ -50,8 +51,12 @@ def _without(work: Work) -> Work | None:
 def test(work: Work) -> Work:
     """The work after the wheel has passed in every image. Raises TestFailed."""
     work, began = replace(work, parsed=work.read()), time.monotonic()
-    test_in_images(work)
-    how = work.facts.how(work.job.target.arch)
+    if loose := _without_containers(work.job.target, work.config, work.facts):
+        _test_loosely(loose, work)
+        how = HOW
+    else:
+        test_in_images(work)
+        how = work.facts.how(work.job.target.arch)
     if work.entry and (key := _key(work, work.entry)):
         work.entry.remember_test(key, time.monotonic() - began, how)
     return replace(work, untested="", tested_how=how)
@@ -77,7 +82,8 @@ def first_container(
     job: Job, sdist: Sdist, config: Config, services: Services
 ) -> Iterator[Callable[[], TestContainer] | None]:
     """Start the container of the first test during the build; None if there will be no test."""
-    if untested(job.target, config, services.facts):
+    facts = services.facts
+    if untested(job.target, config, facts) or _without_containers(job.target, config, facts):
         yield None
         return
     reference = reference_of(job.target, config)
@@ -89,6 +95,8 @@ def untested(target: Target, config: Config, facts: Facts) -> str:
     """The reason why wheels for a target cannot be tested; empty if they can."""
     if config.test.mode == "never":
         return "--test never"
+    if _without_containers(target, config, facts):
+        return ""
     try:
         facts.running(target.arch)
         facts.image_for(target, config)
@@ -97,8 +105,20 @@ def untested(target: Target, config: Config, facts: Facts) -> str:
     return ""
 
 
+def _without_containers(target: Target, config: Config, facts: Facts) -> QemuTest | None:
+    """The test where containers are forbidden, if there is one; None also where there are containers."""
+    try:
+        _ = facts.containers
+    except EngineUnavailable:
+        found = find_qemu_test(target, config, facts)
+        return found if isinstance(found, QemuTest) else None
+    return None
+
+
 def prepare_test(target: Target, config: Config, services: Services) -> None:
     """Pull the images of tests before the jobs; errors are reported by `untested`, or by the test itself."""
+    if _without_containers(target, config, services.facts):
+        return
     for reference in _references(target, config):
         services.toolbox(services.pull(reference, target.arch), compilers=False)
 
@@ -152,6 +172,26 @@ def _installed(wheel: str, config: Config) -> Iterator[list[str]]:
         yield list(config.test.requires)
     else:
         yield ["--", wheel, *config.test.requires]
+
+
+def _test_loosely(test: QemuTest, work: Work) -> None:
+    """Install and test the wheel without a container. Raises TestFailed."""
+    folder, config = work.folder / "loose", work.config
+    if config.test.command:
+        project = ""
+        if "{project}" in config.test.command:
+            project = str(unpack_sdist(work.sdist, work.folder / "tested"))
+        command = ["sh", "-c", config.test.command.replace("{project}", project)]
+    else:
+        command = ["python", "-c", _IMPORT, *top_level_modules(work.read())]
+    extras = f"[{','.join(config.test.extras)}]" if config.test.extras else ""
+    wheel = f"{work.sdist.name}{extras} @ file://{work.wheel}"
+    try:
+        test.run(folder, [wheel, *config.test.requires], command, work.log, work.deadline)
+    except CommandFailed as error:
+        text = f"the test failed {HOW}: {error.ending}"
+        hint = f"less {work.log}; or test where containers are allowed: crosswheel doctor"
+        raise TestFailed(text, hint=hint) from error
 
 
 def _brings_more(work: Work) -> bool:

@@ -137,9 +137,14 @@ class LocalHost:
         return folder / "bin" / "python"
 
     def install(
-        self, requirements: Iterable[str], python: Path, log: Path | None, deadline: float | None = None
+        self,
+        requirements: Iterable[str],
+        python: Path,
+        log: Path | None,
+        deadline: float | None = None,
+        into: Path | None = None,
     ) -> None:
-        """Install into the environment of `python`, for this machine."""
+        """Install into the environment of `python`, or wheels alone into the folder `into`."""
         listed = sorted(requirements)
         if listed:
 
@@ -153,7 +158,8 @@ class LocalHost:
                     confinement=self.confinement(python.parent.parent),
                 )
 
-            command = [uv(), "pip", "install", "--python", str(python), "--", *listed]
+            folder = ["--target", str(into), "--only-binary", ":all:"] if into else []
+            command = [uv(), "pip", "install", "--python", str(python), *folder, "--", *listed]
             install(run, command, self._installer_environ_with_secrets, self.installer_environ)
 
 
