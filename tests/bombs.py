@@ -112,6 +112,33 @@ def deflated_zeros(folder: Path) -> Path:
     return _members(folder, [b"a"], packed, 1 << 30)
 
 
+def long_segments(folder: Path) -> Path:
+    """A library of 240 MiB, and each of its segments and tables is as long."""
+    library = _stretched(tiny_elf(exports=["PyInit_fast"], interpreter="/ld.so", relocations=[1030], static_tls=8))
+    return _deflated(folder, {f"fast{SUFFIX}": library})
+
+
+def endless_hash_chain(folder: Path) -> Path:
+    """A library of 240 MiB, all of which is the table by which its symbols are counted."""
+    library = tiny_elf(exports=["PyInit_fast"])
+    table = struct.pack("<5I", 1, 0, 0, 0, 1)
+    place = library.index(struct.pack("<Q", 4), len(library) // 2)  # DT_HASH
+    tag = struct.pack("<QQ", 0x6FFFFEF5, len(library))
+    return _deflated(folder, {f"fast{SUFFIX}": _stretched(library[:place] + tag + library[place + 16 :] + table)})
+
+
+def large_wheel(folder: Path) -> Path:
+    """A gigabyte, most of it in one library."""
+    with zipfile.ZipFile(tiny_wheel(folder, tag=TAG, members={}), "a") as archive:
+        with archive.open(f"large{SUFFIX}", "w", force_zip64=True) as file:
+            file.write(tiny_elf(exports=["PyInit_large"]))
+            for _ in range(800):
+                file.write(bytes(_BLOCK))
+        for number in range(4000):
+            archive.writestr(f"tiny/{number}.bin", bytes(50_000))
+        return Path(str(archive.filename))
+
+
 def entry_points_with_defaults(folder: Path) -> Path:
     """Tens of thousands of groups, each of which has the thousands of names of the section DEFAULT, to configparser."""
     names = "".join(f"n{number}=a\n" for number in range(20_000))
@@ -288,6 +315,7 @@ BOMBS: dict[str, Callable[[Path], Path]] = {
     for bomb in (
         many_long_names, many_wide_names, shared_bytes, zip64_sizes, many_symbols, long_symbols, long_needed_names,
         many_versions, many_libraries, many_headers, many_rows, tags_of_a_name, deflated_zeros, many_members,
+        long_segments, endless_hash_chain,
         entry_points_with_defaults, many_entry_points, one_long_entry_point, deep_sbom, deep_sbom_that_is_parsed,
         wide_sboms, large_sbom, long_numbers_in_an_sbom, many_startup_files, long_startup_lines, deep_import_names,
         many_import_names,
@@ -333,6 +361,17 @@ def _deflated(folder: Path, members: dict[str, bytes]) -> Path:
         for name, data in members.items():
             archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
     return path
+
+
+def _stretched(library: bytes) -> bytes:
+    """A 64-bit library, continued with zeros; its segments and its table of relocations go on to the end."""
+    data = bytearray(library + bytes((240 * _BLOCK) - len(library)))
+    for at in range(64, 64 + 56 * struct.unpack_from("<H", data, 56)[0], 56):
+        kind, flags, offset, address, physical = struct.unpack_from("<IIQQQ", data, at)
+        struct.pack_into("<IIQQQQQ", data, at, kind, flags, offset, address, physical, *[len(data) - offset] * 2)
+    if (size := data.find(struct.pack("<QQ", 8, 24))) > 0:  # DT_RELASZ, of one
+        struct.pack_into("<QQ", data, size, 8, 239 * _BLOCK)
+    return bytes(data)
 
 
 def _tar(folder: Path, *parts: tuple[bytes, int]) -> Path:

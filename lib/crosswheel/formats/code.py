@@ -51,7 +51,7 @@ def look_at(tables: Tables) -> Code:
 
 
 def _names_question(tables: Tables) -> bool:
-    return any(tables.data.find(question) >= 0 for question in _QUESTIONS[tables.header.machine])
+    return tables.contains(_QUESTIONS[tables.header.machine])
 
 
 def _read(tables: Tables, most: int) -> Iterator[bytes]:

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from mmap import mmap
+from mmap import MADV_DONTNEED, mmap
 from typing import NamedTuple
 
 from crosswheel.system.budget import Budget
@@ -35,6 +35,11 @@ _LONGEST_CHAIN = 4096
 _MOST_SYMBOLS = 2_000_000
 _MOST_TAGS = 100_000
 _LONGEST_NAMES = 256 << 20
+_LONGEST_SEGMENT = 4 << 20
+"""Bytes read of an interpreter's path, a dynamic segment or a note."""
+_STEP = 4 << 20
+"""Bytes of a table or of a file that are looked at together; a multiple of every page size."""
+_LONGEST_TEXT = 100
 _IN_MEMORY = 200
 """Memory of a symbol in bytes, without its name."""
 
@@ -122,7 +127,16 @@ class Tables:
     def content(self, segment: Segment) -> bytes:
         if segment.offset + segment.size > len(self.data):
             raise BadElf("a segment runs past its end")
-        return self.data[segment.offset : segment.offset + segment.size]
+        return self.data[segment.offset : segment.offset + min(segment.size, _LONGEST_SEGMENT)]
+
+    def contains(self, texts: Iterable[bytes]) -> bool:
+        """Whether any of these short texts is in the file. Of a mapped file, what was looked at leaves memory."""
+        wanted = tuple(texts)
+        for start in range(0, len(self.data), _STEP):
+            if any(self.data.find(text, start, start + _STEP + _LONGEST_TEXT) >= 0 for text in wanted):
+                return True
+            self._release(range(start, min(start + _STEP, len(self.data))))
+        return False
 
     @cached_property
     def tags(self) -> Mapping[int, tuple[int, ...]]:
@@ -182,12 +196,12 @@ class Tables:
             (size, *_) = self.tags.get(tag_of_size, (0,))
             if size and tag in self.tags:
                 row = words * (8 if self.wide else 4)
-                table = self._table(tag, size // row * row)
                 # The type is the lower part of the second word: 32 of 64 bits, or 8 of 32.
                 width = 8 if self.wide else 4
                 low, high = (2 * width - 1, 2 * width - 2) if self.big_endian else (width, width + 1)
-                highs = table[high::row] if self.wide else bytes(len(table) // row)
-                found |= {upper << 8 | lower for lower, upper in set(zip(table[low::row], highs, strict=True))}
+                for table in self._parts(tag, size // row * row, _STEP // row * row):
+                    highs = table[high::row] if self.wide else bytes(len(table) // row)
+                    found |= {upper << 8 | lower for lower, upper in set(zip(table[low::row], highs, strict=True))}
         return frozenset(found)
 
     def code(self) -> Iterator[range]:
@@ -233,13 +247,14 @@ class Tables:
         """The number of symbols: the last symbol ends the last bucket's chain; undefined symbols come first."""
         buckets, first, words, _ = self.unpack("IIII", at)
         start = at + 16 + words * (8 if self.wide else 4)
-        if buckets > len(self.data):
-            raise BadElf("its hash table runs past its end")
+        if buckets > min(len(self.data), _MOST_SYMBOLS):
+            raise BadElf(f"its hash table has {buckets} buckets, and {_MOST_SYMBOLS} is the limit")
         last = max(self.unpack(f"{buckets}I", start), default=0)
         if last < first:  # no exported symbols, as in programs
             return max(first, self._symbols_in_section())
         chains = start + 4 * buckets
         while not self.unpack("I", chains + 4 * (last - first))[0] & 1:
+            self.budget.spend(_IN_MEMORY)  # a chain of a malicious file need not end
             last += 1
         return last + 1
 
@@ -284,6 +299,20 @@ class Tables:
         if start + size > len(self.data):
             raise BadElf("a table runs past its end")
         return self.data[start : start + size]
+
+    def _parts(self, tag: int, size: int, each: int) -> Iterator[bytes]:
+        """A table in parts."""
+        start = self._place(tag)
+        if start + size > len(self.data):
+            raise BadElf("a table runs past its end")
+        for at in range(start, start + size, each):
+            yield self.data[at : min(at + each, start + size)]
+            self._release(range(at - at % _STEP, at))
+
+    def _release(self, place: range) -> None:
+        """Give back the memory of a part that begins at a page; a later access reads it from the file again."""
+        if isinstance(self.data, mmap) and place:
+            self.data.madvise(MADV_DONTNEED, place.start, len(place))
 
     def _place(self, tag: int) -> int:
         """The file offset of the address in a tag."""

@@ -175,9 +175,9 @@ def test_code_that_overlaps_itself_is_read_once_and_no_more() -> None:
 
 def test_many_bytes_that_look_like_questions_are_not_all_taken_apart() -> None:
     code = bytes.fromhex("c5fb58c1") * 20 + bytes.fromhex("b80fa20fa2") * 200_000
-    began = time.monotonic()
+    began = time.process_time()
     assert read_elf(tiny_elf(machine="EM_X86_64", code=code)).code.asks
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
 
 
 @pytest.mark.parametrize(
