@@ -35,6 +35,11 @@ def fetched(cache: Path) -> list[Path]:
         return list(pool.map(lambda pin: _fetch(index, *pin), pinned().items()))
 
 
+def download(cache: Path, name: str, sha256: str) -> Path:
+    """One wheel that is not in the list, such as a large one. Raises IndexUnreachable."""
+    return _fetch(Index(read_pip_settings(Processes(), os.environ), cache), name, sha256)
+
+
 def _fetch(index: Index, name: str, sha256: str) -> Path:
     kept = (path for path in index.kept(name) if path.parent.name == sha256)
     return next(kept, None) or _download(index, name, sha256)

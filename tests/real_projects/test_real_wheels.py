@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from crosswheel.auditing.run import audit_files
 from crosswheel.errors import IndexUnreachable
 from crosswheel.model.job import Finding
 from crosswheel.model.targets import architectures
-from real_wheels import fetched, pinned
+from frugality import READERS, frugally
+from real_wheels import download, fetched, pinned
 
 pytestmark = pytest.mark.index
 
@@ -112,6 +114,11 @@ TRUE_ERRORS = {
     },
 }
 
+LARGE = (
+    "torch-2.15.0-cp314-cp314-manylinux_2_28_aarch64.whl",
+    "59c3a521000ab76a11785276b3d56752e03ca2751658798a94c8f1032f93cf41",
+)
+
 
 @pytest.fixture(scope="module")
 def found(debian_cache: Path) -> Mapping[str, tuple[Finding, ...]]:
@@ -127,6 +134,18 @@ def found(debian_cache: Path) -> Mapping[str, tuple[Finding, ...]]:
 def test_every_error_is_a_true_one(name: str, found: Mapping[str, tuple[Finding, ...]]) -> None:
     errors = {(finding.rule, finding.member) for finding in found[name] if finding.is_error}
     assert errors == TRUE_ERRORS.get(name, set())
+
+
+@pytest.mark.slow
+def test_a_wheel_of_half_a_gigabyte_needs_little_memory(debian_cache: Path) -> None:
+    """484 MB packed and a gigabyte unpacked, half of it one library."""
+    if shutil.disk_usage(debian_cache).free < 4 << 30:
+        pytest.skip("less than 4 GiB of the disk are free")
+    try:
+        path = download(debian_cache, *LARGE)
+    except IndexUnreachable as error:
+        pytest.skip(f"no real wheel: {error}")
+    assert frugally(READERS[".whl"], str(path), seconds=60).startswith("read ")
 
 
 def test_warnings_are_rare(found: Mapping[str, tuple[Finding, ...]]) -> None:

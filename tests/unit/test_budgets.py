@@ -7,12 +7,8 @@ others do on the machine meanwhile is not its fault.
 from __future__ import annotations
 
 import gzip
-import os
 import re
 import shutil
-import subprocess
-import sys
-import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
@@ -25,53 +21,14 @@ from crosswheel.errors import UsageError
 from crosswheel.formats.tars import open_tar
 from crosswheel.system.budget import Budget, Deadline, OverBudget
 from crosswheel.system.pages import read_json
+from frugality import READERS, frugally
 from loopback import serving
-
-MEMORY = 300 << 20
-SECONDS = 10
 
 # Every day those that are most unlike each other; `nox -s tests-slow` has all.
 OFTEN = (
     "many_wide_names", "shared_bytes", "many_symbols", "long_needed_names", "one_long_pax_header", "chained_long_names",
     "sparse_map", "deep_import_names", "nested_toml", "dotted_table_toml", "endless_toml",
 )  # fmt: skip
-
-READERS = {
-    ".whl": "from crosswheel.auditing.run import audit_wheel; told = audit_wheel(path)",
-    ".gz": "from crosswheel.formats import sdists; sdists.read_sdist(path); sdists.unpack(path, path.parent / 'out')",
-    ".toml": "from crosswheel.model.config_reader import load_config; load_config(path.parent, {})",
-}
-MEASURED = """
-import re, resource, sys
-from pathlib import Path
-from crosswheel.errors import CrosswheelError
-path, told = Path(sys.argv[1]), ()
-try:
-    {reader}
-    print("read", len(told))
-except CrosswheelError as error:
-    print(type(error).__name__, error.message)
-used = resource.getrusage(resource.RUSAGE_SELF)
-# Not ru_maxrss, which begins with what the parent had.
-peak = int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) << 10
-print(peak, used.ru_utime + used.ru_stime)
-"""
-
-
-def frugally(reader: str, subject: str, seconds: float = SECONDS) -> str:
-    """What it comes to, when memory and time were kept."""
-    code = MEASURED.replace("{reader}", textwrap.indent(reader, "    ").lstrip())
-    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run(
-        [sys.executable, "-c", code, subject], env=environ, capture_output=True, encoding="utf-8", timeout=300,
-        check=False,
-    )  # fmt: skip
-    assert (done.returncode, done.stderr) == (0, "")
-    told, numbers = done.stdout.rstrip("\n").rsplit("\n", 1)
-    memory, used = numbers.split()
-    assert int(memory) < MEMORY, f"{int(memory) >> 20} MiB"
-    assert float(used) < seconds
-    return told
 
 
 @pytest.mark.parametrize(
