@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from elftools.elf.enums import ENUM_E_MACHINE
 
-from crosswheel.formats.elf import BadElf, Bits, ByteOrder, Undefined, read_elf
+from crosswheel.formats.elf import BadElf, Bits, ByteOrder, Undefined, read_elf, symbols_of_a_wheel
+from crosswheel.formats.elf_tables import Tables
 from crosswheel.testing import tiny_elf
 
 MACHINES = [("EM_AARCH64", 64, "little"), ("EM_386", 32, "little"), ("EM_S390", 64, "big"), ("EM_PPC", 32, "big")]
@@ -171,6 +172,17 @@ def test_code_that_overlaps_itself_is_read_once_and_no_more() -> None:
     elf = read_elf(bytes(data) + bytes(data[text : text + size]) * sections)
     assert elf.code.beyond == {"dot product"}
     assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("mapped", [True, False])
+def test_a_text_is_found_where_two_parts_of_a_large_file_meet(tmp_path: Path, *, mapped: bool) -> None:
+    path = tmp_path / "large.so"
+    path.write_bytes(bytes((4 << 20) - 4) + b"getauxval" + bytes(5 << 20))
+    with path.open("rb") as file:
+        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if mapped else file.read()
+        tables = Tables(data, symbols_of_a_wheel())
+        assert tables.contains([b"/proc/cpuinfo", b"getauxval"])
+        assert not tables.contains([b"getauxvals"])
 
 
 def test_many_bytes_that_look_like_questions_are_not_all_taken_apart() -> None:
