@@ -67,9 +67,9 @@ def tests_lowest(session: nox.Session) -> None:
 
 @nox.session(name="tests-slow", default=False)
 def tests_slow(session: nox.Session) -> None:
-    """The same for projects that take minutes to compile."""
+    """Builds of real projects, and whatever else takes minutes: some cases each day, all with `-- --day=all`."""
     install_for_tests(session)
-    session.run("pytest", "-m", "slow", *session.posargs)
+    session.run("pytest", *ON_ALL_PROCESSORS, "-m", "slow", *session.posargs)
 
 
 @nox.session(name="tests-real-indexes", default=False)

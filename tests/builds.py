@@ -9,17 +9,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from crosswheel.commands import run_verb
 
 PYTHONS = ("cp311", "cp313")
 # What a build is must not depend on whether a Docker Engine happens to be there, nor on what earlier ones have left.
 WITHOUT_CONTAINERS: Mapping[str, Any] = {"engine": "cross", "test": "never", "fresh": True}
-# Minutes of compiling, and so for one Python only: `nox -s tests-slow` has them, `nox -s tests` has not.
-SLOW = ("contourpy==1.3.3", "levenshtein==0.27.1")
+# The project whose build shows the whole way in `nox -s tests`; `nox -s tests-slow` has the others, some each day.
+FIRST = "markupsafe==3.0.3"
+# Minutes of compiling, and so for one Python only.
+SLOWEST = ("contourpy==1.3.3", "levenshtein==0.27.1")
 
 
 def pythons_for(source: str) -> tuple[str, ...]:
-    return PYTHONS[-1:] if source in SLOW else PYTHONS
+    return PYTHONS[-1:] if source in SLOWEST else PYTHONS
+
+
+def marks_for(source: str) -> list[pytest.MarkDecorator]:
+    return [] if source == FIRST else [pytest.mark.slow, pytest.mark.daily(2)]
 
 
 @dataclass(frozen=True)

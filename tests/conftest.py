@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import platformdirs
 import pytest
 
+import daily
 from arm import SUITES, ArmPython, debian_packages, find_arm_python
 from builds import PYTHONS, Builder, build
 from crosswheel.model.targets import parse_python
@@ -37,12 +38,21 @@ _DEBIAN = {
 }
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    daily.add_option(parser)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return daily.header(config)
+
+
 @pytest.hookimpl(tryfirst=True)  # before tests are handed to processes
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What needs the builds of real projects runs in one process, which makes each once."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """All that look at the build of one real project run in one process, which makes it once."""
+    daily.deselect(config, items)
     for item in items:
         if isinstance(item, pytest.Function) and "built" in item.fixturenames:
-            item.add_marker(pytest.mark.xdist_group("built"))
+            item.add_marker(pytest.mark.xdist_group(f"the build of {item.callspec.params['source']}"))
 
 
 @pytest.fixture(scope="session")

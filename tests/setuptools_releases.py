@@ -15,7 +15,11 @@ from crosswheel.system.process import Processes
 from crosswheel.toolchains.startup import Startup, install_startup
 
 # Python's own distutils for one, and each of the layouts that setuptools has had for its copy.
-RELEASES = {"3.10's own": "setuptools==59.8.0", "65": "setuptools==65.5.1", "newest": "setuptools"}
+RELEASES = [
+    pytest.param("setuptools==59.8.0", id="3.10's own", marks=pytest.mark.slow),
+    pytest.param("setuptools==65.5.1", id="65", marks=pytest.mark.slow),
+    pytest.param("setuptools", id="newest"),
+]
 
 
 def interpreter_with(release: str, folder: Path, *starts: Startup) -> Path:

@@ -15,7 +15,7 @@ from builds import WITHOUT_CONTAINERS
 from crosswheel.commands import run_verb
 from tiny_projects import PROJECTS
 
-pytestmark = [pytest.mark.index, pytest.mark.emulator]
+pytestmark = [pytest.mark.slow, pytest.mark.index, pytest.mark.emulator]
 
 _CODE = """
 import json

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from arm import ArmPython
-from builds import SLOW, Builder, pythons_for
+from builds import Builder, marks_for, pythons_for
 
 pytestmark = [pytest.mark.index, pytest.mark.emulator]
 
@@ -17,7 +17,7 @@ PROJECTS = [
     ("contourpy==1.3.3", "contourpy._contourpy", ("numpy==2.3.4",)),
     ("levenshtein==0.27.1", "Levenshtein.levenshtein_cpp", ("rapidfuzz==3.14.3",)),
 ]
-CASES = [pytest.param(*row, marks=[pytest.mark.slow] if row[0] in SLOW else [], id=row[0]) for row in PROJECTS]
+CASES = [pytest.param(*row, marks=marks_for(row[0]), id=row[0]) for row in PROJECTS]
 
 
 @pytest.mark.parametrize(("source", "extension", "needs"), CASES)

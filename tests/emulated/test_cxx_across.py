@@ -20,7 +20,7 @@ from crosswheel.system.local_host import local_host
 from crosswheel.toolchains.zig import ensure_zig
 from debian import DebianUnavailable, unpacked
 
-pytestmark = [pytest.mark.index, pytest.mark.emulator]
+pytestmark = [pytest.mark.slow, pytest.mark.index, pytest.mark.emulator]
 
 PROJECTS = Path(__file__).parents[1] / "projects"
 
@@ -124,7 +124,6 @@ int main(int count, char **words) {
 """
 
 
-@pytest.mark.slow
 @pytest.mark.debian
 def test_shared_objects_for_musl_have_the_same_types(debian_cache: Path, tmp_path: Path) -> None:
     emulator = shutil.which(EMULATOR)

@@ -18,7 +18,7 @@ from crosswheel.system.local_host import local_host
 from crosswheel.toolchains import zig as zig_module
 from crosswheel.toolchains.zig import ensure_zig
 
-pytestmark = pytest.mark.index
+pytestmark = [pytest.mark.slow, pytest.mark.index]
 
 # Dependency files are what Meson and CMake ask for with every object.
 _SETUP = """
@@ -169,7 +169,7 @@ SDISTS = (
 )  # fmt: skip
 
 
-@pytest.mark.slow
+@pytest.mark.daily(3)
 @pytest.mark.parametrize("source", SDISTS)
 def test_objects_of_real_projects_are_those_of_the_compiler(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str

@@ -14,7 +14,7 @@ from crosswheel.model.targets import parse_target
 from crosswheel.system.local_host import local_host
 from crosswheel.toolchains.zig import build_target, ensure_zig, warm_up, zig_target
 
-pytestmark = pytest.mark.index
+pytestmark = [pytest.mark.slow, pytest.mark.index]
 
 TARGETS = ("cp311-manylinux2014_aarch64", "cp311-musllinux_1_2_aarch64")
 _MAIN = """

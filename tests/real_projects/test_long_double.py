@@ -17,7 +17,7 @@ from crosswheel.system.local_host import local_host
 from crosswheel.toolchains.configuration import zig_long_double
 from crosswheel.toolchains.zig import Zig, ensure_zig, zig_target
 
-pytestmark = pytest.mark.index
+pytestmark = [pytest.mark.slow, pytest.mark.index]
 
 # -123456789.0 in each of them; numpy tells them apart by the same number.
 _QUAD = bytes.fromhex("c019d6f345400000") + bytes(8)

@@ -17,7 +17,7 @@ from crosswheel.errors import NothingToDo
 from crosswheel.formats.wheels import read_wheel
 from crosswheel.system.hashes import sha256_of
 
-pytestmark = pytest.mark.index
+pytestmark = [pytest.mark.slow, pytest.mark.index]
 
 PROJECTS = Path(__file__).parents[1] / "projects"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from builds import PYTHONS, SLOW, Build, Builder, pythons_for
+from builds import FIRST, PYTHONS, Build, Builder, marks_for, pythons_for
 from crosswheel.formats.wheels import read_wheel
 from crosswheel.model.targets import parse_target
 
@@ -24,7 +24,7 @@ COMPILED = {
     "contourpy==1.3.3": "meson-python, pybind11",
     "levenshtein==0.27.1": "scikit-build-core, CMake, Cython and C++",
 }
-SOURCES = [pytest.param(source, marks=[pytest.mark.slow] if source in SLOW else [], id=source) for source in COMPILED]
+SOURCES = [pytest.param(source, marks=marks_for(source), id=source) for source in COMPILED]
 
 
 @pytest.mark.parametrize("source", SOURCES)
@@ -56,15 +56,18 @@ def test_auditwheel_finds_the_same_policy(built: Builder, source: str) -> None:
         assert shown["external_libs"] == {} or set(shown["external_libs"]) <= {"libc.so.6"}
 
 
-def test_a_pure_project_is_built_once(built: Builder) -> None:
-    build = built("packaging==25.0")
+@pytest.mark.parametrize("source", ["packaging==25.0"])
+def test_a_pure_project_is_built_once(built: Builder, source: str) -> None:
+    build = built(source)
     assert build.code == 0
     assert [path.name for path in build.wheels] == ["packaging-25.0-py3-none-any.whl"]
     assert [job["status"] for job in build.report["jobs"]] == ["pure", "pure"]
 
 
-def test_pyyaml_without_libyaml_is_named_and_kept_out(built: Builder) -> None:
-    build = built("pyyaml==6.0.3")
+@pytest.mark.slow
+@pytest.mark.parametrize("source", ["pyyaml==6.0.3"])
+def test_pyyaml_without_libyaml_is_named_and_kept_out(built: Builder, source: str) -> None:
+    build = built(source)
     assert build.code == 9
     assert build.wheels == []
     for job in build.report["jobs"]:
@@ -74,8 +77,9 @@ def test_pyyaml_without_libyaml_is_named_and_kept_out(built: Builder) -> None:
     assert len(list((build.folder / "rejected").glob("*.whl"))) == len(PYTHONS)
 
 
-def test_the_report_says_what_lies_there(built: Builder) -> None:
-    build: Build = built("markupsafe==3.0.3")
+@pytest.mark.parametrize("source", [FIRST])
+def test_the_report_says_what_lies_there(built: Builder, source: str) -> None:
+    build: Build = built(source)
     for job in build.report["jobs"]:
         wheel = job["wheel"]
         path = Path(build.folder, wheel["file"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,13 @@ from crosswheel.model.targets import architectures
 from frugality import READERS, frugally
 from real_wheels import download, fetched, pinned
 
-pytestmark = pytest.mark.index
+
+def looks(test: Callable[..., None]) -> Callable[..., None]:
+    """A look at what one audit of all wheels has found, in one process."""
+    for mark in (pytest.mark.slow, pytest.mark.index, pytest.mark.xdist_group("real wheels")):
+        test = mark(test)
+    return test
+
 
 # pxr/Gf/_gf.so and so on.
 USD = (
@@ -130,6 +136,7 @@ def found(debian_cache: Path) -> Mapping[str, tuple[Finding, ...]]:
     return {audit.path.name: audit.findings for audit in audit_files(wheels)}
 
 
+@looks
 @pytest.mark.parametrize("name", pinned())
 def test_every_error_is_a_true_one(name: str, found: Mapping[str, tuple[Finding, ...]]) -> None:
     errors = {(finding.rule, finding.member) for finding in found[name] if finding.is_error}
@@ -148,6 +155,7 @@ def test_a_wheel_of_half_a_gigabyte_needs_little_memory(debian_cache: Path) -> N
     assert frugally(READERS[".whl"], str(path), seconds=60).startswith("read ")
 
 
+@looks
 def test_warnings_are_rare(found: Mapping[str, tuple[Finding, ...]]) -> None:
     warned = [name for name, findings in found.items() if any(finding.level == "warning" for finding in findings)]
     assert len(warned) < len(found) / 4

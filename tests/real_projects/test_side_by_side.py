@@ -40,7 +40,7 @@ esac
 """
 
 
-@pytest.fixture(scope="session", params=list(RELEASES.values()), ids=list(RELEASES))
+@pytest.fixture(scope="session", params=RELEASES)
 def python(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An interpreter whose setuptools has been taught."""
     return interpreter_with(request.param, tmp_path_factory.mktemp("environment"), SIDE_BY_SIDE)

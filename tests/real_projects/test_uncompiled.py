@@ -61,7 +61,7 @@ def setup(**words):
 """
 
 
-@pytest.fixture(scope="session", params=list(RELEASES.values()), ids=list(RELEASES))
+@pytest.fixture(scope="session", params=RELEASES)
 def notes(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """An interpreter, and the file that its setuptools writes to."""
     folder = tmp_path_factory.mktemp("environment")

@@ -15,7 +15,7 @@ import pytest
 from crosswheel.model.targets import load_table
 from debian import DebianUnavailable, unpacked
 
-pytestmark = pytest.mark.debian
+pytestmark = [pytest.mark.slow, pytest.mark.debian]
 
 # Every macro of autoconf 2.71 that runs a program.
 _CONFIGURE = """\

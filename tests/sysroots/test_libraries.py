@@ -13,7 +13,7 @@ from crosswheel.commands import run_verb
 from crosswheel.formats.wheels import read_wheel
 from debian import DebianUnavailable, unpacked
 
-pytestmark = [pytest.mark.index, pytest.mark.debian]
+pytestmark = [pytest.mark.slow, pytest.mark.index, pytest.mark.debian]
 
 
 @pytest.fixture(scope="module")

@@ -24,15 +24,16 @@ from crosswheel.system.pages import read_json
 from frugality import READERS, frugally
 from loopback import serving
 
-# Every day those that are most unlike each other; `nox -s tests-slow` has all.
+# In every run those that are most unlike each other; `nox -s tests-slow` has the others, some each day.
 OFTEN = (
-    "many_wide_names", "shared_bytes", "many_symbols", "long_needed_names", "one_long_pax_header", "chained_long_names",
-    "sparse_map", "deep_import_names", "nested_toml", "dotted_table_toml", "endless_toml",
+    "many_wide_names", "shared_bytes", "long_needed_names", "one_long_pax_header", "chained_long_names", "sparse_map",
+    "deep_import_names", "nested_toml", "dotted_table_toml", "endless_toml",
 )  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    "bomb", [pytest.param(name, marks=() if name in OFTEN else pytest.mark.slow) for name in BOMBS]
+    "bomb",
+    [pytest.param(name, marks=() if name in OFTEN else [pytest.mark.slow, pytest.mark.daily(6)]) for name in BOMBS],
 )
 def test_files_that_harm(bomb: str, tmp_path: Path) -> None:
     path = BOMBS[bomb](tmp_path)

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from bad_archives import Spoil, after, before, one_by_one
+from console import console
 from crosswheel.auditing.run import audit_wheel
 from crosswheel.errors import AuditFailed, SourceError, UsageError
 from crosswheel.formats.sdists import member_names, read_sdist
@@ -33,6 +34,7 @@ PKG_INFO = b"Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n"
 
 
 def run(folder: Path, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """In a process of its own."""
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "CROSSWHEEL_CACHE": str(folder / "cache"), **more}
     return subprocess.run(
         [*START, *words], cwd=folder, env=environ, capture_output=True, encoding="utf-8", timeout=120, check=False
@@ -71,7 +73,7 @@ def test_pipes_are_not_waited_for(words: list[str], code: int, reason: str, tmp_
     tiny_wheel(tmp_path, name="good", members={"good.py": b""})
     for name in ("a-1-py3-none-any.whl", "a-1.tar.gz"):
         os.mkfifo(tmp_path / name)
-    done = run(tmp_path, *words)
+    done = console(tmp_path, *words)
     assert done.returncode == code
     assert reason in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
@@ -176,7 +178,7 @@ def test_builds_do_not_begin_where_compilers_cannot_be_named(name: str, tmp_path
     folder = tmp_path / name
     folder.mkdir()
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "tiny"\nversion = "1.0"\n')
-    done = run(tmp_path, "wheels", TMPDIR=str(folder))
+    done = console(tmp_path, "wheels", TMPDIR=str(folder))
     assert done.returncode == 2
     assert done.stderr.startswith("crosswheel: TMPDIR: ")
     assert f"contains {name[1]!r}, at which build tools split paths" in done.stderr

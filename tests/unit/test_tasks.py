@@ -14,6 +14,7 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import Task, task
 
+from console import console
 from crosswheel import __version__, commands, tasks
 from crosswheel.auditing.rules.purity import NothingInside
 from crosswheel.commands.call import Own
@@ -25,15 +26,6 @@ from crosswheel.model.verbs import VERBS
 from crosswheel.steps import MAKE
 from crosswheel.tasks import namespace, with_positional_flag, with_positional_flags
 from crosswheel.testing import tiny_wheel
-
-
-def crosswheel(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """The console command as a shell starts it."""
-    command = [sys.executable, "-c", "from crosswheel.tasks import main; main()", *words]
-    environ = {**os.environ, "COLUMNS": "200", "PYTHONPATH": os.pathsep.join(sys.path), "CROSSWHEEL_CACHE": str(folder)}
-    return subprocess.run(
-        command, cwd=folder, env=environ, capture_output=True, encoding="utf-8", timeout=60, check=False
-    )
 
 
 @pytest.mark.parametrize(
@@ -216,12 +208,12 @@ def test_however_a_verb_ends_its_exit_code_is_the_documented_one(
 
 
 def test_the_console_command_lists_its_verbs_and_says_its_version(tmp_path: Path) -> None:
-    done = crosswheel(tmp_path, "--list")
+    done = console(tmp_path, "--list")
     assert done.returncode == 0
     # invoke wraps long texts.
     listed = " ".join(done.stdout.split())
     assert listed == " ".join(["Subcommands:", *(f"{name} {VERBS[name].text}" for name in sorted(VERBS))])
-    assert crosswheel(tmp_path, "--version").stdout == f"crosswheel {__version__}\n"
+    assert console(tmp_path, "--version").stdout == f"crosswheel {__version__}\n"
 
 
 def test_tasks_need_no_nox(tmp_path: Path) -> None:
@@ -235,13 +227,13 @@ def test_tasks_need_no_nox(tmp_path: Path) -> None:
 
 
 def test_help_shows_every_flag_with_its_text(tmp_path: Path) -> None:
-    text = crosswheel(tmp_path, "--help", "wheels").stdout
+    text = console(tmp_path, "--help", "wheels", COLUMNS="200").stdout
     assert not [option.name for option in flag_options("wheels") if f"--{option.name}" not in text]
     assert "CPythons to build for, such as cp312,cp313t." in text
 
 
 def test_mistakes_on_the_command_line_end_with_code_2_all_at_once(tmp_path: Path) -> None:
-    done = crosswheel(tmp_path, "wheels", "--engine", "cros", "--arch", "aarch46")
+    done = console(tmp_path, "wheels", "--engine", "cros", "--arch", "aarch46")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
         "crosswheel: arch: unknown architecture 'aarch46' (did you mean aarch64?); "
@@ -263,32 +255,32 @@ def test_mistakes_on_the_command_line_end_with_code_2_all_at_once(tmp_path: Path
 def test_words_that_cannot_be_placed_end_with_code_2_too(
     tmp_path: Path, words: list[str], message: str, hint: str
 ) -> None:
-    done = crosswheel(tmp_path, *words)
+    done = console(tmp_path, *words)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (f"crosswheel: {message}\n  try: {hint}\n")
 
 
 def test_many_wheels_are_audited_with_one_exit_code(tmp_path: Path) -> None:
     wheels = [tiny_wheel(tmp_path, name=name, members={f"{name}.py": b""}) for name in ("one", "two")]
-    done = crosswheel(tmp_path, "audit", wheels[0].name, "--json", "x.json", wheels[1].name)
+    done = console(tmp_path, "audit", wheels[0].name, "--json", "x.json", wheels[1].name)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"✔ {wheels[0].name} ")
     assert (tmp_path / "x.json").is_file()
     wheels[1].write_bytes(b"")
-    done = crosswheel(tmp_path, "audit", "--wheels", f"{wheels[0].name},{wheels[1].name}")
+    done = console(tmp_path, "audit", "--wheels", f"{wheels[0].name},{wheels[1].name}")
     assert done.returncode == 9
     assert f"✘ {wheels[1].name}: 1 error" in done.stdout
     assert "Traceback" not in done.stderr
 
 
 def test_a_folder_without_wheels_ends_with_code_3(tmp_path: Path) -> None:
-    done = crosswheel(tmp_path, "audit", ".")
+    done = console(tmp_path, "audit", ".")
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr.startswith("crosswheel: there is no wheel in .\n")
 
 
 def test_a_folder_that_is_no_project_ends_with_code_4(tmp_path: Path) -> None:
-    done = crosswheel(tmp_path, "plan", "--offline")
+    done = console(tmp_path, "plan", "--offline")
     assert done.returncode == 4
     assert done.stderr == (
         "crosswheel: . is not a Python project: it has neither pyproject.toml nor setup.py\n"

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from rich.text import Text
 
+from console import console
 from crosswheel.report.console import console_for
 from crosswheel.report.streams import GuardedErrors
 from crosswheel.report.untrusted import Guard
@@ -22,7 +23,6 @@ EVIL = (
     "\x1b]0;title\x07\x1b]8;;https://e.example\x1b\\link\x1b[31m\x9b31m\u202e"
     "\n::error::owned\n  ::set-output name=a::b\n##vso[task.setvariable variable=a]b ##[add-mask]x\r::stop-commands::x"
 )
-START = [sys.executable, "-c", "from crosswheel.tasks import main; main()"]
 
 
 def harmless(text: str) -> bool:
@@ -34,13 +34,6 @@ def harmless(text: str) -> bool:
 def environ(folder: Path, **more: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("NOX")}
     return {**kept, "PYTHONPATH": os.pathsep.join(sys.path), "CROSSWHEEL_CACHE": str(folder / "cache"), **more}
-
-
-def run(folder: Path, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*START, *words], cwd=folder, env=environ(folder, **more), capture_output=True, encoding="utf-8",
-        timeout=120, check=False,
-    )  # fmt: skip
 
 
 def in_shell(folder: Path, script: str, **more: str) -> subprocess.CompletedProcess[str]:
@@ -94,7 +87,7 @@ def test_messages_of_libraries_are_harmless_too() -> None:
     ],
 )
 def test_words_on_the_command_line_come_back_harmless(words: list[str], tmp_path: Path) -> None:
-    done = run(tmp_path, *words)
+    done = console(tmp_path, *words)
     assert done.returncode not in {0, 1}
     assert done.stderr
     assert harmless(done.stdout + done.stderr), done.stderr
@@ -117,13 +110,13 @@ def test_so_do_those_of_nox_sessions(words: list[str], tmp_path: Path) -> None:
 def test_files_and_settings_of_others_come_back_harmless(tmp_path: Path) -> None:
     text = EVIL.replace("\x1b", "\\u001b").replace("\n", "\\n").replace("\r", "\\r").replace("\x07", "\\u0007")
     (tmp_path / "pyproject.toml").write_text(f'[tool.crosswheel]\npolicy = "{text}"\n"{text}" = 1\n', "utf-8")
-    done = run(tmp_path, "plan")
+    done = console(tmp_path, "plan")
     assert done.returncode == 2
     assert harmless(done.stdout + done.stderr), done.stderr
     (tmp_path / "pyproject.toml").unlink()
     path = tiny_wheel(tmp_path, members={f"{EVIL}.py": b"", "tiny-1.0.dist-info/METADATA": EVIL.encode()})
     for form in ([], ["--json", "x.json", "--sarif", "x.sarif"]):
-        done = run(tmp_path, "audit", path.name, *form)
+        done = console(tmp_path, "audit", path.name, *form)
         assert done.returncode == 9
         assert harmless(done.stdout + done.stderr), done.stdout
     for name in ("x.json", "x.sarif"):

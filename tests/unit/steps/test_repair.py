@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from crosswheel.engines.repair_worker import RepairWorker
 from crosswheel.engines.services import Services
 from crosswheel.engines.workspace import HostWorkspace
 from crosswheel.errors import RepairFailed
@@ -50,6 +51,8 @@ class Bench:
     """A folder in which one wheel after the other is repaired."""
 
     folder: Path
+    repair_worker: RepairWorker = field(default_factory=RepairWorker)
+    """One that was not started has each wheel repaired by a process of its own."""
 
     def work(self, wheel: Path, target: str = TARGET, *, epoch: int = 1_700_000_000, **options: Any) -> Work:
         root = self.folder / f"job{len(list(self.folder.iterdir()))}"
@@ -68,7 +71,7 @@ class Bench:
             job=job,
             sdist=sdist,
             config=config,
-            services=Services(tiny_facts(host)),
+            services=Services(tiny_facts(host), repair_worker=self.repair_worker),
             composition=Composition(MAKE),
             journal=journal_of("tiny", host, deaf),
             output=OutputFolder(self.folder / "wheelhouse"),
@@ -95,8 +98,8 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    return Bench(tmp_path)
+def bench(tmp_path: Path, repair_worker: RepairWorker) -> Bench:
+    return Bench(tmp_path, repair_worker)
 
 
 def wheel_of(bench: Bench, tag: str = "cp313-cp313-linux_aarch64", **more: Any) -> Path:

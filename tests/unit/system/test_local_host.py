@@ -120,7 +120,7 @@ def installed(host: LocalHost, tmp_path: Path, *requirements: str) -> list[str]:
     """The commands of an installation into a new environment."""
     log = tmp_path / "log"
     log.touch()
-    python = host.make_environment(Path(sys.executable), tmp_path / "environment", log)
+    python = LocalHost.make_environment(host, Path(sys.executable), tmp_path / "environment", log)  # not the tiny one's
     try:
         host.install(requirements, python, log)
     finally:
