@@ -23,7 +23,7 @@ sessions.add()
 
 DRIVER = Path("lib", "crosswheel", "toolchains", "driver")
 NO_INDEX = "not slow and not containers and not real_indexes and not index"
-ON_ALL_PROCESSORS = ("--numprocesses=logical", "--dist=loadgroup")
+ON_ALL_PROCESSORS = ("--numprocesses=logical", "--dist=worksteal")
 
 
 def install_for_tests(session: nox.Session) -> None:

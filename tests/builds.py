@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import filelock
 import pytest
 
 from crosswheel.commands import run_verb
@@ -49,6 +50,24 @@ class Build:
 
 
 Builder = Callable[[str], Build]
+
+
+@dataclass(frozen=True)
+class BuildsOnce:
+    """Builds in `folder`, which processes share."""
+
+    folder: Path
+
+    def build(self, source: str) -> Build:
+        """The build of the source: one process makes it, while all others that ask wait."""
+        folder = self.folder / f"build of {source}"
+        ended = folder / "ended.json"
+        with filelock.FileLock(f"{folder}.lock"):
+            if not ended.exists():
+                folder.mkdir()
+                made = build(source, folder)
+                ended.write_text(json.dumps({"code": made.code, "printed": made.printed}))
+        return Build(**json.loads(ended.read_text()), folder=folder / "wheelhouse")
 
 
 def build(source: str, folder: Path) -> Build:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 
 import daily
 from arm import SUITES, ArmPython, debian_packages, find_arm_python
-from builds import PYTHONS, Builder, build
+from builds import PYTHONS, Builder, BuildsOnce
 from crosswheel.model.targets import parse_python
 from crosswheel.system.interpreters import find_interpreters
 from crosswheel.system.process import Processes
@@ -48,11 +47,7 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 @pytest.hookimpl(tryfirst=True)  # before tests are handed to processes
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """All that look at the build of one real project run in one process, which makes it once."""
     daily.deselect(config, items)
-    for item in items:
-        if isinstance(item, pytest.Function) and "built" in item.fixturenames:
-            item.add_marker(pytest.mark.xdist_group(f"the build of {item.callspec.params['source']}"))
 
 
 @pytest.fixture(scope="session")
@@ -94,8 +89,9 @@ def debian_sysroot(debian_cache: Path) -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Builder:
-    """Gives the build of a source, made at the first call."""
+    """Gives the build of a source, made at the first call by any of xdist's processes; the others wait for it."""
     missing = {parse_python(tag) for tag in PYTHONS} - set(find_interpreters(Processes(), os.environ))
     if missing:
         pytest.skip(f"this machine has no {', '.join(map(str, sorted(missing)))}")
-    return functools.cache(lambda source: build(source, tmp_path_factory.mktemp("build")))
+    folder = tmp_path_factory.getbasetemp()
+    return BuildsOnce(folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder).build

@@ -74,7 +74,8 @@ class TinyHost(LocalHost):
     def make_environment(self, python: Path, folder: Path, log: Path | None, deadline: float | None = None) -> Path:
         """As uv does: a link, and the file that tells CPython where its standard library is (PEP 405)."""
         made = folder / "bin" / "python"
-        made.parent.mkdir(parents=True)
+        for place in (made.parent, folder / "lib" / f"python3.{sys.version_info[1]}" / "site-packages"):
+            place.mkdir(parents=True)
         made.symlink_to(python.resolve())
         (folder / "pyvenv.cfg").write_text(f"home = {python.resolve().parent}\n")
         return made
@@ -98,6 +99,20 @@ def tiny_facts(host: LocalHost, docker: DockerHost | None = None) -> Facts:
     """Where containers are not, unless an engine is given."""
     none = EngineUnavailable("no Docker Engine answers there")
     return Facts(host, docker or none, once=Once({} if docker else {"containers": none}))
+
+
+@dataclass(frozen=True)
+class _TinyWorkspace(HostWorkspace):
+    """Knows by itself that the tiny backend requires nothing, which a Python would have to be started for."""
+
+    def run_hook(
+        self, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
+    ) -> None:
+        *_, hook, folder = cmd
+        if hook == "get_requires_for_build_wheel":
+            Path(folder, "output.json").write_text('{"return_val": []}')
+        else:
+            super().run_hook(cmd, cwd, extra_environ)
 
 
 @dataclass(frozen=True)
@@ -152,8 +167,8 @@ class TinyEngine:
             "TINY_LIBRARY": str(library),
             "TINY_NOTES": str(self.notes),
         }
-        workspace = replace(workspace, environ={**workspace.environ, **variables})
-        yield _Troubled(**vars(workspace), trouble=self.trouble) if self.trouble else workspace
+        tiny = _TinyWorkspace(**{**vars(workspace), "environ": {**workspace.environ, **variables}})
+        yield _Troubled(**vars(tiny), trouble=self.trouble) if self.trouble else tiny
 
 
 @dataclass

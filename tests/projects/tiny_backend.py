@@ -1,18 +1,16 @@
 """A PEP 517 backend that needs nothing installed, with one object for each way to behave.
 
-It stands in the tree of every project here (backend-path). What it "compiles" lies ready in the file TINY_LIBRARY.
+It stands in the tree of every project here (backend-path). What it "compiles" lies ready in the file TINY_LIBRARY. It
+imports little, for hundreds of tests start it.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import io
 import json
 import os
-import subprocess
 import sys
-import tarfile
 import time
 import zipfile
 from pathlib import Path
@@ -60,6 +58,9 @@ class Platform:
         return write_wheel(folder, self.tag, self.members())
 
     def build_sdist(self, folder: str, config_settings: object = None) -> str:
+        import io
+        import tarfile
+
         name = "tiny-1.0"
         with tarfile.open(Path(folder, f"{name}.tar.gz"), "w:gz") as archive:
             entry = tarfile.TarInfo(f"{name}/PKG-INFO")
@@ -183,6 +184,8 @@ class Hangs(Platform):
     """With a child that does not end when asked to; the numbers of both are left in TINY_NOTES."""
 
     def build_wheel(self, folder: str, config_settings: object = None, metadata_directory: object = None) -> str:
+        import subprocess
+
         stubborn = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
         child = subprocess.Popen([sys.executable, "-c", stubborn])
         time.sleep(0.3)  # until it is deaf

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -11,18 +10,9 @@ from packaging.utils import parse_wheel_filename
 
 from crosswheel.auditing.run import audit_files
 from crosswheel.errors import IndexUnreachable
-from crosswheel.model.job import Finding
 from crosswheel.model.targets import architectures
 from frugality import READERS, frugally
 from real_wheels import download, fetched, pinned
-
-
-def looks(test: Callable[..., None]) -> Callable[..., None]:
-    """A look at what one audit of all wheels has found, in one process."""
-    for mark in (pytest.mark.slow, pytest.mark.index, pytest.mark.xdist_group("real wheels")):
-        test = mark(test)
-    return test
-
 
 # pxr/Gf/_gf.so and so on.
 USD = (
@@ -126,24 +116,24 @@ LARGE = (
 )
 
 
-@pytest.fixture(scope="module")
-def found(debian_cache: Path) -> Mapping[str, tuple[Finding, ...]]:
-    """What an audit of all of them finds, by file name."""
+@pytest.mark.slow
+@pytest.mark.index
+def test_every_error_is_a_true_one_and_warnings_are_rare(debian_cache: Path) -> None:
+    """One test, so that one process audits them."""
     try:
         wheels = fetched(debian_cache)
     except IndexUnreachable as error:
         pytest.skip(f"no real wheels: {error}")
-    return {audit.path.name: audit.findings for audit in audit_files(wheels)}
-
-
-@looks
-@pytest.mark.parametrize("name", pinned())
-def test_every_error_is_a_true_one(name: str, found: Mapping[str, tuple[Finding, ...]]) -> None:
-    errors = {(finding.rule, finding.member) for finding in found[name] if finding.is_error}
-    assert errors == TRUE_ERRORS.get(name, set())
+    found = {audit.path.name: audit.findings for audit in audit_files(wheels)}
+    assert set(found) == set(pinned())
+    errors = {name: {(one.rule, one.member) for one in findings if one.is_error} for name, findings in found.items()}
+    assert {name: errors_of for name, errors_of in errors.items() if errors_of} == TRUE_ERRORS
+    warned = [name for name, findings in found.items() if any(one.level == "warning" for one in findings)]
+    assert len(warned) < len(found) / 4
 
 
 @pytest.mark.slow
+@pytest.mark.index
 def test_a_wheel_of_half_a_gigabyte_needs_little_memory(debian_cache: Path) -> None:
     """484 MB packed and a gigabyte unpacked, half of it one library."""
     if shutil.disk_usage(debian_cache).free < 4 << 30:
@@ -153,12 +143,6 @@ def test_a_wheel_of_half_a_gigabyte_needs_little_memory(debian_cache: Path) -> N
     except IndexUnreachable as error:
         pytest.skip(f"no real wheel: {error}")
     assert frugally(READERS[".whl"], str(path), seconds=60).startswith("read ")
-
-
-@looks
-def test_warnings_are_rare(found: Mapping[str, tuple[Finding, ...]]) -> None:
-    warned = [name for name, findings in found.items() if any(finding.level == "warning" for finding in findings)]
-    assert len(warned) < len(found) / 4
 
 
 def test_a_wheel_for_every_kind_of_machine_and_python() -> None:

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, cast
@@ -34,12 +35,19 @@ def nox(folder: Path, *words: str, noxfile: str = NOXFILE) -> subprocess.Complet
     environ = {
         **{name: value for name, value in os.environ.items() if not name.startswith("NOX")},
         "PYTHONPATH": os.pathsep.join(sys.path),
-        "CROSSWHEEL_CACHE": str(folder),
     }
     command = [sys.executable, "-m", "nox", "--non-interactive", *words]
     return subprocess.run(
         command, cwd=folder, env=environ, capture_output=True, encoding="utf-8", timeout=60, check=False
     )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Of all runs here: what interpreters and what settings of pip there are is asked for once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CROSSWHEEL_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 class SessionError(Exception):
