@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn, cast
 
 import pytest
 
+import console
 from crosswheel import Report, commands, sessions
 from crosswheel.errors import UsageError
 from crosswheel.model.job import Plan, Sdist
@@ -32,14 +33,7 @@ NAMES = [*VERBS, *(f"wheels-{arch}" for arch in ARCHITECTURES)]
 def nox(folder: Path, *words: str, noxfile: str = NOXFILE) -> subprocess.CompletedProcess[str]:
     """nox over a noxfile, of three lines unless another is given."""
     (folder / "noxfile.py").write_text(noxfile)
-    environ = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("NOX")},
-        "PYTHONPATH": os.pathsep.join(sys.path),
-    }
-    command = [sys.executable, "-m", "nox", "--non-interactive", *words]
-    return subprocess.run(
-        command, cwd=folder, env=environ, capture_output=True, encoding="utf-8", timeout=60, check=False
-    )
+    return console.nox(folder, *words)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -237,10 +231,11 @@ def test_an_option_that_there_is_not_is_told_with_the_nearest_one(tmp_path: Path
 
 def test_sessions_need_no_invoke(tmp_path: Path) -> None:
     wheel = tiny_wheel(tmp_path, members={"one.py": b""})
-    done = nox(
-        tmp_path, "-s", "audit", "--", wheel.name, noxfile=f"import sys\n\nsys.modules['invoke'] = None\n{NOXFILE}"
-    )
-    assert done.returncode == 0
+    (tmp_path / "noxfile.py").write_text(f"import sys\n\nsys.modules['invoke'] = None\n{NOXFILE}")
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("NOX")}
+    command = [sys.executable, "-m", "nox", "-s", "audit", "--", wheel.name]
+    environ["PYTHONPATH"] = os.pathsep.join(sys.path)
+    assert subprocess.run(command, cwd=tmp_path, env=environ, timeout=60, check=False).returncode == 0
 
 
 def test_the_architectures_written_out_are_those_of_the_table() -> None:

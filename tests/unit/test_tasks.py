@@ -227,7 +227,10 @@ def test_tasks_need_no_nox(tmp_path: Path) -> None:
 
 
 def test_help_shows_every_flag_with_its_text(tmp_path: Path) -> None:
-    text = console(tmp_path, "--help", "wheels", COLUMNS="200").stdout
+    # invoke gives the texts of a task once only: in a process of its own.
+    command = [sys.executable, "-c", "from crosswheel.tasks import main; main()", "--help", "wheels"]
+    environ = {**os.environ, "COLUMNS": "200", "PYTHONPATH": os.pathsep.join(sys.path)}
+    text = subprocess.run(command, env=environ, capture_output=True, encoding="utf-8", timeout=60, check=True).stdout
     assert not [option.name for option in flag_options("wheels") if f"--{option.name}" not in text]
     assert "CPythons to build for, such as cp312,cp313t." in text
 

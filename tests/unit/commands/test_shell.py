@@ -149,6 +149,7 @@ def test_a_pipe_s_commands_find_what_a_build_finds_and_nothing_is_left(cross: Pi
     assert not list((tmp_path / "tmp").glob("*/*"))
 
 
+@pytest.mark.slow
 @pytest.mark.index
 def test_the_command_that_is_shown_builds_the_wheel(cross: Piping) -> None:
     (line,) = [line for line in cross("").stderr.splitlines() if line.startswith("to build  ")]
@@ -157,6 +158,7 @@ def test_the_command_that_is_shown_builds_the_wheel(cross: Piping) -> None:
     assert "tiny-1.0-cp313-cp313-linux_x86_64.whl" in done.stdout  # its backend believes in no platform
 
 
+@pytest.mark.slow
 @pytest.mark.index
 def test_what_cannot_be_prepared_stops_a_script_and_is_left_to_a_person(tmp_path: Path) -> None:
     backend = b'[build-system]\nrequires = []\nbuild-backend = "no_such_backend"\n'

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from rich.text import Text
 
-from console import console
+from console import console, nox
 from crosswheel.report.console import console_for
 from crosswheel.report.streams import GuardedErrors
 from crosswheel.report.untrusted import Guard
@@ -98,10 +98,7 @@ def test_so_do_those_of_nox_sessions(words: list[str], tmp_path: Path) -> None:
     pytest.importorskip("nox")
     (tmp_path / "noxfile.py").write_text("from crosswheel import sessions\n\nsessions.add()\n")
     verb, *rest = words
-    command = [sys.executable, "-m", "nox", "--non-interactive", "--nocolor", "-s", verb, "--", *rest]
-    done = subprocess.run(
-        command, cwd=tmp_path, env=environ(tmp_path), capture_output=True, encoding="utf-8", timeout=120, check=False
-    )
+    done = nox(tmp_path, "--nocolor", "-s", verb, "--", *rest)
     assert done.returncode == 1
     assert "(exit code 2)" in done.stderr
     assert harmless(done.stdout + done.stderr), done.stderr
