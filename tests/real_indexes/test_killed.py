@@ -61,6 +61,7 @@ def finish(project: Project, folder: Path, *proxies: Proxy) -> None:
     assert [between.taken for between in proxies] == [3] * len(proxies)
 
 
+@pytest.mark.daily(3)
 @pytest.mark.parametrize(
     "stage",
     [
@@ -75,6 +76,7 @@ def test_killed_when_a_stage_begins(staged: tuple[Project, Proxy, Proxy], tmp_pa
     finish(project, tmp_path, *proxies)
 
 
+@pytest.mark.daily(3)
 @pytest.mark.parametrize("file", [1, 3])
 @pytest.mark.parametrize("after", [False, True], ids=["before-the-server-has-it", "after-the-server-has-it"])
 @pytest.mark.parametrize("where", [0, 1], ids=["staging", "real"])

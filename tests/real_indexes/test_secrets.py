@@ -43,6 +43,7 @@ def project_of(served: Served, folder: Path, place: str) -> tuple[Project, str]:
     return make_project(folder, {"other": bare}), served.upload_url.replace("//", f"//{user}@")
 
 
+@pytest.mark.daily(7)
 @pytest.mark.parametrize("place", ["environ", "own variable", "pypirc", "address"])
 @pytest.mark.parametrize(
     "trouble", [None, answered(500), answered(403, b"this token is not for this project"), cut_after(10), "wrong token"]
