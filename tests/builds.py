@@ -64,7 +64,7 @@ class BuildsOnce:
         ended = folder / "ended.json"
         with filelock.FileLock(f"{folder}.lock"):
             if not ended.exists():
-                folder.mkdir()
+                folder.mkdir(exist_ok=True)  # of one that ended with an error
                 made = build(source, folder)
                 ended.write_text(json.dumps({"code": made.code, "printed": made.printed}))
         return Build(**json.loads(ended.read_text()), folder=folder / "wheelhouse")
