@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from crosswheel.containers.emulation import Running
 from crosswheel.model.targets import PythonTag, Target, architectures, oldest_policy, parse_architecture, parse_policy
 from crosswheel.toolchains.build_systems import Configuration, gcc_long_double
 from crosswheel.toolchains.description import Description
+from crosswheel.toolchains.exe_wrapper import ExeWrapper
 
 ARCHITECTURES = list(architectures())
 
@@ -23,7 +25,7 @@ def target_of(arch: str, policy: str = "") -> Target:
     return Target(PythonTag(13), architecture, parse_policy(policy) if policy else oldest_policy(architecture))
 
 
-def configured(folder: Path, target: Target) -> Configuration:
+def configured(folder: Path, target: Target, wrapper: ExeWrapper | None = None) -> Configuration:
     made = Configuration(folder / "toolchain")
     python = folder / "environment" / "bin" / "python"
     description = Description(folder / "target.json", folder / "include", ())
@@ -34,6 +36,7 @@ def configured(folder: Path, target: Target) -> Configuration:
         cmake=["set(CMAKE_SYSTEM_NAME Linux)"],
         programs={"c": "cc"},
         long_double=gcc_long_double(target),
+        wrapper=wrapper,
     )
     return made
 
@@ -73,6 +76,30 @@ def test_meson_finds_what_build_requirements_bring(tmp_path: Path) -> None:
     binaries = meson(made)["binaries"]
     assert Path(binaries["numpy-config"]).resolve() == own / "numpy-config"
     assert not Path(binaries["pybind11-config"]).exists()
+
+
+# ---- programs of the target -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("directly", "cross_compiling"), [(True, "maybe"), (False, "yes")])
+def test_each_build_system_is_told_how_programs_of_the_target_run(
+    tmp_path: Path, directly: bool, cross_compiling: str
+) -> None:
+    target = target_of("aarch64")
+    running = Running(target.arch, natively=False, cpu="max")
+    wrapper = ExeWrapper(running, Path("/usr/bin/qemu"), tmp_path / "root", directly=directly)
+    made = configured(tmp_path, target, wrapper)
+    assert meson(made)["binaries"]["exe_wrapper"] == str(made.exe_wrapper)
+    assert f'set(CMAKE_CROSSCOMPILING_EMULATOR "{made.exe_wrapper}")' in made.cmake.read_text()
+    assert f"cross_compiling={cross_compiling}\n" in made.config_site.read_text()
+    assert not made.target_python.exists()
+
+
+def test_without_a_way_to_run_them_none_is_told_of(tmp_path: Path) -> None:
+    made = configured(tmp_path, target_of("aarch64"))
+    assert "exe_wrapper" not in meson(made)["binaries"]
+    assert "CROSSCOMPILING_EMULATOR" not in made.cmake.read_text()
+    assert "cross_compiling=yes\n" in made.config_site.read_text()
 
 
 # ---- configure scripts ----------------------------------------------------------------------------------------
