@@ -18,7 +18,7 @@ from crosswheel.system.installer import install, uv_home, without_secrets
 from crosswheel.system.interpreters import find_interpreters, uv
 from crosswheel.system.locks import own_cache, user_cache
 from crosswheel.system.memo import answers_in
-from crosswheel.system.namespace_support import Allowed, allowed
+from crosswheel.system.namespace_support import Allowed, known_allowed
 from crosswheel.system.package_index import Index
 from crosswheel.system.pip_settings import read_pip_settings
 from crosswheel.system.process import Processes
@@ -57,7 +57,7 @@ class LocalHost:
     @functools.cached_property
     def allowed(self) -> Allowed:
         """The namespaces that the kernel permits; asked once, 0.1 s."""
-        return allowed(self.processes, self.cache / "namespaces")
+        return known_allowed(self.processes, self.cache / "namespaces", answers_in(self.cache))
 
     @property
     def build_environ(self) -> dict[str, str]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from crosswheel.system.memo import Answers
 from crosswheel.system.namespace_init import CANNOT
 from crosswheel.system.namespaces import Mount, Namespace, binfmt, overlay, proc, tmpfs
 from crosswheel.system.process import CommandFailed, Processes
@@ -92,6 +95,17 @@ def allowed(processes: Processes, folder: Path) -> Allowed:
         )
     refusal = Refusal(f"{folder} cannot be written to", "df -h; or set XDG_CACHE_HOME to a folder of yours")
     return Allowed(refusal, refusal, refusal)
+
+
+def known_allowed(processes: Processes, folder: Path, answers: Answers) -> Allowed:
+    """Like `allowed`, but where everything was permitted, it still is with the same kernel, settings and user."""
+    question = (json.dumps(asdict(this_kernel())), str(os.geteuid()), str(folder))
+    if answers.recall("allowed", *question):
+        return Allowed(None, None, None)
+    asked, found = time.time(), allowed(processes, folder)
+    if found == Allowed(None, None, None):
+        answers.keep(True, "allowed", *question, asked=asked)
+    return found
 
 
 def _made(*parts: str) -> Path:
