@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from crosswheel.errors import TimeLimit
+from crosswheel.system import namespaces
 from crosswheel.system.namespace_support import Kernel, allowed, explain_namespaces
 from crosswheel.system.namespaces import (
     CONTAINER_CAPABILITIES,
@@ -158,6 +160,44 @@ def test_allowed_says_why_not(processes: Processes, tmp_path: Path) -> None:
     assert out.stdout.strip() == (
         "user.max_user_namespaces is 0, so there are no such namespaces; sudo sysctl -w user.max_user_namespaces=10000"
     ), out.stderr
+
+
+AS_USER = """
+import os, subprocess, sys, tempfile
+from pathlib import Path
+from crosswheel.system.namespaces import CONTAINER_CAPABILITIES, Namespace, bind, devices, link, overlay, proc
+folder = Path(tempfile.mkdtemp())
+for name in ("lower", "upper", "work"):
+    (folder / name).mkdir()
+layers = overlay("/", [folder / "lower"], folder / "upper", folder / "work")
+system = (bind("/usr"), *(link(f"usr/{name}", f"/{name}") for name in ("bin", "lib", "lib64")))
+inside = Namespace((layers, *system, *devices(), proc()), as_root=True, capabilities=CONTAINER_CAPABILITIES)
+script = "id -u; echo made > /made; chown 0:0 /made; touch /usr/x 2>/dev/null || echo read-only"
+argv, environ = inside.entered(["sh", "-c", script], {"PATH": "/usr/bin"})
+print(subprocess.run(argv, env=environ, stdout=-1, text=True).stdout.split(), os.getuid() != 0)
+print((folder / "upper" / "made").stat().st_uid == os.getuid())
+"""
+
+
+@pytest.mark.usefixtures("processes")
+def test_an_ordinary_user_is_root_inside(tmp_path: Path) -> None:
+    python, setpriv = Path("/usr/bin/python3"), Path("/usr/bin/setpriv")
+    if os.geteuid() or not python.exists() or not setpriv.exists():
+        pytest.skip("needs root, which becomes another user, and a Python that this one may start")
+    library = Path(namespaces.__file__).parents[2]
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        Path(folder).chmod(0o777)
+        user = [str(setpriv), "--reuid=65534", "--regid=65534", "--clear-groups", "--"]
+        out = subprocess.run(
+            [*user, str(python), "-c", AS_USER],
+            env={"PYTHONPATH": str(library), "TMPDIR": folder, "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if "No module named" in out.stderr or "Permission denied" in out.stderr:
+        pytest.skip(out.stderr.splitlines()[-1])
+    assert out.stdout == "['0', 'read-only'] True\nTrue\n", out.stderr
 
 
 def test_reasons() -> None:
