@@ -272,7 +272,7 @@ def _with_rust(call: Call, sdist: Sdist, facts: Facts) -> Call:
             if not rust.compiles_for(triple):
                 try:
                     with chore(f"downloading Rust's standard library for {triple} with rustup", call.listener):
-                        add_target(rust, triple, facts.host.processes, facts.host.rust_environ)
+                        add_target(rust, triple, facts.host.processes, facts.host.rustup_environ)
                 except MissingTool as error:
                     call.listener(Note(str(error)))
     return replace(call, config=replace(config, build=replace(config.build, download_rust="never")))

@@ -122,7 +122,7 @@ class Facts:
 
     def rust(self) -> RustToolchain | str:
         """The user's Rust, as builds on this machine see it, or the reason why there is none."""
-        return self.once.answer("rust", lambda: find_rust(self.host.processes, self.host.rust_environ))
+        return self.once.answer("rust", lambda: find_rust(self.host.processes, self.host.rustup_environ))
 
     def running(self, arch: Architecture) -> Running:
         """How the Docker host runs an architecture. Raises CannotRun, EngineUnavailable."""

@@ -15,6 +15,7 @@ from crosswheel.model.job import Need, NeedName
 from crosswheel.model.targets import load_table
 
 _LARGEST = 1 << 20  # bytes of a build file in a folder
+_DEEPEST = 2  # folders around a build file that is searched: the sdist's own, and one in it
 _SHOWN = 60  # characters of evidence
 
 
@@ -45,8 +46,9 @@ class _Sign:
 def needs_in(names: Collection[str], texts: Mapping[str, str]) -> tuple[Need, ...]:
     """The needs of an sdist with members `names`: one of each name, a sure one if there is any."""
     found: dict[NeedName, Need] = {}
+    telling = [name for name in names if _is_sign(name)]
     for sign in _signs():
-        for name in names:
+        for name in telling:
             known = found.get(sign.need)
             if (known is None or (sign.sure and not known.sure)) and (seen := sign.evidence(name, texts.get(name))):
                 found[sign.need] = Need(sign.need, seen, sure=sign.sure)
@@ -55,15 +57,19 @@ def needs_in(names: Collection[str], texts: Mapping[str, str]) -> tuple[Need, ..
 
 def needs_of_folder(folder: Path) -> tuple[Need, ...]:
     """The needs of a project's folder, from its build files there and one folder below."""
-    files = [path for pattern in ("*", "*/*") for path in sorted(folder.glob(pattern)) if path.is_file()]
-    names = {f"project/{path.relative_to(folder).as_posix()}": path for path in files}
-    texts = dict(_texts({name: path for name, path in names.items() if is_telling(name)}))
-    return needs_in(names, texts)
+    paths = (path for pattern in ("*", "*/*") for path in folder.glob(pattern))
+    names = {f"project/{path.relative_to(folder).as_posix()}": path for path in paths}
+    files = {name: path for name, path in sorted(names.items()) if _is_sign(name) and path.is_file()}
+    return needs_in(files, dict(_texts(files)))
 
 
 def is_telling(name: str) -> bool:
     """Whether the text of that member is searched for signs."""
-    return any(sign.pattern and sign.path.fullmatch(name) for sign in _signs())
+    return name.count("/") <= _DEEPEST and any(sign.pattern and sign.path.fullmatch(name) for sign in _signs())
+
+
+def _is_sign(name: str) -> bool:
+    return name.count("/") <= _DEEPEST and any(sign.path.fullmatch(name) for sign in _signs())
 
 
 def _texts(files: Mapping[str, Path]) -> Iterator[tuple[str, str]]:

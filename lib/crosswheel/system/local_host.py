@@ -66,7 +66,7 @@ class LocalHost:
         return {**_only(self.environ, _SHARED), **rust_environ(self.environ), **_with_cargo(self.environ), **offline}
 
     @property
-    def rust_environ(self) -> dict[str, str]:
+    def rustup_environ(self) -> dict[str, str]:
         """The environment of rustc and rustup themselves: that of builds, with the caller's HOME."""
         return {**self.build_environ, **_only(self.environ, ("HOME",))}
 
