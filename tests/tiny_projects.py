@@ -167,7 +167,9 @@ class TinyEngine:
             "TINY_LIBRARY": str(library),
             "TINY_NOTES": str(self.notes),
         }
-        tiny = _TinyWorkspace(**{**vars(workspace), "environ": {**workspace.environ, **variables}})
+        # Without a sandbox, hooks may write notes, and know their processes by the numbers that tests know them by.
+        own = {"environ": {**workspace.environ, **variables}, "sandbox": None}
+        tiny = _TinyWorkspace(**{**vars(workspace), **own})
         yield _Troubled(**vars(tiny), trouble=self.trouble) if self.trouble else tiny
 
 

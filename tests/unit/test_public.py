@@ -50,7 +50,7 @@ SPECIAL: dict[str, Any] = {
     "config-settings": {"a": ["b"]}, "ignore": {"W302": "a reason"},
     "index": {"mine": "http://127.0.0.1/simple/"}, "tag-format": "release-{version}",
     "target": "cp313-manylinux_2_28_aarch64", "download-python": "never", "download-rust": "never", "test": "never",
-    "platforms": ["manylinux_2_28_aarch64"], "compare": "x86_64", "fail-on": "missing",
+    "platforms": ["manylinux_2_28_aarch64"], "compare": "x86_64", "fail-on": "missing", "container-host": "namespace",
 }  # fmt: skip
 
 

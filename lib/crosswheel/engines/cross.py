@@ -227,4 +227,5 @@ def _tripwire(folder: Path, mark: Path) -> Zig:
     program = folder / "tripwire"
     program.write_text(f'#!/bin/sh\n: > "{mark}"\necho "no compiler here yet" >&2\nexit 1\n')
     program.chmod(0o755)
-    return Zig(program=program, library=folder, driver=program, cache=folder, objects=folder, ccache=None)
+    # It has no runtimes, so there are none whose changes would go to a layer.
+    return Zig(program=program, library=folder, driver=program, cache=folder / "none", objects=folder, ccache=None)

@@ -17,7 +17,7 @@ from crosswheel.system.namespace_support import Allowed, Refusal
 
 @dataclass(frozen=True)
 class NamespaceState:
-    """What is allowed, and how programs of the wanted architectures run in namespaces."""
+    """The permissions of this kernel, and how programs of the wanted architectures run in namespaces."""
 
     allowed: Allowed
     answers: Mapping[Architecture, Running | CannotRun] = field(default_factory=dict)
