@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -118,3 +120,17 @@ def yard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repair_worker: RepairW
     engine = TinyEngine(tmp_path / "notes")
     monkeypatch.setitem(ENGINES, "cross", engine)
     return Yard(tmp_path, engine)
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of 127.0.0.1, signed by itself, with its key."""
+    openssl = shutil.which("openssl")
+    if not openssl:
+        pytest.skip("there is no openssl to make a certificate with")
+    path = tmp_path_factory.mktemp("certificate") / "own.pem"
+    subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc", "-keyout", str(path)]
+    made = subprocess.run([openssl, "req", "-x509", *key, *subject], capture_output=True, check=True, timeout=60)
+    path.write_bytes(path.read_bytes() + made.stdout)
+    return path

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -103,12 +106,20 @@ def _layers(folder: Path, what: str, source: _Source, manifest: Manifest, listen
             listener(Transfer(what, told, total))
 
     listener(Transfer(what, 0, total))  # the size comes first
+    _check_space(folder, total)
     files = []
     for layer in manifest.layers:
         files.append(source.layer(layer, folder, arrived))
         before += layer.size
     listener(Transfer(what, total, total))
     return files
+
+
+def _check_space(folder: Path, total: int) -> None:
+    """Raise OSError before the download if the layers alone do not fit; those that are there already count."""
+    there = sum(path.stat().st_size for path in folder.iterdir())
+    if shutil.disk_usage(folder).free < total - there:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
 
 
 def _nowhere(reference: str, arch: Architecture, failures: Mapping[str, NotDelivered]) -> ImageUnavailable:

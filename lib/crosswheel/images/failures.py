@@ -30,6 +30,10 @@ class NotDelivered(Exception):  # noqa: N818 - reads as what happened
         self.passing = passing
 
 
+class NoTls(NotDelivered):
+    """The server does not talk TLS."""
+
+
 def hint_for(address: str) -> str:
     """What to do about a registry at an address that fails for an unknown reason."""
     return f"curl -I {address}/v2/, to see whether it answers; or --mirrors HOST"
@@ -47,9 +51,10 @@ def failures(who: str, hint: str) -> Iterator[None]:
     try:
         yield
     except requests.exceptions.SSLError as error:
-        known = "certificate" in str(error).lower()
-        reason = f"the certificate of {who} is not trusted" if known else f"{who} does not talk TLS as expected"
-        raise NotDelivered(reason, "export REQUESTS_CA_BUNDLE=FILE" if known else hint) from None
+        if "certificate" in str(error).lower():
+            reason = f"the certificate of {who} is not trusted"
+            raise NotDelivered(reason, "export REQUESTS_CA_BUNDLE=FILE, with its authority's certificate") from None
+        raise NoTls(f"{who} does not talk TLS as expected", hint) from None
     except requests.exceptions.Timeout:
         raise NotDelivered(f"{who} did not answer in time", hint, passing=True) from None
     except (requests.RequestException, urllib3.exceptions.HTTPError, OverBudget) as error:

@@ -7,7 +7,7 @@ never to the host that a redirect leads to, and never into a message.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 from crosswheel.images.authorization import NOTHING, TIMEOUT, Authorization, authorize
-from crosswheel.images.failures import NotDelivered, failures, hint_for, refusal
+from crosswheel.images.failures import NotDelivered, NoTls, failures, hint_for, refusal
 from crosswheel.images.manifests import INDEXES, LONGEST, MANIFESTS, Descriptor, digest_of, is_digest
 from crosswheel.images.partial import Partial
 from crosswheel.images.plain_http import is_safe, may_be_plain
@@ -181,24 +181,18 @@ def _reached(reference: Reference, trust: Trust) -> str:
 
     Where it may have no TLS, that is tried second.
     """
-    import requests
-
     host = _API_OF_HUB if reference.host == _HUB else reference.host
-    schemes = ("https", "http") if may_be_plain(host) else ("https",)
     with open_session(trust, attempts=0) as session:
-        for scheme in schemes:
-            with failures(reference.host, hint_for(f"{scheme}://{host}")):
-                try:
-                    session.get(
-                        f"{scheme}://{host}/v2/",
-                        auth=NOTHING,
-                        allow_redirects=False,
-                        timeout=_FIRST_ANSWER,
-                        stream=True,
-                    ).close()
-                except requests.exceptions.SSLError:
-                    if scheme == schemes[-1]:
-                        raise
-                else:
-                    return f"{scheme}://{host}"
-    raise AssertionError(schemes)  # pragma: no cover - the last one returns or raises
+        if may_be_plain(host):
+            with suppress(NoTls):
+                return _ask(session, reference.host, f"https://{host}")
+            return _ask(session, reference.host, f"http://{host}")
+        return _ask(session, reference.host, f"https://{host}")
+
+
+def _ask(session: requests.Session, host: str, address: str) -> str:
+    """The address, if a server answers there. Raises NotDelivered."""
+    with failures(host, hint_for(address)):
+        url = f"{address}/v2/"
+        session.get(url, auth=NOTHING, allow_redirects=False, timeout=_FIRST_ANSWER, stream=True).close()
+    return address

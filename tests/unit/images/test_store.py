@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -230,6 +231,15 @@ def test_without_a_network_it_is_known_at_once(registry: RegistryServer, tmp_pat
 def test_what_is_no_image_is_a_mistake(tmp_path: Path, reference: str) -> None:
     with pytest.raises(UsageError):
         ensure(tmp_path, reference)
+
+
+def test_a_disk_that_is_too_small_is_known_before_the_download(
+    registry: RegistryServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crosswheel.images.delivery.shutil.disk_usage", lambda _folder: Mock(free=100_000))
+    with pytest.raises(DiskFull, match=r"no space left in .* to unpack"):
+        ensure(tmp_path, registry.add("x:1", hand_made()))
+    assert len([path for _, path, _ in registry.seen if "/blobs/" in path]) == 1  # the configuration
 
 
 def test_a_full_disk_is_told(registry: RegistryServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -451,6 +461,17 @@ def test_challenges_are_read() -> None:
         "service": "x",
         "scope": "repository:a/b:pull,push",
     }
+
+
+def test_an_untrusted_certificate_is_not_evaded(certificate: Path, tmp_path: Path) -> None:
+    with registry_server(certificate) as server:
+        reference = server.add("x:1", hand_made())
+        with pytest.raises(ImageUnavailable, match=r"the certificate of 127\.0\.0\.1:\d+ is not trusted") as caught:
+            ensure(tmp_path, reference)
+        assert caught.value.hint.startswith("export REQUESTS_CA_BUNDLE=FILE")
+        assert server.seen == []
+        environ = {**os.environ, "REQUESTS_CA_BUNDLE": str(certificate)}
+        assert ensure(tmp_path, reference, environ=environ).root.is_dir()
 
 
 # ---- images on disk -------------------------------------------------------------------------------------------

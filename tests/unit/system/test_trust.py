@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,20 +21,6 @@ from upload_server import UploadServer, upload_server
 
 PLACES = ("TWINE_CERT", "ca_cert", "PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
 WITH_PIP = ("TWINE_CERT", "PIP_CERT", "SSL_CERT_FILE")  # to start it takes longer than all else
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of 127.0.0.1, signed by itself, with its key."""
-    openssl = shutil.which("openssl")
-    if not openssl:
-        pytest.skip("there is no openssl to make a certificate with")
-    path = tmp_path_factory.mktemp("certificate") / "own.pem"
-    subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc", "-keyout", str(path)]
-    made = subprocess.run([openssl, "req", "-x509", *key, *subject], capture_output=True, check=True, timeout=60)
-    path.write_bytes(path.read_bytes() + made.stdout)
-    return path
 
 
 @pytest.fixture
