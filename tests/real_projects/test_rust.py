@@ -32,10 +32,12 @@ def rust(debian_cache: Path) -> DebianRust:
 
 
 @pytest.fixture
-def make(rust: DebianRust, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+def make(rust: DebianRust, debian_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
     """Gives the wheel that `crosswheel wheels` makes of a project of tests/projects."""
     monkeypatch.setenv("PATH", f"{rust.bin}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("CARGO_HOME", str(rust.home))
+    # A build sees the folder of toolchains; the programs of this one lie beside each other there.
+    monkeypatch.setenv("RUSTUP_HOME", str(debian_cache))
     monkeypatch.delenv("RUSTUP_TOOLCHAIN", raising=False)
 
     def build(name: str, code: int = 0, **options: Any) -> Path:
