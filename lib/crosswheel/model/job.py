@@ -94,7 +94,7 @@ class Job:
     fallbacks: tuple[Job, ...] = ()
     """The same job on fallback engines, in order."""
     image: str = ""
-    """The image of its container; empty for an engine without containers."""
+    """The image of its container or, without a container, of its sysroot; empty without one."""
     untested: str = ""
     """The reason why its wheel cannot be tested on its architecture, if the plan knows one."""
     processors: int = 0
