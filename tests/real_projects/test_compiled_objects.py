@@ -8,13 +8,15 @@ import secrets
 import shlex
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from builds import WITHOUT_CONTAINERS
 from crosswheel.commands import run_verb
 from crosswheel.model.job import deaf
-from crosswheel.system.local_host import local_host
+from crosswheel.system.local_host import LocalHost, local_host
+from crosswheel.system.sandbox import Sandbox
 from crosswheel.toolchains import zig as zig_module
 from crosswheel.toolchains.zig import ensure_zig
 
@@ -129,6 +131,14 @@ def comparing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     program.write_text(_COMPARING.format(ccache=shlex.quote(str(ccache)), folder=shlex.quote(str(folder))))
     program.chmod(0o755)
     monkeypatch.setattr(zig_module, "kept_program", lambda *_: program)
+    # The program is in a build's sandbox, and so are the notes that it writes.
+    sandbox = LocalHost.sandbox
+
+    def opened(self: LocalHost, *given: Any) -> Sandbox | None:
+        made = sandbox(self, *given)
+        return made and made.showing(writable=[folder], readable=[ccache])
+
+    monkeypatch.setattr(LocalHost, "sandbox", opened)
     return folder / "compared"
 
 
