@@ -229,7 +229,7 @@ def look_around(config: Config, listener: Listener) -> Facts:
         connecting = pool.submit(_connect_and_probe, config)
         host = local_host(offline=config.build.offline, listener=listener)
         docker, known = connecting.result()
-        engine_only = config.containers.container_host in {"docker", "podman"}
+        engine_only = config.containers.is_engine_wanted
         return Facts(host, docker, config.containers.mirrors, config.build.offline, engine_only, Once(known))
 
 

@@ -71,6 +71,11 @@ class Containers:
     unpacked: bool
     provider: str
 
+    @property
+    def is_engine_wanted(self) -> bool:
+        """Whether containers must not run in namespaces: an engine was named, by its kind or its address."""
+        return self.container_host in {"docker", "podman"} or (self.container_host == "auto" and bool(self.docker_host))
+
 
 @dataclass(frozen=True)
 class Test:

@@ -124,7 +124,10 @@ class Diagnosis:
 def diagnose(config: Config, host: LocalHost) -> Diagnosis:
     """Examine this machine and all Docker hosts in parallel; takes as long as the slowest host, within its limit."""
     machine = _machine(config, host)
-    places, namespaces = _places(config, host.environ), look(config, host)
+    places, namespaces = (
+        _places(config, host.environ),
+        None if config.containers.is_engine_wanted else look(config, host),
+    )
     problems = (*machine_problems(machine), *place_problems(places, namespaces))
     return Diagnosis(machine, places, problems, namespaces)
 
