@@ -171,8 +171,6 @@ def _build(package: Package, call: Call) -> PackageOutcome:
             raise KeyboardInterrupt
         wheels += [keep(wheel.path, call.config.output.folder, sha256=wheel.sha256) for wheel in report.wheels]
         failures += [outcome.failure for outcome in report.outcomes if outcome.failure]
-        if not report.outcomes:
-            failures.append(Failure("NothingToDo", report.exit_code, "plan", "no target can be built here"))
     state: BuildState = "failed" if failures else "built"
     return PackageOutcome(package, state, tuple(wheels), tuple(failures), time.monotonic() - began)
 

@@ -10,7 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -143,7 +143,3 @@ class Namespace:
         }
         program = [sys.executable, "-I", "-S", namespace_init.__file__, json.dumps(spec)]
         return [*program, *argv], {f"{MAPPED}{name}": value for name, value in env.items()}
-
-    def with_mounts(self, *mounts: Mount) -> Namespace:
-        """The namespace with more mounts after its own."""
-        return replace(self, mounts=(*self.mounts, *mounts))

@@ -31,13 +31,3 @@ def _cycle(requires: Mapping[str, Collection[str]]) -> tuple[str, ...]:
 
 def _sorter(requires: Mapping[str, Collection[str]]) -> TopologicalSorter[str]:
     return TopologicalSorter({name: sorted(requires[name]) for name in sorted(requires)})
-
-
-def dependents(name: str, requires: Mapping[str, Collection[str]]) -> frozenset[str]:
-    """The packages whose builds need `name`, directly or through others."""
-    found: set[str] = set()
-    news = {name}
-    while news:
-        news = {other for other, needs in requires.items() if not news.isdisjoint(needs)} - found
-        found |= news
-    return frozenset(found - {name})

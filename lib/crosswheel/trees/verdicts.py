@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
@@ -31,7 +31,7 @@ class Verdict:
     """The state of a package in a cell; `version` is empty for a source that names none.
 
     `file` is the wheel or the sdist that an installer takes, or the place of another source. `reason` says why it is
-    impossible; `no_wheel_anywhere` whether this version has no wheel for any platform.
+    impossible.
     """
 
     name: str
@@ -40,7 +40,6 @@ class Verdict:
     state: State
     file: str = ""
     reason: str = ""
-    no_wheel_anywhere: bool = False
     url: str = ""
     """The address of `file`; empty for a source that is not downloaded."""
     sha256: str = ""
@@ -91,7 +90,7 @@ def _verdict(package: Package, chosen: _Chosen, cell: Cell) -> Verdict:
         pure = all(tag.platform == "any" for tag in parse_wheel_filename(chosen.filename)[3])
         found = Verdict(package.name, version, cell, "pure" if pure else "wheel", chosen.filename)
         return replace(found, url=chosen.url or "", sha256=chosen.hashes.get("sha256", ""))
-    found = Verdict(package.name, version, cell, "to build", _place(chosen), no_wheel_anywhere=not package.wheels)
+    found = Verdict(package.name, version, cell, "to build", _place(chosen))
     if isinstance(chosen, PackageSdist):
         return replace(found, url=chosen.url or "", sha256=chosen.hashes.get("sha256", ""))
     return found
@@ -121,7 +120,6 @@ def _impossible(package: Package, cell: Cell, reason: str) -> Verdict:
         cell,
         "impossible",
         reason=reason,
-        no_wheel_anywhere=not package.wheels,
     )
 
 
@@ -133,11 +131,6 @@ def _place(chosen: _Chosen) -> str:
     if isinstance(chosen, PackageSdist):
         return chosen.filename
     return (chosen.url or chosen.path or "").partition("#")[0] if isinstance(chosen, PackageArchive) else ""
-
-
-def missing(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
-    """The verdicts on packages for which an installer finds no wheel."""
-    return tuple(verdict for verdict in verdicts if verdict.is_missing)
 
 
 def lacking_in(verdict: Verdict, names: Iterable[str]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crosswheel.trees.order import build_order, dependents
+from crosswheel.trees.order import build_order
 
 
 def test_a_build_waits_for_what_its_environment_needs() -> None:
@@ -19,9 +19,3 @@ def test_a_cycle_is_named_and_broken() -> None:
     assert sorted(order) == ["a", "b", "c", "d"]
     assert order.index("c") < order.index("d")
     assert order.index("c") < order.index("b")  # only the first one by name does not wait
-
-
-def test_those_that_need_a_package_are_found_through_others() -> None:
-    requires = {"app": {"pandas"}, "pandas": {"numpy"}, "numpy": set(), "lxml": set()}
-    assert dependents("numpy", requires) == {"app", "pandas"}
-    assert dependents("lxml", requires) == frozenset()
