@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Generic, Literal, TypeAlias, TypeVar
 
 from crosswheel.containers import binfmt
-from crosswheel.containers.docker_host import DockerHost, connect, contexts, engine_errors
+from crosswheel.containers.docker_host import PODMAN, DockerHost, connect, contexts, engine_errors
 from crosswheel.containers.emulation import Running, ensure_init, survey
 from crosswheel.errors import CannotRun, CrosswheelError, EngineUnavailable, MissingTool
 from crosswheel.model.config import Config
@@ -296,7 +296,7 @@ def _look(host: DockerHost, wanted: Sequence[Architecture]) -> EngineState:
 
 def _used(host: DockerHost) -> int | None:
     """The bytes of all images; None for podman, which always reports 0."""
-    return int(host.client.df()["LayersSize"]) or None
+    return None if host.product == PODMAN else int(host.client.df()["LayersSize"])
 
 
 def _ability(answer: Running | CannotRun, arch: Architecture, *, wanted: bool, ours: bool) -> Ability:
