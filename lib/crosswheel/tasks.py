@@ -179,12 +179,20 @@ def _usage_errors() -> Iterator[None]:
     except ParseError as error:
         text = re.sub(r"<Argument: ([\w-]+).*?>", r"'--\1'", str(error))
         word = re.search(r"No idea what '(.*?)'", text)
-        known = [*VERBS, *(f"--{option.name}" for verb in VERBS for option in flag_options(verb))]
-        near = did_you_mean(word[1], known) if word else ""
         verb = error.context.name if error.context else None
+        near = _nearest(word[1], verb) if word else ""
         hint = f"crosswheel --help {verb}" if verb in VERBS else "crosswheel --list"
         usage = UsageError(f"{text}{near}", hint=hint)
         raise Exit(f"crosswheel: {error_text(usage)}", usage.exit_code) from error
+
+
+def _nearest(word: str, verb: str | None) -> str:
+    """What may have been meant: a flag of the verb, the same flag of other verbs, or the name of a verb."""
+    having = [name for name in VERBS if any(word == f"--{option.name}" for option in flag_options(name))]
+    if having:
+        return f" ({word} is an option of {', '.join(having)})"
+    verbs = [verb] if verb in VERBS else VERBS
+    return did_you_mean(word, [*VERBS, *(f"--{option.name}" for name in verbs for option in flag_options(name))])
 
 
 def with_positional_flag(argv: Sequence[str]) -> list[str]:

@@ -251,6 +251,11 @@ def test_mistakes_on_the_command_line_end_with_code_2_all_at_once(tmp_path: Path
     ("words", "message", "hint"),
     [
         (["wheels", "--polcy", "x"], "No idea what '--polcy' is! (did you mean --policy?)", "crosswheel --help wheels"),
+        (
+            ["doctor", "--image", "x"],
+            "No idea what '--image' is! (--image is an option of plan, wheels, wheelhouse, shell, pull)",
+            "crosswheel --help doctor",
+        ),
         (["weels"], "No idea what 'weels' is! (did you mean wheels?)", "crosswheel --list"),
         (["plan", "--jobs"], "Flag '--jobs' needed value and was not given one!", "crosswheel --help plan"),
     ],

@@ -92,7 +92,8 @@ def test_on_a_terminal_it_has_the_terminal_which_is_afterwards_as_it_was(tmp_pat
         screen.type("stty size; sleep 60 & echo pid $!;\n")
         screen.expect("33 77")
         left = int(screen.expect(r"pid (\d+)")[1])
-        screen.type("sleep 30\n")
+        screen.type("sh -c 'echo sta\"\"rted; exec sleep 30'\n")
+        screen.expect("started")
         screen.type("\x03")  # of the shell's own command only
         screen.expect(PROMPT)
         screen.type("stty -echo raw; exec sh -c 'exit 9'\n")
