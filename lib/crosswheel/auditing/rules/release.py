@@ -109,6 +109,7 @@ class DescriptionMissing(ReleaseRule):
     """The long description is missing, or its content type is."""
 
     code = "W803"
+    level = "warning"
     why = "The project's page is empty or shows raw markup, and `twine check --strict` fails."
     fix = "set `readme` under [project] to a file name; its suffix states the content type"
 
