@@ -5,33 +5,30 @@ Everything is read directly from the archive, once; only large libraries are cop
 
 from __future__ import annotations
 
-import base64
 import configparser
 import contextlib
 import csv
 import hashlib
 import io
-import itertools
 import math
-import mmap
 import re
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from email.message import Message
 from email.parser import HeaderParser
 from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO, cast
 
 from packaging.tags import Tag, compatible_tags, cpython_tags, parse_tag
 from packaging.utils import InvalidWheelFilename, NormalizedName, parse_wheel_filename
 from packaging.version import Version
 
 from crosswheel.errors import AuditFailed, UsageError
-from crosswheel.formats.elf import MAGIC, BadElf, Elf, read_elf, symbols_of_a_wheel
+from crosswheel.formats.elf import BadElf, Elf
+from crosswheel.formats.extensions import Extension, extension_at
+from crosswheel.formats.wheel_contents import Budgets, Content, Row, read_content
 from crosswheel.formats.wheel_names import split_name
-from crosswheel.formats.zips import MEMBERS, Archive, Unreadable, ZipEntry, open_archive
+from crosswheel.formats.zips import MEMBERS, Archive, Unreadable, open_archive
 from crosswheel.model.job import Artifact
 from crosswheel.model.targets import (
     Architecture,
@@ -42,15 +39,9 @@ from crosswheel.model.targets import (
     parse_platform,
     parse_python,
 )
-from crosswheel.system.budget import Budget, OverBudget
 
-# Suffixes of extension modules (PEP 3149, PEP 384, PEP 803); a plain ".so" needs a check of the content.
-# Since CPython 3.15 the suffix of the stable ABI may name the platform, too: .abi3-aarch64-linux-gnu.so.
-_STABLE_SUFFIX = re.compile(r"\.(abi3t?)(?:-[\w-]+)?\.so")
-_SUFFIX = re.compile(rf"(?:\.cpython-3\d+[a-z]*-[\w-]+\.so|{_STABLE_SUFFIX.pattern})\Z")
 # NAME-VERSION(-BUILD)?-PYTHON-ABI-PLATFORM-LABEL.whl; no Python tag begins with a digit (PEP 825, draft as of 2026-08).
 _VARIANT = re.compile(r"[^-]+-[^-]+(?:-\d[^-]*)?-[A-Za-z][^-]*-[^-]+-[^-]+-([0-9a-z_.]+)\.whl")
-_LARGEST_IN_MEMORY = 32 << 20
 _LARGEST_TEXT = {"WHEEL": 1 << 16, "METADATA": 4 << 20, "RECORD": 16 << 20, "entry_points.txt": 1 << 20}
 _LARGEST_SOURCE = 1 << 20
 _DEEPEST = 20
@@ -59,48 +50,6 @@ _MODULES = (".py", ".pyc", ".pyd", ".so")
 _MOST_TAGS_IN_A_LINE = 100
 _UP = "../../../"  # from PREFIX/lib/python3.13/site-packages
 _SCHEMES = {"platlib": "", "purelib": "", "data": _UP, "scripts": f"{_UP}bin/", "headers": f"{_UP}include/"}
-_MOST_BINARIES = 5_000
-
-
-@dataclass(frozen=True)
-class Row:
-    """A row of RECORD: the digest, such as ``sha256=...``, and the size; either may be empty."""
-
-    path: str
-    digest: str = ""
-    size: str = ""
-
-
-@dataclass(frozen=True)
-class Extension:
-    """A member that Python can import as the module `name`: it has an extension suffix, or exports an init function."""
-
-    member: str
-    name: str
-    suffix: str
-    elf: Elf | BadElf
-
-    @property
-    def hooks(self) -> frozenset[str]:
-        """The init functions that import searches for; one of them must exist (PEP 489, PEP 793)."""
-        if self.name.isascii():
-            return frozenset({f"PyInit_{self.name}", f"PyModExport_{self.name}"})
-        name = self.name.encode("punycode").decode("ascii").replace("-", "_")
-        return frozenset({f"PyInitU_{name}", f"PyModExportU_{name}"})
-
-    @property
-    def stable_abi(self) -> str:
-        """``abi3`` or ``abi3t`` if the file name has it, otherwise empty."""
-        stable = _STABLE_SUFFIX.fullmatch(self.suffix)
-        return stable[1] if stable else ""
-
-
-@dataclass(frozen=True)
-class _Content:
-    """The facts from reading a member once; its bytes are not kept."""
-
-    row: Row
-    elf: Elf | BadElf | None
 
 
 @dataclass(frozen=True)
@@ -227,7 +176,7 @@ class Wheel:
 
     @cached_property
     def extensions(self) -> tuple[Extension, ...]:
-        return tuple(filter(None, (_extension(member, elf) for member, elf in self.elves.items())))
+        return tuple(filter(None, (extension_at(member, elf) for member, elf in self.elves.items())))
 
     @cached_property
     def modules(self) -> Mapping[str, str]:
@@ -283,17 +232,17 @@ class Wheel:
         return re.sub(r"^(?:\.\./){3}lib/", "../../", _SCHEMES[scheme] + path)
 
     @property
-    def _readable(self) -> Iterator[tuple[str, _Content]]:
-        return ((member, content) for member, content in self._contents.items() if isinstance(content, _Content))
+    def _readable(self) -> Iterator[tuple[str, Content]]:
+        return ((member, content) for member, content in self._contents.items() if isinstance(content, Content))
 
     @cached_property
-    def _contents(self) -> Mapping[str, _Content | Unreadable]:
+    def _contents(self) -> Mapping[str, Content | Unreadable]:
         """Unpack every member once; an audit spends most of its time here."""
         chosen = {row.path: row.digest.partition("=")[0] for row in self.record}
-        budgets = _Budgets()
+        budgets = Budgets()
         with self.path.open("rb") as stream:
             return {
-                name: _content(self.archive.unpack(stream, entry), entry, chosen.get(name, ""), budgets)
+                name: read_content(self.archive.unpack(stream, entry), entry, chosen.get(name, ""), budgets)
                 for name, entry in self.archive.files.items()
             }
 
@@ -392,64 +341,6 @@ def _known_platform(text: str) -> tuple[Policy, Architecture] | None:
     with contextlib.suppress(UsageError):
         return parse_platform(text)
     return None
-
-
-@dataclass(frozen=True)
-class _Budgets:
-    """Limits for all binaries of a wheel together: more than twice what the largest known wheels need."""
-
-    binaries: Budget = field(default_factory=lambda: Budget(_MOST_BINARIES, "binaries"))
-    symbols: Budget = field(default_factory=symbols_of_a_wheel)
-
-
-def _content(blocks: Iterator[bytes], entry: ZipEntry, algorithm: str, budgets: _Budgets) -> _Content | Unreadable:
-    # "The hash algorithm must be sha256 or better": any other algorithm makes the digests differ on purpose.
-    algorithm = algorithm if algorithm in {"sha256", "sha384", "sha512"} else "sha256"
-    digest = hashlib.new(algorithm)
-    try:
-        first = next(blocks, b"")
-        is_elf = first.startswith(MAGIC) or _SUFFIX.search(entry.name)
-        with _copy(entry) if is_elf else contextlib.nullcontext() as copy:
-            for block in itertools.chain([first], blocks):
-                digest.update(block)
-                if copy:
-                    copy.write(block)
-            elf = _elf(copy, budgets) if copy else None
-    except Unreadable as error:
-        return Unreadable(str(error))
-    text = base64.urlsafe_b64encode(digest.digest()).rstrip(b"=").decode("ascii")
-    return _Content(Row(entry.name, f"{algorithm}={text}", str(entry.size)), elf)
-
-
-def _copy(entry: ZipEntry) -> BinaryIO:
-    """A copy of a library for random access; a large one goes to a temporary file."""
-    return io.BytesIO() if entry.size <= _LARGEST_IN_MEMORY else cast("BinaryIO", tempfile.TemporaryFile())
-
-
-def _elf(copy: BinaryIO, budgets: _Budgets) -> Elf | BadElf:
-    copy.flush()
-    try:
-        budgets.binaries.spend(1)
-        if isinstance(copy, io.BytesIO):
-            return read_elf(copy.getvalue(), budgets.symbols)
-        return read_elf(mmap.mmap(copy.fileno(), 0, access=mmap.ACCESS_READ), budgets.symbols)
-    except (BadElf, OverBudget) as error:
-        return BadElf(str(error))  # without the traceback, which would keep the bytes in memory
-
-
-def _extension(member: str, elf: Elf | BadElf) -> Extension | None:
-    folder, _, file = member.rpartition("/")
-    name, dot, rest = file.partition(".")
-    # import only tries suffixes of one part: mpi4py loads MPI.mpich.cpython-*.so itself.
-    if not re.fullmatch(r"(?:[^.]+\.)?so", rest):
-        return None
-    if name == "__init__":  # an extension named __init__ is imported by the name of its folder
-        name = folder.rpartition("/")[2]
-    extension = Extension(member, name, dot + rest, elf)
-    if _SUFFIX.fullmatch(extension.suffix):
-        return extension
-    exports = elf.defined if isinstance(elf, Elf) else frozenset()
-    return extension if any(symbol.startswith(("PyInit_", "PyModExport_")) for symbol in exports) else None
 
 
 def top_level_modules(wheel: Wheel) -> tuple[str, ...]:

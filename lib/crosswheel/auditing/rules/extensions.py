@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from crosswheel.auditing.rules.promise import promises
 from crosswheel.auditing.rules.rule import Rule
 from crosswheel.formats.elf import Elf
+from crosswheel.formats.extensions import Extension
 from crosswheel.formats.symbols import is_of_python
-from crosswheel.formats.wheels import Extension, Wheel
+from crosswheel.formats.wheels import Wheel
 from crosswheel.model.job import Finding
 from crosswheel.model.targets import PythonTag, Target, python_tags
 
