@@ -98,7 +98,7 @@ def probe(host: DockerHost, arch: Architecture) -> Running:
         return answer
     raise CannotRun(
         f"the Docker host at {host.address} does not run programs for {arch}: {answer}",
-        hint=f"crosswheel register --arch {arch}, or nox -s register -- --arch {arch}",
+        hint=f"crosswheel register --arch {arch}",
     )
 
 

@@ -51,7 +51,7 @@ def read_distributions(paths: Iterable[Path]) -> tuple[Distribution, ...]:
     files = files_in(path for path in named if path.exists())
     if not files:
         folders = ", ".join(map(str, named))
-        raise NothingToDo(f"no wheel and no sdist found in {folders}", hint="nox -s wheels, to build them")
+        raise NothingToDo(f"no wheel and no sdist found in {folders}", hint="crosswheel wheels, to build them")
     _refuse_twins(files)
     read = sorted(map(read_distribution, files), key=lambda file: (file.kind != "wheel", file.filename))
     _refuse_mixture(read)

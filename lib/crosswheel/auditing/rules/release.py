@@ -155,7 +155,7 @@ class WheelAbsent(ReleaseRule):
 
     code = "W806"
     why = "Users have to compile the project, and need its compilers and libraries."
-    fix = "build wheels into the same folder: nox -s wheels"
+    fix = "build wheels into the same folder: crosswheel wheels"
 
     def check(self, release: Release) -> Iterator[Finding]:
         if not any(release.wheels):
@@ -201,7 +201,7 @@ class NotAsBuilt(ReleaseRule):
     code = "W809"
     level = "warning"
     why = "The test results in the report are for a different file."
-    fix = "build it again: nox -s wheels"
+    fix = "build it again: crosswheel wheels"
 
     def check(self, release: Release) -> Iterator[Finding]:
         made = {build.file: build.sha256 for build in release.builds if build.file}

@@ -148,7 +148,7 @@ class TargetMissing(SetRule):
 
     code = "W703"
     why = "pip on that target builds from the sdist instead, or finds no file."
-    fix = "build the wheel: nox -s wheels, with --python and the architecture of the target"
+    fix = "build the wheel: crosswheel wheels, with --python and the architecture of the target"
 
     def check(self, wheelhouse: Wheelhouse) -> Iterator[Finding]:
         for name, wheels in wheelhouse.projects.items():
