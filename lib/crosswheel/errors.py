@@ -41,14 +41,18 @@ INTERRUPTED = 130  # the shell's 128 + SIGINT
 
 
 class CrosswheelError(Exception):
-    """Base of all errors: `message` says what happened and why, `hint` the next command to type (may be empty)."""
+    """Base of all errors: `message` says what happened and why, `hint` the next command to type (may be empty).
+
+    `cause` is the kind of a known failure in data/failures.toml, such as ``missing header``; empty for others.
+    """
 
     exit_code: ClassVar[int] = 1
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
+    def __init__(self, message: str, *, hint: str = "", cause: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.cause = cause
 
     @property
     def in_a_line(self) -> str:

@@ -48,7 +48,7 @@ def add(
     own_engines: Mapping[str, Engine] | None = None,
     **options: Unpack[AllOptions],
 ) -> None:
-    """Make a session for each verb, and `wheels-<arch>` for each architecture.
+    """Make a session for each verb, and `wheels-<arch>` and `wheelhouse-<arch>` for each architecture.
 
     `only` names the sessions to make, as `nox -l` shows them without the prefix; empty: all. `prefix` is put before
     each name. `project` is the folder whose pyproject.toml counts, relative to the noxfile. `steps` are those of each
@@ -65,8 +65,8 @@ def add(
     _refuse_taken([f"{prefix}{name}" for name in names], 'sessions.add(prefix="cw-"), or only=[...] with other names')
     own = (steps, tuple(rules), own_engines or {})
     for name in names:
-        verb, arch = (name, ()) if name in VERBS else ("wheels", (name.removeprefix("wheels-"),))
-        _make(f"{prefix}{name}", _Run(verb, project, options, arch, *own))
+        verb, _, arch = name.partition("-")
+        _make(f"{prefix}{name}", _Run(verb, project, options, (arch,) if arch else (), *own))
 
 
 def wheels(
@@ -101,7 +101,7 @@ def wheels(
     )
 
 
-_NAMES = (*VERBS, *(f"wheels-{arch}" for arch in ARCHITECTURES))
+_NAMES = (*VERBS, *(f"{verb}-{arch}" for verb in ("wheels", "wheelhouse") for arch in ARCHITECTURES))
 
 
 class _Run(NamedTuple):
@@ -125,9 +125,15 @@ def _make(name: str, run: _Run) -> Func:
         _perform(session, run._replace(options={**run.options, **parameters}))
 
     verb, arch = VERBS[run.verb], run.arch
-    session.__doc__ = f"Build, repair, audit and test wheels for {', '.join(arch)}." if arch else verb.text
+    session.__doc__ = f"{_OF_ARCHITECTURES[run.verb]} {', '.join(arch)}." if arch else verb.text
     # Steps run in nox's own process: they need no environment besides the noxfile's.
     return nox.session(name=name, default=False, venv_backend="none", tags=[TAG])(session)
+
+
+_OF_ARCHITECTURES = {
+    "wheels": "Build, repair, audit and test wheels for",
+    "wheelhouse": "Gather the wheels of a dependency tree, and build those that are missing, for",
+}
 
 
 def _refuse_unknown(names: Iterable[str]) -> None:
@@ -196,9 +202,20 @@ def _result(session: nox.Session, run: _Run) -> Result:
 
     flags = _flags(session, run)
     own = Own(run.steps, run.rules, run.engines)
-    code = of_verb(run.verb, {**run.options, **({"arch": run.arch} if run.arch else {})})
+    code = of_verb(run.verb, {**run.options, **_named(run)})
     with explaining(), standard_output() as stream:
         return perform(run.verb, Path(run.project), flags, stream, code=code, own=own)
+
+
+def _named(run: _Run) -> dict[str, Any]:
+    """The option that a session has in its name."""
+    if not run.arch:
+        return {}
+    if run.verb != "wheelhouse":
+        return {"arch": run.arch}
+    from crosswheel.trees.cells import usual_platforms
+
+    return {"platforms": usual_platforms(run.arch)}
 
 
 def _flags(session: nox.Session, run: _Run) -> dict[str, Any]:

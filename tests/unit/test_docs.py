@@ -67,7 +67,7 @@ def test_commands_of_pages_have_verbs_and_flags_that_exist() -> None:
         verb, *words = shlex.split(line)
         if program == "nox -s" and verb in own_sessions:
             continue
-        verb = re.sub("^wheels-.*", "wheels", verb)
+        verb = re.sub("^(wheels|wheelhouse)-.*", r"\1", verb)
         assert verb in VERBS, line
         parse_flags([word for word in words if word != "--"], verb)
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 pytest.importorskip("nox")
 
 NOXFILE = "from crosswheel import sessions\n\nsessions.add()\n"
-NAMES = [*VERBS, *(f"wheels-{arch}" for arch in ARCHITECTURES)]
+NAMES = [*VERBS, *(f"{verb}-{arch}" for verb in ("wheels", "wheelhouse") for arch in ARCHITECTURES)]
 
 
 def nox(folder: Path, *words: str, noxfile: str = NOXFILE) -> subprocess.CompletedProcess[str]:

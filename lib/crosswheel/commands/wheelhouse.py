@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,11 +29,12 @@ from crosswheel.trees.building import BuildState, Package, PackageOutcome, build
 from crosswheel.trees.cells import Cell
 from crosswheel.trees.inputs import read_inputs
 from crosswheel.trees.order import build_order
+from crosswheel.trees.proof import prove
 from crosswheel.trees.readiness import TreeReadiness
 from crosswheel.trees.verdicts import Verdict, lacking_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
 
     from rich.console import Console
     from typing_extensions import Unpack
@@ -45,12 +46,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class WheelhouseReport(Result):
-    """The packages that were built, and the folder; `.missing` are the wheels that an installer would still lack."""
+    """The packages that were built, and the folder; `.missing` are the wheels that an installer would still lack.
+
+    `proof` is uv's answer for each Python and platform: empty if it finds the whole tree in the folder alone.
+    """
 
     folder: Path
     trees: tuple[TreeReadiness, ...]
     outcomes: tuple[PackageOutcome, ...]
     missing: tuple[Verdict, ...]
+    proof: Mapping[Cell, str] = field(default_factory=dict)
     seconds: float = field(default=0.0, compare=False)
     dry_run: bool = False
     """True for `--dry-run`: nothing is built or fetched, what would be built is shown."""
@@ -63,7 +68,7 @@ class WheelhouseReport(Result):
         failures = [failure for outcome in self.outcomes for failure in outcome.failures]
         if failures:
             return failures[0].exit_code
-        return WheelsMissing.exit_code if self.missing else 0
+        return WheelsMissing.exit_code if self.missing or any(self.proof.values()) else 0
 
     def document(self) -> Document:
         return wheelhouse_document(self)
@@ -88,12 +93,12 @@ def wheelhouse(
     """Gather the wheels of a dependency tree in a folder; build those that the index lacks for the platforms.
 
     `requirements` are as for `readiness`. Each missing package is built, audited and tested as `wheels` does it, after
-    the packages that its build needs; after a failure the others go on. The folder has a static index in `simple`, and
-    `pip install --no-index --find-links FOLDER` takes it. `project`, `listener`, `steps` and `rules` are as for
-    `wheels`.
+    the packages that its build needs; after a failure the others go on. `all=True` builds also what the index has. The
+    folder has a static index in `simple`, and `pip install --no-index --find-links FOLDER` takes it. `project`,
+    `listener`, `steps` and `rules` are as for `wheels`.
 
-    Returns a WheelhouseReport: `.outcomes` (one for each package that was built), `.missing`, `.ok`, `.exit_code`,
-    `.document()` (wheelhouse.json); str() is the summary.
+    Returns a WheelhouseReport: `.outcomes` (one for each package that was built), `.missing`, `.proof`, `.ok`,
+    `.exit_code`, `.document()` (wheelhouse.json); str() is the summary.
     Raises UsageError for wrong options, SourceError for requirements that cannot be resolved, IndexUnreachable.
     """
     own = Own(steps, tuple(rules))
@@ -106,17 +111,20 @@ def run(call: Call) -> WheelhouseReport:
     trees = tuple(
         judged_tree(tree, config, host, call.listener) for tree in read_inputs(config.trees.requirements, call.project)
     )
-    packages = packages_to_build(verdict for tree in trees for verdict in tree.missing if verdict.state == "to build")
+    states = {"to build", "wheel"} if config.trees.build_all else {"to build"}
+    packages = packages_to_build(verdict for tree in trees for verdict in tree.verdicts if verdict.state in states)
     if config.output.dry_run:
         waiting = tuple(PackageOutcome(package, "skipped", reason="not built: --dry-run") for package in packages)
         return WheelhouseReport(folder, trees, waiting, _missing(trees, ()), dry_run=True)
     folder.mkdir(parents=True, exist_ok=True)
     outcomes = tuple(_build_all(packages, host, call))
-    _gather(trees, host, call)
+    _gather(trees, states, host, call)
     with chore(f"writing the index of {folder}", call.listener):
         write_static_index(folder)
+    with chore(f"asking uv whether {folder} has all", call.listener), temporary_folder() as temporary:
+        proof = prove((verdict for tree in trees for verdict in tree.verdicts), folder, host, Path(temporary))
     names = tuple(path.name for path in folder.glob("*.whl"))
-    report = WheelhouseReport(folder, trees, outcomes, _missing(trees, names), time.monotonic() - began)
+    report = WheelhouseReport(folder, trees, outcomes, _missing(trees, names), proof, time.monotonic() - began)
     write_json(folder / "wheelhouse.json", report.document())
     return report
 
@@ -165,7 +173,8 @@ def _build(package: Package, call: Call) -> PackageOutcome:
         try:
             report = building.run(replace(call, config=config))
         except CrosswheelError as error:
-            failures.append(Failure(type(error).__name__, error.exit_code, "", error.message, error.hint))
+            kind = type(error).__name__
+            failures.append(Failure(kind, error.exit_code, "", error.message, error.hint, cause=error.cause))
             continue
         if report.interrupted:
             raise KeyboardInterrupt
@@ -193,15 +202,18 @@ def _configurations(package: Package, config: Config) -> Iterator[Config]:
         yield replace(config, build=build, output=replace(config.output, folder=logs, json=None, sarif=None))
 
 
-def _gather(trees: Iterable[TreeReadiness], host: LocalHost, call: Call) -> None:
-    """Download the wheels that the index has."""
+def _gather(trees: Iterable[TreeReadiness], built: Container[str], host: LocalHost, call: Call) -> None:
+    """Download the wheels that the index has, without those of the states that are built."""
     from pypi_simple import DistributionPackage
 
     ready = {
         verdict.file: verdict
         for tree in trees
         for verdict in tree.verdicts
-        if not verdict.is_missing and verdict.url and not (call.config.output.folder / verdict.file).is_file()
+        if not verdict.is_missing
+        and verdict.state not in built
+        and verdict.url
+        and not (call.config.output.folder / verdict.file).is_file()
     }
     for name, verdict in ready.items():
         file = DistributionPackage(

@@ -135,6 +135,7 @@ class Trees:
     compare: Architecture | None
     advice: bool
     fail_on: str
+    build_all: bool
     constraint: tuple[Path, ...]
     extra: tuple[str, ...]
     group: tuple[str, ...]

@@ -201,7 +201,10 @@ class Usage:
 
 @dataclass(frozen=True)
 class Failure:
-    """An error as a value: class name and exit code as in `errors`, and the last lines of the job's log."""
+    """An error as a value: class name and exit code as in `errors`, and the last lines of the job's log.
+
+    `cause` is the kind of a known failure in data/failures.toml; empty for others.
+    """
 
     kind: str
     exit_code: int
@@ -209,6 +212,7 @@ class Failure:
     message: str
     hint: str = ""
     log_tail: tuple[str, ...] = ()
+    cause: str = ""
 
 
 Status: TypeAlias = Literal["built", "kept", "reused", "pure", "failed", "cancelled"]

@@ -202,6 +202,7 @@ class WheelhouseOptions(TypedDict, total=False):
     dry_run: bool | None
     json: PathText | None
     platforms: Texts | None
+    all: bool | None
     constraint: Paths | None
     extra: Texts | None
     group: Texts | None
@@ -327,6 +328,7 @@ class AllOptions(TypedDict, total=False):
     compare: str | None
     advice: bool | None
     fail_on: Literal["missing", "impossible", "never"] | None
+    all: bool | None
     constraint: Paths | None
     extra: Texts | None
     group: Texts | None

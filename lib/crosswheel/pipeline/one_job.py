@@ -263,4 +263,5 @@ def failure(error: CrosswheelError | OSError, step: str, log: Path | None = None
     """An error as a value; an OSError becomes one of our errors."""
     ours = error if isinstance(error, CrosswheelError) else explained(error)
     kind = AuditFailed.__name__ if isinstance(ours, _Rejected) else type(ours).__name__
-    return Failure(kind, ours.exit_code, step, ours.message, ours.hint, log_tail(log, _TAIL) if log else ())
+    tail = log_tail(log, _TAIL) if log else ()
+    return Failure(kind, ours.exit_code, step, ours.message, ours.hint, tail, ours.cause)

@@ -230,6 +230,7 @@ def _build_sdist(project: Path, host: LocalHost, folder: Path, timeout: float, o
             raise SourceError(
                 f"the sdist of {project.name} could not be built:{f' {found.means}' if found else ''}\n{last}",
                 hint=found.hint if found else f"python -m build --sdist {project}",
+                cause=found.kind if found else "",
             ) from error
 
 

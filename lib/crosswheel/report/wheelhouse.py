@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,6 +16,7 @@ from crosswheel.report.tables import Column, drawn, fitting
 from crosswheel.report.untrusted import one_line
 from crosswheel.report.wording import COMMAND, Line, count_text, names_text, reason_text, seconds_text
 from crosswheel.trees.building import PackageOutcome
+from crosswheel.trees.cells import Cell
 from crosswheel.trees.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ class Gathered(Protocol):
     def outcomes(self) -> tuple[PackageOutcome, ...]: ...
     @property
     def missing(self) -> tuple[Verdict, ...]: ...
+    @property
+    def proof(self) -> Mapping[Cell, str]: ...
     @property
     def seconds(self) -> float: ...
     @property
@@ -72,6 +75,9 @@ def wheelhouse_document(report: Gathered) -> Document:
             {"name": verdict.name, "version": verdict.version or None, "cell": str(verdict.cell)}
             for verdict in report.missing
         ],
+        "proof": [
+            {"cell": str(cell), "installs": not reason, "reason": reason} for cell, reason in report.proof.items()
+        ],
     }
 
 
@@ -85,7 +91,13 @@ def _package(outcome: PackageOutcome) -> Document:
         "wheels": [path.name for path in outcome.wheels],
         "reason": outcome.reason or None,
         "failures": [
-            {"kind": failure.kind, "step": failure.step, "message": failure.message, "hint": failure.hint}
+            {
+                "kind": failure.kind,
+                "cause": failure.cause,
+                "step": failure.step,
+                "message": failure.message,
+                "hint": failure.hint,
+            }
             for failure in outcome.failures
         ],
     }
@@ -104,20 +116,31 @@ _COLUMNS: list[Column[PackageOutcome]] = [
 ]
 
 
+# What a person has to do about the failures of these classes; other classes are told by their names.
+_KINDS = {
+    "BuildFailed": "the build failed, and its log does not say why in words that are known here",
+    "TestFailed": "the wheel is built, and its test failed",
+    "AuditFailed": "the wheel is built, and the audit found errors",
+    "SourceError": "the sdist cannot be used",
+    "MissingTool": "a tool is missing",
+}
+
+
 def _failure_lines(outcomes: Sequence[PackageOutcome]) -> Iterator[Line]:
-    """One block for each reason, with the packages that it stopped."""
-    packages: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+    """One block for each kind of failure; in it, the packages that the same reason stopped are together."""
+    kinds: dict[str, dict[tuple[str, str], list[str]]] = defaultdict(lambda: defaultdict(list))
     for outcome in outcomes:
         for failure in outcome.failures:
-            first = failure.message.partition("\n")[0]
-            packages[failure.kind, first, failure.hint].append(outcome.package.name)
+            kind = failure.cause or _KINDS.get(failure.kind, failure.kind)
+            kinds[kind][failure.message.partition("\n")[0], failure.hint].append(outcome.package.name)
         if outcome.reason:
-            packages["", outcome.reason, ""].append(outcome.package.name)
-    for (kind, message, hint), names in packages.items():
-        label = f"{kind}: " if kind else ""
-        yield "red", f"{names_text(list(dict.fromkeys(names)))}: {label}{reason_text(message)}"
-        if hint:
-            yield COMMAND, f"    try: {one_line(hint)}"
+            kinds["not built"][outcome.reason, ""].append(outcome.package.name)
+    for kind, reasons in kinds.items():
+        yield "bold", f"{kind}:"
+        for (message, hint), names in reasons.items():
+            yield "red", f"  {names_text(list(dict.fromkeys(names)))}: {reason_text(message)}"
+            if hint:
+                yield COMMAND, f"    try: {one_line(hint)}"
 
 
 def _closing(report: Gathered) -> Iterator[Line]:
@@ -131,5 +154,10 @@ def _closing(report: Gathered) -> Iterator[Line]:
         parts.append(f"{count_text(len(report.missing), 'wheel')} missing: {names_text(lacking)}")
     parts.append(seconds_text(report.seconds))
     yield "bold red" if report.missing else "bold green", " · ".join(parts)
+    for cell, reason in report.proof.items():
+        if reason:
+            yield "red", f"{cell} cannot be installed from the folder alone: {reason_text(reason)}"
+    if report.proof and not any(report.proof.values()):
+        yield "green", f"uv installs all of it from the folder alone, for {names_text(list(map(str, report.proof)))}"
     if not report.missing:
         yield COMMAND, f"    pip install --no-index --find-links {one_line(str(report.folder))} ..."

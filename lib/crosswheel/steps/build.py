@@ -44,7 +44,7 @@ def explained(error: BuildFailed, log: Path, place: str, arch: str = "") -> Buil
     found = explain(f"{end_of(log)}\n{error.message}", place, arch)
     if not found:
         return error
-    return BuildFailed(f"{found.means} ({error.message})\n{found.evidence}", hint=found.hint)
+    return BuildFailed(f"{found.means} ({error.message})\n{found.evidence}", hint=found.hint, cause=found.kind)
 
 
 def build_wheel(workspace: Workspace, sdist: Sdist, config: Config, processors: int = 0) -> Path:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from crosswheel.errors import IndexUnreachable, SourceError
 from crosswheel.model.job import Listener, Transfer, deaf
@@ -123,6 +125,13 @@ class Index:
         return (self.cache / "files").glob(f"*/{pattern}")
 
     def _download(self, package: DistributionPackage, to: Path) -> None:
+        address = urlsplit(package.url)
+        if address.scheme == "file":  # of a folder in find-links, or of an index on this machine
+            try:
+                shutil.copyfile(url2pathname(address.path), to)
+            except OSError as error:
+                raise SourceError(f"{package.filename} cannot be read: {error}", hint=_HINT) from error
+            return
         with self._session() as session:
             download(package, to, session, self.listener, self._help)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,8 @@ from crosswheel.model.targets import Target
 if TYPE_CHECKING:
     from packaging.markers import Environment
 
+# The oldest C libraries of machines that are common in 2026; options.toml has the same for aarch64.
+_USUAL = ("manylinux_2_34", "musllinux_1_2")
 # Newer than any patch release: a requirement for python_full_version is met by the newest one.
 _NEWEST = 99
 
@@ -46,6 +48,11 @@ class Cell(Target):
             "python_version": self.python.version,
             "sys_platform": "linux",
         }
+
+
+def usual_platforms(architectures: Iterable[str]) -> tuple[str, ...]:
+    """The platforms that are judged where none is named, for other architectures: ``manylinux_2_34_riscv64``."""
+    return tuple(f"{policy}_{arch}" for arch in architectures for policy in _USUAL)
 
 
 def cell_of(target: Target) -> Cell:

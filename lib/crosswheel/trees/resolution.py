@@ -94,11 +94,11 @@ class Resolver:
 
     def pins_of_wheels(self, tree: Tree, target: Target) -> Mapping[str, str] | str:
         """The newest pins that install from wheels alone, by normalised name, or uv's reason why there are none."""
-        words = ["--python-version", target.python.version, "--python-platform", _platform(target)]
+        words = ["--python-version", target.python.version, "--python-platform", uv_platform(target)]
         try:
             text = self._compile(tree, [*words, "--only-binary", ":all:", "--no-annotate", "--no-header"])
         except CommandFailed as error:
-            return _reason(error)
+            return reason_of(error)
         return {str(canonicalize_name(name)): version for name, version in _PINNED.findall(text)}
 
     def _compiled(self, tree: Tree, pythons: Sequence[PythonTag]) -> Resolution:
@@ -115,7 +115,7 @@ class Resolver:
                 newer = [tag for tag in left if tag.minor > left[0].minor]
                 if not newer or not _OLD_PYTHON.search(error.output):
                     raise self._failure(tree, error) from error
-                unsolved.update(dict.fromkeys((tag for tag in left if tag not in newer), _reason(error)))
+                unsolved.update(dict.fromkeys((tag for tag in left if tag not in newer), reason_of(error)))
                 left = newer
         return Resolution(_lock(lock, tree.named), self._required_by(tree, words, lowest), unsolved)
 
@@ -168,7 +168,7 @@ class Resolver:
             pinned.write_text(self._run([*command, "--output", str(pinned)]) or pinned.read_text())
         except CommandFailed as error:
             raise MissingTool(
-                f"poetry could not export {tree.named}: {_reason(error)}",
+                f"poetry could not export {tree.named}: {reason_of(error)}",
                 hint="poetry export --output requirements.txt; then crosswheel readiness requirements.txt",
             ) from error
         words = ["--universal", "--no-deps", "--python-version", lowest.version, "--format", "pylock.toml"]
@@ -183,7 +183,7 @@ class Resolver:
         return self.host.processes.run(command, env=environ, cwd=self.folder)
 
     def _failure(self, tree: Tree, error: CommandFailed) -> SourceError | IndexUnreachable:
-        reason = _reason(error)
+        reason = reason_of(error)
         if _UNREACHABLE.search(error.output):
             hint = "pip config list, to check the index"
             if self.host.index.offline:
@@ -194,7 +194,7 @@ class Resolver:
         )
 
 
-def _platform(target: Target) -> str:
+def uv_platform(target: Target) -> str:
     """The platform's name for uv's ``--python-platform``."""
     arch, policy = target.arch.name, target.policy
     if policy.libc == "musl":
@@ -202,7 +202,7 @@ def _platform(target: Target) -> str:
     return f"{arch}-{policy.perennial}" if arch in {"aarch64", "x86_64"} else f"{arch}-unknown-linux"
 
 
-def _reason(error: CommandFailed) -> str:
+def reason_of(error: CommandFailed) -> str:
     """The beginning of uv's message, without its drawing and hints."""
     text = " ".join(_DRAWN.sub(" ", error.output.partition("hint:")[0]).split()).removeprefix("error: ")
     return (text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ...") or error.message

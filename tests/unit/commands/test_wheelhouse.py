@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -73,7 +74,10 @@ def test_the_folder_has_all_that_an_installer_needs(tmp_path: Path) -> None:
     assert report.ok, str(report)
     assert [(one.package.name, one.state) for one in report.outcomes] == [("missing", "built")]
     assert {path.name for path in output.glob("*.whl")} == {"app-1.0-py3-none-any.whl", "missing-1.0-py3-none-any.whl"}
-    assert json.loads((output / "wheelhouse.json").read_text())["missing"] == []
+    document = json.loads((output / "wheelhouse.json").read_text())
+    assert document["missing"] == []
+    (proof,) = document["proof"]
+    assert (proof["installs"], proof["reason"]) == (True, "")
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--find-links", str(output)]
     subprocess.run([*command, "--target", str(tmp_path / "installed"), "app"], check=True, env=dict(os.environ))
     assert (tmp_path / "installed" / "missing.py").is_file()
@@ -88,7 +92,10 @@ def test_a_failure_stops_nothing_but_what_needs_it(index: Path, tmp_path: Path) 
     assert report.exit_code == failure.exit_code
     assert failure.kind in {"BuildFailed", "MissingTool"}
     assert [verdict.name for verdict in report.missing] == ["broken"]
-    assert f"broken: {failure.kind}" in str(report)
+    assert re.search(r"^  broken: ", str(report), re.MULTILINE)
+    ((cell, reason),) = report.proof.items()
+    assert "broken==1.0" in reason
+    assert f"{cell} cannot be installed from the folder alone" in str(report)
     assert (output / "missing-1.0-py3-none-any.whl").is_file()
 
 
@@ -99,3 +106,24 @@ def test_a_dry_run_builds_nothing(tmp_path: Path) -> None:
     assert report.ok
     assert not output.exists()
     assert "1 package would be built" in str(report)
+
+
+def test_all_builds_also_what_the_index_has(index: Path, tmp_path: Path) -> None:
+    sdist(index, "there")
+    release(index, "there", "1.0", f"cp3{sys.version_info[1]}-cp3{sys.version_info[1]}-manylinux_2_17_aarch64")
+    planned = [
+        cw.wheelhouse(["app", "there"], output=tmp_path, dry_run=True, all=every, **GIVEN) for every in (False, True)
+    ]
+    assert [[one.package.name for one in report.outcomes] for report in planned] == [["missing"], ["missing", "there"]]
+
+
+def test_wheels_in_a_folder_of_this_machine_are_taken_too(
+    index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    links, output = tmp_path / "links", tmp_path / "house"
+    links.mkdir()
+    release(links, "near", "1.0", "py3-none-any")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(links))
+    report = cw.wheelhouse("near", output=output, test="never", **GIVEN)
+    assert report.ok, str(report)
+    assert (output / "near-1.0-py3-none-any.whl").is_file()

@@ -165,6 +165,7 @@ def test_report_document(sample_report: Report) -> None:
         "message": "the build backend failed\n  exit status 1",
         "hint": "nox -s wheels -- --target cp313t-manylinux_2_28_aarch64",
         "log_tail": ["src/demo.c:1:10: fatal error", "[bold]compilation[/bold] terminated."],
+        "cause": "",
     }
 
 
