@@ -19,8 +19,15 @@ from crosswheel.system.trust import Trust, named_authorities
 
 _FORGETFUL = Answers()
 
-# Variables that decide, besides PIP_*, where pip searches for its files.
-_PIP_SEES = ("HOME", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "VIRTUAL_ENV")
+# Variables that decide where pip searches for its files.
+_PIP_SEES = ("HOME", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "VIRTUAL_ENV", "PIP_CONFIG_FILE")
+
+# pip's variables of the settings that are read here. pip itself is asked without them: its answer about its files can
+# then be kept although a variable has a password.
+_VARIABLES = {
+    f"PIP_{name.upper().replace('-', '_')}": name
+    for name in ("index-url", "extra-index-url", "find-links", "proxy", "cert", "client-cert")
+}
 
 # Other variables with addresses, which uv and requests read themselves.
 _UV_ADDRESSES = ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS")
@@ -82,7 +89,7 @@ class PipSettings:
 
 
 def read_pip_settings(processes: Processes, environ: Mapping[str, str], answers: Answers = _FORGETFUL) -> PipSettings:
-    """Read the settings with pip itself, which knows its files, their order and its environment variables.
+    """Read the settings with pip itself, which knows its files and their order; its variables win over its files.
 
     Certificates also come from variables for all programs. Raises UsageError for an address, in these settings or in
     the environment, that programs would parse differently.
@@ -93,12 +100,12 @@ def read_pip_settings(processes: Processes, environ: Mapping[str, str], answers:
         _parse_proxy(environ[name], name)
     text = _ask_pip(processes, environ, answers)
     merged: dict[str, str] = {}
-    # In pip, the environment wins over `install`, and that over `global`.
-    for section in ("global", "install", ":env:"):
+    for section in ("global", "install"):  # in pip, the second wins
         for line in text.splitlines():
             name, _, value = line.partition("=")
             if name.startswith(f"{section}."):
                 merged[name.removeprefix(f"{section}.")] = str(ast.literal_eval(value))
+    merged |= {name: environ[variable] for variable, name in _VARIABLES.items() if environ.get(variable)}
     _parse_proxy(merged.get("proxy", ""), "proxy of pip")
     return PipSettings(
         # A single address may contain a space; lists of addresses are split at spaces.
@@ -128,11 +135,12 @@ def _parse_proxy(text: str, named: str) -> None:
 
 
 def _ask_pip(processes: Processes, environ: Mapping[str, str], answers: Answers) -> str:
-    """The output of `pip config list`, cached until pip, its variables or the files that it reads change.
+    """The output of `pip config list`, cached until pip or the files that it reads change.
 
     Output with a password is not cached.
     """
-    seen = {name: value for name, value in environ.items() if name in _PIP_SEES or name.startswith(("PIP_", "PYTHON"))}
+    environ = {name: value for name, value in environ.items() if name in _PIP_SEES or not name.startswith("PIP_")}
+    seen = {name: value for name, value in environ.items() if name in _PIP_SEES or name.startswith("PYTHON")}
     question = ("pip", sys.executable, _ASK_PIP, json.dumps(seen, sort_keys=True))
     if (known := answers.recall(*question)) is not None:
         return str(known)

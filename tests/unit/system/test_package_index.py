@@ -410,9 +410,7 @@ def test_uv_trusts_whom_we_trust(tmp_path: Path) -> None:
     assert folder.uv_environ == {"SSL_CERT_DIR": str(tmp_path)}
 
 
-def test_pip_is_asked_again_when_its_files_or_its_variables_are_others(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pip_is_asked_again_when_its_files_are_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     conf, asked = tmp_path / "pip.conf", list[Sequence[str]]()
     conf.write_text("[global]\nindex-url = http://127.0.0.1:1/a\n")
 
@@ -429,22 +427,35 @@ def test_pip_is_asked_again_when_its_files_or_its_variables_are_others(
     assert [index_url(), index_url()] == ["http://127.0.0.1:1/a"] * 2
     assert len(asked) == 1
     assert index_url(PIP_INDEX_URL="http://127.0.0.1:1/b") == "http://127.0.0.1:1/b"
+    assert len(asked) == 1  # pip's own variables are read without it
     conf.write_text("[global]\nindex-url = http://127.0.0.1:1/c\n")
     assert index_url() == "http://127.0.0.1:1/c"
-    assert len(asked) == 3
+    assert len(asked) == 2
     # Of files that were not there it knows, too.
-    assert [index_url(PIP_CONFIG_FILE="/nowhere/pip.conf"), len(asked)] == ["", 4]
-    assert [index_url(PIP_CONFIG_FILE="/nowhere/pip.conf"), len(asked)] == ["", 4]
+    assert [index_url(PIP_CONFIG_FILE="/nowhere/pip.conf"), len(asked)] == ["", 3]
+    assert [index_url(PIP_CONFIG_FILE="/nowhere/pip.conf"), len(asked)] == ["", 3]
     (tmp_path / ".pip").mkdir()
     (tmp_path / ".pip" / "pip.conf").write_text("[global]\nindex-url = http://127.0.0.1:1/d\n")
     assert index_url(PIP_CONFIG_FILE="/nowhere/pip.conf") == "http://127.0.0.1:1/d"
 
 
 def test_settings_with_a_password_in_them_are_not_written_down(tmp_path: Path) -> None:
-    environ = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PIP_INDEX_URL": "https://user:secret@127.0.0.1/simple"}
-    settings = read_pip_settings(Processes(), environ, Answers(tmp_path / "answers"))
-    assert settings.index_url == "https://user:secret@127.0.0.1/simple"
-    assert not (tmp_path / "answers").exists()
+    address = "https://user:secret@127.0.0.1/simple"
+    conf, answers = tmp_path / "pip.conf", tmp_path / "answers"
+    conf.write_text(f"[global]\nindex-url = {address}\n")
+    environ = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PIP_CONFIG_FILE": str(conf)}
+    assert read_pip_settings(Processes(), environ, Answers(answers)).index_url == address
+    assert not answers.exists()
+    environ |= {"PIP_CONFIG_FILE": "/dev/null", "PIP_INDEX_URL": address}
+    assert read_pip_settings(Processes(), environ, Answers(answers)).index_url == address
+    assert not any(b"secret" in path.read_bytes() for path in answers.rglob("*") if path.is_file())
+
+
+def test_an_empty_variable_is_as_none(tmp_path: Path) -> None:
+    conf = tmp_path / "pip.conf"
+    conf.write_text("[global]\nindex-url = http://127.0.0.1:1/a\n")
+    environ = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PIP_CONFIG_FILE": str(conf), "PIP_INDEX_URL": ""}
+    assert read_pip_settings(Processes(), environ).index_url == "http://127.0.0.1:1/a"
 
 
 def test_without_pip_there_are_no_settings(tmp_path: Path) -> None:
