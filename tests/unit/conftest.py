@@ -21,6 +21,9 @@ from crosswheel.model.job import (
     Sdist,
     StepTime,
 )
+from crosswheel.system import pip_settings
+from crosswheel.system.memo import Answers
+from crosswheel.system.process import Processes
 from report_samples import make_job, make_wheel
 from tiny_projects import TinyEngine, Yard
 
@@ -134,3 +137,21 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = subprocess.run([openssl, "req", "-x509", *key, *subject], capture_output=True, check=True, timeout=60)
     path.write_bytes(path.read_bytes() + made.stdout)
     return path
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _pip_is_asked_once() -> Iterator[None]:
+    """Tests have caches of their own, so each of them would wait for pip to say the same about the same files."""
+    ask, known = pip_settings._ask_pip, dict[tuple[str, ...], str]()
+
+    def remembering(processes: Processes, environ: Mapping[str, str], answers: Answers) -> str:
+        if environ.get("PIP_CONFIG_FILE", "/dev/null") != "/dev/null":
+            return ask(processes, environ, answers)
+        question = tuple(environ.get(name, "") for name in pip_settings._PIP_SEES)
+        if question not in known:
+            known[question] = ask(processes, environ, answers)
+        return known[question]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pip_settings, "_ask_pip", remembering)
+        yield
