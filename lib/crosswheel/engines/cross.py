@@ -25,7 +25,7 @@ from crosswheel.model.targets import Target
 from crosswheel.system.local_host import LocalHost
 from crosswheel.system.memo import answers_in
 from crosswheel.system.sandbox import Layer, Sandbox
-from crosswheel.toolchains import libcxx
+from crosswheel.toolchains import zig_library
 from crosswheel.toolchains.build_systems import parallel_environ
 from crosswheel.toolchains.cargo_cache import cargos_of, open_cargo_cache, user_cargo_home, vendored_by
 from crosswheel.toolchains.configuration import compiles_of, configure, environ_of
@@ -43,7 +43,7 @@ class Cross:
 
     @property
     def toolchain(self) -> dict[str, str]:
-        return {"zig": version_of("zig"), "driver": source_version("zigcc"), "libc++": libcxx.VERSION}
+        return {"zig": version_of("zig"), "driver": source_version("zigcc"), "libraries": zig_library.VERSION}
 
     def offer(self, target: Target, config: Config, facts: Facts) -> Interpreter | str:
         interpreter = facts.host.interpreters.get(target.python)

@@ -1,6 +1,7 @@
 """Compilers for engines, and the configuration of build systems for another machine.
 
 zig.py            Zig from the package index: fetched once, verified by hash; libc and libc++ built once per target
+zig_library.py    our changes to the library folder from which Zig compiles
 driver/zigcc/     the compiler driver that build systems call; Zig provides headers and C library
 driver/clang/     the same in a container: Zig's clang with the image's headers and libraries
 dockcross.py      the compilers of dockcross's images

@@ -115,9 +115,8 @@ def _zigcc_conf(
         settings = {**environ(compiles_of(folder), objects), **identity}
         lines += [f"ccache {zig.ccache}", *(f"setting {name}={value}" for name, value in settings.items())]
     if sysroot and sysroot.gcc:
-        resources = zig.program.with_name("lib")
         words = clang_arguments(
-            sysroot.gcc, target.arch, resources=resources, programs=folder / "bin", sysroot=sysroot.root
+            sysroot.gcc, target.arch, resources=zig.library, programs=folder / "bin", sysroot=sysroot.root
         )
         lines += [f"root {sysroot.root}", *(f"clang {word}" for word in words)]
     elif sysroot:

@@ -21,6 +21,7 @@ from crosswheel.model.job import Listener, Note, chore
 from crosswheel.system.local_host import LocalHost
 from crosswheel.system.locks import locked, mark_volume
 from crosswheel.system.scratch import temporary_folder
+from crosswheel.toolchains import zig_library
 from crosswheel.toolchains.ccache import fetch_ccache
 from crosswheel.toolchains.pinned import fetch_pinned, unpack_wheel, version_of
 from crosswheel.toolchains.zig import compile_program, ensure_zig, source_version
@@ -98,7 +99,7 @@ def _version(*, compilers: bool) -> str:
     parts = [
         version_of("uv"),
         version_of("ccache"),
-        *([version_of("zig"), source_version("clang")] if compilers else []),
+        *([version_of("zig"), source_version("clang"), zig_library.VERSION] if compilers else []),
     ]
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:12]
 
@@ -139,6 +140,8 @@ def _add_compilers(archive: tarfile.TarFile, host: LocalHost, machine: str, fold
     _add(archive, program, "zig")
     _add(archive, driver, "driver")
     _add(archive, program.parent / "lib" / "include", "clang/resources/include")
+    for header in zig_library.HEADERS:
+        _add(archive, local.library / header, f"clang/resources/{header}")
     _link(archive, "bin/ld.lld", "../driver")
     for name in _COMPILERS:
         _link(archive, f"clang/bin/{name}", "../../driver")

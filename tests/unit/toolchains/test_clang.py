@@ -77,6 +77,11 @@ def test_optimised_code_goes_without_the_frame_pointer(driver: Driver) -> None:
     assert "-fomit-frame-pointer" not in driver("-O0", "-c", "a.c")
 
 
+def test_operations_are_fused_where_gcc_fuses_them(driver: Driver) -> None:
+    assert "-ffp-contract=fast-honor-pragmas" in driver("-O2", "-std=gnu11", "-c", "a.c")
+    assert "-ffp-contract=off" in driver("-O2", "-std=c11", "-c", "a.c")
+
+
 def test_flags_of_gccs_optimisers_are_dropped(driver: Driver) -> None:
     words = driver("-c", "a.c", "-fno-gcse", "-fipa-pta", "-ftree-vectorize", "-fno-plt", "-fstack-clash-protection")
     kept = ["-c", "a.c", "-ftree-vectorize", "-fno-plt", "-fstack-clash-protection"]

@@ -19,6 +19,7 @@ HEAD = ["-target", TARGET, "-fno-sanitize=undefined", "-g0"]
 # What gcc takes without a word, or warns about: in front of the words of whatever compiles.
 LENIENT = ["-Qunused-arguments", "-Wno-unknown-warning-option", "-Wno-date-time"]
 WITHOUT_FRAME_POINTER = ["-Xclang", "-mframe-pointer=none"]
+FUSED, NOT_FUSED = "-ffp-contract=fast-honor-pragmas", "-ffp-contract=off"
 NAMES = ("cc", "c++", "gcc", "g++", "clang", "clang++", "ar", "ranlib", "ld", "strip", "build-cc", "build-c++")
 # What ccache calls.
 OURS = ("zig-cc", "zig-c++", "zig-clang")
@@ -59,7 +60,7 @@ class Driver:
         mode, *rest = done.stdout.splitlines()
         assert mode in {"cc", "c++"}
         assert rest[: len(HEAD)] == HEAD
-        return without(WITHOUT_FRAME_POINTER, without([*LENIENT, *LENIENT_IN_C], rest[len(HEAD) :]))
+        return without([*WITHOUT_FRAME_POINTER, FUSED], without([*LENIENT, *LENIENT_IN_C], rest[len(HEAD) :]))
 
 
 def without(common: Sequence[str], words: list[str]) -> list[str]:
@@ -168,7 +169,7 @@ def test_a_dropped_flag_takes_its_value_with_it(driver: Driver, words: tuple[str
 @pytest.mark.parametrize(
     "flag",
     [
-        "-O3", "-O0", "-Wall", "-fPIC", "-shared", "-pthread", "-std=c11", "-DNDEBUG", "-DX=-Wl,-s", "-UNDEBUG",
+        "-O0", "-Wall", "-fPIC", "-shared", "-pthread", "-std=c11", "-DNDEBUG", "-DX=-Wl,-s", "-UNDEBUG",
         "-flto",
         "-flto=thin", "-fvisibility=hidden", "-fno-strict-aliasing", "-fopenmp-simd", "-lm", "-lz", "-Wp,-w",
         "-ftree-vectorize", "-fno-tree-slp-vectorize", "-falign-loops=16", "-finline-functions",
@@ -530,7 +531,39 @@ def test_optimising_at_the_link_is_left_to_the_bitcode(driver: Driver) -> None:
 def test_where_only_objects_are_linked_no_flag_makes_zig_build_other_runtimes(driver: Driver) -> None:
     flags = ["-Os", "-march=armv8-a", "-mcpu=cortex-a72", "-fno-asynchronous-unwind-tables", "-fno-unwind-tables"]
     assert driver("-shared", *flags, "a.o", "-o", "a.so") == ["-shared", "a.o", "-o", "a.so", "-s"]
-    assert driver("-shared", "-Os", "a.c", "-o", "a.so") == ["-shared", "-Os", "a.c", "-o", "a.so", "-s"]
+    assert driver("-shared", "-Os", "a.c", "-o", "a.so") == ["-UNDEBUG", "-shared", "-Os", "a.c", "-o", "a.so", "-s"]
+
+
+@pytest.mark.parametrize(
+    ("words", "added"),
+    [
+        (["-O3"], ["-UNDEBUG", "-O3"]),
+        (["-Ofast"], ["-UNDEBUG", "-ffast-math", "-O3"]),
+        (["-O3", "-O2", "-DNDEBUG"], ["-UNDEBUG"]),
+        (["-O3", "-O0"], []),
+        ([], []),
+    ],
+)
+def test_optimising_means_what_it_means_to_gcc(driver: Driver, words: list[str], added: list[str]) -> None:
+    assert driver("-c", "a.c", *words) == [*added, "-c", "a.c", *words]  # but for -Xclang
+    assert driver("-shared", "a.o", "-O3") == ["-shared", "a.o", "-O3", "-s"]
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "added"),
+    [
+        ("cc", ["-O2", "-c", "a.c"], FUSED),
+        ("cc", ["-O2", "-std=gnu99", "-c", "a.c"], FUSED),
+        ("cc", ["-O2", "-std=c99", "-c", "a.c"], NOT_FUSED),
+        ("cc", ["-O2", "-ansi", "-c", "a.c"], NOT_FUSED),
+        ("c++", ["-O2", "-std=c++11", "-c", "a.cpp"], FUSED),
+        ("cc", ["-O0", "-c", "a.c"], ""),
+        ("cc", ["-O2", "a.o"], ""),
+    ],
+)
+def test_operations_are_fused_where_gcc_fuses_them(driver: Driver, name: str, words: list[str], added: str) -> None:
+    command = driver.start(name, words).stdout.splitlines()
+    assert [word for word in command if word.startswith("-ffp-contract")] == ([added] if added else [])
 
 
 def test_code_does_not_carry_the_folder_that_it_was_built_in(driver: Driver) -> None:
@@ -775,7 +808,7 @@ def as_gcc(driver: Driver, *words: str, name: str = "cc") -> list[str]:
 
 def test_clang_acts_as_the_gcc_of_an_image(against: Driver) -> None:
     assert as_gcc(against, "-c", "a.c") == ["-c", "a.c"]
-    assert as_gcc(against, "-O2", "-c", "a.cc", name="g++") == ["-fomit-frame-pointer", "-O2", "-c", "a.cc"]
+    assert as_gcc(against, "-O2", "-c", "a.cc", name="g++") == ["-fomit-frame-pointer", FUSED, "-O2", "-c", "a.cc"]
 
 
 def test_only_the_name_of_the_compiler_links_the_cxx_runtime(against: Driver) -> None:

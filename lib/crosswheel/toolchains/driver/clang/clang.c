@@ -109,6 +109,8 @@ int main(int count, char **given) {
             for (const char *const *flag = gcc_warnings(count - 1, given + 1); *flag; flag++)
                 arguments[total++] = (char *)*flag;
         if (gcc_omits_frame_pointer(count - 1, given + 1)) arguments[total++] = "-fomit-frame-pointer";
+        const char *contraction = gcc_contraction(count - 1, given + 1, strstr(name, "++") != NULL);
+        if (contraction) arguments[total++] = (char *)contraction;
     }
     for (int at = 1; at < count; at++)
         if (tool || !gcc_optimiser(given[at])) arguments[total++] = given[at];

@@ -50,6 +50,20 @@ int gcc_omits_frame_pointer(int count, char *const *words) {
     return omits;
 }
 
+/* ---- fused operations ---------------------------------------------------------------------------------------- */
+
+/* gcc's manual, -ffp-contract: across statements, but not at all in the ISO dialects of C. clang has a middle way. */
+const char *gcc_contraction(int count, char *const *words, int cxx) {
+    int optimises = 0, iso = 0;
+    for (int i = 0; i < count; i++) {
+        if (strncmp(words[i], "-O", 2) == 0) optimises = !is(words[i], "-O0");
+        if (is(words[i], "-ansi")) iso = 1;
+        if (strncmp(words[i], "-std=", 5) == 0) iso = strncmp(words[i], "-std=gnu", 8) != 0;
+    }
+    if (!optimises) return (const char *)0;
+    return iso && !cxx ? "-ffp-contract=off" : "-ffp-contract=fast-honor-pragmas";
+}
+
 /* ---- optimisers ---------------------------------------------------------------------------------------------- */
 
 /* Flags that say how gcc is to go about it and not what the code has to do, without -f or -fno-. clang knows none of

@@ -10,6 +10,9 @@ const char *const *gcc_warnings(int count, char *const *words);
 /* gcc leaves the frame pointer out wherever it optimises, so that hand-written code has the register. */
 int gcc_omits_frame_pointer(int count, char *const *words);
 
+/* For before the caller's own flags: where gcc fuses a multiplication with an addition; NULL where nothing is optimised. */
+const char *gcc_contraction(int count, char *const *words, int cxx);
+
 /* Why a flag can be dropped that only says how gcc is to optimise, or how it is to talk; NULL where it is another. */
 const char *gcc_optimiser(const char *word);
 

@@ -132,6 +132,19 @@ static void push_frame_pointer(list *command, const list *in) {
     push(command, "-mframe-pointer=none");
 }
 
+/* Zig defines NDEBUG where code is optimised, and compiles -O3 and -Ofast as -O2. The caller's own words come later. */
+static void push_optimisation(list *command, const list *in) {
+    const char *last = "-O0";
+    for (size_t i = 0; i < in->count; i++)
+        if (starts(in->items[i], "-O")) last = in->items[i];
+    if (same(last, "-O0")) return;
+    push(command, "-UNDEBUG");
+    if (same(last, "-Ofast")) push(command, "-ffast-math");
+    if (!same(last, "-Ofast") && !same(last, "-O3")) return;
+    push(command, "-Xclang"); /* past Zig */
+    push(command, "-O3");
+}
+
 static int compile(bool cxx, bool for_build, const list *in) {
     bool linking = links(in) && in->count;
     /* Zig links libc++ where it compiles C++; gcc links libstdc++ under the name g++ alone. */
@@ -150,6 +163,9 @@ static int compile(bool cxx, bool for_build, const list *in) {
     }
     if (!links_objects(in)) push_leniency(&command, cxx, in);
     if (!links_objects(in)) push_frame_pointer(&command, in);
+    const char *contraction = gcc_contraction((int)in->count, in->items, cxx);
+    if (!links_objects(in) && contraction) push(&command, contraction);
+    if (!links_objects(in) && !has_gcc()) push_optimisation(&command, in);
     translate(&command, in);
     /* After everything else: the target's libc headers are Zig's, of the policy's version, not the sysroot's. */
     for (size_t i = 0; i < conf.includes.count; i++) {

@@ -1,4 +1,4 @@
-"""Zig's libraries with a libc++ that compares types by name: one header is another, everything else a link."""
+"""Zig's libraries with our changes: two files are others, one is added, everything else is a link."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from crosswheel.errors import MissingTool
 from crosswheel.system.locks import user_cache
-from crosswheel.toolchains import libcxx
+from crosswheel.toolchains import zig_library
 from crosswheel.toolchains.zig import libraries_of, objects_of, program_path
 
 # As much of the header as is changed.
@@ -47,28 +47,47 @@ int main(int count, char** names) {{
 """
 
 
+# As much of compiler-rt as is changed.
+COMPILER_RT = """\
+pub inline fn symbol(comptime func: *const anyopaque, comptime name: []const u8) void {
+    if (!builtin.is_test) @export(func, .{
+"""
+CHANGED = {Path("libcxx/include/typeinfo"), Path("compiler_rt.zig")}
+
+
 @pytest.fixture
 def original(tmp_path: Path) -> Path:
     folder = tmp_path / "ziglang" / "lib"
-    for name in ("libc/include/stdio.h", "libcxx/src/string.cpp", "libcxx/include/string", "libcxx/include/ext/hash"):
+    for name in (
+        "libc/include/stdio.h",
+        "libcxx/src/string.cpp",
+        "libcxx/include/string",
+        "libcxx/include/ext/hash",
+        "include/stddef.h",
+    ):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(name)
     (folder / "libcxx/include/typeinfo").write_text(HEADER)
+    (folder / "compiler_rt.zig").write_text(COMPILER_RT)
     return folder
 
 
-def test_one_header_is_changed_and_the_original_is_not(original: Path, tmp_path: Path) -> None:
-    libcxx.make_library_folder(original, tmp_path / "lib")
+def test_two_files_are_changed_and_the_originals_are_not(original: Path, tmp_path: Path) -> None:
+    zig_library.make_library_folder(original, tmp_path / "lib")
     files = {path.relative_to(original) for path in original.rglob("*") if path.is_file()}
-    for file in files - {Path("libcxx/include/typeinfo")}:
+    for file in files - CHANGED:
         assert (tmp_path / "lib" / file).resolve() == original / file
     changed = (tmp_path / "lib" / "libcxx/include/typeinfo").read_text()
     assert "_LIBCPP_TYPEINFO_COMPARISON_IMPLEMENTATION 2" in changed
     assert (original / "libcxx/include/typeinfo").read_text() == HEADER
+    assert "!comptime isInLibc(name)" in (tmp_path / "lib" / "compiler_rt.zig").read_text()
+    assert (original / "compiler_rt.zig").read_text() == COMPILER_RT
+    assert "CMPLX" in (tmp_path / "lib" / "include" / "complex.h").read_text()
+    assert not (original / "include" / "complex.h").exists()
 
 
 def test_the_folder_can_be_moved_together_with_the_original(original: Path, tmp_path: Path) -> None:
-    libcxx.make_library_folder(original, tmp_path / "lib")
+    zig_library.make_library_folder(original, tmp_path / "lib")
     moved = tmp_path.rename(tmp_path.with_name(f"{tmp_path.name}-moved"))
     assert (moved / "lib/libcxx/include/ext/hash").read_text() == "libcxx/include/ext/hash"
 
@@ -76,7 +95,7 @@ def test_the_folder_can_be_moved_together_with_the_original(original: Path, tmp_
 def test_another_header_than_the_known_one_is_an_error_and_leaves_nothing(original: Path, tmp_path: Path) -> None:
     (original / "libcxx/include/typeinfo").write_text(HEADER.replace("< 0", "== -1"))
     with pytest.raises(MissingTool, match="typeinfo has unexpected content"):
-        libcxx.make_library_folder(original, tmp_path / "lib")
+        zig_library.make_library_folder(original, tmp_path / "lib")
     assert [path.name for path in tmp_path.iterdir()] == ["ziglang"]
 
 
@@ -84,7 +103,7 @@ def test_names_of_types_that_are_local_to_a_file_are_told_apart_as_by_gcc(origin
     compiler = shutil.which("c++") or shutil.which("g++")
     if compiler is None:
         pytest.skip("no C++ compiler on this machine")
-    libcxx.make_library_folder(original, tmp_path / "lib")
+    zig_library.make_library_folder(original, tmp_path / "lib")
     source = tmp_path / "compares.cpp"
     source.write_text(_COMPARES.format(functions=(tmp_path / "lib/libcxx/include/typeinfo").read_text()))
     subprocess.run([compiler, str(source), "-o", str(tmp_path / "compares")], check=True, timeout=120)
@@ -106,11 +125,11 @@ def test_zigs_own_header_is_the_known_one(tmp_path: Path) -> None:
     original = program_path(user_cache(os.environ)).with_name("lib")
     if not original.is_dir():
         pytest.skip("no Zig in the cache: the first cross build fetches it")
-    libcxx.make_library_folder(original, tmp_path / "lib")
+    zig_library.make_library_folder(original, tmp_path / "lib")
     assert (tmp_path / "lib" / "std" / "std.zig").is_file()
 
 
 def test_what_was_compiled_with_another_libcxx_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = libraries_of(tmp_path), objects_of(tmp_path)
-    monkeypatch.setattr(libcxx, "VERSION", "another")
+    monkeypatch.setattr(zig_library, "VERSION", "another")
     assert not {libraries_of(tmp_path), objects_of(tmp_path)} & set(before)

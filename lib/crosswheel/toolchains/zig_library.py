@@ -1,0 +1,141 @@
+"""Zig's library folder with three changes, so that what it compiles behaves as compiled by gcc.
+
+**libc++ compares types by name**, like gcc's libstdc++. Zig links its libc++ into every shared object. By default that
+libc++ compares types by the address of their names, and each shared object has its own copy of a name: Python loads
+extensions with RTLD_LOCAL, so the loader does not merge them. An exception from another shared object is then not
+caught by its type. libc++ can compare the names themselves ("NonUnique" in its header typeinfo); that is chosen when
+libc++ is built.
+
+**compiler-rt has no functions of the C library.** Zig's compiler-rt is one object, linked as soon as code needs any
+function of it, for example for long double on AArch64. It also defines exp, sin, memcpy and others, and these replaced
+the C library's in the whole shared object: they set no errno, and those of long double compute in double.
+
+**complex.h has CMPLX.** glibc defines this macro of C11 for gcc 4.7 and newer only, and clang says that it is gcc 4.2.
+
+Zig's own folder stays unchanged. A second folder consists of links to it, with the changed files. With ZIG_LIB_DIR, Zig
+compiles both its runtimes and every project from there, so that they agree.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from crosswheel.errors import MissingTool
+
+_TYPEINFO = Path("libcxx", "include", "typeinfo")
+_COMPILER_RT = Path("compiler_rt.zig")
+_COMPLEX = Path("include", "complex.h")
+
+# Types in unnamed namespaces and static functions may have the same name in two source files, but are different types.
+# gcc marks their names and compares those by address. clang does not mark them, but they are recognisable by name.
+_COMPARE = """\
+_LIBCPP_HIDE_FROM_ABI inline bool __is_internal(const char* __name) _NOEXCEPT {
+  if (__name[0] == 'Z' && __name[1] == 'L')
+    return true;
+  for (; *__name; ++__name)
+    if (__builtin_strncmp(__name, "_GLOBAL__N_", 11) == 0)
+      return true;
+  return false;
+}
+_LIBCPP_HIDE_FROM_ABI inline int __compare_names(const char* __lhs, const char* __rhs) _NOEXCEPT {
+  int __order = __builtin_strcmp(__lhs, __rhs);
+  return __order || !__is_internal(__lhs) ? __order : __lhs < __rhs ? -1 : __lhs > __rhs;
+}
+
+"""
+
+# On POWER, Zig's long double is not that of glibc's functions.
+_IN_LIBC = """\
+fn isInLibc(comptime name: []const u8) bool {
+    @setEvalBranchQuota(100_000);
+    const is_power = builtin.cpu.arch == .powerpc64le;
+    inline for (.{
+        "ceil", "cos",   "exp", "exp2", "fabs",  "floor", "fma", "fmax",   "fmin", "fmod",
+        "log",  "log10", "log2", "round", "sin", "sincos", "sqrt", "tan",   "trunc",
+    }) |function| {
+        if (std.mem.eql(u8, name, function) or std.mem.eql(u8, name, function ++ "f")) return true;
+        if (!is_power and std.mem.eql(u8, name, function ++ "l")) return true;
+    }
+    inline for (.{ "memcpy", "memmove", "memset", "memcmp", "bcmp", "strlen" }) |function|
+        if (std.mem.eql(u8, name, function)) return true;
+    return false;
+}
+
+"""
+
+# By file, texts that occur once in it, and their replacements.
+_CHANGES = {
+    _TYPEINFO: (
+        (
+            "#          define _LIBCPP_TYPEINFO_COMPARISON_IMPLEMENTATION 1\n",
+            "#          define _LIBCPP_TYPEINFO_COMPARISON_IMPLEMENTATION 2\n",
+        ),
+        ("struct __non_unique_impl ", _COMPARE + "struct __non_unique_impl "),
+        ("__builtin_strcmp(__lhs, __rhs) == 0", "__compare_names(__lhs, __rhs) == 0"),
+        ("__builtin_strcmp(__lhs, __rhs) < 0", "__compare_names(__lhs, __rhs) < 0"),
+    ),
+    _COMPILER_RT: (
+        ("pub inline fn symbol(", _IN_LIBC + "pub inline fn symbol("),
+        (
+            "if (!builtin.is_test) @export(func, .{",
+            "if (!builtin.is_test and !comptime isInLibc(name)) @export(func, .{",
+        ),
+    ),
+}
+
+# clang finds its own headers before those of the C library.
+_ADDED = {
+    _COMPLEX: """\
+#include_next <complex.h>
+#if !defined(CMPLX) && defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
+#define CMPLX(real, imaginary) __builtin_complex((double)(real), (double)(imaginary))
+#define CMPLXF(real, imaginary) __builtin_complex((float)(real), (float)(imaginary))
+#define CMPLXL(real, imaginary) __builtin_complex((long double)(real), (long double)(imaginary))
+#endif
+"""
+}
+
+HEADERS = tuple(map(str, _ADDED))
+"""The headers that clang's own folder lacks, relative to the library folder."""
+
+VERSION = hashlib.sha256(repr((_CHANGES, _ADDED)).encode()).hexdigest()[:12]
+"""A hash of the changes: objects compiled with different ones must not be mixed."""
+
+
+def make_library_folder(original: Path, place: Path) -> None:
+    """Make the library folder at `place`, completely or not at all. Raises MissingTool for an unknown Zig."""
+    with tempfile.TemporaryDirectory(dir=place.parent) as folder:
+        draft = Path(folder, place.name)
+        _link_around(original, draft, place, {*_CHANGES, *_ADDED})
+        for path in _CHANGES:
+            (draft / path).write_text(_changed(original, path), encoding="utf-8")
+        for path, text in _ADDED.items():
+            (draft / path).write_text(text, encoding="utf-8")
+        draft.rename(place)
+
+
+def _link_around(original: Path, draft: Path, place: Path, own: Iterable[Path]) -> None:
+    """Link everything except our `own` files and their parent folders; the links are correct once it is at `place`."""
+    draft.mkdir()
+    inside: dict[str, set[Path]] = {}
+    for path in own:
+        inside.setdefault(path.parts[0], set()).update({Path(*path.parts[1:])} if path.parts[1:] else ())
+    for entry in original.iterdir():
+        if entry.name not in inside:
+            (draft / entry.name).symlink_to(os.path.relpath(entry, place))
+    for name, paths in inside.items():
+        if paths:
+            _link_around(original / name, draft / name, place / name, paths)
+
+
+def _changed(original: Path, path: Path) -> str:
+    text = (original / path).read_text(encoding="utf-8")
+    for old, new in _CHANGES[path]:
+        if text.count(old) != 1:
+            raise MissingTool(f"{original / path} has unexpected content: {old.strip()!r} is missing or occurs twice")
+        text = text.replace(old, new)
+    return text

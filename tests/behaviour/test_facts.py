@@ -1,0 +1,85 @@
+"""Extensions that tell facts about themselves answer as compiled by gcc, or differ as differences.toml says.
+
+Of each architecture, Debian's gcc gives the reference. The engine `emulated` runs that very gcc, and `accelerated` runs
+clang with the words that cross gives it for an image.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import filelock
+import pytest
+
+from behaviour.compilers import SOURCES, Compiler, cross, gcc
+from behaviour.differences import between, known
+from behaviour.machines import MACHINES, Facts, Machine
+
+pytestmark = [pytest.mark.index, pytest.mark.debian, pytest.mark.emulator]
+
+IN_C = [source.stem for source in sorted(SOURCES.glob("*.c"))]
+ALL = [source.stem for source in sorted(SOURCES.glob("*.c*"))]
+# Asked through another module.
+_SILENT = {"across_throws"}
+_FLAGS = {"fast_math": ("-Ofast",)}
+
+_daily = pytest.mark.daily(1)
+CASES = [
+    pytest.param(machine, runtime, modules, id=f"{machine.arch} {runtime} {name}", marks=marks)
+    for machine in MACHINES
+    for runtime in ("image", "zig")
+    for name, modules, marks in (
+        ("C", IN_C, () if machine.arch == "aarch64" else (pytest.mark.slow, _daily)),
+        ("C and C++", ALL, (pytest.mark.slow, _daily)),
+    )
+    if name != "C" or machine.arch == "aarch64"
+]
+
+
+@pytest.mark.parametrize(("machine", "runtime", "modules"), CASES)
+def test_code_behaves_as_compiled_by_gcc(
+    machine: Machine, runtime: str, modules: Sequence[str], debian_cache: Path, tmp_path: Path
+) -> None:
+    root = machine.root(debian_cache)
+    of_gcc = kept_answers(machine, root, modules, debian_cache, tmp_path)
+    compiler = cross(machine, root, tmp_path, with_image=runtime == "image")
+    different = between(of_gcc, answers(compiler, machine, root, modules, tmp_path / "ours"))
+    rows = known(machine.arch, runtime)
+    assert {fact: values for fact, values in different.items() if not any(row.covers(fact) for row in rows)} == {}
+    # A row that is no longer true is removed.
+    asked = [pattern for row in rows for pattern in row.facts if pattern.partition(":")[0] in modules]
+    assert [pattern for pattern in asked if not fnmatch.filter(different, pattern)] == []
+
+
+def answers(compiler: Compiler, machine: Machine, root: Path, modules: Sequence[str], folder: Path) -> Facts:
+    """The facts of the modules as the compiler makes them, in a new folder."""
+    folder.mkdir()
+    headers = machine.headers(root, folder / "headers")
+    for flags in {_FLAGS.get(module, ()) for module in modules}:
+        sources = [next(SOURCES.glob(f"{module}.c*")) for module in modules if _FLAGS.get(module, ()) == flags]
+        compiler.make(sources, folder, headers, flags)
+    # Those with flags of their own last: gcc's -Ofast changes the process.
+    asked = sorted(set(modules) - _SILENT, key=lambda module: (module in _FLAGS, module))
+    return machine.ask(root, folder, asked)
+
+
+def kept_answers(machine: Machine, root: Path, modules: Sequence[str], cache: Path, folder: Path) -> Facts:
+    """Those of gcc, which are kept between runs for as long as these files and the roots are the same."""
+    compiler = gcc(machine, root, cache)
+    asked = [root.name, *compiler.commands.values(), *modules, *map(str, sorted(_FLAGS.items()))]
+    ours = sorted([*SOURCES.iterdir(), *Path(__file__).parent.glob("*.py")])
+    texts = [path.read_text() for path in ours]
+    key = hashlib.sha256("\0".join([*asked, *texts]).encode()).hexdigest()[:16]
+    kept = cache / "facts" / f"{machine.arch}-{key}.json"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(f"{kept}.lock"):
+        if not kept.exists():
+            facts = answers(compiler, machine, root, modules, folder / "gcc")
+            kept.with_suffix(".new").write_text(json.dumps(facts))
+            kept.with_suffix(".new").replace(kept)
+    found: Facts = json.loads(kept.read_text())
+    return found
