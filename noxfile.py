@@ -128,3 +128,10 @@ def bench_audit(session: nox.Session) -> None:
     """The audit beside the other tools that check wheels: who catches which bad wheel, and how long it takes."""
     session.install("--group", "bench", "-e", ".")
     session.run("python", "bench/audit.py", *session.posargs, env={"PYTHONPATH": "tests"})
+
+
+@nox.session(default=False)
+def corpus(session: nox.Session) -> None:
+    """Real sdists, built natively and for AArch64, run under QEMU and compared; hours, `-- --sample 20` less."""
+    install_for_tests(session)
+    session.run("python", "-m", "corpus", *session.posargs, env={"PYTHONPATH": "tests"})

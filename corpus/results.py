@@ -1,0 +1,47 @@
+"""What the runs found, a row per project, in a JSON file that is whole after each of them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Row:
+    """Seconds are 0 if a build did not end; `tested` says how, `failed` is what went wrong, in the tool's words."""
+
+    name: str
+    version: str
+    backend: str
+    verdict: str
+    native_seconds: float = 0.0
+    seconds: float = 0.0
+    engine: str = ""
+    runtime: str = ""
+    tested: str = ""
+    failed: str = ""
+    notes: tuple[str, ...] = ()
+
+
+# Verdicts, the best first.
+SAME = "same answer"
+REFUSED = "refused"
+NOT_NATIVE = "not built natively either"
+BUILD_FAILED = "build failed"
+WRONG = "wrong wheel"
+
+
+def read(path: Path) -> dict[str, Row]:
+    """The rows by ``NAME==VERSION``; none if there is no file."""
+    if not path.is_file():
+        return {}
+    rows = [Row(**{**row, "notes": tuple(row["notes"])}) for row in json.loads(path.read_text())]
+    return {f"{row.name}=={row.version}": row for row in rows}
+
+
+def write(rows: dict[str, Row], path: Path) -> None:
+    draft = path.with_suffix(".draft")
+    ordered = sorted(rows.values(), key=lambda row: row.name)
+    draft.write_text(json.dumps([asdict(row) for row in ordered], indent=1) + "\n")
+    draft.replace(path)
