@@ -250,3 +250,43 @@ def test_a_link_that_lld_refuses_leaves_nothing(driver: Driver) -> None:
 def test_sources_are_compiled_and_linked_at_once(driver: Driver) -> None:
     made = driver.link("-O2", "main.c", "libinner.a", "-Wl,--exclude-libs,ALL")
     assert exported(made) == {"outer", "twice", "starts"}
+
+
+# ---- gcc's pragma for processors ------------------------------------------------------------------------------
+
+_CHECKSUM = """
+#include <arm_acle.h>
+#include <stdint.h>
+{before}
+uint32_t step(uint32_t sum, uint64_t data) {{ return __crc32cd(sum, data); }}
+{after}
+int line(void) {{ return __LINE__; }}
+"""
+_CRC = '#pragma GCC target ("+crc")'
+_PUSHED, _POPPED = '#pragma GCC push_options\n#  pragma GCC target("+crc")', "#pragma GCC pop_options"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "code"),
+    [
+        (_CRC, "", 0),
+        (_PUSHED, _POPPED, 0),
+        (_PUSHED, "", 0),
+        ("", "", 1),
+        (f"{_PUSHED}\n{_POPPED}", "", 1),
+        (f"{_CRC}\n#pragma GCC reset_options", "", 1),
+        (f"#if 0\n{_CRC}\n#endif", "", 1),
+    ],
+)
+@pytest.mark.parametrize("ending", ["c", "cpp"])
+def test_a_pragma_of_gcc_allows_more_instructions(
+    driver: Driver, before: str, after: str, code: int, ending: str
+) -> None:
+    (driver.folder / f"crc.{ending}").write_text(_CHECKSUM.format(before=before, after=after))
+    (driver.folder / "crc.o").unlink(missing_ok=True)
+    words = ["-O2", "-Wall", "-Werror=unknown-pragmas", "-fPIC", "-MD", "-MF", "crc.d", "-c", f"crc.{ending}"]
+    done = driver.run(*words, name="c++" if ending == "cpp" else "cc")
+    assert done.returncode == code, done.stderr
+    assert (driver.folder / "crc.o").is_file() == (code == 0)
+    assert (driver.folder / "crc.d").read_text().startswith("crc.o:")
+    assert not list((driver.folder / "compiled").glob("*.i"))

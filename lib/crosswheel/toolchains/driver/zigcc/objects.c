@@ -71,6 +71,7 @@ static bool is_to_be_counted(const char *source) {
 int compile_object(list *command, const list *in) {
     const char *source = only_source(in);
     if (!source) return run(command);
+    if (has_target_pragma(source)) return compile_with_target_pragmas(command, source);
     bool complete = ask_for_dependencies(command);
     if (!conf.ccache) return run(command);
     for (size_t i = 0; i < conf.settings.count; i++) putenv(conf.settings.items[i]);

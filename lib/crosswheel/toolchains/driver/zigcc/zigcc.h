@@ -67,7 +67,7 @@ int run_and_wait(const list *command, bool quiet);
 int run_tool(const char *tool, int argc, char **argv);
 int run_linker(int argc, char **argv);
 
-/* ---- link.c, probes.c, stages.c, objects.c, build.c ---- */
+/* ---- link.c, probes.c, stages.c, objects.c, build.c, pragmas.c ---- */
 
 list what_zig_runs(const list *command, const char *variable, const char *tool, list *rest);
 int link_by_lld(const list *command);
@@ -76,6 +76,8 @@ bool needs_clang(const list *in);
 int show(const list *command);
 int run_clang(const list *command);
 int compile_object(list *command, const list *in);
+bool has_target_pragma(const char *source);
+int compile_with_target_pragmas(const list *command, const char *source);
 int compile_for_build(list *command, const list *in);
 
 #endif
