@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from corpus.commands import Failed, run
 LIMIT = 600.0  # seconds of one build
 MINOR = 11  # the CPython that this machine and tests/arm.py have
 _POLICY = "manylinux2014"
+_REFUSALS = (3, 6, 13)  # docs/exit-codes.md: nothing to do, a tool is missing, no engine is available
 
 
 @dataclass(frozen=True)
@@ -60,25 +62,26 @@ def by_crosswheel(sdist: Path, folder: Path) -> Build:
     command: list[str | Path] = [sys.executable, "-m", "crosswheel", "wheels", sdist]
     command += ["--arch", "aarch64", "--python", f"cp3{MINOR}", "--policy", _POLICY, "--fresh"]
     command += ["--output", wheels, "--timeout", f"{LIMIT:.0f}"]
-    log, failure = folder / "crosswheel.log", None
+    began, failed = time.perf_counter(), None
     try:
-        run(command, log, limit=LIMIT + 60)
-    except Failed as failed:
-        failure = "\n".join((str(failed), *failed.tail))
+        run(command, folder / "crosswheel.log", limit=LIMIT + 60)
+    except Failed as error:
+        failed = error
     report = wheels / "report.json"
-    if not report.is_file():
-        return Build(0.0, failed=failure or "no report", refused=failure is not None)
-    (job,) = json.loads(report.read_text())["jobs"]
-    return _told(job, failure)
+    jobs = json.loads(report.read_text())["jobs"] if report.is_file() else []
+    if jobs:
+        return _of_job(jobs[0])
+    seconds, refused = time.perf_counter() - began, failed is not None and failed.code in _REFUSALS
+    words = "\n".join((str(failed), *failed.tail)) if failed else "no job"
+    return Build(seconds, failed=words, refused=refused)
 
 
-def _told(job: Mapping[str, Any], failure: str | None) -> Build:
+def _of_job(job: Mapping[str, Any]) -> Build:
     found = tuple(f"{finding['rule']}: {finding['message']}" for finding in job["findings"])
-    wheel = Path(job["wheel"]["path"]) if job["wheel"] and not failure else None
-    failed = _words(job["failure"]) if job["failure"] else failure or ""
-    runtime = "image" if job["image"] else "Zig"
-    refused = job["status"] not in {"built", "failed", "pure"}
-    return Build(job["seconds"] or 0.0, wheel, job["engine"] or "", runtime, failed, refused, found)
+    failed = _words(job["failure"]) if job["failure"] else ""
+    wheel = Path(job["wheel"]["path"]) if job["wheel"] and not failed else None
+    runtime = "the image" if job["image"] else "Zig"
+    return Build(job["seconds"] or 0.0, wheel, job["engine"] or "", runtime, failed, findings=found)
 
 
 def _words(failure: Mapping[str, Any]) -> str:

@@ -13,10 +13,11 @@ _TAIL = 12  # lines
 
 
 class Failed(Exception):  # noqa: N818 - reads as what happened
-    """A command ended with an error or was stopped; `tail` are the last lines of its log."""
+    """A command ended with `code`, or was stopped, which is -1; `tail` are the last lines of its log."""
 
-    def __init__(self, message: str, log: Path) -> None:
+    def __init__(self, message: str, code: int, log: Path) -> None:
         super().__init__(message)
+        self.code = code
         lines = log.read_text("utf-8", "replace").splitlines() if log.is_file() else []
         self.tail = tuple(line for line in lines if line.strip())[-_TAIL:]
 
@@ -37,11 +38,11 @@ def run(command: Sequence[str | Path], log: Path, *, limit: float, env: Mapping[
         try:
             code = process.wait(limit)
         except subprocess.TimeoutExpired:
-            raise Failed(f"stopped after {limit:.0f} s", log) from None
+            raise Failed(f"stopped after {limit:.0f} s", -1, log) from None
         finally:
             _end(process)
     if code:
-        raise Failed(f"{Path(command[0]).name} ended with {code}", log)
+        raise Failed(f"{Path(command[0]).name} ended with {code}", code, log)
     return time.perf_counter() - began
 
 
