@@ -14,7 +14,6 @@ from corpus.commands import Failed, run
 
 LIMIT = 600.0  # seconds of one build
 MINOR = 11  # the CPython that this machine and tests/arm.py have
-_POLICY = "manylinux2014"
 _REFUSALS = (3, 6, 13)  # docs/exit-codes.md: nothing to do, a tool is missing, no engine is available
 
 
@@ -29,6 +28,13 @@ class Build:
     failed: str = ""
     refused: bool = False
     findings: tuple[str, ...] = ()
+
+
+_SETTINGS = """\
+[tool.crosswheel]
+policy = "manylinux_2_36"
+sysroot = {{ aarch64 = "{sysroot}" }}
+"""
 
 
 def by_pip(sdist: Path, folder: Path, python: Path) -> Build:
@@ -53,14 +59,16 @@ def by_pip(sdist: Path, folder: Path, python: Path) -> Build:
     return Build(seconds, wheel)
 
 
-def by_crosswheel(sdist: Path, folder: Path) -> Build:
-    """Build one wheel with crosswheel's defaults; --fresh, so that nothing of earlier runs is used.
+def by_crosswheel(requirement: str, folder: Path, sysroot: Path | None = None) -> Build:
+    """Build ``NAME==VERSION`` with crosswheel's defaults; --fresh, so that nothing of earlier runs is used.
 
-    The policy is the oldest, whichever ones the project's own table of cibuildwheel asks for.
+    `sysroot` has the libraries of Debian 12 that the project links to.
     """
+    if sysroot:
+        (folder / "pyproject.toml").write_text(_SETTINGS.format(sysroot=sysroot))
     wheels = folder / "wheelhouse"
-    command: list[str | Path] = [sys.executable, "-m", "crosswheel", "wheels", sdist]
-    command += ["--arch", "aarch64", "--python", f"cp3{MINOR}", "--policy", _POLICY, "--fresh"]
+    command: list[str | Path] = [sys.executable, "-m", "crosswheel", "wheels", requirement]
+    command += ["--arch", "aarch64", "--python", f"cp3{MINOR}", "--fresh"]
     command += ["--output", wheels, "--timeout", f"{LIMIT:.0f}"]
     began, failed = time.perf_counter(), None
     try:

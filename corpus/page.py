@@ -12,9 +12,11 @@ _HEAD = """\
 # What builds: real projects, for AArch64 on x86-64
 
 `nox -s corpus` writes this page. It builds each sdist of
-[tests/corpus.toml](../tests/corpus.toml) twice: natively with pip, and with `crosswheel wheels --arch aarch64` and its
-defaults, for the oldest policy. Then the names in both wheels are compared, both are imported, and both are asked the
-same question: the wheel for AArch64 by an AArch64 CPython under QEMU.
+[tests/corpus.toml](../tests/corpus.toml) twice: natively with pip, and with
+`crosswheel wheels NAME==VERSION --arch aarch64` and its defaults. Then the names in both wheels are compared, both are
+imported, and both are asked the same question: the wheel for AArch64 by an AArch64 CPython under QEMU. A project that
+links to libraries beyond the policy gets them as `sysroot`, from packages of Debian 12, and so the policy
+manylinux_2_36.
 """
 
 

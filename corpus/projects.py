@@ -33,7 +33,8 @@ class Project:
 
     `imports` are modules, with the extension modules that a fallback in Python could hide. `check` is a Python
     expression that may use them, `kind` the name of its answer's type. `languages` are those of the compiled code.
-    `needs` is what the build requires of this machine beside a C and C++ compiler.
+    `needs` is what the build requires of this machine beside a C and C++ compiler. `packages` are those
+    of Debian with the libraries that the project links to.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Project:
     kind: str
     languages: tuple[str, ...]
     needs: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
 
     @property
     def requirement(self) -> str:

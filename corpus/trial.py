@@ -15,14 +15,7 @@ from corpus.contents import differences
 from corpus.projects import Project, backend_of, sdist_of
 from corpus.results import BUILD_FAILED, NOT_NATIVE, REFUSED, SAME, WRONG, Row
 from crosswheel.model.job import Sdist
-
-
-@dataclass(frozen=True)
-class Native:
-    """pip's build and its answer, which are kept from run to run."""
-
-    build: Build
-    answer: Answer
+from debian import unpacked
 
 
 @dataclass(frozen=True)
@@ -39,13 +32,16 @@ class Trial:
         work = _emptied(folder / "sdist")
         sdist = sdist_of(project, work)
         row = Row(project.name, project.version, backend_of(sdist, work / "unpacked"), NOT_NATIVE)
-        native = self._native(project, sdist, folder)
-        if native.build.wheel is None or native.answer.failed:
-            return replace(row, failed=native.build.failed or native.answer.failed)
-        ours = by_crosswheel(sdist.path, _emptied(folder / "crosswheel"))
+        native = self._native(sdist, folder)
+        if native.wheel is None:
+            return replace(row, failed=native.failed)
+        expected = native_answer(project, native.wheel, _emptied(folder / "native-answer") / "packages", self.python)
+        if expected.failed:
+            return replace(row, failed=expected.failed)
+        ours = by_crosswheel(project.requirement, _emptied(folder / "crosswheel"), self._libraries(project))
         row = replace(
             row,
-            native_seconds=round(native.build.seconds, 1),
+            native_seconds=round(native.seconds, 1),
             seconds=round(ours.seconds, 1),
             engine=ours.engine,
             runtime=ours.runtime,
@@ -53,19 +49,19 @@ class Trial:
         )
         if ours.wheel is None:
             return replace(row, verdict=REFUSED if ours.refused else BUILD_FAILED, failed=ours.failed)
-        return self._compared(project, row, native.answer, ours.wheel, differences(native.build.wheel, ours.wheel))
+        return self._compared(project, row, expected, ours.wheel, differences(native.wheel, ours.wheel))
 
-    def _native(self, project: Project, sdist: Sdist, folder: Path) -> Native:
+    def _libraries(self, project: Project) -> Path | None:
+        return unpacked("arm64", project.packages, "bookworm", self.arm.cache) if project.packages else None
+
+    def _native(self, sdist: Sdist, folder: Path) -> Build:
         """The build by pip, made once."""
         told = folder / "native.json"
-        if told.is_file():
-            return _read(told)
-        place = _emptied(folder / "native")
-        build, answer = by_pip(sdist.path, place, self.python), Answer()
-        if build.wheel:
-            answer = native_answer(project, build.wheel, place / "answer", self.python)
-        told.write_text(json.dumps({"build": asdict(build), "answer": asdict(answer)}, default=str))
-        return _read(told)
+        if not told.is_file():
+            built = by_pip(sdist.path, _emptied(folder / "native"), self.python)
+            told.write_text(json.dumps(asdict(built), default=str))
+        fields = json.loads(told.read_text())
+        return Build(**{**fields, "wheel": fields["wheel"] and Path(fields["wheel"]), "findings": ()})
 
     def _compared(self, project: Project, row: Row, native: Answer, wheel: Path, apart: Sequence[str]) -> Row:
         answer = arm_answer(project, wheel, _emptied(self.kept / project.requirement / "arm") / "answer", self.arm)
@@ -85,10 +81,3 @@ def _emptied(folder: Path) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder
-
-
-def _read(told: Path) -> Native:
-    document = json.loads(told.read_text())
-    build = document["build"]
-    wheel = Path(build["wheel"]) if build["wheel"] else None
-    return Native(Build(**{**build, "wheel": wheel, "findings": ()}), Answer(**document["answer"]))
