@@ -64,6 +64,10 @@ class ContainerWorkspace:
         """Always False: the image already has a compiler."""
         return False
 
+    @property
+    def lacking(self) -> Mapping[str, str]:
+        return {}
+
     def put(self, path: Path) -> None:
         self.container.put(path)
 

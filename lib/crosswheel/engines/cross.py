@@ -17,6 +17,7 @@ from pathlib import Path
 
 from crosswheel.engines.facts import Facts
 from crosswheel.engines.services import Services
+from crosswheel.engines.target_requirements import RULE, TargetRequirements
 from crosswheel.engines.workspace import UNCOMPILED, HostWorkspace, private_environ
 from crosswheel.images.pins import Family
 from crosswheel.model.config import Config
@@ -43,7 +44,12 @@ class Cross:
 
     @property
     def toolchain(self) -> dict[str, str]:
-        return {"zig": version_of("zig"), "driver": source_version("zigcc"), "libraries": zig_library.VERSION}
+        return {
+            "zig": version_of("zig"),
+            "driver": source_version("zigcc"),
+            "libraries": zig_library.VERSION,
+            "requirements": RULE,
+        }
 
     def offer(self, target: Target, config: Config, facts: Facts) -> Interpreter | str:
         interpreter = facts.host.interpreters.get(target.python)
@@ -92,6 +98,9 @@ class Cross:
                 toolchain, zig, objects, target, description, sysroot, python, wrapper, debug=config.build.debug_info
             )
             (packages,) = python.parent.parent.glob("lib/python*/site-packages")
+            requirements = TargetRequirements(
+                python.parent.parent, packages, made.requirements, target, host.index, services.facts.once
+            )
             starts = [IMPERSONATE, SIDE_BY_SIDE, note_uncompiled(folder / UNCOMPILED)]
             if made.target_python.exists():
                 starts.append(start_over(str(made.target_python), target.ext_suffix))
@@ -129,6 +138,7 @@ class Cross:
                     hooks=packages / HOOKS,
                     compiles=compiles_of(toolchain),
                     kept=(zig.cache, objects, *crates[:1]),
+                    requirements=None if bare else requirements,
                     sandbox=_sandbox(host, folder, python, environ, zig, Layer(zig.cache, changes), wrapper, shown),
                 )
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from crosswheel.engines.target_requirements import TargetRequirements
 from crosswheel.formats.packages import Package
 from crosswheel.model.job import Interpreter, Usage
 from crosswheel.system.local_host import LocalHost
@@ -50,6 +52,11 @@ class Workspace(Protocol):
     def hooks(self) -> Path | None: ...
     @property
     def asked_for_compiler(self) -> bool: ...
+
+    @property
+    def lacking(self) -> Mapping[str, str]:
+        """The reason by name for build requirements whose libraries and headers are not the target's."""
+        ...
 
     def put(self, path: Path) -> None:
         """Make a file or folder of this machine available to the commands."""
@@ -108,6 +115,8 @@ class HostWorkspace:
     """The caches of its compilers: the only part of the cache that builds may write to."""
     sandbox: Sandbox | None = None
     """What hooks see of this machine; None if the kernel has no namespaces for us, and only the caches are closed."""
+    requirements: TargetRequirements | None = None
+    """What is laid over the build requirements; None if they are the target's, or nothing is compiled."""
     given: list[Path] = field(default_factory=list, compare=False)
     """What was put into the workspace."""
 
@@ -115,6 +124,10 @@ class HostWorkspace:
     def asked_for_compiler(self) -> bool:
         """Whether a build in a workspace without compilers called one."""
         return self.tripwire is not None and self.tripwire.exists()
+
+    @property
+    def lacking(self) -> Mapping[str, str]:
+        return self.requirements.lacking if self.requirements else {}
 
     def put(self, path: Path) -> None:
         """Nothing to copy: hooks in a sandbox see it, and may change it."""
@@ -125,6 +138,8 @@ class HostWorkspace:
 
     def install(self, requirements: Iterable[str]) -> None:
         self.host.install(requirements, self.python, self.log, self.deadline)
+        if self.requirements:
+            self.requirements.lay_over(self.log)
 
     def run_hook(
         self, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
@@ -164,8 +179,15 @@ class HostWorkspace:
                 cmd, env=self.environ, cwd=cwd, deadline=self.deadline, namespace=namespace
             )
 
-    def libraries(self, names: Iterable[str]) -> Mapping[str, Package]:  # noqa: ARG002 - a sysroot is named in the configuration
-        return {}
+    def libraries(self, names: Iterable[str]) -> Mapping[str, Package]:
+        """As in the protocol: those of the target's build requirements."""
+        owners: dict[str, Package] = {}
+        for name in names:
+            if found := self.requirements.library(name) if self.requirements else None:
+                path, owners[name] = found
+                (self.root / "libraries").mkdir(exist_ok=True)
+                shutil.copyfile(path, self.root / "libraries" / name, follow_symlinks=False)
+        return owners
 
     def usage(self) -> Usage:
         """As in the protocol; counts successful compiles of one source to one object.

@@ -1,4 +1,4 @@
-"""Gathers the libraries to graft into a wheel: from the target's sysroot, or from the build container.
+"""Gathers the libraries to graft into a wheel: from build requirements and the target's sysroot, or from the container.
 
 They are copied to a separate folder with the names that the wheel needs, and only these are grafted: libraries in this
 machine's own folders differ between machines.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
@@ -58,17 +58,17 @@ def gather_libraries(work: Work, wheel: Wheel) -> Libraries:
     return libraries
 
 
-def _fetch(names: Iterable[str], work: Work, libraries: Libraries) -> None:
+def _fetch(names: Collection[str], work: Work, libraries: Libraries) -> None:
     target = work.job.target
-    if sysroot := _sysroot(work):
-        for name in names:
-            _copy_from(sysroot, name, target, libraries)
-        return
     libraries.owners.update(work.workspace.libraries(names))
     for path in (libraries.folder / name for name in names):
         if path.exists() and (complaint := _unfit(path, target.arch)):
             path.unlink()
             libraries.refused[path.name] = f"the one in the container {complaint}"
+    if sysroot := _sysroot(work):
+        for name in names:
+            if not (libraries.folder / name).exists():
+                _copy_from(sysroot, name, target, libraries)
 
 
 def _sysroot(work: Work) -> Path | None:

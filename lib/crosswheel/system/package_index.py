@@ -10,7 +10,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -73,6 +73,12 @@ class Index:
     cache: Path
     offline: bool = False
     listener: Listener = field(default=deaf, compare=False)
+
+    @property
+    def all(self) -> Iterator[Index]:
+        """The index and the further ones that the caller's pip looks into."""
+        for address in dict.fromkeys((self.settings.index_url, *self.settings.extra_index_urls)):
+            yield replace(self, settings=replace(self.settings, index_url=address))
 
     def files_of(self, project: str) -> list[DistributionPackage]:
         """Every file of a project. Raises SourceError if it is unknown, IndexUnreachable without an answer."""

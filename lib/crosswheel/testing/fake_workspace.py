@@ -39,6 +39,10 @@ class FakeWorkspace:
     hooks: Path | None = None
     asked_for_compiler: bool = False
 
+    @property
+    def lacking(self) -> Mapping[str, str]:
+        return {}
+
     def put(self, path: Path) -> None:
         """Nothing: it is here."""
 

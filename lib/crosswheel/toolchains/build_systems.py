@@ -64,6 +64,11 @@ class Configuration:
         return self.folder / "config.site"
 
     @property
+    def requirements(self) -> Path:
+        """The folder of the target's shared libraries of build requirements, as they lie in the environment."""
+        return self.folder / "requirements"
+
+    @property
     def exe_wrapper(self) -> Path:
         """The program that runs a program of the target, if this machine can."""
         return self.folder / "exe-wrapper"

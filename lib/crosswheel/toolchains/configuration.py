@@ -56,7 +56,9 @@ def configure(
     prefixes = ("", f"{target.multiarch}-")
     for name in (*(prefix + name for prefix in prefixes for name in _PROGRAMS), *_FOR_US):
         (made.bin / name).symlink_to("zigcc")
-    (folder / "zigcc.conf").write_text(_zigcc_conf(folder, zig, objects, target, description, sysroot, debug=debug))
+    (folder / "zigcc.conf").write_text(
+        _zigcc_conf(made, zig, objects, target, description, sysroot, python, debug=debug)
+    )
     return made
 
 
@@ -88,15 +90,17 @@ def environ_of(made: Configuration, sysroot: Sysroot | None) -> dict[str, str]:
 
 
 def _zigcc_conf(
-    folder: Path,
+    made: Configuration,
     zig: Zig,
     objects: Path,
     target: Target,
     description: Description,
     sysroot: Sysroot | None,
+    python: Path,
     *,
     debug: bool,
 ) -> str:
+    folder = made.folder
     lines = [
         f"zig {zig.program}",
         f"library {zig.library}",
@@ -108,6 +112,7 @@ def _zigcc_conf(
         f"multiarch {target.multiarch}",
         f"debug {'yes' if debug else 'no'}",
         *(f"map {old} {description.include}" for old in description.replaced),
+        f"over {python.parent.parent.resolve()} {made.requirements}",
         *(f"hide {host}" for host in _HOST_FOLDERS),
     ]
     if zig.ccache:

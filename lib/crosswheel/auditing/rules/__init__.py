@@ -151,12 +151,14 @@ INDEX_RULES: tuple[IndexRule, ...] = (
     index.SecondSdist(),
 )
 
-# Every rule that can be listed and switched off. Three have no check of their own: the reader of a wheel reports an
-# unreadable file, the build reports an extension that was not compiled, and W403 becomes W411 by the option `exclude`.
+# Every rule that can be listed and switched off. Four have no check of their own: the reader of a wheel reports an
+# unreadable file; the build reports an extension that was not compiled, and a build requirement that the target lacks;
+# W403 becomes W411 by the option `exclude`.
 ALL_RULES: tuple[Worded, ...] = tuple(
     sorted(
         (
-            *(unreadable.UnreadableWheel(), purity.NotCompiled(), linkage.LibraryExcluded()),
+            *(unreadable.UnreadableWheel(), purity.NotCompiled(), purity.RequirementNotForTarget()),
+            linkage.LibraryExcluded(),
             *(*RULES, *SET_RULES, *RELEASE_RULES, *INDEX_RULES),
         ),
         key=lambda rule: rule.code,

@@ -88,6 +88,16 @@ class OtherSystemsBinary(Rule):
                 yield self.finding(member=member, found=f"a binary for {system}", expected=f"none in {wheel.tag}")
 
 
+class RequirementNotForTarget(Worded):
+    """A build requirement has no wheel for the target: headers and libraries for linkers were this machine's."""
+
+    # No check here: only the build knows, and reports it.
+    code = "W606"
+    level = "note"
+    why = "Headers that differ between architectures are this machine's; linking with its libraries fails."
+    fix = "build with --engine emulated or accelerated, which installs or builds the requirement for the target"
+
+
 def _is_for_compilers(wheel: Wheel) -> bool:
     """Whether the wheel contains headers and static libraries for compilers, and no extension on purpose."""
     return wheel.abis == {"none"} and any(member.endswith((".h", ".hpp", ".a")) for member in wheel.members)

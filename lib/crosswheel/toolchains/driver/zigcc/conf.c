@@ -49,7 +49,14 @@ void read_conf(void) {
         else if (same(line, "include")) push(&conf.includes, value);
         else if (same(line, "lib")) push(&conf.libs, value);
         else if (same(line, "clang")) push(&conf.clang, value);
-        else if (same(line, "map")) {
+        else if (same(line, "over")) {
+            char *over = strchr(value, ' ');
+            if (!over) continue;
+            *over++ = 0;
+            if (access(over, F_OK) != 0) continue;
+            conf.environment = checked(strdup(value));
+            conf.over = checked(strdup(over));
+        } else if (same(line, "map")) {
             char *new = strchr(value, ' ');
             if (!new) continue;
             *new++ = 0;

@@ -93,7 +93,8 @@ static size_t drop(const place *here) {
 static size_t drop_with_value(const place *here) { return here->next ? 2 : 1; }
 static size_t drop_from_link(const place *here) { return here->only_objects; }
 static size_t keep(const place *here) {
-    push(here->out, here->word);
+    const char *over = here->linking && here->word[0] != '-' ? laid_over(here->word) : NULL;
+    push(here->out, over ? over : here->word);
     return 1;
 }
 static size_t folder(const place *here) { return translate_folder(here->out, here->word, here->next); }

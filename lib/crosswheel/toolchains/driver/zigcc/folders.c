@@ -69,6 +69,15 @@ const char *folder_for_target(const char *asked) {
     return judged == real ? asked : judged;
 }
 
+/* What the target has in the place of a file or folder of the build environment, or NULL: shared libraries of build
+ * requirements. A build may have made links to them there, such as libarrow.so. */
+const char *laid_over(const char *asked) {
+    static char real[PATH_MAX], path[2 * PATH_MAX];
+    if (!conf.environment || !realpath(asked, real) || !under(real, conf.environment)) return NULL;
+    snprintf(path, sizeof path, "%s%s", conf.over, real + strlen(conf.environment));
+    return access(path, F_OK) == 0 ? path : NULL;
+}
+
 /* -I dir, -Idir, -isystem dir, -L dir: dropped, replaced or kept. Gives how many words it took, 0 if it is none. */
 size_t translate_folder(list *out, const char *word, const char *next) {
     static const char *const flags[] = {"-isystem", "-idirafter", "-iquote", "-I", "-L", NULL};
@@ -79,7 +88,10 @@ size_t translate_folder(list *out, const char *word, const char *next) {
         if (!starts(word, *flag)) continue;
         bool joined = word[strlen(*flag)];
         if (!joined && !next) return 0;
-        const char *folder = folder_for_target(joined ? word + strlen(*flag) : next);
+        const char *asked = joined ? word + strlen(*flag) : next;
+        const char *over = same(*flag, "-L") ? laid_over(asked) : NULL;
+        if (over) push_joined(out, "-L", over);
+        const char *folder = folder_for_target(asked);
         if (folder && joined) push_joined(out, *flag, folder);
         else if (folder) {
             push(out, *flag);

@@ -89,6 +89,8 @@ static void library(const option *one, list *out, list *kept) {
 static void library_folder(const option *one, list *out, list *kept) {
     (void)kept;
     const char *found = one->value ? folder_for_target(one->value) : NULL;
+    const char *over = one->value ? laid_over(one->value) : NULL;
+    if (over) push_joined(out, "-L", over);
     if (found) push_joined(out, "-L", found);
 }
 
@@ -272,7 +274,8 @@ static size_t translate_linker_word(list *out, list *kept, const char *word, con
     static char name[PATH_MAX];
     static bool was_lld; /* a word without a dash is the value of the one before */
     if (word[0] != '-') {
-        push(was_lld ? past_zig(kept) : kept, word);
+        const char *over = laid_over(word);
+        push(was_lld ? past_zig(kept) : kept, over ? over : word);
         return 1;
     }
     option one = {.word = word, .name = name};
@@ -334,7 +337,8 @@ size_t translate_library_file(list *out, const list *in, const char *word) {
         if (!found) continue;
         snprintf(path, sizeof path, "%s/%s", found, name);
         if (access(path, R_OK) == 0) {
-            push(out, path);
+            const char *over = laid_over(path);
+            push(out, over ? over : path);
             return 1;
         }
     }

@@ -17,6 +17,7 @@
  *   multiarch TRIPLE    the answer to -print-multiarch
  *   debug yes           keep debug information
  *   map OLD NEW         a folder of this machine and the target's folder to use instead
+ *   over FOLDER NEW     the build environment, and where the target's shared libraries of what it has lie instead
  *   hide FOLDER         a folder of this machine whose headers and libraries are not the target's
  *   include FOLDER      a folder of the target's headers      lib FOLDER   ... of its libraries
  *   clang WORD          a word that makes clang act as the gcc of an image; Zig's runtimes are not used then

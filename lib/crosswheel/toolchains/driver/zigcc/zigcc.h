@@ -27,7 +27,8 @@ bool ends_among(const char *word, const char *const *endings);
 /* ---- conf.c ---- */
 
 struct configuration {
-    const char *bin, *zig, *library, *cache, *objects, *ccache, *folder, *target, *build_target, *multiarch, *root;
+    const char *bin, *zig, *library, *cache, *objects, *ccache, *folder, *target, *build_target, *multiarch, *root,
+        *environment, *over;
     bool debug;
     list hidden, mapped_from, mapped_to, includes, libs, settings, clang;
 };
@@ -40,6 +41,7 @@ bool has_gcc(void);
 
 bool under(const char *path, const char *folder);
 const char *folder_for_target(const char *asked);
+const char *laid_over(const char *asked);
 size_t translate_folder(list *out, const char *word, const char *next);
 
 /* ---- linker.c, processors.c, flags.c ---- */
