@@ -26,7 +26,7 @@ from crosswheel.containers.namespace_container import NamespaceContainer, State
 from crosswheel.containers.namespace_layers import Layers, remove_tree
 from crosswheel.containers.opt_python import read_pythons
 from crosswheel.errors import CannotRun, ImageUnavailable
-from crosswheel.images.store import UnpackedImage, ensure_unpacked, find_unpacked
+from crosswheel.images.store import Silent, UnpackedImage, ensure_unpacked, find_unpacked
 from crosswheel.model.job import Interpreter, Listener
 from crosswheel.model.targets import Architecture, PythonTag, architectures
 from crosswheel.system.local_host import LocalHost
@@ -44,10 +44,14 @@ _PROGRAM = "/exit-42"
 
 @dataclass(frozen=True)
 class NamespaceHost:
-    """As in the protocol ContainerHost. `roots` has the folders of the images that were found, by their ids."""
+    """As in the protocol ContainerHost.
+
+    `roots` has the folders of the images that were found, by their ids; `silent` the registries that do not answer.
+    """
 
     host: LocalHost
     roots: dict[str, Path] = field(default_factory=dict, repr=False, compare=False)
+    silent: Silent = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def address(self) -> str:
@@ -148,7 +152,15 @@ class NamespaceHost:
         self, reference: str, arch: Architecture, *, mirrors: Sequence[str], offline: bool, listener: Listener
     ) -> Image:
         return self._image(
-            ensure_unpacked(self.host.cache, reference, arch, mirrors=mirrors, offline=offline, listener=listener)
+            ensure_unpacked(
+                self.host.cache,
+                reference,
+                arch,
+                mirrors=mirrors,
+                offline=offline,
+                listener=listener,
+                silent=self.silent,
+            )
         )
 
     def _image(self, found: UnpackedImage) -> Image:

@@ -24,7 +24,7 @@ from crosswheel.containers.known_answers import known_survey
 from crosswheel.containers.namespace_host import NamespaceHost
 from crosswheel.errors import CrosswheelError, EngineUnavailable, ImageUnavailable
 from crosswheel.images.pins import Family, image_arch, pinned_image
-from crosswheel.images.store import UnpackedImage, find_unpacked
+from crosswheel.images.store import Silent, UnpackedImage, find_unpacked
 from crosswheel.model.config import Config
 from crosswheel.model.job import Interpreter, Listener
 from crosswheel.model.targets import Architecture, PythonTag, Target, usual_pythons
@@ -105,7 +105,12 @@ class Facts:
         allowed = self.host.allowed
         if refusal := allowed.namespaces or allowed.overlay:
             raise EngineUnavailable(f"{self.docker.message}; and {refusal.reason}", hint=refusal.hint)
-        return NamespaceHost(self.host)
+        return NamespaceHost(self.host, silent=self.silent)
+
+    @property
+    def silent(self) -> Silent:
+        """The registries that did not answer in this run."""
+        return self.once.answer("silent registries", dict)
 
     def remove_stale(self) -> int:
         """Remove what finished runs of this machine left in both kinds of hosts; return the number of containers."""

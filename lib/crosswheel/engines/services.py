@@ -80,6 +80,7 @@ class Services:
                     mirrors=facts.mirrors,
                     offline=facts.offline,
                     listener=listener,
+                    silent=facts.silent,
                 )
             except (ImageUnavailable, DiskFull) as error:
                 listener(Note(f"{target.policy}_{target.arch} is built with {_ZIGS_OWN}: {error.message}"))

@@ -42,8 +42,11 @@ def deliver(
     mirrors: Sequence[str],
     environ: Mapping[str, str],
     listener: Listener,
+    silent: dict[str, NotDelivered],
 ) -> str:
     """Fill the folder `draft` with the image, and return the digest of its manifest.
+
+    `silent` has, by host, the registries that did not answer: they are not asked again, and further ones are added.
 
     Layers that are there already, from an earlier attempt, are not downloaded again. Raises ImageUnavailable,
     UsageError, OSError, ValueError, and the exceptions of `tarfile` and decompressors.
@@ -58,8 +61,12 @@ def deliver(
     failures: dict[str, NotDelivered] = {}
     for source in (*(wanted.at(mirror) for mirror in mirrors), wanted):
         try:
+            if source.host in silent:
+                raise silent[source.host]
             return _fetch(draft, source, arch, environ, listener)
         except NotDelivered as failure:  # noqa: PERF203 - a registry each
+            if failure.silent:
+                silent[source.host] = failure
             failures[str(source)] = failure
             if source != wanted:
                 listener(Note(f"{source}: {failure}; trying the next registry"))

@@ -22,7 +22,12 @@ _LONGEST_REASON = 300
 
 
 class NotDelivered(Exception):  # noqa: N818 - reads as what happened
-    """A registry did not deliver the image, with the reason; `passing` if a retry may help."""
+    """A registry did not deliver the image, with the reason; `passing` if a retry may help.
+
+    `silent`: nobody answered there at all.
+    """
+
+    silent = False
 
     def __init__(self, reason: str, hint: str, *, passing: bool = False) -> None:
         super().__init__(reason)

@@ -171,7 +171,11 @@ class Registry:
 def open_registry(reference: Reference, environ: Mapping[str, str]) -> Iterator[Registry]:
     """The repository of an image, if its registry answers. Raises NotDelivered, UsageError for missing certificates."""
     trust = Trust(named_authorities((), environ))
-    address = _reached(reference, trust)
+    try:
+        address = _reached(reference, trust)
+    except NotDelivered as failure:
+        failure.silent = failure.passing
+        raise
     with open_session(trust) as session:
         yield Registry(reference, address, environ, session)
 

@@ -21,17 +21,21 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import TypeAlias
 
 from crosswheel.errors import DiskFull, ImageUnavailable
 from crosswheel.formats.tars import damages
 from crosswheel.images.delivery import ABOUT, LAYERS, ROOT, WORK, deliver
-from crosswheel.images.failures import ANOTHER
+from crosswheel.images.failures import ANOTHER, NotDelivered
 from crosswheel.images.layouts import is_archive
 from crosswheel.model.job import Listener
 from crosswheel.model.targets import Architecture
 from crosswheel.system.locks import locked, mark_used, put
 
 FOLDER = "images"
+
+Silent: TypeAlias = dict[str, NotDelivered]
+"""By host, the registries that did not answer."""
 
 _FINAL = "final"
 _NAMES = "references"
@@ -83,11 +87,13 @@ def ensure_unpacked(
     offline: bool,
     listener: Listener,
     environ: Mapping[str, str] = os.environ,
+    silent: Silent | None = None,
 ) -> UnpackedImage:
     """The image, fetched and unpacked if the cache lacks it: from the mirrors in order, then from its own registry.
 
     `reference` is REPOSITORY:TAG, REPOSITORY@sha256:DIGEST, or the path of an image on disk (`layouts`), which begins
-    with / or ./. `environ` has proxies, certificates and the folder of docker's logins.
+    with / or ./. `environ` has proxies, certificates and the folder of docker's logins. `silent` remembers the
+    registries that do not answer: they are asked once for all images.
     Raises ImageUnavailable, DiskFull and UsageError.
     """
     image = find_unpacked(cache, reference, arch)
@@ -103,7 +109,7 @@ def ensure_unpacked(
         if image := find_unpacked(cache, reference, arch):
             return image  # another run has made it meanwhile
         with _drafting(cache / FOLDER / f".draft-{name.name}") as draft:
-            digest = deliver(draft, reference, arch, mirrors, environ, listener)
+            digest = deliver(draft, reference, arch, mirrors, environ, listener, {} if silent is None else silent)
             _put(draft, _folder(cache, digest))
             name.write_text(digest)
             shutil.rmtree(draft / LAYERS, ignore_errors=True)

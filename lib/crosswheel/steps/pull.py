@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 from crosswheel.containers.images import Image, ensure_image, find_image
 from crosswheel.errors import CrosswheelError
 from crosswheel.images.pins import Family, image_arch, pinned_image
-from crosswheel.images.store import UnpackedImage, ensure_unpacked, find_unpacked
+from crosswheel.images.store import Silent, UnpackedImage, ensure_unpacked, find_unpacked
 from crosswheel.model.config import Config
 from crosswheel.model.job import Listener
 from crosswheel.model.targets import Architecture, Target, oldest_policy, python_tags
@@ -85,6 +85,7 @@ class _InCache:
     config: Config
     listener: Listener
     environ: Mapping[str, str]
+    silent: Silent = field(default_factory=dict, repr=False, compare=False)
 
     def find(self, reference: str, arch: Architecture) -> UnpackedImage | None:
         return find_unpacked(self.cache, reference, arch)
@@ -98,4 +99,5 @@ class _InCache:
             offline=self.config.build.offline,
             listener=self.listener,
             environ=self.environ,
+            silent=self.silent,
         )

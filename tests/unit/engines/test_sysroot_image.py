@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -89,6 +91,31 @@ def test_without_a_registry_it_is_done_without_and_said_once(tmp_path: Path, *, 
     (note,) = run.notes
     assert note.startswith("manylinux_2_28_aarch64 is built with Zig's own C and C++ runtime, without zlib")
     assert (run.image, run.key) == ("", before)
+
+
+def test_a_registry_that_does_not_answer_is_asked_once_for_all_images(tmp_path: Path) -> None:
+    callers: list[object] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def hang_up() -> None:
+            while True:
+                try:
+                    connection, caller = server.accept()
+                except OSError:
+                    return
+                callers.append(caller)
+                connection.close()
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        run = Run(tmp_path, f"127.0.0.1:{server.getsockname()[1]}/pypa/x:1")
+        assert run.services.sysroot_image(TARGET, run.config) is None
+        asked = len(callers)
+        other = parse_target("cp311-manylinux_2_34_s390x")
+        assert run.services.sysroot_image(other, run.config) is None
+        server.shutdown(socket.SHUT_RDWR)
+    assert 0 < asked == len(callers)
+    first, second = run.notes
+    assert first.rpartition(": ")[2] == second.rpartition(": ")[2]
 
 
 def test_the_folder_that_the_user_names_comes_first(registry: RegistryServer, tmp_path: Path) -> None:

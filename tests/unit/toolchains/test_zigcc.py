@@ -98,6 +98,23 @@ def test_it_compiles_without_a_warning(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
+def test_the_targets_libraries_of_build_requirements_come_first(driver: Driver, tmp_path: Path) -> None:
+    """Also where the build made a link to this machine's, and where -l:FILE names one."""
+    here, there = tmp_path / "environment" / "x", tmp_path / "over" / "x"
+    for folder in (here, there):
+        folder.mkdir(parents=True)
+        (folder / "libx.so.1").touch()
+    (here / "libx.so").symlink_to("libx.so.1")
+    (here / "libstatic.a").touch()
+    driver.configure(f"over {tmp_path / 'environment'} {tmp_path / 'over'}")
+    assert driver("x.o", f"-L{here}", "-lx") == ["x.o", f"-L{there}", f"-L{here}", "-lx", "-s"]
+    assert driver("x.o", "-L", f"{here}/../x", "-lx") == ["x.o", f"-L{there}", "-L", f"{here}/../x", "-lx", "-s"]
+    assert driver("x.o", f"-Wl,-L{here}") == ["x.o", f"-L{there}", f"-L{here}", "-s"]
+    assert driver("x.o", f"{here}/libx.so", f"{here}/libx.so.1") == ["x.o", *[f"{there}/libx.so.1"] * 2, "-s"]
+    assert driver("x.o", f"-L{here}", "-l:libx.so.1") == ["x.o", f"-L{there}", f"-L{here}", f"{there}/libx.so.1", "-s"]
+    assert driver("x.o", f"{here}/libstatic.a", f"-I{here}") == ["x.o", f"{here}/libstatic.a", f"-I{here}", "-s"]
+
+
 # ---- one flag at a time ---------------------------------------------------------------------------------------
 
 
