@@ -11,6 +11,7 @@ from crosswheel.commands.call import Call, Own, from_code, public
 from crosswheel.commands.result import Result
 from crosswheel.engines import ENGINES, LADDER, Engine, offers
 from crosswheel.engines.facts import Facts, image_of, look_around
+from crosswheel.engines.image_pythons import with_image_pythons
 from crosswheel.engines.needs import doubt, ladder_for
 from crosswheel.errors import NothingToDo
 from crosswheel.model import job as model
@@ -81,7 +82,7 @@ def run(call: Call) -> Plan:
         requires_python = sources.requires_python_of(config.build.source, facts.host)
         config = adopted(config, call.project, facts.host, call.listener)
         needs, engines = sources.needs_of(config.build.source, facts.host), call.own.all_engines()
-        made = plan_for(config, facts, requires_python, engines, needs)
+        made = plan_for(config, with_image_pythons(config, facts), requires_python, engines, needs)
         note_doubts(made, needs, call.listener)
         made = replace(expected(made, config, facts, engines), not_taken=not_taken(config, call.project))
         return planned(made, replace(call, config=config))

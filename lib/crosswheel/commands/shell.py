@@ -15,6 +15,7 @@ from crosswheel.commands.result import Result
 from crosswheel.engines import LADDER, Engine, offers
 from crosswheel.engines.backend import Settings, install_requirements, quieten_backends
 from crosswheel.engines.facts import Facts, look_around, reference_of
+from crosswheel.engines.image_pythons import fetch_python, with_image_pythons
 from crosswheel.engines.needs import ladder_for
 from crosswheel.engines.services import Services
 from crosswheel.engines.workspace import Workspace
@@ -31,7 +32,7 @@ from crosswheel.report.document import SCHEMA, Document
 from crosswheel.report.run import shown
 from crosswheel.report.untrusted import clean
 from crosswheel.steps.build import put_source, run_before, settings_for
-from crosswheel.system.interpreters import fetch_interpreter, uv
+from crosswheel.system.interpreters import uv
 from crosswheel.system.locks import at_work
 from crosswheel.system.process import log_tail
 from crosswheel.system.scratch import check_temporary_folder, clear_abandoned, scratch_folder, temporary_folder
@@ -143,7 +144,8 @@ def _prepare(call: Call, target: Target, folder: Path, stack: ExitStack) -> _Pla
     sdist = sources.fetch(
         config.build.source, facts.host, folder, listener, timeout=config.build.timeout, output=config.output.folder
     )
-    services, job = _plan(config, Services(facts.dated(sdist.epoch), listener), target, engines, sdist.needs)
+    facts = with_image_pythons(config, facts).dated(sdist.epoch)
+    services, job = _plan(config, Services(facts, listener), target, engines, sdist.needs)
     stack.enter_context(services)
     engine, log = engines[job.engine], folder / "log"
     engine.prepare(target, config, services, cxx=sdist.cxx)
@@ -185,8 +187,7 @@ def _plan(
     facts, engine, ladder = services.facts, config.build.engine, ladder_for(needs, LADDER)[0]
     planned = plan_job(target, engine, ladder, offers(config, facts, engines, needs))
     if isinstance(planned, LeftOut) and _may_fetch(config, facts, target):
-        with chore(f"downloading CPython for {target.python} with uv", services.listener):
-            fetched = fetch_interpreter(target.python, facts.host.processes, facts.host.installer_environ)
+        fetched = fetch_python(target.python, config, facts, services.listener)
         facts = facts.with_interpreters({target.python: fetched})
         services = replace(services, facts=facts)
         planned = plan_job(target, engine, ladder, offers(config, facts, engines, needs))

@@ -27,6 +27,7 @@ from crosswheel.commands.result import Result
 from crosswheel.engines import Engine
 from crosswheel.engines.backend import quieten_backends
 from crosswheel.engines.facts import Facts, look_around, reference_of
+from crosswheel.engines.image_pythons import fetch_python, with_image_pythons
 from crosswheel.engines.services import Services
 from crosswheel.errors import (
     INTERRUPTED,
@@ -55,7 +56,6 @@ from crosswheel.report.wording import count_text
 from crosswheel.steps import MAKE, Composition, Steps, Work
 from crosswheel.steps.journal import journal_of
 from crosswheel.steps.wheelhouse import keep
-from crosswheel.system.interpreters import fetch_interpreter
 from crosswheel.system.locks import at_work
 from crosswheel.system.rust_toolchain import add_target
 from crosswheel.system.scratch import check_temporary_folder, clear_abandoned, temporary_folder
@@ -190,6 +190,7 @@ def run(call: Call, plan: Plan | None = None) -> Report:
         )
         facts = facts.dated(sdist.epoch)
         if plan is None:
+            facts = with_image_pythons(config, facts)
             facts = facts.with_interpreters(_interpreters(config, facts, listener))
             call = _with_rust(call, sdist, facts)
         services = Services(facts, listener)
@@ -283,15 +284,13 @@ def _interpreters(config: Config, facts: Facts, listener: Listener) -> dict[Pyth
 
     Failed downloads are reported and left out of the plan.
     """
-    host = facts.host
     if config.build.download_python == "never" or config.build.offline:
         return {}
     fetched: dict[PythonTag, Interpreter] = {}
     for tag in config.build.python:
-        if tag not in host.interpreters and tag not in facts.pythons_elsewhere(config):
+        if tag not in facts.host.interpreters and tag not in facts.pythons_elsewhere(config):
             try:
-                with chore(f"downloading CPython for {tag} with uv", listener):
-                    fetched[tag] = fetch_interpreter(tag, host.processes, host.installer_environ)
+                fetched[tag] = fetch_python(tag, config, facts, listener)
             except MissingTool as error:
                 listener(Note(str(error)))
     return fetched

@@ -80,6 +80,14 @@ def find_interpreters(
     return {tag: interpreter for tag, (_, interpreter) in best.items()}
 
 
+def interpreter_at(
+    path: Path, processes: Processes, environ: Mapping[str, str], answers: Answers = _FORGETFUL
+) -> Interpreter | None:
+    """The CPython of that path; None if it does not start, or is none that wheels are built for."""
+    found = _probe(path, processes, environ, answers)
+    return found and found[1]
+
+
 def fetch_interpreter(tag: PythonTag, processes: Processes, environ: Mapping[str, str]) -> Interpreter:
     """Download a CPython with uv, like nox's --download-python. Raises MissingTool if that fails.
 
