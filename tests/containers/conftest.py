@@ -1,8 +1,12 @@
-"""What tests on a real Docker Engine share; where this machine cannot have it, they are skipped and say why."""
+"""What tests on real hosts of containers share; where this machine cannot have one, they are skipped and say why.
+
+A test with the fixture `host` or `chosen` runs on each kind of host: a Docker Engine, and namespaces of this machine.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -19,6 +23,11 @@ from containers.registry import RegistryUnavailable, running_registry
 from containers.stand_ins import STAND_INS
 from containers.stand_ins.index_packages import IndexUnavailable
 from containers.stand_ins.manylinux import POLICY
+from crosswheel.containers.host import ContainerHost
+from crosswheel.engines.facts import look_around
+from crosswheel.errors import EngineUnavailable as NoContainers
+from crosswheel.model.config_reader import load_config
+from crosswheel.model.job import deaf
 from debian import DebianUnavailable
 
 _REASONS = (
@@ -27,6 +36,9 @@ _REASONS = (
 )  # fmt: skip
 
 _Value = TypeVar("_Value")
+
+REGISTRY = "CROSSWHEEL_TESTS_REGISTRY"
+"""The environment variable with the address of a registry that has all stand-ins; then no engine is needed."""
 
 
 # Whoever has these needs an emulator in every container, or none.
@@ -84,9 +96,38 @@ def engine(docker_engine: Engine) -> docker.DockerClient:
     return docker_engine.client
 
 
+@pytest.fixture(scope="session", params=["docker", "namespace"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """The kind of a host of containers."""
+    return str(request.param)
+
+
 @pytest.fixture(scope="session")
-def registry(docker_engine: Engine, debian_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def chosen(kind: str, request: pytest.FixtureRequest) -> Mapping[str, str]:
+    """The options that choose a host of the kind."""
+    if kind == "docker":
+        return {"docker-host": request.getfixturevalue("docker_engine").address}
+    return {"container-host": kind}
+
+
+@pytest.fixture(scope="session")
+def host(chosen: Mapping[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[ContainerHost]:
+    with look_around(load_config(tmp_path_factory.mktemp("no-project"), dict(chosen)), deaf) as facts:
+        try:
+            yield facts.containers
+        except NoContainers as error:
+            pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def registry(
+    request: pytest.FixtureRequest, debian_cache: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     """``127.0.0.1:PORT``. What is pushed there stays from run to run: give your own images names of their own."""
+    if given := os.environ.get(REGISTRY):
+        yield given
+        return
+    docker_engine: Engine = request.getfixturevalue("docker_engine")
     if not docker_engine.local:
         pytest.skip(f"the engine at {docker_engine.address} does not reach a registry on this machine's loopback")
     with _or_skip(running_registry(debian_cache / "registry", tmp_path_factory.mktemp("registry"))) as address:
@@ -94,8 +135,9 @@ def registry(docker_engine: Engine, debian_cache: Path, tmp_path_factory: pytest
 
 
 @pytest.fixture(scope="session")
-def shelf(engine: docker.DockerClient, registry: str, debian_cache: Path) -> Shelf:
-    return Shelf(engine, registry, debian_cache)
+def shelf(request: pytest.FixtureRequest, registry: str, debian_cache: Path) -> Shelf:
+    # Whoever is given a registry finds everything there.
+    return Shelf(None if REGISTRY in os.environ else request.getfixturevalue("engine"), registry, debian_cache)
 
 
 @pytest.fixture(scope="session")

@@ -32,9 +32,9 @@ class ImagesUnavailable(Exception):  # noqa: N818 - reads as what happened
 
 @dataclass(frozen=True)
 class Shelf:
-    """A registry on loopback with the images that were made so far."""
+    """A registry on loopback with the images that were made so far; without a client it makes no more."""
 
-    client: docker.DockerClient
+    client: docker.DockerClient | None
     registry: str
     cache: Path
 
@@ -43,46 +43,50 @@ class Shelf:
         name, tag = f"{self.registry}/{repository}", recipe_version(recipe)
         with filelock.FileLock(self.cache / f"{repository.replace('/', '-')}.lock"):
             if self._digest(repository, tag) is None:
-                self._load(f"{name}:{tag}", arch, recipe)
-                self._push(name, tag)
+                if self.client is None:
+                    raise ImagesUnavailable(f"no Docker Engine to make {name} with")
+                self._load(self.client, f"{name}:{tag}", arch, recipe)
+                _push(self.client, name, tag)
         digest = self._digest(repository, tag)
         assert digest is not None
         return f"{name}@{digest}"
 
-    def _load(self, reference: str, arch: str, recipe: Recipe) -> None:
+    def _load(self, client: docker.DockerClient, reference: str, arch: str, recipe: Recipe) -> None:
         with tempfile.TemporaryDirectory(dir=self.cache) as work:
             layer, folder = Path(work, "layer"), Path(work, "archive")
             layer.mkdir()
             folder.mkdir()
             image = replace(recipe(arch, layer, self.cache), labels={LABEL: recipe_version(recipe)})
             with write_archive(image, reference, folder).open("rb") as file:
-                self.client.images.load(file)
+                client.images.load(file)
         if image.setup:
-            self._set_up(reference, image)
-
-    def _set_up(self, reference: str, image: Image) -> None:
-        """What a Dockerfile calls RUN."""
-        container = self.client.containers.create(reference, list(image.setup))
-        try:
-            container.start()
-            if container.wait()["StatusCode"]:
-                raise ImagesUnavailable(f"{reference} cannot be made: {container.logs(tail=3).decode()}")
-            # Or the command would be what containers of the image run from now on.
-            container.commit(*reference.rsplit(":", 1), changes=[f"CMD {json.dumps(list(image.command))}"])
-        finally:
-            container.remove(force=True, v=True)
-
-    def _push(self, name: str, tag: str) -> None:
-        """And forget it: who needs it pulls it, in this session as in later ones."""
-        for step in self.client.images.push(name, tag=tag, stream=True, decode=True):
-            if "error" in step:
-                raise ImagesUnavailable(f"{name}:{tag} cannot be pushed: {step['error']}")
-        self.client.images.remove(f"{name}:{tag}")
+            _set_up(client, reference, image)
 
     def _digest(self, repository: str, tag: str) -> str | None:
         url = f"http://{self.registry}/v2/{repository}/manifests/{tag}"
         answer = requests.head(url, headers={"Accept": _MANIFEST}, timeout=_TIMEOUT)
         return answer.headers["Docker-Content-Digest"] if answer.ok else None
+
+
+def _set_up(client: docker.DockerClient, reference: str, image: Image) -> None:
+    """What a Dockerfile calls RUN."""
+    container = client.containers.create(reference, list(image.setup))
+    try:
+        container.start()
+        if container.wait()["StatusCode"]:
+            raise ImagesUnavailable(f"{reference} cannot be made: {container.logs(tail=3).decode()}")
+        # Or the command would be what containers of the image run from now on.
+        container.commit(*reference.rsplit(":", 1), changes=[f"CMD {json.dumps(list(image.command))}"])
+    finally:
+        container.remove(force=True, v=True)
+
+
+def _push(client: docker.DockerClient, name: str, tag: str) -> None:
+    """And forget it: who needs it pulls it, in this session as in later ones."""
+    for step in client.images.push(name, tag=tag, stream=True, decode=True):
+        if "error" in step:
+            raise ImagesUnavailable(f"{name}:{tag} cannot be pushed: {step['error']}")
+    client.images.remove(f"{name}:{tag}")
 
 
 @functools.cache

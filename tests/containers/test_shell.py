@@ -10,8 +10,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -29,22 +31,52 @@ pytestmark = pytest.mark.containers
 
 X86_64, AARCH64 = f"cp313-{POLICY}_x86_64", f"cp313-{POLICY}_aarch64"
 PROMPT = r"tiny-1\.0 [#$] "
-# A container's name for itself is the engine's for it.
-WHO = "cat /etc/hostname\n"
 
 Command = Callable[..., list[str]]
 
 
-@pytest.fixture
-def command(docker_engine: Engine, tmp_path: Path) -> Command:
+def shell(project: Path, chosen: Mapping[str, str], target: str, image: str, *options: str) -> list[str]:
     """`crosswheel shell` for a target, in an image, with more options."""
-    project = tiny_project("platform", tmp_path)
+    words = [sys.executable, "-m", "crosswheel", "shell", target, "--image", image, "--source", str(project)]
+    return [*words, *(word for name, value in chosen.items() for word in (f"--{name}", value)), *options]
 
-    def build(target: str, image: str, *options: str, host: str = docker_engine.address) -> list[str]:
-        words = [sys.executable, "-m", "crosswheel", "shell", target, "--image", image, "--docker-host", host]
-        return [*words, "--source", str(project), *options]
 
-    return build
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return tiny_project("platform", tmp_path)
+
+
+@pytest.fixture
+def command(project: Path, chosen: Mapping[str, str]) -> Command:
+    """`crosswheel shell` for a target, in an image, with more options, on each kind of host."""
+    return partial(shell, project, chosen)
+
+
+@pytest.fixture
+def on_docker(project: Path, docker_engine: Engine) -> Command:
+    return partial(shell, project, {"docker-host": docker_engine.address})
+
+
+@dataclass(frozen=True)
+class Identity:
+    """How a container says which one it is, by `command`, and whether that one `is_gone`."""
+
+    command: str
+    is_gone: Callable[[str], bool]
+
+
+@pytest.fixture
+def identity(kind: str, request: pytest.FixtureRequest) -> Identity:
+    if kind == "docker":
+        # A container's name for itself is the engine's for it.
+        return Identity("cat /etc/hostname\n", partial(is_gone, request.getfixturevalue("engine")))
+    return Identity("grep -o 'upperdir=[^,]*' /proc/mounts\n", _is_removed)
+
+
+def _is_removed(said: str) -> bool:
+    folder = Path(said.strip().removeprefix("upperdir="))
+    assert folder.name == "files"
+    return not folder.parent.exists()
 
 
 def piped(command: Sequence[str], text: str) -> subprocess.CompletedProcess[str]:
@@ -65,8 +97,7 @@ def is_gone(engine: docker.DockerClient, container: str) -> bool:
 
 # ---- through pipes ------------------------------------------------------------------------------------------------
 
-LOOK = f"""
-{WHO}
+LOOK = """
 uname -m
 python -c 'import sys; print("%d.%d" % sys.version_info[:2], sys.prefix != sys.base_prefix, sys.prefix)'
 cc --version | head -n 1
@@ -76,9 +107,9 @@ exit 7
 """
 
 
-def look(engine: docker.DockerClient, command: Sequence[str]) -> tuple[str, str, str, str]:
+def look(identity: Identity, command: Sequence[str]) -> tuple[str, str, str, str]:
     """Machine, compiler, and what we said ourselves; what holds for every engine is looked at here."""
-    done = piped(command, LOOK)
+    done = piped(command, identity.command + LOOK)
     assert done.returncode == 7, done.stderr
     container, machine, python, compiler, *files = done.stdout.splitlines()
     version, isolated, prefix = python.split()
@@ -86,31 +117,29 @@ def look(engine: docker.DockerClient, command: Sequence[str]) -> tuple[str, str,
     assert f"python    {prefix}/bin/python: CPython 3.13." in done.stderr
     assert {"fast.c", "pyproject.toml", "PKG-INFO"} <= set(files)
     assert done.stderr.endswith("warned\n")
-    assert is_gone(engine, container)
+    assert identity.is_gone(container)
     assert not Path(prefix).exists()
     return machine, compiler, done.stderr, container
 
 
-def test_natively(engine: docker.DockerClient, command: Command, manylinux_x86_64: str) -> None:
-    machine, compiler, said, _ = look(engine, command(X86_64, manylinux_x86_64))
+def test_natively(identity: Identity, command: Command, manylinux_x86_64: str) -> None:
+    machine, compiler, said, _ = look(identity, command(X86_64, manylinux_x86_64))
     assert machine == "x86_64"
     assert "clang" not in compiler
     assert f"engine    native, in a container of {manylinux_x86_64}\n" in said
 
 
 def test_accelerated_is_the_first_that_can_where_the_machine_is_another(
-    engine: docker.DockerClient, qemu: Handler, command: Command, manylinux_aarch64: str
+    identity: Identity, qemu: Handler, command: Command, manylinux_aarch64: str
 ) -> None:
-    machine, compiler, said, _ = look(engine, command(AARCH64, manylinux_aarch64))
+    machine, compiler, said, _ = look(identity, command(AARCH64, manylinux_aarch64))
     assert machine == "aarch64"
     assert "clang" in compiler
     assert "engine    accelerated, " in said
 
 
-def test_emulated_if_asked_for(
-    engine: docker.DockerClient, qemu: Handler, command: Command, manylinux_aarch64: str
-) -> None:
-    machine, compiler, said, _ = look(engine, command(AARCH64, manylinux_aarch64, "--engine", "emulated"))
+def test_emulated_if_asked_for(identity: Identity, qemu: Handler, command: Command, manylinux_aarch64: str) -> None:
+    machine, compiler, said, _ = look(identity, command(AARCH64, manylinux_aarch64, "--engine", "emulated"))
     assert machine == "aarch64"
     assert "clang" not in compiler
     assert "engine    emulated, " in said
@@ -145,11 +174,11 @@ def test_a_pipe_is_read_while_it_is_written(command: Command, manylinux_x86_64: 
         assert process.wait(60) == 0
 
 
-def test_the_time_limit_holds_for_scripts(engine: docker.DockerClient, command: Command, manylinux_x86_64: str) -> None:
-    done = piped(command(X86_64, manylinux_x86_64, "--timeout", "15"), f"{WHO}sleep 300\n")
+def test_the_time_limit_holds_for_scripts(identity: Identity, command: Command, manylinux_x86_64: str) -> None:
+    done = piped(command(X86_64, manylinux_x86_64, "--timeout", "15"), f"{identity.command}sleep 300\n")
     assert done.returncode == 11
     assert "was still running in its container at the time limit" in done.stderr
-    assert is_gone(engine, done.stdout)
+    assert identity.is_gone(done.stdout)
 
 
 def test_what_cannot_be_had_is_an_error_with_its_reasons(command: Command, manylinux_x86_64: str) -> None:
@@ -164,7 +193,7 @@ def test_what_cannot_be_had_is_an_error_with_its_reasons(command: Command, manyl
 
 
 def test_on_a_terminal(
-    engine: docker.DockerClient, qemu: Handler, command: Command, manylinux_aarch64: str, tmp_path: Path
+    identity: Identity, qemu: Handler, command: Command, manylinux_aarch64: str, tmp_path: Path
 ) -> None:
     with terminal(command(AARCH64, manylinux_aarch64), os.environ, tmp_path) as screen:
         before = screen.settings
@@ -176,8 +205,8 @@ def test_on_a_terminal(
         screen.expect(r"33 77\r\n")
         screen.resize(44, 99)
         screen.expect(f"(?s)^.*{PROMPT}")
-        screen.type("sleep 1; stty size; cat /etc/hostname\n")
-        container = screen.expect(r"44 99\r\n(\w+)\r\n")[1]
+        screen.type(f"sleep 1; stty size; tty; {identity.command}")
+        container = screen.expect(r"44 99\r\n/dev/pts/\d+\r\n(\S+)\r\n")[1]
         screen.expect(PROMPT)
         screen.type("sh -c 'echo began; sleep 300'\n")
         screen.expect(r"\nbegan\r\n")
@@ -188,7 +217,24 @@ def test_on_a_terminal(
         screen.type("\x15exit 6\n")
         assert screen.code() == 6
         assert screen.settings == before
-    assert is_gone(engine, container)
+    assert identity.is_gone(container)
+
+
+def test_jobs_are_controlled_by_the_shell(command: Command, manylinux_x86_64: str, tmp_path: Path) -> None:
+    with terminal(command(X86_64, manylinux_x86_64), os.environ, tmp_path) as screen:
+        screen.expect(PROMPT)
+        screen.type("sh -c 'echo began; sleep 300'\n")
+        screen.expect(r"\nbegan\r\n")
+        screen.type("\x1a")  # Ctrl-Z
+        screen.expect("Stopped")
+        screen.type("fg\n")
+        screen.expect(r"\nsh -c 'echo began")
+        screen.type("\x03")  # Ctrl-C
+        screen.expect(PROMPT)
+        screen.type("kill -0 %1; echo $((6 * 7))\n")
+        screen.expect(r"no such job(.|\n)*\n42\r\n")
+        screen.type("\x04")  # Ctrl-D
+        screen.code()
 
 
 def test_what_runs_in_the_background_holds_nobody_up(command: Command, manylinux_x86_64: str, tmp_path: Path) -> None:
@@ -202,33 +248,33 @@ def test_what_runs_in_the_background_holds_nobody_up(command: Command, manylinux
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_ended_from_outside_it_leaves_the_terminal_as_it_was(
-    engine: docker.DockerClient, command: Command, manylinux_x86_64: str, tmp_path: Path, number: signal.Signals
+    identity: Identity, command: Command, manylinux_x86_64: str, tmp_path: Path, number: signal.Signals
 ) -> None:
     with terminal(command(X86_64, manylinux_x86_64), os.environ, tmp_path) as screen:
         before = screen.settings
         screen.expect(PROMPT)
-        screen.type(WHO)
-        container = screen.expect(r"\r\n([0-9a-f]{12})\r\n")[1]
+        screen.type(identity.command)
+        container = screen.expect(r"\r\n(upperdir=\S+|[0-9a-f]{12})\r\n")[1]
         screen.process.send_signal(number)
         assert screen.code() == 130
         assert screen.settings == before
-    assert is_gone(engine, container)
+    assert identity.is_gone(container)
 
 
 def test_a_container_that_is_removed_is_told(
-    engine: docker.DockerClient, command: Command, manylinux_x86_64: str, tmp_path: Path
+    engine: docker.DockerClient, on_docker: Command, manylinux_x86_64: str, tmp_path: Path
 ) -> None:
-    with terminal(command(X86_64, manylinux_x86_64), os.environ, tmp_path) as screen:
+    with terminal(on_docker(X86_64, manylinux_x86_64), os.environ, tmp_path) as screen:
         before = screen.settings
         screen.expect(PROMPT)
-        screen.type(WHO)
+        screen.type("cat /etc/hostname\n")
         engine.containers.get(screen.expect(r"\r\n([0-9a-f]{12})\r\n")[1]).remove(force=True)
         screen.expect("the container stopped during")
         assert screen.code() == 17
         assert screen.settings == before
 
 
-# ---- elsewhere ------------------------------------------------------------------------------------------------------
+# ---- an engine elsewhere ---------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -279,9 +325,9 @@ def over_ssh(docker_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("way", ["over_tcp", "over_ssh"])
 def test_elsewhere(
-    request: pytest.FixtureRequest, command: Command, manylinux_x86_64: str, tmp_path: Path, way: str
+    request: pytest.FixtureRequest, project: Path, manylinux_x86_64: str, tmp_path: Path, way: str
 ) -> None:
-    words = command(X86_64, manylinux_x86_64, host=request.getfixturevalue(way))
+    words = shell(project, {"docker-host": request.getfixturevalue(way)}, X86_64, manylinux_x86_64)
     done = piped(words, "uname -m\nexit 3\n")
     assert (done.returncode, done.stdout) == (3, "x86_64\n"), done.stderr
     with terminal(words, os.environ, tmp_path) as screen:

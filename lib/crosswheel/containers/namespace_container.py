@@ -24,6 +24,7 @@ from crosswheel.errors import (
     CrosswheelError,
     EmulatorCrashed,
     OutOfMemory,
+    TimeLimit,
 )
 from crosswheel.system.namespace_init import CANNOT
 from crosswheel.system.namespaces import Namespace, overlay
@@ -32,8 +33,8 @@ from crosswheel.system.process import CommandFailed, Meter, Processes
 _VOICE = "crosswheel: "  # the beginning of what namespace_init.py says itself
 _TOO_LARGE = "File too large"
 _CRASH = "qemu: uncaught target signal"
-_CRASHES = {-4, -6, -7, -11}  # SIGILL, SIGABRT, SIGBUS, SIGSEGV
-_KILLED = {-9, 128 + 9}
+_CRASHES = {128 + number for number in (4, 6, 7, 11)}  # SIGILL, SIGABRT, SIGBUS, SIGSEGV
+_KILLED = 128 + 9
 
 
 @dataclass
@@ -98,7 +99,9 @@ class NamespaceContainer:
                     namespace=self._namespace(),
                 )
         except CommandFailed as error:
-            raise self._explained(error, memory=_killed_for_memory() > killed) from error
+            raise self._explained(_ended_as_in_shells(error), memory=_killed_for_memory() > killed) from error
+        except TimeLimit as error:
+            raise self._took_too_long(argv, error) from error
         finally:
             self._arrived()
 
@@ -116,6 +119,8 @@ class NamespaceContainer:
                     deadline=deadline,
                     namespace=self._namespace(),
                 )
+        except TimeLimit as error:
+            raise self._took_too_long(argv, error) from error
         finally:
             self._arrived()
 
@@ -195,11 +200,15 @@ class NamespaceContainer:
         while self.state.arriving:
             self.state.arriving.pop().unlink(missing_ok=True)
 
+    @staticmethod
+    def _took_too_long(argv: Sequence[str], error: TimeLimit) -> TimeLimit:
+        return TimeLimit(f"{' '.join(argv[:3])} was still running in its container at the time limit", hint=error.hint)
+
     def _explained(self, error: CommandFailed, *, memory: bool) -> CrosswheelError:
         name = PurePosixPath(error.argv[-1] if len(error.argv) == 1 else error.argv[0]).name
         if error.returncode == CANNOT and (said := _said(error)):
             return ContainerLost(f"the namespaces of {name} could not be made: {said}", hint="crosswheel doctor")
-        if memory and error.returncode in _KILLED:
+        if memory and error.returncode == _KILLED:
             text = f"out of memory: the kernel killed {name} or a child of it"
             return OutOfMemory(text, hint="--jobs 1; or more memory, or swap space")
         if self.emulated and (_CRASH in error.output or error.returncode in _CRASHES):
@@ -208,6 +217,12 @@ class NamespaceContainer:
                 hint="another --engine; or a newer QEMU: apt install qemu-user-static",
             )
         return error
+
+
+def _ended_as_in_shells(error: CommandFailed) -> CommandFailed:
+    """With 128 plus the number of a signal, as engines say it."""
+    code = error.returncode
+    return error if code >= 0 else CommandFailed(error.argv, 128 - code, error.output)
 
 
 def _said(error: CommandFailed) -> str:

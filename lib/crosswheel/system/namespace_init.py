@@ -281,6 +281,10 @@ def _process_1(spec: Spec, command: list[str], ended: int, alive: int) -> None:
         pass
     if not spec["network"]:
         _start_loopback()
+    if spec["terminal"]:
+        import fcntl  # noqa: F401 - here, where the standard library is in sight
+        import select  # noqa: F401
+        import termios  # noqa: F401
     with _opened(spec) as (archives, packed):
         sys.path.clear()  # the root is not trusted: nothing may be imported from it
         sys.path_importer_cache.clear()
@@ -292,15 +296,127 @@ def _process_1(spec: Spec, command: list[str], ended: int, alive: int) -> None:
             _pack(spec["pack"][0], packed)
             os.write(ended, b"0")
             return
+    started, terminal = _start(spec, command, ended)
+    status = _relay(terminal, started) if terminal else _reap_until(started)
+    os.write(ended, str(status).encode())
+
+
+def _start(spec: Spec, command: list[str], ended: int) -> tuple[int, int]:
+    """Start the command; return its number, and the other end of its terminal, 0 if it gets none."""
+    ours, theirs = os.openpty() if spec["terminal"] else (0, 0)
     started = os.fork()
     if not started:
         os.close(ended)
+        if theirs:
+            _take_terminal(theirs)
         _become(spec, command)
+    if theirs:
+        os.close(theirs)
+    return started, ours
+
+
+def _reap_until(process: int) -> int:
+    """Reap whatever ends, up to this process; return its status."""
     while True:
-        process, status = os.wait()
-        if process == started:
-            os.write(ended, str(status).encode())
+        ended, status = os.wait()
+        if ended == process:
+            return status
+
+
+# ---- a terminal of the command's own --------------------------------------------------------------------------
+
+# A terminal belongs to one session, and process groups of the old pid namespace have no numbers in the new one. So
+# the command has a session of its own, with a terminal of the new /dev/pts, as in containers of an engine. It never
+# holds the caller's terminal, into which it could type (TIOCSTI).
+
+_BLOCK = 64 * 1024
+_DRAINED = 64  # blocks shown at most of what was printed before the end: background processes may go on for ever
+
+
+def _take_terminal(terminal: int) -> None:
+    os.setsid()
+    sys.modules["fcntl"].ioctl(terminal, sys.modules["termios"].TIOCSCTTY, 0)
+    for number in (0, 1, 2):
+        os.dup2(terminal, number)  # the copies are inheritable, `terminal` is not
+
+
+def _relay(terminal: int, process: int) -> int:
+    """Carry bytes and the window's size between the caller's terminal and the command's; return its status."""
+    select, woken = sys.modules["select"].select, _woken_by_signals()
+    os.set_blocking(terminal, False)
+    unsent, sources = b"", {0, terminal, woken}
+    while True:
+        ready, free, _ = select(sources - {0} if unsent else sources, [terminal] if unsent else [], [])
+        if free:
+            unsent = unsent[_sent(terminal, unsent) :]
+        if terminal in ready and not _show(terminal):
+            sources.discard(terminal)
+        if 0 in ready and not (unsent := _taken(0)):
+            sources.discard(0)
+        if woken in ready:
+            os.read(woken, _BLOCK)
+            _fit(terminal)
+            if (status := _reaped(process)) is not None:
+                _show_the_rest(terminal)
+                return status
+
+
+def _woken_by_signals() -> int:
+    """What can be read when a child has ended or the window has another size, and once at the beginning."""
+    woken, waking = os.pipe()
+    for number in (woken, waking):
+        os.set_blocking(number, False)
+    signal.set_wakeup_fd(waking, warn_on_full_buffer=False)
+    for signals in (signal.SIGCHLD, signal.SIGWINCH):
+        signal.signal(signals, lambda *_: None)
+    os.write(waking, b".")
+    return woken
+
+
+def _show_the_rest(terminal: int) -> None:
+    for _ in range(_DRAINED):
+        if not sys.modules["select"].select([terminal], [], [], 0)[0] or not _show(terminal):
             return
+
+
+def _fit(terminal: int) -> None:
+    fcntl, termios = sys.modules["fcntl"], sys.modules["termios"]
+    with contextlib.suppress(OSError):
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, fcntl.ioctl(0, termios.TIOCGWINSZ, bytes(8)))
+
+
+def _taken(source: int) -> bytes:
+    """What was typed or printed; empty at the end, and if the terminal is gone."""
+    try:
+        return os.read(source, _BLOCK)
+    except OSError:
+        return b""
+
+
+def _sent(terminal: int, data: bytes) -> int:
+    try:
+        return os.write(terminal, data)
+    except BlockingIOError:
+        return 0
+    except OSError:
+        return len(data)  # nobody reads any more
+
+
+def _show(terminal: int) -> bool:
+    """Show what the command printed; False if no process has its terminal any more."""
+    data = shown = _taken(terminal)
+    while shown:
+        shown = shown[os.write(1, shown) :]
+    return bool(data)
+
+
+def _reaped(process: int) -> int | None:
+    """Reap what has ended; return the status of this process if it has."""
+    with contextlib.suppress(ChildProcessError):
+        while (found := os.waitpid(-1, os.WNOHANG))[0]:
+            if found[0] == process:
+                return found[1]
+    return None
 
 
 def _start_loopback() -> None:

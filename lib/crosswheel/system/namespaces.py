@@ -109,7 +109,7 @@ class Namespace:
     `mounts` are made in order; if the first has the target ``/``, only what they bring is seen. `as_root` makes an
     ordinary caller root inside; root stays root, and only inside. Of the capabilities of root, the command keeps
     `capabilities`. `limits` are of setrlimit(2), by name without ``RLIMIT_``. Without `network`, only loopback is
-    there.
+    there. With `terminal`, the command gets a session and a terminal of its own, which shows on the caller's.
 
     `unpack` has archives of ours, uncompressed, that are unpacked at the root first. With `pack`, the command is not
     run: the file or folder at the first path, inside, is packed into the file at the second, of this machine.
@@ -118,6 +118,7 @@ class Namespace:
     mounts: tuple[Mount, ...] = ()
     as_root: bool = False
     network: bool = True
+    terminal: bool = False
     capabilities: frozenset[int] = frozenset()
     limits: Mapping[str, int] = field(default_factory=dict)
     unpack: tuple[Path, ...] = ()
@@ -135,6 +136,7 @@ class Namespace:
             "mounts": [vars(mount) for mount in self.mounts],
             "as_root": self.as_root,
             "network": self.network,
+            "terminal": self.terminal,
             "capabilities": sorted(self.capabilities),
             "limits": dict(self.limits),
             "unpack": [str(path) for path in self.unpack],

@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from crosswheel.errors import CrosswheelError, TimeLimit
@@ -23,7 +23,7 @@ from crosswheel.system import guardian
 from crosswheel.system.confinement import Confinement
 from crosswheel.system.guardian import MARK, marked
 from crosswheel.system.namespaces import Namespace
-from crosswheel.system.terminal import is_interactive, kept_terminal
+from crosswheel.system.terminal import is_interactive, kept_terminal, raw_terminal
 
 _POLL = 0.05
 _GRACE = 3.0
@@ -153,8 +153,10 @@ class Processes:
         if self.stopped:
             raise Stopped(f"not started: {argv[0]}")
         env, terminal = {**env, MARK: _new_mark()}, is_interactive()
+        if namespace and terminal:
+            namespace = replace(namespace, terminal=True)
         words, env, folder = _entered(namespace, argv, env, cwd)
-        with kept_terminal() if terminal else contextlib.nullcontext():
+        with _terminal_for(namespace) if terminal else contextlib.nullcontext():
             # A terminal belongs to one session, so the command stays in ours; only its mark identifies it.
             process = subprocess.Popen(list(words), env=env, cwd=folder, start_new_session=not terminal)
             try:
@@ -246,6 +248,11 @@ def _entered(
         return argv, env, cwd
     words, variables = namespace.entered(argv, env, cwd)
     return words, {**variables, MARK: env[MARK]}, None
+
+
+def _terminal_for(namespace: Namespace | None) -> contextlib.AbstractContextManager[None]:
+    """In a namespace the command has a terminal of its own, which interprets the keys."""
+    return raw_terminal() if namespace else kept_terminal()
 
 
 @dataclass
