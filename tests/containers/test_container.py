@@ -38,6 +38,7 @@ from crosswheel.containers.ownership import LABEL, is_stale, labels
 from crosswheel.errors import BuildFailed, ContainerLost, EngineUnavailable, OutOfMemory, TimeLimit
 from crosswheel.model.job import deaf
 from crosswheel.model.targets import parse_architecture
+from crosswheel.system.cgroups import may_limit_memory
 from crosswheel.system.memo import answers_in
 from crosswheel.system.process import CommandFailed, Processes, Stopped
 from stray import runs_still
@@ -464,7 +465,7 @@ def small(host: ContainerHost, manylinux: Image, opened: Callable[..., Container
 def limits_memory(host: ContainerHost) -> bool:
     if isinstance(host, DockerContainers):
         return bool(host.docker.client.info()["MemoryLimit"])
-    return False
+    return may_limit_memory()
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,8 @@
-"""Wheels made and tested in containers, as a user has them made: from a project's folder and its configuration."""
+"""Wheels made and tested in containers, as a user has them made: from a project's folder and its configuration.
+
+On each kind of host of containers; the less usual cases take turns, one kind a day. Tests with `on_docker` are of a
+Docker Engine alone: of its daemon, and of containers that live, and may be lost, between two commands.
+"""
 
 from __future__ import annotations
 
@@ -111,11 +115,19 @@ def project(folder: Path, name: str, options: Mapping[str, Any], environment: Ma
 
 
 @pytest.fixture
-def make(docker_engine: Engine, tmp_path: Path) -> Make:
-    """Runs `wheels`, or another verb, in a project with options."""
+def make(chosen: Mapping[str, str], tmp_path: Path) -> Make:
+    """Runs `wheels`, or another verb, in a project with options, on each kind of host."""
+    return _maker(chosen, tmp_path)
 
+
+@pytest.fixture
+def on_docker(docker_engine: Engine, tmp_path: Path) -> Make:
+    return _maker({"docker-host": docker_engine.address}, tmp_path)
+
+
+def _maker(chosen: Mapping[str, str], tmp_path: Path) -> Make:
     def run(name: str = "compiles", *, verb: str = "wheels", environ: Any = None, **options: Any) -> Built:
-        given = {"docker-host": docker_engine.address, "python": ["cp313"], "download-python": "never"}
+        given = {**chosen, "python": ["cp313"], "download-python": "never"}
         given |= {key.replace("_", "-"): value for key, value in options.items()}
         flags = {key: given.pop(key) for key in [*given] if options_of()[key].where == "flag"}
         folder = project(tmp_path, name, given, environ)
@@ -132,10 +144,12 @@ def make(docker_engine: Engine, tmp_path: Path) -> Make:
 @pytest.fixture
 def natively(make: Make, manylinux_x86_64: str) -> Make:
     """In a container of this machine's kind."""
+    return _natively(make, manylinux_x86_64)
 
+
+def _natively(make: Make, image: str) -> Make:
     def run(name: str = "compiles", **options: Any) -> Built:
-        given = {"arch": [X86], "engine": "native", "image": manylinux_x86_64, "test": "never"}
-        return make(name, **{**given, **options})
+        return make(name, **{"arch": [X86], "engine": "native", "image": image, "test": "never", **options})
 
     return run
 
@@ -220,6 +234,7 @@ def test_accelerated_compiles_cxx_with_our_clang_and_the_images_library(for_arm:
     assert not [name for name in module.needed if "c++abi" in name or name.startswith("libc++")]
 
 
+@pytest.mark.daily(1)
 def test_accelerated_keeps_debug_information_where_it_is_wanted(for_arm: Make) -> None:
     built = for_arm(engine="accelerated", debug_info=True, test="never")
     assert "clang version" in compilers(extension(built))
@@ -241,12 +256,14 @@ c++ probe.cc -o probe && ./probe
 """
 
 
+@pytest.mark.daily(1)
 def test_accelerated_answers_as_configure_scripts_ask(for_arm: Make) -> None:
     built = for_arm(engine="accelerated", before_build=_PROBE, test="never")
     assert built.code == 0, built.log()
     assert re.search(r"^probed by .*Clang", built.log(), re.MULTILINE)
 
 
+@pytest.mark.daily(2)
 @pytest.mark.parametrize(("by", "lacking"), [("accelerated", ["faster"]), ("emulated", [])])
 def test_an_optional_extension_that_was_not_compiled_is_named(for_arm: Make, by: str, lacking: list[str]) -> None:
     built = for_arm(name="optional", engine=by, test="never")
@@ -258,6 +275,7 @@ def test_an_optional_extension_that_was_not_compiled_is_named(for_arm: Make, by:
 _HOW_IT_WAS_COMPILED = "import as_by_gcc as made; print('made:', made.has_semtimedop, made.has_nonsense, made.answer())"
 
 
+@pytest.mark.daily(1)
 def test_accelerated_takes_what_gcc_takes(for_arm: Make) -> None:
     """Probes call functions without a declaration; a compiler that refuses them loses features silently."""
     built = for_arm(name="as_by_gcc", engine="accelerated", test_command=f'python -c "{_HOW_IT_WAS_COMPILED}"')
@@ -267,6 +285,7 @@ def test_accelerated_takes_what_gcc_takes(for_arm: Make) -> None:
     assert log.read_text("utf-8").rstrip().endswith("made: 1 0 42")
 
 
+@pytest.mark.daily(1)
 def test_what_only_gcc_takes_is_built_by_it_under_emulation(for_arm: Make) -> None:
     built = for_arm(engine="auto", environ={"TINY_FLAGS": "-DFOR_GCC"}, test="never")
     assert built.code == 0, built.printed
@@ -283,8 +302,10 @@ def test_a_cross_built_wheel_is_tested_in_a_container(for_arm: Make) -> None:
     assert_is(for_arm(engine="cross"), ARM, "cross")
 
 
-def test_without_an_engine_wheels_are_cross_built_and_say_why_they_are_not_tested(make: Make, tmp_path: Path) -> None:
-    built = make(arch=[ARM], docker_host=f"unix://{tmp_path}/docker.sock")
+def test_without_an_engine_wheels_are_cross_built_and_say_why_they_are_not_tested(
+    on_docker: Make, tmp_path: Path
+) -> None:
+    built = on_docker(arch=[ARM], docker_host=f"unix://{tmp_path}/docker.sock")
     assert built.code == 0, built.printed
     assert (built.job["engine"], built.job["tested"]) == ("cross", False)
     assert "no Docker Engine answers there" in built.job["untested"]
@@ -300,31 +321,43 @@ def only_for_cp311(script: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("script", "kind", "code", "message"),
+    ("script", "error", "code", "message"),
     [
         ("echo some reason; exit 3", "BuildFailed", 7, "ended with exit code 3"),
         ("sleep 300", "TimeLimit", 11, "was still running in its container at the time limit"),
         ("head -c 900m /dev/zero | tail", "OutOfMemory", 16, "out of memory"),
-        ("kill -KILL -1; sleep 300", "ContainerLost", 17, "the container stopped during the build"),
     ],
 )
 def test_what_goes_wrong_in_one_container_leaves_the_others(
-    natively: Make, monkeypatch: pytest.MonkeyPatch, script: str, kind: str, code: int, message: str
+    natively: Make, monkeypatch: pytest.MonkeyPatch, script: str, error: str, code: int, message: str
 ) -> None:
     monkeypatch.setattr(in_containers, "_memory", lambda host: 300 * 1024 * 1024)
-    timeout = 25 if kind == "TimeLimit" else 600
-    built = natively(before_build=only_for_cp311(script), python=["cp311", "cp313"], timeout=timeout)
-    assert built.code == code
-    failure = built.failure("cp311")
-    assert (failure["kind"], failure["exit_code"], failure["step"]) == (kind, code, "build")
+    timeout = 25 if error == "TimeLimit" else 600
+    failure = _failure_of_one(natively, script, timeout)
+    assert (failure["kind"], failure["exit_code"], failure["step"]) == (error, code, "build")
     assert message in failure["message"]
     assert failure["hint"]
-    assert [path.name for path in built.output.glob("*.whl")] == [f"tiny-1.0-cp313-cp313-{POLICY}_x86_64.whl"]
-    if kind == "BuildFailed":
+    if error == "BuildFailed":
         assert failure["message"].startswith("'case ")
         assert "some reason" in failure["log_tail"]
 
 
+def test_a_container_that_is_lost_leaves_the_others(on_docker: Make, manylinux_x86_64: str) -> None:
+    failure = _failure_of_one(_natively(on_docker, manylinux_x86_64), "kill -KILL -1; sleep 300", 600)
+    assert (failure["kind"], failure["exit_code"], failure["step"]) == ("ContainerLost", 17, "build")
+    assert "the container stopped during the build" in failure["message"]
+
+
+def _failure_of_one(natively: Make, script: str, timeout: int) -> dict[str, Any]:
+    """Of the build for 3.11; the one for 3.13 is fine."""
+    built = natively(before_build=only_for_cp311(script), python=["cp311", "cp313"], timeout=timeout)
+    failure = built.failure("cp311")
+    assert built.code == failure["exit_code"]
+    assert [path.name for path in built.output.glob("*.whl")] == [f"tiny-1.0-cp313-cp313-{POLICY}_x86_64.whl"]
+    return failure
+
+
+@pytest.mark.daily(2)
 @pytest.mark.parametrize(("name", "made"), [("no_wheel", "made none"), ("two_wheels", "made tiny-1.0-cp313-")])
 def test_a_backend_that_makes_no_wheel_or_two(natively: Make, name: str, made: str) -> None:
     built = natively(name, environ={"TINY_PYTHON": "cp313"})
@@ -336,7 +369,7 @@ def test_a_backend_that_makes_no_wheel_or_two(natively: Make, name: str, made: s
 
 
 def test_an_engine_that_ends_leaves_the_wheels_that_were_finished(
-    tmp_path: Path, manylinux_x86_64: str, make: Make
+    tmp_path: Path, manylinux_x86_64: str, on_docker: Make
 ) -> None:
     program = find_program(dockerd.PROGRAM)
     if program is None or os.geteuid() != 0:
@@ -353,7 +386,7 @@ def test_an_engine_that_ends_leaves_the_wheels_that_were_finished(
 
         thread = threading.Thread(target=end, daemon=True)
         thread.start()
-        built = make(
+        built = on_docker(
             docker_host=address,
             arch=[X86],
             engine="native",
@@ -371,6 +404,7 @@ def test_an_engine_that_ends_leaves_the_wheels_that_were_finished(
     assert [job["status"] for job in built.jobs] == ["built", "failed"]
 
 
+@pytest.mark.daily(1)
 def test_a_command_of_the_projects_own_is_the_containers_and_not_this_machines(natively: Make, tmp_path: Path) -> None:
     (tmp_path / "here").write_text("#!/bin/sh\n")
     (tmp_path / "here").chmod(0o755)
@@ -382,6 +416,7 @@ def test_a_command_of_the_projects_own_is_the_containers_and_not_this_machines(n
 # ---- built twice ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.daily(1)
 def test_a_second_container_makes_the_same_wheel(natively: Make) -> None:
     built = natively(twice=True, environ={"TINY_FLAGS": "-g0"})  # debug information names the folder
     assert built.code == 0, built.printed
@@ -390,6 +425,7 @@ def test_a_second_container_makes_the_same_wheel(natively: Make) -> None:
     assert "hooks.py" in log.read_text()
 
 
+@pytest.mark.daily(1)
 def test_what_a_second_container_makes_otherwise_is_named(natively: Make) -> None:
     built = natively(twice=True, before_build='echo "long when(void) { return 1$(date +%N); }" >> fast.c')
     assert (built.code, built.job["reproducible"]) == (27, False)
@@ -404,10 +440,9 @@ def test_what_a_second_container_makes_otherwise_is_named(natively: Make) -> Non
 
 
 def test_a_python_that_the_image_has_not_is_refused_with_those_that_it_has(
-    docker_engine: Engine, manylinux_x86_64: str, tmp_path: Path
+    chosen: Mapping[str, str], manylinux_x86_64: str, tmp_path: Path
 ) -> None:
-    options = {"docker-host": docker_engine.address, "image": manylinux_x86_64}
-    config = load_config(tmp_path, options)
+    config = load_config(tmp_path, {**chosen, "image": manylinux_x86_64})
     with look_around(config, deaf) as facts:
         target = parse_target(f"cp314-{POLICY}_x86_64")
         Services(facts).pull(manylinux_x86_64, target.arch)
@@ -442,6 +477,7 @@ def test_a_wheel_that_cannot_be_imported_is_rejected(natively: Make) -> None:
     ]
 
 
+@pytest.mark.daily(1)
 def test_a_symbol_that_is_nowhere_is_found_without_running_anything(natively: Make) -> None:
     built = natively(environ={"TINY_FLAGS": "-DUNDEFINED"}, test="auto")
     assert built.code == 9
@@ -466,6 +502,7 @@ def test_a_test_command_runs_in_each_image_with_what_it_requires_and_the_project
     assert built.log().rstrip().endswith("checked with iniconfig packaging")
 
 
+@pytest.mark.daily(1)
 def test_a_test_command_that_fails(natively: Make) -> None:
     built = natively(test="auto", test_command="echo so; exit 4")
     failure = built.failure()
@@ -485,6 +522,7 @@ def test_test_images_are_those_of_the_wheels_python(natively: Make, slim_x86_64:
     assert built.log("cp313").count("uv pip install --quiet") == 2
 
 
+@pytest.mark.daily(1)
 def test_a_cross_built_wheel_is_tested_in_a_slim_image(for_arm: Make, slim_aarch64: str) -> None:
     built = for_arm(engine="cross", test_images=[slim_aarch64])
     assert_is(built, ARM, "cross")
@@ -532,7 +570,10 @@ def test_credentials_of_the_index_are_for_uv_alone(
 # ---- one job after another --------------------------------------------------------------------------------------
 
 
-def test_the_next_jobs_container_is_started_before_its_job(natively: Make, docker_engine: Engine) -> None:
+def test_the_next_jobs_container_is_started_before_its_job(
+    on_docker: Make, docker_engine: Engine, manylinux_x86_64: str
+) -> None:
+    natively = _natively(on_docker, manylinux_x86_64)
     options: dict[str, Any] = {"python": ["cp311", "cp313"], "jobs": 1, "fresh": True}
     first = natively(**options)  # an image that was not used yet needs other containers once
     assert [job["status"] for job in first.jobs] == ["built", "built"], first.printed

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from containers.engine import Engine
 from containers.stand_ins.manylinux import POLICY
 from crosswheel.containers.binfmt import Handler
 from crosswheel.containers.environment import EMPTY, environment, python, site_packages
@@ -35,8 +34,8 @@ MODULE = site_packages(TAG) / "module.py"
 
 
 @pytest.fixture
-def config(docker_engine: Engine, manylinux_aarch64: str, tmp_path: Path) -> Config:
-    options = {"docker-host": docker_engine.address, "arch": ["aarch64"], "image": manylinux_aarch64, "fresh": True}
+def config(chosen: Mapping[str, str], manylinux_aarch64: str, tmp_path: Path) -> Config:
+    options = {**chosen, "arch": ["aarch64"], "image": manylinux_aarch64, "fresh": True}
     return load_config(tmp_path, options)
 
 

@@ -26,6 +26,7 @@ from crosswheel.errors import (
     OutOfMemory,
     TimeLimit,
 )
+from crosswheel.system.cgroups import MemoryGroup
 from crosswheel.system.namespace_init import CANNOT
 from crosswheel.system.namespaces import Namespace, overlay
 from crosswheel.system.process import CommandFailed, Meter, Processes
@@ -54,6 +55,7 @@ class NamespaceContainer:
     """A container of `image`; commands run as root of a user namespace, in which an ordinary user is root.
 
     `folder` has its own files, `layers` those below, over `root`, the unpacked image; `view` has the other mounts.
+    `group` limits its memory, if one may be made.
     """
 
     image: Image
@@ -65,6 +67,7 @@ class NamespaceContainer:
     root: Path
     layers: Layers
     folder: Path
+    group: MemoryGroup | None
     state: State = field(compare=False)
 
     @property
@@ -86,7 +89,7 @@ class NamespaceContainer:
         deadline: float | None = None,
     ) -> str:
         """As in the protocol."""
-        words, killed = [*entrypoint(self.image), *argv], _killed_for_memory()
+        words, killed = [*entrypoint(self.image), *argv], self._kills()
         try:
             with self.state.turn:
                 return self.processes.run(
@@ -99,7 +102,7 @@ class NamespaceContainer:
                     namespace=self._namespace(),
                 )
         except CommandFailed as error:
-            raise self._explained(_ended_as_in_shells(error), memory=_killed_for_memory() > killed) from error
+            raise self._explained(_ended_as_in_shells(error), memory=self._kills() > killed) from error
         except TimeLimit as error:
             raise self._took_too_long(argv, error) from error
         finally:
@@ -183,7 +186,9 @@ class NamespaceContainer:
         self._send()
         lower = [*map(self.layers.files, self.state.below), self.root]
         files = overlay("/", lower, self.folder / "files", self.folder / "work")
-        return replace(self.view, mounts=(files, *self.view.mounts), unpack=tuple(self.state.arriving))
+        entrances = (self.group.entrance,) if self.group else ()
+        mounts = (files, *self.view.mounts)
+        return replace(self.view, mounts=mounts, entrances=entrances, unpack=tuple(self.state.arriving))
 
     def _send(self) -> None:
         with self.state.parcel.sent() as archive:
@@ -204,11 +209,16 @@ class NamespaceContainer:
     def _took_too_long(argv: Sequence[str], error: TimeLimit) -> TimeLimit:
         return TimeLimit(f"{' '.join(argv[:3])} was still running in its container at the time limit", hint=error.hint)
 
+    def _kills(self) -> int:
+        """How often the kernel has killed for lack of memory: here, or without a group on the whole machine."""
+        return self.group.kills if self.group else _killed_on_the_machine()
+
     def _explained(self, error: CommandFailed, *, memory: bool) -> CrosswheelError:
         name = PurePosixPath(error.argv[-1] if len(error.argv) == 1 else error.argv[0]).name
         if error.returncode == CANNOT and (said := _said(error)):
             return ContainerLost(f"the namespaces of {name} could not be made: {said}", hint="crosswheel doctor")
-        if memory and error.returncode == _KILLED:
+        # What others were killed for is told by the exit code.
+        if memory and (self.group or error.returncode == _KILLED):
             text = f"out of memory: the kernel killed {name} or a child of it"
             return OutOfMemory(text, hint="--jobs 1; or more memory, or swap space")
         if self.emulated and (_CRASH in error.output or error.returncode in _CRASHES):
@@ -231,7 +241,7 @@ def _said(error: CommandFailed) -> str:
     return last.removeprefix(_VOICE) if last.startswith(_VOICE) else ""
 
 
-def _killed_for_memory() -> int:
+def _killed_on_the_machine() -> int:
     """How often the kernel killed for lack of memory since it started (vmstat in proc(5))."""
     try:
         counters = Path("/proc/vmstat").read_text("ascii").split()

@@ -29,6 +29,7 @@ from crosswheel.errors import CannotRun, ImageUnavailable
 from crosswheel.images.store import Silent, UnpackedImage, ensure_unpacked, find_unpacked
 from crosswheel.model.job import Interpreter, Listener
 from crosswheel.model.targets import Architecture, PythonTag, architectures
+from crosswheel.system.cgroups import memory_group
 from crosswheel.system.local_host import LocalHost
 from crosswheel.system.locks import mark_used, take
 from crosswheel.system.memo import Answers
@@ -207,13 +208,16 @@ class NamespaceHost:
         environ: Mapping[str, str] | None = None,
         volumes: Mapping[str, str] | None = None,
         caches: Mapping[str, str] | None = None,
-        memory: int = 0,  # noqa: ARG002
+        memory: int = 0,
         emulated: bool = False,
     ) -> Iterator[NamespaceContainer]:
-        """A container that exists as long as the block. Raises ImageUnavailable."""
+        """A container that exists as long as the block; its memory is limited where a cgroup may be made.
+
+        Raises ImageUnavailable.
+        """
         root = self._root(image)
         below = self.layers.chain(image.layer) if image.layer else ()
-        with self._folder() as folder:
+        with self._folder() as folder, memory_group(memory) as group:
             container = NamespaceContainer(
                 image=image,
                 processes=processes,
@@ -224,6 +228,7 @@ class NamespaceHost:
                 root=root,
                 layers=self.layers,
                 folder=folder,
+                group=group,
                 state=State(below),
             )
             try:

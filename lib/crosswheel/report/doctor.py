@@ -104,6 +104,7 @@ def _namespaces(state: NamespaceState) -> Document:
     return {
         "allowed": {name: refusal is None for name, refusal in allowed.items()},
         "reasons": {name: str(refusal) for name, refusal in allowed.items() if refusal},
+        "limits_memory": state.limits_memory,
         "architectures": [
             {
                 "arch": arch.name,
@@ -166,6 +167,11 @@ def _namespace_rows(state: NamespaceState) -> Iterator[_Row]:
     yield _Row("namespaces", "-" if refusal else "✔", "containers", text)
     if not refusal and (narrower := state.allowed.binfmt):
         yield _Row("", "-", "own emulators", f"not permitted: {one_line(narrower.reason)}")
+    if not refusal:
+        limited = (
+            "limited" if state.limits_memory else "not limited: no cgroup is delegated; systemd-run --user --scope"
+        )
+        yield _Row("", "✔" if state.limits_memory else "-", "memory", limited)
     for arch, answer in state.answers.items():
         if isinstance(answer, Running):
             yield _Row("", "✔", arch.name, answer.how)

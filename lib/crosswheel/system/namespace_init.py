@@ -464,6 +464,8 @@ def _run(spec: Spec, command: list[str]) -> int:
     """Run the command; return its status as of `os.wait`."""
     for number in _LEFT_TO_COMMAND:
         signal.signal(number, signal.SIG_IGN)
+    for entrance in spec["entrances"]:
+        _write(entrance, "0")
     _unshare(spec)
     status, ended = os.pipe()
     alive, _living = os.pipe()

@@ -121,6 +121,7 @@ class Namespace:
     terminal: bool = False
     capabilities: frozenset[int] = frozenset()
     limits: Mapping[str, int] = field(default_factory=dict)
+    entrances: tuple[Path, ...] = ()
     unpack: tuple[Path, ...] = ()
     pack: tuple[str, Path] | None = None
 
@@ -139,6 +140,7 @@ class Namespace:
             "terminal": self.terminal,
             "capabilities": sorted(self.capabilities),
             "limits": dict(self.limits),
+            "entrances": [str(path) for path in self.entrances],
             "unpack": [str(path) for path in self.unpack],
             "pack": [str(path) for path in self.pack] if self.pack else [],
             "cwd": str(cwd or "/"),

@@ -10,6 +10,7 @@ from crosswheel.containers.namespace_host import NamespaceHost
 from crosswheel.errors import CannotRun
 from crosswheel.model.config import Config
 from crosswheel.model.targets import Architecture
+from crosswheel.system.cgroups import may_limit_memory
 from crosswheel.system.local_host import LocalHost
 from crosswheel.system.memo import answers_in
 from crosswheel.system.namespace_support import Allowed, Refusal
@@ -17,10 +18,14 @@ from crosswheel.system.namespace_support import Allowed, Refusal
 
 @dataclass(frozen=True)
 class NamespaceState:
-    """The permissions of this kernel, and how programs of the wanted architectures run in namespaces."""
+    """The permissions of this kernel, and how programs of the wanted architectures run in namespaces.
+
+    `limits_memory` says whether containers have a limit of memory.
+    """
 
     allowed: Allowed
     answers: Mapping[Architecture, Running | CannotRun] = field(default_factory=dict)
+    limits_memory: bool = False
 
     @property
     def refusal(self) -> Refusal | None:
@@ -33,7 +38,8 @@ def look(config: Config, host: LocalHost) -> NamespaceState:
     found = NamespaceState(host.allowed)
     if found.refusal:
         return found
-    return NamespaceState(host.allowed, NamespaceHost(host).survey(config.build.arch, answers_in(host.cache)))
+    answers = NamespaceHost(host).survey(config.build.arch, answers_in(host.cache))
+    return NamespaceState(host.allowed, answers, may_limit_memory())
 
 
 def remedies(state: NamespaceState) -> Iterator[tuple[str, str]]:

@@ -28,6 +28,7 @@ from crosswheel.system.namespaces import (
     tmpfs,
 )
 from crosswheel.system.process import CommandFailed, Processes
+from terminals import terminal
 
 ENVIRON = {"PATH": "/usr/bin:/bin"}
 SYSTEM = (bind("/usr"), *(link(f"usr/{name}", f"/{name}") for name in ("bin", "lib", "lib64", "sbin")))
@@ -140,6 +141,36 @@ def test_a_killed_caller_leaves_nothing() -> None:
     while _running("sleep\0987652"):
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+ON_A_TERMINAL = """
+import sys
+from pathlib import Path
+from crosswheel.system.namespaces import Namespace, bind, devices, link, proc, tmpfs
+from crosswheel.system.process import Processes
+system = (bind("/usr"), *(link(f"usr/{name}", f"/{name}") for name in ("bin", "lib", "lib64")))
+inside = Namespace((tmpfs("/"), *system, *devices(), proc()), as_root=True)
+environ = {"PATH": "/usr/bin:/bin"}
+print("code", Processes().interact(["sh", "-ic", sys.argv[1]], env=environ, cwd=Path("/"), namespace=inside))
+"""
+
+
+@pytest.mark.usefixtures("processes")
+def test_a_terminal_of_its_own(tmp_path: Path) -> None:
+    """Keys reach the command, also those that are signals; its processes may go on without it."""
+    script = "tty; echo began; cat; stty size; sleep 987651 & exit 4"
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with terminal([sys.executable, "-c", ON_A_TERMINAL, script], environ, tmp_path) as screen:
+        before = screen.settings
+        screen.expect(r"/dev/pts/0\r\nbegan\r\n")
+        screen.resize(33, 77)
+        screen.type("typed\n")
+        screen.expect(r"typed\r\ntyped\r\n")
+        screen.type("\x04")
+        screen.expect(r"33 77\r\n(.|\n)*code 4\r\n")
+        assert screen.code() == 0
+        assert screen.settings == before
+    assert not _running("sleep\0987651")
 
 
 def test_allowed_says_why_not(processes: Processes, tmp_path: Path) -> None:
