@@ -23,11 +23,13 @@ from containers.registry import RegistryUnavailable, running_registry
 from containers.stand_ins import STAND_INS
 from containers.stand_ins.index_packages import IndexUnavailable
 from containers.stand_ins.manylinux import POLICY
+from crosswheel.containers.binfmt import find_emulator
 from crosswheel.containers.host import ContainerHost
 from crosswheel.engines.facts import look_around
 from crosswheel.errors import EngineUnavailable as NoContainers
 from crosswheel.model.config_reader import load_config
 from crosswheel.model.job import deaf
+from crosswheel.model.targets import parse_architecture
 from debian import DebianUnavailable
 
 _REASONS = (
@@ -42,7 +44,7 @@ REGISTRY = "CROSSWHEEL_TESTS_REGISTRY"
 
 
 # Whoever has these needs an emulator in every container, or none.
-_EMULATED = {"qemu", "unserved"}
+_EMULATED = {"emulates", "qemu", "unserved"}
 
 
 @pytest.hookimpl(tryfirst=True)  # before anybody is chosen by marks
@@ -211,6 +213,15 @@ def qemu() -> Iterator[Handler]:
     """Programs for aarch64 run in every container."""
     with _or_skip(registered()) as handler:
         yield handler
+
+
+@pytest.fixture
+def emulates(kind: str, request: pytest.FixtureRequest) -> None:
+    """Programs for aarch64 run in every container of the host; namespaces register an emulator for themselves."""
+    if kind == "docker":
+        request.getfixturevalue("qemu")
+    elif find_emulator(parse_architecture("aarch64"), os.environ) is None:
+        pytest.skip("qemu-user-static is not installed")
 
 
 @pytest.fixture

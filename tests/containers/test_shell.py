@@ -20,7 +20,6 @@ from urllib.parse import urlsplit
 import docker
 import pytest
 
-from containers.binfmt import Handler
 from containers.engine import Engine
 from containers.sshd import SshUnavailable, running_sshd
 from containers.stand_ins.manylinux import POLICY
@@ -130,7 +129,7 @@ def test_natively(identity: Identity, command: Command, manylinux_x86_64: str) -
 
 
 def test_accelerated_is_the_first_that_can_where_the_machine_is_another(
-    identity: Identity, qemu: Handler, command: Command, manylinux_aarch64: str
+    identity: Identity, emulates: None, command: Command, manylinux_aarch64: str
 ) -> None:
     machine, compiler, said, _ = look(identity, command(AARCH64, manylinux_aarch64))
     assert machine == "aarch64"
@@ -138,7 +137,7 @@ def test_accelerated_is_the_first_that_can_where_the_machine_is_another(
     assert "engine    accelerated, " in said
 
 
-def test_emulated_if_asked_for(identity: Identity, qemu: Handler, command: Command, manylinux_aarch64: str) -> None:
+def test_emulated_if_asked_for(identity: Identity, emulates: None, command: Command, manylinux_aarch64: str) -> None:
     machine, compiler, said, _ = look(identity, command(AARCH64, manylinux_aarch64, "--engine", "emulated"))
     assert machine == "aarch64"
     assert "clang" not in compiler
@@ -193,7 +192,7 @@ def test_what_cannot_be_had_is_an_error_with_its_reasons(command: Command, manyl
 
 
 def test_on_a_terminal(
-    identity: Identity, qemu: Handler, command: Command, manylinux_aarch64: str, tmp_path: Path
+    identity: Identity, emulates: None, command: Command, manylinux_aarch64: str, tmp_path: Path
 ) -> None:
     with terminal(command(AARCH64, manylinux_aarch64), os.environ, tmp_path) as screen:
         before = screen.settings

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from containers.stand_ins.manylinux import POLICY
-from crosswheel.containers.binfmt import Handler
 from crosswheel.containers.environment import EMPTY, environment, python, site_packages
 from crosswheel.containers.host import Container
 from crosswheel.containers.images import Image
@@ -40,7 +39,7 @@ def config(chosen: Mapping[str, str], manylinux_aarch64: str, tmp_path: Path) ->
 
 
 @pytest.fixture
-def services(config: Config, qemu: Handler) -> Iterator[Services]:
+def services(config: Config, emulates: None) -> Iterator[Services]:
     with look_around(config, deaf) as facts, Services(facts) as services:
         if TAG not in facts.host.interpreters:
             pytest.skip("this machine has no CPython 3.11, which could compile for the image's")
