@@ -3,7 +3,8 @@
 Python, configure scripts and their programs are emulated, and the project sees an ordinary native build. But the
 names of the container's compilers start Zig's clang, a static native program of the Docker host. It is configured
 like the container's compiler, with its triple, libstdc++, headers and C library, so its objects have the image's ABI,
-and the wheel complies with the image's policy.
+and the wheel complies with the image's policy. The container's own gcc, emulated, gets the single commands that clang
+cannot serve: OpenMP, Fortran, GNU-only code. The ABI is one, so the objects go together.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path, PurePosixPath
 
 from crosswheel.containers.host import Container
 from crosswheel.engines import in_containers
-from crosswheel.engines.container_workspace import ContainerWorkspace
+from crosswheel.engines.container_workspace import COMMANDS, ContainerWorkspace
 from crosswheel.engines.facts import Facts
 from crosswheel.engines.services import Services
 from crosswheel.engines.workspace import Workspace
@@ -28,8 +29,9 @@ from crosswheel.system.memo import answers_in
 from crosswheel.system.process import CommandFailed
 from crosswheel.toolchains.ccache import known_as
 from crosswheel.toolchains.gcc import Gcc, clang_arguments
+from crosswheel.toolchains.gcc_fallback import notes_to
 from crosswheel.toolchains.pinned import version_of
-from crosswheel.toolchains.toolbox import CLANG_BIN, CLANG_CONFIGURATION, MOUNT, RESOURCES
+from crosswheel.toolchains.toolbox import CLANG_BIN, CLANG_CONFIGURATION, FORTRAN_BIN, MOUNT, RESOURCES
 from crosswheel.toolchains.zig import source_version
 
 
@@ -58,10 +60,17 @@ class Accelerated:
         bare: bool = False,  # noqa: ARG002
     ) -> AbstractContextManager[Workspace]:
         def equip(workspace: ContainerWorkspace) -> ContainerWorkspace:
-            configuration = _configuration(workspace.container, config, services.facts)
+            gcc = _ask_gcc(workspace.container, config, services.facts)
+            configuration = _configuration(gcc, workspace.container, config)
             workspace.container.write({CLANG_CONFIGURATION: configuration.encode()})
-            identity = known_as(f"{self.toolchain} {configuration}")
-            return replace(workspace, environ={**workspace.environ, **identity})
+            path = [str(FORTRAN_BIN)] if gcc.fortran else []
+            environ = {
+                **workspace.environ,
+                **known_as(f"{self.toolchain} {configuration}"),
+                **notes_to(folder / COMMANDS),
+                "PATH": ":".join([*path, workspace.environ["PATH"]]),
+            }
+            return replace(workspace, environ=environ)
 
         path = (str(CLANG_BIN),)
         return in_containers.open_workspace(
@@ -69,10 +78,9 @@ class Accelerated:
         )
 
 
-def _configuration(container: Container, config: Config, facts: Facts) -> str:
+def _configuration(gcc: Gcc, container: Container, config: Config) -> str:
     """The arguments that make clang act like the container's compiler, one per line."""
-    gcc, arch = _ask_gcc(container, config, facts), container.image.arch
-    arguments = clang_arguments(gcc, arch, resources=RESOURCES, programs=MOUNT / "bin")
+    arguments = clang_arguments(gcc, container.image.arch, resources=RESOURCES, programs=MOUNT / "bin")
     afterwards = [] if config.build.debug_info else ["> -g0"]
     return "".join(f"{argument}\n" for argument in (*arguments, *afterwards))
 
@@ -80,15 +88,16 @@ def _configuration(container: Container, config: Config, facts: Facts) -> str:
 def _ask_gcc(container: Container, config: Config, facts: Facts) -> Gcc:
     """The container's gcc, asked once per image content."""
     kept, image = answers_in(facts.host.cache), container.image
-    if answer := kept.recall("gcc", image.content):
-        return Gcc(answer["triple"], PurePosixPath(answer["libgcc"]).parent)
-    command = ["sh", "-c", "gcc -dumpmachine && gcc -print-libgcc-file-name"]
+    if answer := kept.recall("compilers", image.content):
+        return Gcc(answer["triple"], PurePosixPath(answer["libgcc"]).parent, answer["fortran"])
+    command = ["sh", "-c", "gcc -dumpmachine && gcc -print-libgcc-file-name && (command -v gfortran || true)"]
     try:
-        triple, libgcc = container.run(command, deadline=time.monotonic() + config.build.timeout).split()
+        triple, libgcc, *fortran = container.run(command, deadline=time.monotonic() + config.build.timeout).split()
     except (CommandFailed, ValueError) as error:
         raise MissingTool(
             f"{container.image.reference} has no gcc with headers and libraries for clang",
             hint="--engine emulated, or another --image",
         ) from error
-    kept.keep({"triple": triple, "libgcc": libgcc}, "gcc", image.content)
-    return Gcc(triple, PurePosixPath(libgcc).parent)
+    answer = {"triple": triple, "libgcc": libgcc, "fortran": bool(fortran)}
+    kept.keep(answer, "compilers", image.content)
+    return Gcc(triple, PurePosixPath(libgcc).parent, bool(fortran))

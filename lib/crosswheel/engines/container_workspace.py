@@ -19,10 +19,13 @@ from crosswheel.system.local_host import LocalHost
 from crosswheel.system.process import CommandFailed
 from crosswheel.toolchains.bytecode import put_bytecode_of_packages
 from crosswheel.toolchains.ccache import hits_and_misses
+from crosswheel.toolchains.gcc_fallback import commands_in
 from crosswheel.toolchains.toolbox import UV
 
 COMPILES = f"{MADE}/compiles"
 """The file of ccache's statistics, which is copied out with the results."""
+COMMANDS = f"{MADE}/commands"
+"""The file of the compiler driver's notes, which is copied out, too."""
 
 # The loader's search path (ld.so(8)): LD_LIBRARY_PATH, the folders in its cache, the default folders.
 _LOADER_FOLDERS = """
@@ -142,4 +145,5 @@ class ContainerWorkspace:
 
     def usage(self) -> Usage:
         hits, misses = hits_and_misses(self.root / COMPILES)
-        return Usage(self.container.memory, hits, misses)
+        commands = commands_in(self.root / COMMANDS)
+        return Usage(self.container.memory, hits, misses, commands.all, commands.by_gcc, commands.gcc_seconds)

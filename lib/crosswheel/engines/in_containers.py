@@ -226,7 +226,7 @@ def _workspace(
     environ = {
         **network.environ,
         **({} if config.build.fresh else ccache.environ(folder / COMPILES)),
-        "PATH": ":".join((*cached, *path, str(python(tag).parent), str(MOUNT / "bin"), own)),
+        "PATH": ":".join((*path, *cached, str(python(tag).parent), str(MOUNT / "bin"), own)),
         "VIRTUAL_ENV": str(environment(tag)),
         **({"SOURCE_DATE_EPOCH": epoch} if (epoch := host.environ.get("SOURCE_DATE_EPOCH")) else {}),
         **parallel_environ(job.processors or container.cpus),

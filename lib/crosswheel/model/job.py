@@ -192,11 +192,18 @@ class StepTime:
 
 @dataclass(frozen=True)
 class Usage:
-    """The resources of a job: peak `memory` in bytes (0: unknown), and compiles with and without a cache hit."""
+    """The resources of a job: peak `memory` in bytes (0: unknown), and compiles with and without a cache hit.
+
+    With the engine accelerated: the compiler's `commands`, and `by_gcc` of them, which clang could not serve, with the
+    `gcc_seconds` that they took.
+    """
 
     memory: int = 0
     hits: int = 0
     misses: int = 0
+    commands: int = 0
+    by_gcc: int = 0
+    gcc_seconds: float = 0.0
 
 
 @dataclass(frozen=True)

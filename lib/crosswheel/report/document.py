@@ -204,6 +204,8 @@ def _totals(report: Report) -> Document:
         "bytes": sum(wheel.size for wheel in count.wheels),
         "hits": count.hits,
         "misses": count.misses,
+        "commands": count.commands,
+        "by_gcc": count.by_gcc,
         "left_out": len(report.plan.left_out),
     }
 

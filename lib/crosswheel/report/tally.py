@@ -14,7 +14,8 @@ TEST_STEP = "test"
 class Tally:
     """Counts of a report; `unfinished` has the jobs of the plan without an outcome, `wheels` each file once.
 
-    `hits` counts compiles that a compiler cache served, `misses` all other compiles.
+    `hits` counts compiles that a compiler cache served, `misses` all other compiles. `commands` counts what
+    compilers were called for in containers with a native clang, `by_gcc` those that the image's own gcc served.
     """
 
     jobs: int
@@ -30,6 +31,9 @@ class Tally:
     untested: tuple[Outcome, ...]
     hits: int
     misses: int
+    commands: int
+    by_gcc: int
+    gcc_seconds: float
     reproducible: int
     irreproducible: int
 
@@ -64,6 +68,9 @@ def tally(report: Report) -> Tally:
         untested=tuple(outcome for outcome in served if not tested(outcome)),
         hits=sum(outcome.usage.hits for outcome in report.outcomes),
         misses=sum(outcome.usage.misses for outcome in report.outcomes),
+        commands=sum(outcome.usage.commands for outcome in report.outcomes),
+        by_gcc=sum(outcome.usage.by_gcc for outcome in report.outcomes),
+        gcc_seconds=sum(outcome.usage.gcc_seconds for outcome in report.outcomes),
         reproducible=sum(outcome.reproducible is True for outcome in served),
         irreproducible=sum(outcome.reproducible is False for outcome in served),
     )

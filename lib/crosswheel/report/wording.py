@@ -68,6 +68,11 @@ def hit_rate_text(hits: int, misses: int) -> str:
     return f"{hits} of {count_text(hits + misses, 'compile')} from the cache"
 
 
+def by_gcc_text(commands: int, by_gcc: int, seconds: float) -> str:
+    """The part of an accelerated build that was emulated: clang could not serve these commands."""
+    return f"{by_gcc} of {count_text(commands, 'compiler command')} by the image's gcc, {seconds_text(seconds)}"
+
+
 def count_text(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
@@ -95,7 +100,8 @@ def _ending(outcome: Outcome) -> str:
         size = f" ({size_text(outcome.wheel.size)})" if outcome.wheel else ""
         usage = outcome.usage
         cached = f", {hit_rate_text(usage.hits, usage.misses)}" if usage.hits else ""
-        return f"built in {seconds_text(outcome.seconds)}{size}{cached}{_COMPARED[outcome.reproducible]}"
+        gcc = f", {by_gcc_text(usage.commands, usage.by_gcc, usage.gcc_seconds)}" if usage.by_gcc else ""
+        return f"built in {seconds_text(outcome.seconds)}{size}{cached}{gcc}{_COMPARED[outcome.reproducible]}"
     if outcome.failure:
         return f"failed in {outcome.failure.step} after {seconds_text(outcome.seconds)}"
     return f"{outcome.status}: {one_line(outcome.note)}" if outcome.note else outcome.status
@@ -235,6 +241,7 @@ def closing_lines(report: Report) -> Iterator[Line]:
         *(f"{number} {word}" for word, number in others.items() if number),
         *([f"{count.reproducible} reproducible"] if count.reproducible else []),
         *([hit_rate_text(count.hits, count.misses)] if count.hits else []),
+        *([by_gcc_text(count.commands, count.by_gcc, count.gcc_seconds)] if count.by_gcc else []),
         seconds_text(report.seconds),
     ]
     yield "bold red" if any(others.values()) else "bold green", " · ".join(parts)

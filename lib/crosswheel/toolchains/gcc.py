@@ -19,10 +19,14 @@ _PROCESSORS = {"armv7l": ("-march=armv7-a", "-mfpu=vfpv3-d16")}
 
 @dataclass(frozen=True)
 class Gcc:
-    """A gcc by its target triple and the folder of its libgcc, ``lib/gcc/TRIPLE/VERSION``."""
+    """A gcc by its target triple and the folder of its libgcc, ``lib/gcc/TRIPLE/VERSION``.
+
+    `fortran` says whether a gfortran is there, too.
+    """
 
     triple: str
     folder: PurePath
+    fortran: bool = False
 
 
 def find_gcc(root: Path, path: str) -> Gcc | None:

@@ -35,6 +35,8 @@ CCACHE_BIN = MOUNT / "ccache" / "bin"
 # First in PATH, before the container's compilers and archivers, with their names.
 CLANG_BIN = MOUNT / "clang" / "bin"
 RESOURCES = MOUNT / "clang" / "resources"
+# For images with a Fortran compiler: elsewhere it must not appear to exist.
+FORTRAN_BIN = MOUNT / "clang" / "fortran"
 CLANG_CONFIGURATION = PurePosixPath("/etc/crosswheel/clang")
 
 _COMPILERS = ("cc", "c++", "gcc", "g++", "clang", "clang++", "ar", "ranlib")
@@ -145,6 +147,7 @@ def _add_compilers(archive: tarfile.TarFile, host: LocalHost, machine: str, fold
     _link(archive, "bin/ld.lld", "../driver")
     for name in _COMPILERS:
         _link(archive, f"clang/bin/{name}", "../../driver")
+    _link(archive, "clang/fortran/gfortran", "../../driver")
 
 
 def _add(archive: tarfile.TarFile, path: Path, name: str) -> None:

@@ -142,6 +142,8 @@ def test_report_document(sample_report: Report) -> None:
         "bytes": 1_260_339,
         "hits": 0,
         "misses": 0,
+        "commands": 0,
+        "by_gcc": 0,
         "left_out": 3,
     }
     built, _, failed, _ = document["jobs"]

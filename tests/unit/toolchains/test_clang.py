@@ -4,52 +4,85 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from crosswheel.toolchains.gcc_fallback import Commands, commands_in
 from crosswheel.toolchains.zig import sources
 from drivers import LENIENT_IN_C, compiler
 
 _SAY = '#!/bin/sh\necho {name} "$@"\n'
+# Says what it was started with, and fails as the file `fails` beside it tells: its content is the error.
+_ZIG = '#!/bin/sh\necho zig "$@"\ncd "$(dirname "$0")"\nif test -f fails; then cat fails >&2; exit 1; fi\n'
+_CAT = '#!/bin/sh\necho image "$@"\ncat\n'
 CONFIGURATION = ["--target=aarch64-redhat-linux", "-fuse-ld=lld"]
 
 
 @dataclass(frozen=True)
 class Driver:
-    """The compiled program in `folder`/tools, a ccache before it in PATH and a gcc behind it."""
+    """The compiled program in a folder like the toolbox; its links are first in PATH, the image's gcc is last."""
 
     folder: Path
 
-    def __call__(self, *words: str, name: str = "cc", path: str = "") -> list[str]:
-        environ: Mapping[str, str] = {
-            **os.environ,
-            "PATH": path or f"{self.folder}/ccache:{self.folder}/tools:{self.folder}/image",
+    def run(
+        self, *words: str, name: str = "cc", path: str = "", given: str = "", **environ: str
+    ) -> subprocess.CompletedProcess[str]:
+        own: Mapping[str, str] = {
+            **{key: value for key, value in os.environ.items() if not key.startswith("CCACHE_")},
+            "PATH": path
+            or f"{self.folder}/clang/bin:{self.folder}/ccache/bin:{self.folder}/image:{os.environ['PATH']}",
+            "CROSSWHEEL_COMMANDS": str(self.notes),
+            **environ,
         }
-        command = [str(self.folder / "tools" / name), *words]
-        done = subprocess.run(command, env=environ, capture_output=True, encoding="utf-8", timeout=60, check=True)
+        command = [str(self.folder / "clang" / "bin" / name), *words]
+        return subprocess.run(
+            command, env=own, input=given, capture_output=True, encoding="utf-8", timeout=60, check=False
+        )
+
+    def __call__(self, *words: str, name: str = "cc", path: str = "") -> list[str]:
+        done = self.run(*words, name=name, path=path)
+        assert done.returncode == 0, done.stderr
         return done.stdout.split()
+
+    @property
+    def notes(self) -> Path:
+        return self.folder / "notes"
+
+    @contextmanager
+    def failing(self, error: str) -> Iterator[None]:
+        """While clang fails with that error."""
+        fails = self.folder / "fails"
+        fails.write_text(error)
+        try:
+            yield
+        finally:
+            fails.unlink()
 
 
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Driver:
     folder = tmp_path_factory.mktemp("clang")
-    for name in ("tools", "image", "ccache"):
-        (folder / name).mkdir()
+    for name in ("clang/bin", "image", "ccache/bin"):
+        (folder / name).mkdir(parents=True)
     (folder / "configuration").write_text("\n".join([*CONFIGURATION, "> -g0"]) + "\n")
     files = [str(source) for source in sources("clang") if source.suffix == ".c"]
     define = f'-DCONFIGURATION="{folder}/configuration"'
-    command = [*compiler(), "-Wall", "-Wextra", "-Werror", define, *files, "-o", str(folder / "tools" / "driver")]
+    command = [*compiler(), "-Wall", "-Wextra", "-Werror", define, *files, "-o", str(folder / "driver")]
     subprocess.run(command, check=True, timeout=300)
-    programs = {"tools/zig": "zig", "image/gcc": "image", "image/cc": "image", "ccache/ccache": "ccache"}
-    for path, name in programs.items():
-        (folder / path).write_text(_SAY.format(name=name))
+    programs = {"zig": _ZIG, "image/gfortran": _SAY.format(name="image")}
+    programs |= {"image/gcc": _CAT, "image/cc": _CAT, "image/c++": _CAT}
+    # It compiles, as ccache does, with the compiler that it is given.
+    programs["ccache/ccache"] = '#!/bin/sh\necho ccache $CCACHE_COMPILERCHECK $CCACHE_COMPILERTYPE\nexec "$@"\n'
+    for path, text in programs.items():
+        (folder / path).write_text(text)
         (folder / path).chmod(0o755)
-    (folder / "ccache" / "cc").symlink_to("ccache")
-    for name in ("cc", "c++", "gcc", "clang", "ar", "ld.lld"):
-        (folder / "tools" / name).symlink_to("driver")
+    (folder / "ccache" / "bin" / "cc").symlink_to("../ccache")
+    for name in ("cc", "c++", "gcc", "clang", "ar", "ld.lld", "gfortran"):
+        (folder / "clang" / "bin" / name).symlink_to("../../driver")
     return Driver(folder)
 
 
@@ -113,3 +146,92 @@ def test_whatever_compiles_is_clangs(driver: Driver, words: tuple[str, ...]) -> 
 def test_a_version_script_may_name_symbols_that_are_not_there(driver: Driver) -> None:
     """GNU ld takes such a script. A word of the caller's own comes later, and wins."""
     assert driver("-shared", "a.o", name="ld.lld") == ["zig", "ld.lld", "--undefined-version", "-shared", "a.o"]
+
+
+# ---- commands of the image's own gcc ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("-fopenmp", "-c", "a.c"), ("-fopenmp", "a.c", "-o", "a"), ("-c", "a.f90"), ("-x", "f95", "-c", "a"),
+        ("-fplugin=./own.so", "-c", "a.c"), ("-fopenacc", "-c", "a.c"),
+    ],
+)  # fmt: skip
+def test_what_clang_cannot_do_is_gccs_without_a_trial(driver: Driver, words: tuple[str, ...]) -> None:
+    driver.notes.unlink(missing_ok=True)
+    assert driver(*words) == ["image", *words, "-g0"]
+    commands = commands_in(driver.notes)
+    assert (commands.all, commands.by_gcc) == (1, 1)
+
+
+def test_fortran_is_the_images(driver: Driver) -> None:
+    assert driver("a.o", "-o", "a", name="gfortran") == ["image", "a.o", "-o", "a", "-g0"]
+
+
+def test_openmp_objects_are_linked_by_clang_with_gccs_runtime(driver: Driver) -> None:
+    words = driver("-shared", "-fopenmp", "a.o", "-o", "a.so")
+    assert words == ["zig", "clang", *CONFIGURATION, *LENIENT_IN_C, "-shared", "-fopenmp=libgomp", "a.o", "-o", "a.so", "-g0"]  # fmt: skip  # noqa: E501
+
+
+def test_what_fails_is_asked_of_gcc_whose_answer_counts(driver: Driver) -> None:
+    driver.notes.unlink(missing_ok=True)
+    with driver.failing("a.c:1:2: error: function definition is not allowed here\n"):
+        done = driver.run("-c", "a.c")
+    assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["image", "-c", "a.c", "-g0"], "")
+    commands = commands_in(driver.notes)
+    assert (commands.all, commands.by_gcc) == (1, 1)
+    assert commands.gcc_seconds > 0
+
+
+def test_a_source_from_a_pipe_is_read_by_both(driver: Driver) -> None:
+    with driver.failing("error: of whatever kind\n"):
+        done = driver.run("-c", "-x", "c", "-", given="int x;\n")
+    assert done.stdout == "image -c -x c - -g0\nint x;\n"
+
+
+def test_a_missing_symbol_is_missing_for_gcc_too(driver: Driver) -> None:
+    driver.notes.unlink(missing_ok=True)
+    error = "ld.lld: error: undefined symbol: clock_now\nzig: error: linker command failed with exit code 1\n"
+    with driver.failing(error):
+        done = driver.run("a.o", "-o", "a")
+    assert (done.returncode, done.stderr) == (1, error)
+    assert commands_in(driver.notes) == Commands(all=1)
+    with driver.failing(error.replace("clock_now", "__muloti4")):  # a function of compiler-rt, which gcc does not call
+        assert driver("a.o", "-o", "a")[0] == "image"
+    with driver.failing(f"ld.lld: error: unable to find library -lx\n{error}"):
+        assert driver("a.o", "-o", "a")[0] == "image"
+
+
+def test_clangs_error_is_shown_where_the_image_has_no_gcc(driver: Driver) -> None:
+    with driver.failing("error: of whatever kind\n"):
+        done = driver.run("-c", "a.c", path=os.defpath.replace("/usr", "/no"), name="c++")
+    assert done.returncode == 1
+    done = driver.run("-c", "a.f90", path="/no/such/folder")
+    assert (done.returncode, "the image has no cc" in done.stderr) == (127, True)
+
+
+def test_only_clang_is_asked_by_that_name(driver: Driver) -> None:
+    with driver.failing("error: of whatever kind\n"):
+        assert driver.run("-c", "a.c", name="clang").returncode == 1
+
+
+def test_objects_of_both_compilers_fit_with_link_time_optimisation(driver: Driver) -> None:
+    """clang's have machine code as well, and gcc's have nothing else."""
+    assert driver("-flto=8", "-c", "a.c")[-5:] == ["-ffat-lto-objects", "-flto", "-c", "a.c", "-g0"]
+    assert "-ffat-lto-objects" not in driver("-flto", "-fno-lto", "-c", "a.c")
+    assert driver("-flto=thin", "-fopenmp", "-c", "a.c") == ["image", "-fopenmp", "-c", "a.c", "-g0"]
+
+
+def test_ccache_knows_both_compilers(driver: Driver) -> None:
+    known = {"CCACHE_DIR": "/objects", "CCACHE_COMPILERTYPE": "clang", "CCACHE_COMPILERCHECK": "string:1"}
+    assert driver.run("-c", "a.c", **known).stdout.splitlines()[:1] == ["ccache string:1 clang"]
+    with driver.failing("error: of whatever kind\n"):
+        assert driver.run("-c", "a.c", **known).stdout.splitlines()[:2] == ["ccache content", "image -c a.c -g0"]
+
+
+def test_notes_of_another_form_are_left_out(tmp_path: Path) -> None:
+    notes = tmp_path / "commands"
+    notes.write_bytes(b"clang 0.1\ngcc 2.5\ngcc nan\n\xff\ngcc 1\n")
+    assert commands_in(notes) == Commands(4, 2, 3.5)
+    assert commands_in(tmp_path / "none") == Commands()
