@@ -11,9 +11,12 @@ from crosswheel.model.targets import Target
 from crosswheel.toolchains.rust import rust_target
 
 _TITLES: dict[NeedName, str] = {"rust": "Rust", "openmp": "OpenMP", "fortran": "a Fortran compiler"}
+_IN_CONTAINERS = (
+    "--engine accelerated, which needs containers: an engine, or user namespaces of this machine (crosswheel doctor)"
+)
 _CROSS_LACKS: dict[NeedName, str] = {
-    "openmp": "it has no OpenMP runtime; --engine accelerated or emulated, which need a Docker Engine",
-    "fortran": "it has no Fortran compiler; --engine accelerated or emulated, which need a Docker Engine",
+    "openmp": f"it has no OpenMP runtime; {_IN_CONTAINERS}",
+    "fortran": f"it has no Fortran compiler; {_IN_CONTAINERS}",
 }
 
 _IMAGES_LACK_RUST = (

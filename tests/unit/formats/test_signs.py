@@ -20,6 +20,11 @@ _SURE = {
     "CMake, later": ("fortran", "CMakeLists.txt", "enable_language(Fortran)\n"),
     "CMake's OpenMP": ("openmp", "CMakeLists.txt", "find_package(OpenMP COMPONENTS CXX REQUIRED)\n"),
     "Meson's OpenMP": ("openmp", "meson.build", "omp = dependency('openmp')\n"),
+    "pyproject.toml's OpenMP": (
+        "openmp",
+        "pyproject.toml",
+        '[tool.setuptools]\next-modules = [\n  {name = "a", sources = ["a.c"], extra-compile-args = ["-fopenmp"]}\n]\n',
+    ),
     "setup.py's OpenMP": (
         "openmp",
         "setup.py",
@@ -28,6 +33,9 @@ _SURE = {
 }
 
 _UNSURE = {
+    "a source in Fortran": ("fortran", "src/solve.f90", ""),
+    "a source in FORTRAN 77": ("fortran", "SOLVE.F", ""),
+    "OpenMP of a part": ("openmp", "core/CMakeLists.txt", "find_package(OpenMP REQUIRED)\n"),
     "a crate somewhere": ("rust", "rust/Cargo.toml", ""),
     "an optional extension": ("rust", "Cargo.toml", ""),
     "Meson may do without": ("fortran", "meson.build", "add_languages('fortran', required: false)\n"),
@@ -41,6 +49,7 @@ _UNSURE = {
 _NONE = {
     "maturin only for developers": ("pyproject.toml", '[build-system]\nrequires = ["flit"]\n[x]\ndev = ["maturin"]\n'),
     "another backend": ("pyproject.toml", '[build-system]\nrequires = ["maturing"]\n'),
+    "a source of a test": ("tests/a.f90", ""),
     "Fortran only in a test": ("x/f2py/tests/src/a.f90", ""),
     "a build file of a test": ("x/tests/a/meson.build", "add_languages('fortran')\n"),
     "a comment": ("CMakeLists.txt", "# project(x Fortran)\n"),

@@ -30,7 +30,7 @@ def row(name: str, why: str = "command 'cc' failed with exit code 1") -> dict[st
 def test_each_has_the_reason_that_the_log_gives_for_it(tmp_path: Path) -> None:
     a, b = read(tmp_path, row("p.a"), row("p.b"))
     assert (a.name, a.reason) == ("p.a", "the header a.h was not found: a.c:1:10: fatal error: 'a.h' file not found")
-    assert (b.name, b.hint[:17]) == ("p.b", "--engine emulated")
+    assert (b.name, b.hint[:20]) == ("p.b", "--engine accelerated")
     assert b.reason.startswith("the project needs OpenMP: zigcc: error")
 
 
