@@ -18,6 +18,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # as in typing, whose import takes longer than all of this
 if TYPE_CHECKING:
+    from crosswheel.commands.accelerate import AccelerateReport, accelerate
     from crosswheel.commands.audit import AuditReport, audit
     from crosswheel.commands.cache import CacheReport, cache
     from crosswheel.commands.check import CheckReport, check
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "AccelerateReport",
     "AuditReport",
     "CacheReport",
     "CheckReport",
@@ -57,6 +59,7 @@ __all__ = [
     "VerifyReport",
     "WheelhouseReport",
     "__version__",
+    "accelerate",
     "audit",
     "cache",
     "check",

@@ -27,7 +27,8 @@ CrosswheelError
 ├── NotReleasable        25   uncommitted changes, no tag, a different version, or no changelog entry
 ├── Incomplete           26   the index lacks some of the planned wheels, or serves different bytes
 ├── NotReproducible      27   a second build made a different wheel
-└── WheelsMissing        28   packages of a dependency tree have no wheel for a platform
+├── WheelsMissing        28   packages of a dependency tree have no wheel for a platform
+└── CommandNotFound     127   the command of `accelerate` does not exist, as in a shell
 """
 
 from __future__ import annotations
@@ -175,6 +176,10 @@ class NotReproducible(CrosswheelError):  # noqa: N818
 
 class WheelsMissing(CrosswheelError):  # noqa: N818
     exit_code = 28
+
+
+class CommandNotFound(CrosswheelError):  # noqa: N818
+    exit_code = 127
 
 
 def explained(error: OSError) -> CrosswheelError:

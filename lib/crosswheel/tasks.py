@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +23,7 @@ from invoke.tasks import Task
 
 from crosswheel import __version__
 from crosswheel.errors import INTERRUPTED, CrosswheelError, UsageError, explaining
-from crosswheel.model.flags import flag_options, parse_value, takes_many
+from crosswheel.model.flags import flag_options, parse_value, split_command, takes_many
 from crosswheel.model.keywords import keyword_of, of_verb
 from crosswheel.model.options import Option
 from crosswheel.model.targets import did_you_mean
@@ -139,6 +140,7 @@ status = VerbTask("status")
 release = VerbTask("release")
 readiness = VerbTask("readiness")
 wheelhouse = VerbTask("wheelhouse")
+accelerate = VerbTask("accelerate")
 shell = VerbTask("shell")
 cache = VerbTask("cache")
 register = VerbTask("register")
@@ -146,7 +148,7 @@ pull = VerbTask("pull")
 doctor = VerbTask("doctor")
 namespace = _Namespace(
     plan, wheels, audit, check, upload, verify, status, release, readiness, wheelhouse,
-    shell, cache, register, pull, doctor,
+    accelerate, shell, cache, register, pull, doctor,
 )  # fmt: skip
 ns = namespace  # invoke's own short name for it
 
@@ -217,6 +219,9 @@ def with_positional_flags(words: Sequence[str], tasks: Collection) -> list[str]:
 def _with_flag(verb: str, words: Sequence[str]) -> list[str]:
     """Join the words without a flag for a verb that accepts several: ``audit a b`` -> ``audit --wheels a,b``."""
     positional = VERBS[verb].positional
+    if VERBS[verb].is_command:
+        flags, command = split_command(words, verb)
+        return [*flags, *([f"--{positional}", shlex.join(command)] if command else [])]
     if positional and takes_many(verb):
         flags, others = _told_apart(words, verb)
         return [*([f"--{positional}", ",".join(others)] if others else []), *flags]
@@ -252,10 +257,20 @@ def _with_value(verb: str) -> set[str]:
     return {f"--{option.name}" for option in flag_options(verb) if option.type != "flag"}
 
 
+def _last_task_runs_command(program: Program) -> bool:
+    named = [name for name, _ in _by_task(program.core.unparsed, program.collection) if name]
+    task = program.collection[named[-1]] if named else None
+    return isinstance(task, VerbTask) and VERBS[task.verb].is_command
+
+
 _parse_tasks = Program.parse_tasks
 
 
 def _parse_words_and_tasks(self: Program) -> None:
+    words = list(self.argv)
+    # invoke takes away what follows `--`, and joins it without quotes.
+    if "--" in words and self.core.unparsed and _last_task_runs_command(self):
+        self.core.unparsed.extend(words[words.index("--") :])
     self.core.unparsed[:] = with_positional_flags(self.core.unparsed, self.collection)
     _parse_tasks(self)
 

@@ -39,12 +39,13 @@ def perform(
     CrosswheelError if there is no result, and `Result.failure` after showing one.
     """
     # Output of piped commands must not be mixed with our own.
-    words = sys.stderr if verb == "shell" and not is_interactive() else stream
+    mixed = verb == "accelerate" or (verb == "shell" and not is_interactive())
+    words = sys.stderr if mixed else stream
     with ending_in_order(), explaining(), quiet_libraries():
         # Only this verb's file is imported.
         run: Callable[[Call], Result] = import_module(f"crosswheel.commands.{verb}").run
         config = config_for(verb, project, options, code or {}, own)
-        with Narrator(words, os.environ) as narrator:
+        with Narrator(words, os.environ, plain=verb == "accelerate") as narrator:
             ask = narrator.ask if is_interactive() else None
             result = run(Call(project, config, narrator, ask, own))
         _show(result, config, words)

@@ -198,16 +198,23 @@ def _reason(ending: Ending) -> str:
 
 @contextmanager
 def _asking(host: DockerHost, arch: Architecture) -> Iterator[str]:
-    """Provide the image on the host, named after its content; it stays for the next run, and is tiny."""
+    with engine_errors(f"asking the Docker host at {host.address} whether it runs {arch}"):
+        yield ensure_probe_image(host, arch)
+
+
+def ensure_probe_image(host: DockerHost, arch: Architecture) -> str:
+    """Provide the image on the host, named after its content; it stays for the next run, and is tiny.
+
+    Raises the exceptions of docker-py.
+    """
     from docker.errors import ImageNotFound
 
     name = f"crosswheel/{_NAME}:{arch}-{hashlib.sha256(program(arch)).hexdigest()[:12]}"
-    with engine_errors(f"asking the Docker host at {host.address} whether it runs {arch}"):
-        try:
-            host.client.images.get(name)
-        except ImageNotFound:
-            host.client.images.load(image_archive(arch, name))
-        yield name
+    try:
+        host.client.images.get(name)
+    except ImageNotFound:
+        host.client.images.load(image_archive(arch, name))
+    return name
 
 
 def run_once(host: DockerHost, image: str, arch: Architecture, patience: float, **options: Any) -> Ending:

@@ -43,10 +43,15 @@ def ensure_cache(host: ContainerHost, project: str, image: Image, kept: Path) ->
 
     `kept`, this machine's cache, records its use first, so that trimming does not remove the volume before it is used.
     """
-    volume = f"{CACHE_VOLUME}{_safe(project)}-{image.id.rpartition(':')[2][:12]}"
+    volume = cache_volume(project, image)
     mark_volume(volume, kept)
     host.ensure_volume(volume, {KIND: "cache", PROJECT: project})
     return Cache(volume)
+
+
+def cache_volume(project: str, image: Image) -> str:
+    """The name of the volume."""
+    return f"{CACHE_VOLUME}{_safe(project)}-{image.id.rpartition(':')[2][:12]}"
 
 
 def _safe(project: str) -> str:

@@ -12,26 +12,22 @@ from __future__ import annotations
 import time
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from crosswheel.containers.host import Container
 from crosswheel.engines import in_containers
 from crosswheel.engines.container_workspace import COMMANDS, ContainerWorkspace
 from crosswheel.engines.facts import Facts
 from crosswheel.engines.services import Services
 from crosswheel.engines.workspace import Workspace
-from crosswheel.errors import MissingTool
 from crosswheel.images.pins import Family
 from crosswheel.model.config import Config
 from crosswheel.model.job import Interpreter, Job, Sdist
 from crosswheel.model.targets import Target
-from crosswheel.system.memo import answers_in
-from crosswheel.system.process import CommandFailed
 from crosswheel.toolchains.ccache import known_as
-from crosswheel.toolchains.gcc import Gcc, clang_arguments
+from crosswheel.toolchains.clang import ask_gcc, clang_configuration
 from crosswheel.toolchains.gcc_fallback import notes_to
 from crosswheel.toolchains.pinned import version_of
-from crosswheel.toolchains.toolbox import CLANG_BIN, CLANG_CONFIGURATION, FORTRAN_BIN, MOUNT, RESOURCES
+from crosswheel.toolchains.toolbox import CLANG_BIN, CLANG_CONFIGURATION, FORTRAN_BIN
 from crosswheel.toolchains.zig import source_version
 
 
@@ -60,9 +56,10 @@ class Accelerated:
         bare: bool = False,  # noqa: ARG002
     ) -> AbstractContextManager[Workspace]:
         def equip(workspace: ContainerWorkspace) -> ContainerWorkspace:
-            gcc = _ask_gcc(workspace.container, config, services.facts)
-            configuration = _configuration(gcc, workspace.container, config)
-            workspace.container.write({CLANG_CONFIGURATION: configuration.encode()})
+            container, deadline = workspace.container, time.monotonic() + config.build.timeout
+            gcc = ask_gcc(container, services.facts.host.cache, deadline)
+            configuration = clang_configuration(gcc, container.image.arch, debug_info=config.build.debug_info)
+            container.write({CLANG_CONFIGURATION: configuration.encode()})
             path = [str(FORTRAN_BIN)] if gcc.fortran else []
             environ = {
                 **workspace.environ,
@@ -76,28 +73,3 @@ class Accelerated:
         return in_containers.open_workspace(
             job, sdist, config, services, folder, log, compilers=True, path=path, equip=equip
         )
-
-
-def _configuration(gcc: Gcc, container: Container, config: Config) -> str:
-    """The arguments that make clang act like the container's compiler, one per line."""
-    arguments = clang_arguments(gcc, container.image.arch, resources=RESOURCES, programs=MOUNT / "bin")
-    afterwards = [] if config.build.debug_info else ["> -g0"]
-    return "".join(f"{argument}\n" for argument in (*arguments, *afterwards))
-
-
-def _ask_gcc(container: Container, config: Config, facts: Facts) -> Gcc:
-    """The container's gcc, asked once per image content."""
-    kept, image = answers_in(facts.host.cache), container.image
-    if answer := kept.recall("compilers", image.content):
-        return Gcc(answer["triple"], PurePosixPath(answer["libgcc"]).parent, answer["fortran"])
-    command = ["sh", "-c", "gcc -dumpmachine && gcc -print-libgcc-file-name && (command -v gfortran || true)"]
-    try:
-        triple, libgcc, *fortran = container.run(command, deadline=time.monotonic() + config.build.timeout).split()
-    except (CommandFailed, ValueError) as error:
-        raise MissingTool(
-            f"{container.image.reference} has no gcc with headers and libraries for clang",
-            hint="--engine emulated, or another --image",
-        ) from error
-    answer = {"triple": triple, "libgcc": libgcc, "fortran": bool(fortran)}
-    kept.keep(answer, "compilers", image.content)
-    return Gcc(triple, PurePosixPath(libgcc).parent, bool(fortran))

@@ -70,6 +70,7 @@ class Containers:
     mirrors: tuple[str, ...]
     unpacked: bool
     provider: str
+    command: str
 
     @property
     def is_engine_wanted(self) -> bool:

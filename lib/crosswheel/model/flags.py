@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -23,6 +24,20 @@ def takes_many(verb: str) -> bool:
     return bool(positional) and options()[positional].type == "texts"
 
 
+def split_command(words: Sequence[str], verb: str) -> tuple[list[str], list[str]]:
+    """Our own flags, and the words of the command that follows, for a verb that runs one; ``--`` may separate them.
+
+    ``["--dry-run", "cibuildwheel", "--archs", "aarch64"]`` -> ``["--dry-run"]`` and the rest.
+    """
+    if not VERBS[verb].is_command:
+        return list(words), []
+    with_value = {f"--{option.name}" for option in flag_options(verb) if option.type != "flag"}
+    at = 0
+    while at < len(words) and words[at].startswith("-") and words[at] != "--":
+        at += 2 if words[at] in with_value else 1
+    return list(words[:at]), list(words[at + 1 if words[at : at + 1] == ["--"] else at :])
+
+
 def parse_value(option: Option, text: Any) -> Any:
     """Parse the text of a flag to the option's type; other values pass unchanged. Raises UsageError."""
     if option.type == "texts":
@@ -40,6 +55,7 @@ def parse_flags(arguments: Sequence[str], verb: str, session: str = "") -> dict[
 
     `session` is the caller's name of the verb, for messages. Raises UsageError.
     """
+    arguments, command = split_command(arguments, verb)
     known = flag_options(verb)
     parser = _Parser(prog=f"nox -s {session or verb} --", allow_abbrev=False, argument_default=argparse.SUPPRESS)
     positional = VERBS[verb].positional
@@ -59,6 +75,8 @@ def parse_flags(arguments: Sequence[str], verb: str, session: str = "") -> dict[
     if words and positional in given:
         parser.error(f"give the {positional} once: as --{positional} or as a word")
     values = {name: parse_value(options()[name], value) for name, value in given.items()}
+    if command:
+        return {**values, positional: shlex.join(command)}
     return {**values, positional: words} if words else values
 
 

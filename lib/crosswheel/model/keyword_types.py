@@ -208,6 +208,13 @@ class WheelhouseOptions(TypedDict, total=False):
     group: Texts | None
 
 
+class AccelerateOptions(TypedDict, total=False):
+    mirrors: Texts | None
+    dry_run: bool | None
+    json: PathText | None
+    provider: str | None
+
+
 class ShellOptions(TypedDict, total=False):
     engine: str | None
     engines: Mapping[str, str] | None
@@ -321,6 +328,7 @@ class AllOptions(TypedDict, total=False):
     tag_format: str | None
     changelog: PathText | None
     target: str | None
+    command: str | None
     provider: str | None
     fix: bool | None
     requirements: Paths | None

@@ -6,10 +6,14 @@ from typing import Any, NamedTuple
 
 
 class Verb(NamedTuple):
-    """A description in one sentence, and the option that words without a flag stand for."""
+    """A description in one sentence, and the option that words without a flag stand for.
+
+    `is_command`: the first such word and all words after it are one command, whose flags are its own.
+    """
 
     text: str
     positional: str = ""
+    is_command: bool = False
 
 
 VERBS = {
@@ -23,6 +27,9 @@ VERBS = {
     "release": Verb("Release a tagged commit: check and upload its files, and verify what the index serves.", "wheels"),
     "readiness": Verb("Show which packages of a dependency tree have wheels for other platforms.", "requirements"),
     "wheelhouse": Verb("Gather the wheels of a dependency tree; build those that are missing.", "requirements"),
+    "accelerate": Verb(
+        "Run a command that starts emulated containers, such as cibuildwheel, unchanged and faster.", "command", True
+    ),
     "shell": Verb("Open a shell in the build environment of a target.", "target"),
     "cache": Verb("Show and trim the caches on this machine and on the Docker host."),
     "register": Verb("Register emulators on the Docker host for every configured architecture."),

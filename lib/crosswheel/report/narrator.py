@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 class Narrator:
     """A listener and context manager; jobs may call it from threads."""
 
-    def __init__(self, stream: TextIO, environ: Mapping[str, str]) -> None:
+    def __init__(self, stream: TextIO, environ: Mapping[str, str], *, plain: bool = False) -> None:
+        """`plain`: nothing moves, because another program writes to the same terminal."""
         self._stream = stream
+        self._plain = plain
         self._environ = environ
         self._display: LiveDisplay | PlainDisplay | None = None
         self._lock = threading.Lock()
@@ -57,7 +59,7 @@ class Narrator:
     def _moving(self) -> LiveDisplay | PlainDisplay:
         with self._lock:
             if self._display is None:
-                self._display = display(self._stream, self._environ)
+                self._display = display(self._stream, self._environ, plain=self._plain)
                 self._display.__enter__()
             return self._display
 

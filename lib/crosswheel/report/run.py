@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 
-def display(stream: TextIO, environ: Mapping[str, str]) -> LiveDisplay | PlainDisplay:
-    """The listener for a stream: a live display on a terminal, plain lines elsewhere."""
+def display(stream: TextIO, environ: Mapping[str, str], *, plain: bool = False) -> LiveDisplay | PlainDisplay:
+    """The listener for a stream: a live display on a terminal, plain lines elsewhere and where asked for."""
     console, fold = console_for(stream, environ), fold_for(environ)
     # FORCE_COLOR makes rich treat a file as a terminal, and some CI services offer a terminal.
-    if stream.isatty() and console.is_interactive and not fold:
+    if not plain and stream.isatty() and console.is_interactive and not fold:
         return LiveDisplay(console)
     return PlainDisplay(console, fold)
 

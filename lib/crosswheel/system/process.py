@@ -169,6 +169,27 @@ class Processes:
                 process.wait()
         return process.returncode if process.returncode >= 0 else 128 - process.returncode
 
+    def run_like_shell(self, argv: Sequence[str], *, env: Mapping[str, str]) -> tuple[int, bool]:
+        """Run a command with this process's input and output to its own end; return the exit code like shells.
+
+        The second value says whether a signal asked for the end: the command gets it, and may clean up after itself.
+        Raises OSError if it cannot be started.
+        """
+        terminal, asked = is_interactive(), False
+        process = subprocess.Popen(list(argv), env=dict(env), start_new_session=not terminal)
+
+        def pass_on(number: int, _frame: object) -> None:
+            nonlocal asked
+            asked = True
+            # A terminal has sent Ctrl-C to the command, too; anybody else to this process alone.
+            if not (terminal and number == signal.SIGINT):
+                with contextlib.suppress(ProcessLookupError):
+                    process.send_signal(number) if terminal else os.killpg(process.pid, number)
+
+        with _handled((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), pass_on):
+            code = process.wait()
+        return (code if code >= 0 else 128 - code), asked
+
     def _capture(
         self,
         argv: Sequence[str],
@@ -238,6 +259,23 @@ class Processes:
                 f"{' '.join(argv[:3])} was still running at the time limit",
                 hint="set a longer `timeout` (seconds) in [tool.crosswheel], or find in the log what it waits for",
             )
+
+
+@contextlib.contextmanager
+def _handled(numbers: Sequence[signal.Signals], handler: Callable[[int, object], None]) -> Iterator[None]:
+    """Handle signals in the main thread, which alone gets them; ignored ones stay ignored, as under nohup."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in numbers}
+    taken = {number: old for number, old in before.items() if old is not signal.SIG_IGN}
+    for number in taken:
+        signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number, old in taken.items():
+            signal.signal(number, old)
 
 
 def _entered(

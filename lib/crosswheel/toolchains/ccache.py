@@ -28,7 +28,7 @@ _ENVIRON = {
 _IN_CONTAINERS = {"CCACHE_NOINODECACHE": "1"}
 
 # Counters of compiles; passed-on calls, such as linking and preprocessing, do not count.
-_HITS, _MISSES = (b"direct_cache_hit", b"preprocessed_cache_hit"), (b"cache_miss",)
+HITS, MISSES = ("direct_cache_hit", "preprocessed_cache_hit"), ("cache_miss",)
 _MOST = 16 * 1024 * 1024  # bytes read of the statistics, to which any build may write without limit
 
 
@@ -71,6 +71,6 @@ def hits_and_misses(compiles: Path) -> tuple[int, int]:
     if not compiles.is_file():
         return 0, 0
     with compiles.open("rb") as file:
-        lines = file.read(_MOST).splitlines()
-    hits, misses = (sum(map(lines.count, names)) for names in (_HITS, _MISSES))
+        lines = file.read(_MOST).decode(errors="replace").splitlines()
+    hits, misses = (sum(map(lines.count, names)) for names in (HITS, MISSES))
     return hits, misses
