@@ -32,6 +32,7 @@ from crosswheel.toolchains.toolbox import (
     CCACHE_BIN,
     CLANG_BIN,
     CLANG_CONFIGURATION,
+    FORTRAN_BIN,
     MOUNT,
     Toolbox,
     ensure_toolbox,
@@ -86,7 +87,7 @@ def equip(image: Image, runs: Running, place: Place) -> Equipment:
         _ensure_configuration(_configuration_volume(image, toolbox), configuration, holder, place)
     cache = ensure_cache(place.containers, place.project, image, place.host.cache).volume
     _begin_log(cache, holder, place.docker)
-    return _equipment(image, runs, toolbox, cache, configuration, place)
+    return _equipment(image, runs, toolbox, cache, configuration, place, fortran=bool(gcc and gcc.fortran))
 
 
 def expected(image: Image, runs: Running, place: Place) -> Equipment:
@@ -95,7 +96,7 @@ def expected(image: Image, runs: Running, place: Place) -> Equipment:
     gcc = known_gcc(image.content, place.host.cache)
     configuration = clang_configuration(gcc, image.arch, debug_info=True) if gcc else "unknown"
     cache = cache_volume(place.project, image)
-    return _equipment(image, runs, toolbox, cache, configuration, place)
+    return _equipment(image, runs, toolbox, cache, configuration, place, fortran=bool(gcc and gcc.fortran))
 
 
 def log_lines(cache: str, place: Place) -> tuple[list[str], list[str]]:
@@ -106,13 +107,13 @@ def log_lines(cache: str, place: Place) -> tuple[list[str], list[str]]:
 
 
 def _equipment(
-    image: Image, runs: Running, toolbox: Toolbox, cache: str, configuration: str, place: Place
+    image: Image, runs: Running, toolbox: Toolbox, cache: str, configuration: str, place: Place, *, fortran: bool
 ) -> Equipment:
     volumes = {**toolbox.volumes, cache: str(CACHE)}
     path, environ = [str(MOUNT / "bin")], {**runs.environ, **UV_ENVIRON, "UV_LINK_MODE": "copy", "PIP_CACHE_DIR": _PIP}
     if configuration:
         volumes[_configuration_volume(image, toolbox)] = str(CLANG_CONFIGURATION.parent)
-        path = [str(CCACHE_BIN), str(CLANG_BIN), *path]
+        path = [*([str(FORTRAN_BIN)] if fortran else []), str(CLANG_BIN), str(CCACHE_BIN), *path]
         identity = ccache.known_as(f"{toolbox.volume} {configuration}")
         environ |= {**ccache.environ(Path(COMPILES)), **identity, "CCACHE_UMASK": "000"}
         environ["CROSSWHEEL_COMMANDS"] = COMMANDS

@@ -23,7 +23,7 @@ class Compiled:
     @classmethod
     def of(cls, compiles: Iterable[str], commands: Iterable[str]) -> Compiled:
         """Count the lines of ccache's log and of the driver's."""
-        counters, started = Counter(compiles), Counter(commands)
+        counters, started = Counter(compiles), Counter(line.partition(" ")[0] for line in commands)
         hits, misses = (sum(counters[name] for name in names) for names in (HITS, MISSES))
         return cls(started["clang"], started["gcc"], hits, misses)
 
@@ -81,7 +81,7 @@ def _compiler_lines(compiled: Compiled) -> Iterator[str]:
         return
     yield (
         f"compilers: {_times(compiled.clang, 'call')} of native clang, {compiled.hits} answered by ccache "
-        f"({compiled.misses} new), {compiled.gcc} by the image's own gcc under QEMU (questions such as -dumpmachine)"
+        f"({compiled.misses} new), {compiled.gcc} by the image's own gcc under QEMU"
     )
 
 
