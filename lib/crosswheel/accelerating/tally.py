@@ -1,4 +1,4 @@
-"""What was done for a command: the containers, the work of the compilers, and the seconds of each verb."""
+"""The work that was done for a command: the containers, the work of the compilers, and the seconds of each verb."""
 
 from __future__ import annotations
 

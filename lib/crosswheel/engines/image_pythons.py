@@ -80,7 +80,7 @@ def _references(config: Config, arch: Architecture) -> Iterator[str]:
 
 
 def _pythons_of(image: UnpackedImage, facts: Facts) -> dict[PythonTag, Interpreter]:
-    """Those that this machine lacks, and that start here."""
+    """The Pythons that this machine lacks, and that start here."""
     host = facts.host
     found = {}
     for tag, there in read_pythons(image.root).items():

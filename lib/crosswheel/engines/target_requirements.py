@@ -38,7 +38,7 @@ _NEWEST = 99  # newer than any C library
 
 @dataclass(frozen=True)
 class TargetRequirements:
-    """What is laid over the build `environment` of one job; `folder` has the shared libraries.
+    """The files to lay over the build `environment` of one job; `folder` has the shared libraries.
 
     `lacking` has the reason by requirement, in words, for each that stays this machine's. `packages` is site-packages.
     """

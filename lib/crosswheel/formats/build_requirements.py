@@ -51,7 +51,7 @@ class Part:
 
 
 def linked_requirements(environment: Path, packages: Path) -> Iterator[Requirement]:
-    """Those in the folder `packages` (site-packages) of an environment."""
+    """The distributions in the folder `packages` (site-packages) of an environment."""
     below = packages.relative_to(environment).as_posix()
     for one in distributions(path=[str(packages)]):
         tags = re.findall(r"^Tag:\s*(\S+)", one.read_text("WHEEL") or "", re.MULTILINE)

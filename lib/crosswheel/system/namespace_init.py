@@ -386,7 +386,7 @@ def _fit(terminal: int) -> None:
 
 
 def _taken(source: int) -> bytes:
-    """What was typed or printed; empty at the end, and if the terminal is gone."""
+    """The bytes that were typed or printed; empty at the end, and if the terminal is gone."""
     try:
         return os.read(source, _BLOCK)
     except OSError:
