@@ -84,7 +84,7 @@ class TargetRequirements:
         for index in self.index.all:
             files = {package.filename: package for package in self._files(index, requirement.name)}
             for name in self._fitting(requirement, files):
-                with locked(index.cache / "files" / f"{name}.lock"):
+                with locked(index.cache / f"{name}.lock"):
                     return index.fetch(files[name])
         raise SourceError(f"the index has no wheel for {self.target.arch} ({self.target.policy.libc})")
 

@@ -64,13 +64,15 @@ def install(
     command: Sequence[str],
     environ: Mapping[str, str],
     bare: Mapping[str, str],
+    build: Callable[[Sequence[str], Mapping[str, str]], object] | None = None,
 ) -> None:
-    """Run ``uv pip install``. If `environ` contains secrets, only wheels are installed with it.
+    """Run ``uv pip install``. If `environ` contains secrets, or `build` is given, only wheels are installed by `run`.
 
-    If some requirements are only sdists, all are installed with `bare`, which builds them. Raises like `run`, and
-    BuildFailed if the index requires a password for them.
+    If some requirements are only sdists, all are installed with `bare`, which builds them; by `build`, if it is given,
+    which runs a command where it sees little of this machine. Raises like `run`, and BuildFailed if the index requires
+    a password for them.
     """
-    if environ == bare:
+    if environ == bare and build is None:
         run(command, environ)
         return
     *uv_pip, verb = command[:3]
@@ -79,7 +81,7 @@ def install(
     except CommandFailed as error:
         if not _ONLY_SDIST.search(error.output):
             raise
-        _build_without_secrets(run, command, bare)
+        _build_without_secrets(build or run, command, bare)
 
 
 def unreachable_index(error: CommandFailed, *, offline: bool = False) -> IndexUnreachable | None:

@@ -6,8 +6,9 @@ import functools
 import os
 import platform
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,10 +20,13 @@ from crosswheel.system.interpreters import find_interpreters, uv
 from crosswheel.system.locks import own_cache, user_cache
 from crosswheel.system.memo import answers_in
 from crosswheel.system.namespace_support import Allowed, known_allowed
+from crosswheel.system.namespaces import Namespace
 from crosswheel.system.package_index import Index
 from crosswheel.system.pip_settings import read_pip_settings
 from crosswheel.system.process import Processes
+from crosswheel.system.requirement_builds import building_environ, named_by_uv, open_builds
 from crosswheel.system.sandbox import Layer, Sandbox, base_of, named_in
+from crosswheel.system.scratch import temporary_folder
 
 # The environment variables that builds may see: network access and temporary files. Not HOME and no tokens, because
 # build backends run untrusted code.
@@ -158,9 +162,27 @@ class LocalHost:
                     confinement=self.confinement(python.parent.parent),
                 )
 
+            def build(command: Sequence[str], environ: Mapping[str, str]) -> None:
+                with self._building(python, listed, environ) as (namespace, own, cwd):
+                    self.processes.run(command, env=own, cwd=cwd, log=log, deadline=deadline, namespace=namespace)
+
             folder = ["--target", str(into), "--only-binary", ":all:"] if into else []
             command = [uv(), "pip", "install", "--python", str(python), *folder, "--", *listed]
-            install(run, command, self._installer_environ_with_secrets, self.installer_environ)
+            sandboxed = None if into or self.allowed.namespaces else build
+            install(run, command, self._installer_environ_with_secrets, self.installer_environ, sandboxed)
+
+    @contextmanager
+    def _building(
+        self, python: Path, requirements: Sequence[str], bare: Mapping[str, str]
+    ) -> Iterator[tuple[Namespace, dict[str, str], Path]]:
+        """The namespace, variables and folder for uv, if it has to build requirements; they see what builds see."""
+        with temporary_folder() as name:
+            folder, kept = Path(name), open_builds(self.cache, requirements)
+            environ = building_environ(bare, folder, kept, self.environ)
+            sandbox = self.sandbox(folder, python, environ, Path(uv()), *named_by_uv(environ))
+            assert sandbox  # noqa: S101 - the caller asked whether the kernel allows it
+            with sandbox.showing(writable=(python.parent.parent, kept)).entered() as namespace:
+                yield namespace, environ, folder
 
 
 def local_host(*, offline: bool, listener: Listener) -> LocalHost:

@@ -19,6 +19,7 @@ from crosswheel.errors import EngineUnavailable
 from crosswheel.images.store import kept_images
 from crosswheel.system.locks import oldest_run, remove, volume_mark
 from crosswheel.system.memo import FOLDER
+from crosswheel.system.requirement_builds import builds_of
 from crosswheel.system.scratch import abandoned_folders, remove_abandoned
 from crosswheel.toolchains.cargo_cache import cargos_of
 from crosswheel.toolchains.toolbox import is_current, volume_name
@@ -94,6 +95,8 @@ def _places(cache: Path) -> Iterator[tuple[Kind, str, Path]]:
     yield from _places_of_zig(cache)
     for folder in cargos_of(cache).glob("*"):
         yield "objects", folder.name, folder
+    for folder in builds_of(cache).glob("*"):
+        yield "downloads", "build requirements that are only sdists", folder
     for folder in cache.glob("files/*"):
         yield "downloads", next((file.name for file in folder.glob("[!.]*")), folder.name), folder
     for archive in _without_locks(cache.glob("bytecode/*")):

@@ -84,10 +84,8 @@ SPY = """
 import json, os, zipfile
 def build_wheel(folder, settings=None, metadata=None):
     parent = open(f"/proc/{os.getppid()}/environ", "rb").read().decode("utf-8", "replace")
-    with open("@NOTES@", "w") as file:
-        json.dump({"environ": dict(os.environ), "parent": parent}, file)
     with zipfile.ZipFile(os.path.join(folder, "spy-1.0-py3-none-any.whl"), "w") as wheel:
-        wheel.writestr("spy.py", "")
+        wheel.writestr("notes.json", json.dumps({"environ": dict(os.environ), "parent": parent}))
         wheel.writestr("spy-1.0.dist-info/METADATA", "Metadata-Version: 2.1\\nName: spy\\nVersion: 1.0\\n")
         wheel.writestr("spy-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
         wheel.writestr("spy-1.0.dist-info/RECORD", "")
@@ -104,7 +102,7 @@ def links(tmp_path: Path) -> Path:
     members = {
         "PKG-INFO": b"Metadata-Version: 2.2\nName: spy\nVersion: 1.0\n",
         "pyproject.toml": b'[build-system]\nrequires = []\nbuild-backend = "spying"\nbackend-path = ["."]\n',
-        "spying.py": SPY.replace("@NOTES@", str(tmp_path / "links" / "notes.json")).encode(),
+        "spying.py": SPY.encode(),
     }
     tar_of(members, folder, top="spy-1.0/", name="spy-1.0.tar.gz")
     return folder
@@ -134,9 +132,10 @@ def test_a_requirement_that_is_only_an_sdist_is_built_without_home_and_passwords
 ) -> None:
     host = installing(tmp_path, links, **{"TWINE_PASSWORD": "secret", **secret})
     commands = installed(host, tmp_path, "spy", "tiny")
-    assert len(commands) == (2 if secret else 1)
-    seen = json.loads((tmp_path / "links" / "notes.json").read_text())
-    assert seen["environ"]["HOME"] == str(host.cache / "uv")
+    assert [" --only-binary " in command for command in commands] == [True, False]
+    (notes,) = (tmp_path / "environment").rglob("notes.json")
+    seen = json.loads(notes.read_text())
+    assert seen["environ"]["HOME"] not in {str(tmp_path / "users"), str(host.cache / "uv")}
     assert "secret" not in str(seen)
     assert "NETRC" not in seen["environ"]
 

@@ -17,10 +17,11 @@ import pytest
 from crosswheel.engines.workspace import HostWorkspace, private_environ
 from crosswheel.system import namespace_init
 from crosswheel.system.local_host import LocalHost
+from crosswheel.system.namespace_support import Allowed, Refusal
 from crosswheel.system.namespaces import Mount
 from crosswheel.system.process import CommandFailed
 from crosswheel.system.sandbox import Layer, Sandbox, base_of, named_in, repository_of
-from tiny_projects import tiny_host
+from tiny_projects import tar_of, tiny_host
 
 CANARY = "canary-5c1e0f"
 
@@ -332,3 +333,73 @@ def test_an_interpreter_brings_its_installation_not_the_folder_above(folder: Pat
     found = set(base_of(environment / "bin" / "python"))
     assert found >= {home / "bin", home / "lib"}
     assert home not in found
+
+
+# ---- requirements that are only sdists --------------------------------------------------------------------------
+
+# Their backend, which puts what it has found into the wheel.
+_SPYING = """
+import json, os, subprocess, sys, zipfile
+def build_wheel(folder, settings=None, metadata=None):
+    command = [sys.executable, "spy.py", *json.load(open("words.json"))]
+    alone = len([name for name in os.listdir("/proc") if name.isdigit()]) < 10  # a namespace: little to look through
+    environ = {**os.environ, "SEARCHED": "/" if alone else open("searched").read()}
+    said = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environ)
+    with zipfile.ZipFile(os.path.join(folder, "spy-1.0-py3-none-any.whl"), "w") as wheel:
+        wheel.writestr("found.txt", said.stdout)
+        wheel.writestr("spy-1.0.dist-info/METADATA", "Metadata-Version: 2.1\\nName: spy\\nVersion: 1.0\\n")
+        wheel.writestr("spy-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        wheel.writestr("spy-1.0.dist-info/RECORD", "")
+    return "spy-1.0-py3-none-any.whl"
+"""
+
+
+@pytest.fixture
+def spying_requirement(machine: Machine, tmp_path: Path) -> Path:
+    """A folder with it for UV_FIND_LINKS."""
+    members = {
+        "PKG-INFO": b"Metadata-Version: 2.2\nName: spy\nVersion: 1.0\n",
+        "pyproject.toml": b'[build-system]\nrequires = []\nbuild-backend = "spying"\nbackend-path = ["."]\n',
+        "spying.py": _SPYING.encode(),
+        "spy.py": _SPY.encode(),
+        "words.json": json.dumps([CANARY[::-1], *machine.targets]).encode(),
+        "searched": str(machine.home.parent).encode(),
+    }
+    links = tmp_path / "links"
+    links.mkdir()
+    tar_of(members, links, top="spy-1.0/", name="spy-1.0.tar.gz")
+    return links
+
+
+def found_by_requirement(host: LocalHost, machine: Machine, links: Path) -> list[str]:
+    host = replace(host, environ={**host.environ, "UV_FIND_LINKS": str(links), "UV_INDEX_MINE_PASSWORD": CANARY})
+    python = LocalHost.make_environment(host, Path(sys.executable), machine.job / "environment", None)
+    host.install(["spy"], python, None)
+    (file,) = (machine.job / "environment").rglob("found.txt")
+    found: list[str] = json.loads(file.read_text().removeprefix("FOUND "))
+    return found
+
+
+def test_a_requirement_that_uv_builds_finds_no_secret_and_changes_nothing(
+    machine: Machine, host: LocalHost, spying_requirement: Path
+) -> None:
+    before = {path: path.read_bytes() for path in machine.secrets}
+    assert found_by_requirement(host, machine, spying_requirement) == []
+    assert {path: path.read_bytes() for path in machine.secrets} == before
+
+
+def test_where_the_kernel_forbids_namespaces_it_finds_them(
+    machine: Machine, host: LocalHost, spying_requirement: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise the test above would show nothing; the run says that builds can read files then."""
+    refusal = Refusal("it does not", "ask it to")
+    monkeypatch.setattr(LocalHost, "allowed", Allowed(refusal, refusal, refusal))
+    assert str(machine.home / ".ssh" / "id_ed25519") in found_by_requirement(host, machine, spying_requirement)
+
+
+def test_what_it_built_is_kept_for_the_same_requirements(
+    machine: Machine, host: LocalHost, spying_requirement: Path
+) -> None:
+    found_by_requirement(host, machine, spying_requirement)
+    (kept,) = (machine.cache / "requirements").iterdir()
+    assert any(kept.rglob("found.txt"))
