@@ -12,7 +12,7 @@ from crosswheel.containers.host import Container
 from crosswheel.engines.container_libraries import found_libraries, search_command
 from crosswheel.engines.workspace import MADE
 from crosswheel.formats.packages import Package
-from crosswheel.model.job import Usage
+from crosswheel.model.job import LaidOver, Usage
 from crosswheel.model.targets import PythonTag
 from crosswheel.system.installer import install, without_secrets
 from crosswheel.system.local_host import LocalHost
@@ -68,8 +68,8 @@ class ContainerWorkspace:
         return False
 
     @property
-    def lacking(self) -> Mapping[str, str]:
-        return {}
+    def laid_over(self) -> tuple[LaidOver, ...]:
+        return ()
 
     def put(self, path: Path) -> None:
         self.container.put(path)

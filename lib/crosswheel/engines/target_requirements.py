@@ -22,6 +22,7 @@ from crosswheel.errors import AuditFailed, IndexUnreachable, SourceError
 from crosswheel.formats.build_requirements import Requirement, linked_requirements, parts
 from crosswheel.formats.packages import Package
 from crosswheel.formats.zips import Unreadable, open_archive
+from crosswheel.model.job import LaidOver
 from crosswheel.model.targets import Target
 from crosswheel.system.hashes import is_sound
 from crosswheel.system.locks import locked, mark_used
@@ -40,7 +41,7 @@ _NEWEST = 99  # newer than any C library
 class TargetRequirements:
     """The files to lay over the build `environment` of one job; `folder` has the shared libraries.
 
-    `lacking` has the reason by requirement, in words, for each that stays this machine's. `packages` is site-packages.
+    `packages` is site-packages; `done` has each requirement that was looked at.
     """
 
     environment: Path
@@ -49,24 +50,25 @@ class TargetRequirements:
     target: Target
     index: Index
     once: Once = field(default_factory=Once, repr=False, compare=False)
-    lacking: dict[str, str] = field(default_factory=dict, compare=False)
-    _seen: set[str] = field(default_factory=set, repr=False, compare=False)
+    done: dict[str, LaidOver] = field(default_factory=dict, compare=False)
     _libraries: dict[str, tuple[Path, Package]] = field(default_factory=dict, repr=False, compare=False)
 
     def lay_over(self, log: Path) -> None:
         """Lay over what was installed since the last time; `log` names it."""
         for requirement in linked_requirements(self.environment, self.packages):
-            if requirement.name in self._seen or self._is_for_target(requirement):
-                continue
-            self._seen.add(requirement.name)
-            try:
-                wheel = self._wheel(requirement)
-                laid = self._lay(requirement, wheel)
-            except (IndexUnreachable, SourceError, AuditFailed, Unreadable, OSError) as error:
-                self.lacking[f"{requirement.name} {requirement.version}"] = str(error)
-                continue
-            with log.open("a", encoding="utf-8") as file:
-                file.write(f"laid over for {self.target.arch}: {laid} of {wheel.name}\n")
+            if requirement.name not in self.done and not self._is_for_target(requirement):
+                self.done[requirement.name] = self._laid_over(requirement, log)
+
+    def _laid_over(self, requirement: Requirement, log: Path) -> LaidOver:
+        result = LaidOver(requirement.name, requirement.version)
+        try:
+            wheel = self._wheel(requirement)
+            laid = self._lay(requirement, wheel)
+        except (IndexUnreachable, SourceError, AuditFailed, Unreadable, OSError) as error:
+            return replace(result, lacking=str(error), passing=isinstance(error, IndexUnreachable))
+        with log.open("a", encoding="utf-8") as file:
+            file.write(f"laid over for {self.target.arch}: {laid} of {wheel.name}\n")
+        return replace(result, wheel=wheel.name, sha256=wheel.parent.name)
 
     def library(self, name: str) -> tuple[Path, Package] | None:
         """A shared library of the target's requirements, by its file name, and the project that it is from."""

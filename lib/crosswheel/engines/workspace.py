@@ -13,7 +13,7 @@ from typing import Protocol
 
 from crosswheel.engines.target_requirements import TargetRequirements
 from crosswheel.formats.packages import Package
-from crosswheel.model.job import Interpreter, Usage
+from crosswheel.model.job import Interpreter, LaidOver, Usage
 from crosswheel.system.local_host import LocalHost
 from crosswheel.system.namespaces import Namespace
 from crosswheel.system.process import Meter
@@ -54,8 +54,8 @@ class Workspace(Protocol):
     def asked_for_compiler(self) -> bool: ...
 
     @property
-    def lacking(self) -> Mapping[str, str]:
-        """The reason by name for build requirements whose libraries and headers are not the target's."""
+    def laid_over(self) -> tuple[LaidOver, ...]:
+        """The build requirements whose libraries and headers were to be replaced by the target's."""
         ...
 
     def put(self, path: Path) -> None:
@@ -126,8 +126,8 @@ class HostWorkspace:
         return self.tripwire is not None and self.tripwire.exists()
 
     @property
-    def lacking(self) -> Mapping[str, str]:
-        return self.requirements.lacking if self.requirements else {}
+    def laid_over(self) -> tuple[LaidOver, ...]:
+        return tuple(self.requirements.done.values()) if self.requirements else ()
 
     def put(self, path: Path) -> None:
         """Nothing to copy: hooks in a sandbox see it, and may change it."""

@@ -71,6 +71,22 @@ class Sdist:
 
 
 @dataclass(frozen=True)
+class LaidOver:
+    """A build requirement with libraries for linkers, and the target's wheel of it whose files took their place.
+
+    `lacking` is the reason if this machine's stayed, and `wheel` and `sha256` are empty then; `passing`: the next run
+    may get it.
+    """
+
+    name: str
+    version: str
+    wheel: str = ""
+    sha256: str = ""
+    lacking: str = ""
+    passing: bool = False
+
+
+@dataclass(frozen=True)
 class Refusal:
     """An engine that cannot serve a target, and the reason."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from crosswheel.auditing.rules.purity import NotCompiled, NothingCompiled
+from crosswheel.auditing.rules.purity import NotCompiled, NothingCompiled, RequirementNotForTarget
 from crosswheel.auditing.run import findings_of, switched_off
 from crosswheel.formats.uncompiled import Uncompiled
-from crosswheel.model.job import Finding
+from crosswheel.model.job import Finding, LaidOver
 from crosswheel.steps.work import Work
 
 
@@ -15,9 +15,10 @@ def audit(work: Work) -> Work:
     """The work with the findings of its wheel, and the sha256 of the wheel if it passed."""
     wheel = work.read()
     lacking = tuple(map(not_compiled, work.uncompiled))
+    unlike = (not_for_target(one) for one in work.requirements if one.lacking)
     told = findings_of(wheel, work.job.target, work.composition.rules)
     found = (_with_advice(finding, lacking) for finding in told)
-    noted = (*lacking, *work.noted, *found)
+    noted = (*lacking, *unlike, *work.noted, *found)
     findings = switched_off(noted, work.config.audit.ignore, work.config.audit.exclude)
     passed = "" if any(finding.is_error for finding in findings) else wheel.sha256
     return replace(work, parsed=wheel, findings=findings, passed=passed)
@@ -26,6 +27,11 @@ def audit(work: Work) -> Work:
 def not_compiled(extension: Uncompiled) -> Finding:
     finding = NotCompiled().finding(member=extension.name, found=extension.reason)
     return replace(finding, fix=extension.hint or finding.fix)
+
+
+def not_for_target(requirement: LaidOver) -> Finding:
+    name = f"{requirement.name} {requirement.version}"
+    return RequirementNotForTarget().finding(member=name, found=requirement.lacking)
 
 
 def _with_advice(finding: Finding, lacking: tuple[Finding, ...]) -> Finding:

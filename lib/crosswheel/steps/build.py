@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from crosswheel.auditing.rules.purity import RequirementNotForTarget
 from crosswheel.engines.backend import Settings, make_distribution, requirement_names
 from crosswheel.engines.workspace import MADE, UNCOMPILED, Workspace
 from crosswheel.errors import BuildFailed, WheelCount
@@ -16,7 +15,7 @@ from crosswheel.formats.build_logs import end_of, explain
 from crosswheel.formats.sdists import unpack_sdist
 from crosswheel.formats.uncompiled import read_uncompiled
 from crosswheel.model.config import Config
-from crosswheel.model.job import Finding, Sdist
+from crosswheel.model.job import Sdist
 from crosswheel.steps.sequence import step
 from crosswheel.steps.work import Work
 from crosswheel.system.process import CommandFailed
@@ -36,14 +35,9 @@ def build(work: Work) -> Work:
         made,
         parsed=parsed,
         uncompiled=read_uncompiled(noted, workspace.log, parsed.members, job.engine, str(job.target.arch)),
-        noted=(*made.noted, *map(_not_for_target, workspace.lacking.items())),
+        requirements=workspace.laid_over,
         usage=workspace.usage(),
     )
-
-
-def _not_for_target(lacking: tuple[str, str]) -> Finding:
-    requirement, reason = lacking
-    return RequirementNotForTarget().finding(member=requirement, found=reason)
 
 
 def explained(error: BuildFailed, log: Path, place: str, arch: str = "") -> BuildFailed:

@@ -28,4 +28,6 @@ def find(work: Work) -> Work:
         return work
     if sha256_of(wheel) != made.sha256:
         return work
-    return replace(work.with_wheel(wheel), entry=made, found=True, uncompiled=made.uncompiled)
+    return replace(
+        work.with_wheel(wheel), entry=made, found=True, uncompiled=made.uncompiled, requirements=made.requirements
+    )

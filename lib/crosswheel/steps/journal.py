@@ -24,7 +24,7 @@ from pathlib import Path
 
 from crosswheel.errors import UsageError
 from crosswheel.formats.uncompiled import Uncompiled
-from crosswheel.model.job import Job, Listener, Note, Usage
+from crosswheel.model.job import Job, LaidOver, Listener, Note, Usage
 from crosswheel.model.targets import parse_target
 from crosswheel.system.hashes import sha256_of
 from crosswheel.system.local_host import LocalHost
@@ -47,6 +47,7 @@ class JournalEntry:
     seconds: float
     memory: int
     uncompiled: tuple[Uncompiled, ...] = ()
+    requirements: tuple[LaidOver, ...] = ()
 
     @property
     def path(self) -> Path:
@@ -117,10 +118,11 @@ class Journal:
         seconds: float,
         usage: Usage,
         uncompiled: tuple[Uncompiled, ...] = (),
+        requirements: tuple[LaidOver, ...] = (),
     ) -> JournalEntry | None:
         """Store a repaired wheel, replacing the entry; None and a note if that is not possible."""
         try:
-            return self._put(key, job, wheel, log, seconds, usage, uncompiled)
+            return self._put(key, job, wheel, log, seconds, usage, uncompiled, requirements)
         except OSError as error:
             self.listener(Note(f"{wheel.name} was not kept for later runs: {error.strerror or error}"))
             return None
@@ -134,6 +136,7 @@ class Journal:
         seconds: float,
         usage: Usage,
         uncompiled: tuple[Uncompiled, ...],
+        requirements: tuple[LaidOver, ...],
     ) -> JournalEntry:
         self.folder.mkdir(parents=True, exist_ok=True)
         place, draft = self.folder / key, Path(tempfile.mkdtemp(dir=self.folder, prefix=".making-"))
@@ -150,6 +153,7 @@ class Journal:
                 "seconds": round(seconds, 3),
                 "memory": usage.memory,
                 "uncompiled": [asdict(each) for each in uncompiled],
+                "requirements": [asdict(each) for each in requirements],
             }
             (draft / "entry.json").write_text(json.dumps(entry, indent=1) + "\n")
             put(draft, place)
@@ -190,6 +194,7 @@ def _read(place: Path) -> JournalEntry | None:
             seconds=float(entry["seconds"]),
             memory=int(entry["memory"]),
             uncompiled=tuple(Uncompiled(**each) for each in entry.get("uncompiled", ())),
+            requirements=tuple(LaidOver(**each) for each in entry.get("requirements", ())),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, UsageError):
         return None

@@ -17,7 +17,7 @@ from crosswheel.errors import UsageError, WheelCount
 from crosswheel.formats.uncompiled import Uncompiled
 from crosswheel.formats.wheels import Wheel, named_wheel, read_wheel
 from crosswheel.model.config import Config
-from crosswheel.model.job import Artifact, Difference, Finding, Job, Sdist, Usage
+from crosswheel.model.job import Artifact, Difference, Finding, Job, LaidOver, Sdist, Usage
 from crosswheel.steps.journal import Journal, JournalEntry
 from crosswheel.steps.sequence import Need, Steps, traits_of
 from crosswheel.steps.wheelhouse import OutputFolder
@@ -85,6 +85,8 @@ class Work:
     """The wheel as last returned by `read`."""
     uncompiled: tuple[Uncompiled, ...] = ()
     """Extensions that the project declares but the wheel lacks."""
+    requirements: tuple[LaidOver, ...] = ()
+    """Build requirements whose libraries and headers were to be the target's."""
     usage: Usage = field(default_factory=Usage)
     entry: JournalEntry | None = None
     """The journal's entry of this wheel."""

@@ -12,7 +12,7 @@ from crosswheel.engines.services import Services
 from crosswheel.errors import EngineUnavailable
 from crosswheel.formats.packages import Package
 from crosswheel.model.config_reader import load_config
-from crosswheel.model.job import Job, Sdist, Usage, deaf
+from crosswheel.model.job import Job, LaidOver, Sdist, Usage, deaf
 from crosswheel.model.targets import parse_target
 from crosswheel.steps import MAKE, Composition, Work
 from crosswheel.steps.journal import journal_of
@@ -40,8 +40,8 @@ class FakeWorkspace:
     asked_for_compiler: bool = False
 
     @property
-    def lacking(self) -> Mapping[str, str]:
-        return {}
+    def laid_over(self) -> tuple[LaidOver, ...]:
+        return ()
 
     def put(self, path: Path) -> None:
         """Nothing: it is here."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -48,8 +49,9 @@ class Job:
             archive.extractall(self.environment / PACKAGES)
 
     def lay_over(self) -> Mapping[str, str]:
+        """What is lacking, and why."""
         self.requirements.lay_over(self.log)
-        return self.requirements.lacking
+        return {f"{one.name} {one.version}": one.lacking for one in self.requirements.done.values() if one.lacking}
 
     @property
     def texts(self) -> list[str]:
@@ -70,6 +72,8 @@ def test_it_is_fetched_once_and_then_known(server: IndexServer, tmp_path: Path) 
     assert first.lay_over() == {}
     assert first.texts == ["there", "there"]
     assert first.log.read_text() == f"laid over for aarch64: libx.a, x.h of {name}\n"
+    (done,) = first.requirements.done.values()
+    assert (done.wheel, done.sha256) == (name, hashlib.sha256(server.files["tiny"][name]).hexdigest())
     assert server.asked == ["/simple/tiny/", f"/files/tiny/{name}"]
     assert first.lay_over() == {}  # after the second installation of a build
     second = Job(tmp_path / "second", "")
@@ -151,6 +155,7 @@ def test_offline_too(tmp_path: Path) -> None:
     job.install()
     (reason,) = job.lay_over().values()
     assert "--offline" in reason
+    assert [one.passing for one in job.requirements.done.values()] == [True]
 
 
 def test_hooks_cannot_lead_it_out_of_the_environment(server: IndexServer, tmp_path: Path) -> None:

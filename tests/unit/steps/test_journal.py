@@ -22,7 +22,8 @@ from crosswheel import errors
 from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.emulation import Running
 from crosswheel.engines import ENGINES
-from crosswheel.model.job import Event, Finding, Note, Outcome
+from crosswheel.engines.workspace import HostWorkspace
+from crosswheel.model.job import Event, Finding, LaidOver, Note, Outcome
 from crosswheel.steps import MAKE, Work, audit, journal
 from crosswheel.steps.journal import Journal, JournalEntry
 from crosswheel.system.locks import remove
@@ -472,3 +473,19 @@ def test_a_test_that_failed_is_repeated(yard: Yard, tested: list[str], monkeypat
         patched.setattr(sys.modules["crosswheel.steps.test"], "test_in_images", fail)
         assert run_tested(yard).status == "failed"
     assert (run_tested(yard).status, len(tested)) == ("kept", 1)
+
+
+# ---- build requirements of the target ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("passing", [False, True])
+def test_a_requirement_that_was_not_the_targets_is_told_again_and_tried_again_if_it_may_be_had(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch, *, passing: bool
+) -> None:
+    lacking = LaidOver("numpy", "2.2.6", lacking="the index has no wheel for aarch64 (glibc)", passing=passing)
+    monkeypatch.setattr(HostWorkspace, "laid_over", (LaidOver("pyarrow", "26.0", "a.whl", "12ab"), lacking))
+    first, again = yard.run("platform").execute(), yard.run("platform").execute()
+    assert {outcome.status for outcome in again} == {"built" if passing else "kept"}
+    for outcome in (*first, *again):
+        (finding,) = (finding for finding in outcome.findings if finding.rule == "W606")
+        assert (finding.level, finding.member, finding.found) == ("note", "numpy 2.2.6", lacking.lacking)
