@@ -27,16 +27,16 @@ ALL = [source.stem for source in sorted(SOURCES.glob("*.c*"))]
 _SILENT = {"across_throws"}
 _FLAGS = {"fast_math": ("-Ofast",)}
 
-_daily = pytest.mark.daily(1)
+# The runtimes whose differences are known, by architecture.
+_RUNTIMES = {"aarch64": ("image", "zig"), "armv7l": ("image",), "i686": ("image",)}
+_LONG = (pytest.mark.slow, pytest.mark.daily(1))
+
 CASES = [
     pytest.param(machine, runtime, modules, id=f"{machine.arch} {runtime} {name}", marks=marks)
     for machine in MACHINES
-    for runtime in ("image", "zig")
-    for name, modules, marks in (
-        ("C", IN_C, () if machine.arch == "aarch64" else (pytest.mark.slow, _daily)),
-        ("C and C++", ALL, (pytest.mark.slow, _daily)),
-    )
-    if name != "C" or machine.arch == "aarch64"
+    for runtime in _RUNTIMES.get(machine.arch, ())
+    for name, modules, marks in (("C", IN_C, ()), ("C and C++", ALL, _LONG))
+    if machine.arch == "aarch64" or modules is ALL
 ]
 
 

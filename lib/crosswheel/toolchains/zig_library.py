@@ -8,7 +8,7 @@ libc++ is built.
 
 **compiler-rt has no functions of the C library.** Zig's compiler-rt is one object, linked as soon as code needs any
 function of it, for example for long double on AArch64. It also defines exp, sin, memcpy and others, and these replaced
-the C library's in the whole shared object: they set no errno, and those of long double compute in double.
+the C library's in the whole shared object: they set no errno.
 
 **complex.h has CMPLX.** glibc defines this macro of C11 for gcc 4.7 and newer only, and clang says that it is gcc 4.2.
 
