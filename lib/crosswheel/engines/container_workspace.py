@@ -27,11 +27,12 @@ COMPILES = f"{MADE}/compiles"
 COMMANDS = f"{MADE}/commands"
 """The file of the compiler driver's notes, which is copied out, too."""
 
-# The loader's search path (ld.so(8)): LD_LIBRARY_PATH, the folders in its cache, the default folders.
+# The loader's search path (ld.so(8)): LD_LIBRARY_PATH, the folders in its cache, the default folders. Debian's loader has
+# a default folder for its architecture, and an image without a cache needs it.
 _LOADER_FOLDERS = """
 echo "$LD_LIBRARY_PATH" | tr : '\\n'
 ldconfig -p 2>/dev/null | sed -n 's,.* => \\(/.*\\)/[^/]*$,\\1,p' | sort -u
-echo /usr/local/lib64 /usr/local/lib /lib64 /usr/lib64 /lib /usr/lib
+echo /usr/local/lib64 /usr/local/lib /lib64 /usr/lib64 /lib /usr/lib /usr/lib/*-linux-gnu*
 """
 
 _LARGEST = 1 << 30  # bytes; libraries are read into memory

@@ -27,7 +27,7 @@ exec "$@"
 
 def manylinux(arch: str, layer: Path, cache: Path) -> Image:
     """Write what comes over the packages into `layer`."""
-    packages = system(arch, (*SHELL, *COMPILERS), cache)
+    packages = system(arch, (*SHELL, *COMPILERS, "gfortran"), cache)
     write_setup(layer, packages)
     link(layer / _CERTIFICATES.lstrip("/"), f"/{CERTIFICATES}")
     write(layer / "etc/pip.conf", f"[global]\ncert = {_CERTIFICATES}\n")

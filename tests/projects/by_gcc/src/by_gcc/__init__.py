@@ -1,0 +1,1 @@
+"""Four modules, three of them with what only gcc compiles."""
