@@ -27,8 +27,8 @@ COMPILES = f"{MADE}/compiles"
 COMMANDS = f"{MADE}/commands"
 """The file of the compiler driver's notes, which is copied out, too."""
 
-# The loader's search path (ld.so(8)): LD_LIBRARY_PATH, the folders in its cache, the default folders. Debian's loader has
-# a default folder for its architecture, and an image without a cache needs it.
+# The loader's search path (ld.so(8)): LD_LIBRARY_PATH, the folders in its cache, the default folders. Debian's loader
+# has one for its architecture, and an image without a cache needs it.
 _LOADER_FOLDERS = """
 echo "$LD_LIBRARY_PATH" | tr : '\\n'
 ldconfig -p 2>/dev/null | sed -n 's,.* => \\(/.*\\)/[^/]*$,\\1,p' | sort -u

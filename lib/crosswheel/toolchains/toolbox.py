@@ -30,7 +30,7 @@ MOUNT = PurePosixPath("/opt/crosswheel")
 UV = str(MOUNT / "bin" / "uv")
 # In a separate folder: build systems that find ccache in PATH use it in their own way.
 CCACHE = str(MOUNT / "ccache" / "ccache")
-# First in PATH, before the compilers.
+# In PATH before the compilers that ccache shall run; after CLANG_BIN, whose driver starts ccache itself.
 CCACHE_BIN = MOUNT / "ccache" / "bin"
 # First in PATH, before the container's compilers and archivers, with their names.
 CLANG_BIN = MOUNT / "clang" / "bin"

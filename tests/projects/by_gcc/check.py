@@ -1,4 +1,5 @@
 """What the four modules answer."""
+# mypy: ignore-errors
 
 from by_gcc import _fortran, _nested, _openmp, _plain
 
