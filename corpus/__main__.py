@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import platformdirs
+import pytest
 
 from arm import find_arm_python
 from corpus import results
@@ -32,6 +33,7 @@ from crosswheel.model.job import deaf
 from crosswheel.model.targets import PythonTag
 from crosswheel.system.local_host import local_host
 from daily import turn
+from debian import DebianUnavailable
 
 _ROOT = Path(__file__).parents[1]
 _RESULTS, _PAGE = _ROOT / "corpus/results.json", _ROOT / "docs/what-builds.md"
@@ -48,8 +50,8 @@ def main(arguments: Sequence[str]) -> int:
             print(f"{project.requirement} ...", flush=True)
             try:
                 row = trial.run(project)
-            except (CrosswheelError, WrongSdist) as error:
-                print(f"  no sdist: {error}", flush=True)
+            except (CrosswheelError, WrongSdist, DebianUnavailable) as error:
+                print(f"  left out: {error}", flush=True)
                 continue
             print(f"  {row.verdict}, {row.seconds} s, natively {row.native_seconds} s", flush=True)
             if row.failed:
@@ -87,7 +89,10 @@ def _trial() -> Trial:
         raise SystemExit(f"the corpus needs CPython 3.{MINOR}: uv python install 3.{MINOR}")
     cache = platformdirs.user_cache_path("crosswheel-tests", appauthor=False)
     kept = platformdirs.user_cache_path("crosswheel-corpus", appauthor=False)
-    return Trial(kept, interpreter.path, find_arm_python(cache))
+    try:
+        return Trial(kept, interpreter.path, find_arm_python(cache))
+    except pytest.skip.Exception as reason:
+        raise SystemExit(f"the corpus needs a CPython for AArch64: {reason}") from None
 
 
 def _machine() -> str:

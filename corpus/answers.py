@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -57,7 +58,10 @@ def arm_answer(project: Project, wheel: Path, folder: Path, arm: ArmPython) -> A
         packages = _installed(wheel, folder, platform)
     except Failed as failed:
         return Answer(failed="\n".join((str(failed), *failed.tail)))
-    done = arm.run(MINOR, _ASK, project.check, *project.imports, paths=[packages], timeout=_LIMIT)
+    try:
+        done = arm.run(MINOR, _ASK, project.check, *project.imports, paths=[packages], timeout=_LIMIT)
+    except subprocess.TimeoutExpired:
+        return Answer(failed=f"stopped after {_LIMIT:.0f} s")
     if done.returncode:
         return Answer(failed="\n".join(done.stderr.splitlines()[-8:]) or f"ended with {done.returncode}")
     return _read(done.stdout)
