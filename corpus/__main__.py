@@ -4,7 +4,7 @@
     nox -s corpus -- --sample 20         twenty of the list, others each day
     nox -s corpus -- numpy pandas        these, again
     nox -s corpus -- --again             all whose last result was a failure
-    nox -s corpus -- --draw              docs/what-builds.md anew from corpus/results.json
+    nox -s corpus -- --draw              only the page anew, from corpus/results.json
 
 Sdists are built with the rights of the user, natively without any sandbox: the list pins their hashes.
 """
@@ -58,6 +58,7 @@ def main(arguments: Sequence[str]) -> int:
                 print("    " + "\n    ".join(row.failed.splitlines()), flush=True)
             rows = {**rows, project.requirement: row}
             results.write(rows, _RESULTS)
+    results.write(rows, _RESULTS)
     _PAGE.write_text(page(projects, rows, _machine()))
     bad = {results.BUILD_FAILED, results.WRONG}
     return int(any(rows[one.requirement].verdict in bad for one in chosen if one.requirement in rows))

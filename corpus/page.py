@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from corpus.projects import Project
-from corpus.results import SAME, Row
+from corpus.results import SAME, Row, plain
 
 _HEAD = """\
 # What builds: real projects, for AArch64 on x86-64
@@ -50,7 +50,7 @@ def _failures(rows: Iterable[Row]) -> list[str]:
     parts = ["", "## What did not build", ""]
     for row in failed:
         title = f"### {row.name} {row.version}: {row.verdict}"
-        parts += [title, "", "```", *row.failed.splitlines(), "```", ""]
+        parts += [title, "", "```", *plain(row.failed).splitlines(), "```", ""]
     return parts[:-1]
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+import re
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 
@@ -40,8 +41,21 @@ def read(path: Path) -> dict[str, Row]:
     return {f"{row.name}=={row.version}": row for row in rows}
 
 
+_ADDRESS = re.compile(r"https?://\S+")
+_FOLDERS = re.compile(r"(?<![\w.])/(?:[^\s/'\":,]+/)+")
+_MOST = 6  # lines
+
+
+def plain(words: str) -> str:
+    """The telling lines of a failure, without folders of this machine and without addresses."""
+    lines = words.splitlines()
+    if len(lines) > _MOST:
+        lines = [lines[0], *[line for line in lines[1:] if re.search(r"(?i)error|not found", line)][-3:]]
+    return "\n".join(_FOLDERS.sub("", _ADDRESS.sub("...", line.strip())) for line in lines)
+
+
 def write(rows: dict[str, Row], path: Path) -> None:
     draft = path.with_suffix(".draft")
-    ordered = sorted(rows.values(), key=lambda row: row.name)
+    ordered = [replace(row, failed=plain(row.failed)) for row in sorted(rows.values(), key=lambda row: row.name)]
     draft.write_text(json.dumps([asdict(row) for row in ordered], indent=1) + "\n")
     draft.replace(path)

@@ -48,6 +48,17 @@ def test_rows_are_read_as_they_were_written(tmp_path: Path) -> None:
     assert results.read(tmp_path / "none.json") == {}
 
 
+def test_a_failure_is_told_without_this_machines_folders() -> None:
+    log = [
+        "pip ended with 1",
+        *["compiling"] * 9,
+        "gcc -I/home/me/include -c a.c",
+        "/home/me/a.c:1: fatal error: b.h: gone",
+    ]
+    assert results.plain("\n".join(log)) == "pip ended with 1\na.c:1: fatal error: b.h: gone"
+    assert results.plain("asked https://index.example/simple/") == "asked ..."
+
+
 def test_the_page_has_a_row_per_project_and_the_words_of_each_failure() -> None:
     good = Row("tiny", "1.0", "setuptools", SAME, 2.0, 1.0, "cross", "Zig", "under QEMU")
     bad = Row("other", "2.0", "maturin", BUILD_FAILED, failed="BuildFailed\nno cargo")
