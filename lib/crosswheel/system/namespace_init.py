@@ -77,10 +77,13 @@ def _unshare(spec: Spec) -> None:
     """Enter new namespaces; a helper in the old user namespace writes the maps, which may need its rights."""
     asked, ask = os.pipe()
     me, user, group = os.getpid(), os.geteuid(), os.getegid()
+    # Only root of the namespace may register emulators: `_be_again` gives the command the caller's numbers back.
+    as_root = spec["as_root"] or any(mount["lines"] for mount in spec["mounts"])
+    spec["user"] = () if spec["as_root"] else (user, group)
     helper = os.fork()
     if not helper:
         os.close(ask)
-        os._exit(_write_maps(me, user, group, as_root=spec["as_root"]) if os.read(asked, 1) else 0)
+        os._exit(_write_maps(me, user, group, as_root=as_root) if os.read(asked, 1) else 0)
     os.close(asked)
     flags = _NEW_USER | _NEW_NS | _NEW_PID | _NEW_IPC | _NEW_UTS | (0 if spec["network"] else _NEW_NET)
     try:
@@ -106,6 +109,14 @@ def _write_maps(process: int, user: int, group: int, *, as_root: bool) -> int:
     except OSError as error:
         return error.errno or CANNOT
     return 0
+
+
+def _be_again(user: int, group: int) -> None:
+    """Have these numbers instead of root's, in a user namespace inside."""
+    _call("unshare", _C.unshare, _NEW_USER)
+    _write("/proc/self/setgroups", "deny")
+    _write("/proc/self/gid_map", f"{group} 0 1")
+    _write("/proc/self/uid_map", f"{user} 0 1")
 
 
 def _everyone(kind: str) -> str:
@@ -436,6 +447,8 @@ def _limit(spec: Spec) -> None:
 
 def _become(spec: Spec, command: list[str]) -> None:
     """Replace this process by the command, without the rights to change mounts."""
+    if spec["user"] and spec["user"][0] != os.geteuid():
+        _be_again(*spec["user"])
     _limit(spec)
     for number in range(_LAST_CAPABILITY + 1):
         if number not in spec["capabilities"]:

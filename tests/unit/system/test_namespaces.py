@@ -193,10 +193,12 @@ def test_allowed_says_why_not(processes: Processes, tmp_path: Path) -> None:
     ), out.stderr
 
 
-AS_USER = """
+AS_USER = r'''
 import os, subprocess, sys, tempfile
 from pathlib import Path
-from crosswheel.system.namespaces import CONTAINER_CAPABILITIES, Namespace, bind, devices, link, overlay, proc
+from crosswheel.system.namespaces import (
+    CONTAINER_CAPABILITIES, Namespace, binfmt, bind, devices, link, locked, overlay, proc, tmpfs
+)
 folder = Path(tempfile.mkdtemp())
 for name in ("lower", "upper", "work"):
     (folder / name).mkdir()
@@ -207,7 +209,16 @@ script = "id -u; echo made > /made; chown 0:0 /made; touch /usr/x 2>/dev/null ||
 argv, environ = inside.entered(["sh", "-c", script], {"PATH": "/usr/bin"})
 print(subprocess.run(argv, env=environ, stdout=-1, text=True).stdout.split(), os.getuid() != 0)
 print((folder / "upper" / "made").stat().st_uid == os.getuid())
+entries = binfmt([r":made:M::\x7fMADE::/bin/echo:F"])
+inside = Namespace((tmpfs("/"), *system, *devices(), proc(), entries, tmpfs("/tmp", mode=0o1777), locked()))
+script = """
+id -u; id -g
+printf '\x7fMADE' > /tmp/made; chmod +x /tmp/made; /tmp/made
+mount -o remount,rw,bind /usr 2>/dev/null || echo refused
 """
+argv, environ = inside.entered(["bash", "-c", script], {"PATH": "/usr/bin"})
+print(subprocess.run(argv, env=environ, stdout=-1, text=True).stdout.split())
+'''
 
 
 @pytest.mark.usefixtures("processes")
@@ -228,7 +239,10 @@ def test_an_ordinary_user_is_root_inside(tmp_path: Path) -> None:
         )
     if "No module named" in out.stderr or "Permission denied" in out.stderr:
         pytest.skip(out.stderr.splitlines()[-1])
-    assert out.stdout == "['0', 'read-only'] True\nTrue\n", out.stderr
+    own, made, registered = out.stdout.splitlines()
+    assert (own, made) == ("['0', 'read-only'] True", "True"), out.stderr
+    # Whoever is not root inside still has an emulator of the namespace's own.
+    assert registered == "['65534', '65534', '/tmp/made', 'refused']", out.stderr
 
 
 def test_reasons() -> None:
