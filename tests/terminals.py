@@ -35,7 +35,7 @@ class Terminal:
     def type(self, text: str) -> None:
         os.write(self._keyboard, text.encode())
 
-    def expect(self, pattern: str, patience: float = 120) -> re.Match[str]:
+    def expect(self, pattern: str, patience: float = 600) -> re.Match[str]:
         deadline = time.monotonic() + patience
         while not (match := re.search(pattern, self.seen)):
             assert time.monotonic() < deadline, f"no {pattern!r} in {self.seen!r}"
@@ -50,7 +50,7 @@ class Terminal:
     def settings(self) -> list[Any]:
         return termios.tcgetattr(self._screen)
 
-    def code(self, patience: float = 60) -> int:
+    def code(self, patience: float = 300) -> int:
         """How it ends."""
         deadline = time.monotonic() + patience
         while self.process.poll() is None:

@@ -11,7 +11,7 @@ from containers import daemon
 from containers.program import find_program
 
 _PROGRAM = "docker-registry"
-_PATIENCE = 20.0
+_PATIENCE = 60.0
 
 # Port 0: the kernel picks one that is free, and the log tells which.
 _CONFIG = """\

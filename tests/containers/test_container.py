@@ -120,11 +120,15 @@ def _is_there(container: Container) -> bool:
     return bool(listed.list(all=True, filters={"id": container._id}, ignore_removed=True))
 
 
-def is_running(*words: str) -> bool:
-    """Whether a command with these words runs a while after it should have ended, on this machine."""
+def running_now(*words: str) -> list[int]:
+    """The processes of this machine with these words in their command."""
     line = b"\0".join(map(str.encode, words))
-    found = [path for path in Path("/proc").glob("[0-9]*") if line in _command_line(path)]
-    return any(runs_still(int(path.name)) for path in found)
+    return [int(path.name) for path in Path("/proc").glob("[0-9]*") if _command_line(path).startswith(line)]
+
+
+def is_running(*words: str) -> bool:
+    """Whether such a process runs a while after it should have ended."""
+    return any(map(runs_still, running_now(*words)))
 
 
 def _command_line(folder: Path) -> bytes:
@@ -440,7 +444,9 @@ def test_stopping_ends_every_command_at_once(opened: Callable[..., Container]) -
     threads = [threading.Thread(target=wait_for, args=[container]) for container in containers]
     for thread in threads:
         thread.start()
-    time.sleep(1)
+    until = time.monotonic() + 60  # an engine elsewhere shows none here
+    while len(running_now("sleep", "3143")) < len(containers) and time.monotonic() < until:
+        time.sleep(0.05)
     began = time.monotonic()
     processes.stop()
     for thread in threads:

@@ -56,6 +56,7 @@ def test_auditwheel_knows_the_policy(image: Running) -> None:
     assert f"{POLICY}_{image.arch}" in image.run("auditwheel", "repair", "--help")
 
 
+@pytest.mark.daily(4)
 @pytest.mark.parametrize("program", ["auditwheel", "cc", "gcc", "g++", "make", "patchelf", "uv", "which"])
 def test_a_tool_is_on_path(image: Running, program: str) -> None:
     assert image.run(program, "--version" if program != "which" else program)
@@ -78,6 +79,7 @@ def test_it_ensures_only_what_it_has(image: Running) -> None:
     assert b"cp310-cp310" in cast("bytes", output)
 
 
+@pytest.mark.daily(2)
 @pytest.mark.parametrize("tag", TAGS)
 def test_an_interpreter_is_whole(image: Running, tag: str) -> None:
     """Its extension modules find the libraries of the suite that they come from."""
@@ -89,6 +91,7 @@ def test_an_interpreter_is_whole(image: Running, tag: str) -> None:
     image.run("test", "-f", f"{include}/Python.h")
 
 
+@pytest.mark.daily(2)
 @pytest.mark.parametrize("tag", TAGS)
 def test_pip_and_build_are_there(image: Running, tag: str) -> None:
     assert f"/opt/python/{tag}/lib" in image.run(f"/opt/python/{tag}/bin/pip", "--version")
@@ -97,6 +100,7 @@ def test_pip_and_build_are_there(image: Running, tag: str) -> None:
     assert not {"setuptools", "wheel"} & installed
 
 
+@pytest.mark.daily(2)
 @pytest.mark.parametrize("tag", TAGS)
 def test_it_makes_environments(image: Running, tag: str) -> None:
     without = ["--without-pip"] if image.arch == "aarch64" else []  # half a minute each, for the same files
@@ -146,6 +150,7 @@ SLIM = {
 }
 
 
+@pytest.mark.daily(2)
 @pytest.mark.parametrize("name", SLIM)
 def test_a_slim_image_has_a_python_and_no_compiler(
     engine: docker.DockerClient, qemu: Handler, stand_in: Callable[[str], str], name: str
