@@ -32,9 +32,9 @@ from crosswheel.testing import tiny_elf, tiny_wheel
 from tiny_projects import Yard, tiny_facts, tiny_host, tiny_project
 
 RESULTS = {
-    "AuditReport", "CacheReport", "CheckReport", "DoctorReport", "Plan", "PullReport", "ReadinessReport",
-    "RegisterReport", "ReleaseReport", "Report", "ShellReport", "StatusReport", "UploadReport", "VerifyReport",
-    "WheelhouseReport",
+    "AccelerateReport", "AuditReport", "CacheReport", "CheckReport", "DoctorReport", "Plan", "PullReport",
+    "ReadinessReport", "RegisterReport", "ReleaseReport", "Report", "ShellReport", "StatusReport", "UploadReport",
+    "VerifyReport", "WheelhouseReport",
 }  # fmt: skip
 # A value for each kind of option, and the text of the flag that means the same.
 VALUES: dict[str, tuple[Any, Any]] = {

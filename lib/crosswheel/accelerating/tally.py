@@ -1,4 +1,4 @@
-"""The work that was done for a command: the containers, the work of the compilers, and the seconds of each verb."""
+"""The account of an accelerated command: its containers, the work of the compilers, and the seconds of each verb."""
 
 from __future__ import annotations
 
@@ -48,27 +48,31 @@ class Tally:
     @property
     def seconds(self) -> dict[str, float]:
         """The seconds of all commands with the same verb, such as ``docker start``; they may overlap."""
-        total: Counter[str] = Counter()
+        total: dict[str, float] = {}
         for each in self.ran:
-            total[f"{each.program} {each.verb}".strip()] += each.seconds  # type: ignore[assignment]
-        return dict(total)
+            name = f"{each.program} {each.verb}".strip()
+            total[name] = total.get(name, 0.0) + each.seconds
+        return total
 
 
-def tally_lines(tally: Tally) -> Iterator[str]:
-    """In words, a line for each fact; what was not accelerated, with the reason."""
-    done, compiled = tally.accelerated, tally.compiled
+def started_lines(tally: Tally) -> Iterator[str]:
+    """A line for each kind of container: accelerated or not, and why."""
+    done = tally.accelerated
     if not tally.started:
         yield "nothing was accelerated: the command started no container with docker or podman from its PATH"
-        return
     for (image, arch, compilers), count in Counter((one.image, one.arch, one.compilers) for one in done).items():
         with_what = "" if compilers else "; the image has no gcc, so compilers stay as they are"
         yield f"accelerated: {_times(count, 'container')} of {image} ({arch}){with_what}"
     for (image, reason), count in Counter((one.image, one.reason) for one in tally.started if one.reason).items():
         yield f"not accelerated: {_times(count, 'container')} of {image}: {reason}"
-    if any(one.compilers for one in done):
-        yield from _compiler_lines(compiled)
-    seconds = sorted(tally.seconds.items(), key=lambda item: -item[1])
-    if seconds:
+
+
+def tally_lines(tally: Tally) -> Iterator[str]:
+    """The same, then the calls of compilers, and the seconds of each verb."""
+    yield from started_lines(tally)
+    if any(one.compilers for one in tally.accelerated):
+        yield from _compiler_lines(tally.compiled)
+    if seconds := sorted(tally.seconds.items(), key=lambda item: -item[1]):
         yield "seconds: " + ", ".join(f"{verb} {time:.1f}" for verb, time in seconds)
 
 

@@ -17,7 +17,7 @@ from crosswheel.accelerating.desk import Desk, open_desk
 from crosswheel.accelerating.equipment import Place, log_lines
 from crosswheel.accelerating.leftovers import new_label, remove_leftovers
 from crosswheel.accelerating.shims import write_shims
-from crosswheel.accelerating.tally import Compiled, Tally, tally_lines
+from crosswheel.accelerating.tally import Compiled, Tally, started_lines, tally_lines
 from crosswheel.commands.call import Call, from_code, public
 from crosswheel.commands.result import Result
 from crosswheel.containers.docker_host import DockerHost
@@ -68,7 +68,8 @@ class AccelerateReport(Result):
         }
 
     def text(self, _console: Console | None = None) -> str:
-        return "".join(f"crosswheel: {one_line(line)}\n" for line in tally_lines(self.tally))
+        lines = started_lines(self.tally) if self.dry_run else tally_lines(self.tally)
+        return "".join(f"crosswheel: {one_line(line)}\n" for line in lines)
 
 
 @public
