@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -10,26 +11,41 @@ from crosswheel.accelerating.accelerator import Started
 from crosswheel.accelerating.desk import Ran
 from crosswheel.toolchains.ccache import HITS, MISSES
 
+_NOTE = re.compile(r"(clang|gcc) (\d+(?:\.\d+)?)")
+
 
 @dataclass(frozen=True)
 class Compiled:
-    """Calls of compilers: compiled by clang natively, answered by the image's gcc, found in ccache or not."""
+    """Commands of compilers: served by clang natively, or by the image's own gcc, which took `gcc_seconds`.
+
+    `hits` of them ccache answered, `misses` are new in it.
+    """
 
     clang: int = 0
     gcc: int = 0
+    gcc_seconds: float = 0.0
     hits: int = 0
     misses: int = 0
 
     @classmethod
     def of(cls, compiles: Iterable[str], commands: Iterable[str]) -> Compiled:
-        """Count the lines of ccache's log and of the driver's."""
-        counters, started = Counter(compiles), Counter(line.partition(" ")[0] for line in commands)
+        """Count the lines of ccache's log and of the driver's, ``clang SECONDS`` or ``gcc SECONDS``.
+
+        Lines of another form, which a build may have written, are left out.
+        """
+        counters = Counter(compiles)
         hits, misses = (sum(counters[name] for name in names) for names in (HITS, MISSES))
-        return cls(started["clang"], started["gcc"], hits, misses)
+        noted = [match.groups() for line in commands if (match := _NOTE.fullmatch(line))]
+        by_gcc = [float(seconds) for name, seconds in noted if name == "gcc"]
+        return cls(len(noted) - len(by_gcc), len(by_gcc), sum(by_gcc), hits, misses)
 
     def __add__(self, other: Compiled) -> Compiled:
         return Compiled(
-            self.clang + other.clang, self.gcc + other.gcc, self.hits + other.hits, self.misses + other.misses
+            self.clang + other.clang,
+            self.gcc + other.gcc,
+            self.gcc_seconds + other.gcc_seconds,
+            self.hits + other.hits,
+            self.misses + other.misses,
         )
 
 
@@ -77,15 +93,15 @@ def tally_lines(tally: Tally) -> Iterator[str]:
 
 
 def _compiler_lines(compiled: Compiled) -> Iterator[str]:
-    if not (compiled.clang or compiled.hits):
+    if not (compiled.clang or compiled.gcc or compiled.hits):
         yield (
-            "no call reached the native compiler: nothing was compiled, or the project names its compiler by a path "
+            "no command reached the native compiler: nothing was compiled, or the project names its compiler by a path "
             "such as /usr/bin/gcc"
         )
         return
     yield (
-        f"compilers: {_times(compiled.clang, 'call')} of native clang, {compiled.hits} answered by ccache "
-        f"({compiled.misses} new), {compiled.gcc} by the image's own gcc under QEMU"
+        f"compilers: {_times(compiled.clang, 'command')} by native clang, {compiled.gcc} by the image's own gcc under "
+        f"QEMU in {compiled.gcc_seconds:.1f} s; ccache answered {compiled.hits}, and keeps {compiled.misses} new"
     )
 
 
