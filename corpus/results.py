@@ -42,7 +42,7 @@ def read(path: Path) -> dict[str, Row]:
 
 
 _ADDRESS = re.compile(r"https?://\S+")
-_FOLDERS = re.compile(r"(?<![\w.])/(?:[^\s/'\":,]+/)+")
+_FOLDERS = re.compile(r"(?:(?<![\w.])|(?<=-[IL]))/(?:[^\s/'\":,]+/)+")
 _MOST = 6  # lines
 
 

@@ -57,6 +57,7 @@ def test_a_failure_is_told_without_this_machines_folders() -> None:
     ]
     assert results.plain("\n".join(log)) == "pip ended with 1\na.c:1: fatal error: b.h: gone"
     assert results.plain("asked https://index.example/simple/") == "asked ..."
+    assert results.plain("error: gcc -I/home/me/include -c a.c") == "error: gcc -Iinclude -c a.c"
 
 
 def test_the_page_has_a_row_per_project_and_the_words_of_each_failure() -> None:
