@@ -10,6 +10,11 @@ from crosswheel.formats.wheels import Wheel, read_wheel
 _OWN = re.compile(r"\.cpython-\d+-[\w-]+?(?=\.so$)")  # PEP 3149
 
 
+def is_compiled(wheel: Path) -> bool:
+    """Whether the wheel has any compiled file: some projects leave their extensions out without an error."""
+    return bool(read_wheel(wheel).elves)
+
+
 def differences(native: Path, ours: Path) -> tuple[str, ...]:
     """The compiled files, and the other files, that only one of the wheels has, by names without the platform."""
     left, right = read_wheel(native), read_wheel(ours)

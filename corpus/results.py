@@ -50,7 +50,7 @@ def plain(words: str) -> str:
     """The telling lines of a failure, without folders of this machine and without addresses."""
     lines = words.splitlines()
     if len(lines) > _MOST:
-        lines = [lines[0], *[line for line in lines[1:] if re.search(r"(?i)error|not found", line)][-3:]]
+        lines = [lines[0], *[line for line in lines[1:] if re.search(r"\berror: |\w+Error: |not found", line)][:3]]
     return "\n".join(_FOLDERS.sub("", _ADDRESS.sub("...", line.strip())) for line in lines)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from arm import ArmPython
 from corpus.answers import Answer, arm_answer, native_answer
 from corpus.builds import Build, by_crosswheel, by_pip
-from corpus.contents import differences
+from corpus.contents import differences, is_compiled
 from corpus.projects import Project, backend_of, sdist_of
 from corpus.results import BUILD_FAILED, NOT_NATIVE, REFUSED, SAME, WRONG, Row
 from crosswheel.model.job import Sdist
@@ -35,6 +35,8 @@ class Trial:
         native = self._native(sdist, folder)
         if native.wheel is None:
             return replace(row, failed=native.failed)
+        if not is_compiled(native.wheel):
+            return replace(row, failed="the wheel that pip built has no compiled file")
         expected = native_answer(project, native.wheel, _emptied(folder / "native-answer") / "packages", self.python)
         if expected.failed:
             return replace(row, failed=expected.failed)

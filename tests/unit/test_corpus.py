@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from corpus import results
-from corpus.contents import differences
+from corpus.contents import differences, is_compiled
 from corpus.page import page
 from corpus.projects import Project, read_projects
 from corpus.results import BUILD_FAILED, SAME, Row
@@ -39,6 +39,10 @@ def test_an_extension_that_one_wheel_lacks_is_named(tmp_path: Path) -> None:
         "the wheel for AArch64 lacks tiny/fast.so",
         "the wheel for AArch64 has tiny/config.py",
     )
+
+
+def test_a_wheel_of_python_alone_is_not_compiled(tmp_path: Path) -> None:
+    assert not is_compiled(tiny_wheel(tmp_path, tag=NATIVE, members={"tiny.py": b""}))
 
 
 def test_rows_are_read_as_they_were_written(tmp_path: Path) -> None:
