@@ -294,3 +294,9 @@ def test_a_folder_that_is_no_project_ends_with_code_4(tmp_path: Path) -> None:
         "crosswheel: . is not a Python project: it has neither pyproject.toml nor setup.py\n"
         "  try: give a project's folder, an sdist file, or NAME==VERSION\n"
     )
+
+
+def test_the_words_of_a_command_become_one_text() -> None:
+    words = ["crosswheel", "accelerate", "--dry-run", "--", "sh", "-c", "a b", "wheels"]
+    assert with_positional_flag(words) == ["crosswheel", "accelerate", "--dry-run", "--command", "sh -c 'a b' wheels"]
+    assert with_positional_flag(["crosswheel", "accelerate"]) == ["crosswheel", "accelerate"]

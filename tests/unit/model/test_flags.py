@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from crosswheel.errors import UsageError
-from crosswheel.model.flags import flag_options, parse_flags
+from crosswheel.model.flags import flag_options, parse_flags, split_command
 
 
 def test_what_was_not_given_is_not_there() -> None:
@@ -98,3 +98,12 @@ def test_the_flags_that_others_rely_on_are_there() -> None:
         "arch",
     }
     assert fixed <= {option.name for option in flag_options("wheels")}
+
+
+def test_the_words_of_a_command_keep_flags_of_their_own() -> None:
+    words = ["--dry-run", "--json", "x.json", "cibuildwheel", "--archs", "a,b", "--json", "it's"]
+    found = {"dry-run": True, "json": "x.json", "command": "cibuildwheel --archs a,b --json 'it'\"'\"'s'"}
+    assert parse_flags(words, "accelerate") == found
+    assert parse_flags([*words[:3], "--", *words[3:]], "accelerate") == found
+    assert parse_flags(["--", "--odd"], "accelerate") == {"command": "--odd"}
+    assert split_command(["a", "--b"], "wheels") == (["a", "--b"], [])
