@@ -16,8 +16,8 @@ from pathlib import Path, PurePosixPath
 
 from crosswheel.formats.zips import Archive, ZipEntry
 
-# What a linker finds as -lNAME. An extension module may be named so, too, and some are linked with.
-_LIBRARY = re.compile(r"[^/]+\.a|lib[^./][^/]*\.so(\.\d+)*")
+# What a linker finds as -lNAME, without extension modules (PEP 3149, PEP 384).
+_LIBRARY = re.compile(r"[^/]+\.a|lib(?![^/]*\.(?:cpython-|abi3\.))[^./][^/]*\.so(\.\d+)*")
 _SHARED = re.compile(r"[^/]+\.so(\.\d+)*")
 # Where auditwheel puts the libraries that a wheel's own modules load.
 _GRAFTED = re.compile(r"[^/]+\.libs")
