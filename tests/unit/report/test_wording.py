@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from crosswheel.model.job import Failure, Finding, Outcome, Plan
+from crosswheel.model.job import Failure, Finding, Outcome, Plan, Usage
 from crosswheel.report.wording import failure_lines, finding_lines, headline, refusal_lines, size_text
 from report_samples import make_job
 
@@ -56,3 +58,10 @@ def test_only_the_end_of_a_long_log_is_shown() -> None:
     )
     shown = [line for _, line in failure_lines(outcome)]
     assert shown == ["    broke", *(f"    | line {number}" for number in range(25, 40))]
+
+
+def test_commands_of_the_image_s_gcc_are_told_where_there_are_any() -> None:
+    usage = Usage(commands=10, by_gcc=3, gcc_seconds=9.42)
+    built = Outcome(job=make_job("cp313-manylinux_2_28_aarch64"), status="built", usage=usage)
+    assert headline(built).endswith(", 3 of 10 compiler commands by the image's gcc, 9.4 s")
+    assert "gcc" not in headline(replace(built, usage=Usage(commands=10)))
