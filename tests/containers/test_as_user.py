@@ -78,19 +78,24 @@ def test_containers_of_an_ordinary_user(registry: str, busybox_x86_64: str, many
     passes(registry, str(HERE / "test_container.py"))
 
 
-def test_shells_and_wheels_of_an_ordinary_user(registry: str, manylinux_x86_64: str, slim_x86_64: str) -> None:
-    shells = (f"{HERE}/test_shell.py::{test}" for test in ("test_natively", "test_jobs_are_controlled_by_the_shell"))
-    wheels = (
-        "test_native_with_libraries_that_only_the_image_has",
-        "test_a_test_command_runs_in_each_image_with_what_it_requires_and_the_projects_files",
-    )
-    passes(registry, *shells, *(f"{HERE}/test_engines.py::{test}" for test in wheels))
+@pytest.mark.daily(2)
+@pytest.mark.parametrize(
+    "test",
+    [
+        "test_shell.py::test_natively",
+        "test_shell.py::test_jobs_are_controlled_by_the_shell",
+        "test_engines.py::test_native_with_libraries_that_only_the_image_has",
+        "test_engines.py::test_a_test_command_runs_in_each_image_with_what_it_requires_and_the_projects_files",
+    ],
+)
+def test_shells_and_wheels_of_an_ordinary_user(
+    registry: str, manylinux_x86_64: str, slim_x86_64: str, test: str
+) -> None:
+    passes(registry, str(HERE / test))
 
 
 @pytest.mark.binfmt
-def test_emulated_wheels_of_an_ordinary_user(registry: str, manylinux_aarch64: str) -> None:
-    passes(
-        registry,
-        f"{HERE}/test_engines.py::test_emulated",
-        f"{HERE}/test_engines.py::test_a_cross_built_wheel_is_tested_in_a_container",
-    )
+@pytest.mark.daily(1)
+@pytest.mark.parametrize("test", ["test_emulated", "test_a_cross_built_wheel_is_tested_in_a_container"])
+def test_emulated_wheels_of_an_ordinary_user(registry: str, manylinux_aarch64: str, test: str) -> None:
+    passes(registry, f"{HERE}/test_engines.py::{test}")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ from typing import Any
 import docker
 import pytest
 
-from containers.engine import Engine
 from containers.stand_ins.manylinux import POLICY
 from crosswheel.commands import run_verb
+from crosswheel.containers.ownership import KIND
+from crosswheel.system.locks import user_cache
 from tiny_projects import tiny_project
 
 pytestmark = [pytest.mark.containers, pytest.mark.index]
@@ -25,10 +27,52 @@ Jobs = list[dict[str, Any]]
 Wheels = Callable[..., Jobs]
 
 
+class Layers:
+    """The results of `before-all` on a Docker Engine."""
+
+    def __init__(self, client: docker.DockerClient) -> None:
+        self._client = client
+
+    def names(self) -> set[str]:
+        return {str(image.id) for image in self._client.images.list(filters={"label": f"{KIND}=before-all"})}
+
+    def files(self, layer: str) -> list[str]:
+        """Files in folders that are ours or temporary."""
+        script = "find /etc/crosswheel /tmp -type f; true"  # one of them may be missing
+        found = self._client.containers.run(layer, ["sh", "-c", script], remove=True)
+        return [*found.decode().splitlines()]
+
+    def environment(self, layer: str) -> list[str]:
+        return list(self._client.images.get(layer).attrs["Config"]["Env"])
+
+
+class NamespaceLayers:
+    """The same in the user's cache."""
+
+    def __init__(self) -> None:
+        self._folder = user_cache(os.environ) / "namespaces" / "layers"
+
+    def names(self) -> set[str]:
+        found = self._folder.glob("*/layer.json")
+        return {path.parent.name for path in found if json.loads(path.read_text())["labels"].get(KIND) == "before-all"}
+
+    def files(self, layer: str) -> list[str]:
+        files = self._folder / layer / "files"
+        return [str(path) for name in ("etc/crosswheel", "tmp") for path in (files / name).rglob("*") if path.is_file()]
+
+    def environment(self, layer: str) -> list[str]:
+        """A layer has none: containers take the image's."""
+        assert {*json.loads((self._folder / layer / "layer.json").read_text())} == {"below", "labels"}
+        return []
+
+
 @pytest.fixture
-def client(docker_engine: Engine) -> Iterator[docker.DockerClient]:
-    with closing(docker.DockerClient(base_url=docker_engine.address)) as opened:
-        yield opened
+def layers(kind: str, request: pytest.FixtureRequest) -> Iterator[Layers | NamespaceLayers]:
+    if kind == "namespace":
+        yield NamespaceLayers()
+        return
+    with closing(docker.DockerClient(base_url=request.getfixturevalue("docker_engine").address)) as client:
+        yield Layers(client)
 
 
 @pytest.fixture
@@ -37,7 +81,7 @@ def project(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def wheels(docker_engine: Engine, manylinux_x86_64: str, project: Path) -> Wheels:
+def wheels(chosen: Mapping[str, str], manylinux_x86_64: str, project: Path) -> Wheels:
     """Builds the project natively, with options of [tool.crosswheel] and flags; gives the jobs of the report."""
     written = (project / "pyproject.toml").read_text()
 
@@ -48,7 +92,7 @@ def wheels(docker_engine: Engine, manylinux_x86_64: str, project: Path) -> Wheel
         shutil.rmtree(project / "wheelhouse", ignore_errors=True)
         named = {"source": str(project), "engine": "native", "image": manylinux_x86_64, **(flags or {})}
         printed = io.StringIO()
-        code = run_verb("wheels", project, {**named, "docker-host": docker_engine.address}, printed)
+        code = run_verb("wheels", project, {**named, **chosen}, printed)
         sys.stdout.write(printed.getvalue())
         jobs: Jobs = json.loads((project / "wheelhouse" / "report.json").read_text())["jobs"]
         assert code == max((job["failure"]["exit_code"] for job in jobs if job["failure"]), default=0)
@@ -61,6 +105,7 @@ def served(jobs: Jobs) -> list[tuple[int, int]]:
     return [(job["usage"]["hits"], job["usage"]["misses"]) for job in jobs]
 
 
+@pytest.mark.daily(1)
 def test_what_was_compiled_is_not_compiled_again(wheels: Wheels, project: Path) -> None:
     # The backend compiles and links at once, which is never kept.
     compiling = {"before_build": "cc -O2 -c more.c -o more.o", "python": ["cp313"]}
@@ -73,6 +118,7 @@ def test_what_was_compiled_is_not_compiled_again(wheels: Wheels, project: Path) 
     assert served(wheels({"fresh": True}, **compiling)) == [(0, 0)]
 
 
+@pytest.mark.daily(1)
 def test_packages_are_kept_for_runs_without_an_index(wheels: Wheels, project: Path) -> None:
     tested = {"test": "auto", "test_requires": ["iniconfig==2.1.0"], "python": ["cp313"]}
     assert [job["status"] for job in wheels(**tested)] == ["built"]
@@ -96,43 +142,39 @@ test -f /var/lib/crosswheel/tiny-1.0/fast.c && test ! -e /var/lib/crosswheel/tin
 """
 
 
-def layers(client: docker.DockerClient) -> set[str]:
-    return {str(image.id) for image in client.images.list(filters={"label": "io.crosswheel=before-all"})}
-
-
 def test_before_all_is_done_once_for_all_pythons_and_runs(
-    wheels: Wheels, project: Path, client: docker.DockerClient, capsys: pytest.CaptureFixture[str]
+    wheels: Wheels, project: Path, layers: Layers | NamespaceLayers, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = layers(client)
+    before = layers.names()
     options = {"before_all": _ONCE, "before_build": _SEEN}
     assert [job["status"] for job in wheels(**options)] == ["built", "built"]
-    (layer,) = layers(client) - before
+    (layer,) = layers.names() - before
     told = capsys.readouterr().out.splitlines()
     for long in ("running before-all in", "making an environment of cp311 in", "making an environment of cp313 in"):
         assert [line.startswith(long) for line in told].count(True) >= 2, "when it begins and when it has ended"
     # Another setting of the build alone: another wheel, and the same layer.
     assert [job["status"] for job in wheels({"strip": True}, **options)] == ["built", "built"]
-    assert layers(client) - before == {layer}
+    assert layers.names() - before == {layer}
     assert "before-all" not in capsys.readouterr().out
     (project / "README").write_text("the command may read it")
     wheels(**options)
-    assert len(layers(client) - before) == 2
+    assert len(layers.names() - before) == 2
 
 
-def test_the_layer_holds_nothing_of_the_callers(wheels: Wheels, client: docker.DockerClient) -> None:
-    before = layers(client)
+@pytest.mark.daily(1)
+def test_the_layer_holds_nothing_of_the_callers(wheels: Wheels, layers: Layers | NamespaceLayers) -> None:
+    before = layers.names()
     wheels(before_all=_ONCE)
-    (layer,) = layers(client) - before
-    left = client.containers.run(layer, ["sh", "-c", "find /etc/crosswheel /tmp -type f; env"], remove=True).decode()
-    assert not [
-        line for line in left.splitlines() if line.startswith("/") or "=/etc/crosswheel" in line or "PIP_" in line
-    ]
+    (layer,) = layers.names() - before
+    assert layers.files(layer) == []
+    assert not [line for line in layers.environment(layer) if "=/etc/crosswheel" in line or "PIP_" in line]
 
 
-def test_a_before_all_that_fails_leaves_no_layer(wheels: Wheels, client: docker.DockerClient) -> None:
-    before = layers(client)
+@pytest.mark.daily(1)
+def test_a_before_all_that_fails_leaves_no_layer(wheels: Wheels, layers: Layers | NamespaceLayers) -> None:
+    before = layers.names()
     jobs = wheels(before_all="echo some reason; exit 3")
     assert [job["failure"]["kind"] for job in jobs] == ["BuildFailed", "BuildFailed"]
     assert all("ended with exit code 3" in job["failure"]["message"] for job in jobs)
     assert all("some reason" in job["failure"]["log_tail"] for job in jobs)
-    assert layers(client) == before
+    assert layers.names() == before
