@@ -135,7 +135,10 @@ def test_where_the_kernel_permits_it_namespaces_stand_in_for_an_engine() -> None
     lines = diagnosis_text(Diagnosis(MACHINE, tuple(gone), (), there)).splitlines()
     assert lines[7].endswith("- engine              no Docker Engine answers there")
     assert lines[8] == "namespaces           ✔ containers          permitted: containers need no engine"
-    assert lines[9].endswith("✔ aarch64             under QEMU, fastest with QEMU_CPU=max,pauth=off")
+    assert lines[9].endswith("- memory              not limited: no cgroup is delegated; systemd-run --user --scope")
+    assert lines[10].endswith("✔ aarch64             under QEMU, fastest with QEMU_CPU=max,pauth=off")
+    limited = diagnosis_text(Diagnosis(MACHINE, tuple(gone), (), replace(there, limits_memory=True))).splitlines()
+    assert limited[9].endswith("✔ memory              limited")
 
 
 def test_what_forbids_namespaces_is_told_with_the_command_that_permits_them() -> None:
