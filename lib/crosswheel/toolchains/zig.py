@@ -194,7 +194,9 @@ def compile_program(zig: Zig, name: str, target: str, program: Path, processes: 
         built = Path(folder, program.name)
         words = ["-target", target, "-O2", "-s", "-fno-sanitize=undefined", *flags]
         files = [str(source) for source in sources(name) if source.suffix == ".c"]
-        _zig_cc(zig, "cc", [*words, *files, "-o", str(built)], processes)
+        # Zig's own library: a static program takes memset from compiler-rt, which ours has not.
+        own = replace(zig, library=zig.program.with_name("lib"))
+        _zig_cc(own, "cc", [*words, *files, "-o", str(built)], processes)
         built.replace(program)
 
 
