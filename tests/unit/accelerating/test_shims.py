@@ -170,12 +170,17 @@ def test_a_signal_reaches_the_program_which_ends_in_order(
     number: signal.Signals, environ: dict[str, str], tmp_path: Path
 ) -> None:
     ended = tmp_path / "ended"
-    command = [sys.executable, "-m", "crosswheel", "accelerate", "--", "docker", "sleep", str(ended)]
+    # Without job control a shell starts what it puts into the background with SIGINT ignored: so may our tests be.
+    command = [str(shutil.which("env")), "--default-signal=INT", sys.executable, "-m", "crosswheel"]
+    command += ["accelerate", "--", "docker", "sleep", str(ended)]
     with subprocess.Popen(command, env=environ, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         deadline = time.monotonic() + 20
         while not Path(f"{ended}.ready").exists() and time.monotonic() < deadline:
             time.sleep(0.02)
         process.send_signal(number)
-        process.communicate(timeout=20)
+        try:
+            process.communicate(timeout=20)
+        finally:
+            process.kill()
     assert process.returncode == 7
     assert ended.read_text() == "ended\n"
