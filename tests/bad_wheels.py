@@ -514,6 +514,35 @@ BAD = {
         },
         finds=(("W403", f"fast{SUFFIX}", "libfoo.so.6", "inside the wheel, or in manylinux_2_17_aarch64"),),
     ),
+    "an extension for libc++ that calls a library for libstdc++": Case(
+        members={
+            f"fast{SUFFIX}": tiny_elf(
+                exports=["PyInit_fast", "_ZNSt3__16vectorIiNS_9allocatorIiEEE9push_backEOi"],
+                undefined=["_ZNK5arrow5Array6lengthEv", "_ZN5arrow5otherEv", "plain_c"],
+                needed=["libc.so.6", "libarrow.so.20"],
+                runpath="$ORIGIN/tiny.libs",
+            ),
+            f"faster{SUFFIX}": tiny_elf(
+                exports=["PyInit_faster", "_ZNSt3__16vectorIiNS_9allocatorIiEEE9push_backEOi"],
+                undefined=["plain_c"],
+                needed=["libarrow.so.20"],
+                runpath="$ORIGIN/tiny.libs",
+            ),
+            "tiny.libs/libarrow.so.20": tiny_elf(
+                soname="libarrow.so.20",
+                needed=["libstdc++.so.6"],
+                exports=["_ZNK5arrow5Array6lengthEv", "_ZN5arrow5otherEv", "plain_c"],
+            ),
+        },
+        finds=(
+            (
+                "W412",
+                f"fast{SUFFIX}",
+                "_ZN5arrow5otherEv, _ZNK5arrow5Array6lengthEv of libarrow.so.20",
+                "one C++ library for both",
+            ),
+        ),
+    ),
     "a sanitizer": Case(
         members={
             f"fast{SUFFIX}": tiny_elf(
