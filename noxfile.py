@@ -84,7 +84,7 @@ def tests_real_indexes(session: nox.Session) -> None:
 def tests_containers(session: nox.Session, which: str) -> None:
     """On a real Docker Engine with QEMU and a registry, and on podman; as root it starts what is not there."""
     install_for_tests(session)
-    session.run("pytest", "-m", f"containers and {which}", "tests/containers", *session.posargs)
+    session.run("pytest", "-m", f"containers and {which}", "--durations=25", "tests/containers", *session.posargs)
 
 
 @nox.session(default=False)
