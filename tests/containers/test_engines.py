@@ -264,12 +264,12 @@ def test_accelerated_answers_as_configure_scripts_ask(for_arm: Make) -> None:
 
 
 @pytest.mark.daily(2)
-@pytest.mark.parametrize(("by", "lacking"), [("accelerated", ["faster"]), ("emulated", [])])
-def test_an_optional_extension_that_was_not_compiled_is_named(for_arm: Make, by: str, lacking: list[str]) -> None:
+@pytest.mark.parametrize("by", ["accelerated", "emulated"])
+def test_an_optional_extension_with_openmp_is_compiled(for_arm: Make, by: str) -> None:
     built = for_arm(name="optional", engine=by, test="never")
     assert built.code == 0, built.printed
-    assert [finding["member"] for finding in built.job["findings"] if finding["rule"] == "W605"] == lacking
-    assert [name.partition(".")[0] for name in sorted(built.elves)] == sorted({"fast", "faster"} - set(lacking))
+    assert [finding["member"] for finding in built.job["findings"] if finding["rule"] == "W605"] == []
+    assert [name.partition(".")[0] for name in sorted(built.elves)] == ["fast", "faster"]
 
 
 _HOW_IT_WAS_COMPILED = "import as_by_gcc as made; print('made:', made.has_semtimedop, made.has_nonsense, made.answer())"
@@ -286,15 +286,13 @@ def test_accelerated_takes_what_gcc_takes(for_arm: Make) -> None:
 
 
 @pytest.mark.daily(1)
-def test_what_only_gcc_takes_is_built_by_it_under_emulation(for_arm: Make) -> None:
+def test_what_only_gcc_takes_is_compiled_by_it_under_emulation(for_arm: Make) -> None:
     built = for_arm(engine="auto", environ={"TINY_FLAGS": "-DFOR_GCC"}, test="never")
     assert built.code == 0, built.printed
     job = built.job
-    assert (job["engine"], job["status"]) == ("emulated", "built")
-    assert job["reason"].startswith("accelerated failed in build: ")
-    assert "accelerated" in [refusal["engine"] for refusal in job["refused"]]
-    first = built.output / "logs" / f"tiny-1.0-cp313-{POLICY}_aarch64.accelerated.log"
-    assert "this compiler is not gcc" in first.read_text("utf-8")
+    assert (job["engine"], job["status"]) == ("accelerated", "built")
+    assert job["usage"]["by_gcc"] == 1
+    assert job["usage"]["commands"] > 1
     assert "this compiler is not gcc" not in built.log()
 
 
