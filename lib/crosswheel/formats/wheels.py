@@ -170,6 +170,16 @@ class Wheel:
         return {member: content.elf for member, content in self._readable if content.elf is not None}
 
     @cached_property
+    def named_elves(self) -> Mapping[str, Elf]:
+        """The binaries by file name and by soname; the loader accepts either."""
+        named = {}
+        for member, elf in self.elves.items():
+            if isinstance(elf, Elf):
+                named[member.rpartition("/")[2]] = elf
+                named[elf.soname or member] = elf
+        return named
+
+    @cached_property
     def unreadable(self) -> Mapping[str, Unreadable]:
         """The members missing in `contents` and `elves`, with the reason."""
         return {member: content for member, content in self._contents.items() if isinstance(content, Unreadable)}

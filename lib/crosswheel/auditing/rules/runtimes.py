@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from crosswheel.auditing.rules.rule import Rule
 from crosswheel.formats.elf import Elf
@@ -24,7 +24,7 @@ class TwoRuntimes(Rule):
     fix = "build both against one C++ library: --engine accelerated, or cross where an image can be had"
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
-        libraries = _libraries(wheel)
+        libraries = wheel.named_elves
         for member, elf in wheel.elves.items():
             if not isinstance(elf, Elf) or not _is_for_libcxx(elf):
                 continue
@@ -35,13 +35,6 @@ class TwoRuntimes(Rule):
                     more = f" and {len(called) - _SHOWN} more" if len(called) > _SHOWN else ""
                     found = f"{', '.join(called[:_SHOWN])}{more} of {name}"
                     yield self.finding(member=member, found=found, expected="one C++ library for both")
-
-
-def _libraries(wheel: Wheel) -> Mapping[str, Elf]:
-    """The binaries by soname and by file name."""
-    readable = [(member, elf) for member, elf in wheel.elves.items() if isinstance(elf, Elf)]
-    by_file = {member.rpartition("/")[2]: elf for member, elf in readable}
-    return by_file | {elf.soname: elf for _, elf in readable if elf.soname}
 
 
 def _is_for_libcxx(elf: Elf) -> bool:

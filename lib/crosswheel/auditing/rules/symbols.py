@@ -73,7 +73,7 @@ class _Scope:
 
         musl has no symbol versions: it searches for the name only.
         """
-        bound_outside = self.libc.libc == "glibc" and symbol.version and symbol.library not in self._libraries
+        bound_outside = self.libc.libc == "glibc" and symbol.version and symbol.library not in self.wheel.named_elves
         return not (symbol.weak or bound_outside or symbol.name.startswith(SANITIZERS))
 
     def _outside(self, elf: Elf) -> frozenset[str]:
@@ -95,17 +95,7 @@ class _Scope:
 
     @cached_property
     def _needed(self) -> Mapping[str, tuple[str, ...]]:
-        return {name: elf.needed for name, elf in self._libraries.items()}
-
-    @cached_property
-    def _libraries(self) -> Mapping[str, Elf]:
-        """The binaries of the wheel by file name and by soname; the loader accepts either."""
-        named = {}
-        for member, elf in self.wheel.elves.items():
-            if isinstance(elf, Elf):
-                named[member.rpartition("/")[2]] = elf
-                named[elf.soname or member] = elf
-        return named
+        return {name: elf.needed for name, elf in self.wheel.named_elves.items()}
 
 
 def _oldest(wheel: Wheel) -> list[Policy]:
