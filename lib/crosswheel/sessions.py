@@ -169,7 +169,7 @@ def _place_of(func: Func) -> str:
 
 def _perform(session: nox.Session, run: _Run) -> None:
     from crosswheel.errors import INTERRUPTED, CrosswheelError
-    from crosswheel.report.untrusted import error_text
+    from crosswheel.reporting.untrusted import error_text
 
     if run.before:
         run.before(session)
@@ -198,7 +198,7 @@ def _result(session: nox.Session, run: _Run) -> Result:
     from crosswheel.commands.call import Own
     from crosswheel.errors import explaining
     from crosswheel.model.keywords import of_verb
-    from crosswheel.report.streams import standard_output
+    from crosswheel.reporting.streams import standard_output
 
     flags = _flags(session, run)
     own = Own(run.steps, run.rules, run.engines)

@@ -28,8 +28,8 @@ from crosswheel.model.keywords import keyword_of, of_verb
 from crosswheel.model.options import Option
 from crosswheel.model.targets import did_you_mean
 from crosswheel.model.verbs import VERBS
-from crosswheel.report.streams import guarded_streams, standard_output
-from crosswheel.report.untrusted import error_text
+from crosswheel.reporting.streams import guarded_streams, standard_output
+from crosswheel.reporting.untrusted import error_text
 from crosswheel.system.endings import ending_in_order
 
 if TYPE_CHECKING:

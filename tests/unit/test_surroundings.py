@@ -23,7 +23,7 @@ from crosswheel.auditing.run import audit_wheel
 from crosswheel.errors import AuditFailed, SourceError, UsageError
 from crosswheel.formats.sdists import member_names, read_sdist
 from crosswheel.formats.zips import open_archive
-from crosswheel.report.document import write_json
+from crosswheel.reporting.document import write_json
 from crosswheel.system.interpreters import find_interpreters
 from crosswheel.system.process import Processes
 from crosswheel.system.scratch import check_temporary_folder

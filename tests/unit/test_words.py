@@ -14,7 +14,7 @@ from crosswheel.auditing.rules import ALL_RULES
 from crosswheel.errors import CrosswheelError
 from crosswheel.model.options import options
 from crosswheel.model.verbs import VERBS
-from crosswheel.report.wording import count_text
+from crosswheel.reporting.wording import count_text
 
 FOLDER = Path(crosswheel.__file__).parent
 MODULES = {str(path.relative_to(FOLDER)): ast.parse(path.read_text("utf-8")) for path in FOLDER.rglob("*.py")}

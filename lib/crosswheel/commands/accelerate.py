@@ -24,8 +24,8 @@ from crosswheel.containers.docker_host import DockerHost
 from crosswheel.errors import CommandNotFound, CrosswheelError, UsageError
 from crosswheel.model.job import Listener, Note
 from crosswheel.model.targets import Architecture
-from crosswheel.report.document import SCHEMA, Document
-from crosswheel.report.untrusted import one_line
+from crosswheel.reporting.document import SCHEMA, Document
+from crosswheel.reporting.untrusted import one_line
 from crosswheel.steps.machine import Machine
 from crosswheel.steps.register import register
 from crosswheel.system.local_host import LocalHost, local_host

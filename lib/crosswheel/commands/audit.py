@@ -25,9 +25,9 @@ from crosswheel.model.job import Artifact, Finding, Listener, counted
 from crosswheel.model.pyproject import project_name
 from crosswheel.model.targets import Target, python_tags
 from crosswheel.pipeline.plan import promised_targets
-from crosswheel.report.audit import audit_document, audit_text, rules_document, rules_text
-from crosswheel.report.document import Document
-from crosswheel.report.sarif import sarif_document
+from crosswheel.reporting.audit import audit_document, audit_text, rules_document, rules_text
+from crosswheel.reporting.document import Document
+from crosswheel.reporting.sarif import sarif_document
 from crosswheel.steps.audit import not_compiled
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from crosswheel.commands.call import NOTHING, Call, Own, config_for, quiet_libra
 from crosswheel.commands.result import Result
 from crosswheel.errors import explaining
 from crosswheel.model.config import Config
-from crosswheel.report.console import console_for
-from crosswheel.report.narrator import Narrator
+from crosswheel.reporting.console import console_for
+from crosswheel.reporting.narrator import Narrator
 from crosswheel.system.endings import ending_in_order
 from crosswheel.system.terminal import is_interactive
 

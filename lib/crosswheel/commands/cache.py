@@ -17,8 +17,8 @@ from crosswheel.engines.facts import Facts
 from crosswheel.errors import EngineUnavailable
 from crosswheel.model.config import Config
 from crosswheel.model.job import Listener, Note
-from crosswheel.report.cache import CachePlace, cache_document, cache_text, removed_text
-from crosswheel.report.document import Document
+from crosswheel.reporting.cache import CachePlace, cache_document, cache_text, removed_text
+from crosswheel.reporting.document import Document
 from crosswheel.system.locks import user_cache
 from crosswheel.upkeep.caches import (
     GIB,

@@ -18,7 +18,7 @@ from crosswheel.model.job import Listener, deaf
 from crosswheel.model.keywords import keyword_of, parse_keywords
 from crosswheel.model.options import Option, options_for
 from crosswheel.model.verbs import INSTEAD, VERBS
-from crosswheel.report.document import write_json
+from crosswheel.reporting.document import write_json
 
 if TYPE_CHECKING:
     from crosswheel.auditing.rules.rule import Rule

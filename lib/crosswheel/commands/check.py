@@ -20,8 +20,8 @@ from crosswheel.formats.build_reports import Build, read_builds
 from crosswheel.formats.distributions import Distribution, read_distributions
 from crosswheel.model.job import Artifact, Finding, Listener
 from crosswheel.model.pyproject import declared_name
-from crosswheel.report.audit import audit_document, audit_text
-from crosswheel.report.document import Document
+from crosswheel.reporting.audit import audit_document, audit_text
+from crosswheel.reporting.document import Document
 from crosswheel.steps.check import check as check_release
 from crosswheel.steps.check import describe, graver
 from crosswheel.system.git import Checkout, read_checkout

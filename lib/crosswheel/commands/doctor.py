@@ -11,8 +11,8 @@ from crosswheel.commands.call import Call, from_code, public
 from crosswheel.commands.result import Result
 from crosswheel.errors import CrosswheelError
 from crosswheel.model.job import Listener, Note, deaf
-from crosswheel.report.doctor import diagnosis_document, diagnosis_text
-from crosswheel.report.document import Document
+from crosswheel.reporting.doctor import diagnosis_document, diagnosis_text
+from crosswheel.reporting.document import Document
 from crosswheel.system.local_host import LocalHost, local_host
 from crosswheel.system.locks import at_work
 from crosswheel.toolchains.zig import ensure_zig

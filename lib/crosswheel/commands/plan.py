@@ -21,8 +21,8 @@ from crosswheel.pipeline import source as sources
 from crosswheel.pipeline.adoption import adopted, not_taken
 from crosswheel.pipeline.plan import make_plan
 from crosswheel.pipeline.schedule import expected_plan, history_of
-from crosswheel.report.document import Document, plan_document
-from crosswheel.report.run import plan_text
+from crosswheel.reporting.document import Document, plan_document
+from crosswheel.reporting.run import plan_text
 from crosswheel.steps.journal import journal_of
 from crosswheel.steps.test import untested
 

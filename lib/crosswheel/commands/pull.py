@@ -14,11 +14,11 @@ from crosswheel.containers.docker_host import connect
 from crosswheel.containers.images import Image
 from crosswheel.images.store import UnpackedImage
 from crosswheel.model.job import Listener
-from crosswheel.report.console import plain_console
-from crosswheel.report.document import SCHEMA, Document
-from crosswheel.report.run import shown
-from crosswheel.report.untrusted import lines
-from crosswheel.report.wording import COMMAND, Line, size_text
+from crosswheel.reporting.console import plain_console
+from crosswheel.reporting.document import SCHEMA, Document
+from crosswheel.reporting.run import shown
+from crosswheel.reporting.untrusted import lines
+from crosswheel.reporting.wording import COMMAND, Line, size_text
 from crosswheel.steps import PREPARE
 from crosswheel.steps.machine import Machine, PulledImage
 from crosswheel.steps.pull import pull_unpacked

@@ -17,8 +17,8 @@ from crosswheel.errors import WheelsMissing
 from crosswheel.model.config import Config
 from crosswheel.model.job import Listener, chore
 from crosswheel.model.pyproject import read_toml
-from crosswheel.report.document import Document, write_text
-from crosswheel.report.readiness import readiness_document, readiness_markdown, readiness_text
+from crosswheel.reporting.document import Document, write_text
+from crosswheel.reporting.readiness import readiness_document, readiness_markdown, readiness_text
 from crosswheel.system.local_host import LocalHost, local_host
 from crosswheel.system.scratch import temporary_folder
 from crosswheel.trees.cells import Cell

@@ -12,8 +12,8 @@ from crosswheel.containers.docker_host import connect
 from crosswheel.containers.emulation import Running
 from crosswheel.errors import CannotRun
 from crosswheel.model.job import Listener
-from crosswheel.report.document import SCHEMA, Document
-from crosswheel.report.untrusted import one_line
+from crosswheel.reporting.document import SCHEMA, Document
+from crosswheel.reporting.untrusted import one_line
 from crosswheel.steps import PREPARE
 from crosswheel.steps.machine import Machine, Survey
 from crosswheel.steps.register import not_running, running_lines

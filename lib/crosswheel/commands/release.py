@@ -30,10 +30,10 @@ from crosswheel.publishing.delivery import connect
 from crosswheel.publishing.manifest import Manifest, tool_versions
 from crosswheel.publishing.repositories import Repository, find_repository
 from crosswheel.publishing.verification import Verification
-from crosswheel.report.document import Document
-from crosswheel.report.manifest import manifest_document, manifest_markdown, write_manifest
-from crosswheel.report.release import question_text
-from crosswheel.report.wording import count_text
+from crosswheel.reporting.document import Document
+from crosswheel.reporting.manifest import manifest_document, manifest_markdown, write_manifest
+from crosswheel.reporting.release import question_text
+from crosswheel.reporting.wording import count_text
 from crosswheel.steps.sequence import Steps, name_of, step
 from crosswheel.system.git import Checkout, read_checkout, releasable_tag
 from crosswheel.system.pip_settings import read_pip_settings

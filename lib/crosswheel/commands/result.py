@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crosswheel.errors import CrosswheelError
-from crosswheel.report.document import Document
+from crosswheel.reporting.document import Document
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -27,10 +27,10 @@ from crosswheel.model.targets import Target
 from crosswheel.pipeline import source as sources
 from crosswheel.pipeline.adoption import adopted
 from crosswheel.pipeline.plan import plan_job
-from crosswheel.report.console import plain_console
-from crosswheel.report.document import SCHEMA, Document
-from crosswheel.report.run import shown
-from crosswheel.report.untrusted import clean
+from crosswheel.reporting.console import plain_console
+from crosswheel.reporting.document import SCHEMA, Document
+from crosswheel.reporting.run import shown
+from crosswheel.reporting.untrusted import clean
 from crosswheel.steps.build import put_source, run_before, settings_for
 from crosswheel.system.interpreters import uv
 from crosswheel.system.locks import at_work

@@ -19,8 +19,8 @@ from crosswheel.publishing.published import published_project, release_files, ve
 from crosswheel.publishing.repositories import find_repository
 from crosswheel.publishing.status import Made, ReleaseStatus, lacking, last_release, standings
 from crosswheel.publishing.upload_window import upload_window
-from crosswheel.report.document import Document
-from crosswheel.report.status import status_document, status_text
+from crosswheel.reporting.document import Document
+from crosswheel.reporting.status import status_document, status_text
 from crosswheel.system.pip_settings import read_pip_settings
 from crosswheel.system.process import Processes
 

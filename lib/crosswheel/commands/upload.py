@@ -18,9 +18,9 @@ from crosswheel.model.job import Listener
 from crosswheel.publishing.comparison import Sent, in_order
 from crosswheel.publishing.published import published_project
 from crosswheel.publishing.repositories import Repository, find_repository
-from crosswheel.report.document import Document
-from crosswheel.report.untrusted import one_line
-from crosswheel.report.upload import Sending, upload_document, upload_text
+from crosswheel.reporting.document import Document
+from crosswheel.reporting.untrusted import one_line
+from crosswheel.reporting.upload import Sending, upload_document, upload_text
 from crosswheel.steps.upload import rehearse
 from crosswheel.steps.upload import upload as send
 from crosswheel.system.pip_settings import read_pip_settings

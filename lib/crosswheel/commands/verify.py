@@ -20,8 +20,8 @@ from crosswheel.model.targets import Target, oldest_policy
 from crosswheel.pipeline.plan import served_targets
 from crosswheel.publishing.repositories import Repository, find_repository
 from crosswheel.publishing.verification import Verification
-from crosswheel.report.document import Document
-from crosswheel.report.verify import verify_document, verify_text
+from crosswheel.reporting.document import Document
+from crosswheel.reporting.verify import verify_document, verify_text
 from crosswheel.steps.verify import verify as read_back
 from crosswheel.system.pip_settings import read_pip_settings
 from crosswheel.system.process import Processes

@@ -20,8 +20,8 @@ from crosswheel.model.pyproject import read_toml
 from crosswheel.model.targets import oldest_policy
 from crosswheel.pipeline import source as sources
 from crosswheel.publishing.static_index import write_static_index
-from crosswheel.report.document import Document, write_json
-from crosswheel.report.wheelhouse import wheelhouse_document, wheelhouse_markdown, wheelhouse_text
+from crosswheel.reporting.document import Document, write_json
+from crosswheel.reporting.wheelhouse import wheelhouse_document, wheelhouse_markdown, wheelhouse_text
 from crosswheel.steps.wheelhouse import keep
 from crosswheel.system.local_host import LocalHost, local_host
 from crosswheel.system.scratch import temporary_folder

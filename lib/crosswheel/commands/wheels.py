@@ -49,10 +49,10 @@ from crosswheel.pipeline import source as sources
 from crosswheel.pipeline.adoption import adopted
 from crosswheel.pipeline.plan import promised_targets
 from crosswheel.pipeline.run import Run
-from crosswheel.report.document import Document, plan_document, report_document, write_json
-from crosswheel.report.markdown import report_markdown
-from crosswheel.report.run import plan_text, summary_text
-from crosswheel.report.wording import count_text
+from crosswheel.reporting.document import Document, plan_document, report_document, write_json
+from crosswheel.reporting.markdown import report_markdown
+from crosswheel.reporting.run import plan_text, summary_text
+from crosswheel.reporting.wording import count_text
 from crosswheel.steps import MAKE, Composition, Steps, Work
 from crosswheel.steps.journal import journal_of
 from crosswheel.steps.wheelhouse import keep

@@ -20,7 +20,7 @@ from crosswheel.model.targets import parse_target
 from crosswheel.publishing.published import PublishedFile
 from crosswheel.publishing.status import Made, ReleaseStatus, Standing, lacking, last_release, standings
 from crosswheel.publishing.upload_window import UploadWindow
-from crosswheel.report.status import status_document, status_text
+from crosswheel.reporting.status import status_document, status_text
 from crosswheel.testing import tiny_wheel
 from index_server import index_server
 

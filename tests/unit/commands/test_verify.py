@@ -26,7 +26,7 @@ from crosswheel.publishing.pip_choices import Pip
 from crosswheel.publishing.published import PublishedFile, PublishedProject, published_project
 from crosswheel.publishing.repositories import Repository
 from crosswheel.publishing.verification import Mismatch, Verification, compare, read_built
-from crosswheel.report.verify import verify_document, verify_text
+from crosswheel.reporting.verify import verify_document, verify_text
 from crosswheel.steps import verify as step
 from crosswheel.steps.verify import verify
 from crosswheel.system.hashes import sha256_of

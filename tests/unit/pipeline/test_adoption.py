@@ -19,8 +19,8 @@ from crosswheel.model.targets import PythonTag, load_table, parse_target
 from crosswheel.pipeline import adoption as adopting
 from crosswheel.pipeline.adoption import adopted, not_taken
 from crosswheel.pipeline.plan import make_plan
-from crosswheel.report.document import plan_document
-from crosswheel.report.run import plan_text
+from crosswheel.reporting.document import plan_document
+from crosswheel.reporting.run import plan_text
 from crosswheel.system.local_host import LocalHost
 from tiny_projects import PKG_INFO, PYTHONS, tar_of, tiny_host
 

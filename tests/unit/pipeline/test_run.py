@@ -48,7 +48,7 @@ from crosswheel.model.config import Config
 from crosswheel.model.job import Event, Finding, JobFinished, Note, Outcome, Refusal, StepStarted
 from crosswheel.model.targets import Target, parse_policy
 from crosswheel.pipeline.run import Run
-from crosswheel.report.tally import tally
+from crosswheel.reporting.tally import tally
 from crosswheel.steps import MAKE, Composition, Step, Steps, Work, audit, step
 from crosswheel.steps.sequence import name_of, traits_of
 from crosswheel.system.process import CommandFailed

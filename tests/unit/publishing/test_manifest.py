@@ -23,7 +23,7 @@ from crosswheel.publishing.pip_choices import Choice
 from crosswheel.publishing.published import PublishedFile
 from crosswheel.publishing.repositories import Repository
 from crosswheel.publishing.verification import Mismatch, Verification
-from crosswheel.report.manifest import manifest_document, manifest_markdown, write_manifest
+from crosswheel.reporting.manifest import manifest_document, manifest_markdown, write_manifest
 from crosswheel.system.git import Checkout
 
 SCHEMA = json.loads((Path(crosswheel.__file__).parent / "data" / "release.schema.json").read_text())

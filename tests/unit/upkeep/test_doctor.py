@@ -17,7 +17,7 @@ from crosswheel.containers.emulation import Running
 from crosswheel.errors import CannotRun, EngineUnavailable
 from crosswheel.model.job import Interpreter
 from crosswheel.model.targets import PythonTag, architectures
-from crosswheel.report.doctor import diagnosis_document, diagnosis_text
+from crosswheel.reporting.doctor import diagnosis_document, diagnosis_text
 from crosswheel.system.namespace_support import Allowed
 from crosswheel.system.namespace_support import Refusal as RefusedNamespaces
 from crosswheel.upkeep import doctor as diagnosis
