@@ -69,6 +69,7 @@ def tests_lowest(session: nox.Session) -> None:
 def tests_slow(session: nox.Session) -> None:
     """Builds of real projects, and whatever else takes minutes: some cases each day, all with `-- --day=all`."""
     install_for_tests(session)
+    session.install("--group", "conda")
     session.run("pytest", *ON_ALL_PROCESSORS, "-m", "slow", *session.posargs)
 
 
@@ -95,6 +96,14 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def site(session: nox.Session) -> None:
+    """Make the documentation site in build/site; a warning, such as a dead link, is an error."""
+    session.install("--group", "docs")
+    session.run("sphinx-build", "--quiet", "--fail-on-warning", "docs", "build/site")
+    session.log("the site is build/site/index.html")
+
+
+@nox.session(default=False)
 def changelog(session: nox.Session) -> None:
     """Join the fragments of changelog.d: shown, or written into CHANGELOG.md as the entry of `-- VERSION`."""
     session.install("--group", "changelog")
@@ -107,6 +116,13 @@ def refresh_images(session: nox.Session) -> None:
     """Pin the images that the newest cibuildwheel pins."""
     session.install("-e", ".")
     session.run("python", "tools/refresh_images.py")
+
+
+@nox.session(name="refresh-actions", default=False)
+def refresh_actions(session: nox.Session) -> None:
+    """Pin the newest release of each action that generated workflows use, by its commit."""
+    session.install("-e", ".")
+    session.run("python", "tools/refresh_actions.py")
 
 
 @nox.session(name="refresh-symbols", default=False)

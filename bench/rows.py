@@ -35,7 +35,7 @@ class Row:
         return self.on == "images"
 
 
-NATIVE, BASELINE = "native", "cibuildwheel"
+NATIVE, BASELINE, ACCELERATE = "native", "cibuildwheel", "cibuildwheel-accelerated"
 ROWS: Mapping[str, Row] = {
     NATIVE: Row("pip wheel, for this machine", on="machine"),
     "cross": Row("crosswheel, cross", on="machine", keeps=True),
@@ -43,9 +43,10 @@ ROWS: Mapping[str, Row] = {
     "dockcross": Row("crosswheel, dockcross", keeps=True),
     "emulated": Row("crosswheel, emulated", keeps=True),
     "docker-run": Row("docker run by hand, emulated"),
+    ACCELERATE: Row("cibuildwheel, with crosswheel accelerate", keeps=True),
     BASELINE: Row("cibuildwheel, emulated"),
 }
-ENGINES = tuple(name for name, row in ROWS.items() if row.keeps)
+ENGINES = tuple(name for name, row in ROWS.items() if row.keeps and name != ACCELERATE)
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,9 @@ def _command(name: str, stage: Stage, state: State, task: Task) -> tuple[list[st
         return _docker_run(stage, state, task), {}
     if name == BASELINE:
         return _cibuildwheel(stage, state, task)
+    if name == ACCELERATE:
+        words, environ = _cibuildwheel(stage, state, task)
+        return [sys.executable, *task.program, "accelerate", "--", *words], environ
     return _crosswheel(name, stage, state, task), {}
 
 

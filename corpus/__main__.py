@@ -25,6 +25,7 @@ import pytest
 from arm import find_arm_python
 from corpus import results
 from corpus.builds import MINOR
+from corpus.commands import Failed
 from corpus.page import page
 from corpus.projects import Project, WrongSdist, read_projects
 from corpus.trial import Trial
@@ -50,13 +51,13 @@ def main(arguments: Sequence[str]) -> int:
             print(f"{project.requirement} ...", flush=True)
             try:
                 row = trial.run(project)
-            except (CrosswheelError, WrongSdist, DebianUnavailable) as error:
+            except (CrosswheelError, WrongSdist, DebianUnavailable, Failed) as error:  # also if pip takes too long
                 print(f"  left out: {error}", flush=True)
                 continue
             print(f"  {row.verdict}, {row.seconds} s, natively {row.native_seconds} s", flush=True)
             if row.failed:
                 print("    " + "\n    ".join(row.failed.splitlines()), flush=True)
-            rows = {**rows, project.requirement: row}
+            rows = {**results.read(_RESULTS), project.requirement: row}  # another run may have written meanwhile
             results.write(rows, _RESULTS)
     results.write(rows, _RESULTS)
     _PAGE.write_text(page(projects, rows, _machine()))

@@ -18,6 +18,7 @@ class Failed(Exception):  # noqa: N818 - reads as what happened
     def __init__(self, message: str, code: int, log: Path) -> None:
         super().__init__(message)
         self.code = code
+        self.stopped = code == -1
         lines = log.read_text("utf-8", "replace").splitlines() if log.is_file() else []
         self.tail = tuple(line for line in lines if line.strip())[-_TAIL:]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -10,7 +11,10 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Row:
-    """Seconds are 0 if a build did not end; `tested` says how, `failed` is what went wrong, in the tool's words."""
+    """Seconds are 0 if a build did not end, or was not made; `tested` says how.
+
+    `failed` is what went wrong, in the tool's words; `published` if the wheel for this machine is the project's own.
+    """
 
     name: str
     version: str
@@ -23,6 +27,7 @@ class Row:
     tested: str = ""
     failed: str = ""
     notes: tuple[str, ...] = ()
+    published: bool = False
 
 
 # Verdicts, the best first.
@@ -55,7 +60,7 @@ def plain(words: str) -> str:
 
 
 def write(rows: dict[str, Row], path: Path) -> None:
-    draft = path.with_suffix(".draft")
+    draft = path.with_suffix(f".{os.getpid()}")
     ordered = [replace(row, failed=plain(row.failed)) for row in sorted(rows.values(), key=lambda row: row.name)]
     draft.write_text(json.dumps([asdict(row) for row in ordered], indent=1) + "\n")
     draft.replace(path)

@@ -1,10 +1,11 @@
-"""Write what is generated: docs/{options,rules,api}.md, docs/crosswheel.schema.json and model/keyword_types.py."""
+"""Write what comes from the code: pages (options, rules, api, reference), the schema and model/keyword_types.py."""
 
 from __future__ import annotations
 
 import inspect
 import json
 from pathlib import Path
+from runpy import run_path
 
 import crosswheel
 from crosswheel.auditing.rules import ALL_RULES
@@ -16,7 +17,7 @@ _HEAD = """# Options
 
 Every option has the same name in `[tool.crosswheel]` of pyproject.toml and as a flag (`nox -s wheels -- --policy X`,
 `invoke wheels --policy X`, `crosswheel wheels --policy X`). As a flag, a list is written with commas:
-`--python cp312,cp313`. [From Python](api.md) it is a keyword argument with underscores:
+`--python cp312,cp313`, or the flag is repeated. [From Python](api.md) it is a keyword argument with underscores:
 `cw.wheels(test_command="...")`. A flag overrides a keyword argument, and both override the file. `nox -s docs` writes
 this page and [crosswheel.schema.json](crosswheel.schema.json), the schema for editors.
 
@@ -92,6 +93,7 @@ Texts: TypeAlias = "str | Sequence[str]"
 '''
 # Tables whose values are more than texts.
 _TABLES = {
+    "ci": "Mapping[str, object]",
     "images": "Mapping[str, str | Mapping[str, str]]",
     "config-settings": "Mapping[str, str | Sequence[str]]",
     "sysroot": "Mapping[str, PathText]",
@@ -160,4 +162,5 @@ if __name__ == "__main__":
     (here / "rules.md").write_text(rules_page())
     (here / "api.md").write_text(api_page())
     (here / "crosswheel.schema.json").write_text(schema_text())
+    run_path(str(here / "generate_reference.py"), run_name="__main__")
     (here.parent / "lib" / "crosswheel" / "model" / "keyword_types.py").write_text(keyword_types())

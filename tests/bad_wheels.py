@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import zipfile
 from dataclasses import dataclass, field
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
@@ -46,6 +47,8 @@ NOP, LDADD, CAS, LDAXR, STLXR = 0xD503201F, 0xB8200041, 0x88A07C41, 0x885FFC20, 
 SDOT, PTRUE, AESE, ID_REGISTER = 0x4E829420, 0x2518E3E0, 0x4E284820, 0xD5380600
 AVX = bytes.fromhex("c5fb58c1 c5fb1007 c3")
 TPREL64 = 1030
+_OF_NOTHING = b"sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"
+IN_HEXADECIMAL = sha256().hexdigest()
 
 
 @dataclass(frozen=True)
@@ -244,10 +247,10 @@ BAD = {
             "Author-email: Tiny <tiny.example.org>": (
                 "tiny.example.org is not an e-mail address: An email address must have an @-sign."
             ),
-            "Home-page: example.org/tiny": "example.org/tiny is not an http or https URL",
-            "Download-URL: ftp://example.org/tiny": "ftp://example.org/tiny is not an http or https URL",
+            "Home-page: example.org/tiny": "'example.org/tiny' is not an http or https URL",
+            "Download-URL: ftp://example.org/tiny": "'ftp://example.org/tiny' is not an http or https URL",
             "Project-URL: Home, UNKNOWN": "UNKNOWN under Home is not an http or https URL",
-            "Project-URL: , https://example.org": ", https://example.org has no label",
+            "Project-URL: , https://example.org": "', https://example.org' has no label: the form is LABEL, URL",
             f"Project-URL: {'Tiny ' * 7}, https://example.org": (
                 f"a label of 34 characters, the limit is 32: {('Tiny ' * 7).strip()}"
             ),
@@ -271,6 +274,105 @@ BAD = {
         members={"tiny.py": b"", f"{DIST_INFO}/METADATA": b"Name: tiny\nVersion: 1.0\n"},
         finds=(("W112", f"{DIST_INFO}/METADATA", "None is not a valid metadata version", "a valid metadata-version"),),
     ),
+    **{
+        f"METADATA of which a part is not read: {found}": Case(
+            tag="py3-none-any",
+            members={"tiny.py": b"", f"{DIST_INFO}/METADATA": METADATA.replace(*change).encode()},
+            finds=(
+                *((("W102", f"{DIST_INFO}/METADATA", "no name no version", "tiny 1.0"),) if nothing else ()),
+                ("W112", f"{DIST_INFO}/METADATA", found, "Field: value"),
+            ),
+        )
+        for change, nothing, found in (
+            (("1.0\n", "1.0\nSummary\nRequires-Dist: other\n"), False, "a line that is no field: Summary"),
+            (("Metadata-V", "\ufeffMetadata-V"), True, "it begins with a byte order mark"),
+            (("Metadata-V", "\nMetadata-V"), True, "it has no field, or begins with an empty line"),
+        )
+    },
+    "a field that is stated twice": Case(
+        tag="py3-none-any",
+        members={
+            "tiny.py": b"",
+            f"{DIST_INFO}/METADATA": f"{METADATA}Requires-Python: >=3.9\nRequires-Python: >=3.10\n".encode(),
+        },
+        finds=(("W112", f"{DIST_INFO}/METADATA", "requires-python is stated 2 times: >=3.9, >=3.10", "a valid"),),
+    ),
+    "Provides-Dist that is no requirement": Case(
+        tag="py3-none-any",
+        members={"tiny.py": b"", f"{DIST_INFO}/METADATA": f"{METADATA}Provides-Dist: other (oops)\n".encode()},
+        finds=(("W112", f"{DIST_INFO}/METADATA", "'other (oops)' is no requirement", "a valid provides-dist"),),
+    ),
+    "files in a .data folder that installers do not know": Case(
+        members={
+            f"fast{SUFFIX}": FAST,
+            "tiny-1.0.data/share/one.txt": b"",
+            "tiny-1.0.data/loose.txt": b"",
+            "tiny-1.1.data/data/share/two.txt": b"",
+            "tiny-1.0.data/data/share/good.txt": b"",
+        },
+        finds=tuple(
+            ("W521", member, found, "tiny-1.0.data/ with data, headers, platlib, purelib, scripts")
+            for member, found in (
+                ("tiny-1.0.data/share/one.txt", "tiny-1.0.data/share"),
+                ("tiny-1.0.data/loose.txt", "tiny-1.0.data/loose.txt"),
+                ("tiny-1.1.data/data/share/two.txt", "tiny-1.1.data"),
+            )
+        ),
+    ),
+    "scripts of the build machine": Case(
+        members={
+            f"fast{SUFFIX}": FAST,
+            "tiny-1.0.data/scripts/one": b"#!/home/me/venv/bin/python3.11\n",
+            "tiny-1.0.data/scripts/two": b"#!/usr/bin/env python3\r\n",
+            "tiny-1.0.data/scripts/good": b"#!python\r\n",
+            "tiny-1.0.data/scripts/shell": b"#!/bin/sh -e\n",
+        },
+        finds=(
+            ("W523", "tiny-1.0.data/scripts/one", "#!/home/me/venv/bin/python3.11", "#!python"),
+            ("W523", "tiny-1.0.data/scripts/two", "#!/usr/bin/env python3 with a Windows line end", "#!python"),
+        ),
+    ),
+    "names that Windows does not allow": Case(
+        tag="py3-none-any",
+        members={"tiny.py": b"", "tiny/aux.py": b"", "tiny/what?.txt": b"", "tiny/end.": b"", "tiny/auxiliary.py": b""},
+        finds=(
+            ("W522", "tiny/aux.py", "aux.py", "a name that Windows allows"),
+            ("W522", "tiny/end.", "end.", "a name that Windows allows"),
+            ("W522", "tiny/what?.txt", "what?.txt", "a name that Windows allows"),
+        ),
+    ),
+    "a module that site imports": Case(
+        members={f"fast{SUFFIX}": FAST, "sitecustomize.py": b"", "tiny/sitecustomize.py": b""},
+        finds=(("W515", "sitecustomize.py", "a module that site imports", "another name"),),
+    ),
+    "what only an installation has": Case(
+        members={f"fast{SUFFIX}": FAST, "tiny.egg-info/PKG-INFO": b"", f"{DIST_INFO}/INSTALLER": b"pip"},
+        finds=(
+            ("W507", f"{DIST_INFO}/INSTALLER", "a leftover", "only files for run time"),
+            ("W507", "tiny.egg-info", "a leftover", "only files for run time"),
+        ),
+    ),
+    "programs that no system can start": Case(
+        members={
+            f"fast{SUFFIX}": FAST,
+            "tiny/nix": tiny_elf(interpreter="/nix/store/abc/lib/ld-linux-aarch64.so.1"),
+            "tiny/musl": tiny_elf(interpreter="/lib/ld-musl-aarch64.so.1"),
+            "tiny/good": tiny_elf(interpreter="/lib/ld-linux-aarch64.so.1"),
+        },
+        finds=(
+            ("W211", "tiny/nix", "/nix/store/abc/lib/ld-linux-aarch64.so.1", "/lib/ld-linux-aarch64.so.1"),
+            ("W211", "tiny/musl", "/lib/ld-musl-aarch64.so.1", "/lib/ld-linux-aarch64.so.1"),
+        ),
+    ),
+    "relocations that old systems ignore": Case(
+        members={f"fast{SUFFIX}": tiny_elf(exports=["PyInit_fast"], packed_relocations=True)},
+        finds=(("W212", f"fast{SUFFIX}", "DT_RELR", "what manylinux_2_17 can load"),),
+    ),
+    "relocations that old systems with musl ignore": Case(
+        tag="cp313-cp313-musllinux_1_2_aarch64",
+        members={"fast.cpython-313-aarch64-linux-musl.so": tiny_elf(exports=["PyInit_fast"], packed_relocations=True)},
+        finds=(("W213", "fast.cpython-313-aarch64-linux-musl.so", "DT_RELR", "what all of musllinux_1_2 can load"),),
+    ),
     "two licences": Case(
         tag="py3-none-any",
         members={
@@ -290,6 +392,8 @@ BAD = {
             ("tiny = tiny:main\n", "File contains no section headers.", "an INI file"),
             ("[console_scripts]\n../tiny = tiny:main\n", "../tiny", "a name without folders"),
             ("[gui_scripts]\nTiny One = tiny:main\n", "Tiny One", "a name without folders"),
+            ("[console_scripts]\ntiny = tiny\n", "tiny = tiny", "tiny = module:function"),
+            ("[console_scripts]\ntiny = tiny:main()\n", "tiny = tiny:main()", "tiny = module:function"),
         )
     },
     "a build number in the file name alone": Case(
@@ -589,7 +693,7 @@ BAD = {
             ("W501", f"fast{SUFFIX}", "not listed", "a row in RECORD"),
             ("W501", f"{DIST_INFO}/METADATA", "not listed", "a row in RECORD"),
             ("W501", f"{DIST_INFO}/WHEEL", "not listed", "a row in RECORD"),
-            ("W501", "gone.py", "listed, but not in the archive", "every row a member"),
+            ("W501", "gone.py", "listed, but not in the archive", "every row a file"),
         ),
     ),
     "RECORD of other bytes": Case(
@@ -985,6 +1089,51 @@ BAD = {
             ),
         },
         finds=(("W408", f"tiny/fast{SUFFIX}", "libQt.so.6 of tiny-qt", "inside the wheel"),),
+    ),
+    "a library with the name of a requirement": Case(
+        members={
+            **requiring("apache-tvm-ffi>=0.1", "eckitlib", "zstd"),
+            f"tiny/fast{SUFFIX}": tiny_elf(exports=["PyInit_fast"], needed=["libtvm_ffi.so", "libeckit_geo.so"]),
+        },
+        finds=(
+            ("W408", f"tiny/fast{SUFFIX}", "libtvm_ffi.so of apache-tvm-ffi", "inside the wheel"),
+            ("W408", f"tiny/fast{SUFFIX}", "libeckit_geo.so of eckitlib", "inside the wheel"),
+        ),
+    ),
+    "a library of a distribution, with the name of a requirement": Case(
+        members={
+            **requiring("protobuf", "shiboken6==6.12.0"),
+            f"tiny/fast{SUFFIX}": tiny_elf(exports=["PyInit_fast"], needed=["libprotobuf.so.32", "libQt6Pdf.so.6"]),
+        },
+        finds=(
+            ("W403", f"tiny/fast{SUFFIX}", "libprotobuf.so.32", "inside the wheel"),
+            ("W403", f"tiny/fast{SUFFIX}", "libQt6Pdf.so.6", "inside the wheel"),
+        ),
+    ),
+    "a search path of empty items": Case(
+        members={f"fast{SUFFIX}": tiny_elf(exports=["PyInit_fast"], runpath=":::")},
+        finds=(("W401", f"fast{SUFFIX}", "(the current folder)", "$ORIGIN/..."),),
+    ),
+    "RECORD in hexadecimal": Case(
+        members={
+            "tiny.py": b"",
+            f"fast{SUFFIX}": FAST,
+        },
+        spoil=changed(
+            f"{DIST_INFO}/RECORD", lambda data: data.replace(_OF_NOTHING, f"sha256={IN_HEXADECIMAL}".encode())
+        ),
+        finds=(
+            (
+                "W502",
+                "tiny.py",
+                f"sha256 in hexadecimal instead of base64: {IN_HEXADECIMAL}, 0 bytes",
+                "sha256=47DEQpj8HBSa",
+            ),
+        ),
+    ),
+    "RECORD with a folder": Case(
+        members={f"fast{SUFFIX}": FAST, "tiny/": b""},
+        finds=(("W501", "tiny/", "a folder", "every row a file"),),
     ),
     "a library in a wheel beside it": Case(
         members={

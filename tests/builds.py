@@ -12,6 +12,7 @@ from typing import Any
 import filelock
 import pytest
 
+from auditwheel_show import assert_auditwheel_agrees
 from crosswheel.commands import run_verb
 
 PYTHONS = ("cp311", "cp313")
@@ -28,7 +29,7 @@ def pythons_for(source: str) -> tuple[str, ...]:
 
 
 def marks_for(source: str) -> list[pytest.MarkDecorator]:
-    return [] if source == FIRST else [pytest.mark.slow, pytest.mark.daily(2)]
+    return [] if source == FIRST else [pytest.mark.slow, pytest.mark.daily(1)]
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class BuildsOnce:
             if not ended.exists():
                 folder.mkdir(exist_ok=True)  # of one that ended with an error
                 made = build(source, folder)
+                assert_auditwheel_agrees(made.wheels)
                 ended.write_text(json.dumps({"code": made.code, "printed": made.printed}))
         return Build(**json.loads(ended.read_text()), folder=folder / "wheelhouse")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
 # Tests start Pythons by the hundred. Where none may write bytecode, as in many images of containers, each compiles all
 # that it imports, which takes longer than all else that it does.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# A shell starts what it puts in the background with these ignored, and every program that tests start would inherit
+# that: Ctrl-C in a container's shell would do nothing, for its engine was started by a test.
+for _ignored in (signal.SIGINT, signal.SIGQUIT):
+    if signal.getsignal(_ignored) is signal.SIG_IGN:
+        signal.signal(_ignored, signal.default_int_handler if _ignored == signal.SIGINT else signal.SIG_DFL)
 
 # Debian's words for our architectures.
 _DEBIAN = {

@@ -1,8 +1,8 @@
 """Packages of a Debian suite for any architecture, unpacked into a folder: sysroots and interpreters for tests.
 
-apt does what it is good at (mirror, proxy, dependencies, signatures) in a state folder of its own: nobody needs to be
-root, this machine's package lists stay as they are, and nothing foreign runs. What maintainer scripts would have done
-is left undone, which headers, libraries and interpreters can live with.
+apt does what it is good at (mirror, proxy, dependencies, signatures) in a state folder of its own, one for each suite
+and architecture: nobody needs to be root, this machine's package lists stay as they are, and nothing foreign runs.
+What maintainer scripts would have done is left undone, which headers, libraries and interpreters can live with.
 """
 
 from __future__ import annotations
@@ -30,6 +30,12 @@ _NOT_NEEDED = ("./usr/share/doc", "./usr/share/info", "./usr/share/locale", "./u
 
 _APT_TIMEOUT = 600  # seconds: the lists of a suite and some 100 MB, on a slow line
 _UNPACK_TIMEOUT = 120
+
+# In a state folder whose lists are whole.
+_UPDATED = "updated"
+
+# Images for containers have apt read its lists anew each time.
+_READ_ONCE = ("--option=Dir::Cache::pkgcache=pkgcache.bin", "--option=Dir::Cache::srcpkgcache=srcpkgcache.bin")
 
 _APT_CONF = """\
 // Another machine's packages are none of the business of what this one does after an update.
@@ -78,7 +84,7 @@ def unpacked(architecture: str, packages: Sequence[str], suite: str, cache_folde
 def _make(root: Path, architecture: str, packages: Sequence[str], suite: str) -> None:
     """Work in a folder beside the final one, then move: a run that dies half way leaves nothing that looks finished."""
     with tempfile.TemporaryDirectory(dir=root.parent, prefix=".unpacking-") as folder:
-        debs = _download(Path(folder, "apt"), architecture, packages, suite)
+        debs = _download(Path(folder, "archives"), architecture, packages, suite, root.parent)
         unfinished = Path(folder, "root")
         _make_merged_usr(unfinished)
         with ThreadPoolExecutor() as pool:
@@ -87,25 +93,46 @@ def _make(root: Path, architecture: str, packages: Sequence[str], suite: str) ->
         unfinished.replace(root)
 
 
-def _download(state: Path, architecture: str, packages: Sequence[str], suite: str) -> list[Path]:
-    for folder in ("lists/partial", "archives/partial"):
-        (state / folder).mkdir(parents=True)
+def _download(archives: Path, architecture: str, packages: Sequence[str], suite: str, kept: Path) -> list[Path]:
+    """To a new folder. apt's lists stay in `kept`: to fetch and read them takes longer than to unpack most packages."""
+    (archives / "partial").mkdir(parents=True)
+    state = kept / f"apt-{suite}-{architecture}"
+    apt = [_program("apt-get"), "--config-file", str(state / "apt.conf"), f"--option=Dir::Cache::archives={archives}"]
+    apt += [*_READ_ONCE, "--quiet=2", "--yes"]
+    with filelock.FileLock(f"{state}.lock"):
+        first = not (state / _UPDATED).exists()
+        if first:
+            _update(apt, state, architecture, suite)
+        try:
+            _fetch(apt, packages)
+        except (DebianUnavailable, ValueError):
+            if first:
+                raise
+            # The mirror has other files than when these lists were made.
+            _update(apt, state, architecture, suite)
+            _fetch(apt, packages)
+    return sorted(archives.glob("*.deb"))
+
+
+def _update(apt: Sequence[str], state: Path, architecture: str, suite: str) -> None:
+    (state / "lists/partial").mkdir(parents=True, exist_ok=True)
     (state / "status").touch()  # nothing is installed, so every dependency is fetched
     (state / "apt.conf").write_text(_APT_CONF.format(architecture=architecture, state=state))
     (state / "sources.list").write_text(f"deb [signed-by={_keyring()}] {_mirror()} {suite} main\n")
-    apt = [_program("apt-get"), "--config-file", str(state / "apt.conf"), "--quiet=2", "--yes"]
     _run([*apt, "update"], _APT_TIMEOUT)
-    _check([*apt, "--simulate", "install", *packages])
-    _run([*apt, "--download-only", "install", *packages], _APT_TIMEOUT)
-    return sorted((state / "archives").glob("*.deb"))
+    (state / _UPDATED).touch()
 
 
-def _check(simulation: Sequence[str]) -> None:
-    """A package that the suite has not got is a mistake in a test, and no reason to skip it."""
+def _fetch(apt: Sequence[str], packages: Sequence[str]) -> None:
+    """A package that the suite has not got is a mistake in a test, and no reason to skip it: a ValueError."""
     try:
-        _run(simulation, _APT_TIMEOUT)
-    except DebianUnavailable as error:
-        raise ValueError(str(error)) from error
+        _run([*apt, "--download-only", "install", *packages], _APT_TIMEOUT)
+    except DebianUnavailable:
+        try:
+            _run([*apt, "--simulate", "install", *packages], _APT_TIMEOUT)
+        except DebianUnavailable as error:
+            raise ValueError(str(error)) from error
+        raise
 
 
 def _mirror() -> str:

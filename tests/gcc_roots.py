@@ -1,7 +1,7 @@
 """Roots with a gcc, of Debian packages: in Debian's layout, and for aarch64 in that of a toolset of RHEL.
 
 The toolset has what pypa's images of AlmaLinux have and Debian has not: a gcc below /opt/rh with the triple of Red Hat,
-a linker script for libstdc++ that adds an archive, and libraries in lib64.
+libraries in lib64, and a libstdc++ that is older than the gcc, so that a linker script adds an archive with the rest.
 """
 
 from __future__ import annotations
@@ -17,7 +17,11 @@ _TRIPLE = "aarch64-linux-gnu"
 _RED_HAT = "aarch64-redhat-linux"
 _TOOLSET = "opt/rh/gcc-toolset-14/root/usr"
 _VERSION = "14"
-_AN_ARCHIVE_WITHOUT_MEMBERS = b"!<arch>\n"
+
+# As in RHEL's packages, and as finalize.sh of pypa/manylinux changes the first.
+_FORMAT = "/* GNU ld script */\nOUTPUT_FORMAT(elf64-littleaarch64)\n"
+_LIBSTDCXX = _FORMAT + "INPUT ( /usr/lib64/libstdc++.so.6 -lstdc++_nonshared /usr/lib64/libstdc++.so.6 )\n"
+_LIBGCC = _FORMAT + "GROUP ( /lib64/libgcc_s.so.1 libgcc.a )\n"
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,16 @@ def debian_root(cache: Path, architecture: str, suite: str) -> GccRoot:
     return GccRoot(unpacked(architecture, ("g++", "zlib1g-dev"), suite, cache), "/usr/bin:/bin")
 
 
-def toolset_root(debian: GccRoot, folder: Path) -> GccRoot:
-    """The files of trixie's arm64 in a toolset's layout, in `folder`; they are shared where the disk is the same."""
+def older_libstdcxx(cache: Path) -> Path:
+    """The libstdc++.so.6 of gcc 10, for arm64. Raises DebianUnavailable."""
+    return unpacked("arm64", ("libstdc++6",), "bullseye", cache) / "usr/lib" / _TRIPLE / "libstdc++.so.6"
+
+
+def toolset_root(debian: GccRoot, older: Path, folder: Path) -> GccRoot:
+    """The files of trixie's arm64 in a toolset's layout, in `folder`; they are shared where the disk is the same.
+
+    `older` is the libstdc++ of its system.
+    """
     source = debian.root / "usr"
     lib64, tools = folder / "usr/lib64", folder / _TOOLSET
     gcc = tools / "lib/gcc" / _RED_HAT / _VERSION
@@ -52,9 +64,12 @@ def toolset_root(debian: GccRoot, folder: Path) -> GccRoot:
         text = (source / "lib" / _TRIPLE / script).read_text().replace(f"/lib/{_TRIPLE}/", "/lib64/")
         (lib64 / script).unlink()
         (lib64 / script).write_text(text.replace("/lib/ld-", "/lib64/ld-").replace("/usr/lib64/", "/lib64/"))
-    (gcc / "libstdc++.so").unlink()
-    (gcc / "libstdc++.so").write_text("INPUT ( /usr/lib64/libstdc++.so.6 -lstdc++_nonshared )\n")
-    (gcc / "libstdc++_nonshared.a").write_bytes(_AN_ARCHIVE_WITHOUT_MEMBERS)
+    for name, text in (("libstdc++.so", _LIBSTDCXX), ("libgcc_s.so", _LIBGCC)):
+        (gcc / name).unlink()
+        (gcc / name).write_text(text)
+    (gcc / "libstdc++.a").rename(gcc / "libstdc++_nonshared.a")
+    (lib64 / "libstdc++.so.6").unlink()
+    shutil.copyfile(older, lib64 / "libstdc++.so.6")
     return GccRoot(folder, f"/{_TOOLSET}/bin:/usr/bin:/bin")
 
 

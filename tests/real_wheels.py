@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -28,11 +29,15 @@ def pinned() -> dict[str, str]:
     return pins
 
 
-def fetched(cache: Path) -> list[Path]:
-    """Every pinned wheel as a file; for those that are not there yet the index is asked, and may be unreachable."""
+def fetched(cache: Path, names: Collection[str] | None = None) -> list[Path]:
+    """The pinned wheels of these names, or all, as files.
+
+    For those that are not there yet the index is asked, and may be unreachable.
+    """
     index = Index(read_pip_settings(Processes(), os.environ), cache)
     with ThreadPoolExecutor(_AT_A_TIME) as pool:
-        return list(pool.map(lambda pin: _fetch(index, *pin), pinned().items()))
+        chosen = (pin for pin in pinned().items() if names is None or pin[0] in names)
+        return list(pool.map(lambda pin: _fetch(index, *pin), chosen))
 
 
 def download(cache: Path, name: str, sha256: str) -> Path:

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from crosswheel.errors import MissingTool
 from crosswheel.formats.elf import read_elf
+from crosswheel.formats.symbols import shortened
 from crosswheel.model.job import Event
 from crosswheel.model.targets import PythonTag, architectures, python_tags
 from crosswheel.system.interpreters import fetch_interpreter, find_interpreters
@@ -69,6 +70,8 @@ _GLIBC_FILES = {
     "resolv": "libresolv.so.2",
 }
 
+# Each graphics driver brings its own libGL, with functions of its own: 3,000 names of Debian's would be no more true.
+_BY_DRIVER = {"libGL.so.1": "gl"}
 # What the linker adds, what libraries call their own versions, and the hooks of modules inside the interpreter.
 _NOBODYS = re.compile(
     r"_init|_fini|_start|_edata|_end|__bss_start|_*data_start|_IO_stdin_used|PyInit_\w+|(?:GLIBCXX|CXXABI|GCC)_[\w.]+"
@@ -229,6 +232,8 @@ def library_sections(cache: Path) -> Sections:
         _collect(unpacked("amd64", packages, suite, cache), _NAMES, found)
         for architecture in _ARCHITECTURES if suite == "trixie" else ("amd64",):
             _collect(unpacked(architecture, _RUNTIMES, suite, cache), _RUNTIME_NAMES, found)
+    for library, beginning in _BY_DRIVER.items():
+        found[library] = {f"{beginning}*", *(name for name in found[library] if not name.startswith(beginning))}
     return {library: dict.fromkeys(_shortened(found[library]), "") for library in sorted(found)}
 
 
@@ -253,7 +258,8 @@ def _is_longer(text: str, others: Iterable[str]) -> bool:
 def write(name: str, sections: Sections) -> None:
     text = "# Written by `nox -s refresh-symbols`; read by crosswheel/formats/symbols.py.\n"
     for title, rows in sections.items():
-        text += f"\n[{title}]\n" + "".join(f"{symbol} {where}".rstrip() + "\n" for symbol, where in rows.items())
+        lines = shortened(f"{symbol} {where}".rstrip() for symbol, where in rows.items())
+        text += f"\n[{title}]\n" + "".join(f"{line}\n" for line in lines)
     (DATA / f"symbols-{name}.txt").write_text(text, "utf-8")
 
 

@@ -21,19 +21,24 @@ if TYPE_CHECKING:
     from crosswheel.commands.accelerate import AccelerateReport, accelerate
     from crosswheel.commands.audit import AuditReport, audit
     from crosswheel.commands.cache import CacheReport, cache
+    from crosswheel.commands.certificates import CertificatesReport, certificates
     from crosswheel.commands.check import CheckReport, check
+    from crosswheel.commands.ci import CIReport, ci
+    from crosswheel.commands.conda import CondaReport, conda
     from crosswheel.commands.doctor import DoctorReport, doctor
     from crosswheel.commands.plan import Plan, plan
     from crosswheel.commands.pull import PullReport, pull
     from crosswheel.commands.readiness import ReadinessReport, readiness
     from crosswheel.commands.register import RegisterReport, register
     from crosswheel.commands.release import ReleaseReport, release
+    from crosswheel.commands.report import Page, report
     from crosswheel.commands.shell import ShellReport, shell
     from crosswheel.commands.status import StatusReport, status
     from crosswheel.commands.upload import UploadReport, upload
     from crosswheel.commands.verify import VerifyReport, verify
     from crosswheel.commands.wheelhouse import WheelhouseReport, wheelhouse
     from crosswheel.commands.wheels import Report, wheels
+    from crosswheel.commands.worker import WorkerReport, worker
     from crosswheel.errors import CrosswheelError
     from crosswheel.model.job import Event, Listener
 
@@ -41,12 +46,16 @@ __version__ = "0.1.0"
 __all__ = [
     "AccelerateReport",
     "AuditReport",
+    "CIReport",
     "CacheReport",
+    "CertificatesReport",
     "CheckReport",
+    "CondaReport",
     "CrosswheelError",
     "DoctorReport",
     "Event",
     "Listener",
+    "Page",
     "Plan",
     "PullReport",
     "ReadinessReport",
@@ -58,23 +67,29 @@ __all__ = [
     "UploadReport",
     "VerifyReport",
     "WheelhouseReport",
+    "WorkerReport",
     "__version__",
     "accelerate",
     "audit",
     "cache",
+    "certificates",
     "check",
+    "ci",
+    "conda",
     "doctor",
     "plan",
     "pull",
     "readiness",
     "register",
     "release",
+    "report",
     "shell",
     "status",
     "upload",
     "verify",
     "wheelhouse",
     "wheels",
+    "worker",
 ]
 
 # Where each name is; nothing is imported before it is asked for, so that `nox -l` stays instant.
@@ -82,6 +97,7 @@ _PLACES = {
     "CrosswheelError": "errors",
     "Event": "model.job",
     "Listener": "model.job",
+    "Page": "commands.report",
     "Plan": "commands.plan",
     "Report": "commands.wheels",
     **{name: f"commands.{name.removesuffix('Report').lower()}" for name in __all__ if name[1:].endswith("Report")},

@@ -28,6 +28,8 @@ CrosswheelError
 ├── Incomplete           26   the index lacks some of the planned wheels, or serves different bytes
 ├── NotReproducible      27   a second build made a different wheel
 ├── WheelsMissing        28   packages of a dependency tree have no wheel for a platform
+├── ClusterUnavailable   29   no scheduler answers, or it has another version
+├── Outdated             30   the file of a CI system is not the one that the configuration makes
 └── CommandNotFound     127   the command of `accelerate` does not exist, as in a shell
 """
 
@@ -176,6 +178,14 @@ class NotReproducible(CrosswheelError):  # noqa: N818
 
 class WheelsMissing(CrosswheelError):  # noqa: N818
     exit_code = 28
+
+
+class ClusterUnavailable(CrosswheelError):  # noqa: N818
+    exit_code = 29
+
+
+class Outdated(CrosswheelError):  # noqa: N818
+    exit_code = 30
 
 
 class CommandNotFound(CrosswheelError):  # noqa: N818

@@ -23,7 +23,7 @@ from invoke.tasks import Task
 
 from crosswheel import __version__
 from crosswheel.errors import INTERRUPTED, CrosswheelError, UsageError, explaining
-from crosswheel.model.flags import flag_options, parse_value, split_command, takes_many
+from crosswheel.model.flags import flag_options, join_repeats, parse_value, split_command, takes_many
 from crosswheel.model.keywords import keyword_of, of_verb
 from crosswheel.model.options import Option
 from crosswheel.model.targets import did_you_mean
@@ -138,17 +138,22 @@ upload = VerbTask("upload")
 verify = VerbTask("verify")
 status = VerbTask("status")
 release = VerbTask("release")
+ci = VerbTask("ci")
 readiness = VerbTask("readiness")
 wheelhouse = VerbTask("wheelhouse")
+report = VerbTask("report")
+conda = VerbTask("conda")
 accelerate = VerbTask("accelerate")
 shell = VerbTask("shell")
+worker = VerbTask("worker")
+certificates = VerbTask("certificates")
 cache = VerbTask("cache")
 register = VerbTask("register")
 pull = VerbTask("pull")
 doctor = VerbTask("doctor")
 namespace = _Namespace(
-    plan, wheels, audit, check, upload, verify, status, release, readiness, wheelhouse,
-    accelerate, shell, cache, register, pull, doctor,
+    plan, wheels, audit, check, upload, verify, status, release, ci, readiness, wheelhouse, report, conda,
+    accelerate, shell, worker, certificates, cache, register, pull, doctor,
 )  # fmt: skip
 ns = namespace  # invoke's own short name for it
 
@@ -221,13 +226,14 @@ def _with_flag(verb: str, words: Sequence[str]) -> list[str]:
     positional = VERBS[verb].positional
     if VERBS[verb].is_command:
         flags, command = split_command(words, verb)
-        return [*flags, *([f"--{positional}", shlex.join(command)] if command else [])]
-    if positional and takes_many(verb):
-        flags, others = _told_apart(words, verb)
-        return [*([f"--{positional}", ",".join(others)] if others else []), *flags]
-    if positional and words and not words[0].startswith("-"):
-        return [f"--{positional}", *words]
-    return list(words)
+        return [*join_repeats(flags, verb), *([f"--{positional}", shlex.join(command)] if command else [])]
+    words = join_repeats(words, verb)
+    flags, others = _told_apart(words, verb)
+    if not positional or not others or (f"--{positional}" in flags and not takes_many(verb)):
+        return list(words)
+    if takes_many(verb):
+        return [f"--{positional}", ",".join(others), *flags]
+    return [f"--{positional}", others[0], *flags, *others[1:]]
 
 
 def _by_task(words: Sequence[str], tasks: Collection) -> list[tuple[str, list[str]]]:

@@ -33,7 +33,7 @@ class Difference:
 
 
 def known(arch: str, runtime: str) -> list[Difference]:
-    """The rows for an architecture and a runtime, ``image`` or ``zig``."""
+    """The rows for an architecture and a runtime, ``image``, ``ieee image``, ``zig`` or ``musl``."""
     rows = [
         Difference(row["reason"], tuple(row["facts"]), tuple(row.get("arch", ())), tuple(row.get("runtime", ())))
         for row in tomllib.loads(_TABLE.read_text())["difference"]

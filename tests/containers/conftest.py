@@ -1,6 +1,7 @@
 """What tests on real hosts of containers share; where this machine cannot have one, they are skipped and say why.
 
 A test with the fixture `host` or `chosen` runs on each kind of host: a Docker Engine, and namespaces of this machine.
+On podman some of them run each day.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ REGISTRY = "CROSSWHEEL_TESTS_REGISTRY"
 """The environment variable with the address of a registry that has all stand-ins; then no engine is needed."""
 
 
+# The kinds of hosts that are engines, and the fixture of each.
+_ENGINES = {"docker": "docker_engine", "podman": "podman"}
 # Whoever has these needs an emulator in every container, or none.
 _EMULATED = {"emulates", "qemu", "unserved"}
 
@@ -93,23 +96,38 @@ def podman_set_to(debian_cache: Path) -> Iterator[Callable[[Settings], str]]:
         yield lambda settings: stack.enter_context(_or_skip(podman_started(debian_cache, settings)))
 
 
+@pytest.fixture(
+    scope="session", params=["docker_engine", pytest.param("podman", marks=pytest.mark.daily(4, of="podman"))]
+)
+def each_engine(request: pytest.FixtureRequest) -> Engine:
+    """Docker, and on some days podman."""
+    found: Engine = request.getfixturevalue(request.param)
+    return found
+
+
 @pytest.fixture(scope="session")
 def engine(docker_engine: Engine) -> docker.DockerClient:
     return docker_engine.client
 
 
-@pytest.fixture(scope="session", params=["docker", "namespace"])
+@pytest.fixture(
+    scope="session", params=["docker", "namespace", pytest.param("podman", marks=pytest.mark.daily(4, of="podman"))]
+)
 def kind(request: pytest.FixtureRequest) -> str:
     """The kind of a host of containers."""
     return str(request.param)
 
 
 @pytest.fixture(scope="session")
-def chosen(kind: str, request: pytest.FixtureRequest) -> Mapping[str, str]:
+def engine_of_kind(kind: str, request: pytest.FixtureRequest) -> Engine | None:
+    """None for namespaces."""
+    return request.getfixturevalue(_ENGINES[kind]) if kind in _ENGINES else None
+
+
+@pytest.fixture(scope="session")
+def chosen(kind: str, engine_of_kind: Engine | None) -> Mapping[str, str]:
     """The options that choose a host of the kind."""
-    if kind == "docker":
-        return {"docker-host": request.getfixturevalue("docker_engine").address}
-    return {"container-host": kind}
+    return {"docker-host": engine_of_kind.address} if engine_of_kind else {"container-host": kind}
 
 
 @pytest.fixture(scope="session")
@@ -218,7 +236,7 @@ def qemu() -> Iterator[Handler]:
 @pytest.fixture
 def emulates(kind: str, request: pytest.FixtureRequest) -> None:
     """Programs for aarch64 run in every container of the host; namespaces register an emulator for themselves."""
-    if kind == "docker":
+    if kind in _ENGINES:
         request.getfixturevalue("qemu")
     elif find_emulator(parse_architecture("aarch64"), os.environ) is None:
         pytest.skip("qemu-user-static is not installed")

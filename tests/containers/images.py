@@ -14,12 +14,11 @@ import docker
 import filelock
 import requests
 
+from containers.pushing import MANIFEST, push
 from containers.stand_ins import Recipe
-from containers.stand_ins.archive import Image, write_archive
+from containers.stand_ins.archive import Image
 from containers.stand_ins.system import certificates
 
-# Else the registry translates it for old clients, and the digest is another.
-_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 _TIMEOUT = 60
 _BUILDS_ON = re.compile(r"^from containers\.stand_ins\.(\w+) import", re.MULTILINE)
 # Tells what is ours on an engine that was there before the tests.
@@ -45,40 +44,42 @@ class Shelf:
             if self._digest(repository, tag) is None:
                 if self.client is None:
                     raise ImagesUnavailable(f"no Docker Engine to make {name} with")
-                self._load(self.client, f"{name}:{tag}", arch, recipe)
-                _push(self.client, name, tag)
+                self._make(self.client, repository, tag, arch, recipe)
         digest = self._digest(repository, tag)
         assert digest is not None
         return f"{name}@{digest}"
 
-    def _load(self, client: docker.DockerClient, reference: str, arch: str, recipe: Recipe) -> None:
+    def _make(self, client: docker.DockerClient, repository: str, tag: str, arch: str, recipe: Recipe) -> None:
         with tempfile.TemporaryDirectory(dir=self.cache) as work:
-            layer, folder = Path(work, "layer"), Path(work, "archive")
+            layer = Path(work, "layer")
             layer.mkdir()
-            folder.mkdir()
-            image = replace(recipe(arch, layer, self.cache), labels={LABEL: recipe_version(recipe)})
-            with write_archive(image, reference, folder).open("rb") as file:
-                client.images.load(file)
+            image = replace(recipe(arch, layer, self.cache), labels={LABEL: tag})
+            push(image, f"http://{self.registry}/v2/{repository}", f"{tag}-bare" if image.setup else tag, Path(work))
         if image.setup:
-            _set_up(client, reference, image)
+            _set_up(client, f"{self.registry}/{repository}", tag, image)
 
     def _digest(self, repository: str, tag: str) -> str | None:
         url = f"http://{self.registry}/v2/{repository}/manifests/{tag}"
-        answer = requests.head(url, headers={"Accept": _MANIFEST}, timeout=_TIMEOUT)
+        # With another type the registry translates it for old clients, and the digest is another.
+        answer = requests.head(url, headers={"Accept": MANIFEST}, timeout=_TIMEOUT)
         return answer.headers["Docker-Content-Digest"] if answer.ok else None
 
 
-def _set_up(client: docker.DockerClient, reference: str, image: Image) -> None:
-    """What a Dockerfile calls RUN."""
-    container = client.containers.create(reference, list(image.setup))
+def _set_up(client: docker.DockerClient, name: str, tag: str, image: Image) -> None:
+    """What a Dockerfile calls RUN, on the image with the tag ``TAG-bare``."""
+    bare = f"{name}:{tag}-bare"
+    client.images.pull(bare)
+    container = client.containers.create(bare, list(image.setup))
     try:
         container.start()
         if container.wait()["StatusCode"]:
-            raise ImagesUnavailable(f"{reference} cannot be made: {container.logs(tail=3).decode()}")
+            raise ImagesUnavailable(f"{name} cannot be made: {container.logs(tail=3).decode()}")
         # Or the command would be what containers of the image run from now on.
-        container.commit(*reference.rsplit(":", 1), changes=[f"CMD {json.dumps(list(image.command))}"])
+        container.commit(name, tag, changes=[f"CMD {json.dumps(list(image.command))}"])
     finally:
         container.remove(force=True, v=True)
+    _push(client, name, tag)
+    client.images.remove(bare)
 
 
 def _push(client: docker.DockerClient, name: str, tag: str) -> None:

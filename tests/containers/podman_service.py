@@ -24,9 +24,14 @@ PROGRAM = "podman"
 # Seconds; stopping it takes as long as containers take to end.
 _PATIENCE = 60.0
 # The registry of the tests listens on a port that nobody knows before, and has no certificate.
+# The second table is for registries that tests start themselves, at other ports.
 _REGISTRIES = """
 [[registry]]
 location = "{registry}"
+insecure = true
+
+[[registry]]
+location = "127.0.0.1"
 insecure = true
 """
 

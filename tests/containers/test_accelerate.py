@@ -1,13 +1,17 @@
-"""`accelerate` on a real engine, with the docker program."""
+"""`accelerate` on a real engine: commands with the docker program, and a real cibuildwheel."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
+import venv
 from collections.abc import Callable
 from pathlib import Path
+from zipfile import ZipFile
 
 import docker
 import pytest
@@ -17,6 +21,24 @@ from containers.engine import Engine
 pytestmark = pytest.mark.containers
 
 PLATFORM = "--platform=linux/arm64"
+# Minutes each, under emulation.
+_IN_TURN = pytest.mark.daily(1, of="accelerated commands")
+# As projects that set their tools themselves do.
+_LTO = """\
+set -e
+cd /tmp
+printf 'int seven(void){return 7;}\\n' > seven.c
+printf 'int seven(void); int main(void){return seven();}\\n' > main.c
+export CC=gcc AR=gcc-ar CFLAGS="-O2 -flto"
+$CC $CFLAGS -c seven.c -o seven.o
+$AR rcs libseven.a seven.o
+$CC $CFLAGS main.c -L. -lseven -o seven
+command -v gcc
+PATH=/opt/python/cp39-cp39/bin:$PATH
+command -v python
+ls -d /host/proc
+exec ./seven
+"""
 
 Accelerate = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -30,9 +52,11 @@ def environ(docker_engine: Engine) -> dict[str, str]:
 
 @pytest.fixture
 def accelerate(environ: dict[str, str], tmp_path: Path) -> Accelerate:
-    def run(*words: str) -> subprocess.CompletedProcess[str]:
+    def run(*words: str, given: str = "", **more: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "crosswheel", "accelerate", *words]
-        return subprocess.run(command, env=environ, cwd=tmp_path, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            command, env={**environ, **more}, input=given, cwd=tmp_path, capture_output=True, text=True, check=False
+        )
 
     return run
 
@@ -41,6 +65,18 @@ def accelerate(environ: dict[str, str], tmp_path: Path) -> Accelerate:
 def aarch64(engine: docker.DockerClient, manylinux_aarch64: str) -> str:
     engine.images.pull(manylinux_aarch64)
     return manylinux_aarch64
+
+
+@_IN_TURN
+@pytest.mark.usefixtures("qemu")
+def test_a_foreign_container_compiles_natively_and_ends_as_it_would(accelerate: Accelerate, aarch64: str) -> None:
+    words = ("--", "docker", "run", "--rm", "-i", "--volume=/:/host", PLATFORM, aarch64, "sh")
+    done = accelerate(*words, given=_LTO)
+    assert done.returncode == 7, done.stderr
+    assert done.stdout.splitlines()[0].startswith("/opt/crosswheel/"), done.stdout
+    assert done.stdout.splitlines()[1:] == ["/opt/python/cp39-cp39/bin/python", "/host/proc"]
+    assert f"accelerated: 1 container of {aarch64} (aarch64)" in done.stderr
+    assert "by native clang" in done.stderr
 
 
 def test_a_native_container_stays_as_it_is(
@@ -53,6 +89,26 @@ def test_a_native_container_stays_as_it_is(
     assert f"not accelerated: 1 container of {busybox_x86_64}: x86_64 runs natively" in done.stderr
 
 
+@pytest.mark.daily(4, of="podman")
+def test_podman_is_accelerated_as_docker_is(podman: Engine, busybox_x86_64: str, tmp_path: Path) -> None:
+    """Its service is not needed: the podman that the command starts serves its storage itself."""
+    podman.client.images.pull(busybox_x86_64)
+    settings = Path(podman.address.removeprefix("unix://")).parent
+    variables = {
+        "CONTAINERS_CONF": "containers.conf",
+        "CONTAINERS_STORAGE_CONF": "storage.conf",
+        "CONTAINERS_REGISTRIES_CONF": "registries.conf",
+    }
+    environ = {**os.environ, **{name: str(settings / file) for name, file in variables.items()}}
+    words = ["podman", "run", "--rm", busybox_x86_64, "busybox", "env"]
+    command = [sys.executable, "-m", "crosswheel", "accelerate", "--", *words]
+    done = subprocess.run(command, env=environ, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "container=" in done.stdout
+    assert f"not accelerated: 1 container of {busybox_x86_64}: x86_64 runs natively" in done.stderr
+
+
+@_IN_TURN
 @pytest.mark.usefixtures("qemu")
 def test_a_dry_run_shows_the_changed_command_and_starts_none(
     accelerate: Accelerate, engine: docker.DockerClient, aarch64: str
@@ -63,3 +119,96 @@ def test_a_dry_run_shows_the_changed_command_and_starts_none(
     assert f"docker run {PLATFORM} --env=A=1 --volume=crosswheel-tools-" in done.stderr
     assert f" {aarch64} true\n" in done.stderr
     assert {container.id for container in engine.containers.list(all=True)} == before
+
+
+@_IN_TURN
+@pytest.mark.usefixtures("qemu")
+def test_an_interrupted_command_leaves_no_container(
+    environ: dict[str, str], engine: docker.DockerClient, aarch64: str, tmp_path: Path
+) -> None:
+    name, ready = f"crosswheel-tests-left-{os.getpid()}", tmp_path / "ready"
+    script = f"docker create --name={name} {PLATFORM} {aarch64} sleep 60; : >{ready}; exec sleep 60"
+    command = [sys.executable, "-m", "crosswheel", "accelerate", "--", "sh", "-c", script]
+    with subprocess.Popen(command, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 300
+        while not ready.exists() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert engine.containers.get(name).status == "created"
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+    assert process.returncode == 128 + signal.SIGTERM
+    with pytest.raises(docker.errors.NotFound):
+        engine.containers.get(name)
+
+
+# ---- cibuildwheel ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["3.4.1", "4.3.5"])
+def cibuildwheel(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """The program of a release, from the package index."""
+    if sys.version_info < (3, 11):
+        pytest.skip("cibuildwheel needs CPython 3.11")
+    venv.create(tmp_path / "environment", with_pip=True)
+    program = tmp_path / "environment" / "bin"
+    install = [str(program / "python"), "-m", "pip", "install", "--quiet", f"cibuildwheel=={request.param}"]
+    subprocess.run(install, check=True, timeout=300)
+    return program / "cibuildwheel"
+
+
+_PYPROJECT = """
+[build-system]
+requires = ["setuptools==80.9.0", "cppy==1.3.1"]
+build-backend = "setuptools.build_meta"
+
+[project]
+name = "own"
+version = "1.0"
+"""
+_SETUP = """
+import cppy
+from setuptools import Extension, setup
+
+setup(ext_modules=[Extension("own", ["own.cc"], include_dirs=[cppy.get_include()])])
+"""
+_SOURCE = """
+#include <cppy/cppy.h>
+
+static PyObject *seven(PyObject *, PyObject *) { return cppy::incref(cppy::ptr(PyLong_FromLong(7)).release()); }
+static PyMethodDef methods[] = {{"seven", seven, METH_NOARGS, nullptr}, {}};
+static PyModuleDef own = {PyModuleDef_HEAD_INIT, "own", nullptr, -1, methods};
+PyMODINIT_FUNC PyInit_own() { return PyModule_Create(&own); }
+"""
+
+
+@pytest.mark.index
+@pytest.mark.usefixtures("qemu")
+@_IN_TURN
+def test_cibuildwheel_makes_the_same_wheel_and_the_second_one_from_the_cache(
+    cibuildwheel: Path, accelerate: Accelerate, environ: dict[str, str], aarch64: str, tmp_path: Path
+) -> None:
+    """The headers of cppy lie under another random name in each build."""
+    project = tmp_path / "own"
+    project.mkdir()
+    for name, text in (("pyproject.toml", _PYPROJECT), ("setup.py", _SETUP), ("own.cc", _SOURCE)):
+        (project / name).write_text(text)
+    settings = {
+        "CIBW_ARCHS": "aarch64",
+        "CIBW_BUILD": "cp311-manylinux*",
+        "CIBW_MANYLINUX_AARCH64_IMAGE": aarch64,
+        "CIBW_TEST_COMMAND": "python -c 'import own; assert own.seven() == 7'",
+    }
+    made = {}
+    for name in ("first", "second", "plain"):
+        words = [str(cibuildwheel), "--platform=linux", f"--output-dir={tmp_path / name}", str(project)]
+        if name == "plain":
+            subprocess.run(words, env={**environ, **settings}, cwd=tmp_path, check=True)
+        else:
+            done = accelerate("--", *words, **settings)
+            assert done.returncode == 0, done.stdout + done.stderr
+            said = done.stderr
+            assert "1 container of" in said
+            assert ("ccache answered 1, and keeps 0 new" in said) == (name == "second"), said
+        (wheel,) = (tmp_path / name).glob("*.whl")
+        made[name] = (wheel.name, sorted(ZipFile(wheel).namelist()))
+    assert made["first"] == made["second"] == made["plain"]

@@ -3,60 +3,38 @@
 from __future__ import annotations
 
 import os
-import shlex
-import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from containers.conftest import REGISTRY
+from ordinary_user import TREE, as_user, home, skip_unless_root
 
 pytestmark = [pytest.mark.containers, pytest.mark.index]
 
-USER = 65533  # as whom nothing else runs
 HERE = Path(__file__).parent
-TREE = HERE.parents[1]
-
-
-@contextmanager
-def home() -> Iterator[Path]:
-    """A folder of the user's, on a disk, as overlays want it."""
-    with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="crosswheel-user-", ignore_cleanup_errors=True) as folder:
-        os.chown(folder, USER, USER)
-        yield Path(folder)
-
-
-def closed(needed: Iterable[Path]) -> set[Path]:
-    """The folders above these that only their owner may enter, as root's home, where a Python may be."""
-    return {parent for path in needed for parent in path.parents if not parent.stat().st_mode & 0o001}
-
-
-def as_user(command: list[str], folder: Path) -> list[str]:
-    """The command run by the user; folders that would keep the interpreter from it are open in its view of files."""
-    lines = ["set -e"]
-    for number, path in enumerate(sorted(closed([Path(sys.base_prefix), Path(sys.prefix), TREE]))):
-        upper, work = folder / f".upper-{number}", folder / f".work-{number}"
-        upper.mkdir(mode=0o755)
-        work.mkdir()
-        options = f"lowerdir={path},upperdir={upper},workdir={work}"
-        lines.append(shlex.join(["mount", "-t", "overlay", "-o", options, "overlay", str(path)]))
-    lines.append(f"exec setpriv --reuid={USER} --regid={USER} --clear-groups -- {shlex.join(command)}")
-    return ["unshare", "--mount", "--propagation=private", "sh", "-c", "\n".join(lines)]
 
 
 def passes(registry: str, *tests: str) -> None:
     """Run tests of this folder as the user, on namespaces."""
-    if os.geteuid() != 0 or not all(map(shutil.which, ("setpriv", "unshare"))):
-        pytest.skip("only root can become an ordinary user, with setpriv and unshare")
+    skip_unless_root()
     with home() as folder:
         environ = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "PYTEST_"))}
         given = {"HOME": str(folder), "USER": "ordinary", "TMPDIR": str(folder), REGISTRY: registry}
-        options = ["-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-m", "containers", "-k", "namespace"]
+        options = [
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "no:randomly",
+            "-m",
+            "containers",
+            "-k",
+            "namespace",
+            "--day=all",
+        ]
         command = [sys.executable, "-B", "-m", "pytest", *options, *tests]
         done = subprocess.run(
             as_user(command, folder),
@@ -78,7 +56,7 @@ def test_containers_of_an_ordinary_user(registry: str, busybox_x86_64: str, many
     passes(registry, str(HERE / "test_container.py"))
 
 
-@pytest.mark.daily(2)
+@pytest.mark.daily(1)
 @pytest.mark.parametrize(
     "test",
     [

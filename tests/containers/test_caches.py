@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import docker
 import pytest
 
+from containers.engine import Engine
 from containers.stand_ins.manylinux import POLICY
 from crosswheel.commands import run_verb
 from crosswheel.containers.ownership import KIND
@@ -67,11 +69,11 @@ class NamespaceLayers:
 
 
 @pytest.fixture
-def layers(kind: str, request: pytest.FixtureRequest) -> Iterator[Layers | NamespaceLayers]:
-    if kind == "namespace":
+def layers(engine_of_kind: Engine | None) -> Iterator[Layers | NamespaceLayers]:
+    if engine_of_kind is None:
         yield NamespaceLayers()
         return
-    with closing(docker.DockerClient(base_url=request.getfixturevalue("docker_engine").address)) as client:
+    with closing(docker.DockerClient(base_url=engine_of_kind.address)) as client:
         yield Layers(client)
 
 
@@ -109,11 +111,12 @@ def served(jobs: Jobs) -> list[tuple[int, int]]:
 def test_what_was_compiled_is_not_compiled_again(wheels: Wheels, project: Path) -> None:
     # The backend compiles and links at once, which is never kept.
     compiling = {"before_build": "cc -O2 -c more.c -o more.o", "python": ["cp313"]}
-    (project / "more.c").write_text("int more(void) { return 1; }\n")
+    name = f"more_{uuid4().hex}"  # no earlier run compiled it
+    (project / "more.c").write_text(f"int {name}(void) {{ return 1; }}\n")
     assert served(wheels(**compiling)) == [(0, 1)]
     (project / "README").write_text("nothing that a compiler reads")
     assert served(wheels(**compiling)) == [(1, 0)]
-    (project / "more.c").write_text("int more(void) { return 2; }\n")
+    (project / "more.c").write_text(f"int {name}(void) {{ return 2; }}\n")
     assert served(wheels(**compiling)) == [(0, 1)]
     assert served(wheels({"fresh": True}, **compiling)) == [(0, 0)]
 
@@ -129,6 +132,7 @@ def test_packages_are_kept_for_runs_without_an_index(wheels: Wheels, project: Pa
     assert "--offline forbids downloading them" in job["failure"]["message"]
 
 
+# What follows it is another in each run: the user's cache keeps the layers of earlier runs.
 _ONCE = """
 set -eu
 echo once >>/root/runs
@@ -142,11 +146,12 @@ test -f /var/lib/crosswheel/tiny-1.0/fast.c && test ! -e /var/lib/crosswheel/tin
 """
 
 
+@pytest.mark.daily(1)
 def test_before_all_is_done_once_for_all_pythons_and_runs(
     wheels: Wheels, project: Path, layers: Layers | NamespaceLayers, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = layers.names()
-    options = {"before_all": _ONCE, "before_build": _SEEN}
+    options = {"before_all": f"{_ONCE}: {uuid4()}", "before_build": _SEEN}
     assert [job["status"] for job in wheels(**options)] == ["built", "built"]
     (layer,) = layers.names() - before
     told = capsys.readouterr().out.splitlines()
@@ -164,7 +169,7 @@ def test_before_all_is_done_once_for_all_pythons_and_runs(
 @pytest.mark.daily(1)
 def test_the_layer_holds_nothing_of_the_callers(wheels: Wheels, layers: Layers | NamespaceLayers) -> None:
     before = layers.names()
-    wheels(before_all=_ONCE)
+    wheels(before_all=f"{_ONCE}: {uuid4()}")
     (layer,) = layers.names() - before
     assert layers.files(layer) == []
     assert not [line for line in layers.environment(layer) if "=/etc/crosswheel" in line or "PIP_" in line]

@@ -39,6 +39,7 @@ from crosswheel.errors import BuildFailed, ContainerLost, EngineUnavailable, Out
 from crosswheel.model.job import deaf
 from crosswheel.model.targets import parse_architecture
 from crosswheel.system.cgroups import may_limit_memory
+from crosswheel.system.cpu_time import measured
 from crosswheel.system.memo import answers_in
 from crosswheel.system.process import CommandFailed, Processes, Stopped
 from stray import runs_still
@@ -173,6 +174,17 @@ def test_of_a_log_the_error_shows_what_the_command_wrote(shared: Container, tmp_
     with pytest.raises(CommandFailed) as caught:
         shared.run(["sh", "-c", "echo some reason; exit 1"], log=tmp_path / "log")
     assert caught.value.output == "some reason"
+
+
+def test_the_processor_time_of_a_command_is_counted(shared: Container) -> None:
+    with measured() as idle:
+        sh(shared, "sleep 0.5")
+    with measured() as busy:
+        sh(shared, "timeout 2 sh -c 'while :; do :; done' || :")
+    assert idle.seconds is not None
+    assert busy.seconds is not None
+    # The machine may be so busy that two seconds are not enough to get one.
+    assert idle.seconds < 0.2 < busy.seconds < 2.5
 
 
 def test_a_program_that_is_not_there_fails_and_the_container_lives(shared: Container) -> None:
@@ -548,7 +560,7 @@ def test_an_engine_that_ends_takes_its_containers_along_and_says_so(tmp_path: Pa
         assert "\n  try: " in str(error)
         assert str(refusal_of(container)) == (
             "running true in a container: no Docker Engine answers there\n"
-            "  try: sudo systemctl start docker; or set DOCKER_HOST or --docker-host to a running engine"
+            "  try: sudo systemctl start docker, or systemctl --user start podman.socket; or --docker-host ADDRESS"
         )
 
 

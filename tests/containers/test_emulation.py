@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import docker
 import pytest
 
 from containers.binfmt import BinfmtUnavailable, Handler, unregistered
@@ -27,9 +26,9 @@ UNUSED = "riscv64"
 
 
 @pytest.fixture
-def host(docker_engine: Engine) -> Iterator[DockerHost]:
+def host(each_engine: Engine) -> Iterator[DockerHost]:
     """Asked anew by every test: answers are kept for each."""
-    connected = connect(docker_engine.address, os.environ)
+    connected = connect(each_engine.address, os.environ)
     yield connected
     connected.client.close()
 
@@ -49,7 +48,7 @@ def test_the_machine_s_own_architecture_runs_natively(host: DockerHost) -> None:
 
 def test_i686_runs_natively_on_an_x86_64_kernel_that_has_its_system_calls(host: DockerHost) -> None:
     i686 = architectures()["i686"]
-    if host.machine != "x86_64":
+    if host.arch != architectures()["x86_64"]:
         pytest.skip(f"the engine's machine is {host.machine}")
     try:
         running = probe(host, i686)
@@ -76,17 +75,16 @@ def test_what_no_emulator_is_registered_for_is_refused_with_the_command_that_men
     assert caught.value.hint == f"crosswheel register --arch {unused}"
 
 
-def test_no_container_is_left_behind_and_one_image_serves_all_runs(
-    host: DockerHost, engine: docker.DockerClient, unused: Architecture
-) -> None:
+def test_no_container_is_left_behind_and_one_image_serves_all_runs(host: DockerHost, unused: Architecture) -> None:
     assert host.arch
     for _ in range(2):
         probe(host, host.arch)
         with pytest.raises(CannotRun):
             probe(host, unused)
-    names = [name for image in engine.images.list() for name in image.tags if name.startswith("crosswheel/exit-42")]
-    assert len([name for name in names if f":{host.arch}-" in name]) == 1
-    assert not engine.containers.list(all=True, filters={"label": LABEL})
+    names = [name for image in host.client.images.list() for name in image.tags]
+    # Podman puts a registry in front: localhost.
+    assert len([name for name in names if f"crosswheel/exit-42:{host.arch}-" in name]) == 1
+    assert not host.client.containers.list(all=True, filters={"label": LABEL})
 
 
 def test_what_is_remembered_of_an_emulator_is_forgotten_with_it(

@@ -28,6 +28,7 @@ import docker
 import pytest
 from elftools.elf.elffile import ELFFile
 
+from auditwheel_show import assert_auditwheel_agrees
 from containers import dockerd
 from containers.engine import Engine
 from containers.program import find_program
@@ -136,6 +137,8 @@ def _maker(chosen: Mapping[str, str], tmp_path: Path) -> Make:
             code = run_verb(verb, folder, {"source": str(folder), **flags}, printed)
         except CrosswheelError as error:
             return Built(error.exit_code, str(error), folder)
+        if code == 0:
+            assert_auditwheel_agrees((folder / "wheelhouse").glob("*.whl"))
         return Built(code, printed.getvalue(), folder)
 
     return run
@@ -201,6 +204,7 @@ ldconfig
 """
 
 
+@pytest.mark.daily(1)
 def test_native_with_libraries_that_only_the_image_has(natively: Make) -> None:
     flags = "-DWITH_FOO -lfoo -include written-by-a-hook.h"
     built = natively(
@@ -317,6 +321,7 @@ def only_for_cp311(script: str) -> str:
     return f'case "$(python -V)" in *" 3.11."*)\n{script}\nesac'
 
 
+@pytest.mark.daily(2)
 @pytest.mark.parametrize(
     ("script", "error", "code", "message"),
     [
@@ -436,6 +441,7 @@ def test_what_a_second_container_makes_otherwise_is_named(natively: Make) -> Non
 # ---- what cannot be built -------------------------------------------------------------------------------------
 
 
+@pytest.mark.daily(1)
 def test_a_python_that_the_image_has_not_is_refused_with_those_that_it_has(
     chosen: Mapping[str, str], manylinux_x86_64: str, tmp_path: Path
 ) -> None:
@@ -445,24 +451,25 @@ def test_a_python_that_the_image_has_not_is_refused_with_those_that_it_has(
         Services(facts).pull(manylinux_x86_64, target.arch)
         refusal = in_containers.offer(target, config, facts, natively=True)
         assert isinstance(refusal, str)
-        known, _, there = refusal.partition("; it has ")
+        known, _, there = refusal.partition(", only ")
         assert known == f"{manylinux_x86_64} has no cp314"
-        assert {"cp311", "cp313"} <= set(there.split(", "))
+        assert {"cp311", "cp313"} <= set(there.partition(";")[0].split(", "))
 
 
+@pytest.mark.daily(1)
 def test_an_image_of_another_architecture_is_refused(natively: Make, manylinux_aarch64: str) -> None:
     built = natively(image=manylinux_aarch64)
     assert built.code == 3
     text = " ".join(built.printed.split())
     shown = manylinux_aarch64.partition("@")[0]
-    assert re.search(
-        f"native: {shown}@sha256:[0-9a-f]+ is not available for x86_64: .* is for aarch64.*; --image ", text
-    )
+    assert re.search(f"native: {shown}@sha256:[0-9a-f]+ is not available for x86_64: .* is for aarch64", text)
+    assert "try: --image " in text
 
 
 # ---- the test step --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.daily(1)
 def test_a_wheel_that_cannot_be_imported_is_rejected(natively: Make) -> None:
     built = natively(environ={"TINY_FLAGS": "-DNOT_TODAY"}, test="auto")
     assert built.code == 19
@@ -485,6 +492,7 @@ def test_a_symbol_that_is_nowhere_is_found_without_running_anything(natively: Ma
     assert (finding["rule"], finding["found"]) == ("W405", "defined_nowhere")
 
 
+@pytest.mark.daily(1)
 def test_a_test_command_runs_in_each_image_with_what_it_requires_and_the_projects_files(
     natively: Make, slim_x86_64: str
 ) -> None:
@@ -510,6 +518,7 @@ def test_a_test_command_that_fails(natively: Make) -> None:
     assert failure["log_tail"][-1] == "so"
 
 
+@pytest.mark.daily(1)
 def test_test_images_are_those_of_the_wheels_python(natively: Make, slim_x86_64: str) -> None:
     """The stand-in has 3.13 only."""
     built = natively(test="auto", test_images=[slim_x86_64], test_command=ANSWERS, python=["cp311", "cp313"])
@@ -597,18 +606,16 @@ def _seconds(client: docker.DockerClient) -> int:
 # ---- Ctrl-C ---------------------------------------------------------------------------------------------------
 
 
-def test_ctrl_c_leaves_no_container(docker_engine: Engine, manylinux_x86_64: str, tmp_path: Path) -> None:
+def test_ctrl_c_leaves_no_container(each_engine: Engine, manylinux_x86_64: str, tmp_path: Path) -> None:
     options = {"arch": [X86], "python": ["cp311", "cp313"], "engine": "native", "test": "never"}
     folder = project(tmp_path, "compiles", {**options, "before-build": "echo begun; sleep 300"}, None)
-    # A shell starts what it puts in the background with SIGINT ignored, and this may be one of those.
-    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
-    command = [sys.executable, "-c", f"{heard}; from crosswheel.tasks import main; main()", "wheels"]
-    command += ["--docker-host", docker_engine.address, "--image", manylinux_x86_64, "--jobs", "1"]
+    command = [sys.executable, "-m", "crosswheel", "wheels"]
+    command += ["--docker-host", each_engine.address, "--image", manylinux_x86_64, "--jobs", "1"]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:
         log = folder / f"wheelhouse/logs/tiny-1.0-cp311-{POLICY}_x86_64.log"
         deadline = time.monotonic() + 120
         # The second one waits for the next job.
-        while not (log.is_file() and "\nbegun\n" in log.read_text() and len(ours(docker_engine, run.pid)) > 1):
+        while not (log.is_file() and "\nbegun\n" in log.read_text() and len(ours(each_engine, run.pid)) > 1):
             assert time.monotonic() < deadline
             assert run.poll() is None, run.communicate()
             time.sleep(0.1)
@@ -620,7 +627,7 @@ def test_ctrl_c_leaves_no_container(docker_engine: Engine, manylinux_x86_64: str
     assert "Traceback" not in printed
     # The engine may still be at it.
     deadline = time.monotonic() + 20
-    while ours(docker_engine, run.pid):
+    while ours(each_engine, run.pid):
         assert time.monotonic() < deadline
         time.sleep(0.1)
 

@@ -65,10 +65,10 @@ class Identity:
 
 
 @pytest.fixture
-def identity(kind: str, request: pytest.FixtureRequest) -> Identity:
-    if kind == "docker":
+def identity(engine_of_kind: Engine | None) -> Identity:
+    if engine_of_kind:
         # A container's name for itself is the engine's for it.
-        return Identity("cat /etc/hostname\n", partial(is_gone, request.getfixturevalue("engine")))
+        return Identity("echo $(cat /etc/hostname)\n", partial(is_gone, engine_of_kind.client))
     return Identity("grep -o 'upperdir=[^,]*' /proc/mounts\n", _is_removed)
 
 
@@ -185,7 +185,8 @@ def test_what_cannot_be_had_is_an_error_with_its_reasons(command: Command, manyl
     assert done.returncode == 2
     done = piped(command(f"cp310-{POLICY}_x86_64", manylinux_x86_64, "--engine", "native"), "")
     assert done.returncode == 3
-    assert f"cp310-{POLICY}_x86_64: native: {manylinux_x86_64} has no cp310; it has " in done.stderr
+    assert f"cp310-{POLICY}_x86_64: native: {manylinux_x86_64} has no cp310, only cp39, " in done.stderr
+    assert "\n  try: choose one of these, or another --image\n" in done.stderr
 
 
 # ---- on a terminal --------------------------------------------------------------------------------------------------
@@ -232,6 +233,7 @@ def test_jobs_are_controlled_by_the_shell(command: Command, manylinux_x86_64: st
         screen.expect(PROMPT)
         screen.type("kill -0 %1; echo $((6 * 7))\n")
         screen.expect(r"no such job(.|\n)*\n42\r\n")
+        screen.expect(PROMPT)  # before it, Ctrl-D would be the end of a line that the shell does not read any more
         screen.type("\x04")  # Ctrl-D
         screen.code()
 

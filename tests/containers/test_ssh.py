@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -11,6 +14,8 @@ import pytest
 
 from containers.engine import Engine
 from containers.sshd import SshUnavailable, running_sshd
+from containers.stand_ins.manylinux import POLICY
+from crosswheel.commands import run_verb
 from crosswheel.containers.docker_host import DockerHost, connect
 from crosswheel.engines.facts import Facts
 from crosswheel.engines.in_containers import container_of
@@ -22,6 +27,7 @@ from crosswheel.model.targets import parse_architecture
 from crosswheel.system.local_host import LocalHost, local_host
 
 pytestmark = pytest.mark.containers
+PROJECTS = Path(__file__).parents[1] / "projects"
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +74,31 @@ def test_commands_run_and_files_go_in_and_out(
         assert container.run(command) == "given"
         container.get("/made", tmp_path / "got")
     assert (tmp_path / "got" / "numbers").read_text().splitlines()[-1] == "200000"
+
+
+def test_jobs_of_one_run_are_shared_by_two_engines(
+    there: str, docker_engine: Engine, podman: Engine, manylinux_x86_64: str, tmp_path: Path
+) -> None:
+    addresses = [f"ssh://{there}{urlsplit(engine.address).path}" for engine in (docker_engine, podman)]
+    project = shutil.copytree(PROJECTS / "compiles", tmp_path / "project")
+    shutil.copy(PROJECTS / "tiny_backend.py", project)
+    options = {
+        "source": str(project),
+        "docker-host": ",".join(addresses),
+        "arch": ["x86_64"],
+        "policy": POLICY,
+        "python": ["cp311", "cp313"],
+        "engine": "native",
+        "image": manylinux_x86_64,
+        "test": "never",
+        # Each engine has room for one job at a time.
+        "jobs": 1,
+    }
+    printed = io.StringIO()
+    assert run_verb("wheels", project, options, printed) == 0, printed.getvalue()
+    jobs = json.loads((project / "wheelhouse" / "report.json").read_text("utf-8"))["jobs"]
+    assert {job["status"] for job in jobs} == {"built"}
+    assert {job["worker"] for job in jobs} == set(addresses)
 
 
 def test_a_socket_that_is_not_there_is_told(there: str) -> None:

@@ -58,6 +58,7 @@ def test_its_cross_pythons_say_that_they_are_of_aarch64(image: Running, tag: str
 
 
 @pytest.mark.index
+@pytest.mark.daily(1)
 @pytest.mark.parametrize("tag", ["cp311-cp311", "cp313-cp313"])
 def test_an_activated_environment_builds_for_aarch64(image: Running, tag: str) -> None:
     """Of that processor: the wheel's name, that of its extension, and the extension itself.

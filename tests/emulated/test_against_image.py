@@ -93,6 +93,8 @@ def test_an_extension_has_the_images_libraries(workshop: Workshop) -> None:
     assert workshop.answer(code, paths=[folder]) == [891568578, True]
 
 
+@pytest.mark.slow
+@pytest.mark.daily(1, of="C++ across")
 def test_cxx_has_gccs_runtime_in_every_module_of_two_wheels(workshop: Workshop) -> None:
     folders = [workshop.build("cxx_pybind11", name)[0] for name in ("left", "right")]
     names = [f"{name}_{number}" for name in ("left", "right") for number in ("one", "two")]

@@ -121,8 +121,8 @@ def test_debians_own_python_can_be_derived_from(arm_python: ArmPython, minor: in
 
 def _impersonated(interpreter: Interpreter, description: Description) -> dict[str, Any]:
     """What a build backend would be told."""
-    code = f"import runpy, sys; runpy.run_path(sys.argv[1])['{impersonate.main.__name__}'](); {_CODE}"
-    command = [str(interpreter.path), "-I", "-c", code, impersonate.__file__]
+    code = f"import sys; sys.path.insert(0, sys.argv[1]); from inside import impersonate; impersonate.main(); {_CODE}"
+    command = [str(interpreter.path), "-I", "-c", code, str(Path(impersonate.__file__).parents[1])]
     environ = {"PATH": os.defpath, "CROSSWHEEL_TARGET": str(description.path)}
     done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=True)
     answers: dict[str, Any] = json.loads(done.stdout)

@@ -25,6 +25,7 @@ print(json.dumps({**values, "answer": made.answer()}))
 """
 
 
+@pytest.mark.daily(1)
 @pytest.mark.parametrize("debug_info", [False, True])
 def test_the_compiler_makes_of_it_what_gcc_does(arm_python: ArmPython, tmp_path: Path, debug_info: bool) -> None:
     folder = tmp_path / "project"

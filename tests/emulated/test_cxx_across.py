@@ -20,7 +20,7 @@ from crosswheel.system.local_host import local_host
 from crosswheel.toolchains.zig import ensure_zig
 from debian import DebianUnavailable, unpacked
 
-pytestmark = [pytest.mark.slow, pytest.mark.index, pytest.mark.emulator]
+pytestmark = [pytest.mark.slow, pytest.mark.index, pytest.mark.emulator, pytest.mark.daily(1, of="C++ across")]
 
 PROJECTS = Path(__file__).parents[1] / "projects"
 

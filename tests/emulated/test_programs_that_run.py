@@ -36,7 +36,12 @@ def built(project: str, arm_python: ArmPython, folder: Path) -> Path:
     return folder / "unpacked"
 
 
-@pytest.mark.parametrize("project", ["runs_by_meson", "runs_by_cmake", "runs_by_make"])
+_LONG = (pytest.mark.slow, pytest.mark.daily(1))
+
+
+@pytest.mark.parametrize(
+    "project", [pytest.param("runs_by_meson", marks=_LONG), pytest.param("runs_by_cmake", marks=_LONG), "runs_by_make"]
+)
 def test_they_are_answered_by_the_target(arm_python: ArmPython, tmp_path: Path, project: str) -> None:
     if 11 not in arm_python.roots:
         pytest.skip(arm_python.missing[11])

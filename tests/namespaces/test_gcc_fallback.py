@@ -8,16 +8,28 @@ from pathlib import Path
 import pytest
 
 import crosswheel as cw
+from auditwheel_show import SHOW, assert_names
 from crosswheel.containers.emulation import Running
+from crosswheel.containers.namespace_container import NamespaceContainer
 from stand_in_roots import StandInRoot
 
-pytestmark = [pytest.mark.slow, pytest.mark.index, pytest.mark.usefixtures("running")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.index,
+    pytest.mark.usefixtures("running"),
+    pytest.mark.daily(1, of="fallbacks"),
+]
 
 PROJECT = Path(__file__).parents[1] / "projects" / "by_gcc"
 
 
 def test_openmp_fortran_and_nested_functions_are_gccs_and_the_rest_is_clangs(
-    running: Running, cache: Path, manylinux_root: StandInRoot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    running: Running,
+    cache: Path,
+    manylinux_root: StandInRoot,
+    container: NamespaceContainer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The project's own check runs the four modules under QEMU."""
     assert not running.natively
@@ -42,3 +54,7 @@ def test_openmp_fortran_and_nested_functions_are_gccs_and_the_rest_is_clangs(
     (job,) = report.document()["jobs"]
     assert job["usage"]["by_gcc"] == 3
     assert "3 of 10 compiler commands by the image's gcc" in str(report)
+    # The image's own auditwheel names the wheel as we do.
+    (wheel,) = (each.path for each in report.wheels)
+    container.put(wheel)
+    assert_names(wheel, container.run([*SHOW, str(wheel)]))

@@ -6,6 +6,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,9 @@ def staged(pypiserver: PypiServer, staging: Served, tmp_path: Path) -> Iterator[
     real = pypiserver.new_index()
     with proxy(staging.origin) as before, proxy(real.origin) as then:
         indexes = {"staging": staging.behind(before.origin), "real": real.behind(then.origin)}
-        yield make_project(tmp_path, indexes, SETTINGS), before, then
+        (temporary := tmp_path / "temporary").mkdir()
+        project = replace(make_project(tmp_path, indexes, SETTINGS), extra={"TMPDIR": str(temporary)})
+        yield project, before, then
 
 
 @contextmanager
@@ -58,6 +61,8 @@ def finish(project: Project, folder: Path, *proxies: Proxy) -> None:
     done = project.run("release", "--yes")
     assert done.returncode == 0, done.stdout
     project.assert_released(folder)
+    copies = [path for path in (folder / "temporary").rglob("*") if path.is_file()]
+    assert copies == [], "a killed run left the copies that it was sending"
     assert [between.taken for between in proxies] == [3] * len(proxies)
 
 

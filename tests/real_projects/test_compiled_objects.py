@@ -58,6 +58,7 @@ def compiles(project: Path, **options: object) -> tuple[int, int]:
     return job["usage"]["hits"], job["usage"]["misses"]
 
 
+@pytest.mark.daily(2, of="compiled objects")
 def test_only_what_has_changed_is_compiled(project: Path) -> None:
     assert compiles(project) == (0, 2)
     (project / "setup.py").write_text(_SETUP + "# another sdist, and the same sources\n")
@@ -68,6 +69,7 @@ def test_only_what_has_changed_is_compiled(project: Path) -> None:
     assert compiles(project) == (0, 2)
 
 
+@pytest.mark.daily(2, of="compiled objects")
 def test_a_fresh_build_uses_nothing_that_was_compiled_before(project: Path) -> None:
     assert compiles(project) == (0, 2)
     assert compiles(project, fresh=True) == (0, 2)
@@ -142,6 +144,7 @@ def comparing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder / "compared"
 
 
+@pytest.mark.daily(2, of="compiled objects")
 @pytest.mark.parametrize("debug_info", [False, True], ids=["plain", "debug-info"])
 def test_objects_out_of_the_cache_are_those_of_the_compiler(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, debug_info: bool

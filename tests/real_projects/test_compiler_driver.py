@@ -70,6 +70,7 @@ def driver(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         f"build-target {build_target()}",
         f"multiarch {target.multiarch}",
         f"library {zig.library}",
+        f"linked {folder}/linked",
     ]
     (folder / "zigcc.conf").write_text("".join(f"{line}\n" for line in lines))
     made = Driver(folder, target.multiarch)
@@ -230,6 +231,20 @@ def test_words_of_the_linker_have_their_effect(driver: Driver, words: tuple[str,
     (driver.folder / "some.map").write_text("{ global: outer; not_there; local: *; };\n")
     (driver.folder / "some.list").write_text("{ outer; };\n")
     assert exported(driver.link("main.o", "-L.", "-l:libinner.a", *words)) == exports
+
+
+def test_a_link_of_bitcode_compiles_once_what_does_not_change(driver: Driver) -> None:
+    for name in ("main", "inner"):
+        driver("-O2", "-fPIC", "-flto", "-c", f"{name}.c", "-o", f"{name}-lto.o")
+    parts: list[set[Path]] = []
+    for made in ("once.so", "again.so"):
+        driver("-shared", "-flto", "main-lto.o", "inner-lto.o", "-o", made)
+        parts.append(set(driver.folder.glob("linked/llvmcache-*")))
+    once, again = (driver.folder / name for name in ("once.so", "again.so"))
+    assert len(parts[0]) == 2
+    assert parts[0] == parts[1]
+    assert once.read_bytes() == again.read_bytes()
+    assert exported(read_elf(once.read_bytes())) == ALL
 
 
 def test_names_with_spaces_are_linked_too(driver: Driver) -> None:

@@ -15,7 +15,7 @@ from crosswheel.model.job import deaf
 from crosswheel.model.targets import PythonTag, Target, architectures, oldest_policy, parse_policy
 from crosswheel.system.local_host import local_host
 from crosswheel.toolchains.configuration import zig_long_double
-from crosswheel.toolchains.zig import Zig, ensure_zig, zig_target
+from crosswheel.toolchains.zig import Zig, ensure_zig, zig_target, zig_words
 
 pytestmark = [pytest.mark.slow, pytest.mark.index]
 
@@ -29,6 +29,8 @@ FORMATS = {
     "IEEE_DOUBLE_LE": _DOUBLE[::-1],
     "INTEL_EXTENDED_16_BYTES_LE": _EXTENDED[::-1] + bytes(6),
     "INTEL_EXTENDED_12_BYTES_LE": _EXTENDED[::-1] + bytes(2),
+    # The nearest double and then what it lacks, which is here a zero of the same sign.
+    "IBM_DOUBLE_DOUBLE_LE": _DOUBLE[::-1] + bytes(7) + b"\x80",
 }
 
 
@@ -44,7 +46,8 @@ def test_long_double_is_what_meson_is_told(arch: str, policy: str, zig: Zig, tmp
     architecture = architectures()[arch]
     target = Target(PythonTag(13), architecture, parse_policy(policy) if policy else oldest_policy(architecture))
     (tmp_path / "number.c").write_text("long double number = -123456789.0L;\n")
-    command = [str(zig.program), "cc", "-target", zig_target(target), "-c", "number.c", "-o", "number.o"]
+    words = ["-target", zig_target(target), *zig_words(target)]
+    command = [str(zig.program), "cc", *words, "-c", "number.c", "-o", "number.o"]
     environ = {"PATH": os.defpath, "HOME": str(tmp_path), "ZIG_GLOBAL_CACHE_DIR": str(tmp_path / "cache")}
     subprocess.run(command, cwd=tmp_path, env=environ, check=True, timeout=300)
     assert content_of("number", tmp_path / "number.o") == FORMATS[zig_long_double(target)]

@@ -14,12 +14,18 @@ import pytest
 from builds import WITHOUT_CONTAINERS
 from crosswheel.commands import run_verb
 from crosswheel.errors import NothingToDo
+from crosswheel.formats.elf import Elf
 from crosswheel.formats.wheels import read_wheel
+from crosswheel.model.job import deaf
+from crosswheel.model.targets import parse_target
 from crosswheel.system.hashes import sha256_of
+from crosswheel.system.local_host import local_host
+from crosswheel.toolchains.exe_wrapper import has_loader
 
 pytestmark = [pytest.mark.slow, pytest.mark.index]
 
 PROJECTS = Path(__file__).parents[1] / "projects"
+TARGET = parse_target("cp311-manylinux2014_aarch64")
 
 # No file of it is C before it is built: it looks as if there were nothing to compile.
 _SETUP = """
@@ -49,6 +55,7 @@ def build(folder: Path, machine: str) -> tuple[int, str, list[Path]]:
     return code, printed.getvalue(), sorted((folder / "wheelhouse").glob("*.whl"))
 
 
+@pytest.mark.daily(3, of="own projects")
 def test_an_extension_for_the_target_only_is_not_missed(tmp_path: Path) -> None:
     code, printed, wheels = build(tmp_path, "aarch64")
     assert code == 0, printed
@@ -56,6 +63,7 @@ def test_an_extension_for_the_target_only_is_not_missed(tmp_path: Path) -> None:
     assert list(read_wheel(wheel).elves) == ["fast.cpython-311-aarch64-linux-gnu.so"]
 
 
+@pytest.mark.daily(3, of="own projects")
 def test_a_release_finds_the_sdist_that_its_wheels_were_made_of(tmp_path: Path) -> None:
     build(tmp_path, "aarch64")
     folder = tmp_path / "wheelhouse"
@@ -70,6 +78,7 @@ def test_an_extension_for_this_machine_only_is_not_made(tmp_path: Path) -> None:
     assert [wheel.name for wheel in wheels] == ["asks-1.0-py3-none-any.whl"]
 
 
+@pytest.mark.daily(3, of="own projects")
 def test_commands_answer_as_the_targets_do(tmp_path: Path) -> None:
     """A Makefile asks no interpreter; and the environment has nothing that sends a project down another path."""
     (tmp_path / "asking").mkdir()
@@ -86,11 +95,13 @@ def test_commands_answer_as_the_targets_do(tmp_path: Path) -> None:
         assert {f"asking/made{suffix}", f"asking/helped{suffix}"} < set(archive.namelist())
 
 
+@pytest.mark.daily(3, of="own projects")
 def test_cmakes_find_python_takes_no_suffix_of_another_python(tmp_path: Path) -> None:
     shutil.copytree(PROJECTS / "asks_by_cmake", tmp_path, dirs_exist_ok=True)
     assert list(read_wheel(built(tmp_path)).elves) == ["asks_by_cmake.cpython-311-aarch64-linux-gnu.so"]
 
 
+@pytest.mark.daily(3, of="own projects")
 def test_meson_finds_numpy_and_pybind11_of_the_build_requirements(tmp_path: Path) -> None:
     if shutil.which("git") is None:
         pytest.skip("no git, which meson-python needs for an sdist")
@@ -137,6 +148,7 @@ setup(
 """
 
 
+@pytest.mark.daily(3, of="own projects")
 def test_the_folder_of_wheels_is_no_package_of_the_next_build(tmp_path: Path) -> None:
     """setuptools finds packages of a flat project by itself, and gives up where there are two."""
     (tmp_path / "flat").mkdir()
@@ -163,6 +175,7 @@ PyMODINIT_FUNC PyInit_fast(void) { return PyModuleDef_Init(&module); }
 """
 
 
+@pytest.mark.daily(3, of="own projects")
 def test_an_optional_extension_that_was_not_compiled_is_named_everywhere(tmp_path: Path) -> None:
     project = shutil.copytree(PROJECTS / "optional", tmp_path / "optional")
     printed = io.StringIO()
@@ -211,4 +224,53 @@ def test_a_project_in_rust_says_at_once_what_its_wheel_needs(tmp_path: Path) -> 
     with pytest.raises(NothingToDo) as caught:
         run_verb("wheels", tmp_path, {**options, "download-rust": "never"}, printed)
     assert 'the project needs Rust (pyproject.toml: requires = ["maturin>=1,<2"])' in caught.value.message
-    assert caught.value.message.endswith("is not installed; rustup target add aarch64-unknown-linux-gnu")
+    assert "is not installed" in caught.value.message
+    assert caught.value.message.endswith("\n    try: rustup target add aarch64-unknown-linux-gnu")
+
+
+_BY_PATH = """\
+import subprocess
+from setuptools import Extension, setup
+
+subprocess.check_call(["/usr/bin/gcc", "-fPIC", "-c", "add.c", "-o", "add.o"])
+with open("sniff.c", "w") as file:
+    file.write("int main(void) { return 42; }")
+subprocess.check_call(["/usr/bin/gcc", "sniff.c", "-o", "sniff"])
+try:
+    subprocess.call(["./sniff"])
+except OSError:
+    pass
+setup(name="flat", version="1.0", ext_modules=[Extension("fast", ["fast.c"], extra_objects=["add.o"])])
+"""
+
+
+@pytest.mark.daily(3, of="own projects")
+def test_a_compiler_by_its_path_is_the_targets_and_what_cannot_run_is_told(tmp_path: Path) -> None:
+    if refusal := local_host(offline=False, listener=deaf).allowed.overlay:
+        pytest.skip(str(refusal))
+    calls = "int add(void);\n" + _MODULE.replace("return PyModuleDef", "add(); return PyModuleDef")
+    (tmp_path / "fast.c").write_text(calls)
+    (tmp_path / "add.c").write_text("int add(void) { return 3; }\n")
+    (tmp_path / "MANIFEST.in").write_text("include add.c\n")
+    (tmp_path / "setup.py").write_text(_BY_PATH)
+    printed = io.StringIO()
+    options = {"source": str(tmp_path), "python": ["cp311"], "arch": ["aarch64"]}
+    assert run_verb("wheels", tmp_path, {**options, **WITHOUT_CONTAINERS}, printed) == 0, printed.getvalue()
+    report = json.loads((tmp_path / "wheelhouse" / "report.json").read_text())
+    told = [finding["member"] for finding in report["jobs"][0]["findings"] if finding["rule"] == "W607"]
+    packaged = any(has_loader(root, TARGET) for root in (Path("/usr/aarch64-linux-gnu"), Path("/")))
+    assert told == ([] if packaged else ["sniff"])
+
+
+@pytest.mark.daily(3, of="own projects")
+def test_compilers_under_other_names_and_the_assembler_are_the_targets(tmp_path: Path) -> None:
+    project = shutil.copytree(PROJECTS / "by_other_names", tmp_path / "project")
+    printed = io.StringIO()
+    options = {"source": str(project), "python": ["cp311"], "arch": ["aarch64"]}
+    code = run_verb("wheels", project, {**options, **WITHOUT_CONTAINERS}, printed)
+    assert code == 0, printed.getvalue()
+    (wheel,) = (project / "wheelhouse").glob("*.whl")
+    (elf,) = read_wheel(wheel).elves.values()
+    assert isinstance(elf, Elf)
+    assert elf.machine == "EM_AARCH64"
+    assert not {symbol.name for symbol in elf.undefined} & {"assembled", "preprocessed", "standard"}

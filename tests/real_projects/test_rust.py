@@ -20,7 +20,7 @@ from crosswheel.commands import run_verb
 from crosswheel.errors import NotReproducible
 from rust import DebianRust, debian_rust
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.daily(2, of="Rust")]
 
 PROJECTS = Path(__file__).parent.parent / "projects"
 PYTHON = 11  # which both the emulated CPython and PyO3 0.22 are

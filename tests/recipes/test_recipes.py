@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import shutil
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from console_blocks import shows, user_environ
 from tiny_projects import tiny_project
 from upload_server import upload_server
 
@@ -68,17 +68,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def environ(tmp_path: Path, cache: Path) -> dict[str, str]:
-    """Of a user who has nothing but this Python, and no colours."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("NOX", "PYTEST", "TWINE"))}
-    changed = {
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-        "PYTHONPATH": os.pathsep.join(sys.path),
-        "CROSSWHEEL_CACHE": str(cache),
-        "HOME": str(tmp_path),
-        "NO_COLOR": "1",
-        "COLUMNS": "200",
-    }
-    return {**kept, **changed}
+    return user_environ(tmp_path, cache)
 
 
 def prepared(recipe: Recipe, folder: Path) -> Path:
@@ -102,12 +92,6 @@ def run(command: str, folder: Path, environ: dict[str, str]) -> subprocess.Compl
         timeout=120,
         check=False,
     )
-
-
-def shows(output: str, lines: list[str]) -> bool:
-    """Whether these lines are there, one right after the other; `...` is anything, in a line or instead of lines."""
-    pattern = "\n".join(re.escape(line).replace(re.escape("..."), ".*?") for line in lines)
-    return re.search(rf"^{pattern}$", output, re.MULTILINE | re.DOTALL) is not None
 
 
 def test_there_are_ten_recipes_and_each_has_a_folder() -> None:

@@ -21,9 +21,9 @@ from crosswheel.toolchains.description import Description
 from crosswheel.toolchains.sysroot import sysroot_of
 from crosswheel.toolchains.zig import ensure_zig, make_objects
 from debian import DebianUnavailable
-from gcc_roots import debian_root, toolset_root
+from gcc_roots import debian_root, older_libstdcxx, toolset_root
 
-pytestmark = [pytest.mark.index, pytest.mark.debian]
+pytestmark = [pytest.mark.index, pytest.mark.debian, pytest.mark.daily(2, by="stand")]
 
 # Platform, Debian's word for the architecture, and a suite with the glibc of the policy.
 DEBIAN = (
@@ -57,6 +57,12 @@ int main(int count, char **) {
 
 Compile = Callable[..., None]
 
+# The headers of gcc 12 and later call a function for it that libstdc++.so.6 of gcc 10 has not.
+_CHECKED = """
+#include <array>
+int first(std::array<int, 3> &given, int at) { return given[at]; }
+"""
+
 
 @dataclass(frozen=True)
 class Stand:
@@ -72,10 +78,11 @@ def stand(request: pytest.FixtureRequest, debian_cache: Path, tmp_path_factory: 
     platform, architecture, suite, *layout = request.param
     policy, arch = parse_platform(platform)
     try:
-        debian = debian_root(debian_cache, architecture, suite)
+        made = debian = debian_root(debian_cache, architecture, suite)
+        if layout:
+            made = toolset_root(debian, older_libstdcxx(debian_cache), tmp_path_factory.mktemp("toolset"))
     except DebianUnavailable as error:
         pytest.skip(f"no gcc for {architecture}: {error}")
-    made = toolset_root(debian, tmp_path_factory.mktemp("toolset")) if layout else debian
     image = UnpackedImage("stand-in:1", f"sha256:{platform}{layout}", arch, made.root, {"PATH": made.path}, ())
     return Stand(Target(PythonTag(11), arch, policy), image, debian.root)
 
@@ -153,3 +160,15 @@ def test_the_compiler_finds_the_images_files(stand: Stand, compile_there: Compil
         [tmp_path / "toolchain/bin/cc", "-print-file-name=libstdc++.so"], capture_output=True, text=True, check=True
     )
     assert Path(asked.stdout.strip()).resolve().is_relative_to(stand.image.root.resolve())
+
+
+@pytest.mark.parametrize("stand", [TOOLSET], indirect=True, ids=["toolset"])
+def test_what_the_old_runtime_lacks_comes_from_the_archive(compile_there: Compile, tmp_path: Path) -> None:
+    """So the code runs on systems as old as the policy, whatever the gcc; pypa's own tests have the same case."""
+    (tmp_path / "checked.cpp").write_text(_CHECKED)
+    words = ("-O2", "-fPIC", "-D_GLIBCXX_ASSERTIONS", "-Wl,--as-needed")
+    compile_there("c++", *words, "-shared", "checked.cpp", "-o", "libchecked.so")
+    made = read_elf((tmp_path / "libchecked.so").read_bytes())
+    function = "_ZSt21__glibcxx_assert_failPKciS0_S0_"
+    assert function in made.defined
+    assert function not in {each.name for each in made.undefined}

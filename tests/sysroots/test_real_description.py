@@ -126,6 +126,7 @@ def test_every_macro_of_pyconfig_is_answered(real: Description) -> None:
     assert {name: answers(real)[name] for name in found} == {**found, **ours}
 
 
+@pytest.mark.daily(2)
 @pytest.mark.parametrize(("arch", "minor"), [("ppc64le", 11), ("riscv64", 13), ("armv7l", 11), ("s390x", 11)])
 def test_what_can_be_derived_is_the_same_there(
     arch: str, minor: int, debian_sysroot: Callable[..., Path], tmp_path: Path

@@ -21,8 +21,9 @@ from crosswheel.model.job import (
     Sdist,
     StepTime,
 )
-from crosswheel.system import pip_settings
+from crosswheel.system import local_host, namespace_support, pip_settings
 from crosswheel.system.memo import Answers
+from crosswheel.system.namespace_support import Allowed
 from crosswheel.system.process import Processes
 from report_samples import make_job, make_wheel
 from tiny_projects import TinyEngine, Yard
@@ -59,7 +60,14 @@ def sample_report(sample_plan: Plan) -> Report:
                 built,
                 "built",
                 wheel=wheel,
-                steps=(StepTime("build", 10.04), StepTime("repair", 2.0), StepTime("audit", 0.26)),
+                steps=(
+                    StepTime("build", 10.04, 1_700_000_001.5, 17.25),
+                    StepTime("repair", 2.0, 1_700_000_011.54),
+                    StepTime("audit", 0.26),
+                ),
+                started=1_700_000_001.0,
+                ended=1_700_000_014.0,
+                cpu_seconds=18.5,
                 findings=(
                     Finding(
                         "extra-file",
@@ -74,7 +82,14 @@ def sample_report(sample_plan: Plan) -> Report:
                 ),
                 log=Path("logs/cp312-manylinux2014_aarch64.log"),
             ),
-            Outcome(reused, "reused", wheel=wheel, note="the abi3 wheel of cp312-manylinux2014_aarch64"),
+            Outcome(
+                reused,
+                "reused",
+                wheel=wheel,
+                note="the abi3 wheel of cp312-manylinux2014_aarch64",
+                waits_for=(built.target,),
+                worker="arm1",
+            ),
             Outcome(
                 failed,
                 "failed",
@@ -154,4 +169,22 @@ def _pip_is_asked_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pip_settings, "_ask_pip", remembering)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _the_kernel_is_asked_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Likewise what namespaces it allows, on the disk where all folders of tests are."""
+    ask, known, base = namespace_support.known_allowed, list[Allowed](), tmp_path_factory.getbasetemp()
+
+    def remembering(processes: Processes, folder: Path, answers: Answers) -> Allowed:
+        if base not in folder.parents:
+            return ask(processes, folder, answers)
+        if not known:
+            known.append(ask(Processes(), base / "namespaces", answers))
+        folder.mkdir(parents=True, exist_ok=True)  # as asking does
+        return known[0]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(local_host, "known_allowed", remembering)
         yield

@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from chart import svg
 from choice import Choice, keeps_nothing
+from fleet import Build, Costs, limits, lower_bound, simulate
 from measure import Measured
 from results import Cell, Result, Results, read
 from tables import BEGIN, END, markdown, put_into
@@ -134,3 +135,21 @@ def content(archive: tarfile.TarFile, name: str) -> bytes:
     file = archive.extractfile(name)
     assert file
     return file.read()
+
+
+def test_a_simulated_fleet_is_no_faster_than_its_bound() -> None:
+    jobs = [Build(10.0, 30.0), Build(20.0, 20.0), Build(30.0, 10.0)] * 100
+    free = Costs(task=0.0, wheel=0.0, takers=1)
+    for workers in (2, 10, 100):
+        run = simulate(jobs, workers, free)
+        assert run.bound <= run.makespan
+        assert 0 < run.busy <= 1
+    assert lower_bound([Build(10.0, 10.0)] * 4, 1, 1) <= 20.0
+
+
+def test_a_simulated_client_ends_the_gain_of_more_workers() -> None:
+    jobs = [Build(10.0, 10.0, 1000)] * 100
+    run = simulate(jobs, 100, Costs(task=0.0, wheel=1.0, takers=1))
+    assert run.makespan == pytest.approx(110.0)
+    assert run.size == 100_000
+    assert "the client ends at 10 workers" in list(limits(jobs, Costs(0.001, 1.0, 1)))

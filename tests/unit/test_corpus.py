@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from corpus import results
+from corpus.builds import crosswheel_command
 from corpus.contents import differences, is_compiled
 from corpus.page import page
 from corpus.projects import Project, read_projects
@@ -71,6 +74,8 @@ def test_the_page_has_a_row_per_project_and_the_words_of_each_failure() -> None:
     text = page(projects, {"tiny==1.0": good, "other==2.0": bad}, "Seconds of one processor.")
     row = "| tiny 1.0 | setuptools | C, Cython | cross, Zig's runtime | 1.0 (2.0) | same answer; under QEMU |"
     assert row in text.splitlines()
+    published = page(projects, {"tiny==1.0": replace(good, native_seconds=0.0, published=True)}, "")
+    assert row.replace("1.0 (2.0)", "1.0 (published)") in published.splitlines()
     assert "Of 2 sdists 2 were tried: 1 build failed, 1 same answer. Seconds of one processor." in text
     assert "### other 2.0: build failed\n\n```\nBuildFailed\nno cargo\n```" in text
 
@@ -89,3 +94,12 @@ def test_a_list_with_an_unknown_key_is_refused(tmp_path: Path) -> None:
     path.write_text(f"[[project]]\nname = {json.dumps('tiny')}\nnonsense = 1\n")
     with pytest.raises(TypeError, match="nonsense"):
         read_projects(path)
+
+
+def test_builds_are_by_the_crosswheel_that_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "crosswheel").mkdir()
+    (tmp_path / "crosswheel/__init__.py").touch()
+    (tmp_path / "crosswheel/tasks.py").write_text("def main() -> None:\n    print(__file__)\n")
+    monkeypatch.setattr("crosswheel.__file__", str(tmp_path / "crosswheel/__init__.py"))
+    told = subprocess.run([*crosswheel_command(), "wheels"], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == str(tmp_path / "crosswheel/tasks.py")

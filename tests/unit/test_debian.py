@@ -45,6 +45,37 @@ def test_what_is_there_is_not_made_again(tmp_path: Path, monkeypatch: pytest.Mon
     assert len(asked) == 3
 
 
+def test_lists_are_fetched_once_and_again_when_the_mirror_has_other_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    gone: set[str] = set()
+
+    def apt(command: list[str], _timeout: float) -> str:
+        asked.append(command[-1] if command[-1] == "update" else command[-2])
+        if "update" in command:
+            gone.clear()
+        if gone & {*command}:
+            raise debian.DebianUnavailable("404  Not Found")
+        return ""
+
+    monkeypatch.setattr(debian, "_program", lambda name: name)
+    monkeypatch.setattr(debian, "_keyring", lambda: tmp_path / "keyring.gpg")
+    monkeypatch.setattr(debian, "_mirror", lambda: "http://127.0.0.1/debian")
+    monkeypatch.setattr(debian, "_run", apt)
+
+    def download(name: str) -> list[str]:
+        asked.clear()
+        debian._download(tmp_path / name, "arm64", ["x"], "bookworm", tmp_path)
+        return [*asked]
+
+    assert download("first") == ["update", "install"]
+    assert download("second") == ["install"]
+    gone.add("x")
+    # Once more only to tell a name that the suite has not from a mirror that does not answer.
+    assert download("third") == ["install", "install", "update", "install"]
+
+
 def test_a_package_of_unmerged_days_goes_into_usr(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files of /lib land in /usr/lib, and an absolute link leads to the file inside, by either name."""
     deb = _deb(tmp_path, {"lib/libx.so.1": "x"}, {"usr/lib/libx.so": "/lib/libx.so.1"})

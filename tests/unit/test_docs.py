@@ -26,7 +26,11 @@ README = ROOT / "README.md"
 
 @pytest.fixture
 def generate() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
+    return _script("generate")
+
+
+def _script(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, DOCS / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -38,6 +42,7 @@ def test_pages_were_written_from_what_the_code_says(generate: ModuleType) -> Non
     assert (DOCS / "options.md").read_text() == generate.options_page()
     assert (DOCS / "rules.md").read_text() == generate.rules_page()
     assert (DOCS / "crosswheel.schema.json").read_text() == generate.schema_text()
+    assert (DOCS / "reference.md").read_text() == _script("generate_reference").reference_page(), "nox -s docs"
 
 
 def test_every_exit_code_is_documented() -> None:

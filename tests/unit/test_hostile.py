@@ -1,6 +1,7 @@
 """Whatever one hands to it, an audit ends with findings or with AuditFailed: soon, and without all the memory.
 
-The few examples of `nox -s tests` are always the same; `nox -s tests-slow` tries many more, and others each time.
+The few examples of `nox -s tests` are always the same; `nox -s tests-slow` tries many more, others each time. Its cases
+take turns by the day.
 """
 
 from __future__ import annotations
@@ -84,7 +85,9 @@ LINES = st.lists(
     max_size=12,
 ).map(b"\n".join)
 
-few_or_many = pytest.mark.parametrize("examples", [50, pytest.param(500, marks=pytest.mark.slow)])
+few_or_many = pytest.mark.parametrize(
+    "examples", [50, pytest.param(500, marks=[pytest.mark.slow, pytest.mark.daily(4, of="hostile")])]
+)
 
 
 class Hang(BaseException):

@@ -6,6 +6,7 @@ import inspect
 import io
 import json
 import os
+import pkgutil
 import subprocess
 import sys
 import time
@@ -32,9 +33,9 @@ from crosswheel.testing import tiny_elf, tiny_wheel
 from tiny_projects import Yard, tiny_facts, tiny_host, tiny_project
 
 RESULTS = {
-    "AccelerateReport", "AuditReport", "CacheReport", "CheckReport", "DoctorReport", "Plan", "PullReport",
-    "ReadinessReport", "RegisterReport", "ReleaseReport", "Report", "ShellReport", "StatusReport", "UploadReport",
-    "VerifyReport", "WheelhouseReport",
+    "AccelerateReport", "AuditReport", "CIReport", "CacheReport", "CertificatesReport", "CheckReport", "CondaReport",
+    "DoctorReport", "Page", "Plan", "PullReport", "ReadinessReport", "RegisterReport", "ReleaseReport", "Report",
+    "ShellReport", "StatusReport", "UploadReport", "VerifyReport", "WheelhouseReport", "WorkerReport",
 }  # fmt: skip
 # A value for each kind of option, and the text of the flag that means the same.
 VALUES: dict[str, tuple[Any, Any]] = {
@@ -44,6 +45,7 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "flag": (True, True),
 }
 SPECIAL: dict[str, Any] = {
+    "system": "gitlab", "ci": {"timeout": 7},
     "arch": ["x86_64", "s390x"], "python": ["cp312"], "policy": "manylinux_2_28", "engine": "cross",
     "engines": {"*-musllinux*": "cross"}, "images": {"manylinux_2_28_aarch64": "mine:1"},
     "environment": {"A": "b"}, "test-environment": {"A": "b"},
@@ -68,7 +70,7 @@ def test_the_names_are_the_verbs_their_results_and_what_goes_with_them() -> None
 
 def test_no_room_is_called_as_a_verb_is() -> None:
     """Importing it would put the module in the place of the function."""
-    rooms = {path.stem for path in Path(cw.__file__).parent.iterdir()}
+    rooms = {module.name for module in pkgutil.iter_modules(cw.__path__)}
     assert not rooms & set(VERBS)
 
 
@@ -117,14 +119,18 @@ def test_what_is_generated_from_the_functions_is_current() -> None:
 def value_of(option: Option, folder: Path) -> Any:
     if option.name == "sysroot":
         return {"aarch64": folder}
-    if option.name == "constraint":
-        (folder / "constraints.txt").touch()
+    if option.name in {"constraint", "build-constraint", "test-constraint"}:
+        (folder / "constraints.txt").write_text("cython==3.1.2\n")
         return [str(folder / "constraints.txt")]
     return SPECIAL.get(option.name, VALUES.get(option.type, ({},))[0])
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_a_keyword_means_what_the_flag_or_the_table_means(verb: str, tmp_path: Path) -> None:
+def test_a_keyword_means_what_the_flag_or_the_table_means(
+    verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where no table is read again for each option
+    defaults = config_for(verb, Path(), {}, {})
     for option in options_for(verb):
         value = value_of(option, tmp_path)
         from_code = config_for(verb, Path(), {}, {keyword_of(option): value})
@@ -138,7 +144,7 @@ def test_a_keyword_means_what_the_flag_or_the_table_means(verb: str, tmp_path: P
             expected = config_for(verb, Path(), {option.name: value}, {})
         group = [getattr(config, option.group) for config in (from_code, expected)]
         assert len({str(getattr(each, option.field)) for each in group}) == 1, option.name
-        default = getattr(getattr(config_for(verb, Path(), {}, {}), option.group), option.field)
+        default = getattr(getattr(defaults, option.group), option.field)
         assert str(getattr(group[0], option.field)) != str(default), option.name
 
 

@@ -35,6 +35,8 @@ from crosswheel.testing import tiny_wheel
         ("crosswheel wheels", "crosswheel wheels"),
         ("crosswheel wheels kiwisolver", "crosswheel wheels --source kiwisolver"),
         ("crosswheel wheels . --python cp313", "crosswheel wheels --source . --python cp313"),
+        ("crosswheel wheels --python cp313 --fresh .", "crosswheel wheels --source . --python cp313 --fresh"),
+        ("crosswheel wheels --source . other", "crosswheel wheels --source . other"),
         ("crosswheel plan kiwisolver==1.4.9", "crosswheel plan --source kiwisolver==1.4.9"),
         ("crosswheel wheels --python cp313", "crosswheel wheels --python cp313"),
         ("crosswheel wheels --source kiwisolver", "crosswheel wheels --source kiwisolver"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,10 +18,15 @@ from crosswheel.model.verbs import VERBS
 from crosswheel.reporting.wording import count_text
 
 FOLDER = Path(crosswheel.__file__).parent
-MODULES = {str(path.relative_to(FOLDER)): ast.parse(path.read_text("utf-8")) for path in FOLDER.rglob("*.py")}
 CLASSES = {"CrosswheelError", *(kind.__name__ for kind in CrosswheelError.__subclasses__())}
 # Beginnings that make a reader search for the noun.
 UNCLEAR = re.compile(r"(likewise|whoever|nobody|those (?:of|in|that|who)|what (?:is|was|has|had)\b)", re.IGNORECASE)
+
+
+@functools.cache
+def modules() -> dict[str, ast.Module]:
+    """Ours by their paths, parsed by the first test that reads them, not by each process that collects tests."""
+    return {str(path.relative_to(FOLDER)): ast.parse(path.read_text("utf-8")) for path in FOLDER.rglob("*.py")}
 
 
 @pytest.mark.parametrize(("count", "text"), [(0, "0 errors"), (1, "1 error"), (2, "2 errors")])
@@ -29,7 +35,7 @@ def test_a_count_agrees_with_its_noun(count: int, text: str) -> None:
 
 
 def test_no_sentence_begins_with_an_unclear_pronoun() -> None:
-    texts = {f"{name}:{line}": text for name, tree in MODULES.items() for line, text in _docstrings(tree)}
+    texts = {f"{name}:{line}": text for name, tree in modules().items() for line, text in _docstrings(tree)}
     texts |= {rule.code: text for rule in ALL_RULES for text in (rule.finding().message, rule.why, rule.fix)}
     texts |= {name: option.help for name, option in options().items()}
     texts |= {name: verb.text for name, verb in VERBS.items()}
@@ -39,7 +45,7 @@ def test_no_sentence_begins_with_an_unclear_pronoun() -> None:
 def test_messages_are_clauses_and_agree_in_number() -> None:
     wrong = [
         f"{name}:{line}"
-        for name, tree in MODULES.items()
+        for name, tree in modules().items()
         for line, text in _messages(tree)
         if (text.endswith(".") and not text.endswith("...")) or re.search(r"there (?:is|are) {count_text", text)
     ]

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import itertools
-import multiprocessing
 import os
 import signal
 import sys
@@ -14,12 +13,11 @@ import tempfile
 import threading
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from crosswheel.auditing.policies import Analysis, analyses
 from crosswheel.auditing.rules import RULES, SET_RULES
@@ -31,6 +29,9 @@ from crosswheel.errors import CrosswheelError, UsageError
 from crosswheel.formats.wheels import Wheel, read_wheel
 from crosswheel.model.job import Artifact, Finding
 from crosswheel.model.targets import Target
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ProcessPoolExecutor
 
 _MOST_PLACES = 1000  # findings for one rule in one wheel
 
@@ -199,6 +200,9 @@ def _audit(path: Path, terms: _Terms, beside: tuple[Path, ...]) -> Audit:
 @contextmanager
 def _workers(count: int) -> Iterator[ProcessPoolExecutor]:
     """Worker processes that end with the block, and at once if an exception such as KeyboardInterrupt leaves it."""
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
     # Not forked from this process, whose threads may hold locks; and modules preloaded in the server are shared.
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
@@ -249,6 +253,8 @@ def _begin() -> None:
 
 
 def _end_with_parent() -> None:
+    import multiprocessing
+
     if parent := multiprocessing.parent_process():
         parent.join()
         os._exit(1)
@@ -256,6 +262,8 @@ def _end_with_parent() -> None:
 
 def _result(future: Future[Audit]) -> Audit | None:
     """The result of a worker; None if one died, which ends all others too and hides the culprit."""
+    from concurrent.futures.process import BrokenProcessPool
+
     try:
         return future.result()
     except BrokenProcessPool:

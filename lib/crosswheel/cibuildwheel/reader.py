@@ -19,6 +19,7 @@ from crosswheel.system.local_host import LocalHost
 from crosswheel.system.locks import locked, mark_used, put
 from crosswheel.system.memo import answers_in
 from crosswheel.system.process import CommandFailed
+from crosswheel.system.scratch import temporary_folder
 
 _PROGRAM = Path(__file__).parent / "inside" / "resolve.py"
 _PATIENCE = 60.0  # seconds for an answer
@@ -72,8 +73,8 @@ def _files(folder: Path, question: Question) -> list[Path]:
 
 def _ask(folder: Path, release: Release, question: Question, host: LocalHost, listener: Listener) -> dict[str, Any]:
     python = _environment(release, host, listener)
-    with tempfile.TemporaryDirectory(prefix="crosswheel-") as temporary:
-        asked = Path(temporary, "question.json")
+    with temporary_folder() as temporary:
+        asked = temporary / "question.json"
         asked.write_text(str(question), "utf-8")
         try:
             text = host.processes.run(
@@ -84,8 +85,9 @@ def _ask(folder: Path, release: Release, question: Question, host: LocalHost, li
             )
         except CommandFailed as error:
             last = error.output.strip().splitlines()[-1:] or [error.ending]
+            where = release.pinned_in and f", which {release.pinned_in} pins,"
             raise MissingTool(
-                f"cibuildwheel{release.specifier} cannot be asked how it reads this project: {last[0]}",
+                f"cibuildwheel{release.specifier}{where} cannot be asked how it reads this project: {last[0]}",
                 hint="an empty table [tool.crosswheel] in pyproject.toml, to build without its configuration",
             ) from error
     # Warnings stand before the answer.
@@ -133,7 +135,9 @@ def _not_had(
     if "Python" in error.output and "depends on Python" in error.output:
         text = f"{what} needs a newer Python than this machine's newest, {base.version}"
         return MissingTool(text, hint="uv python install 3.13; then the same command")
-    last = " ".join(error.output.split())
+    output = " ".join(error.output.split())
+    # What uv says before is of its own doing.
+    last = output[max(output.find("Because "), 0) :]
     hint = f"correct the pin in {release.pinned_in}" if release.pinned_in else "pip index versions cibuildwheel"
     return MissingTool(f"{what}, {why}reads this project's configuration, cannot be installed: {last}", hint=hint)
 

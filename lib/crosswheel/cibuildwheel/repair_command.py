@@ -14,10 +14,11 @@ class NotOurs(ValueError):  # noqa: N818 - reads as what it is
 
 @dataclass(frozen=True)
 class Repair:
-    """The options `strip` and `exclude` of crosswheel that do the same."""
+    """The options `strip`, `exclude` and `wider-tags` of crosswheel that do the same."""
 
     strip: bool = False
     exclude: tuple[str, ...] = ()
+    wider_tags: bool = True
 
 
 def parse_repair(command: str, target: Target) -> Repair:
@@ -27,12 +28,14 @@ def parse_repair(command: str, target: Target) -> Repair:
     except ValueError:
         words = []
     if words[:2] != ["auditwheel", "repair"]:
-        raise NotOurs("it runs a program of its own in the container")
-    strip, exclude, rest = False, [], iter(words[2:])
+        raise NotOurs("it is not auditwheel repair alone")
+    strip, exclude, wider, rest = False, [], True, iter(words[2:])
     for word in rest:
         name, _, value = word.partition("=")
         if name == "--strip":
             strip = True
+        elif name == "--only-plat":
+            wider = False
         elif name == "--exclude":
             exclude.append(value or next(rest, ""))
         elif name == "--plat":
@@ -41,11 +44,11 @@ def parse_repair(command: str, target: Target) -> Repair:
             next(rest, "") if not value else None
         elif word not in _SAME:
             raise NotOurs(f"crosswheel's repair has nothing like {word}")
-    return Repair(strip, tuple(exclude))
+    return Repair(strip, tuple(exclude), wider)
 
 
-# What makes no difference, or what crosswheel does anyway.
-_SAME = {"{wheel}", "-v", "--verbose", "--only-plat"}
+# What makes no difference.
+_SAME = {"{wheel}", "-v", "--verbose"}
 
 
 def _check_platform(text: str, target: Target) -> None:

@@ -12,7 +12,7 @@ from crosswheel.cibuildwheel.release import Release
 from crosswheel.cibuildwheel.repair_command import NotOurs, parse_repair
 from crosswheel.cibuildwheel.resolution import Assignment, Build, Resolution
 from crosswheel.errors import UsageError
-from crosswheel.model.adoption import Adoption, OptionUse, Use
+from crosswheel.model.adoption import PROJECT, Adoption, ContainerMode, OptionUse, Use
 from crosswheel.model.config import Config
 from crosswheel.model.config_reader import parsed
 from crosswheel.model.job import LeftOut
@@ -21,12 +21,27 @@ from crosswheel.model.targets import Policy, Target, parse_architecture, parse_p
 _IDENTIFIER = re.compile(r"(?P<python>[a-z]+\d+\w*)-(?P<libc>manylinux|musllinux)_(?P<arch>\w+)")
 _POLICY = re.compile(r"manylinux_\d+_\d+|manylinux(?:2014|2010|1)(?!\d)|musllinux_\d+_\d+")
 _CPYTHON = re.compile(r"cp3\d+t?")
-# The host's files and the project's own folder in cibuildwheel's containers.
-_PLACES = re.compile(r"(?<![\w.])/(?:host|project)(?![\w-])")
+# The host's files, and the project, in cibuildwheel's containers.
+_HOST = re.compile(r"(?<![\w.])/host(?![\w-])")
+_NAMES_PROJECT = re.compile(rf"(?<![\w.]){PROJECT}(?![\w-])")
 # Options of ``pip install`` that mean the same to ``uv pip install``.
 _OF_UV = re.compile(
     r"(-r|-c|-e|-U|--(requirement|constraint|no-deps|only-binary|no-binary|config-settings|upgrade))(=|$)"
 )
+
+# Settings of pip and uv that choose what is installed; crosswheel's uv has the caller's.
+_OF_INSTALLERS = re.compile(r"(PIP|UV)_(?!DISABLE_PIP_VERSION_CHECK|ROOT_USER_ACTION|NO_PROGRESS|QUIET|VERBOSE)")
+
+# What limits build requirements, by front end; the others call pip or uv in the same way.
+_CONSTRAINTS = {
+    "pip": ("PIP_CONSTRAINT", "PIP_BUILD_CONSTRAINT"),
+    "build": ("PIP_CONSTRAINT",),
+    "default": ("PIP_CONSTRAINT",),
+    "build[uv]": ("UV_CONSTRAINT",),
+    "uv": ("UV_CONSTRAINT", "UV_BUILD_CONSTRAINT"),
+}
+# What limits all installations, also those of tests.
+_OF_TESTS_TOO = ("PIP_CONSTRAINT", "UV_CONSTRAINT")
 
 _OF_THE_SELECTION = ("build", "skip", "enable", "archs")
 _WITHOUT_EFFECT = {
@@ -51,6 +66,7 @@ def translate(
     `environ` is the caller's environment, for environment-pass.
     """
     targets: dict[Target, Mapping[str, Any]] = {}
+    modes: dict[Target, ContainerMode] = {}
     uses: dict[tuple[str, Use, str], list[str]] = {}
     left_out: list[LeftOut] = []
     for build in resolution.builds:
@@ -60,20 +76,25 @@ def translate(
         if isinstance(found, LeftOut):
             left_out.append(found)
             continue
-        one = _Translation(build, found, config, environ, resolution.version)
+        one = _Translation(build, found, config, environ, resolution.version, project)
         options = one.options()
+        stopping = {option: why for option, use, why in one.uses if use == "unsupported"}
         for option, use, why in one.uses:
-            uses.setdefault((option, use, why), []).append(build.identifier)
-        if stopping := {option: why for option, use, why in one.uses if use == "unsupported"}:
+            # A part of an option may be taken that is unsupported as a whole.
+            if use == "unsupported" or option not in stopping:
+                uses.setdefault((option, use, why), []).append(build.identifier)
+        if stopping:
             left_out.append(_stopped(build.identifier, stopping))
         else:
             targets[found] = parsed(options, project)
+            modes[found] = one.mode()
     return Adoption(
         version=resolution.version,
         pinned_in=release.pinned_in,
         targets=dict(sorted(targets.items(), key=lambda item: (item[0].arch.name, item[0].python, item[0].policy))),
         options=tuple(OptionUse(*key, tuple(identifiers)) for key, identifiers in sorted(uses.items())),
         left_out=(*left_out, *_not_selected(resolution, config)),
+        modes=modes,
     )
 
 
@@ -142,7 +163,20 @@ class _Translation:
     config: Config
     environ: Mapping[str, str]
     version: str
+    project: Path
     uses: list[tuple[str, Use, str]] = field(default_factory=list)
+    _builds: list[str] = field(default_factory=list)
+    """The options with which the build needs a container."""
+    _own_repair: str = ""
+
+    def mode(self) -> ContainerMode:
+        """What options cannot say; complete after `options`."""
+        return ContainerMode(
+            builds=bool(self._builds),
+            environment=_unknown_here(self.build.environment),
+            test_environment=_unknown_here(self.build.test_environment),
+            repair=self._own_repair,
+        )
 
     def options(self) -> dict[str, Any]:
         """Options of crosswheel by name, as in options.toml."""
@@ -157,6 +191,7 @@ class _Translation:
             **self._commands(),
             **self._config_settings(),
             **self._repair(),
+            **self._constraints("environment", "build-constraint", variables),
             "environment": {**variables, **self._marks()},
             **self._test(variables),
         }
@@ -179,15 +214,17 @@ class _Translation:
             self._note(option, "without effect", f"{ours} of crosswheel is given")
         return wins
 
-    def _stop_for_places(self, option: str, text: str) -> None:
-        if found := _PLACES.search(text):
-            self._stop(option, f"it names {found[0]}, which crosswheel's containers do not have")
+    def _stop_for_host(self, option: str, text: str) -> None:
+        if _HOST.search(text):
+            self._stop(option, "it names /host, this machine's files, which crosswheel's containers do not have")
 
     # ---- options ----------------------------------------------------------------------------------------------
 
     def _stop_for_engine_and_front_end(self) -> None:
         name, *arguments = self.build.front_end
-        if arguments:
+        if arguments == ["--no-config"]:
+            self._note("build-frontend", "without effect", "crosswheel's uv reads no configuration of the project")
+        elif arguments:
             self._stop("build-frontend", f"arguments of the front end: {' '.join(arguments)}")
         elif "build-frontend" in self.build.written:
             self._note("build-frontend", "without effect", f"isolated builds with {name} and crosswheel are the same")
@@ -213,11 +250,10 @@ class _Translation:
         for option, text in (("before-all", self.build.before_all), ("before-build", self.build.before_build)):
             if self._wins(option, option) or not text.strip():
                 continue
-            self._stop_for_places(option, text)
-            self._note(option, "taken", "in the folder of the sdist")
+            self._stop_for_host(option, text)
+            self._note(option, "taken")
+            self._builds.append(option)
             found[option] = text.replace("{package}", "{project}")
-        if "before-all" in found:
-            found["before-all"] = f"PATH=/opt/python/cp39-cp39/bin:$PATH; export PATH; {found['before-all']}"
         return found
 
     def _config_settings(self) -> dict[str, Any]:
@@ -226,9 +262,10 @@ class _Translation:
         settings: dict[str, Any] = {}
         for text in self.build.config_settings:
             name, _, value = text.partition("=")
-            self._stop_for_places("config-settings", value)
-            if "{project}" in value or "{package}" in value:
-                self._stop("config-settings", f"a folder of the container: {text}")
+            self._stop_for_host("config-settings", value)
+            value = value.replace("{project}", PROJECT).replace("{package}", PROJECT)
+            if _NAMES_PROJECT.search(value):
+                self._builds.append("config-settings")
             before = settings.get(name)
             settings[name] = value if before is None else [*([before] if isinstance(before, str) else before), value]
         self._note("config-settings", "taken")
@@ -237,17 +274,20 @@ class _Translation:
     def _repair(self) -> dict[str, Any]:
         option, command = "repair-wheel-command", self.build.repair
         if option not in self.build.written:
-            return {}
+            return {"wider-tags": True}
         if not command.strip():
             self._note(option, "without effect", "crosswheel repairs every compiled wheel")
-            return {}
+            return {"wider-tags": True}
         try:
             asked = parse_repair(command, self.target)
         except NotOurs as error:
-            self._stop(option, str(error))
+            self._stop_for_host(option, command)
+            self._note(option, "taken", f"run in the container: {error}")
+            self._builds.append(option)
+            self._own_repair = command.replace("{package}", "{project}")
             return {}
         self._note(option, "taken", "by crosswheel's own repair")
-        return {"strip": asked.strip, "exclude": list(asked.exclude)}
+        return {"strip": asked.strip, "exclude": list(asked.exclude), "wider-tags": asked.wider_tags}
 
     # ---- variables --------------------------------------------------------------------------------------------
 
@@ -257,17 +297,54 @@ class _Translation:
             if one.passed:
                 if one.name in self.environ:
                     values[one.name] = self.environ[one.name]
-            elif one.runs:
-                self._stop(option, f"{one.name} is the output of a command: {one.text}")
-            elif one.needs:
-                self._stop(option, f"{one.name} needs {', '.join(one.needs)} of the container: {one.text}")
+            elif one.runs or one.needs:
+                self._note_unknown(option, one)
             else:
-                self._stop_for_places(option, one.value)
+                self._stop_for_host(option, one.value)
+                if option == "environment" and _NAMES_PROJECT.search(one.value):
+                    self._builds.append(option)
                 values[one.name] = one.value
+        heard = self._heard(option)
+        if installing := sorted(name for name in values if _OF_INSTALLERS.match(name) and name not in heard):
+            why = f"on what crosswheel's own uv installs: {', '.join(installing)}"
+            self._note(option, "without effect", why)
         for name in self._written([option, *(["environment-pass"] if option == "environment" else [])]):
-            if all(noted != name for noted, *_ in self.uses):
-                self._note(name, "taken")
+            self._note(name, "taken")
         return values
+
+    def _heard(self, option: str) -> tuple[str, ...]:
+        """The variables of the front end that limit build requirements, or the requirements of tests."""
+        names = _CONSTRAINTS.get(self.build.front_end[0], ())
+        return names if option == "environment" else tuple(name for name in names if name in _OF_TESTS_TOO)
+
+    def _constraints(self, option: str, ours: str, variables: Mapping[str, str]) -> dict[str, Any]:
+        """The files that limit what is installed: pip's and uv's variables list them, separated by spaces."""
+        names = [name for name in self._heard(option) if variables.get(name)]
+        if not names or self._wins(option, ours):
+            return {}
+        words = dict.fromkeys(word for name in names for word in variables[name].split())
+        files = [word.replace("{project}", ".").replace("{package}", ".").removeprefix(f"{PROJECT}/") for word in words]
+        if missing := [file for file in files if not self._has(file)]:
+            why = f"{names[0]} names a file that the project does not have: {missing[0]}"
+            if all((use, said) != ("unsupported", why) for _, use, said in self.uses):
+                self._stop(option, why)
+            return {}
+        return {ours: files}
+
+    def _has(self, file: str) -> bool:
+        """Whether it is a file of the project; another path is one of a container's, not of this machine."""
+        path = (self.project / file).resolve()
+        return path.is_relative_to(self.project.resolve()) and path.is_file()
+
+    def _note_unknown(self, option: str, one: Assignment) -> None:
+        """Note a value that only a container knows, or a command that cibuildwheel runs on this machine."""
+        self._stop_for_host(option, one.text)
+        if one.name in self._heard(option):
+            self._stop(option, f"only a container knows the file that {one.name} names: {one.text}")
+        if option == "environment":
+            self._builds.append(option)
+        elif one.runs:
+            self._stop(option, f"{one.name} is the output of a command on this machine: {one.text}")
 
     def _marks(self) -> dict[str, str]:
         """The variables that cibuildwheel and its images set for every build."""
@@ -298,18 +375,19 @@ class _Translation:
             "test-environment": {**variables, **self._marks(), **own},
             **self._test_command(),
             **self._test_installs(),
+            **self._constraints("test-environment", "test-constraint", {**variables, **own}),
         }
 
     def _test_command(self) -> dict[str, Any]:
         found: dict[str, Any] = {}
         if not self._wins("test-sources", "test-sources") and self.build.test_sources:
-            self._note("test-sources", "taken", "of the sdist")
+            self._note("test-sources", "taken")
             found["test-sources"] = list(self.build.test_sources)
         for option, text in (("test-command", self.build.test_command), ("before-test", self.build.before_test)):
             if self._wins(option, option) or not text.strip():
                 continue
-            self._stop_for_places(option, text)
-            self._note(option, "taken", "{project} is the folder of the sdist")
+            self._stop_for_host(option, text)
+            self._note(option, "taken")
             found[option] = text.replace("{package}", "{project}")
         return found
 
@@ -325,6 +403,11 @@ class _Translation:
             self._note("test-extras", "taken")
             found["test-extras"] = [extra.strip() for extra in self.build.test_extras.split(",")]
         return found
+
+
+def _unknown_here(assignments: Iterable[Assignment]) -> tuple[tuple[str, str], ...]:
+    """The variables whose values only a container knows, and the shell words of the values."""
+    return tuple((one.name, one.text) for one in assignments if one.runs or one.needs)
 
 
 _FIRST_WITH_IDENTIFIER = 4  # the release of cibuildwheel that sets CIBUILDWHEEL_BUILD_IDENTIFIER

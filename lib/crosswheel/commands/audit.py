@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crosswheel.auditing import run as audits
+from crosswheel.auditing.rules.purity import not_compiled
 from crosswheel.auditing.rules.rule import Rule
 from crosswheel.auditing.rules.wheelhouse import Entry, Wheelhouse
 from crosswheel.auditing.run import Audit, audit_files, audit_together, switched_off, unreadable
@@ -28,7 +29,6 @@ from crosswheel.pipeline.plan import promised_targets
 from crosswheel.reporting.audit import audit_document, audit_text, rules_document, rules_text
 from crosswheel.reporting.document import Document
 from crosswheel.reporting.sarif import sarif_document
-from crosswheel.steps.audit import not_compiled
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -12,7 +12,7 @@ from typing import Any, TextIO
 from crosswheel.commands.call import NOTHING, Call, Own, config_for, quiet_libraries, write_files
 from crosswheel.commands.result import Result
 from crosswheel.errors import explaining
-from crosswheel.model.config import Config
+from crosswheel.model.config import STANDARD_OUTPUT, Config
 from crosswheel.reporting.console import console_for
 from crosswheel.reporting.narrator import Narrator
 from crosswheel.system.endings import ending_in_order
@@ -38,33 +38,33 @@ def perform(
     `options` are flags by name; under them, and over pyproject.toml, are keyword arguments from `code`. Raises
     CrosswheelError if there is no result, and `Result.failure` after showing one.
     """
-    # Output of piped commands must not be mixed with our own.
-    mixed = verb == "accelerate" or (verb == "shell" and not is_interactive())
-    words = sys.stderr if mixed else stream
     with ending_in_order(), explaining(), quiet_libraries():
         # Only this verb's file is imported.
         run: Callable[[Call], Result] = import_module(f"crosswheel.commands.{verb}").run
         config = config_for(verb, project, options, code or {}, own)
+        # Output of piped commands, and JSON for a pipe, must not be mixed with our own words.
+        piped = verb == "accelerate" or (verb == "shell" and not is_interactive())
+        words = sys.stderr if piped or config.output.json == STANDARD_OUTPUT else stream
         with Narrator(words, os.environ, plain=verb == "accelerate") as narrator:
             ask = narrator.ask if is_interactive() else None
             result = run(Call(project, config, narrator, ask, own))
-        _show(result, config, words)
+        _show(result, config, words, stream)
     return result
 
 
-def _show(result: Result, config: Config, stream: TextIO) -> None:
+def _show(result: Result, config: Config, words: TextIO, stream: TextIO) -> None:
     try:
-        stream.write(result.text(console_for(stream, os.environ)))
-        stream.flush()  # before whoever called us logs its own last words
+        words.write(result.text(console_for(words, os.environ)))
+        words.flush()  # before whoever called us logs its own last words
     finally:
         # After SIGHUP the terminal is gone; the files are written all the same.
-        _write(result, config)
+        _write(result, config, stream)
     if result.failure:
         raise result.failure
 
 
-def _write(result: Result, config: Config) -> None:
-    write_files(result, config)
+def _write(result: Result, config: Config, stream: TextIO) -> None:
+    write_files(result, config, stream)
     if (page := os.environ.get("GITHUB_STEP_SUMMARY")) and (summary := result.summary()):
         with Path(page).open("a", encoding="utf-8") as file:
             file.write(summary)

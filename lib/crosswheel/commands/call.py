@@ -8,22 +8,23 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from crosswheel.commands.result import Result
 from crosswheel.errors import UsageError, explaining
-from crosswheel.model.config import Config
+from crosswheel.model.config import STANDARD_OUTPUT, Config
 from crosswheel.model.config_reader import load_config
 from crosswheel.model.job import Listener, deaf
 from crosswheel.model.keywords import keyword_of, parse_keywords
 from crosswheel.model.options import Option, options_for
 from crosswheel.model.verbs import INSTEAD, VERBS
-from crosswheel.reporting.document import write_json
+from crosswheel.reporting.document import json_text, write_json
 
 if TYPE_CHECKING:
     from crosswheel.auditing.rules.rule import Rule
     from crosswheel.engines import Engine
     from crosswheel.steps import Steps, Work
+    from crosswheel.system.room import Room
 
 _Result = TypeVar("_Result", bound=Result)
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -68,6 +69,10 @@ class Call:
     listener: Listener = deaf
     ask: Ask | None = field(default=None, repr=False)
     own: Own = NOTHING
+    wheels: tuple[Path, ...] = ()
+    """Folders of wheels that installations of requirements search first."""
+    room: Room | None = None
+    """What this run shares with others of this process; None for a run that has the machine for itself."""
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
     """The environment at the time of the call: the only place where verbs read os.environ."""
 
@@ -99,9 +104,12 @@ def from_code(
     return result
 
 
-def write_files(result: Result, config: Config) -> None:
-    """Write the files of --json and --sarif. Raises UsageError, DiskFull."""
-    if config.output.json:
+def write_files(result: Result, config: Config, stream: TextIO | None = None) -> None:
+    """Write the files of --json and --sarif; ``--json -`` writes into `stream`. Raises UsageError, DiskFull."""
+    if stream and config.output.json == STANDARD_OUTPUT:
+        stream.write(json_text(result.document()))
+        stream.flush()
+    elif config.output.json:
         write_json(config.output.json, result.document())
     if config.output.sarif and (sarif := result.sarif()):
         write_json(config.output.sarif, sarif)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from crosswheel.commands.call import Call, Own, from_code, public
 from crosswheel.commands.result import Result
+from crosswheel.commands.scheduler import pool_of
 from crosswheel.engines import ENGINES, LADDER, Engine, offers
 from crosswheel.engines.facts import Facts, image_of, look_around
 from crosswheel.engines.image_pythons import with_image_pythons
@@ -19,6 +20,7 @@ from crosswheel.model.config import Config
 from crosswheel.model.job import Job, Listener, Need, Note, deaf
 from crosswheel.pipeline import source as sources
 from crosswheel.pipeline.adoption import adopted, not_taken
+from crosswheel.pipeline.multibuild import needs_of
 from crosswheel.pipeline.plan import make_plan
 from crosswheel.pipeline.schedule import expected_plan, history_of
 from crosswheel.reporting.document import Document, plan_document
@@ -79,13 +81,27 @@ def plan(
 def run(call: Call) -> Plan:
     config = call.config
     with look_around(config, call.listener) as facts:
-        requires_python = sources.requires_python_of(config.build.source, facts.host)
         config = adopted(config, call.project, facts.host, call.listener)
-        needs, engines = sources.needs_of(config.build.source, facts.host), call.own.all_engines()
+        (requires_python, needs), engines = _asked_of(config, facts), call.own.all_engines()
+        with pool_of(replace(call, config=config)) as pool:
+            if pool:
+                from crosswheel.fleet.plan import plan_on
+
+                made = plan_on(pool.workers(), config, requires_python, config.build.source)
+                return planned(made, replace(call, config=config))
         made = plan_for(config, with_image_pythons(config, facts), requires_python, engines, needs)
         note_doubts(made, needs, call.listener)
+        note_images(made, config, facts, engines, call.listener)
         made = replace(expected(made, config, facts, engines), not_taken=not_taken(config, call.project))
         return planned(made, replace(call, config=config))
+
+
+def _asked_of(config: Config, facts: Facts) -> tuple[str, tuple[Need, ...]]:
+    """The requires-python and the needs of the source, as far as they are known without a build."""
+    source = config.build.source
+    if multibuild := config.multibuild:
+        return sources.requires_python_of(str(multibuild.project), facts.host), needs_of(multibuild)
+    return sources.requires_python_of(source, facts.host), sources.needs_of(source, facts.host)
 
 
 def planned(made: model.Plan, call: Call) -> Plan:
@@ -121,6 +137,20 @@ def note_doubts(made: model.Plan, needs: Sequence[Need], listener: Listener) -> 
     """Tell the listener what the source may need and the planned engine lacks."""
     if any(job.engine == "cross" for job in made.jobs) and (doubts := doubt(needs)):
         listener(Note(f"the project may need {doubts}, which the cross engine lacks; if so, --engine accelerated"))
+
+
+def note_images(
+    made: model.Plan, config: Config, facts: Facts, engines: Mapping[str, Engine], listener: Listener
+) -> None:
+    """Tell the listener which images are not here yet: whether they can be had, only a registry knows."""
+    missing: dict[str, str] = {}
+    for job in made.jobs:
+        family = engines[job.engine].family
+        if family and facts.image_for(job.target, config.for_target(job.target), family) is None:
+            missing[job.image] = next((one.engine for one in job.fallbacks if not engines[one.engine].family), "")
+    for image, other in missing.items():
+        otherwise = f"; if it cannot be had, {other} builds without it" if other else ""
+        listener(Note(f"{image} is not here yet, the first build fetches it{otherwise}"))
 
 
 def expected(made: model.Plan, config: Config, facts: Facts, engines: Mapping[str, Engine] = ENGINES) -> model.Plan:

@@ -13,20 +13,22 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from crosswheel.commands.call import Call, from_code, public
 from crosswheel.commands.result import Result
-from crosswheel.errors import WheelsMissing
+from crosswheel.errors import CrosswheelError, WheelsMissing
 from crosswheel.model.config import Config
 from crosswheel.model.job import Listener, chore
 from crosswheel.model.pyproject import read_toml
 from crosswheel.reporting.document import Document, write_text
 from crosswheel.reporting.readiness import readiness_document, readiness_markdown, readiness_text
 from crosswheel.system.local_host import LocalHost, local_host
+from crosswheel.system.memo import answers_in
 from crosswheel.system.scratch import temporary_folder
 from crosswheel.trees.cells import Cell
 from crosswheel.trees.explanations import explain
 from crosswheel.trees.inputs import Tree, read_inputs
+from crosswheel.trees.known_verdicts import known_verdicts
 from crosswheel.trees.readiness import Advice, TreeReadiness, cells_of, missing_there_too, supported_pythons
-from crosswheel.trees.resolution import Choice, Resolver
-from crosswheel.trees.verdicts import Verdict, judge
+from crosswheel.trees.resolution import Choice, Resolution, Resolver
+from crosswheel.trees.verdicts import Verdict
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,6 +45,8 @@ class ReadinessReport(Result):
 
     trees: tuple[TreeReadiness, ...]
     fail_on: str = field(default="never", repr=False)
+    refused: tuple[CrosswheelError, ...] = ()
+    """Why other trees could not be judged, one error each."""
 
     @property
     def missing(self) -> tuple[Verdict, ...]:
@@ -51,21 +55,23 @@ class ReadinessReport(Result):
 
     @property
     def exit_code(self) -> int:
-        """That of WheelsMissing for what `fail_on` names."""
+        """That of the first tree that could not be judged; or of WheelsMissing for what `fail_on` names."""
+        if self.refused:
+            return self.refused[0].exit_code
         return WheelsMissing.exit_code if any(tree.fails(self.fail_on) for tree in self.trees) else 0
 
     def document(self) -> Document:
-        return readiness_document(self.trees)
+        return readiness_document(self.trees, self.refused)
 
     def summary(self) -> str:
         return self.markdown()
 
     def markdown(self) -> str:
         """The tables as Markdown, for a pull request."""
-        return readiness_markdown(self.trees)
+        return readiness_markdown(self.trees, self.refused)
 
     def text(self, console: Console | None = None) -> str:
-        return readiness_text(self.trees, console)
+        return readiness_text(self.trees, console, self.refused)
 
 
 @public
@@ -82,10 +88,12 @@ def readiness(
     Requirements are resolved once by uv for all Pythons and platforms; a lock is judged as it stands. `project` is the
     folder whose pyproject.toml counts. `listener` is called with events (`crosswheel.model.job`) while it works.
 
-    Returns a ReadinessReport: `.trees` (verdicts, explanations and advice), `.missing`, `.ok`, `.exit_code`,
-    `.markdown()`, `.document()` (what --json writes); str() is the table.
-    Raises UsageError for wrong options, SourceError for requirements that cannot be resolved or a lock that cannot be
-    read, IndexUnreachable, MissingTool for a lock of poetry without poetry.
+    Returns a ReadinessReport: `.trees` (verdicts, explanations and advice), `.missing`, `.refused`, `.ok`,
+    `.exit_code`, `.markdown()`, `.document()` (what --json writes); str() is the table. Of several trees, those that
+    can be judged are; the errors of the others are in `.refused`.
+    Raises UsageError for wrong options and files that are no requirements, SourceError for requirements that cannot be
+    resolved or a lock that cannot be read, IndexUnreachable, NoCredentials, MissingTool for a lock of poetry without
+    poetry.
     """
     return from_code(run, "readiness", project, listener, {"requirements": requirements, **options})
 
@@ -94,35 +102,65 @@ def run(call: Call) -> ReadinessReport:
     config = call.config
     trees = read_inputs(config.trees.requirements, call.project)
     host = local_host(offline=config.build.offline, listener=call.listener)
-    judged = tuple(judged_tree(tree, config, host, call.listener) for tree in trees)
-    report = ReadinessReport(judged, config.trees.fail_on)
+    found = [_judged(tree, config, host, call.listener) for tree in trees]
+    refused = tuple(one for one in found if isinstance(one, CrosswheelError))
+    judged = tuple(one for one in found if isinstance(one, TreeReadiness))
+    if refused and not judged:
+        raise refused[0]
+    report = ReadinessReport(judged, config.trees.fail_on, refused)
     if config.output.markdown:
         write_text(config.output.markdown, report.markdown())
     return report
 
 
+def _judged(tree: Tree, config: Config, host: LocalHost, listener: Listener) -> TreeReadiness | CrosswheelError:
+    try:
+        return judged_tree(tree, config, host, listener)
+    except CrosswheelError as error:
+        return error
+
+
 def judged_tree(tree: Tree, config: Config, host: LocalHost, listener: Listener) -> TreeReadiness:
-    """The readiness of a tree. Raises SourceError, IndexUnreachable, MissingTool."""
+    """The readiness of a tree. Raises SourceError, UsageError, IndexUnreachable, NoCredentials, MissingTool."""
     pythons, wanted = config.build.python or supported_pythons(_requires_python(tree)), config.trees
     choice = Choice(wanted.extra, wanted.group, wanted.constraint)
     with temporary_folder() as folder:
-        resolver = Resolver(host, Path(folder), choice)
+        archs = dict.fromkeys(arch.name for _, arch in wanted.platforms)
+        machines = (*archs, *([wanted.compare.name] if wanted.compare else []))
+        resolver = Resolver(host, Path(folder), choice, machines)
         with chore(f"resolving {tree.named}", listener):
             resolution = resolver.resolve(tree, pythons)
         solved = [python for python in pythons if python not in resolution.unsolved]
         cells = cells_of(solved, wanted.platforms)
-        verdicts = judge(resolution.lock, cells)
-        found = TreeReadiness(tree.named, cells, verdicts, resolution.required_by, unsolved=resolution.unsolved)
+
+        def judged(cells: tuple[Cell, ...]) -> tuple[Verdict, ...]:
+            return known_verdicts(resolution.text, cells, answers_in(host.cache), lambda: _judge(resolution, cells))
+
+        verdicts = judged(cells)
+        found = TreeReadiness(
+            tree.named,
+            cells,
+            verdicts,
+            resolution.required_by,
+            unsolved=resolution.unsolved,
+            unknown=resolution.unknown,
+        )
         if wanted.compare:
-            compared = judge(resolution.lock, cells_of(solved, wanted.platforms, wanted.compare))
+            compared = judged(cells_of(solved, wanted.platforms, wanted.compare))
             found = replace(found, left_out=missing_there_too(found.missing, compared))
         if found.missing and not config.build.offline:
             with chore("asking the index for the versions that have wheels", listener):
-                found = replace(found, explanations=explain(found.missing, host.index))
+                found = replace(found, explanations=explain(found.missing, host.indexes, answers_in(host.cache)))
         if found.missing and wanted.advice:
             with chore("resolving with wheels alone", listener):
                 found = replace(found, advice=_advice(tree, found, host, choice, Path(folder)))
     return found
+
+
+def _judge(resolution: Resolution, cells: tuple[Cell, ...]) -> tuple[Verdict, ...]:
+    from crosswheel.trees.judging import judge  # slow to import, and rarely needed twice for a tree
+
+    return judge(resolution.lock, cells)
 
 
 def _requires_python(tree: Tree) -> SpecifierSet:

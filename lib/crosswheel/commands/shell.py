@@ -25,7 +25,7 @@ from crosswheel.model.config import Config
 from crosswheel.model.job import Job, LeftOut, Listener, Need, Note, Told, chore
 from crosswheel.model.targets import Target
 from crosswheel.pipeline import source as sources
-from crosswheel.pipeline.adoption import adopted
+from crosswheel.pipeline.adoption import adopted, pack_whole_project, with_project
 from crosswheel.pipeline.plan import plan_job
 from crosswheel.reporting.console import plain_console
 from crosswheel.reporting.document import SCHEMA, Document
@@ -141,9 +141,17 @@ def _prepare(call: Call, target: Target, folder: Path, stack: ExitStack) -> _Pla
     config = _adopted(config, call.project, target, facts, listener)
     stack.enter_context(at_work(facts.host.cache))
     clear_abandoned()
+    whole = pack_whole_project(config, folder)
     sdist = sources.fetch(
-        config.build.source, facts.host, folder, listener, timeout=config.build.timeout, output=config.output.folder
+        config.build.source,
+        facts.host,
+        folder,
+        listener,
+        timeout=config.build.timeout,
+        output=config.output.folder,
+        constraints=config.sdist_constraint,
     )
+    sdist = with_project(sdist, config, whole)
     facts = with_image_pythons(config, facts).dated(sdist.epoch)
     services, job = _plan(config, Services(facts, listener), target, engines, sdist.needs)
     stack.enter_context(services)
@@ -174,6 +182,9 @@ def _for_one(config: Config, target: Target) -> Config:
 def _adopted(config: Config, project: Path, target: Target, facts: Facts, listener: Listener) -> Config:
     """The configuration with what the project's cibuildwheel asks for this target. Raises NothingToDo."""
     config = adopted(config, project, facts.host, listener)
+    if config.multibuild:
+        text = "a shell is where a build backend runs, and multibuild's scripts build the wheels of this folder"
+        raise UsageError(text, hint=f"cd {config.multibuild.project}; crosswheel shell {target}")
     for stopped in config.adoption.left_out if config.adoption else ():
         if stopped.what == target.identifier:
             raise NothingToDo(f"{stopped.what}: {stopped.reason}", hint=stopped.hint)
@@ -211,7 +222,7 @@ def _install(workspace: Workspace, source_folder: Path, config: Config, listener
     settings = settings_for(workspace, config)
     try:
         run_before(workspace, source_folder, config)
-        return install_requirements("wheel", source_folder, workspace, settings)
+        return install_requirements("wheel", source_folder, workspace, settings, config.build.build_constraint)
     except CrosswheelError as error:
         if not is_interactive():
             raise

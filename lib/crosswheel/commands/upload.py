@@ -25,6 +25,7 @@ from crosswheel.steps.upload import rehearse
 from crosswheel.steps.upload import upload as send
 from crosswheel.system.pip_settings import read_pip_settings
 from crosswheel.system.process import Processes
+from crosswheel.system.scratch import clear_abandoned
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -83,6 +84,7 @@ def rehearsed(repository: Repository, files: Sequence[Distribution], call: Call)
 
 def delivered(repository: Repository, files: Sequence[Distribution], call: Call) -> Sent:
     """Upload the files that the index lacks. Raises as `steps.upload.upload` does."""
+    clear_abandoned()
     return send(
         repository,
         files,

@@ -24,6 +24,7 @@ from crosswheel.commands.call import (
 )
 from crosswheel.commands.plan import Plan, expected, plan_for, planned
 from crosswheel.commands.result import Result
+from crosswheel.commands.scheduler import pool_of
 from crosswheel.engines import Engine
 from crosswheel.engines.backend import quieten_backends
 from crosswheel.engines.facts import Facts, look_around, reference_of
@@ -46,15 +47,19 @@ from crosswheel.model.job import Interpreter, Job, Listener, Note, Outcome, Plan
 from crosswheel.model.keywords import parse_keywords
 from crosswheel.model.targets import PythonTag
 from crosswheel.pipeline import source as sources
-from crosswheel.pipeline.adoption import adopted
+from crosswheel.pipeline.adoption import adopted, pack_whole_project, with_project
+from crosswheel.pipeline.multibuild import fetch_folder
 from crosswheel.pipeline.plan import promised_targets
 from crosswheel.pipeline.run import Run
 from crosswheel.reporting.document import Document, plan_document, report_document, write_json
+from crosswheel.reporting.earlier import earlier_runs
 from crosswheel.reporting.markdown import report_markdown
+from crosswheel.reporting.page.beside import write_page
 from crosswheel.reporting.run import plan_text, summary_text
 from crosswheel.reporting.wording import count_text
 from crosswheel.steps import MAKE, Composition, Steps, Work
 from crosswheel.steps.journal import journal_of
+from crosswheel.steps.multibuild import with_multibuild
 from crosswheel.steps.wheelhouse import keep
 from crosswheel.system.locks import at_work
 from crosswheel.system.rust_toolchain import add_target
@@ -66,6 +71,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from typing_extensions import Unpack
 
+    from crosswheel.fleet.pool import Pool
+    from crosswheel.fleet.run import FleetRun
     from crosswheel.model.keyword_types import PathText, WheelsOptions
 
 
@@ -175,51 +182,98 @@ def run(call: Call, plan: Plan | None = None) -> Report:
     quieten_backends()
     with temporary_folder() as folder, ExitStack() as stack:
         started, clock = time.time(), time.monotonic()
-        facts = stack.enter_context(look_around(config, listener))
+        facts = stack.enter_context(look_around(config, listener, call.wheels, call.room))
         config = adopted(config, call.project, facts.host, listener)
         call = replace(call, config=config)
         stack.enter_context(at_work(facts.host.cache))
         clear_abandoned()
-        sdist = sources.fetch(
-            config.build.source,
-            facts.host,
-            Path(folder),
-            listener,
-            timeout=config.build.timeout,
-            output=config.output.folder,
-        )
-        facts = facts.dated(sdist.epoch)
-        if plan is None:
-            facts = with_image_pythons(config, facts)
-            facts = facts.with_interpreters(_interpreters(config, facts, listener))
-            call = _with_rust(call, sdist, facts)
-        services = Services(facts, listener)
-        plan = planned(_with_images(plan, sdist, call, services), call)
-        if not plan.jobs:
-            raise NothingToDo(str(plan).strip(), hint="crosswheel plan, with other --python, --arch or --policy")
+        pool = stack.enter_context(pool_of(call))
+        whole = pack_whole_project(config, Path(folder))
+        sdist = with_project(_fetch(config, facts, Path(folder), listener), config, whole)
+        plan, call, services = _planned(plan, sdist, call, facts.dated(sdist.epoch), pool)
         config.output.folder.mkdir(parents=True, exist_ok=True)
-        if sdist.path.resolve().is_relative_to(Path(folder).resolve()):
+        if sdist.path.resolve().is_relative_to(Path(folder).resolve()) and not config.multibuild:
             keep(sdist.path, config.output.folder)  # made here and now: a release is to have the one wheels came from
-        outcomes, interrupted = _carry_out(plan, sdist, services, call)
-        report = Report(plan, outcomes, sdist, started, time.monotonic() - clock, interrupted)
+        outcomes, interrupted = _carry_out(plan, sdist, services, call, pool)
+        earlier = earlier_runs(config.output.folder / "report.json", sdist.name)
+        report = Report(plan, outcomes, sdist, started, time.monotonic() - clock, earlier, interrupted)
         if not interrupted:
-            keep_within_limit(config, facts, listener)
-    # First: the terminal of a run that was ended by SIGHUP is no more.
-    write_json(config.output.folder / "report.json", report.document())
+            keep_within_limit(config, services.facts, listener)
+    _write(report, config.output.folder, listener)
     return report
 
 
-def _carry_out(plan: Plan, sdist: Sdist, services: Services, call: Call) -> tuple[tuple[Outcome, ...], bool]:
+def _planned(
+    given: Plan | None, sdist: Sdist, call: Call, facts: Facts, pool: Pool | None
+) -> tuple[Plan, Call, Services]:
+    """The plan, and what it was made with. Raises NothingToDo."""
+    if pool:
+        from crosswheel.fleet.plan import plan_on
+
+        made = given or plan_on(pool.workers(), call.config, sdist.requires_python, call.config.build.source)
+        services = Services(facts, call.listener)
+    else:
+        if given is None:
+            facts = with_image_pythons(call.config, facts)
+            facts = facts.with_interpreters(_interpreters(call.config, facts, call.listener))
+            call = _with_rust(call, sdist, facts)
+        services = Services(facts, call.listener)
+        made = _with_images(given, sdist, call, services)
+    plan = planned(made, call)
+    if not plan.jobs:
+        named = any(left_out.hint for left_out in plan.left_out if left_out.asked_for)
+        hint = "" if named else "crosswheel plan, with other --python, --arch or --policy"
+        raise NothingToDo(str(plan).strip(), hint=hint)
+    return plan, call, services
+
+
+def _write(report: Report, folder: Path, listener: Listener) -> None:
+    """Write report.json and the page. Both come before any output: a terminal that sent SIGHUP is no more."""
+    document = report.document()
+    write_json(folder / "report.json", document)
+    try:
+        write_page(folder, document)
+    except CrosswheelError as error:  # the wheels are there all the same
+        listener(Note(f"report.html was not written: {error.message}"))
+
+
+def _carry_out(
+    plan: Plan, sdist: Sdist, services: Services, call: Call, pool: Pool | None
+) -> tuple[tuple[Outcome, ...], bool]:
     """The outcomes of all jobs, and whether Ctrl-C ended the run."""
     call.listener(Planned(plan))
-    composition = Composition(call.own.steps or MAKE, call.own.rules, call.own.all_engines())
     journal = journal_of(sdist.name, services.facts.host, call.listener)
-    jobs = Run(plan, sdist, call.config, services, journal, composition)
+    jobs: Run | FleetRun
+    if pool:
+        from crosswheel.fleet.run import FleetRun
+
+        jobs = FleetRun(plan, sdist, call.config, services, journal, pool, call.own.rules)
+    else:
+        steps, multibuild = call.own.steps or MAKE, call.config.multibuild
+        steps = with_multibuild(steps, multibuild) if multibuild else steps
+        composition = Composition(steps, call.own.rules, call.own.all_engines())
+        jobs = Run(plan, sdist, call.config, services, journal, composition, call.room)
     try:
         jobs.execute()
     except KeyboardInterrupt:
         return jobs.results, True
     return jobs.results, False
+
+
+def _fetch(config: Config, facts: Facts, folder: Path, listener: Listener) -> Sdist:
+    """The sdist, or the whole folder where multibuild builds."""
+    build, output = config.build, config.output.folder
+    if multibuild := config.multibuild:
+        return fetch_folder(multibuild, facts.host, folder, output, listener)
+    return sources.fetch(
+        build.source,
+        facts.host,
+        folder,
+        listener,
+        timeout=build.timeout,
+        output=output,
+        constraints=config.sdist_constraint,
+    )
 
 
 def _check_output(folder: Path) -> None:
@@ -270,12 +324,12 @@ def _with_rust(call: Call, sdist: Sdist, facts: Facts) -> Call:
         targets = promised_targets(config, sdist.requires_python, list(facts.host.interpreters))
         wanted = [target for target in targets if config.build.engine_for(target) in {"auto", "cross"}]
         for triple in sorted({rust_target(target) for target in wanted}):
-            if not rust.compiles_for(triple):
+            if not rust.compiles_for(triple) and not rust.lacks_for_good(triple):
                 try:
                     with chore(f"downloading Rust's standard library for {triple} with rustup", call.listener):
                         add_target(rust, triple, facts.host.processes, facts.host.rustup_environ)
                 except MissingTool as error:
-                    call.listener(Note(str(error)))
+                    call.listener(Note(error.message))  # the plan has the remedy
     return replace(call, config=replace(config, build=replace(config.build, download_rust="never")))
 
 

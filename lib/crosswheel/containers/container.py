@@ -19,16 +19,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path, PurePath, PurePosixPath
-from typing import IO, TYPE_CHECKING, TypeAlias
+from typing import IO, TYPE_CHECKING, TypeAlias, cast
 
 from crosswheel.containers.archives import SPOOL, Parcel, unpack_files
 from crosswheel.containers.creation import create
-from crosswheel.containers.docker_host import DockerHost, engine_errors
+from crosswheel.containers.docker_host import PODMAN, DockerHost, engine_errors
 from crosswheel.containers.host import Files
 from crosswheel.containers.images import Image
 from crosswheel.containers.interaction import Channel, converse
-from crosswheel.containers.memory import Watch, watch
+from crosswheel.containers.memory import COUNTERS, Watch, watch
 from crosswheel.containers.ownership import LABEL, as_instructions, is_stale
+from crosswheel.containers.processor import counted
 from crosswheel.errors import BuildFailed, ContainerLost, CrosswheelError, EmulatorCrashed, OutOfMemory, TimeLimit
 from crosswheel.system.process import CommandFailed, Processes, Stopped, log_tail
 from crosswheel.system.terminal import is_interactive
@@ -90,13 +91,19 @@ class Container:
         if self.processes.stopped:
             raise Stopped(f"not started: {argv[0]}")
         self._send()
+        with counted(self.docker, self._id):
+            return self._run(argv, env or {}, str(cwd), log, deadline)
+
+    def _run(
+        self, argv: Sequence[str], env: Mapping[str, str], cwd: str, log: Path | None, deadline: float | None
+    ) -> str:
         api = self.docker.client.api
         # A separate stream for standard error would put its lines in the wrong places of the log.
         together = ["sh", "-c", 'exec "$@" 2>&1', "sh"] if log else []
         words, began = [*entrypoint(self.image), *together, *argv], time.monotonic()
         try:
             with engine_errors(f"running {argv[0]} in a container", ContainerLost):
-                started = api.exec_create(self._id, words, environment=dict(env or {}), workdir=str(cwd))
+                started = api.exec_create(self._id, words, environment=dict(env), workdir=cwd)
                 chunks = api.exec_start(started["Id"], stream=True, demux=True)
         except ContainerLost as error:
             raise (error if self.is_running else self._lost(began)) from error
@@ -313,6 +320,9 @@ class Container:
         # The stream bypasses requests and may raise any error of urllib3; then the answer stays unknown.
         with contextlib.suppress(Exception):
             client = self.docker.client
+            if self.docker.product == PODMAN:  # which has no such events
+                printed = cast("bytes", self._container.exec_run(list(COUNTERS)).output)
+                return self._memory.hear_kills(printed.decode())
             # In whole seconds of the engine's clock, and one second longer, because events come late.
             now = int(_moment(client.info()["SystemTime"]))
             since, until = now - math.ceil(time.monotonic() - began), now + 1

@@ -8,11 +8,12 @@ from __future__ import annotations
 import getpass
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from crosswheel.containers import podman_sockets
 from crosswheel.containers.faults import find_fault
 from crosswheel.containers.ssh import tunnel
 from crosswheel.errors import CrosswheelError, DiskFull, EngineUnavailable, explained
@@ -76,12 +77,42 @@ _MACHINES = {"amd64": "x86_64", "arm64": "aarch64", "armv8l": "armv7l", "arm": "
 
 
 def connect(wanted: str, environ: Mapping[str, str]) -> DockerHost:
-    """Connect to the engine at an address or of a docker context; default: DOCKER_HOST, or the current context.
+    """Connect to the engine at an address or of a docker context.
 
-    Raises EngineUnavailable.
+    Default: DOCKER_HOST, or the current context; if nothing names an engine and Docker's own socket does not answer,
+    podman's. Raises EngineUnavailable.
     """
+    try:
+        return _connect(wanted, environ)
+    except EngineUnavailable:
+        if _is_named(wanted, environ) or (podman := find_podman(environ)) is None:
+            raise
+        return podman
+
+
+def find_podman(environ: Mapping[str, str]) -> DockerHost | None:
+    """The first podman whose socket answers."""
+    for address in podman_sockets.addresses(environ):
+        with suppress(EngineUnavailable):
+            return _connect(address, environ)
+    return None
+
+
+def _is_named(wanted: str, environ: Mapping[str, str]) -> bool:
+    """Whether the caller, a variable or the current docker context names an engine."""
+    from docker.context import ContextAPI
+
+    if wanted or environ.get("DOCKER_HOST") or environ.get("DOCKER_CONTEXT"):
+        return True
+    return str(ContextAPI.get_context().name) != "default"
+
+
+def _connect(wanted: str, environ: Mapping[str, str]) -> DockerHost:
     from docker.utils import version_lt
 
+    if "," in wanted:
+        several = f"{wanted} names several Docker hosts, and only plan and wheels use several"
+        raise EngineUnavailable(several, hint="--docker-host with one of them")
     with engine_errors(f"asking the Docker Engine{f' {wanted}' if wanted else ''}"):
         # An unreachable host must not delay the plan for minutes.
         environment = _environment(wanted, environ)
@@ -109,7 +140,8 @@ def connect(wanted: str, environ: Mapping[str, str]) -> DockerHost:
         machine=info["Architecture"],
         cpus=info["NCPU"],
         memory=info["MemTotal"],
-        rootless=any("rootless" in option for option in info.get("SecurityOptions") or ()),
+        rootless=any("rootless" in option for option in info.get("SecurityOptions") or ())
+        or (product == PODMAN and podman_sockets.is_rootless(address)),
         kernel=info.get("KernelVersion", ""),
         identity=_identity(info, product),
         product=product,
@@ -190,7 +222,7 @@ def _unavailable(doing: str, error: Exception) -> EngineUnavailable:
         hint = f"sudo usermod -aG docker {getpass.getuser()}, and log in again; or set DOCKER_HOST to a rootless engine"
         return EngineUnavailable(f"{doing}: this user has no permission to use the Docker Engine", hint=hint)
     if any(words in text for words in ("FileNotFoundError", "Connection refused", "No such file")):
-        hint = "sudo systemctl start docker; or set DOCKER_HOST or --docker-host to a running engine"
+        hint = "sudo systemctl start docker, or systemctl --user start podman.socket; or --docker-host ADDRESS"
         return EngineUnavailable(f"{doing}: no Docker Engine answers there", hint=hint)
     if any(words in text for words in ("Connection aborted", "Connection reset", "RemoteDisconnected")):
         text = f"{doing}: the connection was closed before an answer came"

@@ -18,8 +18,6 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from elftools.elf.enums import ENUM_E_MACHINE
-
 from crosswheel.containers.archives import archive_of
 from crosswheel.containers.creation import create
 from crosswheel.containers.docker_host import DockerHost, engine_errors, known_fault
@@ -142,6 +140,8 @@ def program(arch: Architecture) -> bytes:
     """A static ELF executable with the exit code 42: a header, one segment, and the instructions of the table."""
     row = load_table("targets.toml")["arch"][arch.name]
     wide = arch.bits == 64  # noqa: PLR2004
+    from elftools.elf.enums import ENUM_E_MACHINE
+
     order, word = ("<" if arch.byteorder == "little" else ">"), ("Q" if wide else "I")
     header_size, segment_size = (64, 56) if wide else (52, 32)
     begin = header_size + segment_size

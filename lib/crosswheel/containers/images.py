@@ -291,7 +291,8 @@ class _Layers:
 
 # Engines pass on the registries' error texts, with few status codes.
 _REFUSED = re.compile(
-    r"denied|unauthorized|authentication required|no basic auth|HTTP 40[13]|toomanyrequests|credentials store",
+    r"denied|unauthorized|authentication required|no basic auth|(?:HTTP|StatusCode:) 40[13]|toomanyrequests"
+    r"|credentials store",
     re.IGNORECASE,
 )
 _MISSING = re.compile(r"not found|(?:manifest|name) unknown", re.IGNORECASE)

@@ -9,12 +9,19 @@ from typing import Any
 
 from crosswheel.containers.docker_host import DockerHost
 
+COUNTERS = ("sh", "-c", "cat /sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom_control 2>/dev/null")
+"""The command that prints a container's counters of cgroup v2 or v1, in lines of a name and a number."""
+
 
 @dataclass
 class Watch:
-    """The peak memory of a container in bytes, without reclaimable file pages; 0 while unknown."""
+    """The peak memory of a container in bytes, without reclaimable file pages; 0 while unknown.
+
+    `kills` is how often the kernel had killed a process for lack of memory when that was last read.
+    """
 
     peak: int = 0
+    kills: int = 0
 
     def hear(self, told: dict[str, Any]) -> None:
         memory = told.get("memory_stats") or {}
@@ -22,6 +29,12 @@ class Watch:
         # Subtracted as in the docker command; the first name is of cgroup v1, the second of v2.
         droppable = details.get("total_inactive_file", details.get("inactive_file", 0))
         self.peak = max(self.peak, memory.get("usage", 0) - droppable)
+
+    def hear_kills(self, counters: str) -> bool:
+        """Whether there are more than when they were last read."""
+        pairs = (line.split() for line in counters.splitlines())
+        before, self.kills = self.kills, sum(int(number) for name, number in pairs if name == "oom_kill")
+        return self.kills > before
 
 
 def watch(docker: DockerHost, container: str) -> Watch:

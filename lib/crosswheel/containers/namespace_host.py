@@ -23,7 +23,7 @@ from crosswheel.containers.emulation import CPU, Ending, Running, best_way, prog
 from crosswheel.containers.host import Fill
 from crosswheel.containers.images import Image
 from crosswheel.containers.namespace_container import NamespaceContainer, State
-from crosswheel.containers.namespace_layers import Layers, remove_tree
+from crosswheel.containers.namespace_layers import Layers
 from crosswheel.containers.opt_python import read_pythons
 from crosswheel.errors import CannotRun, ImageUnavailable
 from crosswheel.images.store import Silent, UnpackedImage, ensure_unpacked, find_unpacked
@@ -36,6 +36,9 @@ from crosswheel.system.memo import Answers
 from crosswheel.system.namespaces import CONTAINER_CAPABILITIES, Mount, Namespace, bind, devices, proc, tmpfs
 from crosswheel.system.namespaces import binfmt as own_binfmt
 from crosswheel.system.process import CommandFailed, Processes
+from crosswheel.system.refusal import Refusal
+from crosswheel.system.removal import remove_tree
+from crosswheel.system.subordinate_ids import find_maps, this_user
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _LIMITS = {"NPROC": 8192, "CORE": 0}  # a fork bomb in a build must not harm the machine
@@ -246,7 +249,9 @@ class NamespaceHost:
             *(bind(self._made("volumes", name), path) for name, path in volumes.items()),
             *(bind(self._made("volumes", name), path, writable=True) for name, path in caches.items()),
         )
-        return Namespace(mounts, as_root=True, capabilities=CONTAINER_CAPABILITIES, limits=_LIMITS)
+        found = find_maps(this_user())
+        maps = {} if isinstance(found, Refusal) else found  # then root is its only user
+        return Namespace(mounts, as_root=True, capabilities=CONTAINER_CAPABILITIES, limits=_LIMITS, maps=maps)
 
     @contextmanager
     def _folder(self) -> Iterator[Path]:

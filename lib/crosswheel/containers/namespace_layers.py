@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -13,6 +11,7 @@ from pathlib import Path
 
 from crosswheel.containers.ownership import LABEL, is_stale
 from crosswheel.system.locks import mark_used, put
+from crosswheel.system.removal import remove_tree
 
 _ABOUT, _FILES = "layer.json", "files"
 
@@ -58,13 +57,3 @@ class Layers:
                 labels = json.loads(about.read_text())["labels"]
                 if labels.get(LABEL) and is_stale(labels):
                     remove_tree(about.parent)
-
-
-def remove_tree(folder: Path) -> None:
-    """Remove a folder, also one with folders that its owner may not read; links in it are not followed."""
-    for root, folders, _ in os.walk(folder):
-        for name in folders:
-            with suppress(OSError):
-                if not os.path.islink(path := os.path.join(root, name)):  # noqa: PTH114, PTH118 - there may be many
-                    os.chmod(path, 0o700)  # noqa: PTH101
-    shutil.rmtree(folder, ignore_errors=True)

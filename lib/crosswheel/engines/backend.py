@@ -36,10 +36,12 @@ def make_distribution(
     workspace: Workspace,
     folder: Path,
     settings: Callable[[set[str]], Settings] = lambda _requires: {},
+    constraints: Sequence[str] = (),
 ) -> Path:
     """The distribution that the backend of `project` makes, in a new folder in `folder`.
 
-    `settings` returns config-settings for its requirements. Raises BuildFailed, DiskFull, TimeLimit.
+    `settings` returns config-settings for its requirements, whose versions `constraints` limit.
+    Raises BuildFailed, DiskFull, TimeLimit.
     """
     into = folder / kind
     into.mkdir(parents=True)
@@ -47,9 +49,9 @@ def make_distribution(
     with _explained(workspace):
         workspace.put(folder)
         builder = _builder(project, workspace, hooks.run)
-        workspace.install(builder.build_system_requires)
+        workspace.install(builder.build_system_requires, constraints)
         hooks.settings = chosen = settings(builder.build_system_requires)
-        workspace.install(builder.get_requires_for_build(kind, chosen))
+        workspace.install(builder.get_requires_for_build(kind, chosen), constraints)
         made = Path(builder.build(kind, into, chosen))
         if not hooks.ended_together:
             workspace.get(folder)
@@ -57,7 +59,11 @@ def make_distribution(
 
 
 def install_requirements(
-    kind: Literal["sdist", "wheel"], project: Path, workspace: Workspace, settings: Callable[[set[str]], Settings]
+    kind: Literal["sdist", "wheel"],
+    project: Path,
+    workspace: Workspace,
+    settings: Callable[[set[str]], Settings],
+    constraints: Sequence[str] = (),
 ) -> Settings:
     """Install the requirements of `make_distribution`; return its config-settings.
 
@@ -65,9 +71,9 @@ def install_requirements(
     """
     with _explained(workspace):
         builder = _builder(project, workspace, workspace.run_hook)
-        workspace.install(builder.build_system_requires)
+        workspace.install(builder.build_system_requires, constraints)
         chosen = settings(builder.build_system_requires)
-        workspace.install(builder.get_requires_for_build(kind, chosen))
+        workspace.install(builder.get_requires_for_build(kind, chosen), constraints)
         return chosen
 
 

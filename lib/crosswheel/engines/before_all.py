@@ -7,8 +7,9 @@ results become a layer over the image, without the project's sources and the cal
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from crosswheel.containers.environment import FOLDER
@@ -20,11 +21,14 @@ from crosswheel.engines.container_workspace import PREPARED, ContainerWorkspace
 from crosswheel.engines.services import Services
 from crosswheel.errors import BuildFailed
 from crosswheel.formats.sdists import unpack_sdist
+from crosswheel.model.adoption import PROJECT as TREE
 from crosswheel.model.config import Config
 from crosswheel.model.job import Job, Sdist, chore
 from crosswheel.system.process import CommandFailed
 
 _SOURCES = PurePosixPath("/etc/crosswheel/sources")
+_CP39 = "/opt/python/cp39-cp39/bin"  # the `python` of before-all in cibuildwheel's way
+_OF_ONE_BUILD = "CIBUILDWHEEL_BUILD_IDENTIFIER"
 
 Open = Callable[[], AbstractContextManager[ContainerWorkspace]]
 
@@ -39,7 +43,10 @@ def prepared(
     facts = services.facts
     # With --fresh it belongs to this run only, and the next run removes it.
     own = [labels()[LABEL]] if config.build.fresh else []
-    given = [tools, job.engine, config.build.before_all, sorted(config.build.environment.items()), sdist.content, *own]
+    variables = {name: value for name, value in config.build.environment.items() if name != _OF_ONE_BUILD}
+    given = [tools, job.engine, config.build.before_all, sorted(variables.items()), sdist.content, *own]
+    if config.builds_in_containers:
+        given.append([repr(config.mode), sdist.tree.content if sdist.tree else ""])
 
     def make(repository: str, tag: str) -> str:
         with chore(f"running before-all in {image.reference}, once for this sdist", services.listener):
@@ -51,32 +58,46 @@ def prepared(
 def _make(repository: str, tag: str, sdist: Sdist, config: Config, start: Open) -> str:
     command = config.build.before_all
     with start() as workspace:
-        source = unpack_sdist(sdist, workspace.root / "before-all")
-        folder = PREPARED / source.name
-        container, log = workspace.container, workspace.log
-        container.put(source, to=PREPARED)
-        try:
-            container.run(
-                ["sh", "-c", command.replace("{project}", str(folder))],
-                env=_without_python(workspace),
-                cwd=folder,
-                log=log,
-                deadline=workspace.deadline,
-            )
-        except CommandFailed as error:
-            first = command.strip().splitlines()[0]
-            raise BuildFailed(f"{first!r} ended with {error.ending}", hint=f"less {log}") from error
-        _clear(container, source, folder, workspace.root)
+        if workspace.whole:
+            _run_at_project(command, workspace)
+        else:
+            _run(command, sdist, workspace)
         ours = {KIND: "before-all", PROJECT: sdist.name}
         # Without the label of a run, it outlives the run.
-        return container.commit(repository, tag, ours if config.build.fresh else {**ours, LABEL: ""})
+        return workspace.container.commit(repository, tag, ours if config.build.fresh else {**ours, LABEL: ""})
 
 
-def _without_python(workspace: ContainerWorkspace) -> dict[str, str]:
-    """The environment without a Python in PATH except the image's: the layer serves all Pythons."""
-    environ = {name: value for name, value in workspace.environ.items() if name != "VIRTUAL_ENV"}
-    own = str(workspace.python.parent)
-    return {**environ, "PATH": ":".join(path for path in environ["PATH"].split(":") if path != own)}
+@contextmanager
+def _explained(command: str, log: Path) -> Iterator[None]:
+    try:
+        yield
+    except CommandFailed as error:
+        first = command.strip().splitlines()[0]
+        raise BuildFailed(f"{first!r} ended with {error.ending}", hint=f"less {log}") from error
+
+
+def _run_at_project(command: str, workspace: ContainerWorkspace) -> None:
+    """In cibuildwheel's way: in the whole project, which stays in the layer, and with the image's CPython 3.9."""
+    environ = {name: value for name, value in workspace.environ.items() if name != _OF_ONE_BUILD}
+    with _explained(command, workspace.log):
+        replace(workspace, environ=environ).run_own(command.replace("{project}", TREE), [_CP39])
+    workspace.container.run(["rm", "-rf", *map(str, (workspace.root, _SOURCES.parent, FOLDER))])
+
+
+def _run(command: str, sdist: Sdist, workspace: ContainerWorkspace) -> None:
+    """In the sdist's folder, of which the layer keeps what the command made or changed."""
+    source = unpack_sdist(sdist, workspace.root / "before-all")
+    folder = PREPARED / source.name
+    workspace.container.put(source, to=PREPARED)
+    with _explained(command, workspace.log):
+        workspace.container.run(
+            ["sh", "-c", command.replace("{project}", str(folder))],
+            env=workspace.environ_without_python,  # the layer serves all Pythons
+            cwd=folder,
+            log=workspace.log,
+            deadline=workspace.deadline,
+        )
+    _clear(workspace.container, source, folder, workspace.root)
 
 
 def _clear(container: Container, source: Path, folder: PurePosixPath, root: Path) -> None:

@@ -34,7 +34,7 @@ class Dockcross:
         return {}  # everything is in the image
 
     def offer(self, target: Target, config: Config, facts: Facts) -> Interpreter | str:
-        if reason := _refusal(target):
+        if reason := _refusal(target, config):
             return reason
         offered = in_containers.offer(target, config, facts, natively=None, family="dockcross")
         if isinstance(offered, str):
@@ -86,7 +86,9 @@ class Dockcross:
         )
 
 
-def _refusal(target: Target) -> str:
+def _refusal(target: Target, config: Config) -> str:
+    if config.builds_in_containers:
+        return "commands for cibuildwheel need containers of the target's architecture"
     if target.policy.libc == "musl":
         return "dockcross's Pythons and their compilers are for glibc"
     return ""

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import product
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from crosswheel.containers.container import remove_stale
 from crosswheel.containers.docker_containers import DockerContainers
-from crosswheel.containers.docker_host import DockerHost, connect
+from crosswheel.containers.docker_host import DockerHost, connect, find_podman
 from crosswheel.containers.emulation import Running
 from crosswheel.containers.host import ContainerHost
 from crosswheel.containers.images import Image
@@ -31,6 +31,7 @@ from crosswheel.model.targets import Architecture, PythonTag, Target, usual_pyth
 from crosswheel.system.local_host import LocalHost, local_host
 from crosswheel.system.locks import user_cache
 from crosswheel.system.memo import answers_in
+from crosswheel.system.room import Room
 from crosswheel.system.rust_toolchain import RustToolchain, find_rust
 
 if TYPE_CHECKING:
@@ -228,12 +229,18 @@ def image_of(target: Target, config: Config, facts: Facts, family: Family | None
     return f"{image.reference}@{image.digest}"
 
 
-def look_around(config: Config, listener: Listener) -> Facts:
-    """Ask this machine and its Docker host at the same time, and only what no earlier run has kept the answer of."""
+def look_around(config: Config, listener: Listener, wheels: Iterable[Path] = (), room: Room | None = None) -> Facts:
+    """Ask this machine and its Docker host at the same time, and only what no earlier run has kept the answer of.
+
+    `wheels` are folders of wheels for installations. `room` is what this run shares with others of this process.
+    """
     with ThreadPoolExecutor(max_workers=1) as pool:
         connecting = pool.submit(_connect_and_probe, config)
-        host = local_host(offline=config.build.offline, listener=listener)
+        within = room.processes if room else None
+        host = local_host(offline=config.build.offline, listener=listener, wheels=wheels, within=within)
         docker, known = connecting.result()
+        if room:
+            known["silent registries"] = room.silent
         engine_only = config.containers.is_engine_wanted
         return Facts(host, docker, config.containers.mirrors, config.build.offline, engine_only, Once(known))
 
@@ -259,8 +266,9 @@ def _connect(config: Config) -> DockerHost | EngineUnavailable:
     wanted = config.containers.container_host
     if wanted == "namespace":
         return EngineUnavailable("--container-host namespace")
+    podman = find_podman(os.environ) if wanted == "podman" and not config.containers.docker_host else None
     try:
-        docker = connect(config.containers.docker_host, os.environ)
+        docker = podman or connect(config.containers.docker_host, os.environ)
     except EngineUnavailable as error:
         return error
     if wanted != "auto" and not docker.product.lower().startswith(wanted):

@@ -1,6 +1,7 @@
 """CPythons of pypa's images for this machine's own architecture, which run build backends where it has none itself.
 
-CPython finds its standard library beside its program, so it runs from an unpacked image without a container.
+CPython finds its standard library beside its program, so it runs from an unpacked image without a container; shared
+libraries of the image's distribution are lent to it (`borrowed_libraries`).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from crosswheel.containers.opt_python import read_pythons
+from crosswheel.engines.borrowed_libraries import missing_libraries
 from crosswheel.engines.facts import Facts, reference_of
 from crosswheel.errors import DiskFull, ImageUnavailable, MissingTool
 from crosswheel.images.pins import pinned_images
@@ -81,12 +83,13 @@ def _references(config: Config, arch: Architecture) -> Iterator[str]:
 
 def _pythons_of(image: UnpackedImage, facts: Facts) -> dict[PythonTag, Interpreter]:
     """The Pythons that this machine lacks, and that start here."""
-    host = facts.host
+    host, answers = facts.host, answers_in(facts.host.cache)
     found = {}
     for tag, there in read_pythons(image.root).items():
         if tag not in host.interpreters:
             path = image.root / there.path.relative_to("/")
-            one = interpreter_at(path, host.processes, host.environ, answers_in(host.cache))
+            one = interpreter_at(path, host.processes, host.environ, answers)
             if one and one.tag == tag:
-                found[tag] = one
+                lent = missing_libraries(path, image.root, host.processes, host.environ, answers)
+                found[tag] = replace(one, borrowed=lent)
     return found

@@ -15,11 +15,12 @@ from crosswheel.containers.host import Container, ContainerHost
 from crosswheel.containers.images import Image
 from crosswheel.containers.project_caches import UV_ENVIRON, ensure_cache
 from crosswheel.engines.before_all import prepared
-from crosswheel.engines.container_workspace import COMPILES, ContainerWorkspace
+from crosswheel.engines.container_workspace import COMPILES, ContainerWorkspace, WholeProject
 from crosswheel.engines.facts import Facts, reference_of
 from crosswheel.engines.network import network_of
 from crosswheel.engines.services import Services
 from crosswheel.engines.venv_images import seed, uv_knows, with_environment
+from crosswheel.engines.worked_out import worked_out
 from crosswheel.engines.workspace import UNCOMPILED
 from crosswheel.errors import BuildFailed, CrosswheelError, EngineUnavailable
 from crosswheel.images.pins import Family, image_arch
@@ -53,7 +54,8 @@ def offer(
     except CrosswheelError as error:
         return error.in_a_line
     if target.python not in pythons:
-        return f"{reference_of(target, config, family)} has no {target.python}; it has {', '.join(map(str, pythons))}"
+        there = f"{reference_of(target, config, family)} has no {target.python}, only {', '.join(map(str, pythons))}"
+        return f"{there}; choose one of these, or another --image"
     # The patch release is unknown until the image is pulled.
     return pythons[target.python] or Interpreter(target.python, target.python.version, Path("python"))
 
@@ -146,6 +148,10 @@ def open_workspace(
         try:
             another = container_for(job, image, timeout)
             with services.prestart.taken((job.target, image.content), another) as container:
+                # Behind before-all, the project is in the image.
+                if config.builds_in_containers and sdist.tree and not image.layer:
+                    with sdist.tree.archive.open("rb") as archive:
+                        container.put_archive(archive)
                 yield equip(_workspace(container, interpreter, job, config, facts.host, folder, log, path, startup))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -219,7 +225,8 @@ def _workspace(
     startup = (*startup, SIDE_BY_SIDE, note_uncompiled(folder / UNCOMPILED))
     starting = {packages / name: content for name, content in startup_files(*startup).items()}
     container.write({**network.files, **starting})
-    if config.build.before_build:
+    mode = config.mode if config.builds_in_containers else None
+    if config.build.before_build and not mode:
         seed(container, tag, network.installer_environ, log, deadline)
     cached = () if config.build.fresh else (str(CCACHE_BIN),)
     own = container.image.environ.get("PATH", _DEFAULT_PATH)
@@ -232,17 +239,23 @@ def _workspace(
         **parallel_environ(job.processors or container.cpus),
         **config.build.environment,
     }
+    whole = None
+    if mode:
+        own_python = Path("/opt/python", f"{tag.interpreter}-{tag.abi}", "bin", "python")
+        whole = WholeProject(folder / "source" / "project", own_python, environ, mode.environment)
+        environ = environ | worked_out(container, mode.environment, environ, deadline)
     return ContainerWorkspace(
         host=host,
         container=container,
         root=folder,
-        tag=tag,
+        target=job.target,
         python=python(tag),
         hooks=Path(packages, HOOKS),
         log=log,
         deadline=deadline,
         environ=environ,
         installer_environ=network.installer_environ,
+        whole=whole,
     )
 
 

@@ -7,7 +7,6 @@ QEMU finds libraries and files of the target below that folder (its option -L). 
 from __future__ import annotations
 
 import shlex
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,13 +17,14 @@ from crosswheel.containers.emulation import CPU, Ending, Running, best_way, prog
 from crosswheel.containers.opt_python import read_pythons
 from crosswheel.engines.facts import Facts, reference_of
 from crosswheel.engines.network import network_of
-from crosswheel.engines.workspace import private_environ
+from crosswheel.engines.workspace import private_environ, write_constraints
 from crosswheel.errors import CrosswheelError
 from crosswheel.images.store import UnpackedImage, find_unpacked
 from crosswheel.model.config import Config
 from crosswheel.model.targets import Architecture, Target
 from crosswheel.system.local_host import LocalHost
 from crosswheel.system.process import CommandFailed
+from crosswheel.system.scratch import temporary_folder
 
 HOW = "under QEMU with the image's files, without a container"
 
@@ -47,10 +47,17 @@ class QemuTest:
     network: Mapping[str, str]
 
     def run(
-        self, folder: Path, requirements: Sequence[str], command: Sequence[str], log: Path, deadline: float
+        self,
+        folder: Path,
+        requirements: Sequence[str],
+        command: Sequence[str],
+        log: Path,
+        deadline: float,
+        constraints: Sequence[str] = (),
     ) -> None:
         """Install requirements in `folder`, a new one, and run a command of this machine that calls `python`.
 
+        `constraints` are lines of a constraints file.
         Raises CommandFailed, TimeLimit, Stopped.
         """
         folder.mkdir(parents=True)
@@ -61,7 +68,8 @@ class QemuTest:
         for name in (*_NAMES, self.python.name):
             self._write_program(programs / name)
         # uv asks the interpreter which wheels it takes.
-        self.host.install(requirements, programs / "python", log, deadline, into=packages)
+        limits = write_constraints(folder, constraints)
+        self.host.install(requirements, programs / "python", log, deadline, into=packages, constraints=limits)
         self.host.processes.run(
             command,
             env=self._environ(folder),
@@ -99,6 +107,9 @@ def find_qemu_test(target: Target, config: Config, facts: Facts) -> QemuTest | s
 def _find(target: Target, config: Config, facts: Facts) -> QemuTest | str:
     if config.test.images:
         return "other images need containers"
+    test = config.test
+    if test.before or test.sources or test.has_arguments or (config.mode and config.mode.test_environment):
+        return "before-test, test-sources and options in test-requires need containers"
     try:
         image = find_unpacked(facts.host.cache, reference_of(target, config), target.arch)
     except CrosswheelError as error:
@@ -123,8 +134,8 @@ def _in(image: UnpackedImage, target: Target, facts: Facts) -> QemuTest | str:
 
 
 def _running(arch: Architecture, emulator: Path, host: LocalHost) -> Running | str:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "program")
+    with temporary_folder() as folder:
+        path = folder / "program"
         path.write_bytes(program(arch))
         path.chmod(0o700)
 

@@ -19,6 +19,7 @@ from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from crosswheel.system.cpu_time import count
 from crosswheel.system.process import Attached, CommandFailed, Processes, start_connected
 from crosswheel.system.scratch import temporary_folder
 
@@ -111,7 +112,7 @@ def _forked(
 
 
 def _outcome(status: socket.socket, command: Sequence[str], processes: Processes, deadline: float | None) -> int | None:
-    """The fork sends its process id, then its exit code; its end closes the connection."""
+    """The fork sends its process id, then exit code and processor seconds; its end closes the connection."""
     said = b""
     poll = select.poll()
     poll.register(status, select.POLLIN)
@@ -131,4 +132,7 @@ def _outcome(status: socket.socket, command: Sequence[str], processes: Processes
     words = said.split()
     if not words:
         return None
-    return int(words[1]) if len(words) > 1 else -signal.SIGKILL
+    if len(words) == 1:
+        return -signal.SIGKILL
+    count(float(words[2]))
+    return int(words[1])

@@ -7,7 +7,7 @@ looks into first, because this machine's Python may load those in the environmen
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,13 +18,14 @@ from packaging.version import Version
 
 from crosswheel.auditing.rules.tags import would_install
 from crosswheel.engines.facts import Once
+from crosswheel.engines.near_wheels import near_wheels, newest_versions
 from crosswheel.errors import AuditFailed, IndexUnreachable, SourceError
 from crosswheel.formats.build_requirements import Requirement, linked_requirements, parts
 from crosswheel.formats.packages import Package
 from crosswheel.formats.zips import Unreadable, open_archive
 from crosswheel.model.job import LaidOver
 from crosswheel.model.targets import Target
-from crosswheel.system.hashes import is_sound
+from crosswheel.system.hashes import is_sound, sha256_of
 from crosswheel.system.locks import locked, mark_used
 from crosswheel.system.package_index import Index
 
@@ -68,16 +69,23 @@ class TargetRequirements:
             return replace(result, lacking=str(error), passing=isinstance(error, IndexUnreachable))
         with log.open("a", encoding="utf-8") as file:
             file.write(f"laid over for {self.target.arch}: {laid} of {wheel.name}\n")
-        return replace(result, wheel=wheel.name, sha256=wheel.parent.name)
+        return replace(result, wheel=wheel.name, sha256=sha256_of(wheel))
 
     def library(self, name: str) -> tuple[Path, Package] | None:
         """A shared library of the target's requirements, by its file name, and the project that it is from."""
         return self._libraries.get(name)
 
+    def near_versions(self) -> Mapping[str, Version]:
+        """The versions of which a folder in find-links has a wheel for the target, by project."""
+        return newest_versions(near_wheels(self.index.settings, self.target))
+
     # ---- the wheel ------------------------------------------------------------------------------------------------
 
     def _wheel(self, requirement: Requirement) -> Path:
-        """The target's wheel of the same version, from the cache or else from an index."""
+        """The target's wheel of the same version, from a folder in find-links, the cache or else an index."""
+        near = {wheel.path.name: wheel.path for wheel in near_wheels(self.index.settings, self.target)}
+        for name in self._fitting(requirement, near):
+            return near[name]
         kept = {path.name: path for path in self.index.kept("*.whl")}
         for name in self._fitting(requirement, kept):
             if is_sound(kept[name]):

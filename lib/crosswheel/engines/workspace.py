@@ -16,13 +16,15 @@ from crosswheel.formats.packages import Package
 from crosswheel.model.job import Interpreter, LaidOver, Usage
 from crosswheel.system.local_host import LocalHost
 from crosswheel.system.namespaces import Namespace
-from crosswheel.system.process import Meter
+from crosswheel.system.process import CommandFailed, Meter
 from crosswheel.system.sandbox import Sandbox, repository_of
 from crosswheel.toolchains.cargo_cache import open_cargo_home, user_cargo_home, vendored_by
 from crosswheel.toolchains.ccache import hits_and_misses
 
 MADE = "made"
 """The folder in a workspace's root with its results: the wheel and the answers of hooks."""
+
+_NO_SOLUTION = "No solution found"  # uv's words
 
 UNCOMPILED = f"{MADE}/uncompiled"
 """The file in which setuptools records extensions that it did not compile."""
@@ -66,8 +68,11 @@ class Workspace(Protocol):
         """Copy the results of commands in a folder to this machine."""
         ...
 
-    def install(self, requirements: Iterable[str]) -> None:
-        """Put build requirements into the environment, with the caller's index settings."""
+    def install(self, requirements: Iterable[str], constraints: Sequence[str] = ()) -> None:
+        """Put build requirements into the environment, with the caller's index settings.
+
+        `constraints` are lines of a constraints file.
+        """
         ...
 
     def run_hook(
@@ -136,10 +141,30 @@ class HostWorkspace:
     def get(self, folder: Path) -> None:
         """Nothing to copy."""
 
-    def install(self, requirements: Iterable[str]) -> None:
-        self.host.install(requirements, self.python, self.log, self.deadline)
+    def install(self, requirements: Iterable[str], constraints: Sequence[str] = ()) -> None:
+        listed = list(requirements)
+        if not self._install_near(listed, constraints):
+            self._install(listed, constraints)
         if self.requirements:
             self.requirements.lay_over(self.log)
+
+    def _install(self, requirements: Sequence[str], constraints: Sequence[str]) -> None:
+        file = write_constraints(self.python.parent.parent, constraints)
+        self.host.install(requirements, self.python, self.log, self.deadline, constraints=file)
+
+    def _install_near(self, requirements: Sequence[str], constraints: Sequence[str]) -> bool:
+        """Install in the versions of which a folder in find-links has the target's wheels; whether that can be."""
+        versions = self.requirements.near_versions() if self.requirements else {}
+        if not versions:
+            return False
+        near = [f"{name}=={version}" for name, version in versions.items()]
+        try:
+            self._install(requirements, [*near, *constraints])
+        except CommandFailed as error:
+            if _NO_SOLUTION not in error.output:
+                raise
+            return False
+        return True
 
     def run_hook(
         self, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
@@ -196,6 +221,15 @@ class HostWorkspace:
         """
         hits, misses = hits_and_misses(self.compiles) if self.compiles else (0, 0)
         return Usage(memory=self.meter.peak, hits=hits, misses=misses)
+
+
+def write_constraints(folder: Path, lines: Sequence[str]) -> Path | None:
+    """Write a file of constraints in `folder`; None if there are none."""
+    if not lines:
+        return None
+    file = folder / "constraints.txt"
+    file.write_text("".join(f"{line}\n" for line in lines))
+    return file
 
 
 def private_environ(folder: Path) -> dict[str, str]:

@@ -38,12 +38,18 @@ if TYPE_CHECKING:
 
 def main(arguments: list[str]) -> None:
     """Repair one wheel; print ``{"wheel": PATH}``, ``{"missing": LIBRARY}`` or ``{"error": TEXT, "hint": TEXT}``."""
-    wheel, target, folder, strip, libraries, epoch, exclude = arguments
+    wheel, target, folder, strip, wider, libraries, epoch, exclude = arguments
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     excluded = frozenset(exclude.splitlines())
-    repair = _Repair(Path(wheel), parse_target(target), Path(folder), Path(libraries), bool(strip), excluded)
+    places = Path(folder), Path(libraries)
+    repair = _Repair(Path(wheel), parse_target(target), *places, bool(strip), bool(wider), excluded)
     answer = repair.result(int(epoch))
     sys.stdout.write(json.dumps(answer) + "\n")
+
+
+_PLATLIB = (
+    "setup(has_ext_modules=lambda: True) in setup.py, or the build backend's way to say that wheels have binaries"
+)
 
 
 def _error(text: str, hint: str = "") -> dict[str, str]:
@@ -67,19 +73,20 @@ class _Repair:
     folder: Path
     libraries: Path
     strip: bool
+    wider: bool
     exclude: frozenset[str]
 
     def result(self, epoch: int) -> dict[str, str]:
         from auditwheel.error import NonPlatformWheelError
 
         try:
-            made = self._repaired()
+            made, oldest = self._repaired()
         except NonPlatformWheelError:
             return {"wheel": str(self.given)}  # no ELF of this architecture in it: the audit reports that
         except _Refused as refused:
             return refused.answer
         self._write_sbom(made, epoch)
-        return {"wheel": str(seal(made, self.given.name, self._platforms, epoch, self.folder))}
+        return {"wheel": str(seal(made, self.given.name, [*self._platforms, *oldest], epoch, self.folder))}
 
     def _write_sbom(self, made: Path, epoch: int) -> None:
         """A document with the libraries that were grafted, into the wheel that auditwheel made."""
@@ -118,7 +125,8 @@ class _Repair:
         """The platform tags: the perennial name and, if the policy has one, the legacy name."""
         return list(dict.fromkeys([self.target.platform, f"{self.target.policy}_{self.target.arch}"]))
 
-    def _repaired(self) -> Path:
+    def _repaired(self) -> tuple[Path, list[str]]:
+        """The repaired wheel, and the tags of the older policy that it complies with, if they are wanted."""
         import auditwheel.repair
         from auditwheel.architecture import Architecture
         from auditwheel.patcher import ElfPatcher
@@ -137,7 +145,8 @@ class _Repair:
                 args_ldpaths=str(self.libraries),
             )
         except (ELFError, RuntimeError) as error:  # for a broken file, or a library in the folder purelib
-            raise _Refused(_error(f"auditwheel cannot analyse the wheel: {error}")) from error
+            hint = _PLATLIB if "purelib" in str(error) else ""
+            raise _Refused(_error(f"auditwheel cannot analyse the wheel: {error}", hint)) from error
         proven = f"{self.target.policy.provable.perennial}_{self.target.arch}"
         if complaint := _complaint(abi, proven, self.target):
             raise _Refused(complaint)
@@ -160,7 +169,14 @@ class _Repair:
             strip=False,
             zip_compression_level=0,
         )
-        return repaired or wheel
+        return repaired or wheel, self._older_tags(abi, proven)
+
+    def _older_tags(self, abi: WheelAbIInfo, proven: str) -> list[str]:
+        """The tags of the oldest policy that the wheel complies with, if it is older than the target's."""
+        oldest = abi.overall_policy
+        if not self.wider or not abi.policies.get_policy_by_name(proven) < oldest:
+            return []
+        return [oldest.name, *oldest.aliases]
 
     @property
     def _libc(self) -> Libc:
@@ -281,7 +297,8 @@ def _too_new(symbols: dict[str, set[str]], wanted: Any) -> list[str]:
 def serve(connection: socket.socket) -> None:
     """Repair each requested wheel in a fork, until the socket is closed.
 
-    A request carries three file descriptors: a connection for the fork's process id and exit code, output, and errors.
+    A request carries three file descriptors: a connection for the fork's process id, exit code and processor seconds;
+    output; and errors.
     """
     import auditwheel.patcher
     import auditwheel.repair
@@ -321,7 +338,7 @@ def _repair_here(request: bytes, status: int, out: int, err: int) -> NoReturn:
         traceback.print_exc()
         sys.stderr.flush()
     finally:
-        os.write(status, str(code).encode())
+        os.write(status, f"{code} {sum(os.times()[:4]):.2f}".encode())
         os._exit(code)
 
 

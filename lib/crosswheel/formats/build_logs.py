@@ -1,6 +1,6 @@
 """Explains failed builds from their output, by the patterns in data/failures.toml.
 
-The output is untrusted text: `evidence`, and names in the sentences, are cleaned by report/ before they are shown.
+The output is untrusted text: `evidence`, and names in the sentences, are cleaned by reporting/ before they are shown.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ _LARGEST = 256 * 1024  # bytes from the end of a log
 _LONGEST = 500  # characters of a line; longer lines are command lines, which explain nothing
 _SHOWN = 300
 _ATTEMPTS = 20  # matching lines for which the second line is searched
+_BYTES = re.compile(r"""\bb["'].*\\n""")
 _ESCAPE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """An explained failure: its `kind` in the table, the meaning, the line as evidence, and the next step."""
+    """An explained failure: its `kind` in the table, the meaning, the line as evidence, and the next step, if any."""
 
     kind: str
     means: str
@@ -43,6 +44,7 @@ class _Signature:
     also: str
     means: str
     next: Mapping[str, str]
+    rest: bool = False
 
     def last(self, output: str) -> re.Match[str] | None:
         latest = reversed(deque(self.pattern.finditer(output), maxlen=_ATTEMPTS))
@@ -68,15 +70,24 @@ def explain(output: str, place: str, arch: str = "") -> Explanation | None:
 
     `place` is the place of the build: an engine's name, or HERE.
     """
-    text = "\n".join(line[:_LONGEST] for line in _ESCAPE.sub("", output).splitlines())
-    found = [(_line_start(text, match), -row, match, sign) for row, sign, match in _matches(text)]
+    lines = "\n".join(_unquoted(line) for line in _ESCAPE.sub("", output).splitlines()).splitlines()
+    text = "\n".join(line[:_LONGEST] for line in lines)
+    found = [(not sign.rest, _line_start(text, match), -row, match, sign) for row, sign, match in _matches(text)]
     if not found:
         return None
-    start, _, match, sign = max(found, key=lambda it: it[:2])
+    _, start, _, match, sign = max(found, key=lambda it: it[:3])
     words = {"name": _name(match), "arch": arch or "this machine"}
     line = text[start : text.find("\n", start) if "\n" in text[start:] else None]
     means, hint = sign.means.format_map(words), sign.advice(place).format_map(words)
+    if package := _system_packages().get(re.sub(r"-dev(el)?$", "", words["name"])):
+        known = package["apt"] if place == HERE else package["yum"]
+        hint = f"{hint.replace('PACKAGE', known)}. The package is {known}{_on_alpine(package, place)}"
     return Explanation(sign.kind, means, line.strip()[:_SHOWN], hint)
+
+
+def _unquoted(line: str) -> str:
+    r"""The lines that a program captured and printed as Python's bytes, in one: ``b'make: ...\n'``."""
+    return line.replace("\\n", "\n") if _BYTES.search(line) else line
 
 
 def end_of(log: Path) -> str:
@@ -92,6 +103,17 @@ def _matches(text: str) -> Iterator[tuple[int, _Signature, re.Match[str]]]:
             yield row, sign, match
 
 
+def _on_alpine(package: Mapping[str, str], place: str) -> str:
+    return "" if place == HERE else f", on musllinux {package['apk']}"
+
+
+@functools.cache
+def _system_packages() -> Mapping[str, Mapping[str, str]]:
+    """The packages by each name that messages have for their headers and libraries."""
+    rows = load_table("system-packages.toml")["package"]
+    return {name: row for row in rows for name in row["finds"]}
+
+
 def _line_start(text: str, match: re.Match[str]) -> int:
     return text.rfind("\n", 0, match.start()) + 1
 
@@ -99,7 +121,9 @@ def _line_start(text: str, match: re.Match[str]) -> int:
 def _name(match: re.Match[str]) -> str:
     """The missing or refused thing: the group `name` of a pattern, if it has one."""
     named = (value for key, value in match.groupdict().items() if key.startswith("name") and value)
-    return next(named, "").strip("'\"`")
+    words = next(named, "").split()
+    # The quotes of a sentence are its own.
+    return " ".join(words) if len(words) > 1 else "".join(words).strip("'\"`")
 
 
 @functools.cache
@@ -113,4 +137,5 @@ def _signature(row: Mapping[str, object]) -> _Signature:
     assert isinstance(advice, dict)  # noqa: S101
     numbered = (pattern.replace("(?P<name>", f"(?P<name{at}>") for at, pattern in enumerate(patterns))
     pattern = re.compile("|".join(f"(?:{each})" for each in numbered), re.MULTILINE)
-    return _Signature(str(row["kind"]), pattern, str(row.get("also", "")), str(row["means"]), advice)
+    also, rest = str(row.get("also", "")), bool(row.get("rest"))
+    return _Signature(str(row["kind"]), pattern, also, str(row["means"]), advice, rest)

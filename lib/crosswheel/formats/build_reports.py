@@ -11,7 +11,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from crosswheel.errors import CheckFailed, UsageError
-from crosswheel.formats.uncompiled import NOT_COMPILED, Uncompiled
+from crosswheel.formats.uncompiled import NOT_COMPILED, NOT_RUN, Uncompiled
 from crosswheel.model.job import StepTime
 from crosswheel.model.targets import Target, parse_target
 from crosswheel.system.pages import read_json
@@ -51,7 +51,7 @@ def read_builds(folder: Path, name: NormalizedName, version: Version) -> tuple[B
 
 
 def read_lacking(folder: Path) -> dict[str, tuple[Uncompiled, ...]]:
-    """The extensions that a build did not compile, by the wheel's sha256; a wheel's bytes do not show them.
+    """What builds went on without, by the wheel's sha256; a wheel's bytes do not show it.
 
     Unreadable reports are ignored here; `check` reports them.
     """
@@ -60,8 +60,11 @@ def read_lacking(folder: Path) -> dict[str, tuple[Uncompiled, ...]]:
         with suppress(CheckFailed, LookupError, TypeError, AttributeError, OSError):
             for job in (_read(path) or {"jobs": []})["jobs"]:
                 if job["wheel"]:
-                    rows = [row for row in job["findings"] if row["rule"] == NOT_COMPILED]
-                    lacking = (Uncompiled(str(row["member"]), str(row["found"]), str(row["fix"])) for row in rows)
+                    rows = [row for row in job["findings"] if row["rule"] in {NOT_COMPILED, NOT_RUN}]
+                    lacking = (
+                        Uncompiled(str(row["member"]), str(row["found"]), str(row["fix"]), str(row["rule"]))
+                        for row in rows
+                    )
                     found[str(job["wheel"]["sha256"])] = tuple(lacking)
     return found
 

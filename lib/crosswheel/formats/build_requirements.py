@@ -11,7 +11,6 @@ import posixpath
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import distributions
 from pathlib import Path, PurePosixPath
 
 from crosswheel.formats.zips import Archive, ZipEntry
@@ -53,6 +52,8 @@ class Part:
 def linked_requirements(environment: Path, packages: Path) -> Iterator[Requirement]:
     """The distributions in the folder `packages` (site-packages) of an environment."""
     below = packages.relative_to(environment).as_posix()
+    from importlib.metadata import distributions
+
     for one in distributions(path=[str(packages)]):
         tags = re.findall(r"^Tag:\s*(\S+)", one.read_text("WHEEL") or "", re.MULTILINE)
         platforms = tuple(tag.rpartition("-")[2] for tag in tags)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from mmap import mmap
 from typing import Literal
 
-from elftools.elf.enums import ENUM_E_MACHINE, ENUM_E_TYPE, ENUM_EI_OSABI
-
 from crosswheel.formats.code import Code, look_at
 from crosswheel.formats.elf_tables import (
     DT_FLAGS,
     DT_NEEDED,
+    DT_RELR,
     DT_RPATH,
     DT_RUNPATH,
     DT_SONAME,
@@ -72,6 +72,7 @@ class Elf:
     `flags` is the header's e_flags. `alignment` is the largest page size in bytes for which every loadable segment is
     aligned; 0 without segments.
     `executable_stack` is None without PT_GNU_STACK; then the processor's default applies.
+    `packed_relocations`: whether it has relocations in the format DT_RELR.
     `instructions` has instruction sets beyond the baseline by their names in `instructions.py`; `code` is the result of
     scanning the machine code. `static_tls` is the size in bytes of thread-local storage of the model initial-exec.
     `versions_needed` maps a library to the symbol versions needed from it.
@@ -87,6 +88,7 @@ class Elf:
     alignment: int = 0
     executable_stack: bool | None = None
     text_relocations: bool = False
+    packed_relocations: bool = False
     instructions: frozenset[str] = frozenset()
     code: Code = _UNSEEN
     static_tls: int = 0
@@ -133,11 +135,11 @@ def _read(tables: Tables) -> Elf:
     stacks = [bool(segment.flags & _PF_X) for segment in tables.segments if segment.type == PT_GNU_STACK]
     programs = (tables.content(segment) for segment in tables.segments if segment.type == PT_INTERP)
     elf = Elf(
-        machine=_MACHINES.get(tables.header.machine, str(tables.header.machine)),
+        machine=_name_of("E_MACHINE", tables.header.machine),
         bits=64 if tables.wide else 32,
         byteorder="big" if tables.big_endian else "little",
-        type=_TYPES.get(tables.header.type, str(tables.header.type)),
-        os_abi=_OS_ABIS.get(tables.os_abi, str(tables.os_abi)),
+        type=_name_of("E_TYPE", tables.header.type),
+        os_abi=_name_of("EI_OSABI", tables.os_abi),
         flags=tables.header.flags,
         interpreter=next(programs, b"").partition(b"\0")[0].decode("utf-8", "replace"),
         alignment=min(pages, default=0),
@@ -167,6 +169,7 @@ def _with_dynamic(elf: Elf, tables: Tables) -> Elf:
     return replace(
         elf,
         text_relocations=DT_TEXTREL in tables.tags or bool(flags & _DF_TEXTREL),
+        packed_relocations=DT_RELR in tables.tags,
         static_tls=storage if static else 0,
         soname=next(iter(tables.texts(DT_SONAME)), ""),
         needed=tables.texts(DT_NEEDED),
@@ -194,8 +197,14 @@ def _paths(texts: Iterable[str]) -> tuple[str, ...]:
     return tuple(path for text in texts if text for path in text.split(":"))
 
 
-def _names(numbers: Mapping[str, object]) -> Mapping[int, str]:
+def _name_of(field: Literal["E_MACHINE", "E_TYPE", "EI_OSABI"], number: int) -> str:
+    """The name of a number in a field of the header, or the number."""
+    return _names(field).get(number, str(number))
+
+
+@functools.cache
+def _names(field: str) -> Mapping[int, str]:
+    from elftools.elf import enums
+
+    numbers = getattr(enums, f"ENUM_{field}")
     return {number: name for name, number in numbers.items() if isinstance(number, int)}
-
-
-_MACHINES, _TYPES, _OS_ABIS = _names(ENUM_E_MACHINE), _names(ENUM_E_TYPE), _names(ENUM_EI_OSABI)

@@ -11,13 +11,12 @@ import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
-from email.parser import HeaderParser
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, TypeVar
 
 from crosswheel.errors import AuditFailed, SourceError
 from crosswheel.formats.sdist_writer import seal_sdist
-from crosswheel.formats.signs import is_telling, needs_in, version_of_signs
+from crosswheel.formats.signs import compiles_nothing, is_telling, needs_in, version_of_signs
 from crosswheel.formats.tars import damages, open_tar
 from crosswheel.formats.zips import RATIO, UNPACKED, open_archive
 from crosswheel.model.job import Need, Sdist
@@ -76,7 +75,7 @@ def _look_into(path: Path) -> dict[str, Any]:
         "requires_python": requires_python,
         "epoch": as_epoch(max((member.time for member in members), default=0)),
         "content": _content_of(members),
-        "compiled": any(name.endswith(_COMPILED) for name in names),
+        "compiled": any(name.endswith(_COMPILED) for name in names) and not compiles_nothing(names, texts),
         "cxx": any(name.endswith(_CXX) for name in names) or _speaks_of_cxx(texts),
         "stable_abi": _stable_abi_since(texts),
         "needs": [astuple(need) for need in needs_in(names, texts)],
@@ -85,6 +84,8 @@ def _look_into(path: Path) -> dict[str, Any]:
 
 def _identity(file_name: str, texts: Mapping[str, str]) -> tuple[str, str, str]:
     """Normalised name, version, and Requires-Python."""
+    from email.parser import HeaderParser
+
     from packaging.utils import InvalidSdistFilename, canonicalize_name, is_normalized_name, parse_sdist_filename
 
     own = next((text for name, text in texts.items() if _PKG_INFO.fullmatch(name)), "")

@@ -1,4 +1,7 @@
-"""Reads from a source which compilers it needs beside one for C and C++, by the patterns in data/signs.toml."""
+"""Reads from a source whether its build may compile, and what it needs beside a compiler for C and C++.
+
+The patterns are in data/signs.toml.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from crosswheel.model.targets import load_table
 
 _LARGEST = 1 << 20  # bytes of a build file in a folder
 _DEEPEST = 2  # folders around a build file that is searched: the sdist's own, and one in it
+_PYPROJECT = re.compile(r"[^/]+/pyproject\.toml")
 _SHOWN = 60  # characters of evidence
 
 
@@ -53,6 +57,18 @@ def needs_in(names: Collection[str], texts: Mapping[str, str]) -> tuple[Need, ..
             if (known is None or (sign.sure and not known.sure)) and (seen := sign.evidence(name, texts.get(name))):
                 found[sign.need] = Need(sign.need, seen, sure=sign.sure)
     return tuple(found.values())
+
+
+def compiles_nothing(names: Collection[str], texts: Mapping[str, str]) -> bool:
+    """Whether the build backend of an sdist cannot compile; source code in it is then data of the package."""
+    text = next((text for name, text in texts.items() if _PYPROJECT.fullmatch(name)), "")
+    return any(_is_pure(row, names, text) for row in load_table("signs.toml")["pure"])
+
+
+def _is_pure(row: Mapping[str, str], names: Collection[str], text: str) -> bool:
+    if not re.search(row["pattern"], text, re.MULTILINE) or re.search(row["unless"], text, re.MULTILINE):
+        return False
+    return not any(re.fullmatch(row["without"], name) for name in names)
 
 
 def needs_of_folder(folder: Path) -> tuple[Need, ...]:

@@ -2,15 +2,18 @@
 
 `nox -s refresh-symbols` writes the lists data/symbols-*.txt. A list has a section per library and a line per symbol
 with the versions that have it; a name that ends in ``*`` is a prefix, because C++ names differ between architectures.
-The section [sources] states the origin of the lists.
+The section [sources] states the origin of the lists. Lines are sorted, and the first character of a line says how many
+characters it shares with the line before it (0-9, a-z, A-Z for 0 to 61): `0sin`, `3f`, `3h` are sin, sinf and sinh.
 """
 
 from __future__ import annotations
 
 import functools
 import math
+import os.path
 import re
-from collections.abc import Mapping
+import string
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 
@@ -21,6 +24,8 @@ from crosswheel.model.targets import Policy, PythonTag, python_tags
 _GLIBC = ("libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.1", "libutil.so.1", "ld.so")
 # musl's loader provides all libraries whose names begin so (audit/rules/promise.py).
 _LOADER = re.compile(r"ld-linux[\w.-]*|ld64\.so\.[12]|ld-musl-\w+\.so\.1|lib(?:c|pthread|rt|m|dl|util|xnet)\..*")
+
+_SHARED = string.digits + string.ascii_letters
 
 
 @dataclass(frozen=True)
@@ -40,19 +45,19 @@ def python_has(name: str, python: PythonTag) -> bool:
 
 @functools.cache
 def _names_of(python: PythonTag) -> frozenset[str]:
-    listed = _sections("cpython")["python"].names
+    listed = _exports("cpython", "python").names
     return frozenset(name for name, where in listed.items() if any(_covers(span, python) for span in where.split()))
 
 
 def is_of_python(name: str) -> bool:
     """Whether any known CPython has the symbol."""
-    return name in _sections("cpython")["python"]
+    return name in _exports("cpython", "python")
 
 
 @functools.cache
 def known_pythons() -> frozenset[PythonTag]:
     """The CPythons whose symbols are known."""
-    return frozenset(python for python in python_tags() if str(python) in _sections("cpython")["sources"])
+    return frozenset(python for python in python_tags() if str(python) in _exports("cpython", "sources"))
 
 
 def libc_has(name: str, policy: Policy) -> bool:
@@ -61,7 +66,7 @@ def libc_has(name: str, policy: Policy) -> bool:
     For musl its newest release counts: its symbols have no versions, and its policies name no patch release.
     """
     if policy.libc == "musl":
-        return name in _sections("musl")["libc.so"]
+        return name in _exports("musl", "libc.so")
     return _glibc_since().get(name, math.inf) <= policy.minor
 
 
@@ -72,7 +77,7 @@ def is_listed(library: str) -> bool:
 
 def library_has(library: str, name: str) -> bool:
     """Whether a library has the symbol; for libraries that Python does not load itself."""
-    return any(name in _sections(data)[library] for data in ("glibc", "libraries") if library in _sections(data))
+    return any(name in _exports(data, library) for data in ("glibc", "libraries") if library in _sections(data))
 
 
 @functools.cache
@@ -80,7 +85,7 @@ def _glibc_since() -> Mapping[str, int]:
     """Each symbol with the minor version of the glibc that added it."""
     found: dict[str, int] = {}
     for library in _GLIBC:
-        for name, version in _sections("glibc")[library].names.items():
+        for name, version in _exports("glibc", library).names.items():
             minor = int(version.partition(".")[2])
             found[name] = min(minor, found.get(name, minor))
     return found
@@ -93,13 +98,34 @@ def _covers(span: str, python: PythonTag) -> bool:
 
 
 @functools.cache
-def _sections(name: str) -> Mapping[str, Exports]:
-    text = resources.files("crosswheel").joinpath("data", f"symbols-{name}.txt").read_text("utf-8")
-    parts = re.split(r"^\[(.+)\]\n", text, flags=re.MULTILINE)
-    return {title: _exports(body) for title, body in zip(parts[1::2], parts[2::2], strict=True)}
-
-
-def _exports(body: str) -> Exports:
-    rows = (line.partition(" ") for line in body.splitlines() if line)
+def _exports(data: str, library: str) -> Exports:
+    rows = (line.partition(" ") for line in unshortened(_sections(data)[library].splitlines()))
     names = {name: where for name, _, where in rows}
     return Exports(names, tuple(name[:-1] for name in names if name.endswith("*")))
+
+
+@functools.cache
+def _sections(data: str) -> Mapping[str, str]:
+    """The lines of each section of a list."""
+    text = resources.files("crosswheel").joinpath("data", f"symbols-{data}.txt").read_text("utf-8")
+    parts = re.split(r"^\[(.+)\]\n", text, flags=re.MULTILINE)
+    return {title: body.rstrip() for title, body in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+def shortened(lines: Iterable[str]) -> Iterator[str]:
+    """Each line without what it shares with the line before it."""
+    before = ""
+    for line in lines:
+        alike = os.path.commonprefix([before, line])  # noqa: RUF071 - characters are meant
+        shared = min(len(alike), len(_SHARED) - 1)
+        yield _SHARED[shared] + line[shared:]
+        before = line
+
+
+def unshortened(lines: Iterable[str]) -> Iterator[str]:
+    """The lines that `shortened` was given."""
+    lengths = {character: length for length, character in enumerate(_SHARED)}
+    before = ""
+    for line in lines:
+        before = before[: lengths[line[0]]] + line[1:]
+        yield before

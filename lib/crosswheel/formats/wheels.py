@@ -14,10 +14,9 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from email.message import Message
-from email.parser import HeaderParser
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from packaging.tags import Tag, compatible_tags, cpython_tags, parse_tag
 from packaging.utils import InvalidWheelFilename, NormalizedName, parse_wheel_filename
@@ -40,6 +39,9 @@ from crosswheel.model.targets import (
     parse_python,
 )
 
+if TYPE_CHECKING:
+    from email.message import Message
+
 # NAME-VERSION(-BUILD)?-PYTHON-ABI-PLATFORM-LABEL.whl; no Python tag begins with a digit (PEP 825, draft as of 2026-08).
 _VARIANT = re.compile(r"[^-]+-[^-]+(?:-\d[^-]*)?-[A-Za-z][^-]*-[^-]+-[^-]+-([0-9a-z_.]+)\.whl")
 _LARGEST_TEXT = {"WHEEL": 1 << 16, "METADATA": 4 << 20, "RECORD": 16 << 20, "entry_points.txt": 1 << 20}
@@ -49,7 +51,7 @@ _MOST_FIELDS = 5 * MEMBERS  # RECORD has two commas and two line ends for each
 _MODULES = (".py", ".pyc", ".pyd", ".so")
 _MOST_TAGS_IN_A_LINE = 100
 _UP = "../../../"  # from PREFIX/lib/python3.13/site-packages
-_SCHEMES = {"platlib": "", "purelib": "", "data": _UP, "scripts": f"{_UP}bin/", "headers": f"{_UP}include/"}
+SCHEMES = {"platlib": "", "purelib": "", "data": _UP, "scripts": f"{_UP}bin/", "headers": f"{_UP}include/"}
 
 
 @dataclass(frozen=True)
@@ -128,12 +130,12 @@ class Wheel:
 
     @cached_property
     def metadata(self) -> Message:
-        return HeaderParser().parsestr(self._text("METADATA"))
+        return _headers(self._text("METADATA"))
 
     @cached_property
     def wheel_file(self) -> Message:
         """The WHEEL file: the build backend's description of the wheel."""
-        return HeaderParser().parsestr(self._text("WHEEL"))
+        return _headers(self._text("WHEEL"))
 
     @cached_property
     def entry_points(self) -> str:
@@ -236,10 +238,10 @@ class Wheel:
         """The installed path of a member, relative to site-packages."""
         top, _, rest = member.partition("/")
         scheme, _, path = rest.partition("/")
-        if not top.endswith(".data") or scheme not in _SCHEMES:
+        if not top.endswith(".data") or scheme not in SCHEMES:
             return member
         # PREFIX/lib is two folders above site-packages; both spellings give the same path here.
-        return re.sub(r"^(?:\.\./){3}lib/", "../../", _SCHEMES[scheme] + path)
+        return re.sub(r"^(?:\.\./){3}lib/", "../../", SCHEMES[scheme] + path)
 
     @property
     def _readable(self) -> Iterator[tuple[str, Content]]:
@@ -271,6 +273,12 @@ class Wheel:
         if sum(map(text.count, "\n\r,")) > _MOST_FIELDS:
             raise AuditFailed(f"{self.path.name}: {member} has more than {_MOST_FIELDS} lines and fields")
         return text
+
+
+def _headers(text: str) -> Message:
+    from email.parser import HeaderParser
+
+    return HeaderParser().parsestr(text)
 
 
 def read_wheel(path: Path, beside: tuple[Path, ...] = ()) -> Wheel:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,6 +67,8 @@ def failures(who: str, hint: str) -> Iterator[None]:
 
 def _cause(error: BaseException) -> str:
     """The reason in the words of the system, or the kind of the exception."""
+    from http.client import IncompleteRead
+
     from urllib3.exceptions import ResponseError
 
     seen, todo = [error], [error]
@@ -75,7 +76,7 @@ def _cause(error: BaseException) -> str:
         one = todo.pop()
         if isinstance(one, OSError) and one.strerror:
             return one.strerror
-        if isinstance(one, http.client.IncompleteRead):
+        if isinstance(one, IncompleteRead):
             return "it broke off"
         if isinstance(one, ResponseError):  # as in: too many 502 error responses
             return str(one)

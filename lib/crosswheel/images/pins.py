@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 from crosswheel.errors import ImageUnavailable
@@ -24,10 +27,11 @@ class ImagePin:
         return f"{self.repository}@{self.digest}" if self.digest else f"{self.repository}:{self.tag}"
 
 
-def pinned_images(family: Family) -> dict[tuple[Policy, Architecture], ImagePin]:
+@functools.cache
+def pinned_images(family: Family) -> Mapping[tuple[Policy, Architecture], ImagePin]:
     """Every pin of a family by policy and target architecture; dockcross's images themselves are x86_64."""
     table = load_table("images.toml")[family]
-    return {parse_platform(platform): ImagePin(**row) for platform, row in table.items()}
+    return MappingProxyType({parse_platform(platform): ImagePin(**row) for platform, row in table.items()})
 
 
 def image_arch(target: Target, family: Family) -> Architecture:

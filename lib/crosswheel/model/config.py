@@ -13,9 +13,14 @@ from itertools import product
 from pathlib import Path
 from typing import Literal
 
-from crosswheel.model.adoption import Adoption
+from crosswheel.model.adoption import PROJECT, Adoption, ContainerMode
+from crosswheel.model.ci import CISettings
+from crosswheel.model.multibuild import Multibuild
 from crosswheel.model.options import options
 from crosswheel.model.targets import Architecture, Policy, PythonTag, Target, oldest_policy
+
+STANDARD_OUTPUT = Path("-")
+"""The value of `json` that stands for standard output."""
 
 ENGINES = ("auto", "native", "accelerated", "cross", "dockcross", "emulated")
 
@@ -41,11 +46,14 @@ class Build:
     twice: bool
     debug_info: bool
     strip: bool
+    wider_tags: bool
     sysroots: Mapping[str, Path]
     before_all: str
     before_build: str
     environment: Mapping[str, str]
     config_settings: Mapping[str, str | list[str]]
+    build_constraint: tuple[str, ...]
+    """The lines of the files."""
 
     def sysroot(self, arch: Architecture) -> Path | None:
         return self.sysroots.get(arch.name)
@@ -90,6 +98,8 @@ class Test:
     environment: Mapping[str, str]
     before: str
     sources: tuple[str, ...]
+    constraint: tuple[str, ...]
+    """The lines of the files."""
 
     @property
     def has_arguments(self) -> bool:
@@ -144,14 +154,18 @@ class Trees:
 
 @dataclass(frozen=True)
 class Output:
-    """The wheelhouse and the other output files; `wheels` are files and folders given by the caller."""
+    """The wheelhouse and the other output files; `wheels` and `reports` are files and folders given by the caller."""
 
     folder: Path
     wheels: tuple[Path, ...]
+    channel: Path
     dry_run: bool
     json: Path | None
     sarif: Path | None
     markdown: Path | None
+    reports: tuple[Path, ...]
+    page: Path | None
+    trace: Path | None
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -169,10 +183,28 @@ class Upkeep:
 
 
 @dataclass(frozen=True)
+class Fleet:
+    """The scheduler whose workers build (empty: this machine builds), and the folder of the certificates for it."""
+
+    scheduler: str
+    certificates: Path | None
+
+
+@dataclass(frozen=True)
+class CI:
+    """The file of a CI system: `system` is the one that was asked for, empty if none was; `check` writes nothing."""
+
+    system: str
+    check: bool
+    settings: CISettings
+
+
+@dataclass(frozen=True)
 class Config:
     """Every option, in groups; `given` has the names of those that a user has set.
 
-    `adoption` is the project's configuration for cibuildwheel, if the run takes it over.
+    `adoption` is the project's configuration for cibuildwheel, if the run takes it over; `mode` is that of one target.
+    `multibuild` is its folder for multibuild, if the run takes that over.
     """
 
     build: Build
@@ -183,13 +215,41 @@ class Config:
     trees: Trees
     output: Output
     upkeep: Upkeep
+    fleet: Fleet
+    ci: CI
     given: frozenset[str] = frozenset()
     adoption: Adoption | None = None
+    mode: ContainerMode | None = None
+    multibuild: Multibuild | None = None
+
+    @property
+    def builds_in_containers(self) -> bool:
+        """Whether the build has commands that only a container of the target's image can run."""
+        return self.mode is not None and self.mode.builds
+
+    @property
+    def test_needs_project(self) -> bool:
+        """Whether the test uses files of the project."""
+        if self.test.needs_project or not self.mode:
+            return self.test.needs_project
+        named = any(PROJECT in text for text in (self.test.command, *self.test.environment.values()))
+        return named or bool(self.mode.environment or self.mode.test_environment)
+
+    @property
+    def sdist_constraint(self) -> tuple[str, ...]:
+        """The lines that limit the build requirements of the sdist: those that all targets have."""
+        targets = self.adoption.targets if self.adoption else ()
+        lines = {self.for_target(target).build.build_constraint for target in targets}
+        return lines.pop() if len(lines) == 1 else self.build.build_constraint
 
     def for_target(self, target: Target) -> Config:
         """The configuration of one target: what is adopted for it stands in for options that are not given."""
         own = self.adoption.targets.get(target, {}) if self.adoption else {}
-        config = self
+        mode = self.adoption.modes.get(target) if self.adoption else None
+        config = replace(self, mode=mode) if mode else self
+        if self.multibuild:
+            environment = {**self.multibuild.test_environ(target), **self.test.environment}
+            config = replace(config, test=replace(self.test, environment=environment))
         for name, value in own.items():
             if name not in self.given:
                 option = options()[name]

@@ -10,7 +10,23 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from crosswheel.errors import UsageError
-from crosswheel.model.config import ENGINES, Audit, Build, Config, Containers, Output, Release, Test, Trees, Upkeep
+from crosswheel.model.ci import CISettings, parse_settings
+from crosswheel.model.config import (
+    CI,
+    ENGINES,
+    STANDARD_OUTPUT,
+    Audit,
+    Build,
+    Config,
+    Containers,
+    Fleet,
+    Output,
+    Release,
+    Test,
+    Trees,
+    Upkeep,
+)
+from crosswheel.model.constraints import constraint_lines
 from crosswheel.model.options import checked, options
 from crosswheel.model.pyproject import crosswheel_table
 from crosswheel.model.targets import (
@@ -36,6 +52,8 @@ _GROUPS = {
     "trees": Trees,
     "output": Output,
     "upkeep": Upkeep,
+    "fleet": Fleet,
+    "ci": CI,
 }
 _OF_DOCKCROSS = "dockcross."
 _NONE: Mapping[str, Any] = MappingProxyType({})
@@ -198,13 +216,30 @@ class _Reader:
     def _wheels(self, paths: list[str]) -> tuple[Path, ...]:
         return tuple(self.project / path for path in paths)
 
+    def _channel(self, text: str) -> Path:
+        return self.project / text
+
     def _json(self, text: str) -> Path | None:
+        if text == str(STANDARD_OUTPUT):
+            return STANDARD_OUTPUT
         return self.project / text if text else None
 
     def _sarif(self, text: str) -> Path | None:
         return self.project / text if text else None
 
+    def _certificates(self, text: str) -> Path | None:
+        return self.project / text if text else None
+
     def _markdown(self, text: str) -> Path | None:
+        return self.project / text if text else None
+
+    def _reports(self, paths: list[str]) -> tuple[Path, ...]:
+        return tuple(self.project / path for path in paths)
+
+    def _page(self, text: str) -> Path | None:
+        return self.project / text if text else None
+
+    def _trace(self, text: str) -> Path | None:
         return self.project / text if text else None
 
     def _platforms(self, names: list[str]) -> Any:
@@ -217,6 +252,23 @@ class _Reader:
         there = tuple(self.project / path for path in paths)
         self.mistakes.extend(f"constraint: there is no file {path}" for path in there if not path.is_file())
         return there
+
+    def _build_constraint(self, paths: list[str]) -> tuple[str, ...]:
+        return self._constraint_lines("build-constraint", paths)
+
+    def _test_constraint(self, paths: list[str]) -> tuple[str, ...]:
+        return self._constraint_lines("test-constraint", paths)
+
+    def _constraint_lines(self, option: str, paths: list[str]) -> tuple[str, ...]:
+        """Read the files: containers and workers of other machines do not have them."""
+        try:
+            return tuple(line for path in paths for line in constraint_lines(self.project / path, self.project))
+        except (OSError, UnicodeDecodeError) as error:
+            self.mistakes.append(f"{option}: a file cannot be read: {error}")
+            return ()
+
+    def _ci(self, table: Mapping[str, Any]) -> CISettings:
+        return parse_settings(table, self.mistakes)
 
     # ---- helpers ----------------------------------------------------------------------------------------------
 

@@ -38,6 +38,25 @@ def split_command(words: Sequence[str], verb: str) -> tuple[list[str], list[str]
     return list(words[:at]), list(words[at + 1 if words[at : at + 1] == ["--"] else at :])
 
 
+def join_repeats(words: Sequence[str], verb: str) -> list[str]:
+    """Join the values of a flag that takes several: ``--python cp312 --python=cp313`` -> ``--python cp312,cp313``."""
+    several = {f"--{option.name}" for option in flag_options(verb) if option.type == "texts"}
+    joined: list[str] = []
+    place: dict[str, int] = {}
+    rest = iter(words)
+    for word in rest:
+        flag, equals, value = word.partition("=")
+        text = value if equals or flag not in several else next(rest, None)
+        if flag not in several or text is None:
+            joined.append(word)
+        elif flag in place:
+            joined[place[flag]] += f",{text}"
+        else:
+            joined += [flag, text]
+            place[flag] = len(joined) - 1
+    return joined
+
+
 def parse_value(option: Option, text: Any) -> Any:
     """Parse the text of a flag to the option's type; other values pass unchanged. Raises UsageError."""
     if option.type == "texts":
@@ -65,7 +84,7 @@ def parse_flags(arguments: Sequence[str], verb: str, session: str = "") -> dict[
     for option in known:
         action: Any = "store_true" if option.type == "flag" else _Once
         parser.add_argument(f"--{option.name}", action=action, dest=option.name, help=option.help.replace("%", "%%"))
-    parsed, unknown = parser.parse_known_intermixed_args(list(arguments))
+    parsed, unknown = parser.parse_known_intermixed_args(join_repeats(arguments, verb))
     if unknown:
         names = [f"--{option.name}" for option in known]
         words = [_unrecognized(word, names) for word in unknown]

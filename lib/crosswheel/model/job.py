@@ -17,20 +17,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Interpreter:
-    """A CPython of this machine for build backends; without `headers` it cannot compile extensions."""
+    """A CPython of this machine for build backends; without `headers` it cannot compile extensions.
+
+    `borrowed` are shared libraries of the image that it comes from, which it needs and this machine lacks.
+    """
 
     tag: PythonTag
     version: str
     path: Path
     headers: bool = True
+    borrowed: tuple[Path, ...] = ()
 
 
-NeedName: TypeAlias = Literal["rust", "openmp", "fortran"]
+NeedName: TypeAlias = Literal["rust", "openmp", "fortran", "interpreter", "program", "multibuild"]
 
 
 @dataclass(frozen=True)
 class Need:
     """A compiler or runtime that a source asks for beside C and C++.
+
+    ``interpreter`` is the target's, during the build; ``program`` is any that the build has compiled for the target.
 
     `evidence` is where it says so, as in ``setup.py: RustExtension(``. If it is not `sure`, the build may have a way
     without.
@@ -42,15 +48,24 @@ class Need:
 
 
 @dataclass(frozen=True)
+class ProjectTree:
+    """An archive of the whole project folder, with its top folder `project`; `content` is a sha256 of its files."""
+
+    archive: Path
+    content: str
+
+
+@dataclass(frozen=True)
 class Sdist:
     """The source archive that every job of a run builds from.
 
     `epoch` is the time of its content in seconds since 1970, which is the date of wheels' members. `content` is a
     sha256 of the unpacked files, without times, owners, order and compression.
 
-    `compiled`: it seems to contain source code for a compiler; `cxx`: C++, or Cython that becomes C++. Both are
-    guesses, and the built wheel decides. `stable_abi` has the minor versions for which its build files request the
-    limited API (PEP 384), as far as they state any; None if they do not mention it. `needs` are what else they ask for.
+    `compiled`: it seems to contain source code for a compiler, and its build backend may compile it; `cxx`: C++, or
+    Cython that becomes C++. Both are guesses, and the built wheel decides. `stable_abi` has the minor versions for
+    which its build files request the limited API (PEP 384), as far as they state any; None if they do not mention it.
+    `needs` are what else they ask for.
     """
 
     path: Path
@@ -64,6 +79,8 @@ class Sdist:
     cxx: bool = False
     stable_abi: frozenset[int] | None = None
     needs: tuple[Need, ...] = ()
+    tree: ProjectTree | None = None
+    """The folder that it was made from, for jobs that need all of it."""
 
     def needs_of(self, name: NeedName) -> Need | None:
         """The need of that name."""
@@ -200,10 +217,16 @@ class Artifact:
 
 @dataclass(frozen=True)
 class StepTime:
-    """The wall-clock time of one step of a job."""
+    """The time of one step of a job: `seconds` of wall clock from `started`, in seconds since the epoch.
+
+    `cpu_seconds` are those of all processors, for the step's own thread and for the commands that it waited for. What
+    is not known is None, such as the time of commands of a container engine that does not count it.
+    """
 
     step: str
     seconds: float
+    started: float | None = None
+    cpu_seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -268,6 +291,15 @@ class Outcome:
     reproducible: bool | None = None
     """Whether a second build gave the same wheel; None without a second build."""
     differences: tuple[Difference, ...] = ()
+    started: float | None = None
+    """When it began, in seconds since the epoch; None if nothing was to be done."""
+    ended: float | None = None
+    cpu_seconds: float | None = None
+    """As of a step, but of the whole job, with the opening of its workspace."""
+    waits_for: tuple[Target, ...] = ()
+    """The jobs that had to end before it could begin, because their wheels might serve it; of many, the last."""
+    worker: str = ""
+    """The worker that carried it out; empty for this process."""
 
     @property
     def ok(self) -> bool:
@@ -279,6 +311,23 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class EarlierRun:
+    """What remains of a run in the reports of later ones: counts of jobs, files and bytes, and seconds of wall clock.
+
+    `started` is a date and time in ISO 8601.
+    """
+
+    started: str
+    version: str
+    jobs: int
+    built: int
+    failed: int
+    wheels: int
+    bytes: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Report:
     """A whole run: `started` in seconds since the epoch, `seconds` of wall clock."""
 
@@ -287,6 +336,8 @@ class Report:
     sdist: Sdist | None
     started: float
     seconds: float
+    earlier: tuple[EarlierRun, ...] = ()
+    """Runs of the same project into the same folder before this one, newest first."""
 
     @property
     def wheels(self) -> tuple[Artifact, ...]:
@@ -329,13 +380,19 @@ class Planned:
 
 @dataclass(frozen=True)
 class StepStarted:
+    """`project` is the job's, with its version, where several projects are built at the same time."""
+
     job: Job
     step: str
+    project: str = ""
 
 
 @dataclass(frozen=True)
 class JobFinished:
+    """`project` is as of `StepStarted`."""
+
     outcome: Outcome
+    project: str = ""
 
 
 @dataclass(frozen=True)

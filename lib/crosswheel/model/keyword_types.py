@@ -28,6 +28,7 @@ class PlanOptions(TypedDict, total=False):
     twice: bool | None
     debug_info: bool | None
     strip: bool | None
+    wider_tags: bool | None
     exclude: Texts | None
     sysroot: Mapping[str, PathText] | None
     docker_host: str | None
@@ -37,9 +38,11 @@ class PlanOptions(TypedDict, total=False):
     mirrors: Texts | None
     before_all: str | None
     before_build: str | None
+    build_constraint: Paths | None
     test: Literal["auto", "never"] | None
     test_command: str | None
     test_requires: Texts | None
+    test_constraint: Paths | None
     test_extras: Texts | None
     test_images: Texts | None
     test_environment: Mapping[str, str] | None
@@ -50,6 +53,8 @@ class PlanOptions(TypedDict, total=False):
     ignore: Mapping[str, str] | None
     dry_run: bool | None
     json: PathText | None
+    scheduler: str | None
+    certificates: PathText | None
 
 
 class WheelsOptions(TypedDict, total=False):
@@ -70,6 +75,7 @@ class WheelsOptions(TypedDict, total=False):
     twice: bool | None
     debug_info: bool | None
     strip: bool | None
+    wider_tags: bool | None
     exclude: Texts | None
     sysroot: Mapping[str, PathText] | None
     docker_host: str | None
@@ -79,9 +85,11 @@ class WheelsOptions(TypedDict, total=False):
     mirrors: Texts | None
     before_all: str | None
     before_build: str | None
+    build_constraint: Paths | None
     test: Literal["auto", "never"] | None
     test_command: str | None
     test_requires: Texts | None
+    test_constraint: Paths | None
     test_extras: Texts | None
     test_images: Texts | None
     test_environment: Mapping[str, str] | None
@@ -92,6 +100,8 @@ class WheelsOptions(TypedDict, total=False):
     ignore: Mapping[str, str] | None
     dry_run: bool | None
     json: PathText | None
+    scheduler: str | None
+    certificates: PathText | None
 
 
 class AuditOptions(TypedDict, total=False):
@@ -164,6 +174,13 @@ class ReleaseOptions(TypedDict, total=False):
     changelog: PathText | None
 
 
+class CiOptions(TypedDict, total=False):
+    dry_run: bool | None
+    json: PathText | None
+    check: bool | None
+    ci: Mapping[str, object] | None
+
+
 class ReadinessOptions(TypedDict, total=False):
     python: Texts | None
     offline: bool | None
@@ -201,11 +218,30 @@ class WheelhouseOptions(TypedDict, total=False):
     ignore: Mapping[str, str] | None
     dry_run: bool | None
     json: PathText | None
+    repository: str | None
+    index: Mapping[str, str] | None
+    allow_http: bool | None
+    config_file: PathText | None
+    patience: int | None
     platforms: Texts | None
     all: bool | None
     constraint: Paths | None
     extra: Texts | None
     group: Texts | None
+
+
+class ReportOptions(TypedDict, total=False):
+    output: PathText | None
+    page: PathText | None
+    trace: PathText | None
+
+
+class CondaOptions(TypedDict, total=False):
+    jobs: int | None
+    exclude: Texts | None
+    ignore: Mapping[str, str] | None
+    json: PathText | None
+    channel: PathText | None
 
 
 class AccelerateOptions(TypedDict, total=False):
@@ -229,9 +265,21 @@ class ShellOptions(TypedDict, total=False):
     mirrors: Texts | None
     before_all: str | None
     before_build: str | None
+    build_constraint: Paths | None
     environment: Mapping[str, str] | None
     config_settings: Mapping[str, str | Sequence[str]] | None
     source: PathText | None
+
+
+class WorkerOptions(TypedDict, total=False):
+    jobs: int | None
+    docker_host: str | None
+    container_host: Literal["auto", "docker", "podman", "namespace"] | None
+    certificates: PathText | None
+
+
+class CertificatesOptions(TypedDict, total=False):
+    certificates: PathText | None
 
 
 class CacheOptions(TypedDict, total=False):
@@ -291,6 +339,7 @@ class AllOptions(TypedDict, total=False):
     twice: bool | None
     debug_info: bool | None
     strip: bool | None
+    wider_tags: bool | None
     exclude: Texts | None
     sysroot: Mapping[str, PathText] | None
     docker_host: str | None
@@ -301,9 +350,11 @@ class AllOptions(TypedDict, total=False):
     unpacked: bool | None
     before_all: str | None
     before_build: str | None
+    build_constraint: Paths | None
     test: Literal["auto", "never"] | None
     test_command: str | None
     test_requires: Texts | None
+    test_constraint: Paths | None
     test_extras: Texts | None
     test_images: Texts | None
     test_environment: Mapping[str, str] | None
@@ -317,6 +368,7 @@ class AllOptions(TypedDict, total=False):
     json: PathText | None
     sarif: PathText | None
     wheels: Paths | None
+    channel: PathText | None
     repository: str | None
     staging: str | None
     yes: bool | None
@@ -327,6 +379,9 @@ class AllOptions(TypedDict, total=False):
     patience: int | None
     tag_format: str | None
     changelog: PathText | None
+    system: Literal["github", "gitlab", "circleci", "travis"] | None
+    check: bool | None
+    ci: Mapping[str, object] | None
     target: str | None
     command: str | None
     provider: str | None
@@ -341,3 +396,8 @@ class AllOptions(TypedDict, total=False):
     extra: Texts | None
     group: Texts | None
     markdown: PathText | None
+    scheduler: str | None
+    certificates: PathText | None
+    reports: Paths | None
+    page: PathText | None
+    trace: PathText | None

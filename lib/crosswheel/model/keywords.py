@@ -62,5 +62,5 @@ def _text(value: Any, option: Option, project: Path) -> Any:
     return os.path.abspath(value) if moved and option.name not in _AS_GIVEN else value  # noqa: PTH100 - Path keeps `..`
 
 
-# A source may be a name on an index; a .pypirc is opened as given; a changelog is a file of the project.
-_AS_GIVEN = {"source", "config-file", "changelog"}
+# A source or a requirement may be a name on an index; a .pypirc is opened as given; a changelog is the project's file.
+_AS_GIVEN = {"source", "requirements", "config-file", "changelog"}

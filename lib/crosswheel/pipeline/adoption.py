@@ -1,4 +1,4 @@
-"""Takes over a project's configuration for cibuildwheel, where it has none for crosswheel."""
+"""Takes over a project's configuration for cibuildwheel or multibuild, where it has none for crosswheel."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from crosswheel.cibuildwheel.reader import Question, resolve
 from crosswheel.cibuildwheel.release import release_of
 from crosswheel.cibuildwheel.translation import translate
 from crosswheel.cibuildwheel.workflows import values_in
+from crosswheel.formats.project_archive import content_of_project, pack_project
 from crosswheel.formats.sdists import unpack
 from crosswheel.model.adoption import WorkflowValue
 from crosswheel.model.config import Config
-from crosswheel.model.job import Listener
+from crosswheel.model.job import Listener, Note, ProjectTree, Sdist
 from crosswheel.model.pyproject import tool_names
+from crosswheel.pipeline.multibuild import with_multibuild
 from crosswheel.pipeline.source import is_sdist
 from crosswheel.system.hashes import sha256_of
 from crosswheel.system.local_host import LocalHost
@@ -29,9 +31,15 @@ def adopted(config: Config, project: Path, host: LocalHost, listener: Listener) 
     """The configuration with what the source's table [tool.cibuildwheel] and CIBW_ variables ask for.
 
     `project` is the folder whose pyproject.toml counts. Unchanged if it or the source has a table [tool.crosswheel],
-    or if nothing is for cibuildwheel. Raises UsageError, MissingTool, IndexUnreachable.
+    or if nothing is for cibuildwheel. A folder with multibuild and without that table is multibuild's. Raises
+    UsageError, MissingTool, IndexUnreachable.
     """
-    if config.adoption or "crosswheel" in tool_names(project):
+    if config.adoption or config.multibuild or "crosswheel" in tool_names(project):
+        return config
+    config = with_multibuild(config, project, host.environ)
+    if config.multibuild:
+        named = ", ".join(f"{name}={value}" for name, value in sorted(config.multibuild.variables.items()))
+        listener(Note(f"multibuild's scripts build the wheels of this folder, with {named}"))
         return config
     with _folder_of(config.build.source) as (folder, sha256):
         variables = _variables(host.environ)
@@ -42,7 +50,7 @@ def adopted(config: Config, project: Path, host: LocalHost, listener: Listener) 
         question = Question(archs, str(config.build.arch[0]), variables)
         release = release_of(folder)
         resolution = resolve(folder, release, question, host, listener, sha256)
-    adoption = translate(resolution, release, config, host.environ, project)
+        adoption = translate(resolution, release, config, host.environ, folder)
     targets = adoption.targets
     build = replace(
         config.build,
@@ -50,6 +58,39 @@ def adopted(config: Config, project: Path, host: LocalHost, listener: Listener) 
         python=config.build.python or tuple(dict.fromkeys(sorted(target.python for target in targets))),
     )
     return replace(config, build=build, adoption=adoption)
+
+
+def pack_whole_project(config: Config, folder: Path) -> Path | None:
+    """The archive of the whole project in `folder`, if a target's commands run in cibuildwheel's way; else None.
+
+    It is made before the sdist, whose backend may leave files in the project. An sdist file is its own project.
+    """
+    own = map(config.for_target, config.adoption.targets if config.adoption else ())
+    if not any(_needs_project(one) for one in own):
+        return None
+    with _folder_of(config.build.source) as (project, _sha256):
+        if project is None:
+            return None
+        archive = folder / "project.tar"
+        pack_project(project, archive, {config.output.folder.resolve()})
+        return archive
+
+
+def with_project(sdist: Sdist, config: Config, archive: Path | None) -> Sdist:
+    """The sdist with that archive.
+
+    Its content is the folder's after the sdist was made: that of the next run, which finds the files that were left.
+    """
+    if archive is None:
+        return sdist
+    project, content = Path(config.build.source), sdist.content
+    if project.is_dir():
+        content = content_of_project(project.resolve(), {config.output.folder.resolve()}).sha256
+    return replace(sdist, tree=ProjectTree(archive, content))
+
+
+def _needs_project(config: Config) -> bool:
+    return config.builds_in_containers or (config.test.mode != "never" and config.test_needs_project)
 
 
 def not_taken(config: Config, project: Path) -> tuple[WorkflowValue, ...]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from crosswheel.engines.facts import image_of
 from crosswheel.engines.services import Services
 from crosswheel.errors import AuditFailed, CrosswheelError, TestFailed, UsageError, explained
+from crosswheel.formats.uncompiled import NOT_COMPILED
 from crosswheel.formats.wheels import named_wheel
 from crosswheel.model.config import Config
 from crosswheel.model.job import Artifact, Failure, Job, Outcome, Sdist, Status, StepStarted, StepTime
@@ -22,10 +23,11 @@ from crosswheel.steps.keys import build_key
 from crosswheel.steps.sequence import name_of, traits_of
 from crosswheel.steps.test import first_container
 from crosswheel.steps.wheelhouse import OutputFolder
+from crosswheel.system.cpu_time import measured
 from crosswheel.system.process import Stopped, log_tail
 from crosswheel.system.scratch import scratch_folder
 
-_TAIL = 30  # log lines shown with a failure
+_TAIL = 100  # log lines kept with a failure; displays show fewer
 _PURE = "a pure wheel: no cross build needed"
 _BECAME_PURE = "a pure wheel, because its extensions were not compiled"
 
@@ -49,7 +51,7 @@ class JobRunner:
         build = self.config.build
         if build.fresh or build.twice or "find" not in self.composition.steps.names:
             return None
-        key = self._key(job)
+        key = self.key(job)
         return self.journal.find(key) if key else None
 
     def run(self, job: Job, *, bare: bool = False) -> Outcome:
@@ -78,7 +80,13 @@ class JobRunner:
         return replace(job, image=image_of(job.target, config, self.services.facts, family))
 
     def _ended(self, job: Job, action: Callable[[list[StepTime], Path], Outcome]) -> Outcome:
-        """The outcome of the action, or of the error that it raised."""
+        """The outcome of the action, or of the error that it raised, with its times."""
+        began = time.time()
+        with measured() as cpu:
+            outcome = self._outcome(job, action)
+        return replace(outcome, started=began, ended=time.time(), cpu_seconds=cpu.seconds)
+
+    def _outcome(self, job: Job, action: Callable[[list[StepTime], Path], Outcome]) -> Outcome:
         times: list[StepTime] = []
         log: Path | None = None
         try:
@@ -94,7 +102,7 @@ class JobRunner:
             failed = failure(_unforeseen(error, log), times[-1].step if times else "open", log)
             return Outcome(job, "failed", None, tuple(times), (), failed, log)
 
-    def _key(self, job: Job) -> str:
+    def key(self, job: Job) -> str:
         """The job's key in the journal, computed once per image; empty until a container's image is pulled."""
         job = self._with_image(job)
         at = job.target, job.engine, job.image
@@ -106,7 +114,7 @@ class JobRunner:
 
     def _carried_out(self, job: Job, times: list[StepTime], log: Path, *, bare: bool) -> Outcome:
         with scratch_folder(f"{self.sdist.name}-{job.target}") as place, ExitStack() as stack:
-            work = replace(self._work(job, place.parent, log), key=self._key(job), bare=bare)
+            work = replace(self._work(job, place.parent, log), key=self.key(job), bare=bare)
             done = self._fold(work, times, stack)
         return outcome_of(done, times) if done else Outcome(job, "cancelled")
 
@@ -168,7 +176,7 @@ class JobRunner:
             engine.open(job, self.sdist, work.config, self.services, work.folder / "job", work.log, bare=work.bare)
         )
         tests = "test" in self.composition.steps.names
-        opening = first_container(job, self.sdist, work.config, self.services) if tests else nullcontext()
+        opening = first_container(job, self.sdist, work.config, self.services, workspace) if tests else nullcontext()
         return replace(work, opened=workspace, began=began, first_test=stack.enter_context(opening))
 
     def _done(self, step: Step[Work], work: Work, times: list[StepTime]) -> Work:
@@ -176,15 +184,16 @@ class JobRunner:
         name, quiet, before = name_of(step), traits_of(step).quiet, work
         if not quiet:
             self.services.listener(StepStarted(work.job, name))
-        state, began = _state(work), time.monotonic()
+        state, started, began = _state(work), time.time(), time.monotonic()
         try:
-            work = step(work)
+            with measured() as cpu:
+                work = step(work)
         except TestFailed:
             self.output.reject(work.wheel)
             raise
         finally:
             if not quiet:
-                times.append(StepTime(name, time.monotonic() - began))
+                times.append(StepTime(name, time.monotonic() - began, started, cpu.seconds))
         if not isinstance(work, Work):
             raise UsageError(f"the step {name} returned {type(work).__name__}", hint="a step returns a Work")
         if before.passed and _state(work) != state:
@@ -238,7 +247,7 @@ def _state(work: Work) -> tuple[object, ...]:
 
 
 def _pure_note(work: Work) -> str:
-    return _BECAME_PURE if work.uncompiled else _PURE
+    return _BECAME_PURE if any(each.rule == NOT_COMPILED for each in work.uncompiled) else _PURE
 
 
 class _Rejected(AuditFailed):

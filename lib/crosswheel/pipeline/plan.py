@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
@@ -95,9 +96,27 @@ def plan_job(target: Target, engine: str, ladder: Sequence[str], offer: Offer, w
             chosen = "asked for" if engine != "auto" else BEST if refused else why
             return Job(target, rung, offered, chosen, tuple(refused), _fallbacks(target, rungs[at:], offer))
         refused.append(Refusal(rung, offered))
-    # Each engine's reason contains the remedy.
-    reasons = "; ".join(f"{refusal.engine}: {refusal.reason}" for refusal in refused)
-    return LeftOut(str(target), reasons, asked_for=True)
+    remedy = _remedy(refused)
+    return LeftOut(str(target), _reasons(refused, remedy), remedy, asked_for=True)
+
+
+# A remedy with two parts has a semicolon of its own: "curl -I ADDRESS; or --mirrors HOST".
+_BEFORE_REMEDY = re.compile(r"; (?!(?:or|then) )")
+
+
+def _reasons(refused: Iterable[Refusal], remedy: str) -> str:
+    """Each reason once, with the engines that it holds for, without the remedy that is named beside the reasons."""
+    engines: dict[str, list[str]] = {}
+    for refusal in refused:
+        engines.setdefault(refusal.reason.removesuffix(f"; {remedy}"), []).append(refusal.engine)
+    return "; ".join(f"{', '.join(names)}: {reason}" for reason, names in engines.items())
+
+
+def _remedy(refused: Iterable[Refusal]) -> str:
+    """The first remedy, which is the end of a reason; another engine only if there is no other."""
+    split = (_BEFORE_REMEDY.split(refusal.reason) for refusal in refused)
+    remedies = [parts[-1] for parts in split if len(parts) > 1]
+    return min(remedies, key=lambda remedy: remedy.startswith("--engine"), default="")
 
 
 def _fallbacks(target: Target, rungs: Sequence[str], offer: Offer) -> tuple[Job, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import queue
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -25,8 +25,10 @@ from crosswheel.model.job import Failure, Job, JobFinished, Note, Outcome, Plan,
 from crosswheel.model.targets import Architecture, Policy, Target
 from crosswheel.pipeline.one_job import ONLY_THERE, JobRunner, failure
 from crosswheel.pipeline.schedule import (
+    expected_memory,
     expected_seconds,
     history_of,
+    last_to_end,
     longest_first,
     machines_of,
     processors,
@@ -39,6 +41,7 @@ from crosswheel.steps.test import prepare_test, untested
 from crosswheel.steps.wheelhouse import OutputFolder
 from crosswheel.system.local_host import LocalHost
 from crosswheel.system.process import Stopped
+from crosswheel.system.room import Room
 
 _FOUND = "an earlier run built it with this engine"
 _POLL = 0.2  # seconds between two checks for Ctrl-C
@@ -58,9 +61,13 @@ class Run:
     services: Services
     journal: Journal
     composition: Composition = field(default_factory=lambda: Composition(MAKE))
+    room: Room | None = None
+    """The seats for jobs, if other runs of this process go on at the same time."""
     outcomes: dict[Target, Outcome] = field(default_factory=dict)
     _instead: dict[Target, Job] = field(default_factory=dict)
     _known: set[Target] = field(default_factory=set)
+    _after: tuple[Target, ...] = ()
+    """What the jobs of the present wave waited for."""
     _runner: JobRunner = field(init=False)
 
     def __post_init__(self) -> None:
@@ -92,6 +99,7 @@ class Run:
             for wave in waves(self.plan.jobs, self.sdist.stable_abi):
                 self._prepare(wave)
                 self._run_together([job for job in wave if job.target not in self.outcomes])
+                self._after = last_to_end(self.outcomes[job.target] for job in wave) or self._after
         except BaseException:
             self.host.processes.stop()
             raise
@@ -121,12 +129,14 @@ class Run:
             return
         for arch in dict.fromkeys(job.target.arch for job in self.plan.jobs):
             *others, job = (job for job in self.plan.jobs if job.target.arch == arch)
-            outcome = self._runner.run(job, bare=True)
+            outcome = self._seated(job, lambda job: self._runner.run(job, bare=True))
             if outcome.wheel:
                 self._finish(outcome)
+                self._after = (job.target,)
                 for other in others:
                     served = replace(outcome, job=other, steps=(), untested=outcome.untested or ONLY_THERE)
-                    self._finish(replace(served, tested_before=False, usage=Usage()))
+                    at_once = replace(served, started=None, ended=None, cpu_seconds=None)
+                    self._finish(replace(at_once, tested_before=False, usage=Usage()))
 
     def _served(self, job: Job) -> Outcome | None:
         """The outcome of a job that an already saved wheel serves."""
@@ -191,7 +201,7 @@ class Run:
             following = self._following(ordered, together)
             for job in ordered:
                 planned = replace(job, processors=share, following=following.get(job.target))
-                pool.submit(self._run_job, planned).add_done_callback(done.put)
+                pool.submit(self._seated, planned, self._run_job).add_done_callback(done.put)
             left = len(jobs)
             try:
                 while left:
@@ -221,10 +231,22 @@ class Run:
                 self.outcomes[outcome.job.target] = outcome
 
     def _finish(self, outcome: Outcome) -> None:
+        outcome = replace(outcome, waits_for=outcome.waits_for or self._after)
         self.outcomes[outcome.job.target] = outcome
         self.services.listener(JobFinished(outcome))
         if outcome.status == "failed" and self.config.build.fail_fast:
             self.host.processes.stop()
+
+    def _seated(self, job: Job, run: Callable[[Job], Outcome]) -> Outcome:
+        """Run a job as soon as there is room beside the jobs of other runs."""
+        if self.room is None or job.target in self._known:
+            return run(job)
+        try:
+            with self.room.seat(expected_memory(job, history_of(self.journal)), self.host.processes.look) as beside:
+                fewest = math.ceil(self.host.cpus / beside)
+                return run(replace(job, processors=min(job.processors or fewest, fewest)))
+        except Stopped:
+            return Outcome(job, "cancelled")
 
     def _run_job(self, planned: Job) -> Outcome:
         job = self._instead.get(planned.target, planned)

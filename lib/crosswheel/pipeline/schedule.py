@@ -11,7 +11,7 @@ from crosswheel.engines import ENGINES, Engine
 from crosswheel.engines.facts import Facts
 from crosswheel.engines.in_containers import MEMORY_SHARE
 from crosswheel.model.config import Config
-from crosswheel.model.job import Job, Plan
+from crosswheel.model.job import Job, Outcome, Plan
 from crosswheel.model.targets import PythonTag, Target, parse_target
 from crosswheel.steps.journal import Journal, JournalEntry
 from crosswheel.system.local_host import LocalHost
@@ -90,6 +90,12 @@ def _serves_both(python: PythonTag) -> bool:
 
 def _ordinary(target: Target) -> Target:
     return replace(target, python=PythonTag(target.python.minor))
+
+
+def last_to_end(outcomes: Iterable[Outcome]) -> tuple[Target, ...]:
+    """The job that ended last: the next wave waited for it; none if none of them did anything."""
+    ended = [(outcome.ended, outcome.job.target) for outcome in outcomes if outcome.ended is not None]
+    return (max(ended, key=lambda pair: pair[0])[1],) if ended else ()
 
 
 def longest_first(jobs: Iterable[Job], seconds: Mapping[Target, float | None]) -> list[Job]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import configparser
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -47,27 +47,36 @@ def fetch(
     *,
     timeout: float = 3600,
     output: Path | None = None,
+    constraints: Sequence[str] = (),
 ) -> Sdist:
     """The sdist of a source: built from a folder into `folder`, used unchanged, or downloaded and verified by hash.
 
     `output` is the wheelhouse, which may be in the source's folder and must not become a part of the sdist.
+    `constraints` limit the build requirements of the sdist, which may contain what they generate.
 
     Its epoch is the caller's SOURCE_DATE_EPOCH, or the time of its content.
     """
-    said = _epoch_of(host.environ)
-    sdist = _fetch(source, host, folder, listener, timeout, output)
+    said = epoch_of(host.environ)
+    sdist = _fetch(source, host, folder, listener, _Making(timeout, output, constraints))
     return sdist if said is None else replace(sdist, epoch=said)
 
 
-def _fetch(
-    source: str, host: LocalHost, folder: Path, listener: Listener, timeout: float, output: Path | None
-) -> Sdist:
+@dataclass(frozen=True)
+class _Making:
+    """How the sdist of a folder is built; see `fetch`."""
+
+    timeout: float
+    output: Path | None
+    constraints: Sequence[str]
+
+
+def _fetch(source: str, host: LocalHost, folder: Path, listener: Listener, making: _Making) -> Sdist:
     path = Path(source)
     if path.is_dir():
         project = path.resolve()
         _check_project(project)
         with chore(f"making the sdist of {project.name}", listener):
-            return _from_folder(project, host, folder, timeout, output)
+            return _from_folder(project, host, folder, making)
     if is_sdist(source):
         _check_file(path)
         return _read(path.resolve(), host)
@@ -77,6 +86,11 @@ def _fetch(
 def is_sdist(source: str) -> bool:
     """Whether a source names an sdist file."""
     return source.endswith(_SDIST_ENDINGS)
+
+
+def is_public(source: str) -> bool:
+    """Whether a source is a name on an index."""
+    return not is_sdist(source) and not Path(source).is_dir()
 
 
 def _as_asked(source: str, sdist: Sdist) -> Sdist:
@@ -180,7 +194,7 @@ def _check_project(folder: Path) -> None:
         )
 
 
-def _epoch_of(environ: Mapping[str, str]) -> int | None:
+def epoch_of(environ: Mapping[str, str]) -> int | None:
     """SOURCE_DATE_EPOCH, which wins over the content's time; None if it is not set."""
     text = environ.get("SOURCE_DATE_EPOCH", "")
     try:
@@ -191,12 +205,12 @@ def _epoch_of(environ: Mapping[str, str]) -> int | None:
         ) from None
 
 
-def _from_folder(project: Path, host: LocalHost, folder: Path, timeout: float, output: Path | None) -> Sdist:
+def _from_folder(project: Path, host: LocalHost, folder: Path, making: _Making) -> Sdist:
     """Build the sdist of a folder, dated to the last commit, or to the newest file in it."""
-    epoch = _epoch_of(host.environ) or last_commit(project, host.processes, host.environ)
+    epoch = epoch_of(host.environ) or last_commit(project, host.processes, host.environ)
     began = time.time()
     first = epoch or _newest((project / name for name in _BUILD_FILES), began)
-    path = _build_sdist(project, host.dated(as_epoch(first)), folder, timeout, output)
+    path = _build_sdist(project, host.dated(as_epoch(first)), folder, making)
     if epoch is None:
         inside = (PurePosixPath(name).parts[1:] for name in member_names(path))
         # Files that backends write beside the sources are as old as the last sdist.
@@ -213,23 +227,23 @@ def _newest(paths: Iterable[Path], before: float) -> int:
     return int(max((moment for moment in times if moment < before), default=0))
 
 
-def _build_sdist(project: Path, host: LocalHost, folder: Path, timeout: float, output: Path | None) -> Path:
+def _build_sdist(project: Path, host: LocalHost, folder: Path, making: _Making) -> Path:
     here = Interpreter(PythonTag(sys.version_info[1]), sys.version.split()[0], Path(sys.executable))
     log = folder / "sdist.log"
     with temporary_folder() as temporary:
         cargo = _cargo_of(project, host, Path(temporary))
-        workspace = plain_workspace(host, here, Path(temporary, "sdist"), log, timeout, cargo)
-        if output and output.resolve().parent == project:
+        workspace = plain_workspace(host, here, Path(temporary, "sdist"), log, making.timeout, cargo)
+        if making.output and making.output.resolve().parent == project:
             (packages,) = workspace.python.parent.parent.glob("lib/python*/site-packages")
-            install_startup(packages, hide_folder(output.name))
+            install_startup(packages, hide_folder(making.output.name))
         try:
-            return make_distribution("sdist", project, workspace, folder)
+            return make_distribution("sdist", project, workspace, folder, constraints=making.constraints)
         except BuildFailed as error:
             # The log is removed with `folder`, because no job exists yet to keep it.
             last, found = "\n".join(log_tail(log, 15)), explain(end_of(log), HERE)
             raise SourceError(
                 f"the sdist of {project.name} could not be built:{f' {found.means}' if found else ''}\n{last}",
-                hint=found.hint if found else f"python -m build --sdist {project}",
+                hint=(found and found.hint) or f"python -m build --sdist {project}",
                 cause=found.kind if found else "",
             ) from error
 

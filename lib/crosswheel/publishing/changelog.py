@@ -18,6 +18,7 @@ _UNDERLINE = re.compile(r"([=\-~^\"'`#*+.:_])\1{2,}\s*")
 _FENCE = re.compile(r" {0,3}```")  # not ~~~, which usually underlines a heading
 _LINK_TARGET = re.compile(r"\[[^\]]+\]:\s|\.\. _[^:]+:(?:\s|$)")
 _BETWEEN_WORDS = re.compile(r"[\s\[\](){}*,:;/`]+")
+_UNRELEASED = re.compile(r"unreleased|not (?:yet )?released(?: yet)?|in development", re.IGNORECASE)
 _MOST_BEFORE = 1  # "Version 1.0" and "tiny 1.0" are headings of 1.0, "How to come from 1.0" is not
 _LONGEST_PLAIN = 6  # words: "tiny version 1.0 (1 May 2026)"
 
@@ -62,7 +63,7 @@ def read_entry(project: Path, version: Version, named: str = "") -> ChangelogEnt
         raise NotReleasable(f"{path.name} has no entry for {version}", hint=f"write what is new under `{version}`")
     if not body:
         raise NotReleasable(f"the entry `{title}` in {path.name} is empty", hint="describe the changes there")
-    if "unreleased" in title.lower() or body.splitlines()[0].strip("*_. ").lower() == "unreleased":
+    if _UNRELEASED.search(title) or _UNRELEASED.fullmatch(body.splitlines()[0].strip("*_. ()")):
         raise NotReleasable(
             f"{path.name} marks the version as unreleased: `{title}`", hint="replace that with the date of the release"
         )

@@ -11,7 +11,6 @@ import io
 import json
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field, replace
@@ -28,6 +27,7 @@ from crosswheel.publishing.attestations import attestation_of
 from crosswheel.publishing.repositories import Repository, silence_twine
 from crosswheel.system.addresses import redact
 from crosswheel.system.index_pages import explained, network
+from crosswheel.system.scratch import temporary_folder
 from crosswheel.system.trust import Trust
 
 if TYPE_CHECKING:
@@ -113,7 +113,9 @@ class Server:
 
     def _hint(self, status: int) -> str:
         if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-            return f"export {self.repository.variable}=... with a token for this index and this project"
+            hint = f"export {self.repository.variable}=... with a token for this index and this project"
+            source = self.repository.password_from
+            return f"{hint}; the refused password is from {source}" if source else hint
         return f"correct that, then {_AGAIN}"
 
 
@@ -185,8 +187,8 @@ def sealed(distribution: Distribution) -> Iterator[Parcel]:
 
     twine opens the file by name for each attempt; name, hashes, metadata and bytes all come from this copy.
     """
-    with tempfile.TemporaryDirectory(prefix="crosswheel-sending-") as folder:
-        copy = Path(folder, distribution.filename)
+    with temporary_folder() as folder:
+        copy = folder / distribution.filename
         try:
             shutil.copyfile(distribution.path, copy)
         except FileNotFoundError:

@@ -50,7 +50,9 @@ class Pip:
             questions = [json.dumps(_question(requirement, target, folder)) for target in targets]
             command = [sys.executable, str(_PROGRAM), str(_LONGEST), folder, *questions]
             # Leftovers of a killed pip are removed with the folder.
-            environ, deadline = {**self._environ, "TMPDIR": folder}, time.monotonic() + _LONGEST * (len(targets) + 1)
+            # pip finds no programs, as it starts lsb_release and rustc for each question, to tell the index of them.
+            environ = {**self._environ, "TMPDIR": folder, "PATH": folder}
+            deadline = time.monotonic() + _LONGEST * (len(targets) + 1)
             try:
                 codes = json.loads(self.processes.run(command, env=environ, deadline=deadline))
             except CommandFailed as error:

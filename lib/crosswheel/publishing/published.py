@@ -137,7 +137,7 @@ def _page(client: PyPISimple, repository: Repository, project: str) -> ProjectPa
     try:
         return read_page(
             client, project, f"reading the page of {project} on {repository.name}", repository.help, _FRESH
-        )
+        ).page
     except NoSuchProjectError:
         return None
 

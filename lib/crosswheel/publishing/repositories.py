@@ -40,7 +40,8 @@ _THERE = {200, 401, 403}  # an index that requires a login counts too
 class Repository:
     """An index: files are uploaded to `upload_url` and read below `simple_url` (PEP 503, 691).
 
-    Without a password, trusted publishing may provide a token at upload time.
+    Without a password, trusted publishing may provide a token at upload time. `password_from` names the place where
+    the password was found, for people.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Repository:
     username: str
     password: str = field(repr=False)
     trust: Trust = field(default_factory=Trust)
+    password_from: str = field(default="", compare=False)
 
     @property
     def is_pypi(self) -> bool:
@@ -104,6 +106,7 @@ def find_repository(
     address = _address(name, entry.get("repository") or "", allow_http=config.release.allow_http)
     url = address.bare
     _refuse_pages(name, url, config)
+    stated = entry.get("password")
     entry = {
         **entry,
         "repository": url,
@@ -118,6 +121,7 @@ def find_repository(
         username=username,
         password=password,
         trust=_trust(entry, environ, settings),
+        password_from=_source(name, environ, address, password, known=bool(stated)),
     )
     return _with_simple_url(repository, config)
 
@@ -241,6 +245,18 @@ def _from_environ(word: str, name: str, environ: Mapping[str, str]) -> str:
     A trailing line end is removed, because secrets of CI services often have one.
     """
     return environ.get(variable(word, name), "").strip() or environ.get(variable(word), "").strip()
+
+
+def _source(name: str, environ: Mapping[str, str], address: Address, password: str, *, known: bool) -> str:
+    """Where the password was found, in the order of search; empty without one."""
+    for text in (variable("PASSWORD", name), variable("PASSWORD")):
+        if environ.get(text, "").strip():
+            return f"the variable {text}"
+    if address.password:
+        return "the address"
+    if known:
+        return "the file .pypirc"
+    return "the keyring" if password else ""
 
 
 def _login(entry: RepositoryConfig) -> tuple[str, str]:

@@ -101,10 +101,12 @@ def _place(place: EnginePlace) -> Document:
 
 def _namespaces(state: NamespaceState) -> Document:
     allowed = {"namespaces": state.allowed.namespaces, "overlay": state.allowed.overlay, "binfmt": state.allowed.binfmt}
+    reasons = {**allowed, "other_users": state.other_users}
     return {
         "allowed": {name: refusal is None for name, refusal in allowed.items()},
-        "reasons": {name: str(refusal) for name, refusal in allowed.items() if refusal},
+        "reasons": {name: str(refusal) for name, refusal in reasons.items() if refusal},
         "limits_memory": state.limits_memory,
+        "other_users": state.other_users is None,
         "architectures": [
             {
                 "arch": arch.name,
@@ -172,6 +174,9 @@ def _namespace_rows(state: NamespaceState) -> Iterator[_Row]:
             "limited" if state.limits_memory else "not limited: no cgroup is delegated; systemd-run --user --scope"
         )
         yield _Row("", "✔" if state.limits_memory else "-", "memory", limited)
+        lacking = state.other_users
+        users = f"only root: {one_line(lacking.reason)}; {one_line(lacking.hint)}" if lacking else "root and others"
+        yield _Row("", "-" if lacking else "✔", "users", users)
     for arch, answer in state.answers.items():
         if isinstance(answer, Running):
             yield _Row("", "✔", arch.name, answer.how)

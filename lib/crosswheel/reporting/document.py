@@ -14,11 +14,13 @@ from typing import Any, TypeAlias
 
 from crosswheel import __version__
 from crosswheel.errors import CrosswheelError, DiskFull, UsageError
-from crosswheel.model.job import Artifact, Failure, Job, Outcome, Plan, Report, Sdist
+from crosswheel.model.job import Artifact, Failure, Job, Outcome, Plan, Report, Sdist, StepTime
 from crosswheel.reporting.adoption import adoption_document
 from crosswheel.reporting.tally import tally, tested
 
 SCHEMA = 1
+REPORT_SCHEMA = 2
+"""Of plans and reports. Since 2 a report has the times of jobs and steps, and what jobs waited for."""
 
 Document: TypeAlias = dict[str, Any]
 
@@ -28,10 +30,23 @@ def plan_document(plan: Plan) -> Document:
     return {
         **_heading("plan", plan),
         "jobs": [{**_job(job), "untested": job.untested, "expected_seconds": job.seconds} for job in plan.jobs],
+        "matrix": _matrix(plan),
         "expected_seconds": plan.seconds,
         "left_out": _left_out(plan),
         **adoption_document(plan),
         "totals": {"jobs": len(plan.jobs), "left_out": len(plan.left_out)},
+    }
+
+
+def _matrix(plan: Plan) -> Document:
+    """The jobs as a matrix for CI systems: one row for each engine and architecture, with its Pythons."""
+    rows: dict[tuple[str, str], list[str]] = {}
+    for job in plan.jobs:
+        pythons = rows.setdefault((str(job.target.arch), job.engine), [])
+        if (python := str(job.target.python)) not in pythons:
+            pythons.append(python)
+    return {
+        "include": [{"arch": arch, "engine": engine, "python": pythons} for (arch, engine), pythons in rows.items()]
     }
 
 
@@ -43,10 +58,14 @@ def report_document(report: Report) -> Document:
         "started": datetime.fromtimestamp(report.started, timezone.utc).isoformat(timespec="seconds"),
         "seconds": _seconds(report.seconds),
         "sdist": _sdist(report.sdist) if report.sdist else None,
-        "jobs": [*(_outcome(outcome) for outcome in report.outcomes), *(_unfinished(job) for job in unfinished)],
+        "jobs": [
+            *(_outcome(outcome, report.started) for outcome in report.outcomes),
+            *(_unfinished(job) for job in unfinished),
+        ],
         "left_out": _left_out(report.plan),
         **adoption_document(report.plan),
         "totals": _totals(report),
+        "earlier": [asdict(run) for run in report.earlier],
     }
 
 
@@ -56,8 +75,27 @@ def write_json(path: Path, document: Document) -> None:
     Control characters and `##[command]` are written as JSON escapes: printing the file is safe, and parsing it gives
     the original texts. Raises UsageError, or DiskFull, when the file cannot be written.
     """
-    text = json.dumps(document, indent=2, ensure_ascii=False).replace("##", r"#\u0023")
-    write_text(path, _NOT_ASCII.sub(_escaped, text) + "\n")
+    write_text(path, json_text(document))
+
+
+def json_text(document: Document) -> str:
+    """The document as `write_json` writes it."""
+    text = _indented(document, "\n").replace("##", r"#\u0023")
+    return _NOT_ASCII.sub(_escaped, text) + "\n"
+
+
+_scalar = json.JSONEncoder(ensure_ascii=False).encode
+
+
+def _indented(value: Any, line: str) -> str:
+    """As `json.dumps` with an indent, which takes three times as long: `line` is a line break with the indent."""
+    inner = f"{line}  "
+    if value and isinstance(value, dict):
+        members = [f"{inner}{_scalar(str(key))}: {_indented(member, inner)}" for key, member in value.items()]
+        return f"{{{','.join(members)}{line}}}"
+    if value and isinstance(value, list | tuple):
+        return f"[{','.join([inner + _indented(member, inner) for member in value])}{line}]"
+    return _scalar(value)
 
 
 _NOT_ASCII = re.compile(r"[^\n -~]")
@@ -107,7 +145,7 @@ def _unwritable(path: Path, error: OSError) -> CrosswheelError:
 
 
 def _heading(kind: str, plan: Plan) -> Document:
-    return {"schema": SCHEMA, "kind": kind, "crosswheel": __version__, "source": plan.source}
+    return {"schema": REPORT_SCHEMA, "kind": kind, "crosswheel": __version__, "source": plan.source}
 
 
 def _job(job: Job) -> Document:
@@ -131,7 +169,7 @@ def _job(job: Job) -> Document:
     }
 
 
-def _outcome(outcome: Outcome) -> Document:
+def _outcome(outcome: Outcome, began: float) -> Document:
     return {
         **_job(outcome.job),
         "status": outcome.status,
@@ -142,8 +180,13 @@ def _outcome(outcome: Outcome) -> Document:
         "tested_how": outcome.tested_how,
         "usage": asdict(outcome.usage),
         "wheel": _wheel(outcome.wheel) if outcome.wheel else None,
+        "started": _since(began, outcome.started),
+        "ended": _since(began, outcome.ended),
         "seconds": _seconds(outcome.seconds),
-        "steps": [{"step": step.step, "seconds": _seconds(step.seconds)} for step in outcome.steps],
+        "cpu_seconds": _if_known(outcome.cpu_seconds),
+        "waits_for": [str(target) for target in outcome.waits_for],
+        "worker": outcome.worker or None,
+        "steps": [_step(step, began) for step in outcome.steps],
         "findings": [asdict(finding) for finding in outcome.findings],
         "reproducible": outcome.reproducible,
         "differences": [asdict(difference) for difference in outcome.differences],
@@ -154,7 +197,16 @@ def _outcome(outcome: Outcome) -> Document:
 
 def _unfinished(job: Job) -> Document:
     """An unfinished job in the shape of an outcome, so that readers handle one shape only."""
-    return {**_outcome(Outcome(job=job, status="cancelled")), "status": "unfinished"}
+    return {**_outcome(Outcome(job=job, status="cancelled"), 0.0), "status": "unfinished"}
+
+
+def _step(step: StepTime, began: float) -> Document:
+    return {
+        "step": step.step,
+        "started": _since(began, step.started),
+        "seconds": _seconds(step.seconds),
+        "cpu_seconds": _if_known(step.cpu_seconds),
+    }
 
 
 def _wheel(wheel: Artifact) -> Document:
@@ -213,3 +265,12 @@ def _totals(report: Report) -> Document:
 def _seconds(value: float) -> float:
     """Seconds rounded to milliseconds."""
     return round(value, 3)
+
+
+def _if_known(value: float | None) -> float | None:
+    return None if value is None else _seconds(value)
+
+
+def _since(began: float, when: float | None) -> float | None:
+    """Seconds from the beginning of the run to a moment, both in seconds since the epoch."""
+    return None if when is None else _seconds(when - began)

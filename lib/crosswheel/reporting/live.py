@@ -19,6 +19,7 @@ from crosswheel.reporting.wording import (
     count_text,
     failure_lines,
     headline,
+    project_text,
     seconds_text,
     size_text,
 )
@@ -41,6 +42,7 @@ class _Running:
     job: Job
     step: str
     since: float
+    project: str
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,8 @@ class LiveDisplay:
 
         self._console = console
         self._clock = clock
-        # By target, because a job may continue on another engine.
-        self._running: dict[Target, _Running] = {}
+        # By project and target, because a job may continue on another engine.
+        self._running: dict[tuple[str, Target], _Running] = {}
         self._downloads: dict[str, _Download] = {}
         self._chores: dict[str, float] = {}
         self._progress = Progress("", 0, 0)
@@ -99,7 +101,8 @@ class LiveDisplay:
                 self._jobs = len(event.plan.jobs)
         elif isinstance(event, StepStarted):
             with self._lock:
-                self._running[event.job.target] = _Running(event.job, event.step, self._clock())
+                running = _Running(event.job, event.step, self._clock(), event.project)
+                self._running[event.project, event.job.target] = running
         elif isinstance(event, Progress):
             with self._lock:
                 self._progress = event
@@ -127,9 +130,11 @@ class LiveDisplay:
 
     def _finish(self, event: JobFinished) -> None:
         with self._lock:
-            self._running.pop(event.outcome.job.target, None)
+            self._running.pop((event.project, event.outcome.job.target), None)
             self._done += 1
-        self._say([(STYLES[event.outcome.status], headline(event.outcome)), *failure_lines(event.outcome)])
+        self._say(
+            [(STYLES[event.outcome.status], headline(event.outcome, event.project)), *failure_lines(event.outcome)]
+        )
 
     def _say(self, lines: Iterable[Line]) -> None:
         from rich.console import Group
@@ -182,7 +187,8 @@ class LiveDisplay:
         table.add_column(justify="right")
         for running in self._running.values():
             job, elapsed = running.job, seconds_text(now - running.since)
-            table.add_row(self._spinner, str(job.target), Text(running.step, "cyan"), elapsed, Text(job.engine, "dim"))
+            name = f"{project_text(running.project)}{job.target}"
+            table.add_row(self._spinner, Text(name), Text(running.step, "cyan"), elapsed, Text(job.engine, "dim"))
         return table
 
 

@@ -17,6 +17,7 @@ _MEANINGFUL = re.compile(
     r"[\\`*{}\[\]<>&|#~@]|(?<![0-9a-z])_|_(?![0-9a-z])|(?<=[a-z]):(?=//)|(?<=www)\.",
     re.IGNORECASE,
 )
+_TAIL_LINES = 30  # of a log: the summaries of a CI run are limited
 _BACKTICKS = re.compile("`+")
 
 
@@ -66,7 +67,7 @@ def fenced(text: str) -> str:
 
 def _failure(outcome: Outcome, failure: Failure) -> str:
     said = [*lines(failure.message), *(f"try: {line}" for line in lines(failure.hint))]
-    tail = [line for text in failure.log_tail for line in lines(text)]
+    tail = [line for text in failure.log_tail[-_TAIL_LINES:] for line in lines(text)]
     where = [f"log: {one_line(str(outcome.log))}"] if outcome.log else []
     text = fenced("\n".join([*said, "", *tail, *where]))
     return f"<details><summary>{escape(headline(outcome))}</summary>\n\n{text}\n\n</details>"

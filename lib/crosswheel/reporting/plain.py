@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 
-from crosswheel.model.job import Chore, Event, JobFinished, Note, Outcome, Planned, StepStarted, Transfer
+from crosswheel.model.job import Chore, Event, JobFinished, Note, Planned, StepStarted, Transfer
 from crosswheel.reporting.folds import GitHubFold, GitLabFold
 from crosswheel.reporting.untrusted import clean, one_line
 from crosswheel.reporting.wording import (
@@ -57,7 +57,7 @@ class PlainDisplay:
             elif isinstance(event, Planned):
                 self._say([("", f"{count_text(len(event.plan.jobs), 'job')} to do")])
             elif isinstance(event, StepStarted):
-                self._say([("", job_text(event.job, event.step))])
+                self._say([("", job_text(event.job, event.step, event.project))])
             elif isinstance(event, JobFinished):
                 self._finish(event)
 
@@ -72,16 +72,17 @@ class PlainDisplay:
     def _finish(self, event: JobFinished) -> None:
         outcome = event.outcome
         if self._fold and outcome.log and outcome.log.is_file():
-            self._print_log(self._fold, outcome, outcome.log)
+            self._print_log(self._fold, event, outcome.log)
         else:
-            self._say([(STYLES[outcome.status], headline(outcome))])
+            self._say([(STYLES[outcome.status], headline(outcome, event.project))])
         self._say(failure_lines(outcome))
         annotation = self._fold.annotation(outcome.job, outcome.failure) if self._fold and outcome.failure else ""
         if annotation:
             self._write(annotation)
 
-    def _print_log(self, fold: GitHubFold | GitLabFold, outcome: Outcome, log: Path) -> None:
-        self._write(fold.opening(outcome.job, headline(outcome), outcome.seconds))
+    def _print_log(self, fold: GitHubFold | GitLabFold, event: JobFinished, log: Path) -> None:
+        outcome = event.outcome
+        self._write(fold.opening(outcome.job, headline(outcome, event.project), outcome.seconds))
         try:
             for line in _log_lines(log):
                 self._write(line)

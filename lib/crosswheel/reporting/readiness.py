@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from crosswheel import __version__
+from crosswheel.errors import CrosswheelError
 from crosswheel.model.targets import PythonTag
 from crosswheel.reporting.console import plain_console, styled
 from crosswheel.reporting.document import Document
@@ -15,7 +16,7 @@ from crosswheel.reporting.markdown import escape, row
 from crosswheel.reporting.run import shown
 from crosswheel.reporting.tables import Column, drawn, fitting
 from crosswheel.reporting.untrusted import one_line
-from crosswheel.reporting.wording import Line, count_text, names_text, reason_text
+from crosswheel.reporting.wording import COMMAND, Line, count_text, names_text, reason_text
 from crosswheel.trees.explanations import Explanation
 from crosswheel.trees.readiness import Advice, TreeReadiness
 from crosswheel.trees.verdicts import Verdict
@@ -34,13 +35,15 @@ class _Row:
     name: str
     version: str
     lacking: dict[str, list[Verdict]]
-    present: dict[str, int]
+    present: Mapping[str, int]
     """The number of cells that the package is in, by platform."""
     required_by: tuple[str, ...]
     remedy: str
 
 
-def readiness_text(trees: Sequence[TreeReadiness], console: Console | None = None) -> str:
+def readiness_text(
+    trees: Sequence[TreeReadiness], console: Console | None = None, refused: Sequence[CrosswheelError] = ()
+) -> str:
     """For each tree: the missing wheels, the advice, and a verdict in one line for each platform."""
     console = console or plain_console()
     parts: list[RenderableType] = []
@@ -50,10 +53,11 @@ def readiness_text(trees: Sequence[TreeReadiness], console: Console | None = Non
             columns = fitting(console, _columns(tree), rows)
             parts += [drawn(columns, rows), ""]
         parts += [*styled([*_unsolved_lines(tree), *_advice_lines(tree), *_closing(tree)])]
+    parts += styled(_refused_lines(refused))
     return shown(console, parts)
 
 
-def readiness_markdown(trees: Sequence[TreeReadiness]) -> str:
+def readiness_markdown(trees: Sequence[TreeReadiness], refused: Sequence[CrosswheelError] = ()) -> str:
     """The same as Markdown."""
     parts = []
     for tree in trees:
@@ -65,16 +69,20 @@ def readiness_markdown(trees: Sequence[TreeReadiness]) -> str:
             parts.append("\n".join([*lines, *(row(column.cell(one) for column in columns) for one in rows)]))
         notes = [*_unsolved_lines(tree), *_advice_lines(tree)]
         parts.append("\n".join(f"- {escape(text.strip())}" for _, text in notes))
+    parts.append("\n".join(f"- {escape(text.strip())}" for _, text in _refused_lines(refused)))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def readiness_document(trees: Sequence[TreeReadiness]) -> Document:
+def readiness_document(trees: Sequence[TreeReadiness], refused: Sequence[CrosswheelError] = ()) -> Document:
     """Every verdict of every tree; `data/readiness.schema.json` describes it."""
     return {
         "schema": SCHEMA,
         "kind": "readiness",
         "crosswheel": __version__,
         "trees": [_tree(tree) for tree in trees],
+        "refused": [
+            {"kind": type(error).__name__, "message": error.message, "hint": error.hint or None} for error in refused
+        ],
     }
 
 
@@ -85,6 +93,7 @@ def _tree(tree: TreeReadiness) -> Document:
         "cells": [str(cell) for cell in tree.cells],
         "packages": [_verdict(verdict, tree, left_out=verdict in left_out) for verdict in tree.verdicts],
         "unsolved": [{"python": str(python), "reason": reason} for python, reason in tree.unsolved.items()],
+        "unknown": list(tree.unknown),
         "advice": [
             {"cell": str(advice.cell), "pins": dict(advice.pins), "reason": advice.reason or None}
             for advice in tree.advice
@@ -103,7 +112,7 @@ def _verdict(verdict: Verdict, tree: TreeReadiness, *, left_out: bool) -> Docume
     return {
         "name": verdict.name,
         "version": verdict.version or None,
-        "cell": str(verdict.cell),
+        "cell": verdict.cell.name,
         "state": verdict.state,
         "file": verdict.file or None,
         "reason": verdict.reason or None,
@@ -117,17 +126,18 @@ def _rows(tree: TreeReadiness) -> list[_Row]:
     grouped: dict[tuple[str, str], list[Verdict]] = defaultdict(list)
     for verdict in tree.missing:
         grouped[verdict.name, verdict.version].append(verdict)
-    return [_row(tree, name, version, verdicts) for (name, version), verdicts in sorted(grouped.items())]
+    present: dict[tuple[str, str], dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for verdict in tree.verdicts:
+        if (verdict.name, verdict.version) in grouped:
+            present[verdict.name, verdict.version][verdict.cell.platform] += 1
+    return [_row(tree, verdicts, present[package]) for package, verdicts in sorted(grouped.items())]
 
 
-def _row(tree: TreeReadiness, name: str, version: str, verdicts: Sequence[Verdict]) -> _Row:
+def _row(tree: TreeReadiness, verdicts: Sequence[Verdict], present: Mapping[str, int]) -> _Row:
+    name, version = verdicts[0].name, verdicts[0].version
     lacking: dict[str, list[Verdict]] = defaultdict(list)
     for verdict in verdicts:
         lacking[verdict.cell.platform].append(verdict)
-    present: dict[str, int] = defaultdict(int)
-    for verdict in tree.verdicts:
-        if (verdict.name, verdict.version) == (name, version):
-            present[verdict.cell.platform] += 1
     return _Row(name, version, lacking, present, tree.required_by.get(name, ()), _remedy(tree, verdicts))
 
 
@@ -171,7 +181,7 @@ def _platform_column(platform: str) -> Column[_Row]:
             return "✔" if one.present.get(platform) else "-"
         mark = "✘ impossible" if any(verdict.state == "impossible" for verdict in lacking) else "✘ build"
         pythons = [str(verdict.cell.python) for verdict in lacking]
-        return mark if len(lacking) == one.present[platform] else f"{mark} {_short(pythons)}"
+        return mark if len(lacking) == one.present.get(platform) else f"{mark} {_short(pythons)}"
 
     return Column(platform, cell, lambda one: "red" if one.lacking.get(platform) else "green")
 
@@ -180,7 +190,16 @@ def _short(pythons: Sequence[str]) -> str:
     return ", ".join(pythons) if len(pythons) <= _MANY else f"{pythons[0]} to {pythons[-1]}"
 
 
+def _refused_lines(refused: Sequence[CrosswheelError]) -> Iterator[Line]:
+    for error in refused:
+        yield "red", reason_text(error.message)
+        yield COMMAND, f"    try: {one_line(error.hint)}"
+
+
 def _unsolved_lines(tree: TreeReadiness) -> Iterator[Line]:
+    if tree.unknown:
+        names = names_text(list(tree.unknown))
+        yield "yellow", f"the requirements of {names} are not known: a build of the metadata failed here"
     pythons: dict[str, list[PythonTag]] = defaultdict(list)
     for python, reason in tree.unsolved.items():
         pythons[reason].append(python)
@@ -205,7 +224,8 @@ def _closing(tree: TreeReadiness) -> Iterator[Line]:
     """One line a platform: how many packages are ready on all its Pythons."""
     missing = set(tree.missing)
     for platform in dict.fromkeys(cell.platform for cell in tree.cells):
-        here = [verdict for verdict in tree.verdicts if verdict.cell.platform == platform]
+        cells = {cell.name for cell in tree.cells if cell.platform == platform}
+        here = [verdict for verdict in tree.verdicts if verdict.cell.name in cells]
         packages = {(verdict.name, verdict.version) for verdict in here}
         lacking = {(verdict.name, verdict.version) for verdict in here if verdict in missing}
         impossible = {(one.name, one.version) for one in here if one in missing and one.state == "impossible"}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crosswheel.formats.distributions import Distribution
 from crosswheel.model.job import Fact, Stage
 from crosswheel.reporting.console import styled
 from crosswheel.reporting.run import shown
@@ -13,6 +12,8 @@ from crosswheel.reporting.wording import count_text
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from crosswheel.formats.distributions import Distribution
 
 
 def stage_text(stage: Stage, console: Console) -> str:

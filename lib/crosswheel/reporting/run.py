@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from crosswheel.model.job import Plan, Report
 from crosswheel.reporting.adoption import adoption_lines
 from crosswheel.reporting.console import console_for, plain_console, styled
+from crosswheel.reporting.document import report_document
 from crosswheel.reporting.folds import fold_for
+from crosswheel.reporting.lanes import lane_lines
 from crosswheel.reporting.live import LiveDisplay
 from crosswheel.reporting.plain import PlainDisplay
 from crosswheel.reporting.tables import REFUSED, drawn, fitting, plan_columns, summary_columns
+from crosswheel.reporting.timeline import timeline_of
+from crosswheel.reporting.untrusted import one_line
+from crosswheel.reporting.verdict import Verdict, run_verdict
 from crosswheel.reporting.wording import (
     STYLES,
     Line,
@@ -68,8 +74,27 @@ def summary_text(report: Report, console: Console | None = None) -> str:
             parts += _block([(STYLES["failed"], headline(outcome)), *failure_lines(outcome)])
     parts += _block(line for outcome in outcomes for line in remark_lines(outcome))
     parts += _block(left_out_lines(report.plan))
+    parts += _block(_timeline_lines(report, console.width))
     parts += _block(closing_lines(report))
     return shown(console, parts)
+
+
+_MOODS = {"good": "bold green", "mixed": "bold yellow", "bad": "bold red"}
+
+
+def _timeline_lines(report: Report, width: int) -> Iterator[Line]:
+    """After a run of more than one job: its lanes, and the verdict, as on the page."""
+    document = report_document(report)
+    if (timeline := timeline_of(document)) and (lanes := list(lane_lines(timeline, width))):
+        yield from lanes
+        verdict = run_verdict(document)
+        yield _MOODS[verdict.mood], verdict.text
+
+
+def page_text(verdicts: Iterable[Verdict], files: Iterable[Path], console: Console | None = None) -> str:
+    """The verdicts of a page, a line each, then the files that were written."""
+    told = [(_MOODS[verdict.mood], verdict.text) for verdict in verdicts]
+    return shown(console or plain_console(), styled([*told, *(("", one_line(str(file))) for file in files)]))
 
 
 def _block(lines: Iterable[Line]) -> list[RenderableType]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from crosswheel import __version__
+from crosswheel.model.job import Failure
 from crosswheel.reporting.console import plain_console, styled
 from crosswheel.reporting.document import Document
 from crosswheel.reporting.markdown import escape, row
@@ -17,6 +18,7 @@ from crosswheel.reporting.untrusted import one_line
 from crosswheel.reporting.wording import COMMAND, Line, count_text, names_text, reason_text, seconds_text
 from crosswheel.trees.building import PackageOutcome
 from crosswheel.trees.cells import Cell
+from crosswheel.trees.uploads import ReleaseUpload
 from crosswheel.trees.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -39,6 +41,10 @@ class Gathered(Protocol):
     @property
     def proof(self) -> Mapping[Cell, str]: ...
     @property
+    def uploads(self) -> tuple[ReleaseUpload, ...]: ...
+    @property
+    def repository(self) -> str: ...
+    @property
     def seconds(self) -> float: ...
     @property
     def dry_run(self) -> bool: ...
@@ -50,7 +56,7 @@ def wheelhouse_text(report: Gathered, console: Console | None = None) -> str:
     parts: list[RenderableType] = []
     if report.outcomes:
         parts += [drawn(fitting(console, _COLUMNS, report.outcomes), report.outcomes), ""]
-    parts += styled([*_failure_lines(report.outcomes), *_closing(report)])
+    parts += styled(_notes(report))
     return shown(console, parts)
 
 
@@ -58,10 +64,14 @@ def wheelhouse_markdown(report: Gathered) -> str:
     """The same as Markdown."""
     lines = [row(column.name for column in _COLUMNS), row("---" for _ in _COLUMNS)]
     table = [*lines, *(row(column.cell(one) for column in _COLUMNS) for one in report.outcomes)]
-    notes = [*_failure_lines(report.outcomes), *_closing(report)]
+    notes = _notes(report)
     parts = ["### crosswheel: wheelhouse", "\n".join(table) if report.outcomes else ""]
     parts.append("\n".join(f"- {escape(text.strip())}" for _, text in notes))
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _notes(report: Gathered) -> list[Line]:
+    return [*_failure_lines(report.outcomes), *_closing(report), *_upload_lines(report)]
 
 
 def wheelhouse_document(report: Gathered) -> Document:
@@ -78,6 +88,18 @@ def wheelhouse_document(report: Gathered) -> Document:
         "proof": [
             {"cell": str(cell), "installs": not reason, "reason": reason} for cell, reason in report.proof.items()
         ],
+        "repository": report.repository or None,
+        "uploads": [_upload(upload) for upload in report.uploads],
+    }
+
+
+def _upload(upload: ReleaseUpload) -> Document:
+    return {
+        "name": upload.release.name,
+        "version": upload.release.version,
+        "files": list(upload.release.files),
+        "sent": list(upload.sent),
+        "failure": _failure(upload.failure) if upload.failure else None,
     }
 
 
@@ -90,16 +112,17 @@ def _package(outcome: PackageOutcome) -> Document:
         "seconds": round(outcome.seconds, 1),
         "wheels": [path.name for path in outcome.wheels],
         "reason": outcome.reason or None,
-        "failures": [
-            {
-                "kind": failure.kind,
-                "cause": failure.cause,
-                "step": failure.step,
-                "message": failure.message,
-                "hint": failure.hint,
-            }
-            for failure in outcome.failures
-        ],
+        "failures": list(map(_failure, outcome.failures)),
+    }
+
+
+def _failure(failure: Failure) -> Document:
+    return {
+        "kind": failure.kind,
+        "cause": failure.cause,
+        "step": failure.step,
+        "message": failure.message,
+        "hint": failure.hint,
     }
 
 
@@ -123,7 +146,10 @@ _KINDS = {
     "AuditFailed": "the wheel is built, and the audit found errors",
     "SourceError": "the sdist cannot be used",
     "MissingTool": "a tool is missing",
+    "NothingToDo": "nothing on this machine can build it: a compiler of its language or an interpreter is missing",
 }
+# Two names of one task: to install a package with the headers.
+_CAUSES = {"missing header": "a system library is missing", "missing library": "a system library is missing"}
 
 
 def _failure_lines(outcomes: Sequence[PackageOutcome]) -> Iterator[Line]:
@@ -131,8 +157,12 @@ def _failure_lines(outcomes: Sequence[PackageOutcome]) -> Iterator[Line]:
     kinds: dict[str, dict[tuple[str, str], list[str]]] = defaultdict(lambda: defaultdict(list))
     for outcome in outcomes:
         for failure in outcome.failures:
-            kind = failure.cause or _KINDS.get(failure.kind, failure.kind)
-            kinds[kind][failure.message.partition("\n")[0], failure.hint].append(outcome.package.name)
+            cause = _CAUSES.get(failure.cause, failure.cause)
+            kind = cause or _KINDS.get(failure.kind, failure.kind)
+            # A plan without jobs says in its further lines what each engine lacks.
+            lines = failure.message.splitlines()
+            message = " ".join(line.strip() for line in (lines if failure.kind == "NothingToDo" else lines[:1]))
+            kinds[kind][message, failure.hint].append(outcome.package.name)
         if outcome.reason:
             kinds["not built"][outcome.reason, ""].append(outcome.package.name)
     for kind, reasons in kinds.items():
@@ -161,3 +191,23 @@ def _closing(report: Gathered) -> Iterator[Line]:
         yield "green", f"uv installs all of it from the folder alone, for {names_text(list(map(str, report.proof)))}"
     if not report.missing:
         yield COMMAND, f"    pip install --no-index --find-links {one_line(str(report.folder))} ..."
+
+
+def _upload_lines(report: Gathered) -> Iterator[Line]:
+    """What the index has now, and why it lacks the rest."""
+    if not report.repository:
+        return
+    failed = [upload for upload in report.uploads if upload.failure]
+    for upload in failed:
+        assert upload.failure  # noqa: S101
+        yield (
+            "red",
+            f"{one_line(str(upload.release))} is not on {report.repository}: {reason_text(upload.failure.message)}",
+        )
+        yield COMMAND, f"    try: {one_line(upload.failure.hint)}"
+    sent = count_text(sum(len(upload.sent) for upload in report.uploads), "file")
+    if report.dry_run:
+        yield "bold", f"{sent} of this folder would be uploaded to {report.repository}"
+        return
+    ready = count_text(len(report.uploads) - len(failed), "release")
+    yield "bold red" if failed else "bold green", f"{report.repository} serves {ready} of this tree · {sent} uploaded"

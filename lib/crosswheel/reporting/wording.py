@@ -31,6 +31,7 @@ STYLES: dict[Status, str] = {
 
 # Wide enough for cp313t-manylinux_2_28_aarch64, so that the words after most targets are aligned.
 _TARGET_WIDTH = 29
+_PROJECT_WIDTH = 20
 _TAIL_LINES = 15
 _NAMES = 12
 _DIGEST = re.compile(r"(@sha256:[0-9a-f]{12})[0-9a-f]{52}(?![0-9a-f])")
@@ -83,13 +84,18 @@ def names_text(names: Sequence[str]) -> str:
     return f"{shown} and {len(names) - _NAMES} more" if len(names) > _NAMES else shown
 
 
-def job_text(job: Job, words: str) -> str:
-    return f"{job.target!s:<{_TARGET_WIDTH}}  {words}"
+def job_text(job: Job, words: str, project: str = "") -> str:
+    return f"{project_text(project)}{job.target!s:<{_TARGET_WIDTH}}  {words}"
 
 
-def headline(outcome: Outcome) -> str:
+def project_text(project: str) -> str:
+    """The column with the project of a job, where several are built at the same time."""
+    return f"{one_line(project):<{_PROJECT_WIDTH}}  " if project else ""
+
+
+def headline(outcome: Outcome, project: str = "") -> str:
     """The line of a finished job."""
-    return f"{MARKS[outcome.status]} {job_text(outcome.job, _ending(outcome))}"
+    return f"{MARKS[outcome.status]} {job_text(outcome.job, _ending(outcome), project)}"
 
 
 _COMPARED = {None: "", True: ", reproducible", False: ", not reproducible"}

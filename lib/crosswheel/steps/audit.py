@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from crosswheel.auditing.rules.purity import NotCompiled, NothingCompiled, RequirementNotForTarget
+from crosswheel.auditing.rules.purity import NotCompiled, NothingCompiled, RequirementNotForTarget, not_compiled
 from crosswheel.auditing.run import findings_of, switched_off
-from crosswheel.formats.uncompiled import Uncompiled
 from crosswheel.model.job import Finding, LaidOver
 from crosswheel.steps.work import Work
 
@@ -24,11 +23,6 @@ def audit(work: Work) -> Work:
     return replace(work, parsed=wheel, findings=findings, passed=passed)
 
 
-def not_compiled(extension: Uncompiled) -> Finding:
-    finding = NotCompiled().finding(member=extension.name, found=extension.reason)
-    return replace(finding, fix=extension.hint or finding.fix)
-
-
 def not_for_target(requirement: LaidOver) -> Finding:
     name = f"{requirement.name} {requirement.version}"
     return RequirementNotForTarget().finding(member=name, found=requirement.lacking)
@@ -36,4 +30,5 @@ def not_for_target(requirement: LaidOver) -> Finding:
 
 def _with_advice(finding: Finding, lacking: tuple[Finding, ...]) -> Finding:
     """A finding for a wheel without compiled code, with the advice for the first extension that failed."""
-    return replace(finding, fix=lacking[0].fix) if lacking and finding.rule == NothingCompiled.code else finding
+    failed = [each for each in lacking if each.rule == NotCompiled.code]
+    return replace(finding, fix=failed[0].fix) if failed and finding.rule == NothingCompiled.code else finding

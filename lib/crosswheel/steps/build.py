@@ -9,11 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from crosswheel.engines.backend import Settings, make_distribution, requirement_names
+from crosswheel.engines.container_workspace import ContainerWorkspace
 from crosswheel.engines.workspace import MADE, UNCOMPILED, Workspace
 from crosswheel.errors import BuildFailed, WheelCount
 from crosswheel.formats.build_logs import end_of, explain
 from crosswheel.formats.sdists import unpack_sdist
 from crosswheel.formats.uncompiled import read_uncompiled
+from crosswheel.model.adoption import PROJECT
 from crosswheel.model.config import Config
 from crosswheel.model.job import Sdist
 from crosswheel.steps.sequence import step
@@ -45,7 +47,9 @@ def explained(error: BuildFailed, log: Path, place: str, arch: str = "") -> Buil
     found = explain(f"{end_of(log)}\n{error.message}", place, arch)
     if not found:
         return error
-    return BuildFailed(f"{found.means} ({error.message})\n{found.evidence}", hint=found.hint, cause=found.kind)
+    return BuildFailed(
+        f"{found.means} ({error.message})\n{found.evidence}", hint=found.hint or error.hint, cause=found.kind
+    )
 
 
 def build_wheel(workspace: Workspace, sdist: Sdist, config: Config, processors: int = 0) -> Path:
@@ -54,8 +58,12 @@ def build_wheel(workspace: Workspace, sdist: Sdist, config: Config, processors: 
     made.mkdir()
     workspace.put(made)  # compiles of the project's own commands are counted too
     run_before(workspace, source, config)
+    if whole := with_whole_project(workspace):
+        whole.get_build_files()
     # The returned path is not used: the backend is not trusted, and could name any file of this machine.
-    make_distribution("wheel", source, workspace, made, settings_for(workspace, config, processors))
+    make_distribution(
+        "wheel", source, workspace, made, settings_for(workspace, config, processors), config.build.build_constraint
+    )
     wheels = sorted((made / "wheel").glob("*.whl"))
     if len(wheels) != 1:
         names = ", ".join(path.name for path in wheels) or "none"
@@ -64,12 +72,19 @@ def build_wheel(workspace: Workspace, sdist: Sdist, config: Config, processors: 
 
 
 def put_source(workspace: Workspace, sdist: Sdist) -> Path:
-    """Unpack the sdist into the workspace; return the project's folder."""
+    """Unpack the sdist into the workspace, unless it has the whole project; return the folder on this machine."""
+    if whole := with_whole_project(workspace):
+        return whole.get_build_files()
     source = unpack_sdist(sdist, workspace.root / "source")
     if sdist.needs_of("rust"):
         _renew(source)
     workspace.put(source)
     return source
+
+
+def with_whole_project(workspace: Workspace) -> ContainerWorkspace | None:
+    """The workspace if it is a container with the whole project at /project."""
+    return workspace if isinstance(workspace, ContainerWorkspace) and workspace.whole else None
 
 
 def _renew(folder: Path) -> None:
@@ -80,6 +95,11 @@ def _renew(folder: Path) -> None:
 
 def run_before(workspace: Workspace, source: Path, config: Config) -> None:
     """Run the project's before-build commands in its folder."""
+    if whole := with_whole_project(workspace):
+        if command := config.build.before_build:
+            with _explained(command, workspace):
+                whole.run_own(command.replace("{project}", PROJECT))
+        return
     if command := config.build.before_all:
         with _explained(command, workspace):
             workspace.before_all(command, source)

@@ -6,9 +6,9 @@ rules of the audit, which always runs.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -60,10 +60,13 @@ def build_key(job: Job, sdist: Sdist, config: Config, facts: Facts, composition:
             "config-settings": dict(config.build.config_settings),
             "debug-info": config.build.debug_info,
             "strip": config.build.strip,
+            **({"wider-tags": True} if config.build.wider_tags else {}),
+            **({"build-constraint": constraints} if (constraints := list(config.build.build_constraint)) else {}),
             "exclude": list(config.audit.exclude),
             "sysroot": _sysroot(job.target, config, facts, in_containers=family is not None),
         },
         requirements=_resolution(facts.host),
+        **_whole_project(sdist, config),
         **_own_steps(composition),
     )
 
@@ -79,10 +82,34 @@ def test_key(job: Job, wheel: str, sdist: Sdist, config: Config, facts: Facts) -
         target=str(job.target),
         images=[image.id for image in images if image],
         command=config.test.command,
-        source=sdist.content if config.test.needs_project else "",
+        source=_content_of(sdist, config) if config.test_needs_project else "",
         requires=list(config.test.requires),
         extras=list(config.test.extras),
         requirements=_resolution(facts.host) if config.test.requires or config.test.extras else [],
+        **_before_tests(config),
+        **(_whole_project(sdist, config) and {"before-all": config.build.before_all, **_whole_project(sdist, config)}),
+    )
+
+
+def _content_of(sdist: Sdist, config: Config) -> str:
+    return sdist.tree.content if sdist.tree and config.mode else sdist.content
+
+
+def _whole_project(sdist: Sdist, config: Config) -> dict[str, Any]:
+    """Ingredients of builds in cibuildwheel's way, which use the whole project; the keys of others stay the same."""
+    return {"mode": repr(config.mode), "tree": _content_of(sdist, config)} if config.builds_in_containers else {}
+
+
+def test_recipe(target: Target, wheel: str, sdist: Sdist, config: Config) -> str:
+    """The key of a test of the wheel with that sha256 on another machine: by the names of images, not their ids."""
+    return _key(
+        wheel=wheel,
+        target=str(target),
+        images=[config.image_for(target), *config.test.images],
+        command=config.test.command,
+        source=_content_of(sdist, config) if config.test.needs_project else "",
+        requires=list(config.test.requires),
+        extras=list(config.test.extras),
         **_before_tests(config),
     )
 
@@ -90,7 +117,12 @@ def test_key(job: Job, wheel: str, sdist: Sdist, config: Config, facts: Facts) -
 def _before_tests(config: Config) -> dict[str, Any]:
     """What few projects set: the keys of the others stay the same."""
     own = config.test
-    given = {"environment": dict(own.environment), "before": own.before, "sources": list(own.sources)}
+    given = {
+        "environment": dict(own.environment),
+        "before": own.before,
+        "sources": list(own.sources),
+        "constraint": list(own.constraint),
+    }
     return {name: value for name, value in given.items() if value}
 
 
@@ -111,7 +143,11 @@ def _image(reference: str, arch: Architecture, facts: Facts) -> Image | None:
         return None
 
 
+@functools.cache  # a key has several, and a run a key for each of its jobs
 def _version(name: str) -> str:
+    """The version of a package of this environment, whose modules this process may have imported already."""
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version(name)
     except PackageNotFoundError:

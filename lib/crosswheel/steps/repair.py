@@ -1,4 +1,4 @@
-"""The step `repair`: makes a wheel comply with exactly the requested policy, by grafting libraries, and renames it.
+"""The step `repair`: makes a wheel comply with the requested policy, by grafting libraries, and renames it.
 
 auditwheel analyses, grafts and patches in a separate process: formats/auditwheel_repair.py.
 """
@@ -13,12 +13,15 @@ from crosswheel.auditing.rules.record import Signed
 from crosswheel.errors import RepairFailed
 from crosswheel.formats.sboms import OWNERS
 from crosswheel.formats.wheels import Wheel
+from crosswheel.model.adoption import PROJECT
 from crosswheel.model.targets import Target
+from crosswheel.steps.build import with_whole_project
 from crosswheel.steps.libraries import gather_libraries
 from crosswheel.steps.sequence import step
 from crosswheel.steps.work import Work
 from crosswheel.system.process import CommandFailed
 
+_REPAIRED = "/tmp/cibuildwheel/repaired_wheel"  # noqa: S108 - in the container, as in cibuildwheel's
 _LIBRARY = "put the library into a folder, and set sysroot.{arch} in [tool.crosswheel] to it"
 
 
@@ -32,12 +35,14 @@ def repair(work: Work) -> Work:
     _refuse_other_platforms(wheel, target)
     folder = work.workspace.root / "repaired"
     folder.mkdir()
+    if work.config.mode and work.config.mode.repair:
+        return work.with_wheel(_by_command(work.config.mode.repair, work, folder))
     libraries = gather_libraries(work, wheel)
-    strip = "strip" if work.config.build.strip else ""
+    strip, wider = ("yes" if asked else "" for asked in (work.config.build.strip, work.config.build.wider_tags))
     owners = {name: astuple(package) for name, package in libraries.owners.items()}
     (folder / OWNERS).write_text(json.dumps(owners))
     places, epoch = [str(work.wheel), str(target), str(folder)], str(work.sdist.epoch)
-    arguments = [*places, strip, str(libraries.folder), epoch, "\n".join(work.config.audit.exclude)]
+    arguments = [*places, strip, wider, str(libraries.folder), epoch, "\n".join(work.config.audit.exclude)]
     answer = _ask(work, arguments)
     if "missing" in answer:
         name = answer["missing"]
@@ -48,6 +53,29 @@ def repair(work: Work) -> Work:
         raise RepairFailed(answer["error"], hint=answer["hint"] or f"less {work.workspace.log}")
     gone = (replace(found, found=f"{found.found}, taken out by the repair") for found in Signed().check(wheel, target))
     return replace(work.with_wheel(Path(answer["wheel"])), noted=(*work.noted, *gone))
+
+
+def _by_command(command: str, work: Work, folder: Path) -> Path:
+    """The wheel that the project's own command makes in the build's container. Raises RepairFailed."""
+    workspace = with_whole_project(work.workspace)
+    if workspace is None:
+        raise RepairFailed("repair-wheel-command needs a container", hint="crosswheel plan, with another --engine")
+    places = {"{wheel}": str(work.wheel), "{dest_dir}": _REPAIRED, "{project}": PROJECT}
+    for name, place in places.items():
+        command = command.replace(name, place)
+    log, container = workspace.log, workspace.container
+    try:
+        container.run(["sh", "-c", f"rm -rf {_REPAIRED} && mkdir -p {_REPAIRED}"], deadline=workspace.deadline)
+        workspace.run_own(command)
+    except CommandFailed as error:
+        text = f"repair-wheel-command ended with {error.ending}: {command}"
+        raise RepairFailed(text, hint=f"less {log}") from error
+    container.get(_REPAIRED, folder)
+    wheels = sorted(folder.glob("*.whl"))
+    if len(wheels) != 1:
+        names = ", ".join(path.name for path in wheels) or "none"
+        raise RepairFailed(f"repair-wheel-command must leave one wheel, but left {names}", hint=f"less {log}")
+    return wheels[0]
 
 
 def _refuse_other_platforms(wheel: Wheel, target: Target) -> None:

@@ -71,6 +71,19 @@ def last_commit(folder: Path, processes: Processes, environ: Mapping[str, str]) 
         return None
 
 
+def ignored_paths(folder: Path, processes: Processes, environ: Mapping[str, str]) -> frozenset[Path]:
+    """The untracked files and folders that .gitignore names, as ``git clean -X`` would remove them.
+
+    Empty without a repository or git.
+    """
+    git = _git(folder, processes, environ)
+    try:
+        listed = git("ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z")
+    except (FileNotFoundError, CommandFailed):
+        return frozenset()
+    return frozenset(folder / name for name in listed.split("\0") if name)
+
+
 def releasable_tag(checkout: Checkout, version: Version, tag_format: str) -> str:
     """The tag of the version on a commit without uncommitted changes.
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from crosswheel.errors import CrosswheelError, IndexUnreachable, NoCredentials
 from crosswheel.system.addresses import Address, origin_of, redact
@@ -26,6 +26,7 @@ REFUSED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 _OF_AN_INDEX = re.compile(rb"pypi:repository-version|<(?:title|h1)>[^<]*(?:links for|simple index)")
 _OF_A_WEB_PAGE = re.compile(rb"<(?:form|input|script|iframe)\b|http-equiv=[\"']?refresh")
 _LONGEST_WAIT = 20.0  # seconds
+_LONGEST_FRESH = 600  # seconds; PyPI says as much of its pages
 
 
 @contextmanager
@@ -124,9 +125,16 @@ def _refusal(answer: requests.Response) -> str:
     return f"{status} {status.phrase}: the index requires a login, and no user name and password are set"
 
 
+class IndexPage(NamedTuple):
+    """A project's page, and for how many seconds it may be reused without another request."""
+
+    page: ProjectPage
+    fresh: float
+
+
 def read_page(
     client: PyPISimple, project: str, doing: str, help_: Help, headers: Mapping[str, str] | None = None
-) -> ProjectPage:
+) -> IndexPage:
     """A project's page with its files; raises pypi-simple's NoSuchProjectError, IndexUnreachable, NoCredentials."""
     from pypi_simple import NoSuchProjectError, ProjectPage, UnsupportedContentTypeError, UnsupportedRepoVersionError
 
@@ -146,7 +154,17 @@ def read_page(
             f"{doing} failed: {redact(answer.url)} is an ordinary web page, perhaps for a login, not an index",
             hint=f"open it in a browser; if it asks for a login: {help_.login}",
         )
-    return page
+    return IndexPage(page, fresh_seconds(answer.headers))
+
+
+def fresh_seconds(headers: Mapping[str, str]) -> float:
+    """For how many seconds an answer may be reused by its Cache-Control and Age; 0 if they do not say (RFC 9111)."""
+    words = {word.strip().lower() for word in headers.get("Cache-Control", "").split(",")}
+    ages = [word.removeprefix("max-age=") for word in words if word.startswith("max-age=")]
+    passed = headers.get("Age", "0")
+    if words & {"no-store", "no-cache"} or not ages or not (ages[0].isdecimal() and passed.isdecimal()):
+        return 0.0
+    return float(min(max(0, int(ages[0]) - int(passed)), _LONGEST_FRESH))
 
 
 def is_for_people(headers: Mapping[str, str], beginning: bytes) -> bool:

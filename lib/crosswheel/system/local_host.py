@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import platform
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from crosswheel.model.job import Interpreter, Listener
 from crosswheel.model.targets import PythonTag
+from crosswheel.system.addresses import is_remote
 from crosswheel.system.confinement import Confinement
 from crosswheel.system.installer import install, uv_home, without_secrets
 from crosswheel.system.interpreters import find_interpreters, uv
@@ -24,7 +26,7 @@ from crosswheel.system.namespaces import Namespace
 from crosswheel.system.package_index import Index
 from crosswheel.system.pip_settings import read_pip_settings
 from crosswheel.system.process import Processes
-from crosswheel.system.requirement_builds import building_environ, named_by_uv, open_builds
+from crosswheel.system.requirement_builds import building_environ, named_by_uv, open_builds, resolving_environ
 from crosswheel.system.sandbox import Layer, Sandbox, base_of, named_in
 from crosswheel.system.scratch import temporary_folder
 
@@ -37,6 +39,8 @@ _SHARED = (
 )  # fmt: skip
 # The user's own folders, which builds do not see.
 _HOMES = ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR")
+# Uv's settings for all users.
+_UV_SETTINGS = (Path("/etc/uv"), Path("/etc/xdg/uv"))
 # Variables for logging in to an index.
 _OWN = ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "NETRC")
 
@@ -80,13 +84,27 @@ class LocalHost:
         return without_secrets({**self._uv_environ, "HOME": str(self._uv_home)})
 
     @property
-    def _installer_environ_with_secrets(self) -> dict[str, str]:
-        """The environment of uv for installing wheels only, with credentials for indexes, if there are any."""
+    def installer_environ_with_login(self) -> dict[str, str]:
+        """The environment of uv with credentials for indexes, if there are any: what it builds could read them."""
         environ, home = self._uv_environ, self.environ.get("HOME", "")
         has_secrets = environ != without_secrets(environ)
         if has_secrets or Path(home, ".netrc").is_file() or "NETRC" in self.environ:
             return {**environ, **_only(self.environ, _OWN)}
         return self.installer_environ
+
+    @property
+    def indexes(self) -> tuple[Index, ...]:
+        """Every index that uv searches: those of its own variables, which win over pip's settings."""
+        environ = self._uv_environ
+        words = [word for name in ("UV_INDEX", "UV_EXTRA_INDEX_URL") for word in environ.get(name, "").split()]
+        words.append(environ.get("UV_DEFAULT_INDEX") or environ.get("UV_INDEX_URL") or "")
+        addresses = dict.fromkeys(re.sub(r"^[\w.-]+=(?=https?://)", "", word) for word in words)
+        remote = [address for address in addresses if not address or is_remote(address)]
+        return tuple(replace(self.index, settings=replace(self.index.settings, index_url=url)) for url in remote)
+
+    def index_of(self, url: str) -> Index:
+        """The index that serves a file, whose login may be needed for it."""
+        return next((index for index in self.indexes if index.serves(url)), self.index)
 
     @property
     def _uv_home(self) -> Path:
@@ -147,8 +165,12 @@ class LocalHost:
         log: Path | None,
         deadline: float | None = None,
         into: Path | None = None,
+        constraints: Path | None = None,
     ) -> None:
-        """Install into the environment of `python`, or wheels alone into the folder `into`."""
+        """Install into the environment of `python`, or wheels alone into the folder `into`.
+
+        `constraints` is a file of them, in the environment's folder.
+        """
         listed = sorted(requirements)
         if listed:
 
@@ -167,9 +189,31 @@ class LocalHost:
                     self.processes.run(command, env=own, cwd=cwd, log=log, deadline=deadline, namespace=namespace)
 
             folder = ["--target", str(into), "--only-binary", ":all:"] if into else []
-            command = [uv(), "pip", "install", "--python", str(python), *folder, "--", *listed]
+            limits = ["--constraint", str(constraints)] if constraints else []
+            command = [uv(), "pip", "install", "--python", str(python), *folder, *limits, "--", *listed]
             sandboxed = None if into or self.allowed.namespaces else build
-            install(run, command, self._installer_environ_with_secrets, self.installer_environ, sandboxed)
+            install(run, command, self.installer_environ_with_login, self.installer_environ, sandboxed)
+
+    def resolve(self, command: Sequence[str], folder: Path, python: Path, places: Sequence[Path]) -> str:
+        """What a resolution by uv prints; it works in `folder`, and reads `places`.
+
+        Uv may build packages for their metadata. They see what builds see, if the kernel allows it, and the login of an
+        index, if there is one. What they change in folders of `places` is dropped. Raises CommandFailed.
+        """
+        environ = {**self.installer_environ_with_login, "UV_PYTHON_DOWNLOADS": "never"}
+        if self.allowed.namespaces:
+            return self.processes.run(command, env=environ, cwd=folder)
+        kept = open_builds(self.cache, ["dependency trees"])
+        with temporary_folder() as name:
+            own = Path(name)
+            environ = resolving_environ(environ, own, kept)
+            sandbox = self.sandbox(own, python, environ, Path(uv()), *named_by_uv(environ), *_UV_SETTINGS, *places)
+            assert sandbox  # noqa: S101 - the kernel allows it
+            folders = [] if self.allowed.overlay else [place for place in places if place.is_dir()]
+            layers = tuple(Layer(place, own / f"changes-{number}") for number, place in enumerate(folders))
+            sandbox = replace(sandbox.showing(writable=(folder, kept)), layers=layers)
+            with sandbox.entered() as namespace:
+                return self.processes.run(command, env=environ, cwd=folder, namespace=namespace)
 
     @contextmanager
     def _building(
@@ -185,16 +229,25 @@ class LocalHost:
                 yield namespace, environ, folder
 
 
-def local_host(*, offline: bool, listener: Listener) -> LocalHost:
-    """Examine this machine; takes a second without a cache, because every interpreter is started."""
+def local_host(
+    *, offline: bool, listener: Listener, wheels: Iterable[Path] = (), within: Processes | None = None
+) -> LocalHost:
+    """Examine this machine; takes a second without a cache, because every interpreter is started.
+
+    `wheels` are folders that installers search beside the caller's find-links. `within` stops its processes, too.
+    """
     environ = dict(os.environ)
-    processes = Processes()
+    folders = [str(folder.absolute()) for folder in wheels]
+    if own := environ.get("UV_FIND_LINKS"):
+        environ["UV_FIND_LINKS"] = ",".join([own, *folders])
+    processes = Processes(within)
     cache = own_cache(user_cache(environ))
     answers = answers_in(cache)
     with ThreadPoolExecutor(max_workers=2) as pool:
         asking_pip = pool.submit(read_pip_settings, processes, environ, answers)
         looking = pool.submit(find_interpreters, processes, environ, answers)
         settings, interpreters = asking_pip.result(), looking.result()
+    settings = replace(settings, find_links=(*settings.find_links, *folders))
     return LocalHost(
         environ=environ,
         cache=cache,

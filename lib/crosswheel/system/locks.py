@@ -11,13 +11,13 @@ import fcntl
 import math
 import os
 import shlex
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from crosswheel.errors import UsageError
+from crosswheel.system.removal import remove_tree
 
 _ATTEMPTS = 10
 _NOT_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES, errno.ENXIO}  # not a lock of ours
@@ -163,6 +163,6 @@ def remove(place: Path) -> None:
         gone = place.with_name(f".gone-{place.name.lstrip('.')}-{os.getpid()}-{time.monotonic_ns()}")
         place.rename(gone)
         if gone.is_dir():
-            shutil.rmtree(gone, ignore_errors=True)
+            remove_tree(gone)
         else:
             gone.unlink()

@@ -49,6 +49,7 @@ _LAST_CAPABILITY = 63
 _STAGE = "/proc"  # it exists everywhere, and no source lies in it
 _FORBIDDEN = ("/proc/kcore", "/proc/keys", "/proc/timer_list", "/proc/sched_debug")
 _UNCHANGED = ("/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/fs")
+_REFUSED = -1  # no tree of a mount has this number
 
 
 class Refused(Exception):  # noqa: N818 - reads as what happened
@@ -83,7 +84,8 @@ def _unshare(spec: Spec) -> None:
     helper = os.fork()
     if not helper:
         os.close(ask)
-        os._exit(_write_maps(me, user, group, as_root=as_root) if os.read(asked, 1) else 0)
+        numbers = {"gid": group, "uid": user}
+        os._exit(_write_maps(me, numbers, spec["maps"], as_root=as_root) if os.read(asked, 1) else 0)
     os.close(asked)
     flags = _NEW_USER | _NEW_NS | _NEW_PID | _NEW_IPC | _NEW_UTS | (0 if spec["network"] else _NEW_NET)
     try:
@@ -96,19 +98,45 @@ def _unshare(spec: Spec) -> None:
         raise Refused("uid_map", os.waitstatus_to_exitcode(status))
 
 
-def _write_maps(process: int, user: int, group: int, *, as_root: bool) -> int:
-    """Map all users and groups to themselves, or only the own ones for lack of rights; return the error's number."""
+def _write_maps(process: int, numbers: dict[str, int], maps: dict[str, list[str]], *, as_root: bool) -> int:
+    """Map users and groups: all to themselves, else by root's programs, else the own ones; return the error's number.
+
+    Groups come first: newuidmap(1) refuses a process that has become another user.
+    """
     try:
-        try:
-            for kind in ("gid", "uid"):
-                _write(f"/proc/{process}/{kind}_map", _everyone(kind))
-        except PermissionError:
-            _write(f"/proc/{process}/setgroups", "deny")
-            for kind, number in (("gid", group), ("uid", user)):
-                _write(f"/proc/{process}/{kind}_map", f"{0 if as_root else number} {number} 1")
+        for kind, number in numbers.items():
+            if not _map_everyone(process, kind) and not _map_by_program(process, maps.get(kind, ())):
+                _map_own(process, kind, f"{0 if as_root else number} {number} 1")
     except OSError as error:
         return error.errno or CANNOT
     return 0
+
+
+def _map_everyone(process: int, kind: str) -> bool:
+    """Whether all could be mapped to themselves, which only root may do."""
+    try:
+        _write(f"/proc/{process}/{kind}_map", _everyone(kind))
+    except PermissionError:
+        return False
+    return True
+
+
+def _map_by_program(process: int, command: Sequence[str]) -> bool:
+    """Whether newuidmap or newgidmap could write a map; what they say is the command's output to nobody."""
+    if not command:
+        return False
+    program, *numbers = command
+    os.dup2(os.open("/dev/null", os.O_WRONLY), 2)
+    try:
+        return os.spawnv(os.P_WAIT, program, [program, str(process), *numbers]) == 0  # noqa: S606 - without a shell
+    except OSError:
+        return False
+
+
+def _map_own(process: int, kind: str, line: str) -> None:
+    if kind == "gid":
+        _write(f"/proc/{process}/setgroups", "deny")
+    _write(f"/proc/{process}/{kind}_map", line)
 
 
 def _be_again(user: int, group: int) -> None:
@@ -194,9 +222,20 @@ def _prepared(mount: Spec) -> int | None:
     return None
 
 
+def _tried(mount: Spec) -> int | None:
+    """As `_prepared`; _REFUSED for an optional mount that the kernel refuses."""
+    try:
+        return _prepared(mount)
+    except Refused:
+        if mount["optional"]:
+            return _REFUSED
+        raise
+
+
 def _make_mounts(mounts: list[Spec]) -> None:
     _call("making mounts private", _C.mount, b"none", b"/", None, _REC | _PRIVATE, None)
-    prepared = [(mount, _prepared(mount)) for mount in mounts]
+    tried = [(mount, _tried(mount)) for mount in mounts]
+    prepared = [(mount, tree) for mount, tree in tried if tree != _REFUSED]
     root = prepared.pop(0)[1] if prepared and prepared[0][0]["target"] == "/" else None
     if root is not None:
         _attach(root, _STAGE)

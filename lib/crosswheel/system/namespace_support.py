@@ -17,6 +17,7 @@ from crosswheel.system.memo import Answers
 from crosswheel.system.namespace_init import CANNOT
 from crosswheel.system.namespaces import Mount, Namespace, binfmt, overlay, proc, tmpfs
 from crosswheel.system.process import CommandFailed, Processes
+from crosswheel.system.refusal import Refusal
 
 _SYSCTLS = (
     "kernel.apparmor_restrict_unprivileged_userns",
@@ -27,17 +28,6 @@ _SYSCTLS = (
 )
 _BINFMT_SINCE, _OVERLAY_SINCE = (6, 7), (5, 11)  # in user namespaces; see the kernel's change logs
 _FILTERED = 2  # Seccomp in proc(5)
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """Why the kernel does not permit something, and what would change that."""
-
-    reason: str
-    hint: str
-
-    def __str__(self) -> str:
-        return f"{self.reason}; {self.hint}"
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,10 @@ audit_write, setfcap; all of them count only inside the user namespace."""
 
 @dataclass(frozen=True)
 class Mount:
-    """One mount. `target` is a path in the new view; made if it is missing and the namespace has an own root."""
+    """One mount. `target` is a path in the new view; made if it is missing and the namespace has an own root.
+
+    An `optional` one is left out if the kernel refuses it.
+    """
 
     kind: Kind
     target: str
@@ -36,6 +39,7 @@ class Mount:
     options: str = ""
     lines: tuple[str, ...] = ()
     file: bool = False
+    optional: bool = False
 
 
 def bind(source: Path | str, target: Path | str | None = None, *, writable: bool = False) -> Mount:
@@ -60,6 +64,15 @@ def overlay(target: Path | str, lower: Iterable[Path], upper: Path, work: Path) 
         str(target),
         options=f"userxattr,lowerdir={layers},upperdir={_escaped(upper)},workdir={_escaped(work)}",
     )
+
+
+def merged(target: Path | str, lower: Iterable[Path]) -> Mount:
+    """Folders above one another, the top one first; read-only.
+
+    Optional, because the kernel stacks two overlays at most, and the disk of a container is one already.
+    """
+    layers = ":".join(map(_escaped, lower))
+    return Mount("overlay", str(target), options=f"userxattr,lowerdir={layers}", optional=True)
 
 
 def _escaped(path: Path) -> str:
@@ -111,6 +124,9 @@ class Namespace:
     `capabilities`. `limits` are of setrlimit(2), by name without ``RLIMIT_``. Without `network`, only loopback is
     there. With `terminal`, the command gets a session and a terminal of its own, which shows on the caller's.
 
+    `maps` has the commands by which an ordinary caller's namespace gets more users and groups than root, by ``uid`` and
+    ``gid`` and without the number of the process (subordinate_ids.py); if they fail, there is only root.
+
     `unpack` has archives of ours, uncompressed, that are unpacked at the root first. With `pack`, the command is not
     run: the file or folder at the first path, inside, is packed into the file at the second, of this machine.
     """
@@ -121,6 +137,7 @@ class Namespace:
     terminal: bool = False
     capabilities: frozenset[int] = frozenset()
     limits: Mapping[str, int] = field(default_factory=dict)
+    maps: Mapping[str, Sequence[str]] = field(default_factory=dict)
     entrances: tuple[Path, ...] = ()
     unpack: tuple[Path, ...] = ()
     pack: tuple[str, Path] | None = None
@@ -140,6 +157,7 @@ class Namespace:
             "terminal": self.terminal,
             "capabilities": sorted(self.capabilities),
             "limits": dict(self.limits),
+            "maps": {kind: list(command) for kind, command in self.maps.items()},
             "entrances": [str(path) for path in self.entrances],
             "unpack": [str(path) for path in self.unpack],
             "pack": [str(path) for path in self.pack] if self.pack else [],

@@ -15,13 +15,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from crosswheel.errors import IndexUnreachable, SourceError
 from crosswheel.model.job import Listener, Transfer, deaf
-from crosswheel.system.addresses import Address, parse_address
+from crosswheel.system.addresses import Address, is_remote, origin_of, parse_address
 from crosswheel.system.hashes import is_sound, sha256_of
-from crosswheel.system.index_pages import ATTEMPTS, TIMEOUT, Help, Login, network, open_session, read_page
+from crosswheel.system.index_pages import ATTEMPTS, TIMEOUT, Help, IndexPage, Login, network, open_session, read_page
 from crosswheel.system.locks import mark_used
 from crosswheel.system.pip_settings import PipSettings
 
@@ -76,12 +75,17 @@ class Index:
 
     @property
     def all(self) -> Iterator[Index]:
-        """The index and the further ones that the caller's pip looks into."""
-        for address in dict.fromkeys((self.settings.index_url, *self.settings.extra_index_urls)):
+        """The index and the further ones that the caller's pip looks into, without folders of this machine."""
+        further = filter(is_remote, self.settings.extra_index_urls)
+        for address in dict.fromkeys((self.settings.index_url, *further)):
             yield replace(self, settings=replace(self.settings, index_url=address))
 
     def files_of(self, project: str) -> list[DistributionPackage]:
         """Every file of a project. Raises SourceError if it is unknown, IndexUnreachable without an answer."""
+        return self.page_of(project).page.packages
+
+    def page_of(self, project: str) -> IndexPage:
+        """The page of a project; raises as `files_of`."""
         from pypi_simple import NoSuchProjectError, PyPISimple
 
         if self.offline:
@@ -92,7 +96,7 @@ class Index:
         with self._session() as session:
             client = PyPISimple(self._address.bare, session=session)
             try:
-                return read_page(client, project, f"reading the index page of {project}", self._help).packages
+                return read_page(client, project, f"reading the index page of {project}", self._help)
             except NoSuchProjectError:
                 raise SourceError(
                     f"the index has no project {project!r}",
@@ -126,6 +130,15 @@ class Index:
             partial.unlink(missing_ok=True)
         return final
 
+    @property
+    def place(self) -> str:
+        """Its address without user name and password."""
+        return self._address.bare
+
+    def serves(self, url: str) -> bool:
+        """Whether an address is on the same server."""
+        return origin_of(url) == self._address.origin
+
     def kept(self, pattern: str) -> Iterator[Path]:
         """Cached files with matching names."""
         return (self.cache / "files").glob(f"*/{pattern}")
@@ -133,6 +146,8 @@ class Index:
     def _download(self, package: DistributionPackage, to: Path) -> None:
         address = urlsplit(package.url)
         if address.scheme == "file":  # of a folder in find-links, or of an index on this machine
+            from urllib.request import url2pathname
+
             try:
                 shutil.copyfile(url2pathname(address.path), to)
             except OSError as error:

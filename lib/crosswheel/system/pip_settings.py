@@ -74,13 +74,19 @@ class PipSettings:
         )
 
     @property
+    def folders(self) -> tuple[Path, ...]:
+        """The folders of this machine in find-links."""
+        words = (word.removeprefix("file://") for word in self.find_links if not is_remote(word))
+        return tuple(path for path in map(Path, words) if path.is_dir())
+
+    @property
     def uv_environ(self) -> dict[str, str]:
         """The settings as variables of uv; all indexes are searched together, as in pip."""
         certificates = "SSL_CERT_DIR" if self.cert and Path(self.cert).is_dir() else "SSL_CERT_FILE"
         words = {
             "UV_DEFAULT_INDEX": self.index_url,
             "UV_INDEX": " ".join(self.extra_index_urls),
-            "UV_FIND_LINKS": ",".join(self.find_links),
+            "UV_FIND_LINKS": ",".join(filter(_is_there, self.find_links)),
             certificates: self.cert,
             "SSL_CLIENT_CERT": self.client_cert,
             "UV_INDEX_STRATEGY": "unsafe-best-match" if self.extra_index_urls else "",
@@ -115,6 +121,11 @@ def read_pip_settings(processes: Processes, environ: Mapping[str, str], answers:
         cert=named_authorities([merged.get("cert", "")], environ),
         client_cert=merged.get("client-cert", ""),
     )
+
+
+def _is_there(place: str) -> bool:
+    """Whether uv can look there; it ends at a folder of find-links that is missing, which pip ignores."""
+    return is_remote(place) or Path(place.removeprefix("file://")).exists()
 
 
 def _parsed(words: Iterable[str], named: str) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from pathlib import Path
 from crosswheel.errors import CrosswheelError, TimeLimit
 from crosswheel.system import guardian
 from crosswheel.system.confinement import Confinement
+from crosswheel.system.cpu_time import count
 from crosswheel.system.guardian import MARK, marked
 from crosswheel.system.namespaces import Namespace
 from crosswheel.system.terminal import is_interactive, kept_terminal, raw_terminal
@@ -86,8 +87,12 @@ def _resident(session: int) -> int:
 
 @dataclass
 class Processes:
-    """Starts commands, each in its own session, so that stopping one stops its children too."""
+    """Starts commands, each in its own session, so that stopping one stops its children too.
 
+    They are stopped with those of `within`, too, which several runs may share.
+    """
+
+    within: Processes | None = None
     _stopping: threading.Event = field(default_factory=threading.Event)
 
     def stop(self) -> None:
@@ -96,7 +101,7 @@ class Processes:
 
     @property
     def stopped(self) -> bool:
-        return self._stopping.is_set()
+        return self._stopping.is_set() or (self.within is not None and self.within.stopped)
 
     def look(self) -> None:
         """Raise Stopped if the run was stopped; for waits that are not commands."""
@@ -239,12 +244,13 @@ class Processes:
     ) -> None:
         try:
             with _waiting_for(process) as wait:
-                while process.poll() is None:
+                while not _has_ended(process):
                     self.check(argv, deadline)
                     if meter:
                         meter.look(process.pid)
                     wait()
         except BaseException:
+            count(None)
             _end_session(process)
             _end_escaped(mark)
             raise
@@ -303,8 +309,21 @@ class Attached:
     def is_running(self) -> bool:
         return self._process.poll() is None
 
-    def end(self) -> None:
-        _end_session(self._process)
+    @property
+    def ending(self) -> str:
+        """How it ended, in words; empty while it is running."""
+        code = self._process.poll()
+        return "" if code is None else describe_returncode(code)
+
+    def wait(self, seconds: float) -> bool:
+        """Whether it ends within that time."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
+        return not self.is_running
+
+    def end(self, grace: float = _GRACE) -> None:
+        """End it and what it started in its session: SIGTERM first, after `grace` seconds SIGKILL."""
+        _end_session(self._process, grace)
         if self._process.stdin:
             self._process.stdin.close()
 
@@ -336,10 +355,14 @@ def _new_mark() -> str:
     return f"{_guarded()}{secrets.token_hex(4)}"
 
 
-def start_attached(argv: Sequence[str], log: Path) -> Attached:
-    """Start a command in the caller's environment. Raises FileNotFoundError if it is missing."""
+def start_attached(
+    argv: Sequence[str], log: Path, *, env: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> Attached:
+    """Start a command, by default in the caller's environment. Raises FileNotFoundError if it is missing."""
     with log.open("wb") as sink:
-        process = subprocess.Popen(list(argv), stdin=subprocess.PIPE, stdout=sink, stderr=sink, start_new_session=True)
+        process = subprocess.Popen(
+            list(argv), env=env, cwd=cwd, stdin=subprocess.PIPE, stdout=sink, stderr=sink, start_new_session=True
+        )
     return Attached(process)
 
 
@@ -390,9 +413,26 @@ def _waiting_for(process: subprocess.Popen[bytes]) -> Iterator[Callable[[], obje
         os.close(handle)
 
 
-def _end_session(process: subprocess.Popen[bytes]) -> None:
+def _has_ended(process: subprocess.Popen[bytes]) -> bool:
+    """Whether a command has ended; then its processor time counts, with that of all that it waited for (wait4(2))."""
+    if process.returncode is None:
+        try:
+            number, status, usage = os.wait4(process.pid, os.WNOHANG)
+        except ChildProcessError:  # who ignores SIGCHLD is not told
+            number, usage = process.pid, None
+            process.wait()
+        else:
+            process.returncode = os.waitstatus_to_exitcode(status) if number else None
+        if number:
+            count(usage.ru_utime + usage.ru_stime if usage else None)
+        return bool(number)
+    count(None)  # `Popen.wait` has waited
+    return True
+
+
+def _end_session(process: subprocess.Popen[bytes], grace: float = _GRACE) -> None:
     """End a whole session: SIGTERM first, then SIGKILL."""
-    for number, patience in ((signal.SIGTERM, _GRACE), (signal.SIGKILL, _GRACE)):
+    for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, _GRACE)):
         try:
             os.killpg(process.pid, number)
         except ProcessLookupError:

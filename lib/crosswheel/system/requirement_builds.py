@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from crosswheel.system.locks import mark_used
@@ -49,8 +51,31 @@ def building_environ(bare: Mapping[str, str], folder: Path, kept: Path, callers:
     return {**bare, **paths, "UV_LINK_MODE": "copy"}
 
 
+def resolving_environ(environ: Mapping[str, str], folder: Path, kept: Path) -> dict[str, str]:
+    """Uv's variables for a resolution that may build packages: a HOME in `folder` with what uv reads, `kept` as cache.
+
+    That is the user's uv.toml, and the logins for indexes, if `environ` leads to any.
+    """
+    home, theirs = folder / "home", Path(environ.get("HOME", "/nonexistent"))
+    config = Path(environ.get("XDG_CONFIG_HOME") or theirs / ".config")
+    data = Path(environ.get("XDG_DATA_HOME") or theirs / ".local/share")
+    wanted = {
+        config / "uv" / _SETTINGS: ".config/uv/uv.toml",
+        theirs / ".netrc": ".netrc",
+        data / "uv/credentials": ".local/share/uv/credentials",
+    }
+    (folder / "tmp").mkdir(mode=0o700)
+    for source, name in wanted.items():
+        (home / name).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with suppress(OSError):
+            shutil.copytree(source, home / name) if source.is_dir() else shutil.copyfile(source, home / name)
+    own = {"HOME": str(home), "TMPDIR": str(folder / "tmp"), "UV_CACHE_DIR": str(kept), "UV_LINK_MODE": "copy"}
+    return {**{name: value for name, value in environ.items() if not name.startswith("XDG_")}, **own}
+
+
 def named_by_uv(environ: Mapping[str, str]) -> Iterator[Path]:
     """The files and folders that uv's variables name, such as UV_FIND_LINKS."""
     for name, value in environ.items():
         if name.startswith("UV_"):
-            yield from (Path(word) for word in re.split(r"[ ,]", value) if word.startswith("/"))
+            words = (word.removeprefix("file://") for word in re.split(r"[ ,]", value))
+            yield from (Path(word) for word in words if word.startswith("/"))

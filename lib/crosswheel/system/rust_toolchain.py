@@ -25,7 +25,18 @@ class RustToolchain:
 
     def compiles_for(self, triple: str) -> bool:
         """Whether it has the standard library of that target triple."""
-        return any((self.sysroot / "lib" / "rustlib" / triple / "lib").glob("libstd-*"))
+        return any((self._libraries / triple / "lib").glob("libstd-*"))
+
+    def lacks_for_good(self, triple: str) -> bool:
+        """Whether the list that rustup keeps of this release says that there is no standard library for the triple."""
+        manifest = self._libraries / "multirust-channel-manifest.toml"
+        # Not parsed: a megabyte of TOML takes seconds.
+        text = manifest.read_text("utf-8", "replace") if manifest.is_file() else ""
+        return bool(text) and f"[pkg.rust-std.target.{triple}]\navailable = true\n" not in text
+
+    @property
+    def _libraries(self) -> Path:
+        return self.sysroot / "lib" / "rustlib"
 
 
 def find_rust(processes: Processes, environ: Mapping[str, str]) -> RustToolchain | str:
@@ -55,6 +66,12 @@ def add_target(rust: RustToolchain, triple: str, processes: Processes, environ: 
         said = error.output.strip().splitlines() if isinstance(error, CommandFailed) else []
         reason = next((line for line in said if line.startswith("error:")), said[-1] if said else error.message)
         raise MissingTool(
-            f"rustup could not download Rust's standard library for {triple}: {reason.removeprefix('error: ')}",
+            f"rustup could not download Rust's standard library for {triple}: {_short(reason)}",
             hint=" ".join(command),
         ) from error
+
+
+def _short(reason: str) -> str:
+    """An error of rustup without the addresses and temporary files, which stand between its first and last clause."""
+    first, *others = reason.removeprefix("error: ").split(": ")
+    return f"{first}: {others[-1]}" if others else first

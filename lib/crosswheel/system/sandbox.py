@@ -12,7 +12,19 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from crosswheel.system.namespaces import Mount, Namespace, bind, binfmt, devices, link, locked, overlay, proc, tmpfs
+from crosswheel.system.namespaces import (
+    Mount,
+    Namespace,
+    bind,
+    binfmt,
+    devices,
+    link,
+    locked,
+    merged,
+    overlay,
+    proc,
+    tmpfs,
+)
 
 _SYSTEM_FOLDERS = (
     "/bin", "/gnu", "/lib", "/lib32", "/lib64", "/libx32", "/nix", "/opt", "/sbin", "/snap", "/usr",
@@ -24,6 +36,7 @@ _SETTINGS = (
     "localtime", "login.defs", "lsb-release", "magic", "mime.types", "nsswitch.conf", "os-release", "passwd", "pki",
     "profile", "protocols", "resolv.conf", "services", "ssl/cert.pem", "ssl/certs", "ssl/openssl.cnf", "timezone",
 )  # fmt: skip
+_PROGRAMS = Path("/usr/bin")
 _PROCESSORS = Path("/sys/devices/system/cpu")
 # Of an installation like /usr: not the folder itself, which may be the user's home.
 _INSTALLED = ("bin", "include", "lib", "lib64", "libexec")
@@ -67,7 +80,8 @@ class Layer:
 class Sandbox:
     """Besides the system, a build sees `readable`, and may change `writable`; `hidden` is not seen if it lies in these.
 
-    `temporary` becomes /tmp and /var/tmp. `emulators` are lines for binfmt_misc.
+    `temporary` becomes /tmp and /var/tmp. `emulators` are lines for binfmt_misc. `cpuinfo` is a file in the place of
+    /proc/cpuinfo. `programs` is a folder with programs in the place of those of the same name in /usr/bin.
     """
 
     temporary: Path
@@ -76,6 +90,8 @@ class Sandbox:
     hidden: tuple[Path, ...] = ()
     layers: tuple[Layer, ...] = ()
     emulators: tuple[str, ...] = ()
+    cpuinfo: Path | None = None
+    programs: Path | None = None
 
     def showing(self, *, writable: Iterable[Path] = (), readable: Iterable[Path] = ()) -> Sandbox:
         """The sandbox of a command that needs more."""
@@ -93,10 +109,12 @@ class Sandbox:
     def _namespace(self) -> Namespace:
         view = _View(_existing(self.readable), _existing(self.writable), _existing(self.hidden))
         mounts = {mount.target: mount for mount in (*_system(), *_temporary(self.temporary), *view.mounts)}
+        instead = [merged(_PROGRAMS, (self.programs, _PROGRAMS))] if self.programs else []
         layers = (layer.mount for layer in self.layers)
+        kernel = _kernel(self.emulators, self.cpuinfo)
         closed = (locked(path) for path in view.covered)
         return Namespace(
-            (tmpfs("/"), *_in_order(mounts.values()), *layers, *_kernel(self.emulators), *closed, locked()),
+            (tmpfs("/"), *_in_order(mounts.values()), *instead, *layers, *kernel, *closed, locked()),
             capabilities=_OF_FILES,
         )
 
@@ -152,9 +170,11 @@ def _temporary(folder: Path) -> Iterator[Mount]:
         yield bind(folder, target, writable=True)
 
 
-def _kernel(emulators: Sequence[str]) -> Iterator[Mount]:
+def _kernel(emulators: Sequence[str], cpuinfo: Path | None) -> Iterator[Mount]:
     yield from devices()
     yield proc()
+    if cpuinfo:
+        yield bind(cpuinfo, "/proc/cpuinfo")
     if emulators:
         yield binfmt(emulators)
 

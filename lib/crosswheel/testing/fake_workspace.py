@@ -49,7 +49,7 @@ class FakeWorkspace:
     def get(self, folder: Path) -> None:
         """Nothing: it is here."""
 
-    def install(self, requirements: Iterable[str]) -> None:
+    def install(self, requirements: Iterable[str], constraints: Sequence[str] = ()) -> None:  # noqa: ARG002
         self.installed.extend(requirements)
 
     def run_hook(

@@ -87,6 +87,7 @@ def tiny_elf(
     alignment: int = 0x10000,
     executable_stack: bool | None = False,
     text_relocations: bool = False,
+    packed_relocations: bool = False,
     x86_level: int = 0,
     riscv_arch: str = "",
     code: bytes = b"",
@@ -105,6 +106,8 @@ def tiny_elf(
     draft.extra_segments(executable_stack, interpreter, x86_level, static_tls)
     if text_relocations:
         draft.tag("DT_TEXTREL", 0)
+    if packed_relocations:
+        draft.tag("DT_RELR", 0)
     for library in needed:
         draft.tag("DT_NEEDED", draft.name(library))
     for tag, text in (("DT_SONAME", soname), ("DT_RPATH", rpath), ("DT_RUNPATH", runpath)):

@@ -14,9 +14,12 @@ startup.py        modules that run at each interpreter start in build environmen
 inside/             impersonate.py makes interpreters answer like the target's CPython
                     side_by_side.py makes setuptools run compilers in parallel
                     uncompiled.py notes extensions that were not compiled
+                    unrun.py notes programs of the target that a build starts where none runs
                     undiscovered.py hides a folder from setuptools' package discovery
                     hooks.py runs a backend's hooks, importing the backend once
 configuration.py  the configuration of zigcc, and of build systems for Zig
+cpuinfo.py        the /proc/cpuinfo of the target
 rust.py           the configuration of Cargo
+go.py             the configuration of Go
 build_systems.py  the configuration of CMake, Meson and autoconf
 """

@@ -10,6 +10,7 @@ from crosswheel.model.targets import Target, load_table
 from crosswheel.toolchains.commands import COMMANDS_OF_REQUIREMENTS, write_commands
 from crosswheel.toolchains.description import Description, find_python
 from crosswheel.toolchains.exe_wrapper import ExeWrapper
+from crosswheel.toolchains.gcc import Gcc
 
 _MESON_FAMILIES = {"i686": "x86", "armv7l": "arm", "ppc64le": "ppc64"}
 
@@ -46,6 +47,11 @@ class Configuration:
     def bin(self) -> Path:
         """The folder to put first in PATH: cc, c++, ar and so on, also with the target's triple as prefix."""
         return self.folder / "bin"
+
+    @property
+    def by_path(self) -> Path:
+        """The folder with programs that stand in for this machine's compilers in /usr/bin."""
+        return self.folder / "by-path"
 
     @property
     def cmake(self) -> Path:
@@ -126,12 +132,27 @@ class Configuration:
             programs = {**programs, "exe_wrapper": str(self.exe_wrapper)}
             if target_python := find_python(target, wrapper.root):
                 _write_program(self.target_python, wrapper.script(str(target_python)))
-        lines = (*cmake, *_CMAKE_HOST, *_cmake_answers(target), *_find_python(self.cmake_python, description, python))
+        lines = (*cmake, *_CMAKE_HOST, *_cmake_answers(target), *self._find_python(target, description, python))
         self.cmake.write_text("".join(f"{line}\n" for line in lines))
         self.cmake_python.write_text(_CMAKE_PYTHON.replace("SOABI_OF_TARGET", target.soabi))
         found = {name: self.program(name) for name in COMMANDS_OF_REQUIREMENTS}
         self.meson.write_text(_meson(target, {**programs, **found, "python": str(python)}, long_double, sysroot))
         self.config_site.write_text(_config_site(target, runs=bool(wrapper and wrapper.directly)))
+
+    def _find_python(self, target: Target, description: Description, python: Path) -> Iterator[str]:
+        """Toolchain file lines (cmake-toolchains(7)) that give FindPython the facts of the target's CPython.
+
+        FindPythonLibs, which CMake 3.27 removes, has the prefix PYTHON, and asks no interpreter. Both look for
+        libpython if a project wants Development. Extensions take its symbols from the program that loads them, and
+        pypa's images have none (PEP 513): the library is an empty archive, with the version in its name.
+        """
+        library = self.folder / f"libpython{target.python.version}{'t' if target.python.free_threaded else ''}.a"
+        library.write_bytes(b"!<arch>\n")
+        hints = {"EXECUTABLE": python, "INCLUDE_DIR": description.include, "LIBRARY": library}
+        for prefix, names in {"Python": hints, "Python3": hints, "PYTHON": ("INCLUDE_DIR", "LIBRARY")}.items():
+            for name in names:
+                yield f'set({prefix}_{name} "{hints[name]}" CACHE STRING "")'
+        yield f'list(APPEND CMAKE_PROJECT_TOP_LEVEL_INCLUDES "{self.cmake_python}")'
 
 
 def _write_program(path: Path, text: str) -> None:
@@ -156,15 +177,6 @@ def _cmake_answers(target: Target) -> Iterator[str]:
     yield f'set(PYTHON_MODULE_EXT_SUFFIX "{target.ext_suffix}" CACHE STRING "")'
 
 
-def _find_python(provider: Path, description: Description, python: Path) -> Iterator[str]:
-    """Toolchain file lines (cmake-toolchains(7)) that give FindPython the facts of the target's CPython."""
-    hints = {"EXECUTABLE": python, "INCLUDE_DIR": description.include}
-    for prefix in ("Python", "Python3"):
-        for name, value in hints.items():
-            yield f'set({prefix}_{name} "{value}" CACHE STRING "")'
-    yield f'list(APPEND CMAKE_PROJECT_TOP_LEVEL_INCLUDES "{provider}")'
-
-
 # When cross-compiling, FindPython does not ask the interpreter for its suffix, and extensions would be named x.so. Our
 # interpreter answers like the target's, so CMAKE_CROSSCOMPILING is off during that call. Without the component
 # Interpreter it asks the python3-config of any Python of this machine, so SOABI is set afterwards. A dependency
@@ -186,8 +198,10 @@ endif()
 """
 
 
-def gcc_long_double(target: Target) -> str:
-    """Gcc's format of long double by numpy's name."""
+def gcc_long_double(target: Target, gcc: Gcc | None = None) -> str:
+    """The format of long double of a gcc, else of most of them, by numpy's name."""
+    if gcc and gcc.ieee_long_double:
+        return "IEEE_QUAD_LE"
     formats = _MUSL_LONG_DOUBLES if target.policy.libc == "musl" else _LONG_DOUBLES
     return formats[target.arch.name]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from crosswheel.model.targets import Target
+from crosswheel.toolchains.cpuinfo import features
 
 # Debian's names of architectures that differ from ours.
 _DEBIAN = {"aarch64": "arm64", "x86_64": "amd64", "armv7l": "armhf", "i686": "i386", "ppc64le": "ppc64el"}
@@ -69,6 +70,15 @@ test "$*" = LONG_BIT || exec getconf "$@"
 echo {bits}
 """
 
+# What util-linux prints of these; more of it would have to be invented. /proc/cpuinfo is the target's in the sandbox.
+_LSCPU = """\
+test $# = 0 || exec lscpu "$@"
+echo "Architecture:        {machine}"
+echo "Byte Order:          {order}"
+echo "CPU(s):              $(getconf _NPROCESSORS_ONLN)"
+echo "Flags:               {features}"
+"""
+
 _DPKG = """\
 test "$*" = --print-architecture || exec dpkg "$@"
 echo {debian}
@@ -79,7 +89,7 @@ _PYTHON_CONFIG = """\
 exec "{python}" -I -m _crosswheel.python_config "$@"
 """
 
-_EVERYWHERE = {"uname": _UNAME, "arch": _ARCH, "getconf": _GETCONF}
+_EVERYWHERE = {"uname": _UNAME, "arch": _ARCH, "getconf": _GETCONF, "lscpu": _LSCPU}
 
 # Commands of build requirements; otherwise one of another Python of this machine might be found.
 COMMANDS_OF_REQUIREMENTS = ("numpy-config", "pybind11-config")
@@ -110,5 +120,6 @@ def python_config_names(target: Target) -> list[str]:
 def _write(path: Path, text: str, target: Target, python: Path | str = "") -> None:
     arch = target.arch
     answers = {"machine": arch.name, "bits": arch.bits, "debian": _DEBIAN.get(arch.name, arch.name)}
+    answers |= {"order": f"{arch.byteorder.title()} Endian", "features": " ".join(features(arch))}
     path.write_text(text.format(bin=path.parent, name=path.name, python=python, **answers))
     path.chmod(0o755)

@@ -14,10 +14,18 @@ from crosswheel.toolchains.exe_wrapper import ExeWrapper
 from crosswheel.toolchains.gcc import clang_arguments
 from crosswheel.toolchains.pinned import version_of
 from crosswheel.toolchains.sysroot import Sysroot
-from crosswheel.toolchains.zig import Zig, build_target, zig_target
+from crosswheel.toolchains.zig import Zig, build_target, has_ibm_long_double, runtime_of, zig_target, zig_words
 
-_PROGRAMS = ("cc", "c++", "gcc", "g++", "clang", "clang++", "ar", "ranlib", "ld", "ld.lld", "strip")
+_PROGRAMS = (
+    "cc", "c++", "gcc", "g++", "clang", "clang++", "c89", "c99", "cpp", "as",
+    "ar", "ranlib", "gcc-ar", "gcc-ranlib", "ld", "ld.lld", "strip",
+)  # fmt: skip
+# Of these, those that builds call by their path, as /usr/bin/gcc, or look for in a PATH of their own, as SCons does.
+# This machine's assembler and linker stay: its compilers, under names with its triple, need them.
+_BY_PATH = ("cc", "c++", "gcc", "g++", "clang", "clang++", "c89", "c99", "strip")
 _TOOLS = ("ar", "strip")
+# Of GNU binutils: there is none in Zig that can do as much. This machine's only know files for this machine.
+_BINUTILS = ("nm", "objcopy", "objdump", "readelf")
 # The compiler for this machine, and the one that ccache calls.
 _FOR_US = ("build-cc", "build-c++", "zig-cc", "zig-c++", "zig-clang")
 
@@ -45,7 +53,7 @@ def configure(
         python,
         cmake=_cmake(made, target, sysroot, python),
         programs={"c": made.program("cc"), "cpp": made.program("c++"), **{name: made.program(name) for name in _TOOLS}},
-        long_double=gcc_long_double(target) if sysroot and sysroot.gcc else zig_long_double(target),
+        long_double=gcc_long_double(target, sysroot.gcc) if sysroot and sysroot.gcc else zig_long_double(target),
         sysroot=sysroot.root if sysroot else None,
         wrapper=wrapper,
     )
@@ -56,16 +64,29 @@ def configure(
     prefixes = ("", f"{target.multiarch}-")
     for name in (*(prefix + name for prefix in prefixes for name in _PROGRAMS), *_FOR_US):
         (made.bin / name).symlink_to("zigcc")
+    for name in _BINUTILS:
+        if binutil := shutil.which(f"{target.multiarch}-{name}"):
+            (made.bin / name).symlink_to(binutil)
+    _write_by_path(made)
     (folder / "zigcc.conf").write_text(
         _zigcc_conf(made, zig, objects, target, description, sysroot, python, debug=debug)
     )
     return made
 
 
+def _write_by_path(made: Configuration) -> None:
+    """Small programs that call the driver, which finds its configuration by its own place."""
+    made.by_path.mkdir()
+    for name in _BY_PATH:
+        path = made.by_path / name
+        path.write_text(f'#!/bin/sh\nexec "{made.program(name)}" "$@"\n')
+        path.chmod(0o755)
+
+
 def zig_long_double(target: Target) -> str:
-    """Zig's format of long double by numpy's name: gcc's, but IEEE 128 bit on POWER with glibc."""
+    """Zig's format of long double by numpy's name: gcc's, but IEEE's on POWER where the glibc has it."""
     on_power = (target.arch.name, target.policy.libc) == ("ppc64le", "glibc")
-    return "IEEE_QUAD_LE" if on_power else gcc_long_double(target)
+    return "IEEE_QUAD_LE" if on_power and not has_ibm_long_double(target) else gcc_long_double(target)
 
 
 def compiles_of(folder: Path) -> Path:
@@ -108,6 +129,8 @@ def _zigcc_conf(
         f"objects {folder / 'compiled'}",
         f"folder {folder.parent}",
         f"target {zig_target(target)}",
+        *(f"word {word}" for word in zig_words(target)),
+        *([f"runtime {runtime}"] if (runtime := runtime_of(zig, target)) else []),
         f"build-target {build_target()}",
         f"multiarch {target.multiarch}",
         f"debug {'yes' if debug else 'no'}",
@@ -118,12 +141,18 @@ def _zigcc_conf(
     if zig.ccache:
         identity = known_as(f"{version_of('zig')} {sysroot.identity}" if sysroot and sysroot.gcc else version_of("zig"))
         settings = {**environ(compiles_of(folder), objects), **identity}
-        lines += [f"ccache {zig.ccache}", *(f"setting {name}={value}" for name, value in settings.items())]
+        lines += [
+            f"linked {objects / 'lto'}",
+            f"ccache {zig.ccache}",
+            *(f"setting {name}={value}" for name, value in settings.items()),
+        ]
+    if sysroot:
+        lines.append(f"root {sysroot.root}")
     if sysroot and sysroot.gcc:
         words = clang_arguments(
             sysroot.gcc, target.arch, resources=zig.library, programs=folder / "bin", sysroot=sysroot.root
         )
-        lines += [f"root {sysroot.root}", *(f"clang {word}" for word in words)]
+        lines += [f"clang {word}" for word in words]
     elif sysroot:
         lines += [f"include {path}" for path in sysroot.includes(target)]
         lines += [f"lib {path}" for path in sysroot.libraries(target)]

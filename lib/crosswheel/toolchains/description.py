@@ -26,7 +26,16 @@ from crosswheel.system.process import Processes
 
 # The flags of CPython's Makefile in pypa's images, without -g: -O3 and -Wall are its defaults for extensions.
 _OPT = "-DNDEBUG -O3 -Wall"
-_CFLAGS = f"-fno-strict-overflow -Wsign-compare {_OPT}"
+_BASECFLAGS = "-fno-strict-overflow -Wsign-compare"
+
+# Flags of CPython 3.15 and later for extensions, so that profilers can walk the stack (PEP 831). s390x has a flag of
+# its own, Thumb code has other frames, and gcc knows the flag for leaf functions on some architectures only.
+_FIRST_WITH_FRAME_POINTERS = 15
+_FRAME_POINTERS = {
+    **dict.fromkeys(("aarch64", "x86_64", "i686"), "-fno-omit-frame-pointer -mno-omit-leaf-frame-pointer"),
+    "armv7l": "-fno-omit-frame-pointer -marm",
+    "s390x": "-mbackchain",
+}
 
 # The macros of pyconfig.h that extensions see and that differ between Linux targets; None: not defined. Debian builds
 # the same CPython for all of them, and its files show no other difference.
@@ -176,7 +185,7 @@ def _write(
 def _answers(target: Target, compilers: Mapping[str, str], prefix: Path, include: Path) -> dict[str, Any]:
     """The JSON for impersonate.py: sizes and features come from pyconfig.h, compilers and folders from us."""
     sizes = _read_macros(include / "pyconfig.h")
-    cc, cxx = compilers["CC"], compilers["CXX"]
+    cc, cxx, flags = compilers["CC"], compilers["CXX"], _base_flags(target)
     lib = str(prefix / "lib")
     ours = {
         "SOABI": target.soabi,
@@ -192,9 +201,9 @@ def _answers(target: Target, compilers: Mapping[str, str], prefix: Path, include
         "ARFLAGS": "rcs",
         "RANLIB": compilers["RANLIB"],
         "OPT": _OPT,
-        "CFLAGS": _CFLAGS,
-        "PY_CFLAGS": _CFLAGS,
-        "BASECFLAGS": "-fno-strict-overflow -Wsign-compare",
+        "CFLAGS": f"{flags} {_OPT}",
+        "PY_CFLAGS": f"{flags} {_OPT}",
+        "BASECFLAGS": flags,
         "CCSHARED": "-fPIC",
         "CPPFLAGS": "",
         "LDFLAGS": "",
@@ -225,6 +234,13 @@ def _answers(target: Target, compilers: Mapping[str, str], prefix: Path, include
         "multiarch": target.multiarch,
         "vars": {**sizes, **ours},
     }
+
+
+def _base_flags(target: Target) -> str:
+    """BASECFLAGS of the target's CPython."""
+    if target.python.minor < _FIRST_WITH_FRAME_POINTERS:
+        return _BASECFLAGS
+    return f"{_BASECFLAGS} {_FRAME_POINTERS.get(target.arch.name, '-fno-omit-frame-pointer')}"
 
 
 def _read_macros(pyconfig: Path) -> dict[str, Any]:

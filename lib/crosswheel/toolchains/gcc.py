@@ -13,20 +13,30 @@ from pathlib import Path, PurePath
 
 from crosswheel.model.targets import Architecture
 
-# The processor that gcc compiles for in images of 32-bit Arm (Debian's armhf); clang would take an older one.
-_PROCESSORS = {"armv7l": ("-march=armv7-a", "-mfpu=vfpv3-d16")}
+# The oldest processor that gcc compiles for in images (Debian's armhf and s390x), where clang would take an older one;
+# and without the transactions of a POWER8, which a POWER10 lacks.
+_PROCESSORS = {
+    "armv7l": ("-march=armv7-a", "-mfpu=vfpv3-d16"),
+    "ppc64le": ("-mno-htm",),
+    "s390x": ("-march=z196",),
+}
+# Clang looks for the glibc that this format needs among the files of the machine that it runs on.
+_IEEE_LONG_DOUBLE = ("-mabi=ieeelongdouble", "-Wno-unsupported-abi")
+_POWER = ("powerpc64le-", "ppc64le-")  # in triples
 
 
 @dataclass(frozen=True)
 class Gcc:
     """A gcc by its target triple and the folder of its libgcc, ``lib/gcc/TRIPLE/VERSION``.
 
-    `fortran` says whether a gfortran is there, too.
+    `fortran` says whether a gfortran is there, too; `ieee_long_double`, whether its long double on POWER is IEEE's of
+    128 bits, as in Fedora and RHEL, and no sum of two doubles.
     """
 
     triple: str
     folder: PurePath
     fortran: bool = False
+    ieee_long_double: bool = False
 
 
 def find_gcc(root: Path, path: str) -> Gcc | None:
@@ -41,8 +51,16 @@ def find_gcc(root: Path, path: str) -> Gcc | None:
             found = [file.parent for file in folder.parent.glob("lib/gcc/*/*/crtbegin.o")]
             if found:
                 newest = max(found, key=_version)
-                return Gcc(newest.parent.name, newest)
+                triple = newest.parent.name
+                return Gcc(triple, newest, ieee_long_double=_made_for_ieee(folder / "gcc", triple, root))
     return None
+
+
+def _made_for_ieee(program: Path, triple: str, root: Path) -> bool:
+    """Whether a gcc for POWER was configured for IEEE's long double: ``gcc -v`` shows the words, which it contains."""
+    real = program.resolve()
+    inside = triple.startswith(_POWER) and real.is_relative_to(root.resolve()) and real.is_file()
+    return inside and b"--with-long-double-format=ieee" in real.read_bytes()
 
 
 def _version(folder: Path) -> tuple[int, ...]:
@@ -68,6 +86,7 @@ def clang_arguments(
         "-Wl,--hash-style=gnu",
         "-Wl,-z,relro",
         *_PROCESSORS.get(arch.name, ()),
+        *(_IEEE_LONG_DOUBLE if gcc.ieee_long_double else ()),
         # The project did not choose clang: what gcc accepts silently must not fail a build.
         "-Qunused-arguments",
         "-Wno-unknown-warning-option",

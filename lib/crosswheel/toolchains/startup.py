@@ -38,6 +38,11 @@ def note_uncompiled(path: Path) -> Startup:
     return Startup("uncompiled", (str(path),))
 
 
+def note_unrun(path: Path) -> Startup:
+    """Programs of another machine that a build starts are recorded in the file: here, none of them runs."""
+    return Startup("unrun", (str(path),))
+
+
 def start_over(python: str, suffix: str) -> Startup:
     """Programs that import an extension module with this suffix start over under the target's `python`."""
     return Startup("start_over", (python, suffix))

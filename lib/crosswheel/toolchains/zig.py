@@ -11,7 +11,7 @@ import hashlib
 import os
 import platform
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,6 +35,24 @@ _SAMPLES = {
     'int sample(int n) { if (n > 9) throw std::runtime_error(""); std::cout << n; return n; }\n',
 }
 
+# The processors of gcc in Debian, where Zig would choose a newer one: it compiles for NEON and 32 registers of VFP, for
+# the vector instructions of a z13, and for the transactions of a POWER8, which a POWER10 lacks. For the other 64-bit
+# architectures both choose the same. On POWER and i686, Zig's functions for complex numbers return their results where
+# clang does not expect them: none is called.
+_WORDS = {
+    "armv7l": ("-mcpu=baseline-neon-d32",),
+    "i686": ("-fcomplex-arithmetic=improved",),
+    "ppc64le": ("-mcpu=baseline-htm", "-fcomplex-arithmetic=improved"),
+    "s390x": ("-mcpu=z196",),
+}
+
+_FIRST_WITH_IEEE = 32  # the minor version of glibc
+# Functions of gcc's runtime for long double as a sum of two doubles; Zig's runtime has them for IEEE's format only.
+_SUMS_OF_DOUBLES = (
+    "__gcc_qadd", "__gcc_qsub", "__gcc_qmul", "__gcc_qdiv", "__floatditf", "__floatunditf", "__floattitf",
+    "__floatuntitf", "__fixtfdi", "__fixunstfdi", "__fixtfti", "__fixunstfti", "__powitf2", "__multc3", "__divtc3",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Zig:
@@ -57,6 +75,21 @@ def zig_target(target: Target) -> str:
     if policy.libc == "musl":
         return target.arch.zig.replace("-gnu", "-musl")
     return f"{target.arch.zig}.{policy.major}.{max(policy.minor, target.arch.oldest_zig_glibc)}"
+
+
+def zig_words(target: Target) -> Sequence[str]:
+    """What Zig is told besides the target, such as the oldest processor that its wheels may run on."""
+    words = _WORDS.get(target.arch.name, ())
+    return (*words, "-mabi=ibmlongdouble") if has_ibm_long_double(target) else words
+
+
+def has_ibm_long_double(target: Target) -> bool:
+    """Whether long double is a sum of two doubles, as in every glibc for POWER before 2.32 (its NEWS for that release).
+
+    Zig's own choice is IEEE's format, for which its headers call functions such as __snprintfieee128 of glibc 2.32.
+    """
+    policy = target.policy.provable
+    return (target.arch.name, policy.libc) == ("ppc64le", "glibc") and policy.minor < _FIRST_WITH_IEEE
 
 
 def build_target() -> str:
@@ -134,6 +167,11 @@ def _note_of(driver: Path) -> Path:
     return driver.with_name(f"{driver.name}.sha256")
 
 
+def runtime_of(zig: Zig, target: Target) -> Path | None:
+    """A stub of libgcc_s.so.1, which every Linux with gcc's runtime has; None if the target needs nothing of it."""
+    return zig.cache / f"{zig_target(target)}-libgcc" / "libgcc_s.so.1" if has_ibm_long_double(target) else None
+
+
 def warm_up(zig: Zig, target: Target, *, cxx: bool, processes: Processes, listener: Listener) -> None:
     """Build the target's libc, and libc++ if `cxx`, once per machine and target, before any job needs them."""
     triple = zig_target(target)
@@ -142,8 +180,10 @@ def warm_up(zig: Zig, target: Target, *, cxx: bool, processes: Processes, listen
             mark = zig.cache / f".{triple}-{library}"
             if not mark.exists():
                 with chore(f"building {library} for {triple}, once per machine", listener):
-                    _compile_sample(zig, triple, library, processes)
+                    _compile_sample(zig, ["-target", triple, *zig_words(target)], library, processes)
                 mark.touch()
+        if (stub := runtime_of(zig, target)) and not stub.exists():
+            _compile_stub(zig, triple, stub, processes)
 
 
 @contextmanager
@@ -200,16 +240,26 @@ def compile_program(zig: Zig, name: str, target: str, program: Path, processes: 
         built.replace(program)
 
 
-def _compile_sample(zig: Zig, triple: str, library: str, processes: Processes) -> None:
+def _compile_sample(zig: Zig, target: Sequence[str], library: str, processes: Processes) -> None:
     mode, ending = ("cc", "c") if library == "libc" else ("c++", "cc")
     with tempfile.TemporaryDirectory(dir=zig.cache) as folder:
         source = Path(folder, f"sample.{ending}")
         source.write_text(_SAMPLES[library])
         # Zig keeps a runtime per flag: ask for what zigcc will ask for. Few links say how to optimise, and without a
         # word of it there is another libunwind.
-        flags = ["-target", triple, "-fno-sanitize=undefined", "-g0", "-fPIC", "-shared", "-s"]
+        flags = [*target, "-fno-sanitize=undefined", "-g0", "-fPIC", "-shared", "-s"]
         for optimising in (["-O3"], []):
             _zig_cc(zig, mode, [*flags, *optimising, str(source), "-o", f"{folder}/sample.so"], processes)
+
+
+def _compile_stub(zig: Zig, triple: str, stub: Path, processes: Processes) -> None:
+    stub.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=zig.cache) as folder:
+        source, built = Path(folder, "stub.c"), Path(folder, stub.name)
+        source.write_text("".join(f"void {name}(void) {{}}\n" for name in _SUMS_OF_DOUBLES))
+        words = ["-target", triple, "-shared", "-nostdlib", f"-Wl,-soname,{stub.name}", str(source), "-o", str(built)]
+        _zig_cc(zig, "cc", words, processes)
+        built.replace(stub)
 
 
 def _zig_cc(zig: Zig, mode: str, arguments: list[str], processes: Processes) -> None:

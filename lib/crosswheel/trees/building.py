@@ -6,14 +6,18 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from crosswheel.errors import SourceError
 from crosswheel.model.job import Failure
 from crosswheel.trees.cells import Cell
 from crosswheel.trees.verdicts import Verdict
+
+if TYPE_CHECKING:
+    from pypi_simple import DistributionPackage
 
 BuildState: TypeAlias = Literal["built", "failed", "skipped"]
 
@@ -51,6 +55,41 @@ def packages_to_build(verdicts: Iterable[Verdict]) -> tuple[Package, ...]:
     return tuple(
         Package(name, version, tuple(verdict.cell for verdict in group), group[0])
         for (name, version), group in sorted(grouped.items())
+    )
+
+
+def source_of(package: Package) -> str:
+    """A source for `wheels`: a folder, or NAME==VERSION. Raises SourceError for one that is not downloaded."""
+    place = package.verdict.file
+    if package.verdict.state == "to build" and Path(place).is_dir():
+        return place
+    if package.verdict.state == "to build" and place.startswith(("git+", "hg+", "svn+", "bzr+")):
+        raise SourceError(
+            f"{package.name} is required from {place.partition('@')[0]}, and repositories are not cloned",
+            hint="git clone, and name the folder instead",
+        )
+    if not package.version:
+        raise SourceError(f"no version of {package.name} is known", hint="crosswheel wheels, with its folder or sdist")
+    return f"{package.name}=={package.version}"
+
+
+def sdist_of(package: Package) -> DistributionPackage | None:
+    """The sdist that the tree names by its address and sha256, if it does."""
+    from pypi_simple import DistributionPackage
+
+    verdict = package.verdict
+    name = verdict.file.rpartition("/")[2]
+    if verdict.state != "to build" or not (verdict.url and verdict.sha256) or not name.endswith(".tar.gz"):
+        return None
+    return DistributionPackage(
+        filename=name,
+        url=verdict.url,
+        project=verdict.name,
+        version=verdict.version,
+        package_type="sdist",
+        digests={"sha256": verdict.sha256},
+        requires_python=None,
+        has_sig=None,
     )
 
 

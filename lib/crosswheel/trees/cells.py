@@ -32,9 +32,24 @@ class Cell(Target):
         ]
 
     @cached_property
+    def accepted_tags(self) -> frozenset[Tag]:
+        """The same, without their order."""
+        return frozenset(self.tags)
+
+    @cached_property
+    def name(self) -> str:
+        """Its name: ``cp312-manylinux_2_34_aarch64``; a tree has thousands of verdicts, so it is kept."""
+        return str(self)
+
+    @property
+    def newest_patch(self) -> str:
+        """A version that is newer than any patch release of the Python."""
+        return f"{self.python.version}.{_NEWEST}"
+
+    @cached_property
     def environment(self) -> Environment:
         """The values of environment markers there (PEP 508), with the newest patch release of the Python."""
-        version = f"{self.python.version}.{_NEWEST}"
+        version = self.newest_patch
         return {
             "implementation_name": "cpython",
             "implementation_version": version,

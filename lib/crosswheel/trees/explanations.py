@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+import packaging
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
 from crosswheel.errors import CrosswheelError
+from crosswheel.system.memo import Answers
 from crosswheel.system.package_index import Index
 from crosswheel.trees.cells import Cell
 from crosswheel.trees.verdicts import Verdict
@@ -41,39 +44,56 @@ class Explanation:
             return False
 
 
-def explain(missing: Sequence[Verdict], index: Index) -> Mapping[Verdict, Explanation]:
-    """An explanation for each missing package; each index page is read once."""
+def explain(missing: Sequence[Verdict], indexes: Sequence[Index], answers: Answers) -> Mapping[Verdict, Explanation]:
+    """An explanation for each missing package; its page on each index is read once.
+
+    `answers` has what earlier runs read; it counts as long as the index allows (Cache-Control).
+    """
     by_name = {name: list(group) for name, group in groupby(sorted(missing, key=_name), key=_name)}
     with ThreadPoolExecutor(max_workers=_TOGETHER) as pool:
-        pages = pool.map(lambda name: _page(name, index), by_name)
-        return dict(
-            pair for group, page in zip(by_name.values(), pages, strict=True) for pair in _explained(group, page)
-        )
+        asked = [
+            [pool.submit(_ask, name, index, _cells(group), answers) for index in indexes]
+            for name, group in by_name.items()
+        ]
+        told = [[future.result() for future in futures] for futures in asked]
+    return {
+        verdict: _explanation(verdict, said)
+        for group, said in zip(by_name.values(), told, strict=True)
+        for verdict in group
+    }
 
 
 def _name(verdict: Verdict) -> str:
     return verdict.name
 
 
-def _page(name: str, index: Index) -> list[DistributionPackage] | str:
+def _cells(verdicts: Iterable[Verdict]) -> tuple[Cell, ...]:
+    return tuple(dict.fromkeys(verdict.cell for verdict in verdicts))
+
+
+def _ask(name: str, index: Index, cells: Sequence[Cell], answers: Answers) -> Mapping[str, str] | str:
+    """By cell, the newest version with a wheel on one index; or why there is no answer."""
+    question = ("newest-wheels", index.place, name, packaging.__version__, *(cell.name for cell in cells))
+    if (known := answers.recall(*question)) and time.time() < known["until"]:
+        return dict(known["newest"])
     try:
-        return index.files_of(name)
+        page, fresh = index.page_of(name)
     except CrosswheelError as error:
         return error.message.partition("\n")[0]
+    wheels = sorted(_wheels(page.packages), key=lambda wheel: wheel[0], reverse=True)
+    newest = {cell.name: _newest(wheels, cell) for cell in cells}
+    if fresh:
+        answers.keep({"until": time.time() + fresh, "newest": newest}, *question)
+    return newest
 
 
-def _explained(
-    verdicts: Iterable[Verdict], page: list[DistributionPackage] | str
-) -> Iterator[tuple[Verdict, Explanation]]:
-    if isinstance(page, str):
-        yield from ((verdict, Explanation(lacking=page)) for verdict in verdicts)
-        return
-    wheels = sorted(_wheels(page), key=lambda wheel: wheel[0], reverse=True)
-    newest: dict[Cell, str] = {}
-    for verdict in verdicts:
-        if verdict.cell not in newest:
-            newest[verdict.cell] = _newest(wheels, verdict.cell)
-        yield verdict, Explanation(newest[verdict.cell])
+def _explanation(verdict: Verdict, said: Sequence[Mapping[str, str] | str]) -> Explanation:
+    """What all indexes say together."""
+    answered = [answer for answer in said if not isinstance(answer, str)]
+    if said and not answered:
+        return Explanation(lacking=str(said[0]))
+    newest = [answer[verdict.cell.name] for answer in answered if answer[verdict.cell.name]]
+    return Explanation(max(newest, key=Version, default=""))
 
 
 def _wheels(page: Iterable[DistributionPackage]) -> Iterator[tuple[Version, frozenset[Tag], DistributionPackage]]:
@@ -89,7 +109,7 @@ def _wheels(page: Iterable[DistributionPackage]) -> Iterator[tuple[Version, froz
 
 
 def _newest(wheels: Iterable[tuple[Version, frozenset[Tag], DistributionPackage]], cell: Cell) -> str:
-    accepted = frozenset(cell.tags)
+    accepted = cell.accepted_tags
     for version, tags, package in wheels:
         if not tags.isdisjoint(accepted) and _allows(package.requires_python, cell):
             return str(version)
@@ -100,6 +120,6 @@ def _allows(requires_python: str | None, cell: Cell) -> bool:
     from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
     try:
-        return SpecifierSet(requires_python or "").contains(cell.environment["python_full_version"])
+        return SpecifierSet(requires_python or "").contains(cell.newest_patch)
     except InvalidSpecifier:
         return True

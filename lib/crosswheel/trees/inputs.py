@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from packaging.pylock import is_valid_pylock_path
 from packaging.requirements import InvalidRequirement, Requirement
 
 from crosswheel.errors import UsageError
@@ -17,6 +17,12 @@ Kind: TypeAlias = Literal["requirements", "pylock", "uv.lock", "poetry.lock"]
 
 # The locks of a project's folder, in the order in which they are looked for.
 _LOCKS = ("uv.lock", "pylock.toml", "poetry.lock")
+# Options that name files in requirement files, and requirements that are paths.
+_NAMED_PATH = re.compile(
+    r"^\s*(?:-[rcef]|--requirement|--constraint|--editable|--find-links)[\s=]*([^\s;#]+)"
+    r"|^\s*(?:[\w.-]+(?:\[[^]]*\])?\s*@\s*)?((?:file://)?[\w.-]*/[^\s;#]*)",
+    re.MULTILINE,
+)
 _LOOKS_LIKE_A_PATH = re.compile(r"[./~]|.*/|.*\.(?:txt|in|toml|lock|cfg|py)\Z")
 
 
@@ -37,6 +43,33 @@ class Tree:
     def lock(self) -> Path:
         """The lock's file."""
         return self.files[0]
+
+
+def places_of(tree: Tree, constraints: Iterable[Path]) -> tuple[Path, ...]:
+    """The files and folders that a resolution reads: requirement files with those that they name, and projects."""
+    found: dict[Path, None] = {}
+    for path in (*tree.files, *constraints):
+        _add(path.absolute(), found)
+    for name in tree.names:
+        _add_named(name, Path.cwd(), found)
+    return tuple(found)
+
+
+def _add(path: Path, found: dict[Path, None]) -> None:
+    if path.name == "pyproject.toml" and path.parent != Path.home():
+        path = path.parent
+    if path in found or not path.exists():
+        return
+    found[path] = None
+    if path.is_file() and path.suffix != ".whl":
+        _add_named(path.read_text("utf-8", "replace"), path.parent, found)
+
+
+def _add_named(text: str, folder: Path, found: dict[Path, None]) -> None:
+    for match in _NAMED_PATH.finditer(text):
+        word = next(filter(None, match.groups())).removeprefix("file://").strip("\"'").partition("[")[0]
+        if "://" not in word:
+            _add(Path(os.path.normpath(folder / word)), found)
 
 
 def read_inputs(words: Iterable[str], project: Path) -> tuple[Tree, ...]:
@@ -91,4 +124,8 @@ def _kind(path: Path) -> Kind:
         return "uv.lock"
     if path.name == "poetry.lock":
         return "poetry.lock"
+    if not path.name.startswith("pylock."):
+        return "requirements"
+    from packaging.pylock import is_valid_pylock_path
+
     return "pylock" if is_valid_pylock_path(path) else "requirements"

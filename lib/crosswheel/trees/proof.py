@@ -9,7 +9,8 @@ from crosswheel.system.interpreters import uv
 from crosswheel.system.local_host import LocalHost
 from crosswheel.system.process import CommandFailed
 from crosswheel.trees.cells import Cell
-from crosswheel.trees.resolution import reason_of, uv_platform
+from crosswheel.trees.refusals import reason_of
+from crosswheel.trees.resolution import uv_platform
 from crosswheel.trees.verdicts import Verdict
 
 
@@ -30,7 +31,7 @@ def _asked(cell: Cell, pins: Iterable[str], wheels: Path, host: LocalHost, folde
     wanted.write_text("".join(f"{pin}\n" for pin in pins))
     command = [uv(), "pip", "install", "--dry-run", "--quiet", "--no-progress", "--no-deps", "--only-binary", ":all:"]
     command += ["--no-index", "--find-links", str(wheels.resolve()), "--target", str(folder / str(cell))]
-    command += ["--python-version", cell.python.version, "--python-platform", uv_platform(cell)]
+    command += ["--python-version", cell.newest_patch, "--python-platform", uv_platform(cell)]
     environ = {**host.installer_environ, "UV_PYTHON_DOWNLOADS": "never", "UV_FIND_LINKS": ""}
     try:
         host.processes.run([*command, "--requirements", str(wanted)], env=environ, cwd=folder)

@@ -29,7 +29,8 @@ class Advice:
 class TreeReadiness:
     """The readiness of one tree. `left_out` are missing wheels that the compared architecture lacks, too.
 
-    `unsolved` are the Pythons without a resolution, with the reason.
+    `unsolved` are the Pythons without a resolution, with the reason; `unknown` are packages whose requirements are not
+    known.
     """
 
     named: str
@@ -40,11 +41,13 @@ class TreeReadiness:
     advice: tuple[Advice, ...] = ()
     left_out: tuple[Verdict, ...] = ()
     unsolved: Mapping[PythonTag, str] = field(default_factory=dict)
+    unknown: tuple[str, ...] = ()
 
     @property
     def missing(self) -> tuple[Verdict, ...]:
         """The packages without a wheel, cell by cell."""
-        return tuple(verdict for verdict in self.verdicts if verdict.is_missing and verdict not in self.left_out)
+        left_out = set(self.left_out)
+        return tuple(verdict for verdict in self.verdicts if verdict.is_missing and verdict not in left_out)
 
     @property
     def impossible(self) -> tuple[Verdict, ...]:

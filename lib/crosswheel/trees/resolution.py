@@ -10,25 +10,31 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
-from packaging.pylock import Pylock, PylockUnsupportedVersionError, PylockValidationError
 from packaging.utils import canonicalize_name
 
-from crosswheel.errors import IndexUnreachable, MissingTool, SourceError
+from crosswheel.errors import MissingTool, SourceError
 from crosswheel.model.targets import PythonTag, Target
 from crosswheel.system.interpreters import uv
 from crosswheel.system.local_host import LocalHost
 from crosswheel.system.process import CommandFailed
-from crosswheel.trees.inputs import Tree
+from crosswheel.trees.cells import Cell
+from crosswheel.trees.inputs import Tree, places_of
+from crosswheel.trees.refusals import reason_of, refused, unbuilt_in
+
+if TYPE_CHECKING:
+    from packaging.pylock import Pylock
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:  # pragma: no cover - the same library under its older name
     import tomli as tomllib
 
-# uv honours `environments` in pyproject.toml only: requirements of other systems are left out.
+# uv honours `environments` in pyproject.toml only: requirements and wheels of other systems and machines are left out.
 _PROJECT = """\
 [project]
 name = "crosswheel-tree"
@@ -38,15 +44,19 @@ dependencies = []
 
 [tool.uv]
 package = false
-environments = ["sys_platform == 'linux'"]
+environments = ["sys_platform == 'linux'{machines}"]
 """
-_UNREACHABLE = re.compile(r"error sending request|dns error|Failed to fetch|network was disabled|Connection refused")
+# For a package whose metadata cannot be built here: its requirements stay unknown.
+_UNKNOWN = """
+[[tool.uv.dependency-metadata]]
+name = "{name}"
+requires-dist = []
+"""
+_MOST_UNKNOWN = 20
 _OLD_PYTHON = re.compile(r"Python ?>=? ?3|requires-python|Requires-Python|current Python version", re.IGNORECASE)
 _ANNOTATED = re.compile(r"^([A-Za-z0-9._-]+)[^#]*#\s*via\s+(.*)$", re.MULTILINE)
 _PINNED = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;]+)", re.MULTILINE)
 _ANEW = "write the lock anew with the tool that made it"
-_DRAWN = re.compile("[\u00d7\u2500-\u257f\u25b6]+")  # uv draws a tree
-_LONGEST = 400  # characters of uv's reasoning
 _LARGEST = 64 << 20  # bytes of a lock file
 
 
@@ -61,14 +71,22 @@ class Choice:
 
 @dataclass(frozen=True)
 class Resolution:
-    """A lock, and who requires each package, by normalised name.
+    """The text of a lock (PEP 751), and who requires each package, by normalised name.
 
-    `unsolved` are the Pythons for which there is no resolution, with uv's reason.
+    `unsolved` are the Pythons for which there is no resolution, with uv's reason. `unknown` are the packages whose
+    requirements are not known, because a build of their metadata failed.
     """
 
-    lock: Pylock
+    text: str
+    named: str
     required_by: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     unsolved: Mapping[PythonTag, str] = field(default_factory=dict)
+    unknown: tuple[str, ...] = ()
+
+    @cached_property
+    def lock(self) -> Pylock:
+        """The lock. Raises SourceError for a text that is none."""
+        return _lock(_parse(self.text, self.named), self.named)
 
 
 @dataclass(frozen=True)
@@ -78,69 +96,96 @@ class Resolver:
     host: LocalHost
     folder: Path
     choice: Choice = Choice()
+    machines: tuple[str, ...] = ()
+    """The architectures that count; empty: all."""
+    unknown: list[str] = field(default_factory=list)
+    """The packages of which uv could not build the metadata; found while it resolves."""
 
     def resolve(self, tree: Tree, pythons: Sequence[PythonTag]) -> Resolution:
-        """The resolution of a tree for these Pythons. Raises SourceError, IndexUnreachable, MissingTool."""
+        """The resolution of a tree for these Pythons. Raises the errors of `refused`, SourceError, MissingTool."""
         if tree.kind == "pylock":
-            document = _load(tree.lock)
-            return Resolution(_lock(document, tree.named), _required_by(document.get("packages", ())))
+            text = _read(tree.lock)
+            return Resolution(text, tree.named, _required_by(_parse(text, tree.named).get("packages", ())))
         if tree.kind == "uv.lock":
-            packages = _load(tree.lock).get("package", ())
-            return Resolution(_lock(_parse(self._exported(tree), tree.named), tree.named), _required_by(packages))
+            packages = _parse(_read(tree.lock), tree.lock.name).get("package", ())
+            return Resolution(self._exported(tree), tree.named, _required_by(packages))
         if tree.kind == "poetry.lock":
-            packages = _load(tree.lock).get("package", ())
-            return Resolution(self._of_poetry(tree, min(pythons)), _required_by(packages))
+            packages = _parse(_read(tree.lock), tree.lock.name).get("package", ())
+            return Resolution(self._of_poetry(tree, min(pythons)), tree.named, _required_by(packages))
         return self._compiled(tree, pythons)
 
-    def pins_of_wheels(self, tree: Tree, target: Target) -> Mapping[str, str] | str:
+    def pins_of_wheels(self, tree: Tree, cell: Cell) -> Mapping[str, str] | str:
         """The newest pins that install from wheels alone, by normalised name, or uv's reason why there are none."""
-        words = ["--python-version", target.python.version, "--python-platform", uv_platform(target)]
+        words = ["--python-version", cell.newest_patch, "--python-platform", uv_platform(cell)]
         try:
-            text = self._compile(tree, [*words, "--only-binary", ":all:", "--no-annotate", "--no-header"])
+            text = self._compile(
+                tree, [*words, "--only-binary", ":all:", "--no-annotate", "--no-header"], python=cell.python
+            )
         except CommandFailed as error:
             return reason_of(error)
         return {str(canonicalize_name(name)): version for name, version in _PINNED.findall(text)}
 
     def _compiled(self, tree: Tree, pythons: Sequence[PythonTag]) -> Resolution:
-        """Without the oldest Pythons if a requirement needs a newer one."""
+        """Without the oldest Pythons if a requirement needs a newer one; without metadata that cannot be built."""
         unsolved: dict[PythonTag, str] = {}
         left = sorted(pythons)
         while True:
-            lowest = left[0].version
-            words = ["--universal", "--python-version", lowest]
+            lowest = left[0]
+            words = ["--universal", "--no-header", "--python-version", lowest.version]
             try:
-                lock = _parse(self._compile(tree, [*words, "--format", "pylock.toml"], lowest), tree.named)
+                text = self._compile(tree, [*words, "--format", "pylock.toml"], lowest)
                 break
             except CommandFailed as error:
                 newer = [tag for tag in left if tag.minor > left[0].minor]
-                if not newer or not _OLD_PYTHON.search(error.output):
-                    raise self._failure(tree, error) from error
-                unsolved.update(dict.fromkeys((tag for tag in left if tag not in newer), reason_of(error)))
-                left = newer
-        return Resolution(_lock(lock, tree.named), self._required_by(tree, words, lowest), unsolved)
+                name = unbuilt_in(error)
+                if name and name not in self.unknown and len(self.unknown) < _MOST_UNKNOWN:
+                    self.unknown.append(name)
+                elif newer and _OLD_PYTHON.search(error.output):
+                    unsolved.update(dict.fromkeys((tag for tag in left if tag not in newer), reason_of(error)))
+                    left = newer
+                else:
+                    raise refused(tree.named, error) from error
+        required = self._required_by(tree, words, lowest)
+        return Resolution(text, tree.named, required, unsolved, tuple(self.unknown))
 
-    def _required_by(self, tree: Tree, words: Iterable[str], lowest: str) -> Mapping[str, tuple[str, ...]]:
+    def _required_by(self, tree: Tree, words: Iterable[str], lowest: PythonTag) -> Mapping[str, tuple[str, ...]]:
         """From uv's cache, which has all that the resolution needed; nothing where uv has no cache."""
         try:
-            return _annotations(
-                self._compile(tree, [*words, "--no-header", "--annotation-style", "line"], lowest, offline=True)
-            )
+            return _annotations(self._compile(tree, [*words, "--annotation-style", "line"], lowest, offline=True))
         except CommandFailed:
             return {}
 
-    def _compile(self, tree: Tree, words: Iterable[str], lowest: str = "", *, offline: bool = False) -> str:
-        """Run ``uv pip compile``. Raises CommandFailed."""
+    def _compile(
+        self,
+        tree: Tree,
+        words: Iterable[str],
+        lowest: PythonTag | None = None,
+        *,
+        python: PythonTag | None = None,
+        offline: bool = False,
+    ) -> str:
+        """Run ``uv pip compile``, with this machine's `python` or `lowest`, if there is one. Raises CommandFailed."""
         project, names = self.folder / "pyproject.toml", self.folder / "names.in"
-        project.write_text(_PROJECT.format(lowest=lowest or "3.9"))
+        unknown = "".join(_UNKNOWN.format(name=name) for name in self.unknown)
+        either = " or ".join(f"platform_machine == '{machine}'" for machine in self.machines)
+        machines = f" and ({either})" if either else ""
+        project.write_text(_PROJECT.format(lowest=lowest.version if lowest else "3.9", machines=machines) + unknown)
         names.write_text("".join(f"{name}\n" for name in tree.names))
         command = [uv(), "pip", "compile", "--quiet", "--no-progress", *words]
+        # Without it, uv starts every Python in PATH, among them pyenv's shims, which start hundreds of processes.
+        tag = python or lowest
+        interpreter = self.host.interpreters.get(tag) if tag else None
+        command += ["--python", str(interpreter.path)] if interpreter else []
         command += [word for path in self.choice.constraints for word in ("--constraint", str(path))]
         if any(path.name == "pyproject.toml" for path in tree.files):
             command += [word for extra in self.choice.extras for word in ("--extra", extra)]
-            command += [word for group in self.choice.groups for word in ("--group", group)]
+            projects = [path for path in tree.files if path.name == "pyproject.toml"]
+            named = [f"{path}:{group}" for path in projects for group in self.choice.groups]
+            command += [word for group in named for word in ("--group", group)]
         command += ["--offline"] if offline and not self.host.index.offline else []
         command += [*map(str, tree.files), *([str(names)] if tree.names else [])]
-        return self._run(command)
+        path = interpreter.path if interpreter else Path(sys.executable)
+        return self.host.resolve(command, self.folder, path, places_of(tree, self.choice.constraints))
 
     def _exported(self, tree: Tree) -> str:
         command = [uv(), "export", "--quiet", "--frozen", "--no-emit-project", "--no-default-groups"]
@@ -152,13 +197,13 @@ class Resolver:
         except CommandFailed as error:
             # Extras may exclude each other.
             if extras or ("conflict" not in error.output and "incompatible" not in error.output):
-                raise self._failure(tree, error) from error
+                raise refused(tree.named, error) from error
         try:
             return self._run(command)
         except CommandFailed as error:
-            raise self._failure(tree, error) from error
+            raise refused(tree.named, error) from error
 
-    def _of_poetry(self, tree: Tree, lowest: PythonTag) -> Pylock:
+    def _of_poetry(self, tree: Tree, lowest: PythonTag) -> str:
         """Poetry exports its lock as pinned requirements, which uv turns into a lock as they stand."""
         pinned = self.folder / "poetry.txt"
         command = [uv(), "tool", "run", "--quiet", "--from", "poetry", "--with", "poetry-plugin-export", "poetry"]
@@ -167,31 +212,25 @@ class Resolver:
         try:
             pinned.write_text(self._run([*command, "--output", str(pinned)]) or pinned.read_text())
         except CommandFailed as error:
+            reason = reason_of(error)
+            if "poetry.lock was last generated" in reason:
+                raise SourceError(
+                    f"poetry does not export {tree.named}: {reason}", hint="poetry lock; then the same command"
+                ) from error
             raise MissingTool(
-                f"poetry could not export {tree.named}: {reason_of(error)}",
+                f"poetry could not export {tree.named}: {reason}",
                 hint="poetry export --output requirements.txt; then crosswheel readiness requirements.txt",
             ) from error
         words = ["--universal", "--no-deps", "--python-version", lowest.version, "--format", "pylock.toml"]
         exported = Tree(tree.named, "requirements", (pinned,))
         try:
-            return _lock(_parse(self._compile(exported, words, lowest.version), tree.named), tree.named)
+            return self._compile(exported, words, lowest)
         except CommandFailed as error:
-            raise self._failure(tree, error) from error
+            raise refused(tree.named, error) from error
 
     def _run(self, command: Sequence[str]) -> str:
-        environ = {**self.host.installer_environ, "UV_PYTHON_DOWNLOADS": "never"}
+        environ = {**self.host.installer_environ_with_login, "UV_PYTHON_DOWNLOADS": "never"}
         return self.host.processes.run(command, env=environ, cwd=self.folder)
-
-    def _failure(self, tree: Tree, error: CommandFailed) -> SourceError | IndexUnreachable:
-        reason = reason_of(error)
-        if _UNREACHABLE.search(error.output):
-            hint = "pip config list, to check the index"
-            if self.host.index.offline:
-                hint = "run the same command once without --offline"
-            return IndexUnreachable(f"{tree.named} could not be resolved: {reason}", hint=hint)
-        return SourceError(
-            f"{tree.named} could not be resolved: {reason}", hint="correct the requirement that uv names"
-        )
 
 
 def uv_platform(target: Target) -> str:
@@ -200,12 +239,6 @@ def uv_platform(target: Target) -> str:
     if policy.libc == "musl":
         return f"{arch}-unknown-linux-musl"
     return f"{arch}-{policy.perennial}" if arch in {"aarch64", "x86_64"} else f"{arch}-unknown-linux"
-
-
-def reason_of(error: CommandFailed) -> str:
-    """The beginning of uv's message, without its drawing and hints."""
-    text = " ".join(_DRAWN.sub(" ", error.output.partition("hint:")[0]).split()).removeprefix("error: ")
-    return (text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ...") or error.message
 
 
 def _annotations(text: str) -> dict[str, tuple[str, ...]]:
@@ -230,10 +263,10 @@ def _required_by(packages: Iterable[Any]) -> dict[str, tuple[str, ...]]:
     return {name: tuple(sorted(by)) for name, by in found.items()}
 
 
-def _load(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> str:
     if path.stat().st_size > _LARGEST:
         raise SourceError(f"{path.name} is larger than {_LARGEST >> 20} MiB, which no lock file is")
-    return _parse(path.read_bytes().decode("utf-8", "replace"), path.name)
+    return path.read_bytes().decode("utf-8", "replace")
 
 
 def _parse(text: str, named: str) -> dict[str, Any]:
@@ -246,7 +279,23 @@ def _parse(text: str, named: str) -> dict[str, Any]:
 
 
 def _lock(document: Mapping[str, Any], named: str) -> Pylock:
+    from packaging.pylock import Pylock, PylockUnsupportedVersionError, PylockValidationError
+
+    _name_wheels(document)
     try:
         return Pylock.from_dict(document)
     except (PylockValidationError, PylockUnsupportedVersionError) as error:
         raise SourceError(f"{named} is not a lock file of PEP 751: {error}", hint=_ANEW) from error
+
+
+def _name_wheels(document: Mapping[str, Any]) -> None:
+    """Write the names of wheels beside their addresses, as they are there: uv writes some in lower case.
+
+    Without a name, `packaging` parses the address at each look.
+    """
+    packages = document.get("packages")
+    for package in packages if isinstance(packages, list) else ():
+        wheels = package.get("wheels") if isinstance(package, dict) else None
+        for wheel in wheels if isinstance(wheels, list) else ():
+            if isinstance(wheel, dict) and isinstance(url := wheel.get("url"), str):
+                wheel["name"] = unquote(urlsplit(url).path.rpartition("/")[2])

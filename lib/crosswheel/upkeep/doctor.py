@@ -22,8 +22,8 @@ from crosswheel.model.job import Interpreter
 from crosswheel.model.targets import Architecture, architectures
 from crosswheel.system.interpreters import uv
 from crosswheel.system.local_host import LocalHost
-from crosswheel.system.namespace_support import Refusal
 from crosswheel.system.process import Processes
+from crosswheel.system.refusal import Refusal
 from crosswheel.toolchains.pinned import version_of
 from crosswheel.toolchains.zig import program_path
 from crosswheel.upkeep.namespaces import NamespaceState, look, remedies

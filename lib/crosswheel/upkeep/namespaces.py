@@ -13,19 +13,23 @@ from crosswheel.model.targets import Architecture
 from crosswheel.system.cgroups import may_limit_memory
 from crosswheel.system.local_host import LocalHost
 from crosswheel.system.memo import answers_in
-from crosswheel.system.namespace_support import Allowed, Refusal
+from crosswheel.system.namespace_support import Allowed
+from crosswheel.system.refusal import Refusal
+from crosswheel.system.subordinate_ids import find_maps, this_user, try_maps
 
 
 @dataclass(frozen=True)
 class NamespaceState:
     """The permissions of this kernel, and how programs of the wanted architectures run in namespaces.
 
-    `limits_memory` says whether containers have a limit of memory.
+    `limits_memory` says whether containers have a limit of memory, and `other_users` why they have no other user than
+    root; None if they have.
     """
 
     allowed: Allowed
     answers: Mapping[Architecture, Running | CannotRun] = field(default_factory=dict)
     limits_memory: bool = False
+    other_users: Refusal | None = None
 
     @property
     def refusal(self) -> Refusal | None:
@@ -39,7 +43,8 @@ def look(config: Config, host: LocalHost) -> NamespaceState:
     if found.refusal:
         return found
     answers = NamespaceHost(host).survey(config.build.arch, answers_in(host.cache))
-    return NamespaceState(host.allowed, answers, may_limit_memory())
+    other_users = try_maps(find_maps(this_user()), host.processes)
+    return NamespaceState(host.allowed, answers, may_limit_memory(), other_users)
 
 
 def remedies(state: NamespaceState) -> Iterator[tuple[str, str]]:

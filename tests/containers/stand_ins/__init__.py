@@ -12,7 +12,7 @@ from containers.stand_ins.busybox import busybox
 from containers.stand_ins.dockcross import dockcross
 from containers.stand_ins.manylinux import POLICY, manylinux
 from containers.stand_ins.qemu_user_static import qemu_user_static
-from containers.stand_ins.slim import slim, slim_3_9, slim_3_11
+from containers.stand_ins.slim import full, slim, slim_3_9, slim_3_11
 
 # Of an architecture as wheels name it; own files go to the first folder, what is kept between runs to the other.
 Recipe = Callable[[str, Path, Path], Image]
@@ -28,6 +28,7 @@ STAND_INS: Mapping[str, tuple[str, Recipe]] = {
     "arm64v8/python-3.9": ("aarch64", slim_3_9),
     "arm64v8/python-alpine": ("aarch64", alpine),
     "amd64/python": ("x86_64", slim),
+    "amd64/python-full": ("x86_64", full),
     "arm64v8/busybox": ("aarch64", busybox),
     "amd64/busybox": ("x86_64", busybox),
 }

@@ -45,7 +45,8 @@ class Image:
 def write_archive(image: Image, name: str, folder: Path) -> Path:
     """Write it into an empty folder; the same content gives the same image."""
     layers = [_write_layer(layer, folder / f"{number}.tar") for number, layer in enumerate(image.layers)]
-    (folder / "config.json").write_text(json.dumps(_configuration(image, layers)))
+    digests = [f"sha256:{_sha256(layer)}" for layer in layers]
+    (folder / "config.json").write_text(json.dumps(configuration(image, digests)))
     manifest = {"Config": "config.json", "RepoTags": [name], "Layers": [layer.name for layer in layers]}
     (folder / "manifest.json").write_text(json.dumps([manifest]))
     members = ["manifest.json", "config.json", *(layer.name for layer in layers)]
@@ -53,7 +54,8 @@ def write_archive(image: Image, name: str, folder: Path) -> Path:
     return folder / "image.tar"
 
 
-def _configuration(image: Image, layers: Sequence[Path]) -> dict[str, object]:
+def configuration(image: Image, layers: Sequence[str]) -> dict[str, object]:
+    """The image's configuration; `layers` are the digests of the tar files of its layers."""
     start = {
         "Env": [f"{name}={value}" for name, value in image.environ.items()],
         "Entrypoint": list(image.entrypoint) or None,
@@ -65,13 +67,18 @@ def _configuration(image: Image, layers: Sequence[Path]) -> dict[str, object]:
         "os": "linux",
         "created": _MOMENT,
         "config": start,
-        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{_sha256(layer)}" for layer in layers]},
+        "rootfs": {"type": "layers", "diff_ids": [*layers]},
         "history": [{"created": _MOMENT, "created_by": "tests/containers"} for _ in layers],
     }
 
 
+def tar_command(folder: Path, file: str) -> list[str]:
+    """Writes a folder to a tar file, or to standard output for ``-``; the same content gives the same bytes."""
+    return [*_TAR, f"--file={file}", f"--directory={folder}", "."]
+
+
 def _write_layer(folder: Path, path: Path) -> Path:
-    _run(*_TAR, f"--file={path}", f"--directory={folder}", ".")
+    _run(*tar_command(folder, str(path)))
     return path
 
 

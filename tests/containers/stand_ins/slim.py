@@ -1,4 +1,4 @@
-"""Stand-ins for python:3.X-slim: a CPython and pip, no compilers, nothing of pypa's layout."""
+"""Stand-ins for python:3.X-slim: a CPython and pip, no compilers, nothing of pypa's layout; and for python:3.X."""
 
 from __future__ import annotations
 
@@ -26,9 +26,14 @@ def slim_3_9(arch: str, layer: Path, cache: Path) -> Image:
     return _slim(9, arch, layer, cache)
 
 
-def _slim(minor: int, arch: str, layer: Path, cache: Path) -> Image:
+def full(arch: str, layer: Path, cache: Path) -> Image:
+    """With CPython's headers and git; jobs of GitLab run in python:3.X."""
+    return _slim(NEWEST, arch, layer, cache, f"libpython3.{NEWEST}-dev", "git")
+
+
+def _slim(minor: int, arch: str, layer: Path, cache: Path, *more: str) -> Image:
     name = f"python3.{minor}"
-    packages = system(arch, (*SHELL, name, f"{name}-venv"), cache, PYTHONS[minor])
+    packages = system(arch, (*SHELL, name, f"{name}-venv", *more), cache, PYTHONS[minor])
     write_setup(layer, packages)
     for alias in ("python", "python3"):
         link(layer / "usr/local/bin" / alias, f"/usr/bin/{name}")

@@ -61,7 +61,7 @@ def project(folder: Path, table: str, name: str = "demo") -> Path:
 
 
 @pytest.mark.parametrize("release", [_NEWEST, _OLDER], ids=["newest", "3.4.1"])
-@pytest.mark.parametrize("names", [_SOME, pytest.param((), id="all", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("names", [_SOME, pytest.param((), id="all", marks=[pytest.mark.slow, pytest.mark.daily(1)])])
 def test_tables_of_real_projects_say_the_same_as_to_cibuildwheel_itself(
     names: Sequence[str], release: Release, tables: Path, host: LocalHost, tmp_path: Path
 ) -> None:
@@ -181,13 +181,14 @@ def test_a_pin_that_does_not_exist_is_named_with_its_file(host: LocalHost, tmp_p
     error = refused(project(tmp_path, ""), Release("==3.99.9", "requirements.txt"), host)
     assert isinstance(error, MissingTool)
     assert "cibuildwheel==3.99.9, which requirements.txt pins" in error.message
+    assert "cannot be installed: Because there is no version of cibuildwheel==3.99.9" in error.message
     assert error.hint == "correct the pin in requirements.txt"
 
 
 def test_a_release_that_is_too_old_to_be_asked_is_named(host: LocalHost, tmp_path: Path) -> None:
     error = refused(project(tmp_path, ""), Release("==1.12.0", "requirements.txt"), host)
     assert isinstance(error, MissingTool)
-    assert "cibuildwheel==1.12.0 cannot be asked" in error.message
+    assert "cibuildwheel==1.12.0, which requirements.txt pins, cannot be asked" in error.message
 
 
 def test_a_python_that_is_too_old_for_the_release_is_named(host: LocalHost, tmp_path: Path) -> None:

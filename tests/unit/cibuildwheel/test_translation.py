@@ -68,6 +68,9 @@ def stopped(folder: Path, **fields: Any) -> str:
     (left_out,) = adoption.left_out
     assert left_out.asked_for
     assert left_out.what == fields.get("identifier", _PLAIN.identifier)
+    assert not {option for option, use in uses(adoption) if use == "taken"} & {
+        option for option, use in uses(adoption) if use == "unsupported"
+    }
     return left_out.reason
 
 
@@ -81,6 +84,7 @@ def test_an_identifier_and_its_image_become_a_target(tmp_path: Path) -> None:
     assert config.build.environment == _MARKS
     assert config.test.environment == _MARKS
     assert config.test.mode == "auto"
+    assert config.build.wider_tags
 
 
 def test_other_targets_have_the_configuration_that_all_share(tmp_path: Path) -> None:
@@ -107,11 +111,59 @@ def test_auditwheel_plat_wins_over_the_image_s_name(tmp_path: Path) -> None:
     assert config.build.environment["AUDITWHEEL_PLAT"] == "manylinux2014_aarch64"
 
 
-def test_commands_are_taken_with_the_image_s_python_before_them(tmp_path: Path) -> None:
+def test_commands_are_taken_and_need_a_container(tmp_path: Path) -> None:
     config = one(tmp_path, before_all="sh {package}/all.sh", before_build="pip install x", written=("before-all",))
-    assert config.build.before_all.endswith("; sh {project}/all.sh")
-    assert config.build.before_all.startswith("PATH=/opt/python/cp39-cp39/bin:$PATH;")
+    assert config.build.before_all == "sh {project}/all.sh"
     assert config.build.before_build == "pip install x"
+    assert config.builds_in_containers
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"before_build": "sh /project/x.sh"},
+        {"environment": (Assignment("A", runs=True, text='"$(nproc)"'),)},
+        {"environment": (Assignment("PATH", needs=("PATH",), text='"/x:$PATH"'),)},
+        {"environment": (Assignment("A", "/project/x"),)},
+        {"config_settings": ("a={project}/x",)},
+        {"repair": "python repair.py {wheel}", "written": ("repair-wheel-command",)},
+    ],
+    ids=str,
+)
+def test_what_only_a_container_can_do_is_done_in_one(fields: dict[str, Any], tmp_path: Path) -> None:
+    assert one(tmp_path, **{"written": (), **fields}).builds_in_containers
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"environment": (Assignment("A", "projects"),), "config_settings": ("a=b",)},
+        {"test_command": "pytest {project}/tests", "before_test": "ls /project"},
+        {"test_environment": (Assignment("PATH", needs=("PATH",), text='"/x:$PATH"'),)},
+        {"repair": "auditwheel repair --strip -w {dest_dir} {wheel}", "written": ("repair-wheel-command",)},
+    ],
+    ids=str,
+)
+def test_other_builds_are_left_to_any_engine(fields: dict[str, Any], tmp_path: Path) -> None:
+    assert not one(tmp_path, **{"written": (), **fields}).builds_in_containers
+
+
+def test_a_container_works_out_the_values_that_only_it_knows(tmp_path: Path) -> None:
+    given = (Assignment("A", "1"), Assignment("N", runs=True, text='"$(nproc)"'))
+    later = (Assignment("PATH", needs=("PATH",), text="$PATH:/x"),)
+    config = one(tmp_path, environment=given, test_environment=later)
+    assert config.mode
+    assert (config.mode.environment, config.mode.test_environment) == (
+        (("N", '"$(nproc)"'),),
+        (("PATH", "$PATH:/x"),),
+    )
+    assert config.build.environment == {**_MARKS, "A": "1"}
+
+
+def test_a_folder_of_the_container_is_filled_into_config_settings(tmp_path: Path) -> None:
+    config = one(tmp_path, config_settings=("a={project}/x", "b={package}"))
+    assert config.build.config_settings == {"a": "/project/x", "b": "/project"}
 
 
 def test_config_settings_with_one_name_become_a_list(tmp_path: Path) -> None:
@@ -160,6 +212,7 @@ def test_test_skip_leaves_out_the_test_alone(tmp_path: Path) -> None:
             ("libcuda.so.1", "liba*"),
         ),
         ("auditwheel -v repair {wheel}", None, None),
+        ("auditwheel repair --only-plat -w {dest_dir} {wheel}", False, ()),
         ("auditwheel repair --plat manylinux_2_28_aarch64 --wheel-dir={dest_dir} {wheel}", False, ()),
         ("auditwheel repair --plat manylinux2014_aarch64 {wheel}", None, None),
         ("auditwheel repair -w {dest_dir} {wheel} && abi3audit {wheel}", None, None),
@@ -168,15 +221,16 @@ def test_test_skip_leaves_out_the_test_alone(tmp_path: Path) -> None:
         ("", False, ()),
     ],
 )
-def test_a_repair_command_is_taken_if_ours_does_the_same(
+def test_a_repair_command_is_ours_if_it_does_the_same_and_the_container_s_otherwise(
     command: str, strip: bool | None, exclude: tuple[str, ...] | None, tmp_path: Path
 ) -> None:
     fields: dict[str, Any] = {"repair": command, "written": ("repair-wheel-command",)}
-    if strip is None:
-        assert stopped(tmp_path, **fields).startswith("repair-wheel-command: ")
-    else:
-        config = one(tmp_path, **fields)
+    config = one(tmp_path, **fields)
+    assert config.mode
+    assert config.mode.repair == ("" if strip is not None else command)
+    if strip is not None:
         assert (config.build.strip, config.audit.exclude) == (strip, exclude)
+        assert config.build.wider_tags == ("--only-plat" not in command)
 
 
 @pytest.mark.parametrize(
@@ -192,16 +246,15 @@ def test_a_repair_command_is_taken_if_ours_does_the_same(
         ({"create_args": ("--network", "host")}, "container-engine: create-args: --network host"),
         ({"front_end": ("build", "--no-isolation")}, "build-frontend: arguments of the front end: --no-isolation"),
         ({"before_all": "ls /host/tmp"}, "before-all: it names /host"),
-        ({"before_build": "sh /project/x.sh"}, "before-build: it names /project"),
-        ({"environment": (Assignment("A", runs=True, text='"$(nproc)"'),)}, "A is the output of a command"),
         (
-            {"environment": (Assignment("PATH", needs=("PATH",), text='"/x:$PATH"'),)},
-            "PATH needs PATH of the container",
+            {"repair": "cp {wheel} /host/x", "written": ("repair-wheel-command",)},
+            "repair-wheel-command: it names /host",
         ),
-        ({"environment": (Assignment("A", "/project/x"),)}, "environment: it names /project"),
+        ({"environment": (Assignment("A", runs=True, text='"$(ls /host)"'),)}, "environment: it names /host"),
+        ({"environment": (Assignment("A", "/host/x"),)}, "environment: it names /host"),
         ({"test_environment": (Assignment("A", runs=True, text='"$(id)"'),)}, "test-environment: A is the output"),
         ({"test_requires": ("--index-url", "x")}, "test-requires: options that uv does not have: --index-url"),
-        ({"config_settings": ("a={project}/x",)}, "config-settings: a folder of the container"),
+        ({"config_settings": ("a=/host/x",)}, "config-settings: it names /host"),
     ],
 )
 def test_what_cannot_be_taken_stops_its_target_by_name(fields: dict[str, Any], words: str, tmp_path: Path) -> None:
@@ -222,6 +275,84 @@ def test_what_makes_no_difference_is_said(tmp_path: Path) -> None:
     written = ("build-verbosity", "build-frontend", "container-engine", "audit-command", "dependency-versions")
     adoption, _config = adopt(tmp_path, replace(_PLAIN, written=written, front_end=("build[uv]",)))
     assert uses(adoption) == {(name, "without effect") for name in written}
+
+
+def test_settings_of_installers_are_named_where_crosswheel_installs_itself(tmp_path: Path) -> None:
+    given = (Assignment("PIP_PRE", "1"), Assignment("UV_INDEX", "x"), Assignment("PIP_ROOT_USER_ACTION", ""))
+    adoption, config = adopt(tmp_path, replace(_PLAIN, written=("environment",), environment=given))
+    assert uses(adoption) == {("environment", "taken"), ("environment", "without effect")}
+    assert [option.why for option in adoption.options if option.why] == [
+        "on what crosswheel's own uv installs: PIP_PRE, UV_INDEX"
+    ]
+    assert config.for_target(_TARGET).build.environment["PIP_PRE"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("front_end", "constraints"),
+    [
+        ("build", ("cython==3.1.2", "multidict==6.4.4")),
+        ("pip", ("cython==3.1.2", "multidict==6.4.4", "setuptools<81")),
+        ("build[uv]", ()),
+    ],
+)
+def test_constraints_of_the_front_end_limit_build_requirements(
+    front_end: str, constraints: tuple[str, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "cython.txt").write_text("cython==3.1.2  # pinned\n-c more.txt\n\n# end\n")
+    (tmp_path / "more.txt").write_text("multidict==6.4.4\n")
+    (tmp_path / "setuptools.txt").write_text("setuptools<81\n")
+    given = (Assignment("PIP_CONSTRAINT", "cython.txt"), Assignment("PIP_BUILD_CONSTRAINT", "/project/setuptools.txt"))
+    build = replace(_PLAIN, written=("environment",), environment=given, front_end=(front_end,))
+    _adoption, config = adopt(tmp_path, build)
+    assert config.for_target(_TARGET).build.build_constraint == constraints
+
+
+@pytest.mark.parametrize("name", ["c.txt", "../c.txt", "/etc/hostname", "link.txt"])
+def test_constraints_that_the_project_does_not_have_stop_the_target(name: str, tmp_path: Path) -> None:
+    """Also those that only this machine has."""
+    project = tmp_path / "project"
+    project.mkdir()
+    (tmp_path / "c.txt").write_text("secret\n")
+    (project / "link.txt").symlink_to("../c.txt")
+    given = (Assignment("PIP_CONSTRAINT", name),)
+    assert f"PIP_CONSTRAINT names a file that the project does not have: {name}" in stopped(project, environment=given)
+
+
+@pytest.mark.parametrize(
+    ("front_end", "constraints"), [("build", ("pytest==8.3.0",)), ("pip", ("pytest==8.3.0",)), ("uv", ())]
+)
+def test_constraints_of_the_front_end_limit_what_tests_install(
+    front_end: str, constraints: tuple[str, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "all.txt").write_text("cython==3.1.2\n")
+    (tmp_path / "tests.txt").write_text("pytest==8.3.0\n")
+    given, own = (Assignment("PIP_CONSTRAINT", "/project/all.txt"),), (Assignment("PIP_CONSTRAINT", "tests.txt"),)
+    build = replace(_PLAIN, written=("environment",), environment=given, front_end=(front_end,))
+    _adoption, config = adopt(tmp_path, build)
+    found = config.for_target(_TARGET)
+    assert found.test.constraint == found.build.build_constraint == (("cython==3.1.2",) if constraints else ())
+    # The test's own environment wins for tests.
+    _adoption, config = adopt(tmp_path, replace(build, test_environment=own))
+    found = config.for_target(_TARGET)
+    assert found.test.constraint == constraints
+    assert found.build.build_constraint == (("cython==3.1.2",) if constraints else ())
+
+
+def test_a_constraint_of_the_test_alone_stops_only_the_test(tmp_path: Path) -> None:
+    given = (Assignment("PIP_CONSTRAINT", "c.txt"),)
+    reason = "test-environment: PIP_CONSTRAINT names a file that the project does not have: c.txt"
+    assert stopped(tmp_path, test_environment=given) == reason
+
+
+def test_a_constraint_that_only_a_container_knows_stops_the_target(tmp_path: Path) -> None:
+    given = (Assignment("PIP_CONSTRAINT", text="$(pwd)/c.txt", runs=True),)
+    assert "only a container knows the file that PIP_CONSTRAINT names" in stopped(tmp_path, environment=given)
+
+
+def test_uv_s_no_config_changes_nothing(tmp_path: Path) -> None:
+    build = replace(_PLAIN, written=("build-frontend",), front_end=("build[uv]", "--no-config"))
+    adoption, _config = adopt(tmp_path, build)
+    assert uses(adoption) == {("build-frontend", "without effect")}
 
 
 # ---- what is given wins ---------------------------------------------------------------------------------------

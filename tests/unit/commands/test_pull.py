@@ -27,6 +27,9 @@ def registry() -> Iterator[RegistryServer]:
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("CROSSWHEEL_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent")
+    # What runs that were killed have left in the folder of all is in the cache's list, too.
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
     (tmp_path / "project").mkdir()
     return tmp_path / "project"
 

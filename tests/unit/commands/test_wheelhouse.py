@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,12 @@ from typing import Any
 import pytest
 
 import crosswheel as cw
+from crosswheel.errors import FileClash, NoCredentials, UsageError
+from crosswheel.model.job import Event, JobFinished, Progress, StepStarted
 from crosswheel.testing import serving_index
 from tiny_projects import tar_of
 from unit.commands.test_readiness import release
+from upload_server import UploadServer, upload_server
 
 GIVEN: dict[str, Any] = {
     "platforms": ["manylinux_2_34_aarch64"],
@@ -38,12 +42,13 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         yield folder
 
 
-def sdist(folder: Path, name: str, backend: str = "") -> None:
-    """A pure package that only has an sdist, with a backend of its own."""
-    stem = f"{name}-1.0"
-    project = '[build-system]\nrequires = []\nbuild-backend = "own"\nbackend-path = ["."]\n'
-    project += f'[project]\nname = "{name}"\nversion = "1.0"\n'
-    members = {"PKG-INFO": f"Metadata-Version: 2.2\nName: {name}\nVersion: 1.0\n".encode()}
+def sdist(folder: Path, name: str, backend: str = "", *, version: str = "1.0", requires: str = "") -> None:
+    """A pure package that only has an sdist, with a backend of its own, which requires `requires`."""
+    stem = f"{name}-{version}"
+    listed = f'"{requires}"' if requires else ""
+    project = f'[build-system]\nrequires = [{listed}]\nbuild-backend = "own"\nbackend-path = ["."]\n'
+    project += f'[project]\nname = "{name}"\nversion = "{version}"\n'
+    members = {"PKG-INFO": f"Metadata-Version: 2.2\nName: {name}\nVersion: {version}\n".encode()}
     members |= {"pyproject.toml": project.encode(), "own.py": (backend or BACKEND).encode()}
     tar_of(members, folder, top=f"{stem}/", name=f"{stem}.tar.gz")
 
@@ -99,6 +104,45 @@ def test_a_failure_stops_nothing_but_what_needs_it(index: Path, tmp_path: Path) 
     assert (output / "missing-1.0-py3-none-any.whl").is_file()
 
 
+SLOW = f"import time\ntime.sleep(2)\n{BACKEND}"
+
+
+def test_packages_that_need_nothing_of_each_other_are_built_at_the_same_time(index: Path, tmp_path: Path) -> None:
+    sdist(index, "one", SLOW)
+    sdist(index, "two", SLOW)
+    sdist(index, "after", BACKEND, requires="two")
+    heard: list[Any] = []
+    report = cw.wheelhouse(
+        ["one", "after", "two"], output=tmp_path, test="never", jobs=2, listener=heard.append, **GIVEN
+    )
+    assert report.ok, str(report)
+    assert [one.package.name for one in report.outcomes] == ["two", "one", "after"]
+    jobs = {event.project: event.outcome for event in heard if isinstance(event, JobFinished)}
+    began = {project: outcome.started or 0.0 for project, outcome in jobs.items()}
+    ended = {project: outcome.ended or 0.0 for project, outcome in jobs.items()}
+    assert max(began["one 1.0"], began["two 1.0"]) < min(ended["one 1.0"], ended["two 1.0"])
+    assert began["after 1.0"] >= ended["two 1.0"]
+    assert [event.done for event in heard if isinstance(event, Progress)] == [1, 2, 3]
+
+
+def test_an_interrupt_ends_all_builds(index: Path, tmp_path: Path) -> None:
+    sdist(index, "one", SLOW.replace("2", "60"))
+    sdist(index, "two", SLOW.replace("2", "60"))
+    building: set[str] = set()
+
+    def interrupt(event: Event) -> None:
+        if isinstance(event, StepStarted) and event.step == "build":
+            building.add(event.project)
+            if len(building) == 2:
+                raise KeyboardInterrupt
+
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        cw.wheelhouse(["one", "two"], output=tmp_path, test="never", jobs=2, listener=interrupt, **GIVEN)
+    assert time.monotonic() - began < 50
+    assert not list(tmp_path.glob("*.whl"))
+
+
 @pytest.mark.usefixtures("index")
 def test_a_dry_run_builds_nothing(tmp_path: Path) -> None:
     output = tmp_path / "house"
@@ -127,3 +171,84 @@ def test_wheels_in_a_folder_of_this_machine_are_taken_too(
     report = cw.wheelhouse("near", output=output, test="never", **GIVEN)
     assert report.ok, str(report)
     assert (output / "near-1.0-py3-none-any.whl").is_file()
+
+
+def test_build_requirements_come_from_the_folder_first(index: Path, tmp_path: Path) -> None:
+    """A newer sdist of the requirement, which cannot be built, would be taken from the index otherwise."""
+    sdist(index, "missing", "raise Oops\n", version="2.0")
+    sdist(index, "needy", f"import missing\n{BACKEND}", requires="missing")
+    report = cw.wheelhouse(["missing==1.0", "needy"], output=tmp_path / "house", test="never", **GIVEN)
+    assert {one.package.name: one.state for one in report.outcomes} == {"missing": "built", "needy": "built"}
+
+
+# ---- the upload to an index -------------------------------------------------------------------------------------
+
+TINY = "tiny-1.0-py3-none-any.whl"
+
+
+@pytest.fixture
+def server(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[UploadServer]:
+    """An index for the upload, and a package `tiny` to build for it."""
+    sdist(index, "tiny")
+    (tmp_path / "home").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
+    monkeypatch.setenv("TWINE_USERNAME", "me")
+    monkeypatch.setenv("TWINE_PASSWORD", "secret")
+    with upload_server() as running:
+        yield running
+
+
+def to_index(server: UploadServer, folder: Path, **more: Any) -> cw.WheelhouseReport:
+    given = {**GIVEN, "output": folder, "test": "never", "patience": 1, **more}
+    return cw.wheelhouse("tiny", repository=server.url, **given)
+
+
+def test_the_result_goes_to_an_index_which_is_read_back(server: UploadServer, tmp_path: Path) -> None:
+    output = tmp_path / "house"
+    planned = to_index(server, output, dry_run=True)
+    assert (planned.ok, server.sent, planned.uploads) == (True, [], ())  # there is no wheel yet
+    report = to_index(server, output)
+    assert report.ok, str(report)
+    assert [(str(one.release), one.sent) for one in report.uploads] == [("tiny 1.0", (TINY,))]
+    assert "serves 1 release of this tree" in str(report)
+    assert server.sent == [TINY]
+    (uploaded,) = json.loads((output / "wheelhouse.json").read_text())["uploads"]
+    assert (uploaded["name"], uploaded["sent"], uploaded["failure"]) == ("tiny", [TINY], None)
+    again = to_index(server, output)
+    assert again.ok, str(again)
+    assert server.sent == [TINY]
+
+
+def test_a_dry_run_names_what_the_index_lacks(server: UploadServer, tmp_path: Path) -> None:
+    cw.wheelhouse("tiny", output=tmp_path / "house", test="never", **GIVEN)
+    report = to_index(server, tmp_path / "house", dry_run=True)
+    assert [one.sent for one in report.uploads] == [(TINY,)]
+    assert "1 file of this folder would be uploaded" in str(report)
+    assert server.sent == []
+
+
+def test_other_bytes_on_the_index_are_told_with_their_exit_code(server: UploadServer, tmp_path: Path) -> None:
+    server.files[TINY] = b"other"
+    report = to_index(server, tmp_path / "house")
+    assert report.exit_code == FileClash.exit_code
+    assert "tiny 1.0 is not on" in str(report)
+    assert (tmp_path / "house" / TINY).is_file()
+
+
+def test_public_indexes_and_missing_logins_are_refused_before_anything_is_built(
+    server: UploadServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UsageError, match="for releases of your own projects"):
+        cw.wheelhouse("tiny", repository="pypi", output=tmp_path / "house", **GIVEN)
+    monkeypatch.delenv("TWINE_PASSWORD")
+    with pytest.raises(NoCredentials):
+        to_index(server, tmp_path / "house")
+    assert not (tmp_path / "house").exists()
+
+
+def test_the_index_of_the_projects_releases_is_not_for_the_tree(index: Path, tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.crosswheel]\nrepository = "pypi"\n')
+    assert index.is_dir()
+    report = cw.wheelhouse("missing", project=tmp_path, dry_run=True, **GIVEN)
+    assert report.repository == ""

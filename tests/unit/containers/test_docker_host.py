@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from crosswheel.containers import docker_host
-from crosswheel.containers.docker_host import DOCKER, PODMAN, connect, engine_errors
+from crosswheel.containers import docker_host, podman_sockets
+from crosswheel.containers.docker_host import DOCKER, PODMAN, DockerHost, connect, engine_errors
 from crosswheel.errors import DiskFull, EngineUnavailable
 
 NOBODY = 65534
@@ -143,7 +143,7 @@ def test_one_that_takes_calls_and_says_nothing_is_not_waited_for(monkeypatch: py
 
 
 def test_none_at_a_socket_that_is_not_there_and_none_at_a_port(tmp_path: Path) -> None:
-    hint = "sudo systemctl start docker; or set DOCKER_HOST or --docker-host to a running engine"
+    hint = "sudo systemctl start docker, or systemctl --user start podman.socket; or --docker-host ADDRESS"
     with closing(socket.socket()) as bound:
         bound.bind(("127.0.0.1", 0))
         for address in (f"unix://{tmp_path}/no.sock", f"tcp://127.0.0.1:{bound.getsockname()[1]}"):
@@ -197,3 +197,69 @@ def test_a_full_disk_here_is_not_an_engine_that_is_not_there() -> None:
     """Files go through this machine on their way into containers."""
     with pytest.raises(DiskFull, match="no space left: spool"), engine_errors("copying"):
         raise OSError(errno.ENOSPC, "No space left on device", "spool")
+
+
+# ---- podman, where nothing names an engine ------------------------------------------------------------------------
+
+
+def test_the_sockets_of_podman_are_the_users_then_roots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = tmp_path / "podman" / "podman.sock"
+    environ = {"XDG_RUNTIME_DIR": str(tmp_path)}
+    monkeypatch.setattr(os, "access", lambda path, _: path in {own, Path("/run/podman/podman.sock")})
+    assert [*podman_sockets.addresses(environ)] == [f"unix://{own}", "unix:///run/podman/podman.sock"]
+    monkeypatch.setattr(os, "access", lambda path, _: path == Path(f"/run/user/{os.getuid()}/podman/podman.sock"))
+    assert [*podman_sockets.addresses({})] == [f"unix:///run/user/{os.getuid()}/podman/podman.sock"]
+    remote = "ssh://core@machine/run/user/1000/podman/podman.sock"
+    assert [*podman_sockets.addresses({**environ, "CONTAINER_HOST": remote})] == [remote]
+
+
+def test_the_owner_of_a_socket_tells_whether_podman_is_rootless(tmp_path: Path) -> None:
+    if os.getuid() != 0:
+        pytest.skip("only root gives files away")
+    path = tmp_path / "podman.sock"
+    with closing(socket.socket(socket.AF_UNIX)) as listening:
+        listening.bind(str(path))
+        assert not podman_sockets.is_rootless(f"unix://{path}")
+        os.chown(path, NOBODY, NOBODY)
+        assert podman_sockets.is_rootless(f"unix://{path}")
+    assert podman_sockets.is_rootless("ssh://core@machine/run/user/1000/podman/podman.sock")
+    assert not podman_sockets.is_rootless("ssh://root@machine/run/podman/podman.sock")
+    assert not podman_sockets.is_rootless("tcp://machine:8080")
+
+
+@pytest.fixture
+def no_docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """An environment that names no engine, on a machine where Docker does not answer."""
+    connected = docker_host._connect
+
+    def by_name(wanted: str, environ: Mapping[str, str]) -> DockerHost:
+        if wanted or "DOCKER_HOST" in environ:
+            return connected(wanted, environ)
+        raise EngineUnavailable("no Docker Engine answers there")
+
+    monkeypatch.setattr(docker_host, "_connect", by_name)
+    for name in ("DOCKER_HOST", "DOCKER_CONTEXT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    return {"DOCKER_CONFIG": str(tmp_path)}
+
+
+def test_podman_is_found_where_docker_does_not_answer(
+    engine: Callable[..., str], no_docker: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = engine(info=INFO, _ping="1.41", _libpod="4.3.1")
+    silent = "unix:///nowhere/podman.sock"
+    monkeypatch.setattr(podman_sockets, "addresses", lambda _: iter([silent, address]))
+    found = connect("", no_docker)
+    with closing(found.client):
+        assert (found.product, found.address) == (PODMAN, address.replace("tcp", "http"))
+
+
+def test_whoever_names_an_engine_gets_no_other(
+    engine: Callable[..., str], no_docker: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = engine(info=INFO, _ping="1.41", _libpod="4.3.1")
+    monkeypatch.setattr(podman_sockets, "addresses", lambda _: iter([address]))
+    for wanted, environ in (("unix:///nowhere", {}), ("", {"DOCKER_HOST": "unix:///nowhere"})):
+        with pytest.raises(EngineUnavailable, match="no Docker Engine answers there"):
+            connect(wanted, {**no_docker, **environ})

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from crosswheel.engines import LADDER, offers
-from crosswheel.engines.needs import doubt, lacks, ladder_for
+from crosswheel.engines.needs import doubt, lacks, ladder_for, refuse_imports, refuse_programs
+from crosswheel.errors import MissingTool
 from crosswheel.model.config import Config
 from crosswheel.model.config_reader import load_config
 from crosswheel.model.job import BEST, Interpreter, Need
@@ -67,6 +68,17 @@ def test_a_missing_standard_library_is_downloaded_if_that_may_be(tmp_path: Path)
     assert "there is no rustup" in lacking("cross", RUST, tmp_path, replace(rust, rustup=None))
 
 
+def test_a_standard_library_that_rustup_does_not_have_is_no_command_to_type(tmp_path: Path) -> None:
+    rust, manifest = installed(tmp_path, std=False), "lib/rustlib/multirust-channel-manifest.toml"
+    (tmp_path / manifest).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / manifest).write_text(f"[pkg.rust-std.target.{TRIPLE}]\navailable = true\n")
+    assert lacking("cross", RUST, tmp_path, rust) == ""
+    (tmp_path / manifest).write_text(f"[pkg.rust-std.target.{TRIPLE}]\navailable = false\n")
+    said = lacking("cross", RUST, tmp_path, rust)
+    assert "rustup target add" not in said
+    assert said.rpartition("; ")[2].startswith('before-all = "yum install -y rust cargo"')
+
+
 def test_images_have_no_rust_unless_the_project_sees_to_it(tmp_path: Path) -> None:
     for engine in ("native", "accelerated", "emulated", "dockcross"):
         assert "before-all" in lacking(engine, RUST, tmp_path)
@@ -102,3 +114,22 @@ def test_an_engine_that_lacks_something_is_not_offered(tmp_path: Path) -> None:
 def test_what_is_not_sure_is_said(tmp_path: Path) -> None:
     assert doubt([RUST, OPENMP]) == ""
     assert doubt([replace(OPENMP, sure=False)]) == "OpenMP (CMakeLists.txt: find_package(OpenMP REQUIRED))"
+
+
+def test_a_build_that_imports_what_it_compiles_needs_an_interpreter_of_the_target(tmp_path: Path) -> None:
+    need = Need("interpreter", "CMakeLists.txt: nanobind_add_stub(", sure=True)
+    assert not any(lacking(engine, need, tmp_path) for engine in LADDER)
+    with pytest.raises(MissingTool, match=r"nanobind_add_stub.*neither an image nor a sysroot") as caught:
+        refuse_imports([need], TARGET, None)
+    assert caught.value.hint.startswith("crosswheel pull --unpacked")
+    refuse_imports([replace(need, sure=False), FORTRAN], TARGET, None)
+
+
+def test_a_build_that_runs_what_it_compiles_needs_libraries_of_the_target(tmp_path: Path) -> None:
+    need = Need("program", 'setup.py: [make_command, "check"] + make_args', sure=True)
+    assert not any(lacking(engine, need, tmp_path) for engine in LADDER)
+    with pytest.raises(MissingTool, match=r"make_command.*none of aarch64 runs here") as caught:
+        refuse_programs([need], TARGET, None)
+    assert caught.value.hint.startswith("crosswheel pull --unpacked")
+    refuse_programs([need], TARGET, tmp_path)
+    refuse_programs([replace(need, sure=False), FORTRAN], TARGET, None)

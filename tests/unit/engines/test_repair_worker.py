@@ -49,7 +49,7 @@ def repaired(worker: RepairWorker, folder: Path, processes: Processes, deadline:
     member = {"fast.cpython-313-aarch64-linux-gnu.so": library}
     wheel = tiny_wheel(folder / "made", name="tiny", tag="cp313-cp313-linux_aarch64", members=member)
     (folder / "repaired").mkdir()
-    arguments = [str(wheel), TARGET, str(folder / "repaired"), "", str(folder / "libraries"), "1700000000", ""]
+    arguments = [str(wheel), TARGET, str(folder / "repaired"), "", "", str(folder / "libraries"), "1700000000", ""]
     said = worker.run(arguments, processes, environ=ENVIRON, cwd=folder / "repaired", deadline=deadline)
     answer: dict[str, str] = json.loads(said)
     return answer
@@ -76,7 +76,7 @@ def test_many_are_repaired_at_once_by_forks_and_alike(worker: RepairWorker, tmp_
 
 
 def test_what_goes_wrong_in_a_fork_is_told_and_the_next_one_is_repaired(worker: RepairWorker, tmp_path: Path) -> None:
-    for arguments in (["too", "few"], ["nothing.whl", TARGET, ".", "", ".", "0", ""]):
+    for arguments in (["too", "few"], ["nothing.whl", TARGET, ".", "", "", ".", "0", ""]):
         with pytest.raises(CommandFailed) as caught:
             worker.run(arguments, Processes(), environ=ENVIRON, cwd=tmp_path, deadline=None)
         assert caught.value.returncode == 1
@@ -96,7 +96,7 @@ def test_the_time_limit_and_the_stop_of_a_run_end_a_fork(tmp_path: Path) -> None
     os.mkfifo(wheel)  # whoever opens it waits for ever
     worker, processes = RepairWorker(), Processes()
     worker.start(ENVIRON)
-    arguments = [str(wheel), TARGET, str(tmp_path), "", str(tmp_path), "0", ""]
+    arguments = [str(wheel), TARGET, str(tmp_path), "", "", str(tmp_path), "0", ""]
     try:
         with pytest.raises(TimeLimit):
             worker.run(arguments, processes, environ=ENVIRON, cwd=tmp_path, deadline=time.monotonic() + 3)

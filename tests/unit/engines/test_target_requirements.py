@@ -6,6 +6,7 @@ import hashlib
 import os
 import zipfile
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -167,3 +168,22 @@ def test_hooks_cannot_lead_it_out_of_the_environment(server: IndexServer, tmp_pa
     (reason,) = job.lay_over().values()
     assert "leads out" in reason
     assert (tmp_path / "outside" / "libx.a").read_text() == "here"
+
+
+def test_a_wheel_in_find_links_is_taken_first(server: IndexServer, tmp_path: Path) -> None:
+    """As in a wheelhouse that grows: the target's wheel was built minutes ago, and no index has it."""
+    near = tmp_path / "near"
+    near.mkdir()
+    wheel = tiny_wheel(near, tag=THERE, members={"x/libx.a": b"near", "x/x.h": b"near"})
+    job = Job(tmp_path / "job", server.url)
+    job.requirements = replace(
+        job.requirements,
+        index=replace(job.requirements.index, settings=PipSettings(server.url, find_links=(str(near),))),
+    )
+    job.install()
+    assert job.lay_over() == {}
+    assert job.texts == ["near", "near"]
+    (done,) = job.requirements.done.values()
+    assert done.sha256 == hashlib.sha256(wheel.read_bytes()).hexdigest()
+    assert server.asked == []
+    assert {name: str(version) for name, version in job.requirements.near_versions().items()} == {"tiny": "1.0"}

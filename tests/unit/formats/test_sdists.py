@@ -280,6 +280,11 @@ def test_the_files_tell_whether_a_compiler_is_needed(tmp_path: Path, member: str
     assert (sdist.compiled, sdist.cxx) == (compiled, cxx)
 
 
+def test_no_compiler_is_needed_where_the_backend_has_none(tmp_path: Path) -> None:
+    flit = b'[build-system]\nbuild-backend = "flit_core.buildapi"\n'
+    assert not read_sdist(tar_of({"tiny/driver.c": b"", "pyproject.toml": flit}, tmp_path)).compiled
+
+
 @pytest.mark.parametrize(
     ("member", "text", "since"),
     [

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from crosswheel.formats.signs import needs_in, needs_of_folder
+from crosswheel.formats.signs import compiles_nothing, needs_in, needs_of_folder
 from crosswheel.model.job import Need
 from crosswheel.model.targets import load_table
 
@@ -18,6 +18,34 @@ _SURE = {
     "Meson, later": ("fortran", "x/meson.build", "add_languages('fortran', native: false)\n"),
     "CMake's project": ("fortran", "CMakeLists.txt", "project(x\n  VERSION 1.0\n  LANGUAGES C Fortran)\n"),
     "CMake, later": ("fortran", "CMakeLists.txt", "enable_language(Fortran)\n"),
+    "nanobind's stubs": ("interpreter", "CMakeLists.txt", "nanobind_add_stub(\n  stubs\n  MODULE _core\n)\n"),
+    "make check": (
+        "program",
+        "setup.py",
+        'subprocess.check_call(\n    [make_command, "check"] + make_args, cwd=temp)\n',
+    ),
+    "CMake's generator": (
+        "program",
+        "CMakeLists.txt",
+        "add_executable(gen gen.c)\nadd_custom_command(\n  OUTPUT ${D}/a.h\n  COMMAND gen ${D}/a.h\n  DEPENDS gen)\n",
+    ),
+    "CMake's generator by its file": (
+        "program",
+        "CMakeLists.txt",
+        (
+            "ADD_EXECUTABLE( make-tables EXCLUDE_FROM_ALL t.c )\nx()\n"
+            "add_custom_command(OUTPUT t.h COMMAND $<TARGET_FILE:make-tables> > t.h)\n"
+        ),
+    ),
+    "Meson's generator": (
+        "program",
+        "src/meson.build",
+        (
+            "gen = executable('gen', files('gen.c'))\nx = 1\n"
+            "h = custom_target('h',\n  input: files('a.in'),\n  output: 'a.h',\n  command: [gen, '@OUTPUT@'])\n"
+        ),
+    ),
+    "Meson's generator()": ("program", "meson.build", "e = executable('e', 'e.c')\ng = generator(e, output: 'a')\n"),
     "CMake's OpenMP": ("openmp", "CMakeLists.txt", "find_package(OpenMP COMPONENTS CXX REQUIRED)\n"),
     "Meson's OpenMP": ("openmp", "meson.build", "omp = dependency('openmp')\n"),
     "pyproject.toml's OpenMP": (
@@ -47,6 +75,31 @@ _UNSURE = {
 }
 
 _NONE = {
+    "a program that no rule runs": (
+        "CMakeLists.txt",
+        "add_executable(gen gen.c)\nadd_custom_command(OUTPUT a.h COMMAND generate a.h DEPENDS gen)\n",
+    ),
+    "a generator only of builds on the target": (
+        "CMakeLists.txt",
+        (
+            "if(NOT CMAKE_CROSSCOMPILING)\nadd_executable(gen gen.c)\nendif()\n"
+            "add_custom_command(OUTPUT a.h COMMAND gen a.h)\n"
+        ),
+    ),
+    "a generator for this machine": (
+        "meson.build",
+        (
+            "gen = executable('gen', 'gen.c',\n  native: true)\n"
+            "custom_target('h', output: 'a.h', command: [gen, '@OUTPUT@'])\n"
+        ),
+    ),
+    "an optional generator": (
+        "meson.build",
+        (
+            "if get_option('tables')\n  gen = executable('gen', 'gen.c')\n"
+            "  custom_target('h', output: 'a.h', command: [gen, '@OUTPUT@'])\nendif\n"
+        ),
+    ),
     "maturin only for developers": ("pyproject.toml", '[build-system]\nrequires = ["flit"]\n[x]\ndev = ["maturin"]\n'),
     "another backend": ("pyproject.toml", '[build-system]\nrequires = ["maturing"]\n'),
     "a source of a test": ("tests/a.f90", ""),
@@ -98,5 +151,43 @@ def test_a_folder_says_the_same_as_its_sdist(tmp_path: Path) -> None:
 
 def test_every_row_says_what_it_is_a_sign_of() -> None:
     for row in load_table("signs.toml")["sign"]:
-        assert row["need"] in {"rust", "openmp", "fortran"}
+        assert row["need"] in {"rust", "openmp", "fortran", "interpreter", "program"}
         assert row.keys() <= {"need", "path", "pattern", "unless", "sure"}
+
+
+_HATCHLING = '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
+_SETUPTOOLS = '[build-system]\nrequires = ["setuptools>=61"]\nbuild-backend = "setuptools.build_meta"\n'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'{_HATCHLING}[project]\ndependencies = [\n    "pyproject-hooks",\n]\n',
+        _SETUPTOOLS,
+        "[build-system]\nbuild-backend = 'flit_core.buildapi'\n",
+    ],
+)
+def test_source_code_in_c_may_be_data(text: str) -> None:
+    names = {"tiny-1.0/tiny/template.c", "tiny-1.0/pyproject.toml", "tiny-1.0/tiny/setup.py"}
+    assert compiles_nothing(names, {"tiny-1.0/pyproject.toml": text})
+
+
+@pytest.mark.parametrize(
+    ("text", "beside"),
+    [
+        ("", "README.md"),
+        ('[build-system]\nbuild-backend = "mesonpy"\n', "meson.build"),
+        ('[build-system]\nbuild-backend = "backend"\nbackend-path = ["."]\n', "backend.py"),
+        (f"{_HATCHLING}[tool.hatch.build.hooks.mypyc]\n", "README.md"),
+        (f"{_HATCHLING}[tool.hatch.build.targets.wheel.hooks.custom]\n", "README.md"),
+        (_HATCHLING, "hatch_build.py"),
+        (_HATCHLING, "hatch.toml"),
+        (_SETUPTOOLS, "setup.py"),
+        (f'{_SETUPTOOLS}[tool.setuptools]\next-modules = [{{name = "a", sources = ["a.c"]}}]\n', "README.md"),
+        (_SETUPTOOLS.replace('"]', '", "Cython"]'), "README.md"),
+        ('[tool.poetry]\nbuild = "build.py"\n[build-system]\nbuild-backend = "poetry.core.masonry.api"\n', "build.py"),
+    ],
+)
+def test_what_may_compile_does_so(text: str, beside: str) -> None:
+    names = {"tiny-1.0/tiny/fast.c", "tiny-1.0/pyproject.toml", f"tiny-1.0/{beside}"}
+    assert not compiles_nothing(names, {"tiny-1.0/pyproject.toml": text})

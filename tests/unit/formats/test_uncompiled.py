@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from crosswheel.formats.uncompiled import Uncompiled, read_uncompiled
+from crosswheel.formats.uncompiled import NOT_RUN, Uncompiled, read_uncompiled
 
 LOG = """\
 building 'p.a' extension
@@ -52,6 +52,12 @@ def test_one_that_the_wheel_has_is_not_missing(tmp_path: Path) -> None:
     members = ("p/a.cpython-313-aarch64-linux-gnu.so", "p/b.py", "c.abi3.so")
     found = read(tmp_path, row("p.a"), row("p.b"), row("c"), members=members)
     assert [each.name for each in found] == ["p.b"]
+
+
+def test_a_program_that_did_not_run_is_told_once(tmp_path: Path) -> None:
+    a, sniff = read(tmp_path, {"program": "sniff"}, {"program": "sniff"}, row("p.a"))
+    assert (a.name, sniff.name, sniff.rule) == ("p.a", "sniff", NOT_RUN)
+    assert sniff.reason == "a program of aarch64, and none runs here"
 
 
 def test_what_else_is_written_there_is_passed_over(tmp_path: Path) -> None:

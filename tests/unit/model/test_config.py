@@ -335,3 +335,21 @@ def test_the_project_that_a_configuration_is_of(tmp_path: Path, text: str, name:
 
 def test_no_project_has_no_name(tmp_path: Path) -> None:
     assert project_name(tmp_path) == ""
+
+
+def test_files_of_constraints_are_read_with_what_they_include(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("cython \\\n  ==3.1.2\n--requirement=b.txt\n")
+    (tmp_path / "b.txt").write_text("# nothing\nnumpy<2.4 ; python_version < '3.14'\n")
+    config = load_config(tmp_path, {}, code={"build-constraint": ["a.txt"]})
+    assert config.build.build_constraint == ("cython    ==3.1.2", "numpy<2.4 ; python_version < '3.14'")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [(None, "No such file"), ("-r a.txt\n", "include each other"), ("-c /etc/hostname\n", "outside of the project")],
+)
+def test_a_file_of_constraints_that_cannot_be_read_is_a_mistake(text: str | None, words: str, tmp_path: Path) -> None:
+    if text:
+        (tmp_path / "a.txt").write_text(text)
+    with pytest.raises(UsageError, match=words):
+        load_config(tmp_path, {}, code={"build-constraint": ["a.txt"]})

@@ -61,7 +61,7 @@ def test_a_mistaken_flag_among_many_words_is_told() -> None:
         (["--policy"], "argument --policy: expected one argument"),
         (["--jobs", "many"], "--jobs: must be a number, not 'many'"),
         (["--sysroot", "x"], "unrecognized arguments: --sysroot (can only be set in pyproject.toml)"),
-        (["--arch", "aarch64", "--arch=s390x"], "--arch was given twice"),
+        (["--policy", "manylinux2014", "--policy=musllinux_1_2"], "--policy was given twice"),
         (["kiwisolver", "--source", "."], "give the source once: as --source or as a word"),
     ],
 )
@@ -69,6 +69,12 @@ def test_what_cannot_be_a_flag_is_an_error_of_ours_and_not_the_end_of_nox(argume
     with pytest.raises(UsageError) as caught:
         parse_flags(arguments, "wheels", "wheels-aarch64")
     assert caught.value.message.startswith(message)
+
+
+def test_a_flag_that_takes_several_values_may_be_given_for_each() -> None:
+    words = ["--python", "cp312", "markupsafe", "--python=cp313,cp314", "--arch", "aarch64", "--python", "cp315"]
+    values = parse_flags(words, "wheels")
+    assert values == {"source": "markupsafe", "python": ["cp312", "cp313", "cp314", "cp315"], "arch": ["aarch64"]}
 
 
 def test_the_hint_is_the_sessions_own_help(capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,6 +20,7 @@ from crosswheel.model.targets import (
     parse_python,
     parse_target,
     python_tags,
+    usual_pythons,
 )
 
 
@@ -146,3 +147,9 @@ def test_pip_looks_for_the_platforms_that_packaging_lists_there(
 class _Musl(NamedTuple):
     major: int
     minor: int
+
+
+def test_the_usual_pythons_are_those_of_pypas_images() -> None:
+    """3.13t and all before 3.9 are gone from the images."""
+    there = {f"cp3{minor}" for minor in range(9, 16)} | {"cp314t", "cp315t"}
+    assert {str(tag) for tag in usual_pythons()} == there

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import tarfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,10 @@ from crosswheel.cibuildwheel.release import Release
 from crosswheel.cibuildwheel.resolution import Resolution, parse_resolution
 from crosswheel.model.config import Config
 from crosswheel.model.config_reader import changed, load_config
-from crosswheel.model.job import Interpreter, LeftOut, Plan, deaf
+from crosswheel.model.job import Interpreter, LeftOut, Plan, Sdist, deaf
 from crosswheel.model.targets import PythonTag, load_table, parse_target
 from crosswheel.pipeline import adoption as adopting
-from crosswheel.pipeline.adoption import adopted, not_taken
+from crosswheel.pipeline.adoption import adopted, not_taken, pack_whole_project, with_project
 from crosswheel.pipeline.plan import make_plan
 from crosswheel.reporting.document import plan_document
 from crosswheel.reporting.run import plan_text
@@ -178,3 +179,33 @@ def test_options_that_are_given_later_win_too(host: LocalHost, tmp_path: Path) -
     assert config.for_target(target).build.before_build == "make"
     config = changed(config, folder, {"before-build": "ours", "jobs": 3})
     assert (config.for_target(target).build.before_build, config.for_target(target).build.jobs) == ("ours", 3)
+
+
+# ---- the whole project ----------------------------------------------------------------------------------------
+
+
+def test_containers_get_the_project_as_it_was_before_the_sdist_was_made(
+    asked: Asked, host: LocalHost, tmp_path: Path
+) -> None:
+    """Its backend leaves files there; the next run, which finds them, builds the same."""
+    assert asked == []
+    project = written(tmp_path / "project")
+    config, sdist = adopt(project, host), Sdist(tmp_path / "tiny-1.0.tar.gz", "tiny", "1.0", "ab" * 32)
+    archive = pack_whole_project(config, tmp_path)
+    (project / "own.egg-info").mkdir()
+    (project / "own.egg-info" / "PKG-INFO").write_text("left")
+    first = with_project(sdist, config, archive).tree
+    assert archive
+    assert first
+    with tarfile.open(archive) as packed:
+        assert packed.getnames() == ["project", "project/pyproject.toml"]
+    second = with_project(sdist, config, pack_whole_project(config, tmp_path)).tree
+    assert second
+    assert second.content == first.content
+    (project / "pyproject.toml").write_text("changed")
+    assert with_project(sdist, config, archive).tree != first
+
+
+def test_without_commands_of_the_project_nothing_is_packed(host: LocalHost, tmp_path: Path) -> None:
+    config = adopt(written(tmp_path / "project", b"[tool.crosswheel]\n"), host)
+    assert pack_whole_project(config, tmp_path) is None

@@ -234,6 +234,32 @@ def test_a_target_that_no_engine_serves_is_left_out_with_every_reason(tmp_path: 
     )
 
 
+def test_engines_with_one_reason_share_it_and_the_first_remedy_is_the_next_command() -> None:
+    target = parse_target("cp313-manylinux2014_aarch64")
+    answers = {
+        "cross": "it has no Fortran compiler; --engine accelerated",
+        "native": "this machine is x86_64",
+        "accelerated": "its images have no Rust; before-all = 'yum install rust'",
+        "emulated": "its images have no Rust; before-all = 'yum install rust'",
+    }
+    left_out = plan_job(target, "auto", tuple(answers), lambda engine, _target: answers[engine])
+    assert isinstance(left_out, LeftOut)
+    assert left_out.reason == (  # without the command, which the hint names
+        "cross: it has no Fortran compiler; --engine accelerated; native: this machine is x86_64; "
+        "accelerated, emulated: its images have no Rust"
+    )
+    assert left_out.hint == "before-all = 'yum install rust'"
+
+
+def test_a_remedy_of_two_parts_stays_whole() -> None:
+    target = parse_target("cp313-manylinux2014_aarch64")
+    why = "no registry answers; curl -I https://registry.example/v2/; or --mirrors HOST"
+    left_out = plan_job(target, "accelerated", (), lambda _engine, _target: why)
+    assert isinstance(left_out, LeftOut)
+    assert left_out.reason == "accelerated: no registry answers"
+    assert left_out.hint == "curl -I https://registry.example/v2/; or --mirrors HOST"
+
+
 def offer_of_cross(folder: Path, target: str, interpreter: Interpreter | None, **flags: Any) -> Interpreter | str:
     here = {interpreter.tag: interpreter} if interpreter else {}
     facts = tiny_facts(replace(tiny_host(folder), interpreters=here))

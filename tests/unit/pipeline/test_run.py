@@ -85,6 +85,19 @@ def test_a_good_project_gives_a_wheel_of_the_policy_for_every_python(yard: Yard)
     assert "compiling fast" in log.read_text()
 
 
+def test_times_of_jobs_and_their_steps_are_there(yard: Yard) -> None:
+    (outcome,) = yard.run("platform").execute()
+    assert outcome.started is not None
+    assert outcome.ended is not None
+    moments = [outcome.started, *(step.started or 0 for step in outcome.steps), outcome.ended]
+    assert moments == sorted(moments)
+    spent = [step.cpu_seconds for step in outcome.steps]
+    assert all(spent), "each step starts a process, or computes"
+    assert outcome.cpu_seconds is not None
+    assert outcome.cpu_seconds >= sum(filter(None, spent))
+    assert outcome.waits_for == ()
+
+
 def test_each_job_knows_what_will_be_built_after_it(yard: Yard) -> None:
     yard.run("platform", pythons=3, jobs=1).execute()
     assert (yard.engine.opened, yard.engine.following) == (["cp311", "cp312", "cp313"], ["cp312", "cp313", ""])
@@ -122,6 +135,8 @@ def test_a_wheel_of_the_stable_abi_is_built_once_for_the_oldest_python(yard: Yar
     outcomes = yard.run("stable_abi", pythons=3).execute()
     wheel = "tiny-1.0-cp311-abi3-manylinux2014_aarch64.manylinux_2_17_aarch64.whl"
     assert statuses(outcomes) == ["built", "reused", "reused"]
+    first = outcomes[0].job.target
+    assert [outcome.waits_for for outcome in outcomes] == [(), (first,), (first,)]
     assert yard.files() == [wheel]
     assert [outcome.note for outcome in outcomes] == ["", f"served by {wheel}", f"served by {wheel}"]
     assert yard.engine.opened == ["cp311"]
@@ -262,14 +277,17 @@ def test_a_rule_of_a_projects_own_refuses(yard: Yard) -> None:
 # ---- wheels that are wrong, or never come ---------------------------------------------------------------------
 
 
-def test_a_hook_that_raises_fails_with_the_end_of_its_log(yard: Yard) -> None:
+def test_a_hook_that_raises_fails_with_its_error(yard: Yard) -> None:
     outcome = only_outcome(yard.run("raises"))
     failure = outcome.failure
     assert failure
     assert (failure.kind, failure.exit_code, failure.step) == ("BuildFailed", 7, "build")
-    assert failure.message == "python _in_process.py build_wheel failed with exit code 1"
+    error = "RuntimeError: fast.c:1: error: unknown type name 'Fast'"
+    assert failure.message == (
+        f"code of the build ended it: {error} (python _in_process.py build_wheel failed with exit code 1)\n{error}"
+    )
     assert failure.hint == f"less {outcome.log}"
-    assert failure.log_tail[-1] == "RuntimeError: fast.c:1: error: unknown type name 'Fast'"
+    assert failure.log_tail[-1] == error
     assert yard.files() == []
     assert yard.files("tmp") == []
 

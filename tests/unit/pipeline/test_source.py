@@ -160,7 +160,8 @@ def test_a_backend_that_cannot_make_the_sdist_is_quoted(tmp_path: Path) -> None:
     with pytest.raises(SourceError) as caught:
         fetch(str(project), tiny_host(tmp_path), tmp_path / "made", deaf)
     first, *_, last = caught.value.message.splitlines()
-    assert (first, last) == ("the sdist of platform could not be built:", "RuntimeError: no backend today")
+    reason = "RuntimeError: no backend today"
+    assert (first, last) == (f"the sdist of platform could not be built: code of the build ended it: {reason}", reason)
     assert caught.value.hint == f"python -m build --sdist {project}"
 
 

@@ -156,6 +156,11 @@ def test_a_file_that_is_named_wins(tmp_path: Path) -> None:
         ("", "CHANGELOG.md has no entry for 1.0"),
         ("## 1.0\n\n## 0.9\n\nOld.\n", "the entry `1.0` in CHANGELOG.md is empty"),
         ("## 1.0 (unreleased)\n\nNews.\n", "CHANGELOG.md marks the version as unreleased: `1.0 (unreleased)`"),
+        (
+            "## 1.0, not released yet\n\nNews.\n",
+            "CHANGELOG.md marks the version as unreleased: `1.0, not released yet`",
+        ),
+        ("## 1.0\n\n*(not yet released)*\n\n- News.\n", "CHANGELOG.md marks the version as unreleased: `1.0`"),
         ("1.0\n---\n\nUnreleased\n\n- News.\n", "CHANGELOG.md marks the version as unreleased: `1.0`"),
     ],
 )

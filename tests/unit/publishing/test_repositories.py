@@ -87,6 +87,25 @@ def test_pypirc_is_read_as_twine_does(home: Path) -> None:
     )
 
 
+def test_a_repository_knows_where_its_password_is_from(home: Path) -> None:
+    url = "https://index.example/up/"
+    pypirc(
+        home,
+        mine={"repository": url, "username": "me", "password": TOKEN},
+        theirs={"repository": "https://me:secret@index.example/up/"},
+        bare={"repository": url},
+    )
+    index(home, dict.fromkeys(("mine", "theirs", "bare"), "https://index.example/read/"))
+    both = {"TWINE_PASSWORD": TOKEN, "TWINE_PASSWORD_MINE": TOKEN}
+    assert [
+        found(home, "mine", both).password_from,
+        found(home, "mine", {"TWINE_PASSWORD": TOKEN}).password_from,
+        found(home, "mine").password_from,
+        found(home, "theirs").password_from,
+        found(home, "bare").password_from,
+    ] == ["the variable TWINE_PASSWORD_MINE", "the variable TWINE_PASSWORD", "the file .pypirc", "the address", ""]
+
+
 def test_another_pypirc_may_be_named(home: Path) -> None:
     pypirc(home, mine={"repository": "https://index.example/up/", "username": "me", "password": TOKEN})
     (home / ".pypirc").rename(home / "other")

@@ -61,6 +61,17 @@ def test_unfinished_jobs_keep_the_schema(sample_report: Report) -> None:
     assert document["totals"]["unfinished"] == 3
 
 
+def test_documents_of_schema_1_are_still_valid(sample_report: Report) -> None:
+    document = report_document(sample_report)
+    for job in document["jobs"]:
+        for timed in (job, *job["steps"]):
+            for name in ("started", "ended", "cpu_seconds", "waits_for", "worker"):
+                timed.pop(name, None)
+    with pytest.raises(jsonschema.ValidationError):
+        check(document)
+    check({**document, "schema": 1})
+
+
 def test_schema_refuses_a_failure_without_its_reason(sample_report: Report) -> None:
     document = report_document(sample_report)
     document["jobs"][2]["failure"] = None
@@ -71,7 +82,7 @@ def test_schema_refuses_a_failure_without_its_reason(sample_report: Report) -> N
 def test_plan_document(sample_plan: Plan) -> None:
     document = plan_document(dataclasses.replace(sample_plan, jobs=sample_plan.jobs[:1]))
     assert document == {
-        "schema": 1,
+        "schema": 2,
         "kind": "plan",
         "crosswheel": __version__,
         "source": "demo-1.0.tar.gz",
@@ -91,6 +102,7 @@ def test_plan_document(sample_plan: Plan) -> None:
             }
         ],
         "expected_seconds": None,
+        "matrix": {"include": [{"arch": "aarch64", "engine": "cross", "python": ["cp312"]}]},
         "left_out": [
             {
                 "what": "cp310-manylinux2014_aarch64",
@@ -146,7 +158,7 @@ def test_report_document(sample_report: Report) -> None:
         "by_gcc": 0,
         "left_out": 3,
     }
-    built, _, failed, _ = document["jobs"]
+    built, reused, failed, _ = document["jobs"]
     assert built["wheel"] == {
         "file": "demo-1.0-cp312-abi3-manylinux_2_17_aarch64.manylinux2014_aarch64.whl",
         "path": "wheelhouse/demo-1.0-cp312-abi3-manylinux_2_17_aarch64.manylinux2014_aarch64.whl",
@@ -155,11 +167,15 @@ def test_report_document(sample_report: Report) -> None:
         "tag": "cp312-abi3-manylinux_2_17_aarch64.manylinux2014_aarch64",
     }
     assert built["steps"] == [
-        {"step": "build", "seconds": 10.04},
-        {"step": "repair", "seconds": 2.0},
-        {"step": "audit", "seconds": 0.26},
+        {"step": "build", "started": 1.5, "seconds": 10.04, "cpu_seconds": 17.25},
+        {"step": "repair", "started": 11.54, "seconds": 2.0, "cpu_seconds": None},
+        {"step": "audit", "started": None, "seconds": 0.26, "cpu_seconds": None},
     ]
     assert built["seconds"] == 12.3
+    assert (built["started"], built["ended"], built["cpu_seconds"]) == (1.0, 14.0, 18.5)
+    assert (built["waits_for"], built["worker"]) == ([], None)
+    assert (reused["started"], reused["cpu_seconds"]) == (None, None)
+    assert (reused["waits_for"], reused["worker"]) == (["cp312-manylinux2014_aarch64"], "arm1")
     assert failed["failure"] == {
         "kind": "BuildFailed",
         "exit_code": 7,

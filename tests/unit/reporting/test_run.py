@@ -480,6 +480,22 @@ def test_live_display_shows_what_runs_and_keeps_what_ended(sample_report: Report
     )
 
 
+def test_displays_name_the_project_where_several_are_built(sample_report: Report) -> None:
+    stream, done = io.StringIO(), sample_report.outcomes[0]
+    live = LiveDisplay(console_for(Terminal(), {"COLUMNS": "80", "LINES": "40", "TERM": "dumb"}))
+    plain = PlainDisplay(console_for(stream, {}))
+    for listener in (live, plain):
+        for project in ("numpy 2.1.0", "pandas 3.0"):
+            listener(StepStarted(done.job, "build", project))
+        listener(JobFinished(done, "numpy 2.1.0"))
+    assert [project for project, _ in live._running] == ["pandas 3.0"]
+    assert stream.getvalue().splitlines() == [
+        "numpy 2.1.0           cp312-manylinux2014_aarch64    build",
+        "pandas 3.0            cp312-manylinux2014_aarch64    build",
+        "✔ numpy 2.1.0           cp312-manylinux2014_aarch64    built in 12.3 s (1.2 MiB)",
+    ]
+
+
 def test_live_display_counts_the_jobs_that_are_done(sample_report: Report) -> None:
     console = console_for(Terminal(), {"COLUMNS": "80", "LINES": "40", "TERM": "dumb"})
     live = LiveDisplay(console)

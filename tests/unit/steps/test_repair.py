@@ -149,6 +149,31 @@ def test_a_wheel_gets_the_tags_of_the_policy_and_no_others(bench: Bench, tag: st
     assert made.stated_tags == {str(tag) for tag in made.tags}
 
 
+@pytest.mark.parametrize(
+    ("more", "target", "platforms"),
+    [
+        ({}, "cp313-manylinux_2_28_aarch64", "manylinux2014_aarch64.manylinux_2_17_aarch64.manylinux_2_28_aarch64"),
+        ({}, TARGET, "manylinux2014_aarch64.manylinux_2_17_aarch64"),
+        (
+            {"versions_needed": {"libc.so.6": ["GLIBC_2.25"]}},
+            "cp313-manylinux_2_34_aarch64",
+            "manylinux_2_26_aarch64.manylinux_2_34_aarch64",
+        ),
+        (
+            {"versions_needed": {"libc.so.6": ["GLIBC_2.33"]}},
+            "cp313-manylinux_2_34_aarch64",
+            "manylinux_2_34_aarch64",
+        ),
+    ],
+)
+def test_wider_tags_are_those_of_the_oldest_policy_that_it_complies_with(
+    bench: Bench, more: dict[str, Any], target: str, platforms: str
+) -> None:
+    made = read_wheel(bench.repaired(wheel_of(bench, **more), target, wider_tags=True))
+    assert made.path.name == f"tiny-1.0-cp313-cp313-{platforms}.whl"
+    assert made.stated_tags == {str(tag) for tag in made.tags}
+
+
 def test_musl_has_a_policy_of_its_own(bench: Bench) -> None:
     wheel = wheel_of(bench, needed=("libc.musl-aarch64.so.1",))
     made = bench.repaired(wheel, "cp313-musllinux_1_2_aarch64")
@@ -355,6 +380,14 @@ def test_a_broken_binary_is_told_of_without_a_traceback(bench: Bench) -> None:
     with pytest.raises(RepairFailed) as failed:
         bench.repaired(wheel)
     assert failed.value.message.startswith("auditwheel cannot analyse the wheel: ")
+
+
+def test_a_library_among_files_of_pure_python_comes_with_the_way_to_say_that_it_is_not(bench: Bench) -> None:
+    members = {"tiny-1.0.data/purelib/tiny/liba.so": tiny_elf(soname="liba.so")}
+    wheel = tiny_wheel(bench.folder, tag="py3-none-linux_aarch64", members=members)
+    with pytest.raises(RepairFailed, match="purelib") as failed:
+        bench.repaired(wheel)
+    assert failed.value.hint.startswith("setup(has_ext_modules=lambda: True)")
 
 
 # ---- the same bytes again ---------------------------------------------------------------------------------------

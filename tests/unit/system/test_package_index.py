@@ -384,17 +384,17 @@ def test_pips_own_settings_hold_the_environment_over_files(tmp_path: Path) -> No
     conf = tmp_path / "pip.conf"
     conf.write_text(
         "[global]\nindex-url = http://127.0.0.1:1/a\nextra-index-url =\n  http://127.0.0.1:1/x\n  http://127.0.0.1:1/y\n"
-        "cert = /ca.pem\n[install]\nfind-links = /links\n"
+        f"cert = /ca.pem\n[install]\nfind-links = /missing {tmp_path}\n"
     )
     environ = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PIP_CONFIG_FILE": str(conf)}
     settings = read_pip_settings(Processes(), environ)
     assert settings.index_url == "http://127.0.0.1:1/a"
     assert settings.extra_index_urls == ("http://127.0.0.1:1/x", "http://127.0.0.1:1/y")
-    assert settings.find_links == ("/links",)
+    assert settings.find_links == ("/missing", str(tmp_path))
     assert settings.uv_environ == {
         "UV_DEFAULT_INDEX": "http://127.0.0.1:1/a",
         "UV_INDEX": "http://127.0.0.1:1/x http://127.0.0.1:1/y",
-        "UV_FIND_LINKS": "/links",
+        "UV_FIND_LINKS": str(tmp_path),  # pip ignores a folder that is missing; uv would end
         "SSL_CERT_FILE": "/ca.pem",
         "UV_INDEX_STRATEGY": "unsafe-best-match",
     }

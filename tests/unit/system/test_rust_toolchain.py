@@ -63,3 +63,11 @@ def test_a_target_that_cannot_be_had_has_a_reason_and_the_command(tmp_path: Path
         add_target(RustToolchain(rustup, tmp_path, rustup), _TRIPLE, Processes(), _environ(tmp_path))
     assert caught.value.message.endswith(f"{_TRIPLE}: toolchain 'stable' does not support target 'armv7l'")
     assert caught.value.hint == f"rustup target add {_TRIPLE}"
+
+
+def test_addresses_are_no_part_of_the_reason(tmp_path: Path) -> None:
+    said = "error: download failed for rust-std: could not download 'x' to 'y': dns error: Name or service not known"
+    rustup = _program(tmp_path / "bin", "rustup", f'echo "{said}" >&2; exit 1')
+    with pytest.raises(MissingTool) as caught:
+        add_target(RustToolchain(rustup, tmp_path, rustup), _TRIPLE, Processes(), _environ(tmp_path))
+    assert caught.value.message.endswith(f"{_TRIPLE}: download failed for rust-std: Name or service not known")

@@ -17,9 +17,10 @@ import pytest
 from crosswheel.engines.workspace import HostWorkspace, private_environ
 from crosswheel.system import namespace_init
 from crosswheel.system.local_host import LocalHost
-from crosswheel.system.namespace_support import Allowed, Refusal
+from crosswheel.system.namespace_support import Allowed
 from crosswheel.system.namespaces import Mount
 from crosswheel.system.process import CommandFailed
+from crosswheel.system.refusal import Refusal
 from crosswheel.system.sandbox import Layer, Sandbox, base_of, named_in, repository_of
 from tiny_projects import tar_of, tiny_host
 
@@ -219,6 +220,15 @@ def test_a_build_sees_only_its_own_processes(machine: Machine, workspace: HostWo
     )
 
 
+def test_a_build_reads_of_the_processors_that_it_builds_for(machine: Machine, workspace: HostWorkspace) -> None:
+    told = machine.job / "cpuinfo"
+    told.write_text("Features\t: fp asimd\n")
+    assert workspace.sandbox
+    cross = replace(workspace, sandbox=replace(workspace.sandbox, cpuinfo=told))
+    assert sh(cross, "cat /proc/cpuinfo", machine.job) == told.read_text()
+    assert "fp asimd" not in sh(workspace, "cat /proc/cpuinfo", machine.job)
+
+
 def test_programs_in_path_are_there_and_the_users_other_files_are_not(
     machine: Machine, workspace: HostWorkspace
 ) -> None:
@@ -242,6 +252,26 @@ def test_changes_in_a_layer_stay_in_it(machine: Machine, workspace: HostWorkspac
     sh(own, f"cat {shared}/libc; echo bad > {shared}/libc; touch {shared}/more", machine.job)
     assert sh(own, f"cat {shared}/libc; ls {shared}", machine.job) == "bad\nlibc\nmore\n"
     assert ((shared / "libc").read_text(), list(shared.iterdir())) == ("good", [shared / "libc"])
+
+
+def test_programs_stand_in_for_those_of_their_names(machine: Machine, workspace: HostWorkspace) -> None:
+    if refusal := workspace.host.allowed.overlay:
+        pytest.skip(str(refusal))
+    (machine.job / "by-path").mkdir()
+    compiler = machine.job / "by-path" / "gcc"
+    compiler.write_text("#!/bin/sh\necho for the target\n")
+    compiler.chmod(0o755)
+    assert workspace.sandbox
+    cross = replace(workspace, sandbox=replace(workspace.sandbox, programs=compiler.parent))
+    told = sh(cross, "/usr/bin/gcc; PATH=/bin gcc; /usr/bin/env echo there; touch /usr/bin/x 2>&1 || :", machine.job)
+    assert told.splitlines()[:3] == ["for the target", "for the target", "there"]
+    assert "Read-only" in told
+
+
+def test_programs_that_the_kernel_cannot_lay_over_change_nothing(machine: Machine, workspace: HostWorkspace) -> None:
+    assert workspace.sandbox
+    cross = replace(workspace, sandbox=replace(workspace.sandbox, programs=machine.job / "missing"))
+    assert sh(cross, "/usr/bin/env echo there", machine.job) == "there\n"
 
 
 def test_what_the_environment_shares_with_uvs_cache_is_not_changed_there(machine: Machine, host: LocalHost) -> None:

@@ -7,7 +7,7 @@ import platform
 import shutil
 import subprocess
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -16,6 +16,7 @@ from crosswheel.model.targets import PythonTag, Target, architectures, oldest_po
 from crosswheel.toolchains.build_systems import Configuration, gcc_long_double
 from crosswheel.toolchains.description import Description
 from crosswheel.toolchains.exe_wrapper import ExeWrapper
+from crosswheel.toolchains.gcc import Gcc
 
 ARCHITECTURES = list(architectures())
 
@@ -61,6 +62,11 @@ def meson(made: Configuration) -> Mapping[str, Mapping[str, str]]:
 def test_meson_knows_long_double_of_every_architecture(tmp_path: Path, arch: str) -> None:
     told = meson(configured(tmp_path, target_of(arch)))["properties"]["longdouble_format"]
     assert told.endswith("_BE") == (architectures()[arch].byteorder == "big")
+
+
+def test_a_gcc_may_have_another_long_double_on_power() -> None:
+    gcc = Gcc("ppc64le-redhat-linux", PurePosixPath("/gcc"), ieee_long_double=True)
+    assert gcc_long_double(target_of("ppc64le"), gcc) == "IEEE_QUAD_LE"
 
 
 def test_musl_has_another_long_double_on_power(tmp_path: Path) -> None:
@@ -169,3 +175,31 @@ def test_cmake_knows_on_what_it_runs_and_what_cannot(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     suffix = ".cpython-313-powerpc64le-linux-gnu.so"
     assert (tmp_path / "build" / "answers").read_text() == f"{platform.machine()};0;{suffix}"
+
+
+_CMAKE_LIBRARIES = """
+cmake_minimum_required(VERSION 3.18)
+project(demo LANGUAGES NONE)
+find_package(PythonLibs REQUIRED)
+find_package(Python3 COMPONENTS Development REQUIRED)
+file(WRITE ${CMAKE_BINARY_DIR}/answers "${PYTHON_LIBRARIES};${Python3_LIBRARIES};${PYTHON_INCLUDE_DIRS}")
+"""
+
+
+def test_projects_that_ask_cmake_for_libpython_get_an_empty_archive(tmp_path: Path) -> None:
+    cmake = shutil.which("cmake")
+    if cmake is None:
+        pytest.skip("no cmake on this machine")
+    made = configured(tmp_path, target_of("aarch64"))
+    include = tmp_path / "include"
+    include.mkdir()
+    for name in ("Python.h", "pyconfig.h"):
+        (include / name).touch()
+    (include / "patchlevel.h").write_text('#define PY_VERSION "3.13.1"\n')
+    (tmp_path / "CMakeLists.txt").write_text(_CMAKE_LIBRARIES)
+    command = [cmake, "-S", str(tmp_path), "-B", str(tmp_path / "build"), "--toolchain", str(made.cmake)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    library = made.folder / "libpython3.13.a"
+    assert (tmp_path / "build" / "answers").read_text() == f"{library};{library};{include}"
+    assert library.read_bytes() == b"!<arch>\n"

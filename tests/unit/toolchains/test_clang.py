@@ -115,6 +115,13 @@ def test_operations_are_fused_where_gcc_fuses_them(driver: Driver) -> None:
     assert "-ffp-contract=off" in driver("-O2", "-std=c11", "-c", "a.c")
 
 
+def test_infinities_and_nan_are_values_as_to_gcc(driver: Driver) -> None:
+    words = driver("-c", "a.c", "-Ofast")
+    assert words[words.index("-Ofast") + 1 :][1] == "-fno-finite-math-only"
+    assert {"-D__FINITE_MATH_ONLY__=1", "-D__FAST_MATH__=1"} < set(words)
+    assert "-fno-finite-math-only" not in [*driver("-c", "a.c", "-O3"), *driver("a.o", "-shared", "-Ofast")]
+
+
 def test_flags_of_gccs_optimisers_are_dropped(driver: Driver) -> None:
     words = driver("-c", "a.c", "-fno-gcse", "-fipa-pta", "-ftree-vectorize", "-fno-plt", "-fstack-clash-protection")
     kept = ["-c", "a.c", "-ftree-vectorize", "-fno-plt", "-fstack-clash-protection"]
@@ -235,3 +242,46 @@ def test_notes_of_another_form_are_left_out(tmp_path: Path) -> None:
     notes.write_bytes(b"clang 0.1\ngcc 2.5\ngcc nan\n\xff\ngcc 1\n")
     assert commands_in(notes) == Commands(4, 2, 3.5)
     assert commands_in(tmp_path / "none") == Commands()
+
+
+_MARKERS = """\
+# 1 "/tmp/build-env-k3v_0a9x/lib/python3.12/numpy.h" 1 3 4
+# 2 "/tmp/pip-build-env-abcdefgh/overlay/x.h" 2
+# 3 "/home/me/.cache/uv/builds-v0/.tmpAb12Cd/include/y.h"
+# 4 "/project/build-abcdefgh/z.h"
+# 5 "/tmp/tmpabcdefgh"
+# 6 "/tmp/build-env-toolong_9/w.h"
+const char *file = "/tmp/build-env-k3v_0a9x/lib/python3.12/numpy.h";
+"""
+
+
+def test_ccache_compares_text_without_the_random_names_of_build_environments(driver: Driver) -> None:
+    shown = _preprocessed(driver, "-c", "a.c")
+    assert shown.splitlines() == [
+        '# 1 "/tmp/build-env-RANDOM/lib/python3.12/numpy.h" 1 3 4',
+        '# 2 "/tmp/pip-build-env-RANDOM/overlay/x.h" 2',
+        '# 3 "/home/me/.cache/uv/builds-v0/.tmpRANDOM/include/y.h"',
+        '# 4 "/project/build-abcdefgh/z.h"',
+        '# 5 "/tmp/tmpabcdefgh"',
+        '# 6 "/tmp/build-env-toolong_9/w.h"',
+        'const char *file = "/tmp/build-env-k3v_0a9x/lib/python3.12/numpy.h";',
+    ]
+
+
+def test_what_a_build_asks_to_preprocess_stays_as_it_is(driver: Driver) -> None:
+    assert _preprocessed(driver, "-E", "a.c") == _MARKERS
+
+
+def _preprocessed(driver: Driver, *words: str) -> str:
+    """What a ccache that asks for the preprocessed text gets, when a build calls the compiler with `words`."""
+    zig, ccache = driver.folder / "zig", driver.folder / "ccache" / "ccache"
+    kept = zig.read_text(), ccache.read_text()
+    zig.write_text(f"#!/bin/sh\ncat <<'END'\n{_MARKERS}END\n")
+    ccache.write_text('#!/bin/sh\nexec "$1" -E a.c\n')
+    try:
+        done = driver.run(*words, CCACHE_DIR=str(driver.folder))
+    finally:
+        zig.write_text(kept[0])
+        ccache.write_text(kept[1])
+    assert done.returncode == 0, done.stderr
+    return done.stdout

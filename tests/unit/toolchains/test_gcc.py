@@ -85,9 +85,64 @@ def test_in_a_container_there_is_no_sysroot() -> None:
     assert {"--target=aarch64-redhat-linux", "--gcc-install-dir=/opt/gcc/14", "-B/b"} < set(inside)
 
 
-def test_32_bit_arm_is_armv7() -> None:
-    gcc = Gcc("arm-linux-gnueabihf", PurePosixPath("/usr/lib/gcc/arm-linux-gnueabihf/14"))
-    words = clang_arguments(
-        gcc, parse_architecture("armv7l"), resources=PurePosixPath("/r"), programs=PurePosixPath("/b")
+@pytest.mark.parametrize(
+    ("arch", "processor"), [("armv7l", "-march=armv7-a"), ("ppc64le", "-mno-htm"), ("s390x", "-march=z196")]
+)
+def test_the_processor_is_that_of_gcc_where_clangs_is_another(arch: str, processor: str) -> None:
+    gcc = Gcc("triple", PurePosixPath("/usr/lib/gcc/triple/14"))
+    words = clang_arguments(gcc, parse_architecture(arch), resources=PurePosixPath("/r"), programs=PurePosixPath("/b"))
+    assert processor in words
+
+
+@pytest.mark.parametrize(
+    ("triple", "words", "ieee"),
+    [
+        ("ppc64le-redhat-linux", "--with-long-double-128 --with-long-double-format=ieee", True),
+        ("powerpc64le-linux-gnu", "--with-long-double-format=ieee", True),
+        ("powerpc64le-linux-gnu", "--with-long-double-128", False),
+        ("powerpc64le-linux-gnu", "--with-long-double-format=ibm", False),
+        ("aarch64-linux-gnu", "--with-long-double-format=ieee", False),
+    ],
+)
+def test_long_double_on_power_is_what_gcc_was_configured_for(
+    tmp_path: Path, triple: str, words: str, ieee: bool
+) -> None:
+    put_gcc(tmp_path, "/usr", f"{triple}/14")
+    (tmp_path / "usr/bin/gcc").rename(tmp_path / "usr/bin/gcc-14")
+    (tmp_path / "usr/bin/gcc-14").write_bytes(b"\x7fELF\0../configure %b\0" % words.encode())
+    (tmp_path / "usr/bin/gcc").symlink_to("gcc-14")
+    found = find_gcc(tmp_path, PATH)
+    assert found
+    assert found.ieee_long_double == ieee
+    words_of_clang = clang_arguments(
+        found, parse_architecture("ppc64le"), resources=PurePosixPath("/r"), programs=PurePosixPath("/b")
     )
-    assert "-march=armv7-a" in words
+    assert ("-mabi=ieeelongdouble" in words_of_clang) == ieee
+
+
+def test_no_file_outside_of_the_image_is_read(tmp_path: Path) -> None:
+    (tmp_path / "own").write_bytes(b"--with-long-double-format=ieee")
+    put_gcc(tmp_path / "root", "/usr", "ppc64le-redhat-linux/14")
+    (tmp_path / "root/usr/bin/gcc").unlink()
+    (tmp_path / "root/usr/bin/gcc").symlink_to("../../../own")
+    found = find_gcc(tmp_path / "root", PATH)
+    assert found
+    assert not found.ieee_long_double
+
+
+def test_a_wrapper_without_libraries_is_passed_over(tmp_path: Path) -> None:
+    """On x86_64, pypa's manylinux_2_34 has such a program before the toolset, and no /opt/clang/bin at first."""
+    (tmp_path / "usr/local/bin").mkdir(parents=True)
+    (tmp_path / "usr/local/bin/manylinux-gcc-wrapper").touch()
+    (tmp_path / "usr/local/bin/gcc").symlink_to("manylinux-gcc-wrapper")
+    put_gcc(tmp_path, TOOLSET, "x86_64-redhat-linux/14")
+    found = find_gcc(tmp_path, f"/opt/clang/bin:/usr/local/bin:{TOOLSET}/bin:{PATH}")
+    assert found == Gcc("x86_64-redhat-linux", tmp_path / TOOLSET.lstrip("/") / "lib/gcc/x86_64-redhat-linux/14")
+
+
+def test_an_empty_folder_in_path_is_none(tmp_path: Path) -> None:
+    """Images without a toolset put the empty folder of none before their PATH."""
+    put_gcc(tmp_path, "/usr", "riscv64-redhat-linux/14")
+    found = find_gcc(tmp_path, f"/opt/clang/bin::{PATH}")
+    assert found
+    assert found.triple == "riscv64-redhat-linux"

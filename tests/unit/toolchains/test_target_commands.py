@@ -44,7 +44,7 @@ class Commands:
         self.own.mkdir()
         write_commands(self.bin, target_of(arch), Path(sys.executable))
         write_dpkg(self.bin, target_of(arch))
-        for name in ("uname", "arch", "getconf", "dpkg"):
+        for name in ("uname", "arch", "getconf", "dpkg", "lscpu"):
             (self.own / name).write_text(_REAL.format(name=name, processor=processor))
             (self.own / name).chmod(0o755)
         self.environ: Mapping[str, str] = {"PATH": f"{self.bin}:{self.own}", "CROSSWHEEL_TARGET": "/target.json"}
@@ -111,7 +111,19 @@ def test_every_architecture_has_its_answer(tmp_path: Path, command: str, answers
     assert told == answers
 
 
-@pytest.mark.parametrize("command", ["arch --help", "getconf PAGE_SIZE", "dpkg --status zlib1g", "uname -n -o"])
+@pytest.mark.parametrize(
+    ("arch", "order", "flags"),
+    [("aarch64", "Little", "fp asimd"), ("s390x", "Big", "esan3 zarch"), ("ppc64le", "Little", "")],
+)
+def test_lscpu_tells_of_the_targets_processors(tmp_path: Path, arch: str, order: str, flags: str) -> None:
+    told = Commands(tmp_path, arch)("lscpu")
+    rows = {name: value.strip() for name, _, value in (line.partition(":") for line in told.splitlines())}
+    assert (rows["Architecture"], rows["Byte Order"], rows["Flags"]) == (arch, f"{order} Endian", flags)
+
+
+@pytest.mark.parametrize(
+    "command", ["arch --help", "lscpu --json", "getconf PAGE_SIZE", "dpkg --status zlib1g", "uname -n -o"]
+)
 def test_all_else_is_asked_of_this_machines_own(commands: Commands, command: str) -> None:
     name, _, words = command.partition(" ")
     assert commands(name, *words.split()) == f"real {name} {words}"

@@ -20,7 +20,10 @@ HEAD = ["-target", TARGET, "-fno-sanitize=undefined", "-g0"]
 LENIENT = ["-Qunused-arguments", "-Wno-unknown-warning-option", "-Wno-date-time"]
 WITHOUT_FRAME_POINTER = ["-Xclang", "-mframe-pointer=none"]
 FUSED, NOT_FUSED = "-ffp-contract=fast-honor-pragmas", "-ffp-contract=off"
-NAMES = ("cc", "c++", "gcc", "g++", "clang", "clang++", "ar", "ranlib", "ld", "strip", "build-cc", "build-c++")
+NAMES = (
+    "cc", "c++", "gcc", "g++", "clang", "clang++", "c89", "c99", "cpp", "as", "ar", "ranlib", "gcc-ar", "gcc-ranlib",
+    "ld", "strip", "build-cc", "build-c++",
+)  # fmt: skip
 # What ccache calls.
 OURS = ("zig-cc", "zig-c++", "zig-clang")
 CONF = f"""\
@@ -93,6 +96,23 @@ def driver(program: Driver) -> Driver:
     return program
 
 
+def test_a_runtime_is_linked_if_something_of_it_is_used(program: Driver) -> None:
+    program.configure("runtime /libgcc_s.so.1")
+    words = program.start("cc", ["-shared", "x.o"]).stdout.splitlines()
+    at = words.index("/libgcc_s.so.1")
+    assert words[at - 1 : at + 2] == ["-Wl,--as-needed", "/libgcc_s.so.1", "-Wl,--no-as-needed"]
+    assert "/libgcc_s.so.1" not in program.start("cc", ["-c", "x.c"]).stdout.splitlines()
+
+
+def test_the_processor_is_chosen_for_the_target_alone_and_the_callers_choice_comes_later(program: Driver) -> None:
+    """Zig uses the last one."""
+    program.configure("word -mcpu=z196", target="s390x-linux-gnu.2.17")
+    words = program.start("cc", ["-march=z14", "-c", "x.c"]).stdout.splitlines()
+    assert [word for word in words if word.startswith("-mcpu=")] == ["-mcpu=z196", "-mcpu=z14"]
+    assert "-mcpu=z196" in program.start("cc", ["-shared", "x.o"]).stdout.splitlines()
+    assert "-mcpu=z196" not in program.start("build-cc", ["-c", "x.c"]).stdout.splitlines()
+
+
 def test_it_compiles_without_a_warning(tmp_path: Path) -> None:
     done = compiled(tmp_path, "-Wall", "-Wextra", "-Werror", "-O2")
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
@@ -141,6 +161,7 @@ def test_the_targets_libraries_of_build_requirements_come_first(driver: Driver, 
         "-mcpu=native", "-mtune=generic", "-mtune=native", "-lpython3.13", "-lpython3.13t", "-lpython3",
         # debug information
         "-g", "-g1", "-g3", "-ggdb", "-gdwarf-4", "-gsplit-dwarf", "-fvar-tracking", "-fno-var-tracking",
+        "-fanalyzer", "-fcallgraph-info=su", "-fargument-noalias", "-fno-cf-protection", "-fno-trampolines",
         "-fvar-tracking-assignments", "-fno-var-tracking-assignments", "-fdebug-prefix-map=/a=/b", "-s",
         # words of the linker
         "-Wl,-Map=x.map", "-Wl,-Map,x.map", "-Wl,--Map=x.map", "-Wl,--Map,x.map", "-Wl,--fix-cortex-a53-835769",
@@ -187,7 +208,6 @@ def test_a_dropped_flag_takes_its_value_with_it(driver: Driver, words: tuple[str
     "flag",
     [
         "-O0", "-Wall", "-fPIC", "-shared", "-pthread", "-std=c11", "-DNDEBUG", "-DX=-Wl,-s", "-UNDEBUG",
-        "-flto",
         "-flto=thin", "-fvisibility=hidden", "-fno-strict-aliasing", "-fopenmp-simd", "-lm", "-lz", "-Wp,-w",
         "-ftree-vectorize", "-fno-tree-slp-vectorize", "-falign-loops=16", "-finline-functions",
         "-fsemantic-interposition",
@@ -197,6 +217,17 @@ def test_a_dropped_flag_takes_its_value_with_it(driver: Driver, words: tuple[str
 )  # fmt: skip
 def test_every_other_flag_is_kept_as_it_is(driver: Driver, flag: str) -> None:
     assert driver("-c", "a.c", flag) == ["-c", "a.c", flag]
+
+
+def test_cgo_gets_the_debug_information_that_it_reads_types_from(driver: Driver) -> None:
+    for source in ("-", "/tmp/cgo-gcc-input-1.c"):  # noqa: S108 - of another program
+        asked = ("-w", "-o", "_cgo_.o", "-gdwarf-2", "-c", "-xc", "-g", "-O0", source)
+        assert [word for word in driver(*asked) if word.startswith("-g")] == ["-gdwarf-2"]
+    assert "-gdwarf-2" not in driver("-gdwarf-2", "-c", "a.c")
+
+
+def test_export_dynamic_is_rdynamic(driver: Driver) -> None:
+    assert driver("-export-dynamic", "a.o") == ["-rdynamic", "a.o", "-s"]
 
 
 @pytest.mark.parametrize(
@@ -291,8 +322,10 @@ def test_words_of_the_linker_that_belong_together_may_stand_in_two_flags(driver:
         ("-znow", ["-Xlinker", "-z", "-Xlinker", "now"]),
         ("-Wp,-MD,a.d", ["-MD", "-MF", "a.d"]),
         ("-Wp,-MMD,a.d,-DX", ["-MMD", "-MF", "a.d", "-DX"]),
-        ("-flto=auto", ["-flto"]),
-        ("-flto=8", ["-flto"]),
+        ("-flto", ["-flto=thin"]),
+        ("-flto=auto", ["-flto=thin"]),
+        ("-flto=8", ["-flto=thin"]),
+        ("-flto=full", ["-flto"]),
         ("-Wp,-D_FORTIFY_SOURCE=2", ["-D_FORTIFY_SOURCE=2"]),
         ("-Wp,-U_FORTIFY_SOURCE,-D_FORTIFY_SOURCE=3,-D_GLIBCXX_ASSERTIONS",
          ["-D_FORTIFY_SOURCE=3", "-D_GLIBCXX_ASSERTIONS"]),
@@ -323,6 +356,11 @@ def test_flags_are_translated_where_zig_has_another_name(driver: Driver, flag: s
         ("s390x-linux-gnu.2.17", "-march=z13", ["-mcpu=z13"]),
         ("riscv64-linux-gnu.2.31", "-march=rv64gc", []),
         ("arm-linux-gnueabihf.2.17", "-march=armv7-a+fp", []),
+        ("arm-linux-gnueabihf.2.17", "-march=armv7-a+simd", ["-mcpu=baseline"]),
+        ("arm-linux-gnueabihf.2.17", "-mfpu=vfpv3-d16", []),
+        ("arm-linux-gnueabihf.2.17", "-mfpu=neon", ["-mcpu=baseline"]),
+        ("arm-linux-gnueabihf.2.17", "-mfpu=neon-vfpv4", ["-mcpu=baseline+vfp4"]),
+        ("arm-linux-gnueabihf.2.17", "-mfpu=crypto-neon-fp-armv8", ["-mcpu=baseline+vfp4+fp_armv8+crypto"]),
         ("arm-linux-gnueabihf.2.17", "-mcpu=cortex-a7", ["-mcpu=cortex_a7"]),
     ],
 )
@@ -540,9 +578,55 @@ def test_odd_arguments_never_make_it_read_or_write_past_an_end(tmp_path: Path) -
             assert done.returncode in {0, 1}, (words, done.stderr)
 
 
+@pytest.mark.parametrize(
+    ("name", "words", "translated"),
+    [
+        ("c99", ["-c", "a.c"], ["-std=c99", "-c", "a.c"]),
+        ("c89", ["-std=gnu89", "-c", "a.c"], ["-std=c89", "-std=gnu89", "-c", "a.c"]),
+        ("cpp", ["-P", "a.in"], ["-E", "-xc", "-P", "a.in"]),
+        ("cpp", ["-I", "x", "a.in", "a.out"], ["-E", "-xc", "-I", "x", "a.in", "-o", "a.out"]),
+        ("cpp", ["-v"], ["-E", "-xc", "-v", "-"]),
+        ("as", ["-o", "a.o", "a.s"], ["-c", "-x", "assembler", "-o", "a.o", "a.s"]),
+        ("as", ["--noexecstack", "--defsym", "A=1", "-I", "x", "a.s"],
+         ["-c", "-x", "assembler", "-Wa,--noexecstack", "-Wa,--defsym", "-Wa,A=1", "-I", "x", "a.s", "-oa.out"]),
+        ("as", [], ["-c", "-x", "assembler", "-oa.out", "-"]),
+        ("as", ["--version"], ["-c", "-x", "assembler", "-Wa,--version", "-o/dev/null", "/dev/null"]),
+        ("cc", ["-E", "-Wp,-v", "-"], ["-E", "-v", "-"]),
+    ],
+)  # fmt: skip
+def test_other_names_of_compilers_mean_the_targets(
+    driver: Driver, name: str, words: list[str], translated: list[str]
+) -> None:
+    assert driver(*words, name=name) == translated
+
+
+def test_what_this_machines_gcc_has_assembled_is_for_this_machine(driver: Driver) -> None:
+    assert driver.start("as", ["--64", "-o", "a.o", "a.s"]).stdout.split() == ["--64", "-o", "a.o", "a.s"]
+
+
+def test_what_pg_config_of_this_machine_names_is_in_the_sysroot(driver: Driver, tmp_path: Path) -> None:
+    (tmp_path / "arm/usr/include/postgresql").mkdir(parents=True)
+    (tmp_path / "arm/usr/lib").mkdir(parents=True)
+    driver.configure(f"root {tmp_path}/arm", f"include {tmp_path}/arm/usr/include", f"lib {tmp_path}/arm/usr/lib")
+    given = driver("-I/usr/include", "-I/usr/include/postgresql", "-I/usr/include/only_here", "-c", "a.c")
+    assert given[:3] == [f"-I{tmp_path}/arm/usr/include/postgresql", "-c", "a.c"]
+
+
 def test_optimising_at_the_link_is_left_to_the_bitcode(driver: Driver) -> None:
-    assert driver("-flto=auto", "-c", "a.c") == ["-flto", "-c", "a.c"]
+    assert driver("-flto=auto", "-c", "a.c") == ["-flto=thin", "-c", "a.c"]
     assert driver("-flto=auto", "-shared", "a.o") == ["-shared", "a.o", "-s"]
+
+
+def test_what_lld_compiles_of_bitcode_is_kept(driver: Driver) -> None:
+    (driver.folder / "bitcode.o").write_bytes(b"BC\xc0\xde and more")
+    (driver.folder / "elf.o").write_bytes(b"\x7fELF")
+    (driver.folder / "short.o").write_bytes(b"BC")
+    keeping = ["--thinlto-cache-dir=/kept/lto", "--thinlto-cache-policy=cache_size_bytes=1g"]
+    assert driver("-shared", "bitcode.o") == ["-shared", "bitcode.o", "-s"]
+    driver.configure("linked /kept/lto")
+    assert driver("-shared", "elf.o", "bitcode.o") == ["-shared", "elf.o", "bitcode.o", "-s", "lld:", *keeping]
+    assert driver("-shared", "elf.o", "short.o") == ["-shared", "elf.o", "short.o", "-s"]
+    assert driver("-c", "a.c", "bitcode.o") == ["-c", "a.c", "bitcode.o"]
 
 
 def test_where_only_objects_are_linked_no_flag_makes_zig_build_other_runtimes(driver: Driver) -> None:
@@ -555,7 +639,6 @@ def test_where_only_objects_are_linked_no_flag_makes_zig_build_other_runtimes(dr
     ("words", "added"),
     [
         (["-O3"], ["-UNDEBUG", "-O3"]),
-        (["-Ofast"], ["-UNDEBUG", "-ffast-math", "-O3"]),
         (["-O3", "-O2", "-DNDEBUG"], ["-UNDEBUG"]),
         (["-O3", "-O0"], []),
         ([], []),
@@ -564,6 +647,34 @@ def test_where_only_objects_are_linked_no_flag_makes_zig_build_other_runtimes(dr
 def test_optimising_means_what_it_means_to_gcc(driver: Driver, words: list[str], added: list[str]) -> None:
     assert driver("-c", "a.c", *words) == [*added, "-c", "a.c", *words]  # but for -Xclang
     assert driver("-shared", "a.o", "-O3") == ["-shared", "a.o", "-O3", "-s"]
+
+
+FINITE = ["-fno-finite-math-only", "-U__FINITE_MATH_ONLY__", "-D__FINITE_MATH_ONLY__=1"]
+FAST = ["-Wno-deprecated-ofast", *FINITE, "-D__FAST_MATH__=1"]
+
+
+@pytest.mark.parametrize(
+    ("words", "added"),
+    [
+        (["-ffast-math", "-fno-associative-math"], FAST),
+        (["-Ofast"], FAST),
+        (["-ffinite-math-only"], FINITE),
+        (["-ffinite-math-only", "-fno-fast-math"], FINITE),
+        (["-fno-finite-math-only", "-Ofast"], FAST[:2]),
+        (["-Ofast", "-O2"], FAST[:2]),
+        (["-ffast-math", "-fno-fast-math"], []),
+        (["-O2", "-funsafe-math-optimizations"], []),
+    ],
+    ids=" ".join,
+)
+def test_infinities_and_nan_are_values_to_clang_as_to_gcc(driver: Driver, words: list[str], added: list[str]) -> None:
+    command = driver("a.c", "-c", *words)
+    assert command[command.index("-c") :] == ["-c", *words, *added]
+    assert driver("a.o", "-shared", *words) == ["a.o", "-shared", *words, "-s"]
+
+
+def test_fast_and_optimising_is_what_ofast_means(driver: Driver) -> None:
+    assert driver("-c", "a.c", "-Ofast")[:5] == ["-UNDEBUG", "-ffast-math", "-O3", "-c", "a.c"]  # but for -Xclang
 
 
 @pytest.mark.parametrize(
@@ -842,6 +953,15 @@ def test_words_of_the_linker_go_through_clang(against: Driver) -> None:
     given = ["-Wl,--exclude-libs,libz", "-Wl,--defsym=a=1", "-Wl,-z,nognustack", "-Wl,-rpath,/here"]
     linked = ["-Xlinker", "--exclude-libs=libz.a", "-Xlinker", "--defsym=a=1", "-Xlinker", "-z"]
     assert as_gcc(against, "a.o", *given) == ["a.o", *linked, "-Xlinker", "nognustack", "-s"]
+
+
+def test_clang_hands_on_where_lld_keeps_what_it_compiles(against: Driver) -> None:
+    with (against.folder / "zigcc.conf").open("a") as conf:
+        conf.write("linked /kept/lto\n")
+    (against.folder / "bitcode.o").write_bytes(b"BC\xc0\xde and more")
+    keeping = ["--thinlto-cache-dir=/kept/lto", "--thinlto-cache-policy=cache_size_bytes=1g"]
+    given = as_gcc(against, "-shared", "bitcode.o")
+    assert given == ["-shared", "bitcode.o", "-s", *(word for item in keeping for word in ("-Xlinker", item))]
 
 
 def test_a_folder_of_this_machine_becomes_that_of_the_image(against: Driver, tmp_path: Path) -> None:

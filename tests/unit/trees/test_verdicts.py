@@ -9,7 +9,8 @@ from packaging.pylock import Pylock
 
 from crosswheel.model.targets import parse_target
 from crosswheel.trees.cells import cell_of
-from crosswheel.trees.verdicts import Verdict, judge
+from crosswheel.trees.judging import judge
+from crosswheel.trees.verdicts import Verdict
 
 ARM = cell_of(parse_target("cp312-manylinux_2_34_aarch64"))
 OLD_ARM = cell_of(parse_target("cp312-manylinux2014_aarch64"))

@@ -19,7 +19,7 @@ from crosswheel.model.job import Interpreter
 from crosswheel.model.targets import PythonTag, architectures
 from crosswheel.reporting.doctor import diagnosis_document, diagnosis_text
 from crosswheel.system.namespace_support import Allowed
-from crosswheel.system.namespace_support import Refusal as RefusedNamespaces
+from crosswheel.system.refusal import Refusal as RefusedNamespaces
 from crosswheel.upkeep import doctor as diagnosis
 from crosswheel.upkeep.doctor import (
     Ability,
@@ -136,9 +136,18 @@ def test_where_the_kernel_permits_it_namespaces_stand_in_for_an_engine() -> None
     assert lines[7].endswith("- engine              no Docker Engine answers there")
     assert lines[8] == "namespaces           ✔ containers          permitted: containers need no engine"
     assert lines[9].endswith("- memory              not limited: no cgroup is delegated; systemd-run --user --scope")
-    assert lines[10].endswith("✔ aarch64             under QEMU, fastest with QEMU_CPU=max,pauth=off")
+    assert lines[10].endswith("✔ users               root and others")
+    assert lines[11].endswith("✔ aarch64             under QEMU, fastest with QEMU_CPU=max,pauth=off")
     limited = diagnosis_text(Diagnosis(MACHINE, tuple(gone), (), replace(there, limits_memory=True))).splitlines()
     assert limited[9].endswith("✔ memory              limited")
+
+
+def test_the_command_is_told_that_gives_containers_more_users_than_root() -> None:
+    alone = RefusedNamespaces("/etc/subuid has no range for me", "sudo usermod --add-subuids 100000-165535 me")
+    found = Diagnosis(MACHINE, (), (), NamespaceState(Allowed(None, None, None), other_users=alone))
+    assert f"- users               only root: {alone}" in " ".join(diagnosis_text(found).split("\n")[-4:])
+    told = diagnosis_document(found)["namespaces"]
+    assert (told["other_users"], told["reasons"]) == (False, {"other_users": str(alone)})
 
 
 def test_what_forbids_namespaces_is_told_with_the_command_that_permits_them() -> None:

@@ -23,6 +23,7 @@ from crosswheel.auditing.rules import (
     release,
     runtimes,
     sboms,
+    schemes,
     segments,
     startup,
     symbols,
@@ -71,6 +72,9 @@ RULES: tuple[Rule, ...] = (
     segments.ExecutableStack(),
     segments.TextRelocations(),
     segments.SmallPages(),
+    segments.PackedRelocations(),
+    segments.PackedForMusl(),
+    machine.OtherLoader(),
     machine.NewerProcessor(),
     machine.PerhapsNewerProcessor(),
     machine.CodeUnread(),
@@ -109,6 +113,9 @@ RULES: tuple[Rule, ...] = (
     archive.ZipBomb(),
     files.TopLevelClutter(),
     archive.CollidingNames(),
+    archive.NotForWindows(),
+    schemes.DataMisplaced(),
+    schemes.ScriptUnstartable(),
     startup.StartupCode(),
     record.Signed(),
     imports.StubsUnmarked(),
@@ -159,7 +166,7 @@ INDEX_RULES: tuple[IndexRule, ...] = (
 ALL_RULES: tuple[Worded, ...] = tuple(
     sorted(
         (
-            *(unreadable.UnreadableWheel(), purity.NotCompiled(), purity.RequirementNotForTarget()),
+            *(unreadable.UnreadableWheel(), purity.NotCompiled(), purity.NotRun(), purity.RequirementNotForTarget()),
             linkage.LibraryExcluded(),
             *(*RULES, *SET_RULES, *RELEASE_RULES, *INDEX_RULES),
         ),

@@ -31,6 +31,10 @@ _UNSAFE = {
     re.compile(r"(.*/)?\.\.(/|$)"): "a path out of the archive",
     re.compile(r"(.*/)?\.?/|(.*/)?\.$|$"): "an empty part",
 }
+# Microsoft's "Naming Files, Paths, and Namespaces": characters, ends and names that are reserved.
+_NOT_FOR_WINDOWS = re.compile(
+    r'[<>:"|?*]|[. ](?=/|$)|(?:^|(?<=/))(?:con|prn|aux|nul|(?:com|lpt)[1-9])(?=[./]|$)', re.IGNORECASE
+)
 _ANYWHERE = 3
 """The first kinds are searched for in the whole name, the others at its start."""
 
@@ -157,6 +161,24 @@ class ZipBomb(Rule):
             largest = max(wheel.archive.entries, key=lambda entry: entry.size)
             expected = f"at most {max(_LEAST_BOMB, RATIO * wheel.size)}"
             yield self.finding(member=largest.name, found=f"{unpacked} bytes in total", expected=expected)
+
+
+class NotForWindows(Rule):
+    """The name of a file in a wheel for every system is not possible on Windows."""
+
+    code = "W522"
+    level = "warning"
+    why = "The installation on Windows fails half way, or the file gets another name."
+    fix = "rename the file, or leave it out of the wheel in the build backend's configuration"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        if not any(tag.platform == "any" for tag in wheel.tags):
+            return
+        for name in sorted({entry.name for entry in wheel.archive.entries}):
+            refused = _NOT_FOR_WINDOWS.search(name)
+            if refused and not _unsafe(name.removesuffix("/")):
+                part = name[: refused.start()].rpartition("/")[2] + name[refused.start() :].partition("/")[0]
+                yield self.finding(member=name, found=part, expected="a name that Windows allows")
 
 
 class CollidingNames(Rule):

@@ -15,6 +15,8 @@ from crosswheel.errors import CrosswheelError
 from crosswheel.formats.wheels import Wheel, named_wheel
 from crosswheel.model.targets import load_table
 
+_SHORTEST_NAME = 4  # letters of a library's name that is no coincidence
+
 
 @dataclass(frozen=True)
 class Carrier:
@@ -39,7 +41,8 @@ def carrier_of(wheel: Wheel, library: str, searched: frozenset[str]) -> str:
 
     `searched` are the folders of the wheel's binaries and of their search paths.
     A wheel of the requirement beside this one decides. Otherwise the table decides, or the requirement is a part of
-    this project: its name starts with the project's name, and it is pinned to one version.
+    this project: its name starts with the project's name, and it is pinned to one version. Or it has the name of the
+    library: libtvm_ffi.so is of apache-tvm-ffi.
     """
     guesses = []
     for requirement in _requirements(wheel):
@@ -49,10 +52,22 @@ def carrier_of(wheel: Wheel, library: str, searched: frozenset[str]) -> str:
             return name
         known = any(row.is_called(name) and row.brings(library, searched) for row in _table())
         part = name.startswith(wheel.name) and any(one.operator == "==" for one in requirement.specifier)
-        if beside is None and (known or part):
+        if beside is None and (known or part or _bears_name(library, name)):
             guesses.append(name)
     # Of several candidates, the one with a similar name: libtinyxml2.so.11 comes from cmeel-tinyxml2.
     return min(guesses, key=lambda name: not any(part in library for part in name.split("-")[1:]), default="")
+
+
+def _bears_name(library: str, project: str) -> bool:
+    """Whether a library has the name of a project, or that of a part of it: libeckit_geo.so of eckitlib.
+
+    A number behind .so is of a distribution's library: libprotobuf.so.32 is not in the wheel of protobuf.
+    """
+    stem = canonicalize_name(library.removeprefix("lib").removesuffix(".so"))
+    own = project.removesuffix("lib").removeprefix("lib").strip("-")
+    if not library.endswith(".so") or min(len(stem), len(own)) < _SHORTEST_NAME:
+        return False
+    return f"-{own}-" in f"-{stem}-" or f"-{stem}-" in f"-{own}-"
 
 
 def brought_symbols(wheel: Wheel) -> tuple[str, ...]:

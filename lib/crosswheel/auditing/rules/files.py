@@ -21,6 +21,7 @@ _FOLDERS = {
     *("CMakeFiles", ".ninja_deps", ".ninja_log", "CMakeCache.txt", "meson-private"),
     *(".DS_Store", "Thumbs.db", "__MACOSX", ".coverage"),
 }
+_BY_INSTALLERS = {"INSTALLER", "REQUESTED", "direct_url.json"}
 _SUFFIXES = (".gcda", ".gcno", ".orig", ".rej", ".swp", "~")
 _OBJECTS = (".o", ".obj")
 # Inputs of a linker: startup objects of programs (crt1.o, gcrt1.o, crtbeginS.o), and libraries as one object file.
@@ -37,7 +38,7 @@ _TOP_FILES = re.compile(
 
 
 class Leftover(Rule):
-    """The wheel contains leftovers of a build, a cache, an editor or version control."""
+    """The wheel contains leftovers of a build, an installation, a cache, an editor or version control."""
 
     code = "W507"
     level = "warning"
@@ -47,6 +48,7 @@ class Leftover(Rule):
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         found = {leftover for member in wheel.members if (leftover := _leftover(member))}
         found |= {member for member in wheel.members if member.endswith(_OBJECTS) and not _is_shipped(member, wheel)}
+        found |= {leftover for member in wheel.members if (leftover := _of_installation(wheel, member))}
         found -= {member for member in found if any(member.startswith(f"{folder}/") for folder in found)}
         for member in sorted(found):
             yield self.finding(member=member, found="a leftover", expected="only files for run time")
@@ -89,6 +91,15 @@ def _leftover(member: str) -> str:
         if part in _FOLDERS:
             return "/".join(parts[:number])
     return member if member.endswith(_SUFFIXES) else ""
+
+
+def _of_installation(wheel: Wheel, member: str) -> str:
+    """What only an installation has: another record of the project for pip, or what installers write themselves."""
+    top, _, rest = member.partition("/")
+    if top == wheel.dist_info:
+        return member if rest in _BY_INSTALLERS else ""
+    path = wheel.installed(member).partition("/")[0]
+    return member.removesuffix(f"/{rest}") if path == top and top.endswith((".egg-info", ".egg-link")) else ""
 
 
 def _is_shipped(member: str, wheel: Wheel) -> bool:

@@ -65,7 +65,7 @@ class PathInEnvironment(Rule):
         filled = fills_environment(wheel)
         for member, elf in _readable(wheel):
             origin = posixpath.dirname(wheel.installed(member))
-            for path in (*elf.rpath, *elf.runpath):
+            for path in dict.fromkeys((*elf.rpath, *elf.runpath)):
                 folder = folder_of(path, origin)
                 if folder is None or folder in own:
                     continue
@@ -111,7 +111,7 @@ class TooNewSymbols(Rule):
                             yield self.finding(
                                 member=member,
                                 found=f"{version} of {library}",
-                                expected=f"at most {promise.ceiling(version)} for {promise.name}",
+                                expected=f"{promise.ceiling(version)} for {promise.name}",
                             )
 
 
@@ -214,7 +214,7 @@ class ForbiddenSymbol(Rule):
 def _paths_outside(wheel: Wheel) -> Iterator[tuple[str, str]]:
     """The search paths out of the environment, with the binaries that have them."""
     for member, elf in _readable(wheel):
-        for path in (*elf.rpath, *elf.runpath):
+        for path in dict.fromkeys((*elf.rpath, *elf.runpath)):
             folder = folder_of(path, posixpath.dirname(wheel.installed(member)))
             if folder is None or not stays_in_environment(folder):
                 yield member, path

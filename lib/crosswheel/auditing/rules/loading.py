@@ -10,6 +10,7 @@ from functools import cached_property
 
 from crosswheel.auditing.rules.machine import judged
 from crosswheel.auditing.rules.places import folders, settled
+from crosswheel.auditing.rules.promise import Promise, promises
 from crosswheel.auditing.rules.rule import Rule
 from crosswheel.formats.elf import Elf
 from crosswheel.formats.wheels import Wheel
@@ -32,7 +33,7 @@ class LibraryNotFound(Rule):
             if root in loader.needed:
                 continue  # it is loaded with another binary, whose DT_RPATH may lead to its libraries
             for member, library in loader.missed(root, elf):
-                if (member, library) not in told:
+                if (member, library) not in told and not loader.found_in_system(member, library):
                     told.add((member, library))
                     yield self.finding(member=member, found=library, expected=f"a path to {loader.brought[library]}")
 
@@ -80,6 +81,18 @@ class _Loader:
                 else:
                     missed.append((binary.member, library))
         return (pair for pair in missed if pair[1] not in names)
+
+    def found_in_system(self, member: str, library: str) -> bool:
+        """Whether every system of the tag has the library, and the symbol versions that the member needs of it."""
+        elf = self.wheel.elves[member]
+        versions = elf.versions_needed.get(library, ()) if isinstance(elf, Elf) else ()
+        return bool(self._promises) and all(
+            promise.allows_library(library) and all(map(promise.allows_version, versions)) for promise in self._promises
+        )
+
+    @cached_property
+    def _promises(self) -> tuple[Promise, ...]:
+        return tuple(promises(self.wheel))
 
     @cached_property
     def needed(self) -> frozenset[str]:

@@ -17,6 +17,25 @@ DEVICES = {"EM_AMDGPU", "EM_CUDA", "EM_BPF"}
 
 _LINUX_ABIS = {"ELFOSABI_SYSV", "ELFOSABI_LINUX"}
 
+# PT_INTERP of programs: glibc's sysdeps/*/shlib-versions, musl's configure.
+_LOADERS = {
+    ("glibc", "EM_X86_64", 64): "/lib64/ld-linux-x86-64.so.2",
+    ("glibc", "EM_386", 32): "/lib/ld-linux.so.2",
+    ("glibc", "EM_AARCH64", 64): "/lib/ld-linux-aarch64.so.1",
+    ("glibc", "EM_ARM", 32): "/lib/ld-linux-armhf.so.3",
+    ("glibc", "EM_PPC64", 64): "/lib64/ld64.so.2",
+    ("glibc", "EM_S390", 64): "/lib/ld64.so.1",
+    ("glibc", "EM_RISCV", 64): "/lib/ld-linux-riscv64-lp64d.so.1",
+    ("musl", "EM_X86_64", 64): "/lib/ld-musl-x86_64.so.1",
+    ("musl", "EM_386", 32): "/lib/ld-musl-i386.so.1",
+    ("musl", "EM_AARCH64", 64): "/lib/ld-musl-aarch64.so.1",
+    ("musl", "EM_ARM", 32): "/lib/ld-musl-armhf.so.1",
+    ("musl", "EM_PPC64", 64): "/lib/ld-musl-powerpc64le.so.1",
+    ("musl", "EM_S390", 64): "/lib/ld-musl-s390x.so.1",
+    ("musl", "EM_RISCV", 64): "/lib/ld-musl-riscv64.so.1",
+}
+_FOLDERS_OF_LOADERS = {"/lib", "/lib64", "/usr/lib", "/usr/lib64"}
+
 _EABI = 5
 _RISCV_FLOAT = ("soft", "single", "double", "quad")
 
@@ -121,6 +140,23 @@ class CodeUnread(Rule):
             if elf.code.unread and not _may_choose(wheel) and not _VARIANT.search(wheel.installed(member)):
                 found = f"bytes like {', '.join(sorted(elf.code.unread))}, but capstone is not installed"
                 yield self.finding(member=member, found=found, expected="a check of its instructions")
+
+
+class OtherLoader(Rule):
+    """A program names a dynamic loader that systems of the tag do not have."""
+
+    code = "W211"
+    why = "The kernel cannot start the program: no such file or directory."
+    fix = "link it with the loader of the tag's C library, as the image of that policy does; or link it statically"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        for policy, arch in wheel.platforms:
+            loader = _LOADERS.get((policy.libc, arch.machine, arch.bits), "")
+            for member, elf in judged(wheel):
+                named = elf.interpreter if elf.is_program and elf.machine == arch.machine else ""
+                folder, _, file = named.rpartition("/")
+                if loader and named and (file != loader.rpartition("/")[2] or folder not in _FOLDERS_OF_LOADERS):
+                    yield self.finding(member=member, found=named, expected=loader)
 
 
 def judged(wheel: Wheel) -> Iterator[tuple[str, Elf]]:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import configparser
 import re
 from collections.abc import Iterator
-from email.utils import getaddresses
-from importlib.metadata import version
 from itertools import islice
+from typing import TYPE_CHECKING
 
-from packaging.metadata import ExceptionGroup, InvalidMetadata, Metadata, parse_email
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
@@ -19,10 +17,16 @@ from crosswheel.formats.wheels import Wheel, entry_points
 from crosswheel.model.job import Finding
 from crosswheel.model.targets import Target
 
+if TYPE_CHECKING:
+    from packaging.metadata import InvalidMetadata, Metadata
+
 _MOST_VALUES = 10_000
+_MOST_STATED = 3
 _LONGEST_LABEL = 32
 _LONGEST_SUMMARY = 512  # for PyPI (warehouse/forklift/metadata.py)
 _ENTRY_POINT = re.compile(r"[\w.-]+")
+_FUNCTION = re.compile(r"[\w.]+\s*:\s*[\w.]+\s*(?:\[.*\])?")
+_SHOWN = 100  # characters shown of a line that is no field
 
 
 class NameDiffers(Rule):
@@ -34,11 +38,13 @@ class NameDiffers(Rule):
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         names, versions = ([str(value) for value in wheel.metadata.get_all(key, [""])] for key in ("Name", "Version"))
-        found = [*names, *versions]  # with two METADATA files, readers disagree about which one counts
+        # With two names or versions, readers disagree about which one counts.
         if [*map(canonicalize_name, names), *map(_version, versions)] != [wheel.name, wheel.version]:
             yield self.finding(
                 member=f"{wheel.dist_info}/METADATA",
-                found=" ".join(found),
+                found=" ".join(
+                    [*(name or "no name" for name in names), *(version or "no version" for version in versions)]
+                ),
                 expected=f"{wheel.name} {wheel.version}",
             )
 
@@ -83,6 +89,10 @@ class BadMetadata(Rule):
             wheel.archive.read(wheel.archive.files[member]).decode("utf-8")
         except UnicodeDecodeError as error:
             yield self.finding(member=member, found=f"{error.reason} at byte {error.start}", expected="UTF-8")
+        if unread := _unread(wheel):
+            yield self.finding(member=member, found=unread, expected="Field: value, line by line")
+        if not wheel.metadata.keys():
+            return
         for field, problem in _problems(wheel):
             yield self.finding(member=member, found=problem, expected=f"a valid {field}")
 
@@ -100,11 +110,11 @@ class RefusedMetadata(Rule):
 
 
 class BadEntryPoints(Rule):
-    """entry_points.txt is no INI file, or the name of a script is no valid file name."""
+    """entry_points.txt is no INI file, or a script in it has no valid file name, or names no function."""
 
     code = "W113"
     why = "The index refuses the wheel, and installers fail or write the script to another folder."
-    fix = "use only letters, digits, dots, - and _ in the names of [project.scripts]"
+    fix = 'under [project.scripts], use letters, digits, dots, - and _ in names, and name a function: "module:function"'
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         member = f"{wheel.dist_info}/entry_points.txt"
@@ -113,9 +123,13 @@ class BadEntryPoints(Rule):
         except configparser.Error as error:
             yield self.finding(member=member, found=str(error).splitlines()[0], expected="an INI file")
             return
-        for group, name, _ in found:
-            if group in {"console_scripts", "gui_scripts"} and not _ENTRY_POINT.fullmatch(name):
+        for group, name, reference in found:
+            if group not in {"console_scripts", "gui_scripts"}:
+                continue
+            if not _ENTRY_POINT.fullmatch(name):
                 yield self.finding(member=member, found=name, expected="a name without folders or spaces")
+            elif not _FUNCTION.fullmatch(reference):
+                yield self.finding(member=member, found=f"{name} = {reference}", expected=f"{name} = module:function")
 
 
 class BuildDiffers(Rule):
@@ -183,6 +197,8 @@ def _values(wheel: Wheel, field: str) -> Iterator[str]:
 
 
 def _classifiers(wheel: Wheel) -> Iterator[tuple[str, str]]:
+    from importlib.metadata import version
+
     from trove_classifiers import classifiers, deprecated_classifiers
 
     release = version("trove-classifiers")
@@ -195,14 +211,20 @@ def _classifiers(wheel: Wheel) -> Iterator[tuple[str, str]]:
             yield "classifier", f"{classifier} is not in the list of trove-classifiers {release}"
 
 
+# What setuptools before 60 writes in place of nothing; the index drops such fields of an upload.
+_UNKNOWN = "UNKNOWN"
+
+
 def _addresses(wheel: Wheel) -> Iterator[tuple[str, str]]:
+    from email.utils import getaddresses
+
     from email_validator import EmailNotValidError, validate_email
 
     for field in ("Author-email", "Maintainer-email"):
         for value in _values(wheel, field):
             addresses = [address for _, address in getaddresses([value]) if address]
             # The index does not check several addresses, nor an address that it cannot separate from the name.
-            if len(addresses) == 1:
+            if len(addresses) == 1 and addresses[0] != _UNKNOWN:
                 try:
                     validate_email(addresses[0], check_deliverability=False)
                 except EmailNotValidError as error:
@@ -212,12 +234,12 @@ def _addresses(wheel: Wheel) -> Iterator[tuple[str, str]]:
 def _urls(wheel: Wheel) -> Iterator[tuple[str, str]]:
     for field in ("Home-page", "Download-URL"):
         for url in _values(wheel, field):
-            if not _is_url(url.strip()):
-                yield field.lower(), f"{url} is not an http or https URL"
+            if url.strip() != _UNKNOWN and not _is_url(url.strip()):
+                yield field.lower(), f"'{url}' is not an http or https URL"
     for line in _values(wheel, "Project-URL"):
-        label, _, url = (part.strip() for part in line.partition(","))
-        if not label:
-            yield "project-url", f"{line} has no label"
+        label, comma, url = (part.strip() for part in line.partition(","))
+        if not label or not comma:
+            yield "project-url", f"'{line}' has no label: the form is LABEL, URL"
         elif len(label) > _LONGEST_LABEL:
             yield "project-url", f"a label of {len(label)} characters, the limit is {_LONGEST_LABEL}: {label}"
         elif not _is_url(url):
@@ -236,6 +258,15 @@ def _is_url(text: str) -> bool:
     return True
 
 
+def _is_requirement(text: str) -> bool:
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        return not Requirement(text).url
+    except (InvalidRequirement, RecursionError):
+        return False
+
+
 def _version(text: str) -> Version | None:
     try:
         return Version(text)
@@ -245,6 +276,8 @@ def _version(text: str) -> Version | None:
 
 def _problems(wheel: Wheel) -> list[tuple[str, str]]:
     """The problems that twine and the index find in METADATA, as field and problem."""
+    from packaging.metadata import ExceptionGroup, InvalidMetadata, Metadata, parse_email
+
     # With a Content-Type of e-mails, packaging 25 would read the rest as attachments, and fail.
     headers = ((field, value) for field, value in wheel.metadata.items() if field.lower() != "content-type")
     raw, unparsed = parse_email("".join(f"{field}: {value}\n" for field, value in headers))
@@ -252,7 +285,7 @@ def _problems(wheel: Wheel) -> list[tuple[str, str]]:
         # Old versions of setuptools write the field years before its standardisation; twine ignores it.
         raw.pop("license_files", None)
         unparsed.pop("license-file", None)
-    problems = [(field, f"{field}: {values[0]}") for field, values in unparsed.items()]
+    problems = [(field, _unparsed(field, values)) for field, values in unparsed.items()]
     try:
         metadata = Metadata.from_raw(raw)
     except RecursionError:  # raised by the parser of markers for deeply nested parentheses
@@ -263,6 +296,24 @@ def _problems(wheel: Wheel) -> list[tuple[str, str]]:
         problems += _refused(metadata)
     # Another rule checks name and version.
     return sorted((field, problem) for field, problem in problems if field not in {"name", "version"})
+
+
+def _unparsed(field: str, values: list[str]) -> str:
+    # Of Project-URL, several lines are usual; a label that is there twice is the mistake.
+    if len(values) > 1 and field != "project-url":
+        return f"{field} is stated {len(values)} times: {', '.join(values[:_MOST_STATED])}"
+    return f"{field}: {values[0]}"
+
+
+def _unread(wheel: Wheel) -> str:
+    """Why a part of the fields is not read: readers take what follows for the description, without a word."""
+    from email.errors import MissingHeaderBodySeparatorDefect
+
+    body = str(wheel.metadata.get_payload())
+    line = body.partition("\n")[0][:_SHOWN]
+    if any(isinstance(defect, MissingHeaderBodySeparatorDefect) for defect in wheel.metadata.defects):
+        return "it begins with a byte order mark" if line.startswith("\ufeff") else f"a line that is no field: {line}"
+    return "" if wheel.metadata.keys() else "it has no field, or begins with an empty line"
 
 
 def _told(error: InvalidMetadata) -> str:
@@ -279,6 +330,8 @@ def _refused(metadata: Metadata) -> Iterator[tuple[str, str]]:
     for requirement in metadata.requires_dist or ():
         if requirement.url:
             yield "requires-dist", f"{requirement} is a direct reference"
+    for field, lines in (("provides-dist", metadata.provides_dist), ("obsoletes-dist", metadata.obsoletes_dist)):
+        yield from ((field, f"'{line}' is no requirement") for line in lines or () if not _is_requirement(line))
     if len(metadata.summary or "") > _LONGEST_SUMMARY:
         yield "summary", f"{len(metadata.summary or '')} characters, the limit is {_LONGEST_SUMMARY}"
     if metadata.license and metadata.license_expression:

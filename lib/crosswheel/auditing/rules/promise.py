@@ -37,11 +37,11 @@ class Promise:
         return prefix not in self.versions or number in self.versions[prefix]
 
     def ceiling(self, text: str) -> str:
-        """The newest allowed version with the prefix of `text`."""
+        """The newest allowed version with the prefix of `text`, as ``at most GLIBC_2.17``."""
         prefix, _, _ = text.partition("_")
         numbers = (number for number in self.versions[prefix] if re.fullmatch(r"[\d.]+", number))
         newest = max(numbers, key=lambda number: [int(part) for part in number.split(".")], default="")
-        return f"{prefix}_{newest}" if newest else f"no {prefix}"
+        return f"at most {prefix}_{newest}" if newest else f"no version of {prefix}"
 
 
 def _versions(listed: Mapping[str, frozenset[str]], policy: Policy) -> Mapping[str, frozenset[str]]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from crosswheel.auditing.rules.machine import DEVICES
 from crosswheel.auditing.rules.platforms import is_linux
 from crosswheel.auditing.rules.rule import Rule, Worded
 from crosswheel.formats.elf import BadElf
-from crosswheel.formats.uncompiled import NOT_COMPILED
+from crosswheel.formats.uncompiled import NOT_COMPILED, NOT_RUN, Uncompiled
 from crosswheel.formats.wheels import Wheel
 from crosswheel.model.job import Finding
 from crosswheel.model.targets import Target
@@ -40,6 +41,23 @@ class NotCompiled(Worded):
     level = "warning"
     why = "The build succeeds, and users of this platform get a slower package, or one that lacks a feature."
     fix = "find the cause in the build log; another engine may have the compiler or the library"
+
+
+class NotRun(Worded):
+    """The build started a program that it had compiled, which does not run on this machine, and continued without."""
+
+    # No check here: only the build knows, and reports it.
+    code = NOT_RUN
+    level = "warning"
+    why = "The program may have chosen what the wheel contains; a build on the target would have had its answer."
+    fix = "crosswheel pull --unpacked, for the image with which such programs run here; or --engine accelerated"
+
+
+def not_compiled(extension: Uncompiled) -> Finding:
+    """The finding for an extension that a wheel lacks, with the advice that fits."""
+    rule = NotRun() if extension.rule == NOT_RUN else NotCompiled()
+    finding = rule.finding(member=extension.name, found=extension.reason)
+    return replace(finding, fix=extension.hint or finding.fix)
 
 
 class BinaryInPureWheel(Rule):

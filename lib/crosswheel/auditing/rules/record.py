@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 
@@ -20,10 +21,12 @@ class RecordIncomplete(Rule):
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         listed, there = {row.path for row in wheel.record}, set(wheel.members)
+        folders = {entry.name for entry in wheel.archive.entries if entry.name.endswith("/")}
         for member in sorted(there - listed - set(_unlisted(wheel))):
             yield self.finding(member=member, found="not listed", expected="a row in RECORD")
         for member in sorted(listed - there):
-            yield self.finding(member=member, found="listed, but not in the archive", expected="every row a member")
+            found = "a folder" if member in folders else "listed, but not in the archive"
+            yield self.finding(member=member, found=found, expected="every row a file of the archive")
 
 
 class RecordWrong(Rule):
@@ -43,7 +46,7 @@ class RecordWrong(Rule):
             if actual and row != actual and row.path not in _unlisted(wheel):
                 yield self.finding(
                     member=row.path,
-                    found=f"{row.digest or 'no hash'}, {row.size or 'no'} bytes",
+                    found=f"{_told(row.digest)}, {row.size or 'no'} bytes",
                     expected=f"{actual.digest}, {actual.size} bytes",
                 )
 
@@ -60,6 +63,13 @@ class Signed(Rule):
         for member in _unlisted(wheel)[1:]:
             if member in wheel.archive.files:
                 yield self.finding(member=member, found=member.rpartition("/")[2], expected="RECORD without signatures")
+
+
+def _told(digest: str) -> str:
+    algorithm, _, value = digest.partition("=")
+    if re.fullmatch(r"(?:[0-9a-f]{2}){32,}", value):
+        return f"{algorithm} in hexadecimal instead of base64: {value}"
+    return digest or "no hash"
 
 
 def _unlisted(wheel: Wheel) -> tuple[str, ...]:

@@ -6,12 +6,15 @@ from collections.abc import Iterator
 
 from crosswheel.auditing.rules.machine import judged
 from crosswheel.auditing.rules.rule import Rule
+from crosswheel.formats.elf import Elf
 from crosswheel.formats.wheels import Wheel
 from crosswheel.model.job import Finding
-from crosswheel.model.targets import Target
+from crosswheel.model.targets import Libc, Policy, Target
 
 # The largest page size of kernels in bytes, for architectures with pages of more than 4 KiB.
 _LARGEST_PAGE = {"EM_AARCH64": 0x10000, "EM_PPC64": 0x10000}
+
+_FIRST_GLIBC_WITH_RELR = 36
 
 # Architectures where a missing PT_GNU_STACK means an executable stack: DEFAULT_STACK_PERMS in glibc's
 # sysdeps/*/stackinfo.h.
@@ -49,6 +52,34 @@ class TextRelocations(Rule):
                 yield self.finding(member=member, found="DT_TEXTREL", expected="position-independent code")
 
 
+class PackedRelocations(Rule):
+    """A binary has packed relocations (DT_RELR), which glibc before 2.36 ignores."""
+
+    code = "W212"
+    why = "On older systems of the tag its pointers stay wrong, and the process crashes."
+    fix = "link without -z pack-relative-relocs or lld's --pack-dyn-relocs=relr; or give the wheel a newer policy"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        """With a symbol version GLIBC_ABI_DT_RELR, old loaders refuse the file: another rule finds that."""
+        for policy, member, elf in _packed(wheel, "glibc"):
+            refused = any("GLIBC_ABI_DT_RELR" in versions for versions in elf.versions_needed.values())
+            if policy.minor < _FIRST_GLIBC_WITH_RELR and not refused:
+                yield self.finding(member=member, found="DT_RELR", expected=f"what {policy.perennial} can load")
+
+
+class PackedForMusl(Rule):
+    """A binary has packed relocations (DT_RELR), which musl before 1.2.4 ignores."""
+
+    code = "W213"
+    level = "note"  # the libraries of the musllinux image have them, and no policy is for musl 1.2.4 and later
+    why = "On Alpine 3.17 and earlier its pointers stay wrong, and the process crashes."
+    fix = "build on an older Alpine if users have such systems, or link libgcc and libstdc++ statically"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        for policy, member, _ in _packed(wheel, "musl"):
+            yield self.finding(member=member, found="DT_RELR", expected=f"what all of {policy.perennial} can load")
+
+
 class SmallPages(Rule):
     """A binary is aligned for smaller memory pages than the architecture's kernels may have."""
 
@@ -81,3 +112,10 @@ class StaticTls(Rule):
                     found=f"{elf.static_tls} bytes",
                     expected="storage that is allocated at load time",
                 )
+
+
+def _packed(wheel: Wheel, libc: Libc) -> Iterator[tuple[Policy, str, Elf]]:
+    for policy, arch in wheel.platforms:
+        for member, elf in judged(wheel):
+            if policy.libc == libc and elf.machine == arch.machine and elf.packed_relocations:
+                yield policy, member, elf

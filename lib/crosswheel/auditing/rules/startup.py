@@ -10,6 +10,8 @@ from crosswheel.formats.wheels import Wheel
 from crosswheel.model.job import Finding
 from crosswheel.model.targets import Target
 
+# Lib/site.py imports these modules, if there are any.
+_IMPORTED = re.compile(r"(?:site|user)customize(?:\.[^/]+|/__init__\.[^/]+)")
 _IMPORT = re.compile(r"import[ \t]")
 # Honest wheels have one such file or two.
 _LARGEST, _MOST = 1 << 20, 100  # bytes of all such files of a wheel together, and their number
@@ -28,6 +30,9 @@ class StartupCode(Rule):
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         """Follows Lib/site.py of CPython 3.15, which reads .pth and .start files at the top of site-packages only."""
+        for member in wheel.members:
+            if _IMPORTED.fullmatch(wheel.installed(member)) and member.endswith((".py", ".pyc", ".so")):
+                yield self.finding(member=member, found="a module that site imports", expected="another name")
         left = _LARGEST
         files = [(member, path) for member in wheel.members if _is_read(path := wheel.installed(member))]
         if len(files) > _MOST:

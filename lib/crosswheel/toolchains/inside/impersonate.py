@@ -15,8 +15,11 @@ import sys
 import sysconfig
 from typing import Any
 
+from .after_import import after_import
+
 # Meson distinguishes build machine and target itself, by its cross file.
 _KNOWS_BOTH_MACHINES = ("meson", "meson.py")
+_C_LIBRARY = ("c", "dl", "m", "pthread", "rt", "util")
 
 
 def become(description: "dict[str, Any]") -> None:
@@ -26,6 +29,7 @@ def become(description: "dict[str, Any]") -> None:
     setattr(sys.implementation, "_multiarch", description["multiarch"])  # noqa: B010 - no stub has it
     if _started_by() not in _KNOWS_BOTH_MACHINES:
         _change_machine(description["machine"])
+    after_import(["ctypes.util"], _find_for_target)
 
 
 def _started_by() -> str:
@@ -43,6 +47,25 @@ def _change_machine(machine: str) -> None:
         return os.uname_result((real.sysname, real.nodename, real.release, real.version, machine))
 
     os.uname = uname
+
+
+def _find_for_target(module: Any) -> None:
+    """`find_library` asks ldconfig first, which knows this machine's libraries; the target's are the compiler's."""
+    real = getattr(module, "_findSoname_ldconfig", None)
+    if real:  # every target has the C library's
+        module._findSoname_ldconfig = lambda name: real(name) if name in _C_LIBRARY else _soname(module, name)
+
+
+def _soname(module: Any, name: str) -> "str | None":
+    """What a program that links the target's library would load."""
+    import subprocess
+
+    command = [os.environ.get("CC") or "cc", f"-print-file-name=lib{name}.so"]
+    try:
+        path = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    except OSError:
+        return None
+    return (module._get_soname(path) or os.path.basename(path)) if os.path.isabs(path) else None
 
 
 def main() -> None:

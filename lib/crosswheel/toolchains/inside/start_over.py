@@ -9,10 +9,9 @@ import os
 import sys
 from typing import Any
 
-_HOOKS = ("_in_process.py", "hooks.py", "setup.py")
+from .elf_machine import machine_of
 
-# The bytes of an ELF header up to e_machine, and the first of them that depends on the machine: EI_CLASS (elf(5)).
-_LENGTH, _CLASS, _MACHINE = 20, 4, 18
+_HOOKS = ("_in_process.py", "hooks.py", "setup.py")
 
 
 def main(python: str, suffix: str) -> None:
@@ -62,19 +61,8 @@ def _teach_loader(start: _Start) -> None:
     create = loader.create_module
 
     def create_module(self: Any, spec: Any) -> Any:
-        if _machine(spec.origin) not in (_machine("/proc/self/exe"), None):
+        if machine_of(spec.origin) not in (machine_of("/proc/self/exe"), None):
             start.over()
         return create(self, spec)
 
     loader.create_module = create_module
-
-
-def _machine(path: str) -> "tuple[int, bytes] | None":
-    """The class and the machine of an ELF file, or None."""
-    try:
-        with open(path, "rb") as file:
-            head = file.read(_LENGTH)
-    except OSError:
-        return None
-    is_elf = len(head) == _LENGTH and head.startswith(b"\x7fELF")
-    return (head[_CLASS], head[_MACHINE:]) if is_elf else None

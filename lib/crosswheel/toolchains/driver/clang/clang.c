@@ -64,6 +64,9 @@ char **clang_words(const command *given) {
     if (optimises_at_link(given)) words[total++] = "-ffat-lto-objects";
     for (int at = 1; at < given->count; at++)
         if (!gcc_optimiser(given->words[at])) words[total++] = translated(given->words[at]);
+    if (!links_only(given))
+        for (const char *const *flag = gcc_finite(given->count - 1, given->words + 1); *flag; flag++)
+            words[total++] = (char *)*flag;
     configured(words + total, CONFIGURED, true);
     return words;
 }

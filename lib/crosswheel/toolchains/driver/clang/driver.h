@@ -31,6 +31,10 @@ bool links_only(const command *given);
 bool only_gcc_serves(const command *given);
 bool gcc_may_serve(char *errors);
 
+/* preprocess.c: what ccache compares. */
+bool preprocesses(const command *given);
+int preprocess_for_cache(const command *given);
+
 /* serve.c: runs the compiler that serves a command, and notes which one that was. Returns the exit code. */
 int serve(const command *given);
 

@@ -44,6 +44,7 @@ int main(int count, char **words) {
     const char *slash = strrchr(words[0], '/');
     command given = {slash ? slash + 1 : words[0], count, words};
     if (is(given.name, "ld.lld") || is(given.name, "ar") || is(given.name, "ranlib")) become(clang_tool_words(&given));
+    if (getenv("CROSSWHEEL_FOR_CACHE") && preprocesses(&given)) return preprocess_for_cache(&given);
     if (strstr(given.name, "clang") || getenv("CROSSWHEEL_ONLY_CLANG")) become(clang_words(&given));
     char **gcc = asks(&given) ? gcc_words(&given) : NULL;
     if (gcc) become(gcc);

@@ -92,12 +92,15 @@ static char **clang_under_ccache(const command *given) {
     memcpy(words, given->words, given->count * sizeof *words);
     words[0] = joined(joined(own_folder(), folder), given->name);
     setenv("CROSSWHEEL_ONLY_CLANG", "1", 1);
+    /* ccache passes on a command that asks for preprocessed text; its own are to compare. */
+    if (!preprocesses(given)) setenv("CROSSWHEEL_FOR_CACHE", "1", 1);
     return cached(words);
 }
 
 /* gcc is known by its content, and by its own name. */
 static char **gcc_under_ccache(char **words) {
     unsetenv("CROSSWHEEL_ONLY_CLANG");
+    unsetenv("CROSSWHEEL_FOR_CACHE");
     unsetenv("CCACHE_COMPILERTYPE");
     setenv("CCACHE_COMPILERCHECK", "content", 1);
     return cached(words);

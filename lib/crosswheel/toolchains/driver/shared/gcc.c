@@ -64,6 +64,38 @@ const char *gcc_contraction(int count, char *const *words, int cxx) {
     return iso && !cxx ? "-ffp-contract=off" : "-ffp-contract=fast-honor-pragmas";
 }
 
+/* ---- infinities and NaN ---------------------------------------------------------------------------------------- */
+
+/* -ffast-math says that results are neither infinite nor NaN. gcc leaves out tests for them; to clang, such a constant,
+ * argument or result is undefined: `float best = INFINITY` then finds nothing, and `return NAN` gives any number. The
+ * macros stay as gcc defines them. */
+const char *const *gcc_finite(int count, char *const *words) {
+    static const char *const fast[] = {
+        "-Wno-deprecated-ofast",    "-fno-finite-math-only", "-U__FINITE_MATH_ONLY__",
+        "-D__FINITE_MATH_ONLY__=1", "-D__FAST_MATH__=1",     (const char *)0,
+    };
+    static const char *const finite[] = {
+        "-fno-finite-math-only",
+        "-U__FINITE_MATH_ONLY__",
+        "-D__FINITE_MATH_ONLY__=1",
+        (const char *)0,
+    };
+    static const char *const neither[] = {"-Wno-deprecated-ofast", "-fno-finite-math-only", (const char *)0};
+    enum { UNSAID = -1 }; /* gcc takes the word for one flag before that for many, wherever they stand */
+    int own = UNSAID, many = UNSAID, ofast = 0, asked = 0;
+    for (int i = 0; i < count; i++) {
+        if (strncmp(words[i], "-O", 2) == 0) ofast = is(words[i], "-Ofast");
+        if (is(words[i], "-ffast-math")) many = 1;
+        if (is(words[i], "-fno-fast-math")) many = 0;
+        if (is(words[i], "-ffinite-math-only")) own = 1;
+        if (is(words[i], "-fno-finite-math-only")) own = 0;
+        asked |= is(words[i], "-Ofast");
+    }
+    int all = many == UNSAID ? ofast : many;
+    if (own == 1 || (own == UNSAID && all)) return all ? fast : finite;
+    return asked || all ? neither : none;
+}
+
 /* ---- optimisers ---------------------------------------------------------------------------------------------- */
 
 /* Flags that say how gcc is to go about it and not what the code has to do, without -f or -fno-. clang knows none of
@@ -110,6 +142,9 @@ static const struct {
      "diagnostics-plain-output diagnostics-column-unit* diagnostics-column-origin* diagnostics-minimum-margin-width* "
      "max-errors* track-macro-expansion*",
      "how gcc's messages look"},
+    {"analyzer* callgraph-info*", "what gcc tells of the code beside compiling it"},
+    {"argument-alias argument-noalias* keep-static-functions",
+     "gcc itself takes no notice, or keeps what nobody calls"},
     {"opt-info* mem-report* time-report* profile-report report-bug dump-* checking* compare-debug*",
      "reports for gcc's own developers"},
     {"random-seed*", "clang's names are the same in every run"},

@@ -13,6 +13,10 @@ int gcc_omits_frame_pointer(int count, char *const *words);
 /* For before the caller's own flags: where gcc fuses a multiplication with an addition; NULL where nothing is optimised. */
 const char *gcc_contraction(int count, char *const *words, int cxx);
 
+/* For after the caller's own flags: infinities and NaN stay values, whose use clang takes for undefined with -ffast-math.
+ * Ends with NULL; empty where clang does not assume that there are none. */
+const char *const *gcc_finite(int count, char *const *words);
+
 /* Why a flag can be dropped that only says how gcc is to optimise, or how it is to talk; NULL where it is another. */
 const char *gcc_optimiser(const char *word);
 

@@ -23,6 +23,7 @@ void read_conf(void) {
     char *folder = dirname(path);
     char name[PATH_MAX + 32];
     snprintf(name, sizeof name, "%s/zigcc.conf", folder);
+    conf.file = checked(strdup(name));
     FILE *file = fopen(name, "r");
     if (!file) {
         fprintf(stderr, "zigcc: %s: %s\n", name, strerror(errno));
@@ -37,10 +38,13 @@ void read_conf(void) {
         else if (same(line, "library")) conf.library = checked(strdup(value));
         else if (same(line, "cache")) conf.cache = checked(strdup(value));
         else if (same(line, "objects")) conf.objects = checked(strdup(value));
+        else if (same(line, "linked")) conf.linked = checked(strdup(value));
         else if (same(line, "ccache")) conf.ccache = checked(strdup(value));
         else if (same(line, "folder")) conf.folder = checked(strdup(value));
         else if (same(line, "target")) conf.target = checked(strdup(value));
+        else if (same(line, "word")) push(&conf.words, value);
         else if (same(line, "build-target")) conf.build_target = checked(strdup(value));
+        else if (same(line, "runtime")) conf.runtime = checked(strdup(value));
         else if (same(line, "multiarch")) conf.multiarch = checked(strdup(value));
         else if (same(line, "root")) conf.root = checked(strdup(value));
         else if (same(line, "debug")) conf.debug = same(value, "yes");

@@ -104,12 +104,26 @@ static size_t processor(const place *here) {
     translate_cpu(here->out, here->word);
     return 1;
 }
+static size_t fpu(const place *here) { return translate_fpu(here->out, here->word); }
 static size_t unwinder(const place *here) {
     push(here->out, "-lunwind");
     return 1;
 }
 
-static size_t debug(const place *here) { return !conf.debug && is_debug_flag(here->word); }
+/* cgo learns the types of C from debug information: of the standard input, and for clang of a file. */
+static bool is_of_cgo(const place *here) {
+    bool is_its = false;
+    for (size_t i = 0; i < here->in->count; i++)
+        is_its = is_its || same(here->in->items[i], "-") || strstr(here->in->items[i], "/cgo-gcc-input-");
+    return is_its && !here->linking && same(here->word, "-gdwarf-2");
+}
+
+static size_t debug(const place *here) { return !conf.debug && is_debug_flag(here->word) && !is_of_cgo(here); }
+
+static size_t exports(const place *here) {
+    push(here->out, "-rdynamic");
+    return 1;
+}
 
 static size_t optimiser(const place *here) {
     const char *why = gcc_optimiser(here->word);
@@ -129,14 +143,15 @@ static size_t linker_option(const place *here) {
 }
 
 /* -Wp,-DNAME,-UNAME: what is defined goes to the driver; undefining is distributions' way to change their own flags.
- * -Wp,-MD,FILE: as gcc's documentation says, -MD -MF FILE, which Zig and ccache know. */
+ * -Wp,-MD,FILE: as gcc's documentation says, -MD -MF FILE, which Zig and ccache know. -Wp,-v asks for the folders of
+ * headers, as -v does. */
 static size_t preprocessor(const place *here) {
     list all = {0};
     split(&all, here->word + strlen("-Wp,"));
     for (size_t i = 0; i < all.count; i++) {
         const char *word = all.items[i];
         if (starts(word, "-U")) continue;
-        if (starts(word, "-D")) {
+        if (starts(word, "-D") || same(word, "-v")) {
             push(here->out, word);
             continue;
         }
@@ -153,10 +168,11 @@ static size_t preprocessor(const place *here) {
     return 1;
 }
 
-/* At the link the flag is left out: the linker knows bitcode when it sees it, and Zig would build a second libc++ for
- * the flag, a minute on every machine. */
+/* Thin, as gcc's: its link works on many parts at a time too, and lld can keep them (bitcode.c). At the link the flag is
+ * left out: the linker knows bitcode when it sees it, and Zig would build a second libc++ for the flag, a minute on every
+ * machine. */
 static size_t lto(const place *here) {
-    if (!here->linking) push(here->out, same(here->word, "-flto=thin") ? here->word : "-flto");
+    if (!here->linking) push(here->out, same(here->word, "-flto=full") ? "-flto" : "-flto=thin");
     return 1;
 }
 
@@ -175,6 +191,7 @@ static const rule for_zig[] = {
     {"-fno-unwind-tables", drop_from_link, "Zig would build other runtimes for it"},
     {"-march=*", drop_from_link, "Zig would build other runtimes for it"},
     {"-mcpu=*", drop_from_link, "Zig would build other runtimes for it"},
+    {"-mfpu=*", drop_from_link, "Zig would build other runtimes for it"},
     {"-lgcc_s", unwinder, NULL},
     {"-lstdc++", drop, "c++ links its own"},
     {"-static-libgcc", drop, "Zig's runtimes are static"},
@@ -183,6 +200,7 @@ static const rule for_zig[] = {
     {"-lgcc", drop, "compiler-rt has what libgcc has"},
     {"-march=*", processor, NULL},
     {"-mcpu=*", processor, NULL},
+    {"-mfpu=*", fpu, NULL},
 };
 
 static const rule rules[] = {
@@ -207,6 +225,7 @@ static const rule rules[] = {
     {"-g*", debug, "debug information was not asked for"},
     {"-fdebug-*", debug, "debug information was not asked for"},
     {"-feliminate-unused-debug-*", debug, "debug information was not asked for"},
+    {"-export-dynamic", exports, NULL},
     {"-fomit-frame-pointer", drop, "main.c says so in other words"},
     {"-flto", lto, NULL},
     {"-flto=*", lto, NULL},
@@ -241,6 +260,13 @@ static const rule rules[] = {
     {"-fno-signaling-nans", drop, "as without"},
     {"-fno-single-precision-constant", drop, "as without"},
     {"-fno-harden-*", drop, "as without"},
+    {"-fno-cf-protection", drop, "as without"},
+    {"-fno-instrument-functions", drop, "as without"},
+    {"-fno-stack-limit", drop, "as without"},
+    {"-fno-trampolines", drop, "as without"},
+    {"-fno-pcc-struct-return", drop, "as without"},
+    {"-fno-reg-struct-return", drop, "as without"},
+    {"-fno-inhibit-size-directive", drop, "as without"},
     {"-f*", optimiser, NULL},
 };
 

@@ -1,7 +1,7 @@
 /* A link for which lld gets words that Zig's front refuses.
  *
  * Zig alone knows which start files, stubs and runtimes a target has. It tells what it starts (ZIG_VERBOSE_LINK), and
- * the same is started once more, with the words added. Its own link may well fail for want of them. */
+ * the same is started once more, with the words added. Its own link is ended at once by a linker script that is none. */
 #include "zigcc.h"
 
 #include <errno.h>
@@ -94,13 +94,35 @@ list what_zig_runs(const list *command, const char *variable, const char *tool, 
     return found;
 }
 
+/* The command with the configuration as linker script, which lld refuses before it reads an object. */
+static list ended_by_script(const list *command) {
+    list words = {0};
+    for (size_t i = 0; i < command->count; i++) push(&words, command->items[i]);
+    for (size_t i = 0; i < 2; i++) {
+        push(&words, "-Xlinker");
+        push(&words, i ? conf.file : "-T");
+    }
+    return words;
+}
+
+static bool has_script(const list *command) {
+    for (size_t i = 0; i < command->count; i++)
+        if (starts(command->items[i], "-T")) return true;
+    return false;
+}
+
 int link_by_lld(const list *command) {
     list said = {0}, start = {0};
-    list line = what_zig_runs(command, "ZIG_VERBOSE_LINK", "ld.lld", &said);
+    list asked = has_script(command) ? *command : ended_by_script(command);
+    list line = what_zig_runs(&asked, "ZIG_VERBOSE_LINK", "ld.lld", &said);
     for (size_t i = 0; i < said.count; i++) fprintf(stderr, "%s\n", said.items[i]);
     if (!line.count) return 1;
     push(&start, conf.zig);
     for (size_t i = 0; i < line.count; i++) {
+        if (same(line.items[i], "-T") && i + 1 < line.count && same(line.items[i + 1], conf.file)) {
+            i++;
+            continue;
+        }
         push(&start, line.items[i]);
         if (same(line.items[i], "-o") && i + 1 < line.count)
             unlink(line.items[i + 1]); /* Zig's, of a link that is not ours */

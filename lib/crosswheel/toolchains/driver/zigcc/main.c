@@ -1,8 +1,8 @@
 /* zigcc: Zig's clang behind the names and flags that build systems use.
  *
  * Called as cc, c++, gcc, g++, clang, clang++ (with or without a "triple-" in front) it translates the arguments and
- * runs `zig cc` or `zig c++` for the target of its configuration, or `zig clang` with an image as sysroot; as build-cc
- * and build-c++ for the machine it runs on; as ar, ranlib, ld and ld.lld it runs Zig's; as strip it does nothing, for
+ * runs `zig cc` or `zig c++` for the target of its configuration, or `zig clang` with an image as sysroot, and so it does
+ * as c89, c99, cpp and as (names.c); as build-cc and build-c++ for the machine it runs on; as ar, ranlib, ld and ld.lld it runs Zig's; as strip it does nothing, for
  * what it links is stripped already.
  *
  * Configuration: the file zigcc.conf beside the folder this program lies in, a "key value" a line:
@@ -11,8 +11,10 @@
  *   cache FOLDER        where Zig keeps its libc and libc++
  *   objects FOLDER      where Zig leaves what it compiles; else as above. A folder of this build alone: see objects.c
  *   ccache PATH         the ccache that keeps objects     setting NAME=VALUE   a variable that it is told
+ *   linked FOLDER       where lld keeps what it compiles at links
  *   folder FOLDER       becomes "." in the paths that compiled code carries
  *   target TRIPLE       what cc builds for, in Zig's spelling: aarch64-linux-gnu.2.17
+ *   word WORD           a word for Zig, such as -mcpu=z196, whenever the target is compiled or linked for
  *   build-target TRIPLE what build-cc builds for
  *   multiarch TRIPLE    the answer to -print-multiarch
  *   debug yes           keep debug information
@@ -21,7 +23,7 @@
  *   hide FOLDER         a folder of this machine whose headers and libraries are not the target's
  *   include FOLDER      a folder of the target's headers      lib FOLDER   ... of its libraries
  *   clang WORD          a word that makes clang act as the gcc of an image; Zig's runtimes are not used then
- *   root FOLDER         the image's files: its folder stands in for a hidden one of the same name
+ *   root FOLDER         the image's files, or a sysroot's: its folder stands in for a hidden one of the same name
  *
  * It is C, and not Python, because a configure script starts it hundreds of times, and because it also has to run
  * inside containers of another architecture, where a static program of this machine starts at full speed.
@@ -51,8 +53,7 @@ static void push_leniency(list *command, bool cxx, const list *in) {
     push(command, "-Wno-unknown-warning-option");
     /* Zig makes an error of __DATE__ and __TIME__. SOURCE_DATE_EPOCH says what they mean, and ccache looks for them. */
     push(command, "-Wno-date-time");
-    if (cxx) return;
-    for (const char *const *flag = gcc_warnings((int)in->count, in->items); *flag; flag++) push(command, *flag);
+    if (!cxx) push_all(command, gcc_warnings((int)in->count, in->items));
 }
 
 static bool is_asked(const list *in, const char *word) {
@@ -102,12 +103,13 @@ static size_t count_sources(const list *in) {
     return count;
 }
 
-static list zig_command(bool cxx, const char *target) {
+static list zig_command(bool cxx, bool for_build) {
     list command = {0};
     push(&command, conf.zig);
     push(&command, cxx ? "c++" : "cc");
     push(&command, "-target");
-    push(&command, target);
+    push(&command, for_build ? conf.build_target : conf.target);
+    for (size_t i = 0; i < conf.words.count && !for_build; i++) push(&command, conf.words.items[i]);
     /* Zig adds the sanitizer where no -O stands, and its calls are undefined in every libc. */
     push(&command, "-fno-sanitize=undefined");
     return command;
@@ -149,9 +151,7 @@ static void push_optimisation(list *command, const list *in) {
 static int compile(bool cxx, bool for_build, const list *in) {
     bool linking = links(in) && in->count;
     /* Zig links libc++ where it compiles C++; gcc links libstdc++ under the name g++ alone. */
-    list command = has_gcc() && !for_build
-                       ? clang_command(cxx)
-                       : zig_command(cxx || wants_cxx(in), for_build ? conf.build_target : conf.target);
+    list command = has_gcc() && !for_build ? clang_command(cxx) : zig_command(cxx || wants_cxx(in), for_build);
     cxx = cxx || wants_cxx(in);
     if (for_build) return compile_for_build(&command, in);
     if (is_asked(in, "-c") && count_sources(in) > 1) return compile_each(cxx, in);
@@ -168,14 +168,25 @@ static int compile(bool cxx, bool for_build, const list *in) {
     if (!links_objects(in) && contraction) push(&command, contraction);
     if (!links_objects(in) && !has_gcc()) push_optimisation(&command, in);
     translate(&command, in);
+    if (!links_objects(in)) push_all(&command, gcc_finite((int)in->count, in->items));
     /* After everything else: the target's libc headers are Zig's, of the policy's version, not the sysroot's. */
     for (size_t i = 0; i < conf.includes.count; i++) {
         push(&command, "-idirafter");
         push(&command, conf.includes.items[i]);
     }
+    if (linking && conf.runtime && !has_gcc()) {
+        push(&command, "-Wl,--as-needed");
+        push(&command, conf.runtime);
+        push(&command, "-Wl,--no-as-needed");
+    }
     if (linking) {
         for (size_t i = 0; i < conf.libs.count; i++) push_joined(&command, "-L", conf.libs.items[i]);
         if (!conf.debug) push(&command, "-s");
+    }
+    list keeping = linking ? keeping_of(&command) : (list){0};
+    for (size_t i = 0; i < keeping.count; i++) {
+        if (has_gcc()) push(&command, "-Xlinker");
+        push(has_gcc() ? &command : &for_lld, keeping.items[i]);
     }
     if (getenv("ZIGCC_PRINT")) return print(&command);
     if (has_gcc()) return linking ? run(&command) : compile_object(&command, in);
@@ -200,6 +211,7 @@ int main(int argc, char **argv) {
     if (same(name, "ld") || same(name, "ld.lld")) return run_linker(argc, argv);
     if (same(name, "strip")) return 0;
     bool cxx = strstr(name, "++") != NULL;
+    in = as_compiler(name, &in);
     int code = answer(cxx, &in);
     return code >= 0 ? code : compile(cxx, false, &in);
 }

@@ -46,7 +46,30 @@ static void translate_arm(list *out, const char *cpu) {
     free(copy);
 }
 
-/* Where a wheel's baseline is not ours to choose, Zig's own is that of Linux distributions: armv7-a, rv64gc. */
+/* 32-bit Arm: the baseline, and what a source file that tests for NEON at run time is compiled with. */
+static void push_arm_with(list *out, const char *extension) {
+    static const char *const processors[][2] = {
+        {"crypto-neon", "baseline+vfp4+fp_armv8+crypto"},
+        {"neon-fp-armv8", "baseline+vfp4+fp_armv8"},
+        {"neon-vfpv4", "baseline+vfp4"},
+        {"neon", "baseline"},
+        {"+simd", "baseline"},
+    };
+    for (size_t i = 0; i < sizeof processors / sizeof *processors; i++)
+        if (strstr(extension, processors[i][0])) {
+            push_joined(out, "-mcpu=", processors[i][1]);
+            return;
+        }
+}
+
+/* -mfpu=neon: Zig's front leaves out what it names. */
+size_t translate_fpu(list *out, const char *flag) {
+    if (!starts(conf.target, "arm")) return 0;
+    push_arm_with(out, flag);
+    return 1;
+}
+
+/* Where a wheel's baseline is not the caller's to choose, it is that of Linux distributions: armv7-a, rv64gc. */
 void translate_cpu(list *out, const char *flag) {
     const char *cpu = strchr(flag, '=') + 1;
     bool march = starts(flag, "-march=");
@@ -54,7 +77,11 @@ void translate_cpu(list *out, const char *flag) {
         translate_arm(out, cpu);
         return;
     }
-    if (starts(conf.target, "riscv64") || (march && starts(conf.target, "arm"))) return;
+    if (starts(conf.target, "riscv64")) return;
+    if (march && starts(conf.target, "arm")) {
+        push_arm_with(out, cpu);
+        return;
+    }
     char text[512];
     bool power = starts(cpu, "power");
     snprintf(text, sizeof text, "%s%s", power ? "pwr" : "", power ? cpu + strlen("power") : cpu);

@@ -22,6 +22,10 @@ void push(list *to, const char *text) {
     to->items[to->count] = NULL;
 }
 
+void push_all(list *to, const char *const *words) {
+    for (; *words; words++) push(to, *words);
+}
+
 void push_joined(list *to, const char *head, const char *tail) {
     char *text = checked(malloc(strlen(head) + strlen(tail) + 1));
     push(to, strcat(strcpy(text, head), tail));

@@ -14,6 +14,7 @@ typedef struct {
 
 void *checked(void *memory);
 void push(list *to, const char *text);
+void push_all(list *to, const char *const *words);
 void push_joined(list *to, const char *head, const char *tail);
 void split(list *to, const char *words);
 void expand(list *out, const char *word, int depth);
@@ -28,9 +29,9 @@ bool ends_among(const char *word, const char *const *endings);
 
 struct configuration {
     const char *bin, *zig, *library, *cache, *objects, *ccache, *folder, *target, *build_target, *multiarch, *root,
-        *environment, *over;
+        *environment, *over, *file, *linked, *runtime;
     bool debug;
-    list hidden, mapped_from, mapped_to, includes, libs, settings, clang;
+    list hidden, mapped_from, mapped_to, includes, libs, settings, clang, words;
 };
 extern struct configuration conf;
 
@@ -51,6 +52,7 @@ extern list for_lld;
 size_t translate_linker_words(list *out, const list *in, size_t at);
 size_t translate_library_file(list *out, const list *in, const char *word);
 void translate_cpu(list *out, const char *flag);
+size_t translate_fpu(list *out, const char *flag);
 bool is_debug_flag(const char *flag);
 bool is_cxx_source(const char *word);
 bool is_source(const char *word);
@@ -69,8 +71,10 @@ int run_and_wait(const list *command, bool quiet);
 int run_tool(const char *tool, int argc, char **argv);
 int run_linker(int argc, char **argv);
 
-/* ---- link.c, probes.c, stages.c, objects.c, build.c, pragmas.c ---- */
+/* ---- names.c, bitcode.c, link.c, probes.c, stages.c, objects.c, build.c, pragmas.c ---- */
 
+list as_compiler(const char *name, const list *in);
+list keeping_of(const list *command);
 list what_zig_runs(const list *command, const char *variable, const char *tool, list *rest);
 int link_by_lld(const list *command);
 int answer(bool cxx, const list *in);

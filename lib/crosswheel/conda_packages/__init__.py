@@ -1,0 +1,1 @@
+"""Wheels as conda packages, in a channel that conda, mamba and pixi install from."""
