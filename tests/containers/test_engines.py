@@ -263,7 +263,7 @@ c++ probe.cc -o probe && ./probe
 @pytest.mark.daily(1)
 def test_accelerated_answers_as_configure_scripts_ask(for_arm: Make) -> None:
     built = for_arm(engine="accelerated", before_build=_PROBE, test="never")
-    assert built.code == 0, built.log()
+    assert built.code == 0, built.printed
     assert re.search(r"^probed by .*Clang", built.log(), re.MULTILINE)
 
 
@@ -503,7 +503,7 @@ def test_a_test_command_runs_in_each_image_with_what_it_requires_and_the_project
         test_command="python {project}/check.py",
         test_images=[slim_x86_64],
     )
-    assert built.code == 0, built.log()
+    assert built.code == 0, built.printed
     assert built.job["tested"]
     assert built.log().count("checked with iniconfig packaging") == 2
     assert built.log().rstrip().endswith("checked with iniconfig packaging")
