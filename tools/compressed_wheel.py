@@ -20,7 +20,7 @@ _SIZE_IN_HEADER, _SIZE_IN_DIRECTORY, _OFFSET_IN_DIRECTORY = 18, 20, 42
 _END = struct.Struct("<4s4H2LH")
 
 
-class CompressedWheel(BuildHookInterface):
+class CompressedWheel(BuildHookInterface[Any]):
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:  # noqa: ARG002 - hatchling's
         wheel = Path(artifact_path)
         wheel.write_bytes(smaller(wheel.read_bytes()))
