@@ -1,12 +1,14 @@
 """Debian's podman, started by hand for tests: it answers as a Docker Engine does, on a socket of its own.
 
-Settings, images, volumes and networks are its own too. What it does change of this machine, as any engine does, is the
-packet filter, for as long as a container with a network runs.
+Settings, images, volumes and networks are its own too, so that several can run at the same time. What it does change
+of this machine, as any engine does, is the packet filter, for as long as a container with a network runs.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
 import resource
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -20,6 +22,8 @@ from containers.leftovers import data_folder, end_processes, remove_folder
 from containers.program import find_program, run_program
 
 PROGRAM = "podman"
+
+_NETWORKS = itertools.count()
 
 # Seconds; stopping it takes as long as containers take to end.
 _PATIENCE = 60.0
@@ -58,7 +62,7 @@ def running_podman(cache: Path, settings: Settings, registry: str = "") -> Itera
     Images go below `cache`, which is on a disk; the socket to the temporary folder, whose name is short enough.
     """
     data = data_folder(cache)
-    with tempfile.TemporaryDirectory(prefix="crosswheel-podman-") as folder, _without_bridge():
+    with tempfile.TemporaryDirectory(prefix="crosswheel-podman-") as folder, _own_network(Path(folder)):
         run = Path(folder)
         files = {
             "CONTAINERS_CONF": ("containers.conf", _toml(_with_folders(settings, run))),
@@ -86,15 +90,39 @@ def running_podman(cache: Path, settings: Settings, registry: str = "") -> Itera
 
 
 @contextmanager
-def _without_bridge() -> Iterator[None]:
-    """The plugins that Debian's podman has for networks never take theirs away."""
-    bridge = Path("/sys/class/net/cni-podman0")
-    before = bridge.exists()
+def _own_network(run: Path) -> Iterator[None]:
+    """Podman's default network, with a bridge and addresses that no other podman has.
+
+    All podmans would have the same ones otherwise, and the plugins that Debian's has for networks never take a bridge
+    away: who removed it at the end would cut off the containers of the others.
+    """
+    number = os.getpid() * 8 + next(_NETWORKS) % 8
+    bridge = f"cni-{number:x}"
+    network = f"10.{128 + number // 256 % 64}.{number % 256}"
+    addresses = {
+        "type": "host-local",
+        "dataDir": f"{run}/addresses",
+        "ranges": [[{"subnet": f"{network}.0/24", "gateway": f"{network}.1"}]],
+        "routes": [{"dst": "0.0.0.0/0"}],
+    }
+    plugins = [
+        {"type": "bridge", "bridge": bridge, "isGateway": True, "ipMasq": True, "hairpinMode": True, "ipam": addresses},
+        {"type": "portmap", "capabilities": {"portMappings": True}},
+        {"type": "firewall"},
+        {"type": "tuning"},
+    ]
+    file = _networks(run) / "87-podman.conflist"
+    file.parent.mkdir()
+    file.write_text(json.dumps({"cniVersion": "0.4.0", "name": "podman", "plugins": plugins}))
     try:
         yield
     finally:
-        if bridge.exists() and not before:
-            run_program("ip", "link", "delete", bridge.name)
+        if Path("/sys/class/net", bridge).exists():
+            run_program("ip", "link", "delete", bridge)
+
+
+def _networks(run: Path) -> Path:
+    return run / "networks"
 
 
 def _with_folders(settings: Settings, run: Path) -> Settings:
@@ -102,7 +130,7 @@ def _with_folders(settings: Settings, run: Path) -> Settings:
     return {
         **settings,
         "engine": {**settings.get("engine", {}), "tmp_dir": str(run / "temporary")},
-        "network": {"network_config_dir": f"{run}/networks"},
+        "network": {"network_config_dir": str(_networks(run))},
     }
 
 

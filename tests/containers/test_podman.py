@@ -199,6 +199,15 @@ def test_one_that_starts_no_container_is_mended_by_its_settings(
     assert "register" not in said
 
 
+def test_two_podmans_share_no_network(podman: Engine, podman_set_to: Callable[[Settings], str]) -> None:
+    """Else the one that ends first would take the bridge from the other's containers."""
+    networks = []
+    for address in (podman.address, podman_set_to(podman_service.working())):
+        with closing(connect(address, os.environ).client) as client:
+            networks.append(client.networks.get("podman").attrs["IPAM"]["Config"][0]["Subnet"])
+    assert len({*networks}) == 2
+
+
 def test_programs_run_natively(podman: Engine) -> None:
     host = connect(podman.address, os.environ)
     with closing(host.client):
