@@ -18,6 +18,7 @@ from crosswheel.containers.faults import find_fault
 from crosswheel.containers.ssh import tunnel
 from crosswheel.errors import CrosswheelError, DiskFull, EngineUnavailable, explained
 from crosswheel.model.targets import Architecture, architectures
+from crosswheel.system.imports import import_alone
 
 if TYPE_CHECKING:
     import docker
@@ -82,6 +83,7 @@ def connect(wanted: str, environ: Mapping[str, str]) -> DockerHost:
     Default: DOCKER_HOST, or the current context; if nothing names an engine and Docker's own socket does not answer,
     podman's. Raises EngineUnavailable.
     """
+    import_alone("docker")
     try:
         return _connect(wanted, environ)
     except EngineUnavailable:
@@ -92,6 +94,7 @@ def connect(wanted: str, environ: Mapping[str, str]) -> DockerHost:
 
 def find_podman(environ: Mapping[str, str]) -> DockerHost | None:
     """The first podman whose socket answers."""
+    import_alone("docker")
     for address in podman_sockets.addresses(environ):
         with suppress(EngineUnavailable):
             return _connect(address, environ)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from crosswheel.errors import NoCredentials
 from crosswheel.images.references import Reference
+from crosswheel.system.imports import import_alone
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ def _files(environ: Mapping[str, str]) -> Iterator[Path]:
 
 
 def _read(path: Path, reference: Reference, environ: Mapping[str, str]) -> Credentials | None:
+    import_alone("docker")
     from docker.auth import load_config, resolve_authconfig
     from docker.errors import DockerException
 

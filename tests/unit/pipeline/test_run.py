@@ -651,10 +651,11 @@ def test_an_image_that_cannot_be_had_for_the_test_leaves_the_wheel_untested_and_
     def refuse(*_given: object, **_options: object) -> None:
         raise ImageUnavailable("the registry refuses", hint="docker login")
 
-    run = on_docker(yard, "platform", monkeypatch)
-    monkeypatch.setattr("crosswheel.containers.docker_containers.ensure_image", refuse)
-    outcome = only_outcome(run)
-    assert (outcome.status, outcome.untested, tested) == ("built", "the registry refuses; docker login", [])
+    for status in ("built", "kept"):
+        run = on_docker(yard, "platform", monkeypatch)
+        monkeypatch.setattr("crosswheel.containers.docker_containers.ensure_image", refuse)
+        outcome = only_outcome(run)
+        assert (outcome.status, outcome.untested, tested) == (status, "the registry refuses; docker login", [])
 
 
 # ---- a run that is stopped ------------------------------------------------------------------------------------
