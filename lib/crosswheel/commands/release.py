@@ -167,7 +167,7 @@ class ReleaseWork:
 class Aim:
     """How a step is announced, and when it runs.
 
-    `text` is what holds after it. `rehearses`: only with a staging index. `after_sending`: not in a dry run.
+    `text` says what it does. `rehearses`: only with a staging index. `after_sending`: not in a dry run.
     """
 
     name: str
@@ -215,7 +215,7 @@ def _begin(call: Call) -> ReleaseWork:
     return ReleaseWork(call, files, repository, staging)
 
 
-@stage(lambda work: f"working tree clean, tagged {_tag(work)}")
+@stage(lambda work: f"looking whether the working tree is clean and tagged {_tag(work)}")
 def commit(work: ReleaseWork) -> ReleaseWork:
     call = work.call
     # The released files and the locks beside them are no changes of the commit.
@@ -227,14 +227,14 @@ def commit(work: ReleaseWork) -> ReleaseWork:
     return replace(work, checkout=checkout, tag=tag)
 
 
-@stage(lambda work: f"an entry for {work.files[0].version}")
+@stage(lambda work: f"looking for an entry for {work.files[0].version}")
 def changelog(work: ReleaseWork) -> ReleaseWork:
     entry = read_entry(work.call.project, work.files[0].version, work.call.config.release.changelog)
     work.call.listener(Fact(f"{entry.path.name}: {entry.title}"))
     return replace(work, entry=entry)
 
 
-@stage(lambda work: f"{work.count} fit to be released")
+@stage(lambda work: f"checking {work.count}")
 def check(work: ReleaseWork) -> ReleaseWork:
     report = checked(work.files, work.call)
     work.call.listener(Told(report))
@@ -243,7 +243,7 @@ def check(work: ReleaseWork) -> ReleaseWork:
     return replace(work, checked=True)
 
 
-@stage(lambda work: _lacks(work.staging, work), name="upload", rehearses=True)
+@stage(lambda work: _sends(work.staging, work), name="upload", rehearses=True)
 def upload_to_staging(work: ReleaseWork) -> ReleaseWork:
     assert work.staging  # noqa: S101
     # Before the rehearsal: check that the real index accepts us.
@@ -253,7 +253,7 @@ def upload_to_staging(work: ReleaseWork) -> ReleaseWork:
     return _upload(work, work.staging)
 
 
-@stage(lambda work: _lacks(work.repository, work))
+@stage(lambda work: _sends(work.repository, work))
 def upload(work: ReleaseWork) -> ReleaseWork:
     return _upload(work, work.repository)
 
@@ -281,13 +281,13 @@ def _ask(work: ReleaseWork, count: int) -> None:
         raise CrosswheelError(f"stopped: nothing was sent to {work.repository.name}", hint=hint)
 
 
-@stage(lambda work: _serves(work.staging), name="verify", rehearses=True, after_sending=True)
+@stage(lambda work: _asks(work.staging), name="verify", rehearses=True, after_sending=True)
 def verify_staging(work: ReleaseWork) -> ReleaseWork:
     assert work.staging  # noqa: S101
     return _verify(work, work.staging)
 
 
-@stage(lambda work: _serves(work.repository), after_sending=True)
+@stage(lambda work: _asks(work.repository), after_sending=True)
 def verify(work: ReleaseWork) -> ReleaseWork:
     return _verify(work, work.repository)
 
@@ -301,7 +301,7 @@ def _verify(work: ReleaseWork, repository: Repository) -> ReleaseWork:
     return replace(work, verifications=(*work.verifications, report.found))
 
 
-@stage(lambda work: f"release.json and release.md in {work.folder}", after_sending=True)
+@stage(lambda work: f"writing release.json and release.md to {work.folder}", after_sending=True)
 def manifest(work: ReleaseWork) -> ReleaseWork:
     assert work.checkout  # noqa: S101
     assert work.entry  # noqa: S101
@@ -322,12 +322,13 @@ def manifest(work: ReleaseWork) -> ReleaseWork:
     return replace(work, manifest=made)
 
 
-def _serves(repository: Repository | None) -> str:
-    return f"{repository.name if repository else ''} serves them, and pip chooses them"
+def _asks(repository: Repository | None) -> str:
+    return f"asking {repository.name if repository else ''} what it serves, and pip what it chooses"
 
 
-def _lacks(repository: Repository | None, work: ReleaseWork) -> str:
-    return f"what {repository.name if repository else ''} lacks of {work.count}"
+def _sends(repository: Repository | None, work: ReleaseWork) -> str:
+    doing = "finding" if work.call.config.output.dry_run else "sending"
+    return f"{doing} what {repository.name if repository else ''} lacks of {work.count}"
 
 
 def _tag(work: ReleaseWork) -> str:

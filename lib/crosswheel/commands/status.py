@@ -72,7 +72,7 @@ def run(call: Call) -> StatusReport:
     name, version = files[0].name, files[0].version
     settings = read_pip_settings(Processes(), call.environ)
     repository = find_repository(config.release.repository, config, call.environ, settings)
-    there = published_project(repository, name)
+    there = published_project(repository, name, call.listener)
     audits = tuple(audited([file.path for file in files if file.kind == "wheel"], call))
     builds = builds_of(files)
     entries = tuple(audit.entry for audit in audits if audit.entry)

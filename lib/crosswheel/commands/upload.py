@@ -79,7 +79,8 @@ def run(call: Call) -> UploadReport:
 
 def rehearsed(repository: Repository, files: Sequence[Distribution], call: Call) -> Sent:
     """The files that the index lacks. Raises FileClash, UploadFailed if it would refuse one, IndexUnreachable."""
-    return rehearse(repository, files, published_project(repository, files[0].name), ignore=call.config.audit.ignore)
+    there = published_project(repository, files[0].name, call.listener)
+    return rehearse(repository, files, there, ignore=call.config.audit.ignore)
 
 
 def delivered(repository: Repository, files: Sequence[Distribution], call: Call) -> Sent:
@@ -88,7 +89,7 @@ def delivered(repository: Repository, files: Sequence[Distribution], call: Call)
     return send(
         repository,
         files,
-        partial(published_project, repository, files[0].name),
+        partial(published_project, repository, files[0].name, call.listener),
         call.listener,
         ignore=call.config.audit.ignore,
         sdist_first=call.config.release.sdist_first,

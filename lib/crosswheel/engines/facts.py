@@ -145,6 +145,17 @@ class Facts:
         """How programs of an architecture run in containers, in words. Raises CannotRun, EngineUnavailable."""
         return f"in {self.containers.kind}, {'natively' if self.running(arch).natively else 'under QEMU'}"
 
+    def without_containers(self, target: Target, config: Config) -> str:
+        """Why nothing can run in the target's image, as far as this run knows; empty if it may."""
+        try:
+            self.running(target.arch)
+            self.image_for(target, config)
+        except CrosswheelError as error:
+            return error.in_a_line
+        # Namespaces take images from where sysroots come from; an engine may know another way.
+        refused = self.once.known.get(("no sysroot", target.policy, target.arch), "")
+        return str(refused) if isinstance(self.containers, NamespaceHost) else ""
+
     def image(self, reference: str, arch: Architecture) -> Image | None:
         """The image of that reference, or None if nobody has pulled it yet.
 

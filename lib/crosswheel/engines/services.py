@@ -83,6 +83,8 @@ class Services:
                     silent=facts.silent,
                 )
             except (ImageUnavailable, DiskFull) as error:
+                if isinstance(error, ImageUnavailable):
+                    facts.once.known["no sysroot", target.policy, target.arch] = error.in_a_line
                 listener(Note(f"{target.policy}_{target.arch} is built with {_ZIGS_OWN}: {error.message}"))
                 return None
 

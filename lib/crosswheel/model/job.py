@@ -406,7 +406,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Stage:
-    """What a release does next, and what holds when it is done; `number` of `count` stages, counted from 1."""
+    """What a release does next; `number` of `count` stages, counted from 1."""
 
     name: str
     aim: str

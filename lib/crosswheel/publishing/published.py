@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from packaging.version import InvalidVersion, Version
 
 from crosswheel.errors import IndexUnreachable
-from crosswheel.model.job import Listener, deaf
+from crosswheel.model.job import Listener, chore, deaf
 from crosswheel.publishing.repositories import Repository
 from crosswheel.system.addresses import Address, origin_of
 from crosswheel.system.index_pages import REFUSED, TIMEOUT, network, open_session, read_page
@@ -60,14 +60,14 @@ class PublishedProject:
     status_reason: str = ""
 
 
-def published_project(repository: Repository, name: str) -> PublishedProject:
-    """A project, fresh from the index.
+def published_project(repository: Repository, name: str, listener: Listener = deaf) -> PublishedProject:
+    """A project, fresh from the index. The listener hears whom it waits for, which may be a minute.
 
     Raises IndexUnreachable, NoCredentials, like all functions of this module that read the index.
     """
     from pypi_simple import ProjectStatus
 
-    with _client(repository) as (client, _):
+    with chore(f"asking {repository.name} for {name}", listener), _client(repository) as (client, _):
         page = _page(client, repository, name)
     if not page:
         return PublishedProject()

@@ -62,14 +62,18 @@ def plan_text(plan: Plan, console: Console | None = None) -> str:
 
 
 def summary_text(report: Report, console: Console | None = None) -> str:
-    """The outcome of every job, then the problems, then the totals in one line."""
-    console = console or plain_console()
+    """The outcome of every job, then the problems, then the totals in one line.
+
+    With a console, it follows what the display has said: the failure of a single job is just above it.
+    """
     outcomes = report.outcomes
+    retold = outcomes if console is None or len(outcomes) > 1 else ()
+    console = console or plain_console()
     parts: list[RenderableType] = []
     if outcomes:
         # A narrow terminal has no room for these columns; report.json has their values.
         parts.append(drawn(fitting(console, summary_columns(outcomes), outcomes), outcomes))
-    for outcome in outcomes:
+    for outcome in retold:
         if outcome.failure:
             parts += _block([(STYLES["failed"], headline(outcome)), *failure_lines(outcome)])
     parts += _block(line for outcome in outcomes for line in remark_lines(outcome))

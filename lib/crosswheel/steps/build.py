@@ -22,6 +22,8 @@ from crosswheel.steps.sequence import step
 from crosswheel.steps.work import Work
 from crosswheel.system.process import CommandFailed
 
+_NEEDS_IMAGE = "--engine accelerated"
+
 
 @step(needs=["workspace"])
 def build(work: Work) -> Work:
@@ -30,16 +32,25 @@ def build(work: Work) -> Work:
     try:
         wheel = build_wheel(workspace, work.sdist, work.config, job.processors)
     except BuildFailed as error:
-        raise explained(error, workspace.log, job.engine, str(job.target.arch)) from error
+        found = explained(error, workspace.log, job.engine, str(job.target.arch))
+        found.hint = _followed(found.hint, work)
+        raise found from error
     made = work.with_wheel(wheel)
     parsed, noted = made.read(), workspace.root / UNCOMPILED
+    uncompiled = read_uncompiled(noted, workspace.log, parsed.members, job.engine, str(job.target.arch))
     return replace(
         made,
         parsed=parsed,
-        uncompiled=read_uncompiled(noted, workspace.log, parsed.members, job.engine, str(job.target.arch)),
+        uncompiled=tuple(replace(each, hint=_followed(each.hint, work)) for each in uncompiled),
         requirements=workspace.laid_over,
         usage=workspace.usage(),
     )
+
+
+def _followed(hint: str, work: Work) -> str:
+    """The advice, and if it names an engine that lacks its image here, what is in the way."""
+    lacking = work.facts.without_containers(work.job.target, work.config) if _NEEDS_IMAGE in hint else ""
+    return f"{hint}. That engine cannot be used yet: {lacking}" if lacking else hint
 
 
 def explained(error: BuildFailed, log: Path, place: str, arch: str = "") -> BuildFailed:

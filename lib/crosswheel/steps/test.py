@@ -128,12 +128,7 @@ def untested(target: Target, config: Config, facts: Facts) -> str:
         return "--test never"
     if _without_containers(target, config, facts):
         return ""
-    try:
-        facts.running(target.arch)
-        facts.image_for(target, config)
-    except CrosswheelError as error:
-        return error.in_a_line
-    return ""
+    return facts.without_containers(target, config)
 
 
 def _without_containers(target: Target, config: Config, facts: Facts) -> QemuTest | None:

@@ -81,7 +81,7 @@ def verify(
     built = tuple(map(read_built, distributions))
     reading = _Reading(repository, built, tuple(targets), processes, environ, listener, jobs, ignore or {}, exclude)
     # An index that never answers has a wrong address, so waiting does not help.
-    published_project(repository, built[0].file.name)
+    published_project(repository, built[0].file.name, listener)
     look = tenacity.Retrying(
         retry=tenacity.retry_if_result(bool) | tenacity.retry_if_exception_type(IndexUnreachable),
         wait=partial(_pause, patience),

@@ -70,7 +70,7 @@ def test_a_release_begins_with_the_commit(project: Path) -> None:
     stream = io.StringIO()
     with pytest.raises(NotReleasable, match="is not in a git repository"):
         run_verb("release", project, {"dry-run": True}, stream)
-    assert stream.getvalue() == "1/6 commit: working tree clean, tagged v1.0\n"
+    assert stream.getvalue() == "1/6 commit: looking whether the working tree is clean and tagged v1.0\n"
     assert [path.name for path in (project / "wheelhouse").iterdir()] == ["tiny-1.0-py3-none-any.whl"]
 
 

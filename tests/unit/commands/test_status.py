@@ -211,6 +211,8 @@ def test_the_verb_asks_the_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         stream, path = io.StringIO(), tmp_path / "status.json"
         options = {"repository": address, "json": str(path), "jobs": 1}
         assert run_verb("status", tmp_path, options, stream) == Incomplete.exit_code
+    # An index that never answers is waited for, for a minute and more.
+    assert stream.getvalue().startswith(f"asking {address} for tiny ...\n")
     assert f"tiny is archived on {address}\n" in stream.getvalue()
     assert " UTC: 10 days left\n" in stream.getvalue()
     assert json.loads(path.read_text())["days_left"] == 10

@@ -355,6 +355,8 @@ def test_a_build_that_failed_is_explained(yard: Yard) -> None:
     assert first.startswith("the header zlib.h was not found (python ")
     assert evidence == "fast.c:1:10: fatal error: 'zlib.h' file not found"
     assert failure.hint.startswith("--engine accelerated")
+    # What the advice needs is not there, and why.
+    assert failure.hint.endswith(". That engine cannot be used yet: no Docker Engine answers there")
 
 
 def test_a_rule_that_is_switched_off_rejects_no_wheel_and_stays_in_the_report(yard: Yard) -> None:

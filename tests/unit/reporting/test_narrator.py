@@ -24,13 +24,13 @@ class Result:
 def test_stages_facts_and_results_stand_between_what_happens() -> None:
     stream = io.StringIO()
     with Narrator(stream, {}) as narrator:
-        narrator(Stage("check", "3 files fit to be released", 1, 2))
+        narrator(Stage("check", "checking 3 files", 1, 2))
         narrator(Note("looking"))
         narrator(Told(Result()))
         narrator(Fact("tiny 1.0 is released"))
         narrator(Fact("skipped", holds=False))
     assert stream.getvalue().splitlines() == [
-        "1/2 check: 3 files fit to be released",
+        "1/2 check: checking 3 files",
         "looking",
         "a result",
         "✔ tiny 1.0 is released",

@@ -285,6 +285,18 @@ def test_summary_of_nothing() -> None:
     assert summary_text(Report(Plan("demo"), (), None, 0.0, 0.0)) == "\n0 of 0 wheels · 0.0 s\n"
 
 
+def test_the_failure_of_a_single_job_is_said_once_on_a_terminal() -> None:
+    job = make_job("cp313-manylinux2014_aarch64")
+    failed = Outcome(job, "failed", failure=Failure("BuildFailed", 7, "build", "no header", "less log", ("a line",)))
+    report = Report(Plan("demo", (job,)), (failed,), None, 0.0, 1.0)
+    stream = io.StringIO()
+    console = console_for(stream, {})
+    with PlainDisplay(console) as listener:
+        listener(JobFinished(failed))
+    assert (stream.getvalue() + summary_text(report, console)).count("no header") == 1
+    assert "no header" in summary_text(report)
+
+
 def test_summary_is_safe_against_what_others_wrote() -> None:
     evil = "x\x1b[2J\x1b]0;title\x07 \u202e[red]\n::error::no\n##[add-mask]x\r\n\x9b31m"
     job = make_job("cp313-manylinux2014_aarch64", engine=evil)
