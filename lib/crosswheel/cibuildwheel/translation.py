@@ -181,7 +181,8 @@ class _Translation:
     def options(self) -> dict[str, Any]:
         """Options of crosswheel by name, as in options.toml."""
         for name in self._written(_OF_THE_SELECTION):
-            self._note(name, "taken")
+            if not (name == "archs" and self._wins(name, "arch")):
+                self._note(name, "taken")
         for name in self._written(_WITHOUT_EFFECT):
             self._note(name, "without effect", _WITHOUT_EFFECT[name])
         self._stop_for_engine_and_front_end()

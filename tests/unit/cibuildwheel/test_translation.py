@@ -369,6 +369,12 @@ def test_a_requested_python_and_policy_choose_among_the_identifiers(tmp_path: Pa
     assert config.for_target(next(iter(adoption.targets))).containers.images == {}
 
 
+def test_requested_architectures_leave_those_of_the_project_without_effect(tmp_path: Path) -> None:
+    build = replace(_PLAIN, written=("archs", "build"))
+    assert uses(adopt(tmp_path, build)[0]) == {("archs", "taken"), ("build", "taken")}
+    assert uses(adopt(tmp_path, build, arch=["aarch64"])[0]) == {("archs", "without effect"), ("build", "taken")}
+
+
 def test_a_python_that_is_not_selected_is_left_out(tmp_path: Path) -> None:
     adoption, _config = adopt(tmp_path, _PLAIN, python=["cp311"])
     assert [entry.what for entry in adoption.left_out] == ["cp311"]
