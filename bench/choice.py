@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from results import COLUMNS, TAGS, Cell, Results
-from rows import BASELINE, NATIVE, ROWS
+from rows import ACCELERATE, BASELINE, NATIVE, ROWS
 
 from projects import LARGE, MAIN, PROJECTS, SMALL
 
@@ -15,7 +15,7 @@ from projects import LARGE, MAIN, PROJECTS, SMALL
 _QUICK = (NATIVE, "cross", "accelerated")
 _DEFAULT: Mapping[tuple[str, int], Collection[str]] = {
     (MAIN, 1): tuple(ROWS),
-    (MAIN, 2): (*_QUICK, "dockcross"),
+    (MAIN, 2): (*_QUICK, "dockcross", ACCELERATE),
     (MAIN, 4): (NATIVE, "cross"),
     (SMALL, 1): tuple(ROWS),
     (LARGE, 1): _QUICK,

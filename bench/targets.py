@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from statistics import mean
 from typing import Any
 
-from results import Results
-from rows import BASELINE, ENGINES
+from results import COLUMNS, Results
+from rows import ACCELERATE, BASELINE, ENGINES
 
 from projects import MAIN
 
@@ -25,7 +25,7 @@ class Target:
 
 
 def targets(results: Results) -> list[Target]:
-    return [*_of_ten(results), *_of_engines(results), *_of_limits(results)]
+    return [*_of_ten(results), *_of_engines(results), *_of_accelerate(results), *_of_limits(results)]
 
 
 def geometric_mean(ratios: Sequence[float]) -> float:
@@ -64,6 +64,15 @@ def _of_engines(results: Results) -> Iterator[Target]:
         per_target = [seconds / cell.tags for cell, seconds in kept if cell.column == "warm" and seconds is not None]
         what = f"{engine}, nothing changed, per target"
         yield _target(what, "< 2 s", max(per_target, default=None), " s", 2)
+
+
+def _of_accelerate(results: Results) -> Iterator[Target]:
+    """Two tags with repair and test: `accelerate` in front of cibuildwheel, against cibuildwheel alone."""
+    plain = results.seconds(MAIN, BASELINE, tags=2)
+    for column, times in (("cold", 6), ("warm", 10)):
+        value = _quotient(plain, results.seconds(MAIN, ACCELERATE, tags=2, column=column))
+        what = f"cibuildwheel with accelerate, 2 tags, {COLUMNS[column]}, against cibuildwheel emulated"
+        yield _target(what, f"≥ {times} x", value, " x", times, at_least=True)
 
 
 def _of_limits(results: Results) -> Iterator[Target]:

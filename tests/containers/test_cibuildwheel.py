@@ -24,17 +24,15 @@ from crosswheel.pipeline import source
 from crosswheel.system.local_host import LocalHost, local_host
 
 # Minutes each.
-pytestmark = [
-    pytest.mark.containers,
-    pytest.mark.index,
-    pytest.mark.daily(1, of="accelerated commands"),
-]
+pytestmark = [pytest.mark.containers, pytest.mark.index]
 
 _RELEASE = "4.3.5"
 _REAL = (
     "lru-dict==1.4.1", "propcache==0.5.4", "websockets==17.4", "cymem==2.0.16", "xxhash==4.1.0", "murmurhash==1.0.16",
-    "setproctitle==1.3.8",
+    "setproctitle==1.3.8", "immutables==0.21", "preshed==3.0.15", "yarl==1.25.1",
 )  # fmt: skip
+# Their compilers are accelerated in our build alone.
+_REAL_ON_ARM = ("coverage==7.17.5", "markupsafe==3.0.4")
 _TABLE = """\
 [tool.cibuildwheel]
 build = "cp313-manylinux_*"
@@ -185,6 +183,7 @@ def both(
     return build
 
 
+@pytest.mark.daily(1, of="accelerated commands")
 @pytest.mark.usefixtures("qemu")
 def test_both_make_the_same_wheel_and_each_command_finds_the_same(
     both: Callable[..., Both], engine: docker.DockerClient, manylinux_aarch64: str, tmp_path: Path
@@ -199,13 +198,38 @@ def test_both_make_the_same_wheel_and_each_command_finds_the_same(
     assert found.ours == found.theirs
 
 
+@pytest.mark.daily(1)
 @pytest.mark.parametrize("name", _REAL)
 def test_a_real_project_becomes_the_same_wheel(
     name: str, both: Callable[..., Both], host: LocalHost, engine: docker.DockerClient, manylinux_x86_64: str
 ) -> None:
     """For this machine: under emulation most of the time is that of the projects' own tests."""
     engine.images.pull(manylinux_x86_64)
-    image = {"CIBW_MANYLINUX_X86_64_IMAGE": manylinux_x86_64}
-    found = both(source._from_index(name, host, deaf), CIBW_ARCHS="x86_64", CIBW_BUILD="cp313-manylinux_*", **image)
+    assert_same(both(source._from_index(name, host, deaf), **_only("x86_64", manylinux_x86_64)))
+
+
+@pytest.mark.daily(1)
+@pytest.mark.parametrize("name", _REAL_ON_ARM)
+@pytest.mark.usefixtures("qemu")
+def test_a_real_project_becomes_the_same_wheel_for_aarch64(
+    name: str, both: Callable[..., Both], host: LocalHost, engine: docker.DockerClient, manylinux_aarch64: str
+) -> None:
+    """Ours by native compilers."""
+    engine.images.pull(manylinux_aarch64)
+    found = both(source._from_index(name, host, deaf), **_only("aarch64", manylinux_aarch64))
+    assert found.job["engine"] == "accelerated"
+    assert_same(found)
+
+
+def _only(arch: str, image: str) -> dict[str, str]:
+    """The variables with which one wheel is made."""
+    return {
+        "CIBW_ARCHS": arch,
+        "CIBW_BUILD": "cp313-manylinux_*",
+        f"CIBW_MANYLINUX_{arch.upper()}_IMAGE": image,
+    }
+
+
+def assert_same(found: Both) -> None:
     assert (found.job["status"], found.job["untested"]) == ("built", "")
     assert found.ours == found.theirs

@@ -48,6 +48,19 @@ def test_a_target_is_reached_by_what_was_measured(cross: float, said: tuple[str,
     assert reached(results(cibuildwheel=200.0, cross=cross), "cross, cold, against cibuildwheel emulated") == said
 
 
+def test_accelerate_is_measured_with_two_tags_against_a_cold_cibuildwheel() -> None:
+    made = results()
+    for row, column, seconds in (
+        ("cibuildwheel", "cold", 600.0),
+        ("cibuildwheel-accelerated", "cold", 100.0),
+        ("cibuildwheel-accelerated", "warm", 80.0),
+    ):
+        made.cells[Cell("kiwisolver", row, 2, column)] = Result(Measured(seconds, seconds, 1))
+    what = "cibuildwheel with accelerate, 2 tags, {}, against cibuildwheel emulated"
+    assert reached(made, what.format("cold")) == ("6.00 x", True)
+    assert reached(made, what.format("nothing changed")) == ("7.50 x", False)
+
+
 def test_what_was_not_measured_is_not_reached_and_not_missed() -> None:
     what = "cross, cold, against cibuildwheel emulated"
     assert reached(results(cross=10.0), what) == ("not measured", None)
