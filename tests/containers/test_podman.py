@@ -19,6 +19,7 @@ from containers.engine import Engine, podman_started
 from containers.podman_service import Settings
 from containers.stand_ins.manylinux import POLICY
 from crosswheel.commands import run_verb
+from crosswheel.containers import container as docker_container
 from crosswheel.containers.container import running
 from crosswheel.containers.creation import create
 from crosswheel.containers.docker_host import DOCKER, PODMAN, DockerHost, connect
@@ -29,7 +30,7 @@ from crosswheel.containers.ownership import KIND, LABEL, PROJECT, labels
 from crosswheel.errors import EngineUnavailable, ImageUnavailable
 from crosswheel.model.job import deaf
 from crosswheel.model.targets import architectures
-from crosswheel.system.process import Processes
+from crosswheel.system.process import CommandFailed, Processes
 from crosswheel.upkeep import doctor as diagnosis
 from crosswheel.upkeep.caches import docker_holdings
 from tiny_projects import tiny_project
@@ -88,6 +89,18 @@ def test_no_container_is_made_of_an_image_for_another_architecture(host: DockerH
         create(host, busybox.id, AARCH64)
     assert "is for x86_64, not for aarch64" in caught.value.message
     assert not host.client.containers.list(all=True, filters={"label": LABEL})
+
+
+def test_a_command_whose_output_breaks_off_is_waited_for(
+    host: DockerHost, busybox: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Podman has the exit code 0 for it meanwhile."""
+    monkeypatch.setattr(docker_container, "_until_broken", lambda _chunks: iter(()))
+    with (
+        running(host, busybox, Processes(), timeout=60) as container,
+        pytest.raises(CommandFailed, match="exit code 3"),
+    ):
+        container.run(["busybox", "sh", "-c", "sleep 1; exit 3"])
 
 
 def test_memory_is_told_while_a_container_runs_and_not_afterwards(host: DockerHost, busybox: Image) -> None:

@@ -264,7 +264,8 @@ class Container:
                     state = self.docker.client.api.exec_inspect(started)
                 except NotFound:
                     raise self._lost(began) from None
-            if state["ExitCode"] is not None:
+            # Podman gives the code 0 for a command that still runs.
+            if state["ExitCode"] is not None and not state["Running"]:
                 break
             if not self.is_running:
                 raise self._lost(began)

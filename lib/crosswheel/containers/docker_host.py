@@ -29,6 +29,7 @@ OLDEST_ENGINE = "20.10"
 
 _TIMEOUT = 600  # seconds without data; loading an image on a slow disk takes minutes
 _PATIENCE = 5  # seconds to answer the first question
+_BUSY = 60  # seconds to tell about itself: podman runs some programs for that, on a machine that may be busy
 
 # The names by which engines identify themselves; Docker's is matched by its first word.
 DOCKER, PODMAN = "Docker Engine", "Podman Engine"
@@ -171,7 +172,7 @@ def _client(environment: Mapping[str, str]) -> tuple[docker.DockerClient, str]:
         asking.close()
     api = answer.headers.get("Api-Version") if answer.ok else None
     product = PODMAN if "Libpod-Api-Version" in answer.headers else DOCKER
-    return docker.from_env(version=api, timeout=_PATIENCE, environment=environment), product
+    return docker.from_env(version=api, timeout=_BUSY, environment=environment), product
 
 
 def contexts() -> dict[str, str]:

@@ -8,6 +8,7 @@ import os
 import socket
 import stat
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,12 +26,16 @@ INFO = {"ServerVersion": "20.10.24", "Architecture": "aarch64", "NCPU": 4, "MemT
 
 
 @contextmanager
-def serving(answers: Mapping[str, Any], asked: list[str]) -> Iterator[str]:
-    """An engine that knows how to answer to these endpoints and to nothing else, on loopback."""
+def serving(answers: Mapping[str, Any], asked: list[str], delays: Mapping[str, float]) -> Iterator[str]:
+    """An engine that knows how to answer to these endpoints and to nothing else, on loopback.
+
+    `delays` are the seconds before an answer.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             asked.append(self.path)
+            time.sleep(delays.get(self.path.rpartition("/")[2], 0))
             answer = answers.get(self.path.rpartition("/")[2])
             body = json.dumps({"message": "some trouble"} if answer is None else answer).encode()
             self.send_response(500 if answer is None else 200)
@@ -63,12 +68,15 @@ def engine() -> Iterator[Callable[..., str]]:
     with ExitStack() as stack:
 
         def start(
-            api: str = "1.41", info: Mapping[str, Any] | None = INFO, asked: list[str] | None = None, **more: Any
+            api: str = "1.41",
+            info: Mapping[str, Any] | None = INFO,
+            asked: list[str] | None = None,
+            delays: Mapping[str, float] | None = None,
+            **more: Any,
         ) -> str:
             version = {"ApiVersion": api, "MinAPIVersion": "1.12"}
-            return stack.enter_context(
-                serving({"version": version, "info": info, **more}, [] if asked is None else asked)
-            )
+            answers = {"version": version, "info": info, **more}
+            return stack.enter_context(serving(answers, [] if asked is None else asked, delays or {}))
 
         yield start
 
@@ -140,6 +148,15 @@ def test_one_that_takes_calls_and_says_nothing_is_not_waited_for(monkeypatch: py
         assert refusal(address) == (
             f"asking the Docker Engine {address}: no answer\n  try: docker info, with the same DOCKER_HOST"
         )
+
+
+def test_a_busy_one_that_answers_at_all_is_waited_for(
+    engine: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(docker_host, "_PATIENCE", 0.5)
+    host = connect(engine(delays={"info": 1.0}, _ping="1.41"), os.environ)
+    with closing(host.client):
+        assert host.version == INFO["ServerVersion"]
 
 
 def test_none_at_a_socket_that_is_not_there_and_none_at_a_port(tmp_path: Path) -> None:
