@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -55,7 +56,10 @@ class IndexServer:
     cuts: int = 0
     """How many more downloads end half way."""
     errors: int = 0
-    """How many more requests are answered with 503."""
+    """How many more requests are answered with `failing`."""
+    failing: int = 503
+    delay: float = 0.0
+    """The seconds that it takes for each answer."""
     retry_after: int = 0
     """The seconds that it asks to wait then."""
     stale: int = 0
@@ -119,7 +123,7 @@ class IndexServer:
             return Reply(self.refusing, {"WWW-Authenticate": "Basic"})
         if self.errors > 0:
             self.errors -= 1
-            return Reply(503, {"Retry-After": str(self.retry_after)})
+            return Reply(self.failing, {"Retry-After": str(self.retry_after)})
         if kind == "simple":
             return self.reply_page(project)
         body = self.body(project, rest[0])
@@ -140,14 +144,18 @@ def index_server() -> Iterator[IndexServer]:
     state = IndexServer()
 
     class Handler(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.do_GET()
+
         def do_GET(self) -> None:
             state.asked.append(self.path)
+            time.sleep(state.delay)
             reply = state.reply(self.path, self.headers["Authorization"])
             self.send_response(reply.status)
             for name, value in {**reply.headers, "Content-Length": str(len(reply.body))}.items():
                 self.send_header(name, value)
             self.end_headers()
-            body = reply.body
+            body = reply.body if self.command == "GET" else b""
             if state.cuts > 0 and reply.headers.get("Content-Type") == "application/octet-stream":
                 state.cuts -= 1
                 body = body[: len(body) // 2]

@@ -40,6 +40,12 @@ _KINDS = (
     ),
     _Kind(re.compile(r"network was disabled"), IndexUnreachable, "run the same command once without --offline"),
     _Kind(
+        re.compile(r"operation timed out|request timed out|due to network timeout", re.IGNORECASE),
+        IndexUnreachable,
+        "export UV_HTTP_TIMEOUT=300, seconds to wait for each answer, and the same command again; pip config list, to "
+        "check the index",
+    ),
+    _Kind(
         re.compile(r"error sending request|dns error|Failed to fetch|Connection refused|timed out"),
         IndexUnreachable,
         "pip config list, to check the index",

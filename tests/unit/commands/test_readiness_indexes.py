@@ -120,6 +120,36 @@ def test_each_kind_of_bad_input_has_its_error_and_its_next_command(
     assert isinstance(refusal("app"), IndexUnreachable)
 
 
+def test_an_index_that_limits_requests_is_asked_again_later(server: IndexServer) -> None:
+    server.errors, server.failing, server.retry_after = 1, 429, 1
+    limited = refusal("app")
+    assert (type(limited), limited.hint[:22]) == (IndexUnreachable, "the same command again")
+    assert newest("app") == "1.0"
+
+
+def test_an_index_that_is_slow_is_waited_for_as_long_as_uv_waits(
+    server: IndexServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.delay = 0.3
+    assert newest("app") == "1.0"
+    server.delay = 3.0
+    monkeypatch.setenv("UV_HTTP_TIMEOUT", "1")
+    monkeypatch.setenv("UV_NO_CACHE", "1")
+    slow = refusal("app")
+    assert (type(slow), slow.hint[:22]) == (IndexUnreachable, "export UV_HTTP_TIMEOUT")
+
+
+def test_an_index_without_metadata_files_is_read_by_its_wheels(server: IndexServer) -> None:
+    server.metadata.clear()
+    assert newest("app") == "1.0"
+
+
+def test_an_index_whose_metadata_are_not_what_it_says(server: IndexServer) -> None:
+    server.promised["app-1.0-py3-none-any.whl.metadata"] = "0" * 64
+    lie = refusal("app")
+    assert (type(lie), lie.hint[:23]) == (SourceError, "ask the operator of the")
+
+
 @pytest.mark.usefixtures("server")
 def test_groups_and_extras_of_projects_elsewhere(tmp_path: Path) -> None:
     project = tmp_path / "project"

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 import crosswheel as cw
-from crosswheel.errors import FileClash, NoCredentials, UsageError
-from crosswheel.model.job import Event, JobFinished, Progress, StepStarted
+from crosswheel.errors import BuildFailed, FileClash, NoCredentials, UsageError
+from crosswheel.model.job import Event, JobFinished, Note, Progress, StepStarted
 from crosswheel.testing import serving_index
 from tiny_projects import tar_of
 from unit.commands.test_readiness import release
@@ -102,6 +102,26 @@ def test_a_failure_stops_nothing_but_what_needs_it(index: Path, tmp_path: Path) 
     assert "broken==1.0" in reason
     assert f"{cell} cannot be installed from the folder alone" in str(report)
     assert (output / "missing-1.0-py3-none-any.whl").is_file()
+
+
+def test_builds_that_need_each_other_are_named_and_the_rest_is_built(index: Path, tmp_path: Path) -> None:
+    """None has a published wheel, so none can be built."""
+    sdist(index, "hen", requires="egg")
+    sdist(index, "egg", requires="hen")
+    notes: list[str] = []
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Note):
+            notes.append(event.text)
+
+    output = tmp_path / "house"
+    report = cw.wheelhouse(["app", "hen", "egg"], output=output, test="never", listener=listen, all=True, **GIVEN)
+    assert any(note.startswith("the builds of egg, hen need each other") for note in notes)
+    states = {one.package.name: one.state for one in report.outcomes}
+    assert (states.pop("missing"), sorted(states.values())) == ("built", ["failed", "skipped"])
+    (failure,) = (failure for outcome in report.outcomes for failure in outcome.failures)
+    assert "whose own build requires" in failure.message
+    assert report.exit_code == BuildFailed.exit_code
 
 
 SLOW = f"import time\ntime.sleep(2)\n{BACKEND}"
