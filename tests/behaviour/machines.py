@@ -32,6 +32,9 @@ for name in sys.argv[1:]:
 # Without signed pointers, which QEMU takes ten times as long for.
 _PROCESSORS = {"aarch64": "cortex-a57"}
 
+# Architectures that an x86_64 runs without QEMU, by the loader and the folder of libraries.
+_NATIVE = {"i686": ("ld-linux.so.2", "i386-linux-gnu"), "x86_64": ("ld-linux-x86-64.so.2", "x86_64-linux-gnu")}
+
 _TIMEOUT = 300
 
 
@@ -48,8 +51,8 @@ class Machine:
 
     @property
     def cross_gcc(self) -> str:
-        """The Debian package of a gcc for it that runs on this machine."""
-        return f"g++-{self.triple}"
+        """The Debian package of a gcc for it that runs on this machine, which is an x86_64."""
+        return "g++" if self.arch == "x86_64" else f"g++-{self.triple}"
 
     def root(self, cache: Path) -> Path:
         """The folder of its files; skips if this machine cannot have them."""
@@ -87,13 +90,11 @@ class Machine:
         QEMU 7.2 crashes in most runs in which a program of i686 starts threads late (what gcc made as well as what
         clang made), and an x86_64 processor does not need it.
         """
-        if (self.arch, platform.machine()) != ("i686", "x86_64"):
+        if self.arch not in _NATIVE or platform.machine() != "x86_64":
             return None
-        command = [
-            str(root / "usr/lib/ld-linux.so.2"),
-            "--library-path",
-            str(root / "usr" / "lib" / f"{self.debian}-linux-gnu"),
-        ]
+        loader, folder = _NATIVE[self.arch]
+        libraries = root / "usr" / "lib" / folder
+        command = [str(libraries / loader), "--library-path", str(libraries)]
         try:
             subprocess.run([*command, "--version"], check=True, capture_output=True)
         except (OSError, subprocess.CalledProcessError):
@@ -114,6 +115,7 @@ MACHINES = (
     Machine("i686", "i386", "i686-linux-gnu", "bookworm", "manylinux_2_36_i686", 11),
     Machine("ppc64le", "ppc64el", "powerpc64le-linux-gnu", "bookworm", "manylinux_2_36_ppc64le", 11),
     Machine("s390x", "s390x", "s390x-linux-gnu", "bookworm", "manylinux_2_36_s390x", 11),
+    Machine("x86_64", "amd64", "x86_64-linux-gnu", "bookworm", "manylinux_2_36_x86_64", 11),
     # Debian has this architecture since trixie.
     Machine("riscv64", "riscv64", "riscv64-linux-gnu", "trixie", "manylinux_2_41_riscv64", 13),
 )

@@ -25,7 +25,15 @@ IN_C = [source.stem for source in sorted(SOURCES.glob("*.c"))]
 ALL = [source.stem for source in sorted(SOURCES.glob("*.c*"))]
 # Asked through another module.
 _SILENT = {"across_throws"}
-_FLAGS = {"fast_math": ("-Ofast",)}
+_FLAGS = {
+    "fast_math": ("-Ofast",),
+    "hardening": ("-O2", "-D_FORTIFY_SOURCE=2", "-fstack-protector-strong", "-fstack-clash-protection"),
+    "with_careful": ("-frounding-math", "-ftrapping-math", "-fsignaling-nans", "-ffp-contract=off", "-fmath-errno"),
+    "with_careless": ("-fno-signed-zeros", "-fno-trapping-math", "-fassociative-math", "-fno-math-errno"),
+    "with_iso": ("-std=c99",),
+    "with_old": ("-std=gnu89", "-fcommon", "-fno-strict-aliasing"),
+    "with_types": ("-funsigned-char", "-fshort-enums", "-fshort-wchar", "-trigraphs"),
+}
 
 # The runtimes whose differences are known, by architecture.
 _RUNTIMES = {
@@ -35,6 +43,7 @@ _RUNTIMES = {
     "ppc64le": ("image", IEEE),
     "s390x": ("image", "zig"),
     "riscv64": ("image", "zig"),
+    "x86_64": ("image", "zig"),
 }
 # What Debian's own gcc makes of it, with the flag for IEEE's long double, ends with a segmentation fault under QEMU.
 _CRASHES = ("cxx_library", IEEE)

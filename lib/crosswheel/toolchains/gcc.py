@@ -20,6 +20,19 @@ _PROCESSORS = {
     "ppc64le": ("-mno-htm",),
     "s390x": ("-march=z196",),
 }
+# The first gcc that has the type _Float16, and libgcc its conversions; gcc for 32-bit Arm has it by a flag only.
+_HALF_SINCE = {"aarch64": 7, "x86_64": 12, "i686": 12, "riscv64": 13}
+# Clang has the type before, and says so: code that asks would need conversions that no library has.
+_HALF = (
+    "__ARM_FP16_FORMAT_IEEE",
+    *(
+        f"__FLT16_{name}__"
+        for name in (
+            *("DECIMAL_DIG", "DENORM_MIN", "DIG", "EPSILON", "HAS_DENORM", "HAS_INFINITY", "HAS_QUIET_NAN", "MANT_DIG"),
+            *("MAX_10_EXP", "MAX_EXP", "MAX", "MIN_10_EXP", "MIN_EXP", "MIN", "NORM_MAX"),
+        )
+    ),
+)
 # Clang looks for the glibc that this format needs among the files of the machine that it runs on.
 _IEEE_LONG_DOUBLE = ("-mabi=ieeelongdouble", "-Wno-unsupported-abi")
 _POWER = ("powerpc64le-", "ppc64le-")  # in triples
@@ -63,8 +76,13 @@ def _made_for_ieee(program: Path, triple: str, root: Path) -> bool:
     return inside and b"--with-long-double-format=ieee" in real.read_bytes()
 
 
-def _version(folder: Path) -> tuple[int, ...]:
+def _version(folder: PurePath) -> tuple[int, ...]:
     return tuple(map(int, re.findall(r"\d+", folder.name)))
+
+
+def _has_half(gcc: Gcc, arch: Architecture) -> bool:
+    first = _HALF_SINCE.get(arch.name)
+    return first is not None and _version(gcc.folder) >= (first,)
 
 
 def clang_arguments(
@@ -87,6 +105,7 @@ def clang_arguments(
         "-Wl,-z,relro",
         *_PROCESSORS.get(arch.name, ()),
         *(_IEEE_LONG_DOUBLE if gcc.ieee_long_double else ()),
+        *([] if _has_half(gcc, arch) else [f"-U{macro}" for macro in _HALF]),
         # The project did not choose clang: what gcc accepts silently must not fail a build.
         "-Qunused-arguments",
         "-Wno-unknown-warning-option",

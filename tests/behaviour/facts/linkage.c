@@ -15,6 +15,7 @@ int by_alias(void) __attribute__((alias("target_of_alias")));
 __attribute__((visibility("hidden"))) int hidden = 3;
 int exported = 4;
 int common_or_not;
+int replaceable(void) { return 5; }
 __attribute__((section("named_section"), used)) static const int in_section[] = {1, 2, 3};
 extern const int __start_named_section[], __stop_named_section[];
 
@@ -64,6 +65,8 @@ static void symbols(void) {
     number("an undefined weak function", nobody_has_this != NULL);
     number("a weak function", overridable());
     number("an alias", by_alias());
+    int five = replaceable();
+    number("an exported function may be another one's", !__builtin_constant_p(five));
     number("length of a section", __stop_named_section - __start_named_section);
     number("a common symbol", common_or_not);
     number("constructors in order", order);

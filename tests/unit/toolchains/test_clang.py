@@ -162,7 +162,8 @@ def test_a_version_script_may_name_symbols_that_are_not_there(driver: Driver) ->
     "words",
     [
         ("-fopenmp", "-c", "a.c"), ("-fopenmp", "a.c", "-o", "a"), ("-c", "a.f90"), ("-x", "f95", "-c", "a"),
-        ("-fplugin=./own.so", "-c", "a.c"), ("-fopenacc", "-c", "a.c"),
+        ("-fplugin=./own.so", "-c", "a.c"), ("-fopenacc", "-c", "a.c"), ("-funsigned-bitfields", "-c", "a.c"),
+        ("-fnon-call-exceptions", "-c", "a.c"), ("-fsignaling-nans", "-c", "a.c"),
     ],
 )  # fmt: skip
 def test_what_clang_cannot_do_is_gccs_without_a_trial(driver: Driver, words: tuple[str, ...]) -> None:

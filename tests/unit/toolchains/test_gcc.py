@@ -95,6 +95,19 @@ def test_the_processor_is_that_of_gcc_where_clangs_is_another(arch: str, process
 
 
 @pytest.mark.parametrize(
+    ("arch", "version", "has_half"),
+    [
+        ("aarch64", "10", True), ("x86_64", "12", True), ("x86_64", "10", False), ("i686", "10", False),
+        ("riscv64", "12", False), ("riscv64", "14.2.0", True), ("armv7l", "14", False), ("s390x", "14", False),
+    ],
+)  # fmt: skip
+def test_clang_says_it_has_numbers_of_16_bits_where_gcc_has(arch: str, version: str, has_half: bool) -> None:
+    gcc = Gcc("triple", PurePosixPath("/usr/lib/gcc/triple") / version)
+    words = clang_arguments(gcc, parse_architecture(arch), resources=PurePosixPath("/r"), programs=PurePosixPath("/b"))
+    assert ("-U__FLT16_MAX__" not in words) == has_half
+
+
+@pytest.mark.parametrize(
     ("triple", "words", "ieee"),
     [
         ("ppc64le-redhat-linux", "--with-long-double-128 --with-long-double-format=ieee", True),

@@ -491,6 +491,20 @@ def test_openmp_is_refused_for_no_target_has_its_runtime(driver: Driver, flag: s
     assert (done.returncode, done.stdout, done.stderr) == (1, "", message)
 
 
+@pytest.mark.parametrize("flag", ["-fnon-call-exceptions", "-fsingle-precision-constant", "-funsigned-bitfields"])
+def test_what_clang_would_pass_over_is_refused(driver: Driver, flag: str) -> None:
+    done = driver.start("cc", ["-c", "a.c", flag])
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"zigcc: error: unsupported option '{flag}': only gcc has it; with clang, ")
+    assert driver.start("cc", ["-shared", flag, "a.o"]).returncode == 0
+
+
+def test_signaling_nans_are_kept_by_clangs_own_flag(driver: Driver) -> None:
+    words = driver("cc", "-c", "a.c", "-fsignaling-nans")
+    assert "-ftrapping-math" in words
+    assert "-fsignaling-nans" not in words
+
+
 # ---- response files -------------------------------------------------------------------------------------------
 
 

@@ -62,6 +62,7 @@ bool only_gcc_serves(const command *given) {
     for (int at = 1; at < given->count; at++) {
         const char *word = given->words[at];
         if (ends_in(word, fortran, LENGTH(fortran)) || starts(word, "-fplugin") || is(word, "-fopenacc")) return true;
+        if ((gcc_alone(word) || is(word, "-fsignaling-nans")) && !links_only(given)) return true;
         if (starts(word, "-xf") || (is(word, "-x") && at + 1 < given->count && given->words[at + 1][0] == 'f'))
             return true;
         if (is(word, "-fopenmp")) openmp = true;

@@ -169,3 +169,20 @@ const char *gcc_optimiser(const char *word) {
         }
     return (const char *)0;
 }
+
+/* ---- what clang passes over ---------------------------------------------------------------------------------- */
+
+/* Flags that change what code does, which clang takes and leaves out: the code would be another one, silently. */
+static const struct {
+    const char *word, *why;
+} passed_over[] = {
+    {"-fnon-call-exceptions", "exceptions of signal handlers end the program"},
+    {"-fsingle-precision-constant", "constants stay double"},
+    {"-funsigned-bitfields", "plain bit fields stay signed"},
+};
+
+const char *gcc_alone(const char *word) {
+    for (size_t i = 0; i < sizeof passed_over / sizeof *passed_over; i++)
+        if (is(word, passed_over[i].word)) return passed_over[i].why;
+    return (const char *)0;
+}

@@ -20,6 +20,9 @@ const char *const *gcc_finite(int count, char *const *words);
 /* Why a flag can be dropped that only says how gcc is to optimise, or how it is to talk; NULL where it is another. */
 const char *gcc_optimiser(const char *word);
 
+/* What clang does instead of what a flag asks for, where it takes the flag and passes over it; NULL for other words. */
+const char *gcc_alone(const char *word);
+
 /* A pattern that ends with * is the beginning of a word. */
 int gcc_matches(const char *pattern, size_t length, const char *word);
 

@@ -120,6 +120,12 @@ static bool is_of_cgo(const place *here) {
 
 static size_t debug(const place *here) { return !conf.debug && is_debug_flag(here->word) && !is_of_cgo(here); }
 
+/* Clang has no flag for signaling NaN alone; this one keeps every operation that would make one quiet. */
+static size_t trapping(const place *here) {
+    push(here->out, "-ftrapping-math");
+    return 1;
+}
+
 static size_t exports(const place *here) {
     push(here->out, "-rdynamic");
     return 1;
@@ -227,6 +233,7 @@ static const rule rules[] = {
     {"-feliminate-unused-debug-*", debug, "debug information was not asked for"},
     {"-export-dynamic", exports, NULL},
     {"-fomit-frame-pointer", drop, "main.c says so in other words"},
+    {"-fsignaling-nans", trapping, NULL},
     {"-flto", lto, NULL},
     {"-flto=*", lto, NULL},
     {"-lpython3*", drop, "extensions do not link Python: the interpreter that loads them has it"},

@@ -47,6 +47,16 @@ static void refuse_openmp(const list *in) {
         }
 }
 
+/* Clang would take no notice, and compile something else. */
+static void refuse_what_only_gcc_does(const list *in) {
+    for (size_t i = 0; i < in->count; i++) {
+        const char *why = gcc_alone(in->items[i]);
+        if (!why) continue;
+        fprintf(stderr, "zigcc: error: unsupported option '%s': only gcc has it; with clang, %s\n", in->items[i], why);
+        exit(1);
+    }
+}
+
 /* gcc is silent about these, or warns. */
 static void push_leniency(list *command, bool cxx, const list *in) {
     push(command, "-Qunused-arguments"); /* nobody asked for this compiler: what gcc takes must not fail a build */
@@ -156,6 +166,7 @@ static int compile(bool cxx, bool for_build, const list *in) {
     if (for_build) return compile_for_build(&command, in);
     if (is_asked(in, "-c") && count_sources(in) > 1) return compile_each(cxx, in);
     refuse_openmp(in);
+    if (!links_objects(in)) refuse_what_only_gcc_does(in);
     if (!conf.debug) push(&command, "-g0");
     if (conf.folder) {
         char map[PATH_MAX + 32];
