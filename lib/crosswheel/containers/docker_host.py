@@ -28,8 +28,7 @@ OLDEST_API = (1, 41)
 OLDEST_ENGINE = "20.10"
 
 _TIMEOUT = 600  # seconds without data; loading an image on a slow disk takes minutes
-_PATIENCE = 5  # seconds to answer the first question
-_BUSY = 60  # seconds to tell about itself: podman runs some programs for that, on a machine that may be busy
+_PATIENCE = 5  # seconds to answer the first question; podman answers others when it has stored an image
 
 # The names by which engines identify themselves; Docker's is matched by its first word.
 DOCKER, PODMAN = "Docker Engine", "Podman Engine"
@@ -129,7 +128,6 @@ def _connect(wanted: str, environ: Mapping[str, str]) -> DockerHost:
         except BaseException:
             client.close()
             raise
-        client.api.timeout = _TIMEOUT
     address = far or address_of(client)
     if version_lt(api, ".".join(map(str, OLDEST_API))):
         client.close()
@@ -172,7 +170,7 @@ def _client(environment: Mapping[str, str]) -> tuple[docker.DockerClient, str]:
         asking.close()
     api = answer.headers.get("Api-Version") if answer.ok else None
     product = PODMAN if "Libpod-Api-Version" in answer.headers else DOCKER
-    return docker.from_env(version=api, timeout=_BUSY, environment=environment), product
+    return docker.from_env(version=api, timeout=_TIMEOUT, environment=environment), product
 
 
 def contexts() -> dict[str, str]:
