@@ -60,7 +60,7 @@ def driver(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     (folder / "compiled").mkdir()
     (folder / "bin" / "zigcc").write_bytes(zig.driver.read_bytes())
     (folder / "bin" / "zigcc").chmod(0o755)
-    for name in ("cc", "c++", "gcc", "ar", "ld"):
+    for name in ("cc", "c++", "gcc", "ar", "as", "ld"):
         (folder / "bin" / name).symlink_to("zigcc")
     lines = [
         f"zig {zig.program}",
@@ -265,6 +265,41 @@ def test_a_link_that_lld_refuses_leaves_nothing(driver: Driver) -> None:
 def test_sources_are_compiled_and_linked_at_once(driver: Driver) -> None:
     made = driver.link("-O2", "main.c", "libinner.a", "-Wl,--exclude-libs,ALL")
     assert exported(made) == {"outer", "twice", "starts"}
+
+
+# ---- assembler code -------------------------------------------------------------------------------------------
+
+# Four constants of 16 bytes by one name: gcc's linker keeps them together.
+_TABLE = "".join(f"    .quad {number:#x}, {number + 1:#x}\n" for number in range(0x1000, 0x1008, 2))
+_CONSTANTS = f"""
+    .section .rodata.cst16, "aM", %progbits, 16
+    .balign 16
+    .globl table
+table:
+{_TABLE}
+    .section .note.GNU-stack, "", %progbits
+"""
+_WRITTEN = b"".join(number.to_bytes(8, "little") for number in range(0x1000, 0x1008))
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("cc", ("-c", "table.S", "-o", "table.o")),
+        ("cc", ("-c", "table.s", "-otable.o")),
+        ("cc", ("-c", "-x", "assembler-with-cpp", "table.txt", "-o", "table.o")),
+        ("gcc", ("-c", "table.S")),
+        ("as", ("table.s", "-o", "table.o")),
+    ],
+)
+def test_constants_of_assembler_code_stay_together(driver: Driver, name: str, words: tuple[str, ...]) -> None:
+    for ending in ("s", "S", "txt"):
+        (driver.folder / f"table.{ending}").write_text(_CONSTANTS)
+    (driver.folder / "reads.c").write_text("extern const char table[];\nconst char *get(void) { return table; }\n")
+    (driver.folder / "table.o").unlink(missing_ok=True)
+    driver(*words, name=name)
+    driver.link("-O2", "reads.c", "table.o")
+    assert _WRITTEN in (driver.folder / "made.so").read_bytes()
 
 
 # ---- gcc's pragma for processors ------------------------------------------------------------------------------

@@ -79,5 +79,8 @@ char **clang_tool_words(const command *given) {
     /* As with ld: a version script may name symbols that are not there. */
     if (is(given->name, "ld.lld")) words[total++] = "--undefined-version";
     for (int at = 1; at < given->count; at++) words[total++] = given->words[at];
+    /* From 1 on, and that is what it does unasked, it sorts mergeable constants and leaves out those that nothing names:
+     * code by hand may read two by one name, which ld keeps together. */
+    if (is(given->name, "ld.lld")) words[total++] = "-O0";
     return words;
 }

@@ -209,7 +209,7 @@ static const struct {
      true, lld, NULL},
     {"s strip-all x discard-all X discard-locals S strip-debug discard-none", false, drop,
      "where debug information is not wanted, every link is stripped already"},
-    {"O0 O1 O2 O3 O", false, drop, "how hard lld tries does not change what it links"},
+    {"O0 O1 O2 O3 O", false, drop, "lld merges constants from 1 on, which GNU ld does in another way"},
     {"copy-dt-needed-entries no-copy-dt-needed-entries add-needed no-add-needed", false, drop,
      "lld never takes over what a library needs"},
     {"rpath-link", true, drop, "lld reads no libraries of libraries"},

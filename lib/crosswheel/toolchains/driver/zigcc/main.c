@@ -202,7 +202,8 @@ static int compile(bool cxx, bool for_build, const list *in) {
     if (getenv("ZIGCC_PRINT")) return print(&command);
     if (has_gcc()) return linking ? run(&command) : compile_object(&command, in);
     if (linking) return is_asked(in, "-###") ? show(&command) : for_lld.count ? link_by_lld(&command) : run(&command);
-    return needs_clang(in) ? run_clang(&command) : compile_object(&command, in);
+    if (needs_clang(in)) return run_clang(&command);
+    return assembles(in) ? assemble(&command, in) : compile_object(&command, in);
 }
 
 int main(int argc, char **argv) {

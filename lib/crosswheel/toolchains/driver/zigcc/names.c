@@ -12,7 +12,7 @@ static bool is_for_this_machine(const list *in) {
 }
 
 /* What the assembler is told; its own words, which begin with two dashes, reach it through the compiler. */
-static list assembles(const list *in) {
+static list assembler_words(const list *in) {
     static const char *const head[] = {"-c", "-x", "assembler", NULL};
     list words = {0};
     bool named = false, reads = false, asks = false;
@@ -58,7 +58,7 @@ list as_compiler(const char *name, const list *in) {
         for (size_t i = 0; i < in->count; i++) push(&words, in->items[i]);
         exit(run(&words));
     }
-    if (same(name, "as")) return assembles(in);
+    if (same(name, "as")) return assembler_words(in);
     if (same(name, "cpp")) return preprocesses(in);
     if (same(name, "c89")) push(&words, "-std=c89");
     if (same(name, "c99")) push(&words, "-std=c99");

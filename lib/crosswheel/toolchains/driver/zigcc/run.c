@@ -74,6 +74,7 @@ int run_linker(int argc, char **argv) {
         break;
     }
     for (int i = 1; i < argc; i++) push(&command, argv[i]);
+    push(&command, "-O0"); /* mergeable constants stay as they are: see constants.c */
     return run(&command);
 }
 

@@ -25,9 +25,9 @@ bool needs_clang(const list *in) {
 /* Inputs and outputs, their languages and the stage. */
 static bool is_not_zigs(const char *word) {
     static const char *const words[] = {
-        "-", "-o", "-x", "-E", "-S", "-c", "-fsyntax-only", "-v", "-###", "-P", "-C", "-CC", NULL,
+        "-", "-E", "-S", "-c", "-fsyntax-only", "-v", "-###", "-P", "-C", "-CC", NULL,
     };
-    static const char *const beginnings[] = {"-x", "-M", "-dM", "-dD", "-dN", "-dI", "-dU", NULL};
+    static const char *const beginnings[] = {"-o", "-x", "-M", "-dM", "-dD", "-dN", "-dI", "-dU", NULL};
     return word[0] != '-' || among(word, words) || starts_any(word, beginnings);
 }
 
