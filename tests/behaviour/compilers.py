@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from behaviour.machines import MACHINES, Machine
+from behaviour.machines import Machine
 from crosswheel.images.store import UnpackedImage
 from crosswheel.model.job import deaf
 from crosswheel.model.targets import PythonTag, Target, oldest_policy, parse_architecture, parse_platform
@@ -75,7 +75,7 @@ class Compiler:
 
 def gcc(machine: Machine, root: Path, cache: Path, runtime: str = "image") -> Compiler:
     """Debian's gcc for the architecture, which runs on this machine, with the files of `root`; skips without it."""
-    tools = cross_tools(cache)
+    tools = cross_tools(machine.triple, cache)
     (libraries,) = (path.parent for path in root.glob("usr/lib/*/libc.so"))
     programs = tools / "usr" / "bin"
     words = [f"--sysroot={root}", *(["-mabi=ieeelongdouble"] if runtime == IEEE else [])]
@@ -88,14 +88,14 @@ def gcc(machine: Machine, root: Path, cache: Path, runtime: str = "image") -> Co
     )
 
 
-def cross_tools(cache: Path) -> Path:
-    """The folder of Debian's cross compilers, which run on this machine; skips without them."""
+def cross_tools(triple: str, cache: Path) -> Path:
+    """The folder of Debian's cross compilers for an architecture, which run on this machine; skips without them."""
     if platform.machine() != "x86_64":
         pytest.skip("Debian's cross compilers are taken from its packages for x86_64")
     if shutil.which("apt-get") is None:
         pytest.skip("apt-get is not installed")
     try:
-        return unpacked("amd64", tuple(each.cross_gcc for each in MACHINES), _GCC_SUITE, cache)
+        return unpacked("amd64", (f"g++-{triple}",), _GCC_SUITE, cache)
     except DebianUnavailable as error:
         pytest.skip(f"no cross compilers: {error}")
 

@@ -46,7 +46,7 @@ class MuslMachine:
 
     def gcc(self, root: Path, cache: Path) -> Compiler:
         """Debian's gcc with the words of musl-gcc; its libatomic and its start files are for glibc."""
-        tools = cross_tools(cache)
+        tools = cross_tools(self.triple, cache)
         program = str(tools / "usr" / "bin" / f"{self.triple}-gcc")
         (own,) = (tools / "usr" / "lib" / "gcc-cross" / self.triple).glob("*/include")
         outline = ["-mno-outline-atomics"] if self.arch == "aarch64" else []

@@ -17,6 +17,8 @@ from crosswheel.model.options import options
 from crosswheel.model.verbs import VERBS
 from crosswheel.reporting.wording import count_text
 
+pytestmark = pytest.mark.no_cover  # it reads our files, and runs next to nothing of them
+
 FOLDER = Path(crosswheel.__file__).parent
 CLASSES = {"CrosswheelError", *(kind.__name__ for kind in CrosswheelError.__subclasses__())}
 # Beginnings that make a reader search for the noun.

@@ -104,6 +104,7 @@ def test_of_nothing_there_is_nothing(cache: Path) -> None:
     assert local_holdings(cache) == []
 
 
+@pytest.mark.no_cover
 def test_thousands_of_files_are_measured_in_no_time(cache: Path) -> None:
     for number in range(3000):
         folder = cache / "journal" / "tiny" / str(number)

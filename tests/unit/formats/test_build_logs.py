@@ -74,6 +74,7 @@ def test_colours_and_long_lines_hide_nothing_and_are_not_shown() -> None:
     assert len(found.evidence) <= 300
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     "unit", ["not found: ", "libx.a", "a.a-_", "'-config ", "error: ERROR: ", "No package '", "-I/a "]
 )

@@ -102,6 +102,7 @@ def test_damaged_files_are_bad_ones_or_not_much_larger_than_before() -> None:
             assert len(stripped(bytes(damaged))) < len(full) + 10_000
 
 
+@pytest.mark.no_cover
 def test_tens_of_thousands_of_sections_take_no_time() -> None:
     """Whether two of them share bytes, and what each is called, is a question about every pair, or every byte."""
     began = time.process_time()

@@ -124,6 +124,7 @@ def test_random_bytes_have_no_pattern(tmp_path: Path) -> None:
     assert cause_of(tmp_path, first, second).startswith("32 bytes without a pattern: likely random")
 
 
+@pytest.mark.no_cover
 def test_a_large_member_is_read_where_it_differs(tmp_path: Path) -> None:
     data = os.urandom(30_000_000)
     began = time.process_time()

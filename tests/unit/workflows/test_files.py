@@ -95,6 +95,7 @@ def system(request: pytest.FixtureRequest) -> System:
     return request.param
 
 
+@pytest.mark.no_cover
 def test_the_schema_of_the_system_knows_all_that_is_written(system: System, tmp_path: Path, judge_here: Judge) -> None:
     for number, text in enumerate(all_files(system)):
         (tmp_path / f"{number}.yml").write_text(text)
@@ -103,6 +104,7 @@ def test_the_schema_of_the_system_knows_all_that_is_written(system: System, tmp_
     judge_here(tmp_path, "check_jsonschema", "--builtin-schema", schema, *files)
 
 
+@pytest.mark.no_cover
 def test_yamllint_has_nothing_to_say(system: System, tmp_path: Path, judge_here: Judge) -> None:
     for number, text in enumerate(all_files(system)):
         (tmp_path / f"{number}.yml").write_text(text)
