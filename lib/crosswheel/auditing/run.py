@@ -112,9 +112,19 @@ def _audits(
         return
     with _workers(count) as workers:
         with _sockets(), _without_main():
-            under_way = [workers.submit(_audit, path, terms, beside) for path in paths]
-        for path, future in zip(paths, under_way, strict=True):
-            yield _result(future) or _alone(path, terms, beside)
+            # The largest first, so that no process ends with a large one while the others have nothing left to do.
+            largest_first = sorted(dict.fromkeys(paths), key=_size, reverse=True)
+            under_way = {path: workers.submit(_audit, path, terms, beside) for path in largest_first}
+        for path in paths:
+            yield _result(under_way[path]) or _alone(path, terms, beside)
+
+
+def _size(path: Path) -> int:
+    """The size in bytes; 0 for a file that cannot be read, which its audit reports."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def audit_together(wheelhouse: Wheelhouse, ignore: Mapping[str, str] | None = None) -> tuple[Finding, ...]:

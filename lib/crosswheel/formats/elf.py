@@ -6,7 +6,7 @@ import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from mmap import mmap
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from crosswheel.formats.code import Code, look_at
 from crosswheel.formats.elf_tables import (
@@ -52,8 +52,7 @@ _TPREL = {
 _PF_X = 0x1
 
 
-@dataclass(frozen=True, slots=True)
-class Undefined:
+class Undefined(NamedTuple):
     """A symbol that another library must define; a weak one may be missing.
 
     If it has a `version` such as ``GLIBC_2.17``, the file also names its `library`.
@@ -176,11 +175,13 @@ def _with_dynamic(elf: Elf, tables: Tables) -> Elf:
         rpath=_paths(tables.texts(DT_RPATH)),
         runpath=_paths(tables.texts(DT_RUNPATH)),
         versions_needed=_by_library(needed_versions),
-        defined=frozenset(symbol.name for symbol in symbols if symbol.defined),
+        defined=frozenset([symbol.name for symbol in symbols if symbol.defined]),
         undefined=tuple(
-            Undefined(symbol.name, symbol.weak, *versions.get(symbol.version, ()))
-            for symbol in symbols
-            if not symbol.defined
+            [
+                Undefined(symbol.name, symbol.weak, *versions.get(symbol.version, ()))
+                for symbol in symbols
+                if not symbol.defined
+            ]
         ),
     )
 

@@ -24,7 +24,7 @@ DT_NEEDED, DT_SONAME, DT_RPATH, DT_TEXTREL, DT_RUNPATH, DT_FLAGS, DT_RELR = 1, 1
 _DT_RELA, _DT_RELASZ, _DT_REL, _DT_RELSZ = 7, 8, 17, 18
 _DT_HASH, _DT_STRTAB, _DT_SYMTAB = 4, 5, 6
 _DT_GNU_HASH, _DT_VERSYM, _DT_VERNEED = 0x6FFFFEF5, 0x6FFFFFF0, 0x6FFFFFFE
-_SHT_PROGBITS, _SHT_DYNSYM = 1, 11
+_SHT_PROGBITS, _SHT_DYNSYM, _SHT_ATTRIBUTES = 1, 11, 0x70000003
 _SHF_EXECINSTR = 4
 _EM_S390 = 22
 
@@ -40,6 +40,7 @@ _LONGEST_SEGMENT = 4 << 20
 _STEP = 4 << 20
 """Bytes of a table or of a file that are looked at together; a multiple of every page size."""
 _LONGEST_TEXT = 100
+_ENDLESS_NAMES = "its names run past its end"
 _IN_MEMORY = 200
 """Memory of a symbol in bytes, without its name."""
 
@@ -64,6 +65,16 @@ class Header(NamedTuple):
     type: int
     machine: int
     flags: int
+
+
+class Section(NamedTuple):
+    """A section header: a part of the file, and the size of each entry if it is a table."""
+
+    type: int
+    flags: int
+    offset: int
+    size: int
+    entry: int
 
 
 class Symbol(NamedTuple):
@@ -166,16 +177,24 @@ class Tables:
             raise BadElf(f"it has {count} symbols, and {_MOST_SYMBOLS} is the limit")
         self.budget.spend(_IN_MEMORY * count)
         layout = struct.Struct(self._layout(_SYMBOL[self.wide]))
-        rows = layout.iter_unpack(self._table(_DT_SYMTAB, count * layout.size))
+        table = self._table(_DT_SYMTAB, count * layout.size)
+        info_at, section_at = (1, 3) if self.wide else (3, 5)
         room = min(len(self.data), _LONGEST_NAMES)
-        for row, version in zip(rows, self._version_numbers(count), strict=True):
-            name, info, section = (row[0], row[1], row[3]) if self.wide else (row[0], row[3], row[5])
-            if name and info >> 4 != _LOCAL:
-                text = self._name(name)
-                room -= len(text)
+        # Large libraries have a hundred thousand: what is called for each of them counts.
+        data, find, names = self.data, self.data.find, self._names if count else 0
+        for row, version in zip(layout.iter_unpack(table), self._version_numbers(count), strict=True):
+            binding = row[info_at] >> 4
+            if row[0] and binding != _LOCAL:
+                start = names + row[0]
+                end = find(b"\0", start)
+                if end < 0:
+                    raise BadElf(_ENDLESS_NAMES)
+                room -= end - start
                 if room < 0:  # malicious: each name is a part of the one before
                     raise BadElf("the names of its symbols are longer than itself")
-                yield Symbol(text, section != 0, info >> 4 == _WEAK, version & _VERSION_NUMBER)
+                name = data[start:end].decode("utf-8", "replace")
+                yield Symbol(name, row[section_at] != 0, binding == _WEAK, version & _VERSION_NUMBER)
+        self.budget.spend(min(len(self.data), _LONGEST_NAMES) - room)
 
     def versions_needed(self) -> Iterator[NeededVersion]:
         if _DT_VERNEED not in self.tags:
@@ -206,11 +225,22 @@ class Tables:
 
     def code(self) -> Iterator[range]:
         """The file offsets of sections with instructions; empty if section headers were stripped."""
+        for section in self.sections:
+            if section.type == _SHT_PROGBITS and section.flags & _SHF_EXECINSTR:
+                yield from self._range(section)
+
+    def build_attributes(self) -> Iterator[bytes]:
+        """The sections with the compiler's statements about the code, of Arm and RISC-V."""
+        for section in self.sections:
+            if section.type == _SHT_ATTRIBUTES:
+                yield from (self.data[part.start : part.stop] for part in self._range(section))
+
+    @cached_property
+    def sections(self) -> tuple[Section, ...]:
+        """The section headers; none if they were stripped."""
         _, _, _, _, _, start, _, _, _, _, size, count, _ = self._file_header
-        for number in range(count if start else 0):
-            _, kind, flags, _, at, length, *_ = self.unpack("IIWWWWIIWW", start + number * size)
-            if kind == _SHT_PROGBITS and flags & _SHF_EXECINSTR and at + length <= len(self.data):
-                yield range(at, at + length)
+        rows = (self.unpack("IIWWWWIIWW", start + number * size) for number in range(count if start else 0))
+        return tuple(Section(row[1], row[2], row[4], row[5], row[9]) for row in rows)
 
     def unpack(self, layout: str, at: int) -> tuple[int, ...]:
         """Like `struct.unpack_from`, with W for a word as wide as an address."""
@@ -260,12 +290,8 @@ class Tables:
 
     def _symbols_in_section(self) -> int:
         """The number of symbols from the section headers, if they were not stripped."""
-        _, _, _, _, _, start, _, _, _, _, size, count, _ = self._file_header
-        for number in range(count if start else 0):
-            _, kind, _, _, _, length, _, _, _, each = self.unpack("IIWWWWIIWW", start + number * size)
-            if kind == _SHT_DYNSYM and each:
-                return length // each
-        return 0
+        tables = (section for section in self.sections if section.type == _SHT_DYNSYM and section.entry)
+        return next((table.size // table.entry for table in tables), 0)
 
     def _version_numbers(self, count: int) -> Iterable[int]:
         if _DT_VERSYM not in self.tags:
@@ -282,6 +308,11 @@ class Tables:
             at += row[-1]
         raise BadElf("its list of symbol versions does not end")
 
+    def _range(self, section: Section) -> Iterator[range]:
+        """The file offsets of a section; nothing if it runs past the end."""
+        if section.offset + section.size <= len(self.data):
+            yield range(section.offset, section.offset + section.size)
+
     @cached_property
     def _names(self) -> int:
         return self._place(_DT_STRTAB)
@@ -290,7 +321,7 @@ class Tables:
         start = self._names + offset
         end = self.data.find(b"\0", start)
         if end < 0:
-            raise BadElf("its names run past its end")
+            raise BadElf(_ENDLESS_NAMES)
         self.budget.spend(end - start)
         return self.data[start:end].decode("utf-8", "replace")
 

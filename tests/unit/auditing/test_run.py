@@ -8,6 +8,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -46,6 +49,32 @@ def test_audits_come_in_the_order_given_with_all_that_is_known_of_a_file(tmp_pat
     assert [told(audit) for audit in found] == [("n3", ["W403"]), ("n2", []), ("n1", ["W403"]), ("n0", [])]
     assert all(audit.wheel and audit.wheel.size == audit.path.stat().st_size for audit in found)
     assert [audit.entry.file for audit in found if audit.entry] == [wheel.name for wheel in reversed(wheels)]
+
+
+def test_the_largest_file_is_begun_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that no process ends with a large one alone."""
+    wheels = some_wheels(tmp_path)
+    large = tiny_wheel(tmp_path, name="large", tag="py3-none-any", members={"large.bin": os.urandom(10_000)})
+    begun: list[Path] = []
+    pool = audits._workers
+
+    @contextmanager
+    def watched(count: int) -> Iterator[ProcessPoolExecutor]:
+        with pool(count) as workers:
+            monkeypatch.setattr(workers, "submit", begin(workers.submit))
+            yield workers
+
+    def begin(submit: Callable[..., Future[Audit]]) -> Callable[..., Future[Audit]]:
+        def noted(work: Callable[..., Audit], path: Path, *rest: object) -> Future[Audit]:
+            begun.append(path)
+            return submit(work, path, *rest)
+
+        return noted
+
+    monkeypatch.setattr(audits, "_workers", watched)
+    found = [audit.path for audit in audit_files([*wheels, large], processes=2)]
+    assert begun[0] == large
+    assert found == [*wheels, large]
 
 
 def test_a_single_wheel_is_audited_without_any_other_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
