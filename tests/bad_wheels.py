@@ -48,6 +48,7 @@ SDOT, PTRUE, AESE, ID_REGISTER = 0x4E829420, 0x2518E3E0, 0x4E284820, 0xD5380600
 AVX = bytes.fromhex("c5fb58c1 c5fb1007 c3")
 TPREL64 = 1030
 _OF_NOTHING = b"sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"
+LIKE_A_KEY = "a1B2c3D4e5F6g7H8i9J0k1L2"  # of the form of a secret, and none
 IN_HEXADECIMAL = sha256().hexdigest()
 
 
@@ -1351,6 +1352,72 @@ BAD = {
                 "tiny.libs/libfoo-1a2b3c4d.so.1",
                 "libfoo-1a2b3c4d.so.1",
             ),
+        )
+    },
+    "single-phase initialisation without a word on the GIL": Case(
+        tag="cp314-cp314t-manylinux_2_17_aarch64",
+        members={
+            "fast.cpython-314t-aarch64-linux-gnu.so": tiny_elf(
+                exports=["PyInit_fast"], needed=["libc.so.6"], undefined=["PyModule_Create2"]
+            )
+        },
+        finds=(
+            (
+                "W310",
+                "fast.cpython-314t-aarch64-linux-gnu.so",
+                "PyModule_Create without PyUnstable_Module_SetGIL",
+                "a module that states how it uses the GIL",
+            ),
+        ),
+    ),
+    **{
+        f"credentials: {member}": Case(
+            members={f"fast{SUFFIX}": FAST, member: text.encode()},
+            finds=(("W524", member, found, "no credentials"),),
+        )
+        for member, text, found in (
+            (
+                "tiny/.pypirc",
+                f"[pypi]\nusername = me\npassword = {LIKE_A_KEY}\n",
+                "a password for a package index in line 3",
+            ),
+            ("tiny/.netrc", f"machine index.org login me password {LIKE_A_KEY}", "a password in line 1"),
+            ("tiny/.git-credentials", f"https://me:{LIKE_A_KEY}@index.org\n", "a password for a Git server in line 1"),
+            ("tiny/.npmrc", f"//registry/:_authToken={LIKE_A_KEY}\n", "a token of npm in line 1"),
+            ("tiny/.aws/credentials", f"[default]\naws_secret_access_key = {LIKE_A_KEY}\n", "a key of AWS in line 2"),
+            (
+                "tiny/.docker/config.json",
+                f'{{"auths": {{"r": {{"auth": "{LIKE_A_KEY}"}}}}}}',
+                "a password for a registry in line 1",
+            ),
+            ("tiny/.env", f"DEBUG=1\nexport API_TOKEN='{LIKE_A_KEY}'\n", "a password or token in line 2"),
+            (
+                "tiny/id_ed25519",
+                f"-----BEGIN OPENSSH PRIVATE KEY-----\n{LIKE_A_KEY * 3}\n-----END OPENSSH PRIVATE KEY-----\n",
+                "a private key in line 2",
+            ),
+            ("tiny/publish.py", f'TOKEN = "pypi-AgE{LIKE_A_KEY * 4}"\n', "a token of PyPI in line 1"),
+            ("tiny/config.toml", f'token = "ghp_{(LIKE_A_KEY * 2)[:36]}"\n', "a token of GitHub in line 1"),
+            ("tiny/notes.ipynb", f'"glpat-{LIKE_A_KEY}"', "a token of GitLab in line 1"),
+            (
+                "tiny/ci.yml",
+                f"token: github_pat_{LIKE_A_KEY[:22]}_{(LIKE_A_KEY * 3)[:59]}\n",
+                "a token of GitHub in line 1",
+            ),
+        )
+    },
+    **{
+        f"a command of the environment: {name}": Case(
+            members={f"tiny/fast{SUFFIX}": FAST, "tiny/cli.py": b"def main(): ...\n", member: text},
+            finds=(("W525", member, name, "a name of its own"),),
+        )
+        for name, member, text in (
+            *(
+                (name, f"{DIST_INFO}/entry_points.txt", f"[console_scripts]\n{name} = tiny.cli:main\n".encode())
+                for name in ("python", "python3", "python3.14t", "pip", "pip3.13", "pydoc")
+            ),
+            ("activate", "tiny-1.0.data/scripts/activate", b"#!/bin/sh\n"),
+            ("Activate.ps1", "tiny-1.0.data/scripts/Activate.ps1", b""),
         )
     },
 }

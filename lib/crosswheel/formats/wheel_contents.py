@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO, cast
 
+from crosswheel.formats.credentials import LARGEST, credentials_in
 from crosswheel.formats.elf import MAGIC, BadElf, Elf, read_elf, symbols_of_a_wheel
 from crosswheel.formats.extensions import EXTENSION_SUFFIX
 from crosswheel.formats.zips import Unreadable, ZipEntry
@@ -37,6 +38,7 @@ class Content:
 
     row: Row
     elf: Elf | BadElf | None
+    credentials: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Budgets:
 
 
 def read_content(blocks: Iterator[bytes], entry: ZipEntry, algorithm: str, budgets: Budgets) -> Content | Unreadable:
-    """Read a member to its end: its row of RECORD by this hash algorithm, and the binary that it is, if it is one."""
+    """Read a member to its end: its row of RECORD by this hash algorithm, its binary if it is one, and credentials."""
     # "The hash algorithm must be sha256 or better": any other algorithm makes the digests differ on purpose.
     algorithm = algorithm if algorithm in {"sha256", "sha384", "sha512"} else "sha256"
     digest = hashlib.new(algorithm)
@@ -63,8 +65,9 @@ def read_content(blocks: Iterator[bytes], entry: ZipEntry, algorithm: str, budge
             elf = _elf(copy, budgets) if copy else None
     except Unreadable as error:
         return Unreadable(str(error))
+    credentials = credentials_in(entry.name, first) if not is_elf and entry.size <= LARGEST else ""
     text = base64.urlsafe_b64encode(digest.digest()).rstrip(b"=").decode("ascii")
-    return Content(Row(entry.name, f"{algorithm}={text}", str(entry.size)), elf)
+    return Content(Row(entry.name, f"{algorithm}={text}", str(entry.size)), elf, credentials)
 
 
 def _copy(entry: ZipEntry) -> BinaryIO:

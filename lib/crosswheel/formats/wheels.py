@@ -172,6 +172,11 @@ class Wheel:
         return {member: content.elf for member, content in self._readable if content.elf is not None}
 
     @cached_property
+    def credentials(self) -> Mapping[str, str]:
+        """The members that contain credentials, with a description of the first."""
+        return {member: content.credentials for member, content in self._readable if content.credentials}
+
+    @cached_property
     def named_elves(self) -> Mapping[str, Elf]:
         """The binaries by file name and by soname; the loader accepts either."""
         named = {}

@@ -21,6 +21,7 @@ from bad_wheels import (
     INTEL_FAST,
     LDADD,
     LDAXR,
+    LIKE_A_KEY,
     METADATA,
     NOP,
     OF_PYTHON,
@@ -373,6 +374,52 @@ GOOD = {
             "large-stubs/__init__.pyi": b"",
         }
     ),
+    **{
+        f"a module that leaves the GIL off, or may: {', '.join(used)}": Case(
+            tag="cp314-cp314t-manylinux_2_17_aarch64",
+            members={
+                "fast.cpython-314t-aarch64-linux-gnu.so": tiny_elf(
+                    exports=["PyInit_fast"], needed=["libc.so.6"], undefined=used
+                )
+            },
+        )
+        for used in (
+            ["PyModule_Create2", "PyUnstable_Module_SetGIL"],
+            ["PyModule_Create2", "PyModuleDef_Init"],
+            ["PyModuleDef_Init"],
+            ["PyImport_ImportModule"],
+        )
+    },
+    "single-phase initialisation with the GIL": Case(
+        members={f"fast{SUFFIX}": tiny_elf(exports=["PyInit_fast"], undefined=["PyModule_Create2"])}
+    ),
+    "placeholders of credentials, and keys of tests": Case(
+        members={
+            f"tiny/fast{SUFFIX}": FAST,
+            "tiny/.env.example": f"API_TOKEN={LIKE_A_KEY}\n".encode(),
+            "tiny/.env": b"API_TOKEN=your-token-here\nPASSWORD=\nSECRET_KEY=${SECRET}\nTOKENS=aaaaaaaaaaaa\n",
+            "tiny/.pypirc": b"[distutils]\nindex-servers = pypi\n",
+            "tiny/.npmrc": b"//registry/:_authToken=${NPM_TOKEN}\n",
+            "tiny/tests/server.key": f"-----BEGIN PRIVATE KEY-----\n{LIKE_A_KEY * 3}\n".encode(),
+            "tiny/guide.py": f"'ghp_{'x' * 36} pypi-AgE... highs_{LIKE_A_KEY} ghp_short'\n".encode(),
+        }
+    ),
+    "commands with names of their own": Case(
+        tag="py3-none-any",
+        members={
+            "tiny/cli.py": b"def main(): ...\n",
+            f"{DIST_INFO}/entry_points.txt": b"[console_scripts]\npython-tiny = tiny.cli:main\npipx = tiny.cli:main\n"
+            b"[tiny.plugins]\npython = tiny.cli:main\n",
+        },
+    ),
+    "pip's own command": Case(
+        name="pip",
+        tag="py3-none-any",
+        members={
+            "pip/cli.py": b"def main(): ...\n",
+            "pip-1.0.dist-info/entry_points.txt": b"[console_scripts]\npip3 = pip.cli:main\n",
+        },
+    ),
 }
 
 
@@ -442,6 +489,7 @@ def test_what_installs_and_works_is_no_error() -> None:
         "W302": "note",
         "W308": "note",
         "W309": "note",
+        "W310": "warning",
         "W407": "warning",
         "W408": "warning",
         "W409": "warning",

@@ -18,6 +18,13 @@ from crosswheel.model.targets import PythonTag, Target, python_tags
 
 _FIRST_FREE_THREADED = 13
 _FIRST_WITH_ABI3T = 15
+# What states that a module does not need the GIL, or may do so: multi-phase initialisation has slots.
+_LEAVES_THE_GIL_OFF = {
+    "PyUnstable_Module_SetGIL",
+    "PyModuleDef_Init",
+    "PyModule_FromDefAndSpec2",
+    "PyModule_FromSlotsAndSpec",
+}
 _SHOWN = 3  # functions shown, of the hundreds that an extension may use
 
 
@@ -158,6 +165,33 @@ class PythonUnknown(Rule):
         if wheel.extensions and (unknown := sorted(set(_unknown_pythons(wheel)))):
             known = python_tags()
             yield self.finding(found=", ".join(unknown), expected=f"{known[0]} to {max(known, key=_age)}")
+
+
+class GilTurnedOn(Rule):
+    """An extension turns the GIL on when free-threaded CPython imports it."""
+
+    code = "W310"
+    level = "warning"
+    why = "From this import on, threads of the whole program run one at a time, and CPython prints a RuntimeWarning."
+    fix = (
+        "if it is safe without the GIL: PyUnstable_Module_SetGIL(module, Py_MOD_GIL_NOT_USED) after PyModule_Create; "
+        "py::mod_gil_not_used() of pybind11"
+    )
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        """Only single-phase initialisation is judged: whether an array of slots has Py_mod_gil cannot be told."""
+        for extension in wheel.extensions:
+            if isinstance(extension.elf, Elf) and _serves_free_threaded(extension):
+                # A library of the wheel may do for it what it does not do itself.
+                libraries = (wheel.named_elves[name] for name in extension.elf.needed if name in wheel.named_elves)
+                used = {symbol.name for elf in (extension.elf, *libraries) for symbol in elf.undefined}
+                slots = any(name.startswith("PyModExport") for name in extension.elf.defined)
+                if "PyModule_Create2" in used and used.isdisjoint(_LEAVES_THE_GIL_OFF) and not slots:
+                    yield self.finding(
+                        member=extension.member,
+                        found="PyModule_Create without PyUnstable_Module_SetGIL",
+                        expected="a module that states how it uses the GIL",
+                    )
 
 
 class OutsideStableAbi(Rule):
