@@ -5,6 +5,8 @@ A lock of the caller's is only converted, never resolved anew. No resolver is wr
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 import sys
 from collections import defaultdict
@@ -17,10 +19,12 @@ from urllib.parse import unquote, urlsplit
 
 from packaging.utils import canonicalize_name
 
+from crosswheel import __version__
 from crosswheel.errors import MissingTool, SourceError
 from crosswheel.model.targets import PythonTag, Target
 from crosswheel.system.interpreters import uv
 from crosswheel.system.local_host import LocalHost
+from crosswheel.system.memo import answers_in
 from crosswheel.system.process import CommandFailed
 from crosswheel.trees.cells import Cell
 from crosswheel.trees.inputs import Tree, places_of
@@ -145,15 +149,27 @@ class Resolver:
                     left = newer
                 else:
                     raise refused(tree.named, error) from error
-        required = self._required_by(tree, words, lowest)
+        required = self._required_by(tree, words, lowest, text)
         return Resolution(text, tree.named, required, unsolved, tuple(self.unknown))
 
-    def _required_by(self, tree: Tree, words: Iterable[str], lowest: PythonTag) -> Mapping[str, tuple[str, ...]]:
-        """From uv's cache, which has all that the resolution needed; nothing where uv has no cache."""
+    def _required_by(
+        self, tree: Tree, words: Iterable[str], lowest: PythonTag, lock: str
+    ) -> Mapping[str, tuple[str, ...]]:
+        """From uv's cache, which has all that the resolution needed; nothing where uv has no cache.
+
+        An earlier run has asked for the same lock of the same requirements.
+        """
+        answers = answers_in(self.host.cache)
+        inputs = [lock, *tree.names, *(path.read_text("utf-8", "replace") for path in tree.files), *self.choice.extras]
+        question = ("required by", hashlib.sha256(json.dumps(inputs).encode()).hexdigest(), __version__)
+        if (kept := answers.recall(*question)) is not None:
+            return {name: tuple(by) for name, by in kept.items()}
         try:
-            return _annotations(self._compile(tree, [*words, "--annotation-style", "line"], lowest, offline=True))
+            found = _annotations(self._compile(tree, [*words, "--annotation-style", "line"], lowest, offline=True))
         except CommandFailed:
             return {}
+        answers.keep(found, *question)
+        return found
 
     def _compile(
         self,

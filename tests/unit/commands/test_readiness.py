@@ -19,6 +19,7 @@ import crosswheel as cw
 from crosswheel.commands import run_verb
 from crosswheel.errors import IndexUnreachable, SourceError, UsageError, WheelsMissing
 from crosswheel.system.interpreters import uv
+from crosswheel.system.local_host import LocalHost
 from crosswheel.testing import serving_index, tiny_wheel
 from tiny_projects import tar_of
 
@@ -87,6 +88,22 @@ def test_a_tree_is_judged_for_each_platform(index: Path, tmp_path: Path) -> None
 def test_the_exit_code_is_for_ci(fail_on: Literal["missing", "impossible", "never"], ok: bool) -> None:
     report = cw.readiness("app", fail_on=fail_on, **GIVEN)
     assert (report.ok, report.exit_code) == (ok, 0 if ok else WheelsMissing.exit_code)
+
+
+@pytest.mark.usefixtures("index")
+def test_the_same_tree_again_asks_uv_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the lock; who requires what is known of the same lock."""
+    asked: list[list[str]] = []
+    resolve = LocalHost.resolve
+
+    def counted(host: LocalHost, command: list[str], *places: Any) -> str:
+        asked.append(command)
+        return resolve(host, command, *places)
+
+    monkeypatch.setattr(LocalHost, "resolve", counted)
+    (first,), (again,) = (cw.readiness("app", **GIVEN).trees for _ in range(2))
+    assert len(asked) == 3
+    assert again.required_by == first.required_by == {"engine": ("app",), "fast": ("engine",)}
 
 
 @pytest.mark.usefixtures("index")

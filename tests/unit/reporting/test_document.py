@@ -14,7 +14,7 @@ import pytest
 from crosswheel import __version__
 from crosswheel.errors import CrosswheelError, DiskFull, UsageError
 from crosswheel.model.job import Plan, Refusal, Report
-from crosswheel.reporting.document import Document, plan_document, report_document, write_json
+from crosswheel.reporting.document import Document, json_text, plan_document, report_document, write_json
 
 
 def strict_schema() -> Any:
@@ -202,6 +202,12 @@ def test_images_and_why_wheels_are_not_tested_are_there_whole(sample_report: Rep
     assert [(each["image"], each["tested"], each["untested"]) for each in report["jobs"]] == [
         (image, False, f"no {image}")
     ]
+
+
+def test_json_is_laid_out_as_pythons_own() -> None:
+    row = {"name": "a,\n: b", "size": 1, "ratio": 0.5, "none": None, "yes": True, "empty": "", "half": []}
+    document = {"rows": [row, {}, {"deep": {**row, "in": {"x": "y"}}}], "flat": {"a": 1, "b": "c"}, "list": [1, "2"]}
+    assert json_text(document) == json.dumps(document, indent=2) + "\n"
 
 
 def test_written_whole_with_names_that_are_not_text(tmp_path: Path) -> None:
