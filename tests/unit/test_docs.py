@@ -45,6 +45,13 @@ def test_pages_were_written_from_what_the_code_says(generate: ModuleType) -> Non
     assert (DOCS / "reference.md").read_text() == _script("generate_reference").reference_page(), "nox -s docs"
 
 
+@pytest.mark.parametrize("page", ["options.md", "rules.md", "exit-codes.md"])
+def test_a_pattern_in_a_written_page_is_code_and_not_emphasis(page: str) -> None:
+    """ "*-musllinux*" would be shown as -musllinux."""
+    outside = re.sub(r"`+[^`]*`+", "", (DOCS / page).read_text()).replace("**", "")
+    assert re.findall(r"[^\s\n]*\*[-./][^\s]*", outside) == []
+
+
 def test_every_exit_code_is_documented() -> None:
     page = (DOCS / "exit-codes.md").read_text()
     for name, kind in vars(errors).items():
