@@ -24,16 +24,22 @@ class DaemonFailed(Exception):  # noqa: N818 - reads as what happened
 def running(
     command: Sequence[str], log: Path, answers: Callable[[], _Answer | None], *, patience: float
 ) -> Iterator[_Answer]:
-    """Start it, wait until `answers` gives something, yield that, and end its process group.
+    """Start it in the folder of `log`, wait until `answers` gives something, yield that, and end its process group.
 
-    `patience` are the seconds that it may take to answer, and again to end.
+    Podman leaves a file where it runs if a command runs out of memory. `patience` are the seconds that the program may
+    take to answer, and again to end.
     """
     # Also when this process is killed: the kernel then sends the signal that `_stop` would have sent.
     guarded = ["setpriv", "--pdeathsig=TERM", *command]
     with (
         log.open("wb") as sink,
         subprocess.Popen(
-            guarded, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT, start_new_session=True
+            guarded,
+            cwd=log.parent,
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         ) as process,
     ):
         try:
