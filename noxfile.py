@@ -47,18 +47,12 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Everything that needs no container engine; what cannot run here says why and counts as skipped."""
+    """Everything that needs no container engine; what cannot run here says why and counts as skipped.
+
+    With `-- --cov` it is measured, and must reach the floor of pyproject.toml.
+    """
     install_for_tests(session)
     session.run("pytest", *ON_ALL_PROCESSORS, *session.posargs)
-
-
-@nox.session(default=False)
-def coverage(session: nox.Session) -> None:
-    """The tests of `tests`, measured: what they reach must not fall below the floor of pyproject.toml."""
-    install_for_tests(session)
-    # Some of the tests cannot reach the floor of all.
-    floor = ["--cov-fail-under=0"] if session.posargs else []
-    session.run("pytest", *ON_ALL_PROCESSORS, "--cov", *floor, *session.posargs)
 
 
 @nox.session(name="tests-lowest", default=False, python="3.10")
