@@ -1,10 +1,13 @@
-"""Zig's library folder with three changes, so that what it compiles behaves as compiled by gcc.
+"""Zig's library folder with four changes, so that what it compiles behaves as compiled by gcc.
 
 **libc++ compares types by name**, like gcc's libstdc++. Zig links its libc++ into every shared object. By default that
 libc++ compares types by the address of their names, and each shared object has its own copy of a name: Python loads
 extensions with RTLD_LOCAL, so the loader does not merge them. An exception from another shared object is then not
 caught by its type. libc++ can compare the names themselves ("NonUnique" in its header typeinfo); that is chosen when
 libc++ is built.
+
+**Streams read and write as libstdc++'s.** libc++ reads "1.5cm" as no number, for "c" is a digit of some, "0x10" as 16,
+and no number so small that it is denormal. It pads no ``true``, and crashes where a text is a null pointer.
 
 **compiler-rt has no functions of the C library.** Zig's compiler-rt is one object, linked as soon as code needs any
 function of it, for example for long double on AArch64. It also defines exp, sin, memcpy and others, and these replaced
@@ -27,6 +30,8 @@ from pathlib import Path
 from crosswheel.errors import MissingTool
 
 _TYPEINFO = Path("libcxx", "include", "typeinfo")
+_NUMBERS = Path("libcxx", "include", "__locale_dir", "num.h")
+_OUTPUT = Path("libcxx", "include", "__ostream", "basic_ostream.h")
 _COMPILER_RT = Path("compiler_rt.zig")
 _COMPLEX = Path("include", "complex.h")
 
@@ -47,6 +52,30 @@ _LIBCPP_HIDE_FROM_ABI inline int __compare_names(const char* __lhs, const char* 
 }
 
 """
+
+# libc++ takes 0-9, a-f, x, p and their capitals for parts of a number. A second e ends a number, and so does one
+# without a digit in front, which may be the one before a decimal point.
+_EXPONENT = """\
+  auto __is_digit = [](char __c) { return '0' <= __c && __c <= '9'; };
+  if (!__is_digit(__x)) {
+    bool __has_digit = __a_end != __a && (__is_digit(__a_end[-1]) || (__a_end - __a > 1 && __is_digit(__a_end[-2])));
+    if ((__x != 'e' && __x != 'E') || __exp != 'E' || !__has_digit)
+      return -1;
+  }
+"""
+_TOO_LARGE = """\
+    } else if (__current_errno == ERANGE && (__ld > 1 || __ld < -1)) {
+      __err = ios_base::failbit;
+      return __ld > 1 ? numeric_limits<_Tp>::max() : numeric_limits<_Tp>::lowest();
+    }
+"""
+_PADDED = """\
+  const _CharT *__nb = __nm.data(), *__ne = __nb + __nm.size();
+  bool __left = (__iob.flags() & ios_base::adjustfield) == ios_base::left;
+  return std::__pad_and_output(__s, __nb, __left ? __ne : __nb, __ne, __iob, __fl);
+"""
+_PUTS = "  return std::__put_character_sequence(__os, __str, _Traits::length(__str));\n"
+_NO_TEXT = "  if (!__str) {\n    __os.setstate(ios_base::badbit);\n    return __os;\n  }\n"
 
 # On POWER, Zig's long double is not that of glibc's functions.
 _IN_LIBC = """\
@@ -77,6 +106,22 @@ _CHANGES = {
         ("struct __non_unique_impl ", _COMPARE + "struct __non_unique_impl "),
         ("__builtin_strcmp(__lhs, __rhs) == 0", "__compare_names(__lhs, __rhs) == 0"),
         ("__builtin_strcmp(__lhs, __rhs) < 0", "__compare_names(__lhs, __rhs) < 0"),
+    ),
+    _NUMBERS: (
+        ("#include <ios>\n", "#include <ios>\n#include <limits>\n"),
+        (
+            "  if (__x == 'x' || __x == 'X')\n    __exp = 'P';\n  else if (std::toupper(__x) == __exp) {\n",
+            _EXPONENT + "  if (std::toupper(__x) == __exp) {\n",
+        ),
+        ("    } else if (__current_errno == ERANGE)\n      __err = ios_base::failbit;\n", _TOO_LARGE),
+        ("  return std::copy(__nm.begin(), __nm.end(), __s);\n", _PADDED),
+    ),
+    _OUTPUT: tuple(
+        (f"{given} __str) {{\n{_PUTS}", f"{given} __str) {{\n{_NO_TEXT}{_PUTS}")
+        for given in (
+            "operator<<(basic_ostream<_CharT, _Traits>& __os, const _CharT*",
+            "operator<<(basic_ostream<char, _Traits>& __os, const char*",
+        )
     ),
     _COMPILER_RT: (
         ("pub inline fn symbol(", _IN_LIBC + "pub inline fn symbol("),

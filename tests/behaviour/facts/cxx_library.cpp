@@ -112,7 +112,36 @@ static void implementation() {
     number("random_device", device() != device());
 }
 
+/* What a stream takes for a number, whether it complains, and what it leaves. */
+template <class Number> static void reads(const char *type) {
+    static const char *const written[] = {
+        "1e-320", "1e-400", "-1e-400", "1e400", "-1e400", "1e39", "1e-42", "nan",   "inf",  "0x1p3", "0x10",  "0xz",
+        "1.5cm",  "1.5abc", "10deg",   "1E5x",  "1e5e5",  "1p3",  "5.e2x", ".e2",   ".5e1", "5.",    "e5",    "1e",
+        "1e+",    "-.5f",   "--1",     "1.5.2", "1-2",    "+1",   "4i",    "00012", "1,5",  "-e5",   "7e-2e", "",
+    };
+    for (const char *each : written) {
+        std::istringstream in(each);
+        Number number = 77;
+        in >> number;
+        bool failed = in.fail(), ended = in.eof();
+        in.clear();
+        std::string rest;
+        std::getline(in, rest);
+        std::ostringstream out;
+        out << std::setprecision(9) << number << (failed ? " fails" : "") << (ended ? " at the end" : "") << ", "
+            << rest;
+        text((std::string(type) + " of " + each).c_str(), out.str().c_str());
+    }
+}
+
 static void texts() {
+    reads<float>("float"), reads<double>("double");
+    std::ostringstream padded;
+    padded << std::boolalpha << std::setw(7) << true << '|' << std::left << std::setw(7) << false << '|' << 5;
+    text("words for bool are padded", padded.str().c_str());
+    std::ostringstream no_text;
+    no_text << static_cast<const char *>(nullptr);
+    number("a null pointer for a text fails", no_text.bad());
     std::ostringstream out;
     out << std::hex << 255 << ' ' << std::setprecision(17) << 0.1 << ' ' << 1.5L << ' ' << std::boolalpha << true;
     out << ' ' << std::setw(6) << std::setfill('*') << std::left << 7 << ' ' << static_cast<void *>(nullptr);
@@ -137,7 +166,9 @@ static void texts() {
     number("regex without case", std::regex_match("ABC", std::regex("abc", std::regex::icase)));
     try {
         std::regex wrong("[");
-    } catch (const std::regex_error &error) { number("regex_error", error.code() == std::regex_constants::error_brack); }
+    } catch (const std::regex_error &error) {
+        number("regex_error", error.code() == std::regex_constants::error_brack);
+    }
     text("the classic locale", std::locale::classic().name().c_str());
     try {
         std::locale named("C.UTF-8");
@@ -223,6 +254,4 @@ static void memory() {
     number("aligned_alloc", reinterpret_cast<std::uintptr_t>(::operator new(8, std::align_val_t(256))) % 256);
 }
 
-FACTS(cxx_library) {
-    sizes(), implementation(), texts(), files(), memory();
-}
+FACTS(cxx_library) { sizes(), implementation(), texts(), files(), memory(); }

@@ -1,4 +1,4 @@
-"""Zig's libraries with our changes: two files are others, one is added, everything else is a link."""
+"""Zig's libraries with our changes: four files are others, one is added, everything else is a link."""
 
 from __future__ import annotations
 
@@ -52,7 +52,30 @@ COMPILER_RT = """\
 pub inline fn symbol(comptime func: *const anyopaque, comptime name: []const u8) void {
     if (!builtin.is_test) @export(func, .{
 """
-CHANGED = {Path("libcxx/include/typeinfo"), Path("compiler_rt.zig")}
+# As much of libc++'s streams as is changed.
+NUMBERS = """\
+#include <ios>
+  if (__x == 'x' || __x == 'X')
+    __exp = 'P';
+  else if (std::toupper(__x) == __exp) {
+    } else if (__current_errno == ERANGE)
+      __err = ios_base::failbit;
+  return std::copy(__nm.begin(), __nm.end(), __s);
+"""
+OUTPUT = """\
+operator<<(basic_ostream<_CharT, _Traits>& __os, const _CharT* __str) {
+  return std::__put_character_sequence(__os, __str, _Traits::length(__str));
+}
+basic_ostream<char, _Traits>& operator<<(basic_ostream<char, _Traits>& __os, const char* __str) {
+  return std::__put_character_sequence(__os, __str, _Traits::length(__str));
+}
+"""
+CONTENTS = {
+    Path("libcxx/include/typeinfo"): HEADER,
+    Path("libcxx/include/__locale_dir/num.h"): NUMBERS,
+    Path("libcxx/include/__ostream/basic_ostream.h"): OUTPUT,
+    Path("compiler_rt.zig"): COMPILER_RT,
+}
 
 
 @pytest.fixture
@@ -67,21 +90,23 @@ def original(tmp_path: Path) -> Path:
     ):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(name)
-    (folder / "libcxx/include/typeinfo").write_text(HEADER)
-    (folder / "compiler_rt.zig").write_text(COMPILER_RT)
+    for path, text in CONTENTS.items():
+        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / path).write_text(text)
     return folder
 
 
-def test_two_files_are_changed_and_the_originals_are_not(original: Path, tmp_path: Path) -> None:
+def test_four_files_are_changed_and_the_originals_are_not(original: Path, tmp_path: Path) -> None:
     zig_library.make_library_folder(original, tmp_path / "lib")
     files = {path.relative_to(original) for path in original.rglob("*") if path.is_file()}
-    for file in files - CHANGED:
+    for file in files - {*CONTENTS}:
         assert (tmp_path / "lib" / file).resolve() == original / file
     changed = (tmp_path / "lib" / "libcxx/include/typeinfo").read_text()
     assert "_LIBCPP_TYPEINFO_COMPARISON_IMPLEMENTATION 2" in changed
-    assert (original / "libcxx/include/typeinfo").read_text() == HEADER
     assert "!comptime isInLibc(name)" in (tmp_path / "lib" / "compiler_rt.zig").read_text()
-    assert (original / "compiler_rt.zig").read_text() == COMPILER_RT
+    assert "'P'" not in (tmp_path / "lib" / "libcxx/include/__locale_dir/num.h").read_text()
+    assert (tmp_path / "lib" / "libcxx/include/__ostream/basic_ostream.h").read_text().count("badbit") == 2
+    assert {path: (original / path).read_text() for path in CONTENTS} == CONTENTS
     assert "CMPLX" in (tmp_path / "lib" / "include" / "complex.h").read_text()
     assert not (original / "include" / "complex.h").exists()
 
