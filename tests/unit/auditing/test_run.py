@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -77,9 +77,37 @@ def test_the_largest_file_is_begun_first(tmp_path: Path, monkeypatch: pytest.Mon
     assert found == [*wheels, large]
 
 
-def test_a_single_wheel_is_audited_without_any_other_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audits, "_workers", lambda _count: pytest.fail("started processes"))
-    assert [told(audit) for audit in audit_files(some_wheels(tmp_path, 1))] == [("n0", [])]
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many processes each audit starts, instead of which this one is asked."""
+    counts: list[int] = []
+
+    @contextmanager
+    def workers(count: int) -> Iterator[ThreadPoolExecutor]:
+        counts.append(count)
+        with ThreadPoolExecutor(count) as pool:
+            yield pool
+
+    monkeypatch.setattr(audits, "_workers", workers)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _pid: {0, 1, 2})
+    return counts
+
+
+def test_a_single_wheel_is_audited_without_any_other_process(tmp_path: Path, started: list[int]) -> None:
+    assert [told(audit) for audit in audit_files(some_wheels(tmp_path, 1), {}, 2)] == [("n0", [])]
+    assert started == []
+
+
+def test_so_are_a_few_small_ones(tmp_path: Path, started: list[int]) -> None:
+    wheels = some_wheels(tmp_path, 21)
+    assert len(list(audit_files(wheels[:20]))) == 20
+    assert started == []
+    assert len(list(audit_files(wheels))) == 21
+    assert len(list(audit_files(wheels[:2], {}, 2))) == 2  # as was asked
+    with wheels[0].open("r+b") as file:
+        file.truncate(5_000_000)
+    assert len(list(audit_files([*wheels[:2], tmp_path / "gone-1.0-py3-none-any.whl"]))) == 3
+    assert started == [3, 2, 3]
 
 
 @pytest.mark.parametrize("processes", [1, 2])
