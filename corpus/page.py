@@ -33,6 +33,7 @@ image's gcc under QEMU. Tested: the wheel is installed and imported there, under
 | project | needs | engine | by the image's gcc | seconds | result |
 |---|---|---|---|---|---|
 | f90wrap 0.3.0 | requires Fortran | accelerated | 6 of 29 commands | 237 | tested |
+| libsvm-official 3.37.0 | requires OpenMP | accelerated | 1 of 2 commands | 586 | libgomp and its threads, tested |
 | pykdtree 1.4.3 | probes for OpenMP | accelerated | 2 of 3 commands | 669 | with OpenMP (libgomp is grafted), tested |
 """
 
