@@ -78,6 +78,7 @@ def tests_slow(session: nox.Session) -> None:
 def tests_real_indexes(session: nox.Session) -> None:
     """Releases to real package indexes on loopback, pypiserver and devpi-server, with faults in between."""
     install_for_tests(session)
+    session.install("--group", "indexes")
     session.run("pytest", "-m", "real_indexes", "tests/real_indexes", *session.posargs)
 
 
