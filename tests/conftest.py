@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,9 +52,18 @@ def pytest_report_header(config: pytest.Config) -> str:
     return daily.header(config)
 
 
-@pytest.hookimpl(tryfirst=True)  # before tests are handed to processes
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # before tests are handed to processes
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
     daily.deselect(config, items)
+    yield
+    # After others have shuffled them: no process begins the longest test when the other has none left.
+    items.sort(key=lambda item: not _takes_long(item))
+
+
+def _takes_long(item: pytest.Item) -> bool:
+    """Whether it builds or emulates; tests of containers stay in the order in which they share their engines."""
+    marks = {mark.name for mark in item.iter_markers()}
+    return "containers" not in marks and not marks.isdisjoint({"index", "debian", "emulator"})
 
 
 @pytest.fixture(scope="session")

@@ -48,6 +48,7 @@ _RUNTIMES = {
 # What Debian's own gcc makes of it, with the flag for IEEE's long double, ends with a segmentation fault under QEMU.
 _CRASHES = ("cxx_library", IEEE)
 _LONG = (pytest.mark.slow, pytest.mark.daily(1))
+_IN_TURN = (pytest.mark.daily(1, of="facts in C on aarch64"),)
 
 
 def _asked(arch: str, runtime: str) -> Iterator[tuple[str, Sequence[str], Sequence[pytest.MarkDecorator]]]:
@@ -57,7 +58,7 @@ def _asked(arch: str, runtime: str) -> Iterator[tuple[str, Sequence[str], Sequen
     """
     in_cxx = arch == "aarch64" or runtime != "zig"
     if arch == "aarch64" or not in_cxx:
-        yield "C", IN_C, () if arch == "aarch64" else _LONG
+        yield "C", IN_C, _IN_TURN if arch == "aarch64" else _LONG
     if in_cxx:
         yield "C and C++", [module for module in ALL if (module, runtime) != _CRASHES], _LONG
 
