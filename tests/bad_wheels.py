@@ -1420,4 +1420,89 @@ BAD = {
             ("Activate.ps1", "tiny-1.0.data/scripts/Activate.ps1", b""),
         )
     },
+    **{
+        f"a requirement that cannot be met: {line}": Case(
+            tag="py3-none-any",
+            members={"tiny.py": b"", **requiring(line)},
+            finds=(("W123", f"{DIST_INFO}/METADATA", line, expected),),
+        )
+        for line, expected in (
+            ("large; extra == 'test'", "Provides-Extra: test"),
+            ('large>1; python_version < "3.9" and "Fast_er" == extra', "Provides-Extra: fast-er"),
+            ("large==2.0+cpu", "==2.0"),
+        )
+    },
+    **{
+        f"Requires-Python: {required}": Case(
+            tag="py3-none-any",
+            members={"tiny.py": b"", f"{DIST_INFO}/METADATA": f"{METADATA}Requires-Python: {required}\n".encode()},
+            finds=(("W124", f"{DIST_INFO}/METADATA", required, expected),),
+        )
+        for required, expected in (
+            ("==3.13", "==3.13.*"),
+            (">=3.9, <=3.13", "<3.14"),
+            (">=3.9,!=3.10", "!=3.10.*"),
+        )
+    },
+    "a version that is a placeholder": Case(
+        tag="py3-none-any",
+        version="0.0.0",
+        members={"tiny.py": b""},
+        finds=(("W125", "", "tiny 0.0.0", "the project's name and version"),),
+    ),
+    "a name that is a placeholder": Case(
+        tag="py3-none-any",
+        name="unknown",
+        members={"tiny.py": b""},
+        finds=(("W125", "", "unknown 1.0", "the project's name and version"),),
+    ),
+    **{
+        f"scripts in a group that installers do not know: {group}": Case(
+            tag="py3-none-any",
+            members={"tiny.py": b"main = 1", f"{DIST_INFO}/entry_points.txt": f"[{group}]\nt = tiny:main\n".encode()},
+            finds=(("W113", f"{DIST_INFO}/entry_points.txt", f"t in [{group}]", expected),),
+        )
+        for group, expected in (("console-scripts", "[console_scripts]"), ("gui_script", "[gui_scripts]"))
+    },
+    **{
+        f"a folder of the build machine in a .pth file: {line}": Case(
+            tag="py3-none-any",
+            members={"__editable__.tiny-1.0.pth": f"lib\n{line}\n".encode()},
+            finds=(("W526", "__editable__.tiny-1.0.pth", f"line 2: {line}", "a folder of the wheel"),),
+        )
+        for line in ("/home/me/tiny/src", "../../../../src", "C:\\tiny\\src")
+    },
+    "a module beside a package": Case(
+        tag="py3-none-any",
+        members={"tiny/more.py": b"", "tiny/more/__init__.py": b""},
+        finds=(("W527", "tiny/more.py", "tiny/more.py beside tiny/more/__init__.py", "one of them"),),
+    ),
+    "an extension beside a package": Case(
+        members={f"tiny/fast{SUFFIX}": FAST, "tiny/fast/__init__.py": b""},
+        finds=(("W527", f"tiny/fast{SUFFIX}", f"tiny/fast{SUFFIX} beside tiny/fast/__init__.py", "one of them"),),
+    ),
+    **{
+        f"a file for the top of the environment: {member}": Case(
+            members={f"fast{SUFFIX}": FAST, f"tiny-1.0.data/data/{member}": b""},
+            finds=(("W513", f"../../../{top}", "installed beside the packages", "inside a package"),),
+        )
+        for member, top in (
+            ("README.md", "README.md"),
+            ("tests/test_tiny.py", "tests/"),
+            ("home/me/tiny/tiny.cfg", "home/"),
+            ("usr/share/tiny/tiny.cfg", "usr/"),
+        )
+    },
+    **{
+        f"a leftover: {member}": Case(
+            members={f"fast{SUFFIX}": FAST, member: b""},
+            finds=(("W507", leftover, "a leftover", "only files for run time"),),
+        )
+        for member, leftover in (
+            ("tiny/venv/pyvenv.cfg", "tiny/venv"),
+            ("tiny/libfast.la", "tiny/libfast.la"),
+            ("tiny/npm-debug.log", "tiny/npm-debug.log"),
+            ("tiny/._tiny.py", "tiny/._tiny.py"),
+        )
+    },
 }

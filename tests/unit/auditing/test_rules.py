@@ -412,6 +412,29 @@ GOOD = {
             b"[tiny.plugins]\npython = tiny.cli:main\n",
         },
     ),
+    "requirements that can be met": Case(
+        tag="py3-none-any",
+        members={
+            "tiny.py": b"",
+            f"{DIST_INFO}/METADATA": (
+                f"{METADATA}Provides-Extra: test-all\nRequires-Dist: large==2.0; extra == 'test_all'\n"
+                "Requires-Python: >=3.9,<3.15,!=3.10.*,!=3.11.0\n"
+            ).encode(),
+        },
+    ),
+    "folders of the wheel in a .pth file": Case(
+        tag="py3-none-any", members={"tiny.pth": b"tiny\nwin32\\lib\n# /home\n", "tiny/__init__.py": b""}
+    ),
+    "data where they belong, and modules of their own": Case(
+        members={
+            f"tiny/fast{SUFFIX}": FAST,
+            "tiny/fast.py": b"",
+            "tiny/slow/tool.py": b"",
+            "tiny/slow.py": b"",
+            "tiny-1.0.data/data/share/doc/tiny/README.md": b"",
+            "tiny-1.0.data/data/etc/tiny.cfg": b"",
+        }
+    ),
     "pip's own command": Case(
         name="pip",
         tag="py3-none-any",
@@ -481,6 +504,9 @@ def test_what_installs_and_works_is_no_error() -> None:
         "W120": "warning",
         "W121": "warning",
         "W122": "note",
+        "W123": "warning",
+        "W124": "warning",
+        "W125": "warning",
         "W205": "warning",
         "W208": "warning",
         "W209": "note",
@@ -507,6 +533,7 @@ def test_what_installs_and_works_is_no_error() -> None:
         "W520": "note",
         "W522": "warning",
         "W523": "warning",
+        "W527": "warning",
         "W603": "warning",
         "W604": "note",
     }

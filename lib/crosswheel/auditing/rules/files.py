@@ -11,7 +11,7 @@ from packaging.version import InvalidVersion, Version
 from crosswheel.auditing.rules.machine import DEVICES
 from crosswheel.auditing.rules.rule import Rule
 from crosswheel.formats.elf import Elf
-from crosswheel.formats.wheels import Wheel
+from crosswheel.formats.wheels import SCHEMES, Wheel
 from crosswheel.model.job import Finding
 from crosswheel.model.targets import Target
 
@@ -22,7 +22,9 @@ _FOLDERS = {
     *(".DS_Store", "Thumbs.db", "__MACOSX", ".coverage"),
 }
 _BY_INSTALLERS = {"INSTALLER", "REQUESTED", "direct_url.json"}
-_SUFFIXES = (".gcda", ".gcno", ".orig", ".rej", ".swp", "~")
+_SUFFIXES = (".gcda", ".gcno", ".la", ".orig", ".rej", ".swp", "~")
+_LOGS = {"pip-log.txt", "npm-debug.log", "yarn-error.log", "config.log", "CMakeError.log", "CMakeOutput.log"}
+_OF_AN_ENVIRONMENT = "pyvenv.cfg"
 _OBJECTS = (".o", ".obj")
 # Inputs of a linker: startup objects of programs (crt1.o, gcrt1.o, crtbeginS.o), and libraries as one object file.
 _GIVEN_TO_LINKERS = re.compile(r"[A-Za-z]?crt\w*\.o|lib.+\.o")
@@ -30,6 +32,8 @@ _TOP_FOLDERS = {
     *("test", "tests", "testing", "doc", "docs", "example", "examples", "benchmark", "benchmarks"),
     *("build", "dist", "src", "scripts", "tools"),
 }
+_ENVIRONMENT = SCHEMES["data"]
+_OF_THE_SYSTEM = {"home", "root", "tmp", "usr", "var", "opt", "Users"}  # tops of absolute paths
 _TOP_FILES = re.compile(
     r"(setup|conftest|noxfile|tasks|fabfile)\.py|(pyproject|tox|setup|requirements)\.(toml|ini|cfg|txt)"
     r"|(readme|licen[cs]e|copying|notice|authors|changelog|changes)(\.\w+)?|makefile|cmakelists\.txt|manifest\.in",
@@ -71,7 +75,7 @@ class MissingLicence(Rule):
 
 
 class TopLevelClutter(Rule):
-    """The wheel installs tests, documents or scripts at the top level of site-packages, beside all packages."""
+    """The wheel installs tests, documents or scripts at the top level of site-packages or of the environment."""
 
     code = "W513"
     level = "warning"
@@ -80,7 +84,7 @@ class TopLevelClutter(Rule):
 
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         for top in sorted({_top(wheel.installed(member)) for member in wheel.members} - {""}):
-            if canonicalize_name(top.rstrip("/")) != wheel.name:
+            if canonicalize_name(top.rstrip("/").rpartition("/")[2]) != wheel.name:
                 yield self.finding(member=top, found="installed beside the packages", expected="inside a package")
 
 
@@ -90,7 +94,9 @@ def _leftover(member: str) -> str:
     for number, part in enumerate(parts, start=1):
         if part in _FOLDERS:
             return "/".join(parts[:number])
-    return member if member.endswith(_SUFFIXES) else ""
+    if parts[-1] == _OF_AN_ENVIRONMENT:
+        return member.rpartition("/")[0] or member
+    return member if member.endswith(_SUFFIXES) or parts[-1] in _LOGS or parts[-1].startswith("._") else ""
 
 
 def _of_installation(wheel: Wheel, member: str) -> str:
@@ -120,7 +126,9 @@ def _says_where(metadata_version: str) -> bool:
 
 
 def _top(path: str) -> str:
-    top, slash, _ = path.partition("/")
+    """The outermost part of a path that clutters site-packages or, by a data folder, the environment; else empty."""
+    base = _ENVIRONMENT if path.startswith(_ENVIRONMENT) else ""
+    top, slash, _ = path.removeprefix(base).partition("/")
     if slash:
-        return f"{top}/" if top in _TOP_FOLDERS else ""
-    return top if _TOP_FILES.fullmatch(top) else ""
+        return f"{base}{top}/" if top in (_TOP_FOLDERS | _OF_THE_SYSTEM if base else _TOP_FOLDERS) else ""
+    return f"{base}{top}" if _TOP_FILES.fullmatch(top) else ""

@@ -25,6 +25,7 @@ _MOST_STATED = 3
 _LONGEST_LABEL = 32
 _LONGEST_SUMMARY = 512  # for PyPI (warehouse/forklift/metadata.py)
 _ENTRY_POINT = re.compile(r"[\w.-]+")
+_LIKE_SCRIPTS = re.compile(r"(console|gui)[-_. ]?scripts?", re.IGNORECASE)
 _FUNCTION = re.compile(r"[\w.]+\s*:\s*[\w.]+\s*(?:\[.*\])?")
 _SHOWN = 100  # characters shown of a line that is no field
 
@@ -125,6 +126,9 @@ class BadEntryPoints(Rule):
             return
         for group, name, reference in found:
             if group not in {"console_scripts", "gui_scripts"}:
+                if meant := _LIKE_SCRIPTS.fullmatch(group):
+                    expected = f"[{meant[1].lower()}_scripts]"
+                    yield self.finding(member=member, found=f"{name} in [{group}]", expected=expected)
                 continue
             if not _ENTRY_POINT.fullmatch(name):
                 yield self.finding(member=member, found=name, expected="a name without folders or spaces")
@@ -186,6 +190,21 @@ class LocalVersion(Rule):
     def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
         if wheel.version.local:
             yield self.finding(found=str(wheel.version), expected=wheel.version.public)
+
+
+class Placeholder(Rule):
+    """The name or version is what a build backend writes when it finds none: UNKNOWN, 0.0.0."""
+
+    code = "W125"
+    level = "warning"
+    why = "The build backend did not read the project's metadata, or found no tag of version control."
+    fix = (
+        "build with a recent version of the backend, in a checkout with its tags (git fetch --tags), or from the sdist"
+    )
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        if wheel.name == "unknown" or (wheel.version.release == (0, 0, 0) and not wheel.version.pre):
+            yield self.finding(found=f"{wheel.name} {wheel.version}", expected="the project's name and version")
 
 
 # The checks below are PyPI's (warehouse/forklift/metadata.py), with the same libraries.

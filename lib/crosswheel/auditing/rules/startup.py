@@ -15,6 +15,8 @@ _IMPORTED = re.compile(r"(?:site|user)customize(?:\.[^/]+|/__init__\.[^/]+)")
 _IMPORT = re.compile(r"import[ \t]")
 # Honest wheels have one such file or two.
 _LARGEST, _MOST = 1 << 20, 100  # bytes of all such files of a wheel together, and their number
+_SMALL = 1 << 16  # bytes
+_ELSEWHERE = re.compile(r"/|[A-Za-z]:[\\/]|(?:\.\./){3}")
 _SHOWN = 100  # characters shown of a line, which may contain a whole program
 
 
@@ -46,6 +48,27 @@ class StartupCode(Rule):
             for number, line in enumerate(text.splitlines(), start=1):
                 if _runs(line, path):
                     yield self.finding(member=member, found=f"line {number}: {_shown(line)}", expected="folders only")
+
+
+class FolderElsewhere(Rule):
+    """A .pth file adds a folder outside of the environment to the path of every Python."""
+
+    code = "W526"
+    why = "On another machine the folder is missing: imports fail. Such a wheel was made for an editable installation."
+    fix = (
+        "upload the wheel of `python -m build`, never that of `pip install -e`; in the file, name folders of the wheel"
+    )
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        files = [
+            member for member in wheel.members if _is_read(path := wheel.installed(member)) and path.endswith(".pth")
+        ]
+        for member in files[:_MOST]:
+            for number, line in enumerate((wheel.text_of(member, _SMALL) or "").splitlines(), start=1):
+                if _ELSEWHERE.match(line):
+                    yield self.finding(
+                        member=member, found=f"line {number}: {_shown(line)}", expected="a folder of the wheel"
+                    )
 
 
 def _is_read(path: str) -> bool:
