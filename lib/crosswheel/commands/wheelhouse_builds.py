@@ -14,6 +14,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
+from crosswheel import __version__
 from crosswheel.commands import wheels as building
 from crosswheel.commands.call import Call
 from crosswheel.commands.scheduler import has_pool
@@ -28,6 +29,7 @@ from crosswheel.pipeline import source as sources
 from crosswheel.pipeline.in_order import carry_out
 from crosswheel.steps.wheelhouse import keep
 from crosswheel.system.local_host import LocalHost
+from crosswheel.system.memo import answers_in
 from crosswheel.system.room import Room
 from crosswheel.system.scratch import temporary_folder
 from crosswheel.trees.building import BuildState, Package, PackageOutcome, build_requirements, sdist_of, source_of
@@ -98,13 +100,21 @@ def _place(package: Package, host: LocalHost) -> str | CrosswheelError:
 
 
 def _needs(place: str | CrosswheelError, host: LocalHost, folder: Path, listener: Listener) -> frozenset[str]:
-    """What a build requires; nothing if its sdist cannot be had, which the build will say."""
+    """What a build requires; nothing if its sdist cannot be had, which the build will say.
+
+    An sdist is unpacked for it once: large ones take seconds.
+    """
     try:
         if isinstance(place, CrosswheelError):
             return frozenset()
         sdist = sources.fetch(place, host, folder, listener)
+        question, answers = ("build requirements", sdist.sha256, __version__), answers_in(host.cache)
+        if (kept := answers.recall(*question)) is not None:
+            return frozenset(kept)
         pyproject = unpack_sdist(sdist, Path(tempfile.mkdtemp(dir=folder), "sdist")) / "pyproject.toml"
-        return build_requirements(read_toml(pyproject) if pyproject.is_file() else {})
+        found = build_requirements(read_toml(pyproject) if pyproject.is_file() else {})
+        answers.keep(sorted(found), *question)
+        return found
     except CrosswheelError:
         return frozenset()
 

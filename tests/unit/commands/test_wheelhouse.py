@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 import crosswheel as cw
+from crosswheel.commands import wheelhouse_builds
 from crosswheel.errors import BuildFailed, FileClash, NoCredentials, UsageError
-from crosswheel.model.job import Event, JobFinished, Note, Progress, StepStarted
+from crosswheel.model.job import Event, JobFinished, Note, Progress, Sdist, StepStarted
 from crosswheel.testing import serving_index
 from tiny_projects import tar_of
 from unit.commands.test_readiness import release
@@ -102,6 +103,28 @@ def test_a_failure_stops_nothing_but_what_needs_it(index: Path, tmp_path: Path) 
     assert "broken==1.0" in reason
     assert f"{cell} cannot be installed from the folder alone" in str(report)
     assert (output / "missing-1.0-py3-none-any.whl").is_file()
+
+
+@pytest.mark.usefixtures("index")
+def test_nothing_changed_unpacks_and_builds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CROSSWHEEL_CACHE", str(tmp_path / "cache"))
+    unpacked: list[Path] = []
+    real = wheelhouse_builds.unpack_sdist
+
+    def unpack(sdist: Sdist, folder: Path) -> Path:
+        unpacked.append(sdist.path)
+        return real(sdist, folder)
+
+    monkeypatch.setattr(wheelhouse_builds, "unpack_sdist", unpack)
+    began: list[Event] = []
+
+    def listen(event: Event) -> None:
+        if isinstance(event, StepStarted) and event.step == "build":
+            began.append(event)
+
+    for _ in range(2):
+        assert cw.wheelhouse("app", output=tmp_path / "house", test="never", listener=listen, **GIVEN).ok
+    assert (len(unpacked), len(began)) == (1, 1)
 
 
 def test_builds_that_need_each_other_are_named_and_the_rest_is_built(index: Path, tmp_path: Path) -> None:
