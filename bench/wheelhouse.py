@@ -32,14 +32,14 @@ sys.path.append(str(Path(__file__).parents[1] / "tests"))
 from arm import find_arm_python
 
 WELL_KNOWN = {
-    "aiohttp": "aiohttp._http_parser", "argon2-cffi-bindings": "_argon2_cffi_bindings._ffi", "bitarray": "bitarray",
-    "brotli": "brotli", "contourpy": "contourpy", "frozenlist": "frozenlist._frozenlist", "greenlet": "greenlet",
+    "aiohttp": "aiohttp._http_parser", "bitarray": "bitarray", "brotli": "brotli", "ciso8601": "ciso8601",
+    "contourpy": "contourpy", "frozenlist": "frozenlist._frozenlist", "greenlet": "greenlet",
     "httptools": "httptools.parser.parser", "kiwisolver": "kiwisolver", "lz4": "lz4.block",
     "markupsafe": "markupsafe._speedups", "msgpack": "msgpack._cmsgpack", "multidict": "multidict._multidict",
     "numpy": "numpy", "propcache": "propcache._helpers_c", "psutil": "psutil", "regex": "regex",
-    "setproctitle": "setproctitle", "simplejson": "simplejson._speedups", "tornado": "tornado.speedups",
-    "ujson": "ujson", "wrapt": "wrapt._wrappers", "xxhash": "xxhash._xxhash", "yarl": "yarl._quoting_c",
-    "zstandard": "zstandard.backend_c",
+    "setproctitle": "setproctitle._setproctitle", "simplejson": "simplejson._speedups", "tornado": "tornado.speedups",
+    "ujson": "ujson", "websockets": "websockets.speedups", "wrapt": "wrapt._wrappers", "xxhash": "xxhash._xxhash",
+    "yarl": "yarl._quoting_c",
 }  # fmt: skip
 """By project, the module that shows that its wheel works. None links to a library beyond the policy."""
 

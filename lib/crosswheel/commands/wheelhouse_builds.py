@@ -114,9 +114,9 @@ def _needs(place: str | CrosswheelError, host: LocalHost, folder: Path, listener
         pyproject = unpack_sdist(sdist, Path(tempfile.mkdtemp(dir=folder), "sdist")) / "pyproject.toml"
         found = build_requirements(read_toml(pyproject) if pyproject.is_file() else {})
         answers.keep(sorted(found), *question)
-        return found
     except CrosswheelError:
         return frozenset()
+    return found
 
 
 def _build(package: Package, place: str | CrosswheelError, call: Call) -> PackageOutcome:

@@ -228,6 +228,8 @@ class WheelhouseOptions(TypedDict, total=False):
     constraint: Paths | None
     extra: Texts | None
     group: Texts | None
+    scheduler: str | None
+    certificates: PathText | None
 
 
 class ReportOptions(TypedDict, total=False):
