@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 import crosswheel as cw
-from crosswheel.commands import wheelhouse_builds
 from crosswheel.errors import BuildFailed, FileClash, NoCredentials, UsageError
+from crosswheel.formats.sdists import unpack_sdist
 from crosswheel.model.job import Event, JobFinished, Note, Progress, Sdist, StepStarted
 from crosswheel.testing import serving_index
 from tiny_projects import tar_of
@@ -109,13 +109,12 @@ def test_a_failure_stops_nothing_but_what_needs_it(index: Path, tmp_path: Path) 
 def test_nothing_changed_unpacks_and_builds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CROSSWHEEL_CACHE", str(tmp_path / "cache"))
     unpacked: list[Path] = []
-    real = wheelhouse_builds.unpack_sdist
 
     def unpack(sdist: Sdist, folder: Path) -> Path:
         unpacked.append(sdist.path)
-        return real(sdist, folder)
+        return unpack_sdist(sdist, folder)
 
-    monkeypatch.setattr(wheelhouse_builds, "unpack_sdist", unpack)
+    monkeypatch.setattr("crosswheel.commands.wheelhouse_builds.unpack_sdist", unpack)
     began: list[Event] = []
 
     def listen(event: Event) -> None:
