@@ -22,7 +22,7 @@ from crosswheel.system.local_host import local_host
 from crosswheel.toolchains.configuration import configure
 from crosswheel.toolchains.description import Description
 from crosswheel.toolchains.sysroot import Sysroot, sysroot_of
-from crosswheel.toolchains.zig import ensure_zig, make_objects
+from crosswheel.toolchains.zig import ensure_zig, make_objects, warm_up
 from debian import DebianUnavailable, unpacked
 
 if TYPE_CHECKING:
@@ -112,11 +112,14 @@ def cross(machine: Machine | MuslMachine, root: Path, folder: Path, runtime: str
     zig = ensure_zig(host.index, host.cache, host.processes, deaf)
     architecture = parse_architecture(machine.arch)
     policy = oldest_policy(architecture) if runtime == "zig" else parse_platform(machine.platform)[0]
+    target = Target(PythonTag(machine.minor), architecture, policy)
+    if not with_image:
+        warm_up(zig, target, cxx=False, processes=host.processes, listener=deaf)
     made = configure(
         folder / "toolchain",
         zig,
         make_objects(folder / "objects"),
-        Target(PythonTag(machine.minor), architecture, policy),
+        target,
         Description(folder / "target.json", folder / "include", ()),
         _image(machine, root, runtime) if with_image else None,
         folder / "bin" / "python",

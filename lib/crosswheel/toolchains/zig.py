@@ -53,6 +53,9 @@ _SUMS_OF_DOUBLES = (
     "__floatuntitf", "__fixtfdi", "__fixunstfdi", "__fixtfti", "__fixunstfti", "__powitf2", "__multc3", "__divtc3",
 )  # fmt: skip
 
+# x86_64 returns complex numbers of long double in registers, and Zig's functions for them in memory: this has our own.
+_COMPLEX = Path(__file__).with_name("driver") / "runtime" / "complex.c"
+
 
 @dataclass(frozen=True)
 class Zig:
@@ -168,8 +171,16 @@ def _note_of(driver: Path) -> Path:
 
 
 def runtime_of(zig: Zig, target: Target) -> Path | None:
-    """A stub of libgcc_s.so.1, which every Linux with gcc's runtime has; None if the target needs nothing of it."""
-    return zig.cache / f"{zig_target(target)}-libgcc" / "libgcc_s.so.1" if has_ibm_long_double(target) else None
+    """What Zig's runtime lacks; None if the target needs nothing of it.
+
+    On POWER, a stub of libgcc_s.so.1, which every Linux with gcc's runtime has. On x86_64, an archive.
+    """
+    if has_ibm_long_double(target):
+        return zig.cache / f"{zig_target(target)}-libgcc" / "libgcc_s.so.1"
+    if target.arch.name == "x86_64":
+        version = hashlib.sha256(_COMPLEX.read_bytes()).hexdigest()[:8]
+        return zig.cache / f"{zig_target(target)}-complex-{version}" / "libcomplex.a"
+    return None
 
 
 def warm_up(zig: Zig, target: Target, *, cxx: bool, processes: Processes, listener: Listener) -> None:
@@ -182,8 +193,8 @@ def warm_up(zig: Zig, target: Target, *, cxx: bool, processes: Processes, listen
                 with chore(f"building {library} for {triple}, once per machine", listener):
                     _compile_sample(zig, ["-target", triple, *zig_words(target)], library, processes)
                 mark.touch()
-        if (stub := runtime_of(zig, target)) and not stub.exists():
-            _compile_stub(zig, triple, stub, processes)
+        if (runtime := runtime_of(zig, target)) and not runtime.exists():
+            (_compile_stub if has_ibm_long_double(target) else _compile_archive)(zig, triple, runtime, processes)
 
 
 @contextmanager
@@ -260,6 +271,16 @@ def _compile_stub(zig: Zig, triple: str, stub: Path, processes: Processes) -> No
         words = ["-target", triple, "-shared", "-nostdlib", f"-Wl,-soname,{stub.name}", str(source), "-o", str(built)]
         _zig_cc(zig, "cc", words, processes)
         built.replace(stub)
+
+
+def _compile_archive(zig: Zig, triple: str, archive: Path, processes: Processes) -> None:
+    archive.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=zig.cache) as folder:
+        made, built = Path(folder, "complex.o"), Path(folder, archive.name)
+        words = ["-target", triple, "-O2", "-fPIC", "-g0", "-fno-sanitize=undefined", "-c", str(_COMPLEX)]
+        _zig_cc(zig, "cc", [*words, "-o", str(made)], processes)
+        _zig_cc(zig, "ar", ["rcsD", str(built), str(made)], processes)
+        built.replace(archive)
 
 
 def _zig_cc(zig: Zig, mode: str, arguments: list[str], processes: Processes) -> None:
