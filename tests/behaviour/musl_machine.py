@@ -48,7 +48,7 @@ class MuslMachine:
         """Debian's gcc with the words of musl-gcc; its libatomic and its start files are for glibc."""
         tools = cross_tools(self.triple, cache)
         program = str(tools / "usr" / "bin" / f"{self.triple}-gcc")
-        (own,) = (tools / "usr" / "lib" / "gcc-cross" / self.triple).glob("*/include")
+        (own,) = (tools / "usr" / "lib").glob(f"gcc*/{self.triple}/*/include")
         outline = ["-mno-outline-atomics"] if self.arch == "aarch64" else []
         return Compiler(
             {".c": program},
@@ -105,4 +105,5 @@ MUSL_MACHINES = (
     MuslMachine("aarch64", "arm64", "aarch64-linux-gnu", "aarch64-linux-musl", "ld-musl-aarch64.so.1"),
     MuslMachine("armv7l", "armhf", "arm-linux-gnueabihf", "arm-linux-musleabihf", "ld-musl-armhf.so.1"),
     MuslMachine("s390x", "s390x", "s390x-linux-gnu", "s390x-linux-musl", "ld-musl-s390x.so.1"),
+    MuslMachine("x86_64", "amd64", "x86_64-linux-gnu", "x86_64-linux-musl", "ld-musl-x86_64.so.1"),
 )

@@ -19,7 +19,7 @@ from behaviour.musl_machine import SOURCES as HEADERS
 pytestmark = [pytest.mark.index, pytest.mark.debian, pytest.mark.emulator, pytest.mark.slow]
 
 # Not those that ask CPython, and not `linkage`, which asks for what musl leaves out, such as IFUNC.
-MODULES = ["compiler", "floats", "layout", "process", "threads"]
+MODULES = ["compiler", "dialect", "floats", "layout", "numbers", "process", "threads"]
 
 
 @pytest.mark.daily(1)

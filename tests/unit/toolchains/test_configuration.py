@@ -69,7 +69,8 @@ def test_a_sysroot_without_gcc_stands_in_for_this_machines_folders_too(tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("platform", "is_ours"), [("manylinux2014_x86_64", True), ("musllinux_1_2_x86_64", True), ("manylinux2014_i686", False)]
+    ("platform", "is_ours"),
+    [("manylinux2014_x86_64", True), ("musllinux_1_2_x86_64", True), ("manylinux2014_i686", False)],
 )
 def test_complex_long_double_on_x86_64_is_computed_by_our_functions(
     platform: str, is_ours: bool, tmp_path: Path
