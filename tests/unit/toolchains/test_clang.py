@@ -150,9 +150,13 @@ def test_whatever_compiles_is_clangs(driver: Driver, words: tuple[str, ...]) -> 
     assert driver(*words)[:2] == ["zig", "clang"]
 
 
-def test_a_version_script_may_name_symbols_that_are_not_there(driver: Driver) -> None:
-    """GNU ld takes such a script. A word of the caller's own comes later, and wins."""
-    assert driver("-shared", "a.o", name="ld.lld") == ["zig", "ld.lld", "--undefined-version", "-shared", "a.o", "-O0"]
+def test_the_linker_is_lenient_and_looks_where_gnu_ld_does(driver: Driver) -> None:
+    """A version script may name symbols that are not there; a word of the caller's own comes later, and wins.
+
+    The folders of /usr/local come after all others.
+    """
+    ours = ["-O0", "-L/usr/local/lib64", "-L/usr/local/lib"]
+    assert driver("-shared", "a.o", name="ld.lld") == ["zig", "ld.lld", "--undefined-version", "-shared", "a.o", *ours]
 
 
 # ---- commands of the image's own gcc ---------------------------------------------------------------------------

@@ -72,15 +72,20 @@ char **clang_words(const command *given) {
 }
 
 char **clang_tool_words(const command *given) {
-    char **words = calloc(given->count + 4, sizeof *words);
+    char **words = calloc(given->count + 6, sizeof *words);
     int total = 0;
     words[total++] = joined(own_folder(), "zig");
     words[total++] = (char *)given->name;
     /* As with ld: a version script may name symbols that are not there. */
     if (is(given->name, "ld.lld")) words[total++] = "--undefined-version";
     for (int at = 1; at < given->count; at++) words[total++] = given->words[at];
-    /* From 1 on, and that is what it does unasked, it sorts mergeable constants and leaves out those that nothing names:
-     * code by hand may read two by one name, which ld keeps together. */
-    if (is(given->name, "ld.lld")) words[total++] = "-O0";
+    if (is(given->name, "ld.lld")) {
+        /* From 1 on, and that is what it does unasked, it sorts mergeable constants and leaves out those that nothing
+         * names: code by hand may read two by one name, which ld keeps together. */
+        words[total++] = "-O0";
+        /* As with ld, after all other folders: where images and before-all install libraries. */
+        words[total++] = "-L/usr/local/lib64";
+        words[total++] = "-L/usr/local/lib";
+    }
     return words;
 }
