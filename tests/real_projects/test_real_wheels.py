@@ -138,6 +138,7 @@ def test_every_error_is_a_true_one_and_warnings_are_rare(part: int, debian_cache
 
 @pytest.mark.slow
 @pytest.mark.index
+@pytest.mark.daily(1, of="large wheels")
 def test_a_wheel_of_half_a_gigabyte_needs_little_memory(debian_cache: Path) -> None:
     """484 MB packed and a gigabyte unpacked, half of it one library."""
     if shutil.disk_usage(debian_cache).free < 4 << 30:

@@ -42,6 +42,7 @@ def test_files_that_harm(bomb: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.daily(1, of="large wheels")
 def test_a_wheel_of_a_gigabyte(tmp_path: Path) -> None:
     if shutil.disk_usage(tmp_path).free < 4 << 30:
         pytest.skip("less than 4 GiB of the disk are free")
