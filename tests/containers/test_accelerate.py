@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
 import venv
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -17,6 +19,8 @@ import docker
 import pytest
 
 from containers.engine import Engine
+from crosswheel.formats.elf import Elf
+from crosswheel.formats.wheels import read_wheel
 
 pytestmark = pytest.mark.containers
 
@@ -52,10 +56,10 @@ def environ(docker_engine: Engine) -> dict[str, str]:
 
 @pytest.fixture
 def accelerate(environ: dict[str, str], tmp_path: Path) -> Accelerate:
-    def run(*words: str, given: str = "", **more: str) -> subprocess.CompletedProcess[str]:
+    def run(*words: str, given: str = "", cwd: Path = tmp_path, **more: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "crosswheel", "accelerate", *words]
         return subprocess.run(
-            command, env={**environ, **more}, input=given, cwd=tmp_path, capture_output=True, text=True, check=False
+            command, env={**environ, **more}, input=given, cwd=cwd, capture_output=True, text=True, check=False
         )
 
     return run
@@ -77,6 +81,27 @@ def test_a_foreign_container_compiles_natively_and_ends_as_it_would(accelerate: 
     assert done.stdout.splitlines()[1:] == ["/opt/python/cp39-cp39/bin/python", "/host/proc"]
     assert f"accelerated: 1 container of {aarch64} (aarch64)" in done.stderr
     assert "by native clang" in done.stderr
+
+
+# As before-all installs them, for builds that name no folder: ld looks there.
+_INSTALLED = """
+set -e
+cd /tmp
+mkdir -p /usr/local/lib
+printf 'int seven(void){return 7;}\\n' > seven.c
+printf 'int seven(void); int main(void){return seven();}\\n' > main.c
+cc -c seven.c && ar rcs /usr/local/lib/libseven.a seven.o
+cc main.c -lseven -o seven
+exec ./seven
+"""
+
+
+@pytest.mark.daily(1)
+@pytest.mark.usefixtures("qemu")
+def test_a_library_of_usr_local_is_linked_natively(accelerate: Accelerate, aarch64: str) -> None:
+    done = accelerate("--", "docker", "run", "--rm", "-i", PLATFORM, aarch64, "sh", given=_INSTALLED)
+    assert done.returncode == 7, done.stderr
+    assert "compilers: 2 commands by native clang, 0 by the image's own gcc" in done.stderr
 
 
 def test_a_native_container_stays_as_it_is(
@@ -212,3 +237,142 @@ def test_cibuildwheel_makes_the_same_wheel_and_the_second_one_from_the_cache(
         (wheel,) = (tmp_path / name).glob("*.whl")
         made[name] = (wheel.name, sorted(ZipFile(wheel).namelist()))
     assert made["first"] == made["second"] == made["plain"]
+
+
+# ---- kinds of projects ----------------------------------------------------------------------------------------
+
+_OWN = """
+#include <Python.h>
+
+int number_of_own(void);
+static PyObject *seven(PyObject *self, PyObject *none) { return PyLong_FromLong(number_of_own()); }
+static PyMethodDef methods[] = {{"seven", seven, METH_NOARGS, NULL}, {NULL, NULL, 0, NULL}};
+static PyModuleDef own = {PyModuleDef_HEAD_INIT, "own", NULL, -1, methods};
+PyMODINIT_FUNC PyInit_own(void) { return PyModule_Create(&own); }
+"""
+_TABLE = """
+[project]
+name = "own"
+version = "1.0"
+
+[build-system]
+requires = ["{requires}"]
+build-backend = "{backend}"
+
+[tool.cibuildwheel]
+build = "cp311-manylinux*"
+test-command = "python {{project}}/check.py"
+{options}
+"""
+_BY_SETUPTOOLS = """
+from setuptools import Extension, setup
+
+setup(ext_modules=[Extension("own", {})])
+"""
+# As projects do that need a library which no image has.
+_LIBRARY = """
+set -eux
+mkdir -p /usr/local/lib
+cc -O2 -fPIC -c number.c -o /tmp/number.o
+cc -shared -Wl,-soname,libnumber.so.1 /tmp/number.o -o /usr/local/lib/libnumber.so.1
+ln -s libnumber.so.1 /usr/local/lib/libnumber.so
+ldconfig
+"""
+_CMAKE = """
+cmake_minimum_required(VERSION 3.18)
+project(own LANGUAGES C)
+find_package(Python REQUIRED COMPONENTS Interpreter Development.Module)
+python_add_library(own MODULE own.c number.c WITH_SOABI)
+install(TARGETS own DESTINATION .)
+"""
+_MESON = """
+project('own', 'c', version: '1.0')
+import('python').find_installation(pure: false).extension_module('own', 'own.c', 'number.c', install: true)
+"""
+_COMMON = {
+    "own.c": _OWN,
+    "number.c": '#include <stdlib.h>\nint number_of_own(void) { return getenv("UNKNOWN") ? 8 : 7; }\n',
+    "check.py": "import own\n\nassert own.seven() == 7\n",
+}
+_KINDS: Mapping[str, Mapping[str, str]] = {
+    "before-all": {
+        "pyproject.toml": _TABLE.format(
+            requires="setuptools==80.9.0",
+            backend="setuptools.build_meta",
+            options='before-all = "sh {project}/library.sh"',
+        ),
+        "setup.py": _BY_SETUPTOOLS.format('["own.c"], libraries=["number"]'),
+        "library.sh": _LIBRARY,
+    },
+    "build[uv]": {
+        "pyproject.toml": _TABLE.format(
+            requires="setuptools==80.9.0", backend="setuptools.build_meta", options='build-frontend = "build[uv]"'
+        ),
+        "setup.py": _BY_SETUPTOOLS.format('["own.c", "number.c"]'),
+    },
+    "cmake": {
+        "pyproject.toml": _TABLE.format(
+            requires="scikit-build-core==0.11.6", backend="scikit_build_core.build", options=""
+        ),
+        "CMakeLists.txt": _CMAKE,
+    },
+    "meson": {
+        "pyproject.toml": _TABLE.format(requires="meson-python==0.18.0", backend="mesonpy", options=""),
+        "meson.build": _MESON,
+    },
+}
+# QEMU's default processor takes many times as long for the same.
+_PLAIN = {"CIBW_CONTAINER_ENGINE": "docker; create_args: --env=QEMU_CPU=cortex-a57"}
+
+
+@dataclass(frozen=True)
+class Made:
+    """A wheel without the contents of its binaries: of each, the libraries that it needs and the symbols it defines."""
+
+    name: str
+    members: list[str]
+    tags: list[str]
+    binaries: Mapping[str, tuple[tuple[str, ...], list[str]]]
+
+
+def made_in(folder: Path) -> Made:
+    (path,) = folder.glob("*.whl")
+    wheel = read_wheel(path)
+    binaries = {
+        _unhashed(name): (tuple(map(_unhashed, elf.needed)), sorted(elf.defined))
+        for name, elf in wheel.elves.items()
+        if isinstance(elf, Elf)
+    }
+    with ZipFile(path) as opened:
+        names = opened.namelist()
+        (metadata,) = (opened.read(name).decode() for name in names if name.endswith(".dist-info/WHEEL"))
+    members = sorted(_unhashed(name) for name in names if not name.endswith("/"))
+    return Made(path.name, members, [line for line in metadata.splitlines() if line.startswith("Tag:")], binaries)
+
+
+def _unhashed(name: str) -> str:
+    """auditwheel puts a hash of the content into the names of libraries that it copies."""
+    return re.sub(r"-[0-9a-f]{8}(?=[.]so)", "", name)
+
+
+@pytest.mark.index
+@pytest.mark.daily(1)
+@pytest.mark.parametrize("kind", _KINDS)
+@pytest.mark.usefixtures("qemu")
+def test_each_kind_of_project_becomes_the_same_wheel(
+    kind: str, cibuildwheel: Path, accelerate: Accelerate, environ: dict[str, str], aarch64: str, tmp_path: Path
+) -> None:
+    project = tmp_path / "own"
+    project.mkdir()
+    for name, text in {**_COMMON, **_KINDS[kind]}.items():
+        (project / name).write_text(text)
+    settings = {"CIBW_ARCHS": "aarch64", "CIBW_MANYLINUX_AARCH64_IMAGE": aarch64}
+    words = [str(cibuildwheel), "--platform=linux"]
+    done = accelerate("--", *words, f"--output-dir={tmp_path / 'accelerated'}", cwd=project, **settings)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "by native clang" in done.stderr
+    plain = [*words, f"--output-dir={tmp_path / 'plain'}"]
+    subprocess.run(plain, env={**environ, **settings, **_PLAIN}, cwd=project, check=True)
+    found = made_in(tmp_path / "accelerated")
+    assert found.binaries
+    assert found == made_in(tmp_path / "plain")
