@@ -1,4 +1,4 @@
-"""Audit results as text and as JSON; `data/audit.schema.json` describes the documents."""
+"""Audit results as text and as JSON; `docs/audit.schema.json` describes the documents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plans and reports as JSON documents; `data/report.schema.json` describes them."""
+"""Plans and reports as JSON documents; `docs/report.schema.json` describes them."""
 
 from __future__ import annotations
 

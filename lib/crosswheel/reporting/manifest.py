@@ -1,4 +1,4 @@
-"""A release as release.json and as Markdown for release notes; `data/release.schema.json` describes the document."""
+"""A release as release.json and as Markdown for release notes; `docs/release.schema.json` describes the document."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def readiness_markdown(trees: Sequence[TreeReadiness], refused: Sequence[Crosswh
 
 
 def readiness_document(trees: Sequence[TreeReadiness], refused: Sequence[CrosswheelError] = ()) -> Document:
-    """Every verdict of every tree; `data/readiness.schema.json` describes it."""
+    """Every verdict of every tree; `docs/readiness.schema.json` describes it."""
     return {
         "schema": SCHEMA,
         "kind": "readiness",

@@ -15,16 +15,16 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
-import crosswheel
 from crosswheel.commands import run_verb
 from crosswheel.errors import CheckFailed, NothingToDo, UsageError
 from crosswheel.steps.check import describe
 from crosswheel.testing import tiny_elf, tiny_wheel
+from schemas import schema_of
 from tiny_projects import tar_of
 
 FAST = tiny_elf(exports=["PyInit_fast"])
 GOOD = "Description-Content-Type: text/x-rst\n\nTiny, *really*.\n"
-SCHEMA = json.loads((Path(crosswheel.__file__).parent / "data" / "audit.schema.json").read_text())
+SCHEMA = schema_of("audit")
 
 
 def metadata(rest: str = GOOD, version: str = "1.0") -> bytes:

@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +20,7 @@ from crosswheel.errors import IndexUnreachable, SourceError, UsageError, WheelsM
 from crosswheel.system.interpreters import uv
 from crosswheel.system.local_host import LocalHost
 from crosswheel.testing import serving_index, tiny_wheel
+from schemas import schema_of
 from tiny_projects import tar_of
 
 PLATFORMS = ["manylinux_2_34_aarch64", "musllinux_1_2_aarch64"]
@@ -77,8 +77,7 @@ def test_a_tree_is_judged_for_each_platform(index: Path, tmp_path: Path) -> None
     assert "on manylinux_2_34_aarch64: 2 of 3 packages ready · 1 to build" in text
     assert "on musllinux_1_2_aarch64: 1 of 3 packages ready · 2 to build" in text
     document = json.loads((tmp_path / "x.json").read_text())
-    schema = resources.files("crosswheel").joinpath("data", "readiness.schema.json").read_text("utf-8")
-    jsonschema.validate(document, json.loads(schema))
+    jsonschema.validate(document, schema_of("readiness"))
     assert "| engine 2.0 | ✘ build | ✘ build | app |" in (tmp_path / "x.md").read_text()
     assert report.ok  # nobody asked it to fail
 

@@ -9,7 +9,6 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
-from crosswheel.cibuildwheel import reader
 from crosswheel.cibuildwheel.reader import Question
 from crosswheel.cibuildwheel.release import Release
 from crosswheel.cibuildwheel.resolution import Resolution, parse_resolution
@@ -23,6 +22,7 @@ from crosswheel.pipeline.plan import make_plan
 from crosswheel.reporting.document import plan_document
 from crosswheel.reporting.run import plan_text
 from crosswheel.system.local_host import LocalHost
+from schemas import schema_of
 from tiny_projects import PKG_INFO, PYTHONS, tar_of, tiny_host
 
 _TABLE = b"[tool.cibuildwheel]\nbuild = 'cp31*'\n"
@@ -159,17 +159,13 @@ def test_text_and_json_say_what_becomes_of_each_option(host: LocalHost, tmp_path
     assert "  unsupported     container-engine for cp313-manylinux_aarch64: create-args: --network=host\n" in text
     assert "  .travis.yml:2: CIBW_BUILD=cp313-*\n" in text
     document = json.loads(json.dumps(plan_document(plan)))
-    jsonschema.validate(document, load_schema())
+    jsonschema.validate(document, schema_of("report"))
     assert document["cibuildwheel"]["version"] == "4.3.5"
     assert [entry["use"] for entry in document["cibuildwheel"]["options"]].count("unsupported") == 1
     assert document["cibuildwheel"]["not_taken"] == [
         {"file": ".travis.yml", "line": 2, "name": "CIBW_BUILD", "value": "cp313-*"}
     ]
     assert "cibuildwheel" not in plan_document(Plan("."))
-
-
-def load_schema() -> Any:
-    return json.loads((Path(reader.__file__).parents[1] / "data" / "report.schema.json").read_text("utf-8"))
 
 
 @pytest.mark.usefixtures("asked")

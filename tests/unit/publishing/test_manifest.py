@@ -25,8 +25,9 @@ from crosswheel.publishing.repositories import Repository
 from crosswheel.publishing.verification import Mismatch, Verification
 from crosswheel.reporting.manifest import manifest_document, manifest_markdown, write_manifest
 from crosswheel.system.git import Checkout
+from schemas import schema_of
 
-SCHEMA = json.loads((Path(crosswheel.__file__).parent / "data" / "release.schema.json").read_text())
+SCHEMA = schema_of("release")
 ARM, MUSL = parse_target("cp313-manylinux2014_aarch64"), parse_target("cp313-musllinux_1_2_aarch64")
 IMAGE = f"quay.io/pypa/manylinux2014_aarch64@sha256:{'d' * 64}"
 CANARY = "canary-in-the-mine"

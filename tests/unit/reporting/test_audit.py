@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import re
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from crosswheel.model.job import Artifact, Finding, counted
 from crosswheel.reporting.audit import audit_document, audit_text, rules_document
 from crosswheel.reporting.narrator import Narrator
 from crosswheel.reporting.sarif import sarif_document
+from schemas import schema_of
 
 WHEEL = Path("wheelhouse", "tiny-1.0-cp313-cp313-manylinux_2_17_aarch64.whl")
 EVIL = "a\x1b[31m\u202e\nb"
@@ -110,7 +110,7 @@ def strict_schema() -> Any:
             closed["unevaluatedProperties"] = False
         return closed
 
-    schema = json.loads(resources.files("crosswheel").joinpath("data", "audit.schema.json").read_text("utf-8"))
+    schema = schema_of("audit")
     return close(schema)
 
 

@@ -4,7 +4,6 @@ import dataclasses
 import errno
 import json
 import os
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from crosswheel import __version__
 from crosswheel.errors import CrosswheelError, DiskFull, UsageError
 from crosswheel.model.job import Plan, Refusal, Report
 from crosswheel.reporting.document import Document, json_text, plan_document, report_document, write_json
+from schemas import schema_of
 
 
 def strict_schema() -> Any:
@@ -30,7 +30,7 @@ def strict_schema() -> Any:
             closed["unevaluatedProperties"] = False
         return closed
 
-    schema = json.loads(resources.files("crosswheel").joinpath("data", "report.schema.json").read_text("utf-8"))
+    schema = schema_of("report")
     heading, job = schema["$defs"]["heading"], schema["$defs"]["job"]
     return close(schema)
 
