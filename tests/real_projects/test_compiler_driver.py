@@ -302,6 +302,13 @@ def test_constants_of_assembler_code_stay_together(driver: Driver, name: str, wo
     assert _WRITTEN in (driver.folder / "made.so").read_bytes()
 
 
+def test_constants_stay_together_if_assembler_code_is_linked_at_once(driver: Driver) -> None:
+    (driver.folder / "table.S").write_text(_CONSTANTS)
+    (driver.folder / "reads.c").write_text("extern const char table[];\nconst char *get(void) { return table; }\n")
+    driver.link("-O2", "reads.c", "table.S")
+    assert _WRITTEN in (driver.folder / "made.so").read_bytes()
+
+
 # ---- gcc's pragma for processors ------------------------------------------------------------------------------
 
 _CHECKSUM = """

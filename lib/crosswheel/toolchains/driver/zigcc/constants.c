@@ -3,7 +3,8 @@
  * A section may say that it has constants of one size, of which the linker keeps equal ones once (SHF_MERGE). lld also
  * sorts them by a hash, and leaves out those that nothing names. A compiler names each; code by hand may read two by
  * one name, as ISA-L's table of factors for Adler-32: GNU ld keeps such neighbours together, and lld does without the
- * flag. With an image lld is told so by -O0 (run.c), for all objects; Zig's front gives it an -O of its own.
+ * flag. With an image lld is told so by -O0 (run.c), for all objects; Zig's front gives it an -O of its own, which only
+ * a link past Zig can change (link.c), as one of assembler sources is.
  */
 #include "zigcc.h"
 
@@ -16,19 +17,17 @@
 
 static bool is_assembler(const char *language) { return starts(language, "assembler"); }
 
-/* Whether an object is asked for, and of assembler code. */
-bool assembles(const list *in) {
+bool has_assembler(const list *in) {
     static const char *const endings[] = {".s", ".S", NULL};
-    bool object = false, assembler = false;
+    bool assembler = false;
     for (size_t i = 0; i < in->count; i++) {
         const char *word = in->items[i];
         const char *value = takes_value(word) && i + 1 < in->count ? in->items[++i] : NULL;
-        object = object || same(word, "-c");
         if (same(word, "-x")) assembler = assembler || (value && is_assembler(value));
         else if (starts(word, "-x")) assembler = assembler || is_assembler(word + strlen("-x"));
         else if (word[0] != '-') assembler = assembler || ends_among(word, endings);
     }
-    return object && assembler;
+    return assembler;
 }
 
 /* The object that is asked for: by -o, else the source's name with another ending, in the working folder. */

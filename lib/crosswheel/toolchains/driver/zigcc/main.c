@@ -199,11 +199,12 @@ static int compile(bool cxx, bool for_build, const list *in) {
         if (has_gcc()) push(&command, "-Xlinker");
         push(has_gcc() ? &command : &for_lld, keeping.items[i]);
     }
+    if (linking && has_assembler(in) && !has_gcc()) push(&for_lld, "-O0");
     if (getenv("ZIGCC_PRINT")) return print(&command);
     if (has_gcc()) return linking ? run(&command) : compile_object(&command, in);
     if (linking) return is_asked(in, "-###") ? show(&command) : for_lld.count ? link_by_lld(&command) : run(&command);
     if (needs_clang(in)) return run_clang(&command);
-    return assembles(in) ? assemble(&command, in) : compile_object(&command, in);
+    return is_asked(in, "-c") && has_assembler(in) ? assemble(&command, in) : compile_object(&command, in);
 }
 
 int main(int argc, char **argv) {

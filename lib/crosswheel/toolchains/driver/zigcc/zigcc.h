@@ -82,7 +82,7 @@ bool needs_clang(const list *in);
 int show(const list *command);
 int run_clang(const list *command);
 int compile_object(list *command, const list *in);
-bool assembles(const list *in);
+bool has_assembler(const list *in);
 int assemble(const list *command, const list *in);
 bool has_target_pragma(const char *source);
 int compile_with_target_pragmas(const list *command, const char *source);
