@@ -786,9 +786,11 @@ def test_the_programs_beside_it_are_found(driver: Driver) -> None:
 
 # ---- what ccache is given -------------------------------------------------------------------------------------
 
-# Both write down how they were called. Zig compiles by copying, and ccache has the compiler do it.
+# Both write down how they were called. Zig compiles by copying, and ccache has the compiler do it. Asked how it starts
+# clang, which assembles, Zig says so.
 ZIG = """\
 #!/bin/sh
+[ "$ZIG_VERBOSE_CC" ] && echo "$0 clang -as-zig" >&2 && exit
 echo "$ZIG_LOCAL_CACHE_DIR" "$@" >> "{folder}/commands"
 [ -e broken ] && exit 1
 while [ $# -gt 0 ]; do
@@ -881,6 +883,7 @@ def test_nothing_but_a_compile_of_one_source_goes_through_ccache(
     assert not (tmp_path / "cached").exists()
     (command,) = lines(tmp_path / "commands")
     assert "-MD" not in command.split()
+    assert ("clang -as-zig -c a.s -o a.o" in command) == ("a.s" in words)
 
 
 @pytest.mark.parametrize("source", ["conftest.c", "meson-private/x.c", "CMakeFiles/CMakeScratch/x.c"])
