@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-LARGEST = 1 << 18
+LARGEST = 1 << 16
 """Bytes of a file that is read; files with credentials are small."""
 
 
