@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
 
 from crosswheel.commands import release as command
+from crosswheel.errors import UploadFailed
+from crosswheel.publishing import repositories
 from crosswheel.system.pip_settings import PipSettings
 from real_indexes.clients import sha256, twine
 from real_indexes.proxy import (
     Act,
+    Answer,
     Exchange,
     Fault,
     Proxy,
@@ -26,7 +31,7 @@ from real_indexes.proxy import (
     stale,
 )
 from real_indexes.releases import Project, make_project, wheel
-from real_indexes.servers import PypiServer, Served
+from real_indexes.servers import DevpiServer, PypiServer, Served
 from terminals import terminal
 
 pytestmark = pytest.mark.real_indexes
@@ -54,6 +59,46 @@ def test_a_release_is_complete(project: Project, tmp_path: Path) -> None:
     after = project.run("status", "--json", str(tmp_path / "after.json"))
     assert after.returncode == 0, after.stdout
     assert json.loads((tmp_path / "after.json").read_text())["complete"]
+
+
+# ---- the limits of PyPI ---------------------------------------------------------------------------------------
+
+
+def dated(days: float) -> Act:
+    """A page in JSON, on which every file was uploaded so many days ago."""
+
+    def act(exchange: Exchange) -> Answer:
+        answer = exchange.forward()
+        page = json.loads(answer.body)
+        moment = datetime.now(timezone.utc) - timedelta(days=days)
+        for file in page["files"]:
+            file["upload-time"] = moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        return replace(answer, body=json.dumps(page).encode())
+
+    return act
+
+
+def test_a_release_that_has_closed_stops_before_the_first_file(
+    devpi: DevpiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its first file was sent 15 days ago; with one of 13 days ago, the rest is sent."""
+    monkeypatch.setattr(repositories, "_is_pypi", lambda _url: True)
+    index = devpi.new_index()
+    with proxy(index.origin) as between:
+        behind = index.behind(between.origin)
+        project = make_project(tmp_path, {"real": behind}, 'repository = "real"\n')
+        first = min(project.wheelhouse.glob("*.whl"))
+        assert twine(index, first).returncode == 0
+        between.faults.append(Fault("GET", PAGE, dated(15), times=99))
+        code, said = project.release()
+        assert code == UploadFailed.exit_code, said
+        assert "W821" in said
+        assert "15 days ago" in said
+        assert between.taken == 0
+        between.faults[:] = [Fault("GET", PAGE, dated(13), times=99)]
+        code, said = project.release()
+        assert code == 0, said
+        assert between.taken == len(project.files) - 1
 
 
 # ---- faults ---------------------------------------------------------------------------------------------------
