@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -448,6 +449,29 @@ def chore(text: str, listener: Listener) -> Iterator[None]:
         yield
     finally:
         listener(Chore(text, time.monotonic() - began))
+
+
+SOON = 2.0  # seconds
+
+
+@contextmanager
+def late_chore(text: str, listener: Listener) -> Iterator[None]:
+    """Like `chore`, and silent about a task that ends soon, as most questions to an index do."""
+    began, told = time.monotonic(), threading.Event()
+
+    def tell() -> None:
+        told.set()
+        listener(Chore(text))
+
+    timer = threading.Timer(SOON, tell)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        if told.is_set():
+            listener(Chore(text, time.monotonic() - began))
 
 
 _Item = TypeVar("_Item")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from packaging.version import InvalidVersion, Version
 
 from crosswheel.errors import IndexUnreachable
-from crosswheel.model.job import Listener, chore, deaf
+from crosswheel.model.job import Listener, deaf, late_chore
 from crosswheel.publishing.repositories import Repository
 from crosswheel.system.addresses import Address, origin_of
 from crosswheel.system.index_pages import REFUSED, TIMEOUT, network, open_session, read_page
@@ -67,7 +67,7 @@ def published_project(repository: Repository, name: str, listener: Listener = de
     """
     from pypi_simple import ProjectStatus
 
-    with chore(f"asking {repository.name} for {name}", listener), _client(repository) as (client, _):
+    with late_chore(f"asking {repository.name} for {name}", listener), _client(repository) as (client, _):
         page = _page(client, repository, name)
     if not page:
         return PublishedProject()
