@@ -118,7 +118,7 @@ def _update(apt: Sequence[str], state: Path, architecture: str, suite: str) -> N
     (state / "lists/partial").mkdir(parents=True, exist_ok=True)
     (state / "status").touch()  # nothing is installed, so every dependency is fetched
     (state / "apt.conf").write_text(_APT_CONF.format(architecture=architecture, state=state))
-    (state / "sources.list").write_text(f"deb [signed-by={_keyring()}] {_mirror()} {suite} main\n")
+    (state / "sources.list").write_text(f"deb [signed-by={_keyring()}] {mirror()} {suite} main\n")
     _run([*apt, "update"], _APT_TIMEOUT)
     (state / _UPDATED).touch()
 
@@ -135,7 +135,7 @@ def _fetch(apt: Sequence[str], packages: Sequence[str]) -> None:
         raise
 
 
-def _mirror() -> str:
+def mirror() -> str:
     """Where this machine has its own suite from; whoever serves that serves the other suites too."""
     own = platform.freedesktop_os_release() if Path("/etc/os-release").is_file() else {}
     wanted = ["$(REPO_URI)", "$(RELEASE)"]

@@ -13,12 +13,32 @@ from pathlib import Path
 
 import pytest
 
-from debian import DebianUnavailable, unpacked
+from debian import DebianUnavailable, mirror, unpacked
 from ordinary_user import TREE, USER, as_user, home, skip_unless_root
 
 pytestmark = [pytest.mark.debian]
 
 RANGE = "ordinary:2000000000:65536\n"
+APT = (
+    "apt",
+    "base-passwd",
+    "bash",
+    "coreutils",
+    "dash",
+    "debian-archive-keyring",
+    "diffutils",
+    "dpkg",
+    "grep",
+    "gzip",
+    "libc-bin",
+    "sed",
+    "tar",
+)
+# A package that needs no other, and a file of it.
+INSTALL = """
+apt-get -q=2 update && apt-get -q=2 install -y netbase >&2 && dpkg-query -W -f '${Status} ' netbase
+stat -c %u /etc/protocols && stat -c %U /var/lib/apt/lists/partial
+"""
 PROGRAM = Path(__file__).with_name("in_containers_of_a_user.py")
 
 
@@ -36,22 +56,26 @@ def facts(busybox: Path, ranges: str, options: Sequence[str] = ()) -> Mapping[st
     """What the program tells that runs as an ordinary user with these ranges."""
     skip_unless_root()
     with home() as folder:
-        root = make_root(busybox, folder / "root")
-        environ = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "CROSSWHEEL_"))}
-        command = [sys.executable, "-B", str(PROGRAM), str(root)]
-        done = subprocess.run(
-            as_user(command, folder, ranges=ranges, options=options),
-            cwd=TREE,
-            env={**environ, "HOME": str(folder), "TMPDIR": str(folder)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        found: Mapping[str, str] = json.loads(done.stdout)
-        if why := found.get("skipped"):
-            pytest.skip(why)
-        return found
+        return told(folder, [str(make_root(busybox, folder / "root"))], ranges, options)
+
+
+def told(folder: Path, words: Sequence[str], ranges: str, options: Sequence[str] = ()) -> Mapping[str, str]:
+    """What the program tells in this home."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "CROSSWHEEL_"))}
+    command = [sys.executable, "-B", str(PROGRAM), *words]
+    done = subprocess.run(
+        as_user(command, folder, ranges=ranges, options=options),
+        cwd=TREE,
+        env={**environ, "HOME": str(folder), "TMPDIR": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found: Mapping[str, str] = json.loads(done.stdout)
+    if why := found.get("skipped"):
+        pytest.skip(why)
+    return found
 
 
 def make_root(busybox: Path, root: Path) -> Path:
@@ -65,8 +89,41 @@ def make_root(busybox: Path, root: Path) -> Path:
         (root / "bin" / name).symlink_to("busybox")
     (root / "etc" / "passwd").write_text("root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n")
     (root / "etc" / "group").write_text("root:x:0:\nnogroup:x:65534:\n")
+    give_to_user(root)
+    return root
+
+
+def give_to_user(root: Path) -> None:
     for path in (root, *root.rglob("*")):
         os.chown(path, USER, USER, follow_symlinks=False)
+
+
+@pytest.fixture(scope="module")
+def debian(debian_cache: Path) -> Path:
+    """Debian with apt: its files, and no package that dpkg knows to be installed."""
+    if platform.machine() != "x86_64":
+        pytest.skip("apt is taken from Debian's packages for x86_64")
+    try:
+        return unpacked("amd64", APT, "bookworm", debian_cache)
+    except DebianUnavailable as error:
+        pytest.skip(str(error))
+
+
+def make_debian(debian: Path, root: Path) -> Path:
+    """The files of an image of Debian with its users, for packages from where this machine has its own."""
+    shutil.copytree(debian, root, symlinks=True)
+    for name in ("dev", "proc", "root", "sys", "tmp", "var/lib/dpkg/info", "var/lib/dpkg/updates", "var/lib/apt/lists"):
+        (root / name).mkdir(parents=True, exist_ok=True)
+    (root / "tmp").chmod(0o1777)
+    (root / "var/lib/dpkg/status").touch()
+    (root / "etc/apt/apt.conf.d/70debconf").unlink()  # it asks a program of a package that is not there
+    for name in ("passwd", "group"):
+        shutil.copyfile(root / f"usr/share/base-passwd/{name}.master", root / "etc" / name)
+    with (root / "etc/passwd").open("a") as file:
+        file.write("_apt:x:42:65534::/nonexistent:/usr/sbin/nologin\n")
+    keys = "/usr/share/keyrings/debian-archive-keyring.gpg"
+    (root / "etc/apt/sources.list").write_text(f"deb [signed-by={keys}] {mirror()} bookworm main\n")
+    give_to_user(root)
     return root
 
 
@@ -85,6 +142,16 @@ def test_with_a_range_files_are_given_away_and_commands_become_others(busybox: P
         "left of containers": "",
         "left of all": "",
     }
+
+
+@pytest.mark.daily(1)
+def test_with_a_range_apt_installs(debian: Path) -> None:
+    skip_unless_root()
+    if not all(map(shutil.which, ("newuidmap", "newgidmap"))):
+        pytest.skip("newuidmap and newgidmap are not installed (Debian's package uidmap)")
+    with home() as folder:
+        found = told(folder, [str(make_debian(debian, folder / "root")), INSTALL], RANGE)
+    assert found["printed"].split() == ["install", "ok", "installed", "0", "_apt"]
 
 
 @pytest.mark.daily(1)

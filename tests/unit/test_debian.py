@@ -61,7 +61,7 @@ def test_lists_are_fetched_once_and_again_when_the_mirror_has_other_files(
 
     monkeypatch.setattr(debian, "_program", lambda name: name)
     monkeypatch.setattr(debian, "_keyring", lambda: tmp_path / "keyring.gpg")
-    monkeypatch.setattr(debian, "_mirror", lambda: "http://127.0.0.1/debian")
+    monkeypatch.setattr(debian, "mirror", lambda: "http://127.0.0.1/debian")
     monkeypatch.setattr(debian, "_run", apt)
 
     def download(name: str) -> list[str]:
