@@ -1,6 +1,7 @@
 """What an ordinary user's containers can do with other users than root; printed as JSON.
 
-Run with the root of a file system that has busybox, in a HOME of its own. With a script as well, it tells what that prints.
+Run with the root of a file system that has busybox, in a HOME of its own. With a script as well, it tells what that
+prints.
 """
 
 from __future__ import annotations
