@@ -40,7 +40,7 @@ _RUNTIMES = {
     "aarch64": ("image", "zig"),
     "armv7l": ("image",),
     "i686": ("image", "zig"),
-    "ppc64le": ("image", IEEE),
+    "ppc64le": ("image", IEEE, "zig"),
     "s390x": ("image", "zig"),
     "riscv64": ("image", "zig"),
     "x86_64": ("image", "zig"),

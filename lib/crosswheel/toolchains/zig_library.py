@@ -77,17 +77,14 @@ _PADDED = """\
 _PUTS = "  return std::__put_character_sequence(__os, __str, _Traits::length(__str));\n"
 _NO_TEXT = "  if (!__str) {\n    __os.setstate(ios_base::badbit);\n    return __os;\n  }\n"
 
-# On POWER, Zig's long double is not that of glibc's functions.
 _IN_LIBC = """\
 fn isInLibc(comptime name: []const u8) bool {
     @setEvalBranchQuota(100_000);
-    const is_power = builtin.cpu.arch == .powerpc64le;
     inline for (.{
         "ceil", "cos",   "exp", "exp2", "fabs",  "floor", "fma", "fmax",   "fmin", "fmod",
         "log",  "log10", "log2", "round", "sin", "sincos", "sqrt", "tan",   "trunc",
     }) |function| {
-        if (std.mem.eql(u8, name, function) or std.mem.eql(u8, name, function ++ "f")) return true;
-        if (!is_power and std.mem.eql(u8, name, function ++ "l")) return true;
+        inline for (.{ "", "f", "l" }) |width| if (std.mem.eql(u8, name, function ++ width)) return true;
     }
     inline for (.{ "memcpy", "memmove", "memset", "memcmp", "bcmp", "strlen" }) |function|
         if (std.mem.eql(u8, name, function)) return true;
