@@ -24,7 +24,7 @@ DT_NEEDED, DT_SONAME, DT_RPATH, DT_TEXTREL, DT_RUNPATH, DT_FLAGS, DT_RELR = 1, 1
 _DT_RELA, _DT_RELASZ, _DT_REL, _DT_RELSZ = 7, 8, 17, 18
 _DT_HASH, _DT_STRTAB, _DT_SYMTAB = 4, 5, 6
 _DT_GNU_HASH, _DT_VERSYM, _DT_VERNEED = 0x6FFFFEF5, 0x6FFFFFF0, 0x6FFFFFFE
-_SHT_PROGBITS, _SHT_DYNSYM, _SHT_ATTRIBUTES = 1, 11, 0x70000003
+_SHT_PROGBITS, _SHT_DYNSYM = 1, 11
 _SHF_EXECINSTR = 4
 _EM_S390 = 22
 
@@ -226,14 +226,9 @@ class Tables:
     def code(self) -> Iterator[range]:
         """The file offsets of sections with instructions; empty if section headers were stripped."""
         for section in self.sections:
-            if section.type == _SHT_PROGBITS and section.flags & _SHF_EXECINSTR:
-                yield from self._range(section)
-
-    def build_attributes(self) -> Iterator[bytes]:
-        """The sections with the compiler's statements about the code, of Arm and RISC-V."""
-        for section in self.sections:
-            if section.type == _SHT_ATTRIBUTES:
-                yield from (self.data[part.start : part.stop] for part in self._range(section))
+            end = section.offset + section.size
+            if section.type == _SHT_PROGBITS and section.flags & _SHF_EXECINSTR and end <= len(self.data):
+                yield range(section.offset, end)
 
     @cached_property
     def sections(self) -> tuple[Section, ...]:
@@ -307,11 +302,6 @@ class Tables:
                 return
             at += row[-1]
         raise BadElf("its list of symbol versions does not end")
-
-    def _range(self, section: Section) -> Iterator[range]:
-        """The file offsets of a section; nothing if it runs past the end."""
-        if section.offset + section.size <= len(self.data):
-            yield range(section.offset, section.offset + section.size)
 
     @cached_property
     def _names(self) -> int:

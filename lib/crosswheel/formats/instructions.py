@@ -10,15 +10,15 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator
+from io import BytesIO
+from typing import Any
 
-from crosswheel.formats.build_attributes import OF_ARM, OF_RISCV, attributes
 from crosswheel.formats.elf_tables import PT_GNU_PROPERTY, Tables
 
 _EM_386, _EM_ARM, _EM_X86_64, _EM_RISCV = 3, 40, 62, 243
 _X86_ISA_1_NEEDED = 0xC0008002
 _X86_LEVELS = {2: "x86-64-v2", 4: "x86-64-v3", 8: "x86-64-v4"}
 _NOTE_OF_PROPERTIES = 5
-_TAG_CPU_ARCH, _TAG_ARCH = 6, 5  # of Arm, of RISC-V
 _ARM_V8 = 14  # Tag_CPU_arch; the numbers between v7 and v8 are microcontrollers
 
 # RV64GC in full: the extensions in "general", and those that were later split from it.
@@ -33,10 +33,10 @@ def needed_instructions(tables: Tables) -> frozenset[str]:
         notes = (tables.content(segment) for segment in tables.segments if segment.type == PT_GNU_PROPERTY)
         return frozenset(level for note in notes for level in _x86_levels(note, 8 if tables.wide else 4))
     if tables.header.machine == _EM_ARM:
-        values = attributes(tables, OF_ARM, _TAG_CPU_ARCH)
-        return frozenset({"ARMv8"} if any(isinstance(value, int) and value >= _ARM_V8 for value in values) else ())
+        numbers = _attributes(tables, ".ARM.attributes", "TAG_CPU_ARCH")
+        return frozenset({"ARMv8"} if any(number >= _ARM_V8 for number in numbers) else ())
     if tables.header.machine == _EM_RISCV:
-        return frozenset().union(*(_riscv_extensions(str(value)) for value in attributes(tables, OF_RISCV, _TAG_ARCH)))
+        return frozenset().union(*map(_riscv_extensions, _attributes(tables, ".riscv.attributes", "TAG_ARCH")))
     return frozenset()
 
 
@@ -52,6 +52,16 @@ def _x86_levels(note: bytes, width: int) -> Iterator[str]:
             bits = int.from_bytes(note[at + 8 : at + 8 + property_size], "little")
             yield from (name for bit, name in _X86_LEVELS.items() if bits & bit)
         at += 8 + property_size + -property_size % width
+
+
+def _attributes(tables: Tables, section_name: str, tag: str) -> Iterator[Any]:
+    from elftools.elf.elffile import ELFFile
+
+    stream: Any = BytesIO(tables.data) if isinstance(tables.data, bytes) else tables.data
+    section: Any = ELFFile(stream).get_section_by_name(section_name)
+    for vendor in section.iter_subsections() if section else ():
+        for scope in vendor.iter_subsubsections():
+            yield from (attribute.value for attribute in scope.iter_attributes(tag))
 
 
 def _riscv_extensions(text: str) -> frozenset[str]:

@@ -32,6 +32,7 @@ _TOP_FOLDERS = {
     *("test", "tests", "testing", "doc", "docs", "example", "examples", "benchmark", "benchmarks"),
     *("build", "dist", "src", "scripts", "tools"),
 }
+_MOST_HIDDEN = 100
 _ENVIRONMENT = SCHEMES["data"]
 _OF_THE_SYSTEM = {"home", "root", "tmp", "usr", "var", "opt", "Users"}  # tops of absolute paths
 _TOP_FILES = re.compile(
@@ -86,6 +87,38 @@ class TopLevelClutter(Rule):
         for top in sorted({_top(wheel.installed(member)) for member in wheel.members} - {""}):
             if canonicalize_name(top.rstrip("/").rpartition("/")[2]) != wheel.name:
                 yield self.finding(member=top, found="installed beside the packages", expected="inside a package")
+
+
+class HiddenModule(Rule):
+    """A module is beside a package of the same name, which Python imports instead."""
+
+    code = "W527"
+    level = "warning"
+    why = "The module's code is never run: it is left over from before it became a package, or the package is."
+    fix = "delete one of the two; build from an unpacked sdist, so that no old file is packed"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        extensions = {extension.member: extension.suffix for extension in wheel.extensions}
+        there = {wheel.installed(member) for member in wheel.members}
+        found = 0
+        for member in wheel.members:
+            suffix = ".py" if member.endswith(".py") else extensions.get(member, "")
+            package = f"{wheel.installed(member).removesuffix(suffix)}/__init__.py"
+            if suffix and found < _MOST_HIDDEN and package in there:
+                found += 1
+                yield self.finding(member=member, found=f"{member} beside {package}", expected="one of them")
+
+
+class Credentials(Rule):
+    """The wheel contains a password, a token or a private key."""
+
+    code = "W524"
+    why = "Everybody who downloads the wheel can use it; programs search each new file of the index for them."
+    fix = "revoke it now if a file with it was ever published; then leave the file out, and build again"
+
+    def check(self, wheel: Wheel, target: Target | None) -> Iterator[Finding]:
+        for member, found in wheel.credentials.items():
+            yield self.finding(member=member, found=found, expected="no credentials")
 
 
 def _leftover(member: str) -> str:
