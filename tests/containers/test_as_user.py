@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,11 +15,12 @@ from ordinary_user import TREE, as_user, home, skip_unless_root
 
 pytestmark = [pytest.mark.containers, pytest.mark.index]
 
+RANGE = "ordinary:2000000000:65536\n"
 HERE = Path(__file__).parent
 
 
-def passes(registry: str, *tests: str) -> None:
-    """Run tests of this folder as the user, on namespaces."""
+def passes(registry: str, *tests: str, ranges: str | None = None) -> None:
+    """Run tests of this folder as the user, on namespaces; `ranges` are the user's subordinate ids."""
     skip_unless_root()
     with home() as folder:
         environ = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "PYTEST_"))}
@@ -37,7 +39,7 @@ def passes(registry: str, *tests: str) -> None:
         ]
         command = [sys.executable, "-B", "-m", "pytest", *options, *tests]
         done = subprocess.run(
-            as_user(command, folder),
+            as_user(command, folder, ranges=ranges),
             cwd=TREE,
             env={**environ, **given},
             stdout=subprocess.PIPE,
@@ -54,6 +56,18 @@ def passes(registry: str, *tests: str) -> None:
 
 def test_containers_of_an_ordinary_user(registry: str, busybox_x86_64: str, manylinux_x86_64: str) -> None:
     passes(registry, str(HERE / "test_container.py"))
+
+
+@pytest.mark.daily(1)
+@pytest.mark.parametrize(
+    "test", ["test_container.py", "test_engines.py::test_native_with_libraries_that_only_the_image_has"]
+)
+def test_containers_of_a_user_with_a_range_of_ids(
+    registry: str, busybox_x86_64: str, manylinux_x86_64: str, test: str
+) -> None:
+    if not all(map(shutil.which, ("newuidmap", "newgidmap"))):
+        pytest.skip("newuidmap and newgidmap are not installed (Debian's package uidmap)")
+    passes(registry, str(HERE / test), ranges=RANGE)
 
 
 @pytest.mark.daily(1)
