@@ -95,7 +95,9 @@ def cross_tools(triple: str, cache: Path) -> Path:
     if shutil.which("apt-get") is None:
         pytest.skip("apt-get is not installed")
     try:
-        return unpacked("amd64", (f"g++-{triple}",), _GCC_SUITE, cache)
+        # On an x86_64 Debian, that of its own architecture has no triple in its name.
+        package = "g++" if triple == "x86_64-linux-gnu" else f"g++-{triple}"
+        return unpacked("amd64", (package,), _GCC_SUITE, cache)
     except DebianUnavailable as error:
         pytest.skip(f"no cross compilers: {error}")
 

@@ -49,11 +49,6 @@ class Machine:
     platform: str
     minor: int
 
-    @property
-    def cross_gcc(self) -> str:
-        """The Debian package of a gcc for it that runs on this machine, which is an x86_64."""
-        return "g++" if self.arch == "x86_64" else f"g++-{self.triple}"
-
     def root(self, cache: Path) -> Path:
         """The folder of its files; skips if this machine cannot have them."""
         packages = ("g++", f"python3.{self.minor}", f"libpython3.{self.minor}-dev")
