@@ -50,7 +50,9 @@ def _make(made: DebianRust, programs: Path, library: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     for triple, of in ((_HOST, programs), (TRIPLE, library)):
         link = root / "lib" / "rustlib" / triple
-        if not link.is_symlink():
+        # A cache that was moved has links to where it was.
+        if not link.exists():
+            link.unlink(missing_ok=True)
             link.symlink_to(of / "usr" / "lib" / "rustlib" / triple)
     libraries = programs / "usr" / "lib" / "x86_64-linux-gnu"
     for name, options in (("cargo", ""), ("rustc", f"--sysroot {root}")):
