@@ -121,6 +121,8 @@ class Unpacking:
         source = os.path.join(self._resolve(folder)[0], base)
         if source == name:
             return
+        if source.startswith(f"{name}/"):
+            raise BadLayer(f"{name} is another name of {stated}, which is a file below it")
         first, place = self._at(source), self._at(name)
         if os.path.islink(first):
             self._link(name, os.path.join("/", os.path.dirname(source), self._links[source]))

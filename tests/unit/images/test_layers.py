@@ -141,6 +141,11 @@ def test_a_hard_link_reaches_a_lower_layer(room: Path) -> None:
     assert (root / "lib/b").samefile(root / "lib/a")
 
 
+def test_a_hard_link_does_not_replace_the_folder_of_its_file(room: Path) -> None:
+    with pytest.raises(BadLayer, match="a is another name of a/b, which is a file below it"):
+        unpacked(room, layer(Member("a/b", b"1"), Member("a", hard="a/b")))
+
+
 def test_whiteouts_remove_what_is_below(room: Path) -> None:
     root = unpacked(
         room,
