@@ -15,6 +15,7 @@ import re
 import struct
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
@@ -59,6 +60,7 @@ _RUNTIMES = ("libatomic1", "libgcc-s1", "libstdc++6")
 _RUNTIME_NAMES = ("libatomic.so.1", "libgcc_s.so.1", "libstdc++.so.6")
 _ARCHITECTURES = ("amd64", "arm64", "armhf", "i386", "ppc64el", "riscv64", "s390x")
 
+_OLDEST = (2, 5)
 _GLIBC_FILES = {
     "c": "libc.so.6",
     "m": "libm.so.6",
@@ -149,12 +151,15 @@ def _span(minors: list[int], flag: str) -> str:
 
 
 def glibc_sections(abilists: bytes, targets: Collection[str]) -> Sections:
-    """By library, the version that was first to have a symbol on any of these targets, in Zig's words."""
+    """By library, the version that was first to have a symbol on any of these targets, in Zig's words.
+
+    No policy is older than glibc 2.5: what older ones have counts as that.
+    """
     first: dict[str, dict[str, tuple[int, int]]] = {}
     for name, library, target, version in _inclusions(abilists):
         if target in targets:
             known = first.setdefault(_GLIBC_FILES[library], {})
-            known[name] = min(version, known.get(name, version))
+            known[name] = max(_OLDEST, min(version, known.get(name, version)))
     return {
         library: {name: f"{major}.{minor}" for name, (major, minor) in sorted(names.items())}
         for library, names in sorted(first.items())
@@ -258,8 +263,9 @@ def _is_longer(text: str, others: Iterable[str]) -> bool:
 def write(name: str, sections: Sections) -> None:
     text = "# Written by `nox -s refresh-symbols`; read by crosswheel/formats/symbols.py.\n"
     for title, rows in sections.items():
-        lines = shortened(f"{symbol} {where}".rstrip() for symbol, where in rows.items())
-        text += f"\n[{title}]\n" + "".join(f"{line}\n" for line in lines)
+        usual = "" if title == "sources" else Counter(rows.values()).most_common(1)[0][0]
+        lines = shortened(symbol if where == usual else f"{symbol} {where}" for symbol, where in rows.items())
+        text += f"\n[{f'{title} {usual}'.rstrip()}]\n" + "".join(f"{line}\n" for line in lines)
     (DATA / f"symbols-{name}.txt").write_text(text, "utf-8")
 
 

@@ -1,7 +1,8 @@
 """The symbols that binaries find on users' machines: of CPython, of C libraries, and of libraries in policies.
 
 `nox -s refresh-symbols` writes the lists data/symbols-*.txt. A list has a section per library and a line per symbol
-with the versions that have it; a name that ends in ``*`` is a prefix, because C++ names differ between architectures.
+with the versions that have it, or without them if they are those of the section's title; a name that ends in ``*`` is
+a prefix, because C++ names differ between architectures.
 The section [sources] states the origin of the lists. Lines are sorted, and the first character of a line says how many
 characters it shares with the line before it (0-9, a-z, A-Z for 0 to 61): `0sin`, `3f`, `3h` are sin, sinf and sinh.
 """
@@ -99,17 +100,19 @@ def _covers(span: str, python: PythonTag) -> bool:
 
 @functools.cache
 def _exports(data: str, library: str) -> Exports:
-    rows = (line.partition(" ") for line in unshortened(_sections(data)[library].splitlines()))
-    names = {name: where for name, _, where in rows}
+    usual, body = _sections(data)[library]
+    rows = (line.partition(" ") for line in unshortened(body.splitlines()))
+    names = {name: where or usual for name, _, where in rows}
     return Exports(names, tuple(name[:-1] for name in names if name.endswith("*")))
 
 
 @functools.cache
-def _sections(data: str) -> Mapping[str, str]:
-    """The lines of each section of a list."""
+def _sections(data: str) -> Mapping[str, tuple[str, str]]:
+    """What each section of a list says in its title beside the library, and its lines."""
     text = resources.files("crosswheel").joinpath("data", f"symbols-{data}.txt").read_text("utf-8")
-    parts = re.split(r"^\[(.+)\]\n", text, flags=re.MULTILINE)
-    return {title: body.rstrip() for title, body in zip(parts[1::2], parts[2::2], strict=True)}
+    parts = re.split(r"^\[(\S+) ?(.*)\]\n", text, flags=re.MULTILINE)
+    titles = zip(parts[1::3], parts[2::3], parts[3::3], strict=True)
+    return {title: (usual, body.rstrip()) for title, usual, body in titles}
 
 
 def shortened(lines: Iterable[str]) -> Iterator[str]:

@@ -182,7 +182,7 @@ def test_zigs_list_of_glibc_becomes_the_first_version_on_our_architectures(refre
     functions += b"alien\0" + b"\x02\x80\x80"
     objects = b"\x01\0" + b"environ\0" + b"\x03\x88\x01\x80\x80"  # 136 bytes large
     assert refresh.glibc_sections(head + functions + objects, {"ours"}) == {
-        "libc.so.6": {"environ": "2.2", "old": "2.17"},
+        "libc.so.6": {"environ": "2.5", "old": "2.17"},
         "libm.so.6": {"sin": "2.30"},
     }
 
@@ -194,6 +194,15 @@ def test_a_symbol_is_written_with_the_pythons_that_have_it(refresh: ModuleType) 
     sections = refresh.python_sections(builds)
     assert sections["sources"]["cp39"] == "a cp39, another cp39"
     assert sections["python"] == {"a": "9-13", "b": "9 11-13 13t", "c": "13t", "d": "9"}
+
+
+def test_what_most_symbols_of_a_library_say_stands_in_its_title(
+    refresh: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refresh, "DATA", tmp_path)
+    refresh.write("some", {"sources": {"a": "1"}, "libm.so.6": {"cos": "2.5", "cosf": "2.27", "sin": "2.5"}})
+    written = (tmp_path / "symbols-some.txt").read_text().partition("\n\n")[2]
+    assert written == "[sources]\n0a 1\n\n[libm.so.6 2.5]\n0cos\n3f 2.27\n0sin\n"
 
 
 def test_musls_symbols_are_those_of_every_architecture(refresh: ModuleType) -> None:
