@@ -225,8 +225,9 @@ def _workers(count: int) -> Iterator[ProcessPoolExecutor]:
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
-    # Not forked from this process, whose threads may hold locks; and modules preloaded in the server are shared.
-    context = multiprocessing.get_context("forkserver")
+    # Threads may hold locks, and a fork would copy those: then a server forks, in which modules are loaded once.
+    single = len(list(Path("/proc/self/task").iterdir())) == 1
+    context = multiprocessing.get_context("fork" if single else "forkserver")
     context.set_forkserver_preload([__name__, *_IMPORTED_LATER])
     others = set(multiprocessing.active_children())
     workers = ProcessPoolExecutor(count, mp_context=context, initializer=_begin)
@@ -271,6 +272,8 @@ def _without_main() -> Iterator[None]:
 def _begin() -> None:
     """Set up a worker: the parent handles Ctrl-C, and the worker ends with the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGTERM, signal.SIGHUP):  # a fork has the parent's handlers
+        signal.signal(number, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

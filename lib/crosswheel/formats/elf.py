@@ -125,7 +125,7 @@ def read_elf(data: bytes | mmap, budget: Budget | None = None) -> Elf:
         raise BadElf(str(error)) from error
     except Exception as error:
         # Invalid numbers fail in many ways, here and in pyelftools.
-        raise BadElf(f"broken ELF file: {str(error) or type(error).__name__}") from error
+        raise BadElf.broken(error) from error
 
 
 def _read(tables: Tables) -> Elf:

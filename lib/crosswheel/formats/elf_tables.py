@@ -15,6 +15,8 @@ from functools import cached_property
 from mmap import MADV_DONTNEED, mmap
 from typing import NamedTuple
 
+from elftools.common.exceptions import ELFError
+
 from crosswheel.system.budget import Budget
 
 MAGIC = b"\x7fELF"
@@ -47,6 +49,12 @@ _IN_MEMORY = 200
 
 class BadElf(ValueError):  # noqa: N818 - reads as what it is
     """The file is not ELF, is truncated, or contradicts itself."""
+
+    @classmethod
+    def broken(cls, error: Exception) -> BadElf:
+        """For any error of a reader: what Python says of an index or a number would tell a user nothing."""
+        why = str(error) if isinstance(error, (BadElf, ELFError)) else ""
+        return cls(f"broken ELF file: {why or 'a number in it points at nothing'}")
 
 
 class Segment(NamedTuple):

@@ -72,7 +72,7 @@ def stripped(data: bytes) -> bytes:
         return image.without(image.superfluous) if image.may_shrink else data
     except Exception as error:
         # For broken input pyelftools raises any exception.
-        raise BadElf(f"broken ELF file: {str(error) or type(error).__name__}") from error
+        raise BadElf.broken(error) from error
 
 
 @dataclass(frozen=True)

@@ -241,6 +241,8 @@ class Wheel:
 
     def installed(self, member: str) -> str:
         """The installed path of a member, relative to site-packages."""
+        if ".data/" not in member:
+            return member
         top, _, rest = member.partition("/")
         scheme, _, path = rest.partition("/")
         if not top.endswith(".data") or scheme not in SCHEMES:

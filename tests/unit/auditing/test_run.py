@@ -178,9 +178,14 @@ for audit in audit_files([Path(word) for word in sys.argv[1:]], {}, 2):
 """
 
 
-def run_script(folder: Path, patch: str = "") -> list[str]:
+# With another thread, workers are not forked from the script.
+_THREAD = "import threading, time; threading.Thread(target=time.sleep, args=(600,), daemon=True).start()"
+_FORKED_OR_SERVED = pytest.mark.parametrize("first", ["", _THREAD], ids=["forked", "served"])
+
+
+def run_script(folder: Path, first: str, patch: str = "") -> list[str]:
     """The command that audits wheels by SCRIPT, in the parent and its workers with what `patch` changes."""
-    (folder / "script.py").write_text(SCRIPT)
+    (folder / "script.py").write_text(f"{first}\n{SCRIPT}")
     (folder / "sitecustomize.py").write_text(patch)
     return [sys.executable, str(folder / "script.py")]
 
@@ -189,10 +194,11 @@ def with_patches_of(folder: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), *sys.path])}
 
 
-def test_a_script_needs_no_guard_against_its_own_import(tmp_path: Path) -> None:
+@_FORKED_OR_SERVED
+def test_a_script_needs_no_guard_against_its_own_import(tmp_path: Path, first: str) -> None:
     words = [str(path) for path in some_wheels(tmp_path / "wheels", 3)]
     done = subprocess.run(
-        [*run_script(tmp_path), *words],
+        [*run_script(tmp_path, first), *words],
         env=with_patches_of(tmp_path),
         capture_output=True,
         encoding="utf-8",
@@ -219,10 +225,11 @@ audits.read_wheel = deadly
 """
 
 
-def test_a_worker_that_dies_takes_no_other_audit_with_it(tmp_path: Path) -> None:
+@_FORKED_OR_SERVED
+def test_a_worker_that_dies_takes_no_other_audit_with_it(tmp_path: Path, first: str) -> None:
     words = [str(path) for path in some_wheels(tmp_path / "wheels", 3)]
     done = subprocess.run(
-        [*run_script(tmp_path, DEADLY), *words],
+        [*run_script(tmp_path, first, DEADLY), *words],
         env=with_patches_of(tmp_path),
         capture_output=True,
         encoding="utf-8",
@@ -249,10 +256,11 @@ audits.read_wheel = endless
 """
 
 
+@_FORKED_OR_SERVED
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_nothing_is_left_of_an_audit_that_is_stopped(tmp_path: Path, number: signal.Signals) -> None:
+def test_nothing_is_left_of_an_audit_that_is_stopped(tmp_path: Path, number: signal.Signals, first: str) -> None:
     words = [str(tmp_path / name) for name in ("a.whl", "b.whl", "c.whl")]
-    command = [sys.executable, "-c", _WITH_SIGINT, *run_script(tmp_path, ENDLESS), *words]
+    command = [sys.executable, "-c", _WITH_SIGINT, *run_script(tmp_path, first, ENDLESS), *words]
     with subprocess.Popen(command, env=with_patches_of(tmp_path), stderr=subprocess.PIPE) as process:
         limit = time.monotonic() + _PATIENCE
         notes = [tmp_path / "a.pid", tmp_path / "b.pid"]

@@ -127,7 +127,7 @@ def test_other_files_are_no_elf_files(data: bytes) -> None:
 def test_a_truncated_file_is_bad_wherever_it_ends() -> None:
     data = tiny_elf(exports=["PyInit_tiny"], undefined=["malloc"], versions_needed={"libc.so.6": ["GLIBC_2.17"]})
     for length in range(4, len(data)):
-        with pytest.raises(BadElf, match=r"^broken ELF file: ."):
+        with pytest.raises(BadElf, match=r"^broken ELF file: [a-z]"):
             read_elf(data[:length])
 
 
