@@ -42,7 +42,7 @@ _SLACK = 600  # seconds that a container may outlive its job's time limit
 _PIDS = 8192  # processes and threads: a fork bomb in a build must not harm the host
 _COPYING = "copying files into a container"
 LARGEST = 16 * 1024**3  # bytes copied out at once; a sparse file counts with its full size
-_SECOND_LOOK = 1.0  # seconds that an engine needs to notice the end of a container
+_SECOND_LOOK = 5.0  # seconds that an engine under load may need to notice the end of a container
 _SIGKILLED = 128 + 9
 # Keys that detach the terminal. The engine's default begins with Ctrl-P, which shells use.
 _NO_KEYS = "ctrl-^,ctrl-^,ctrl-^"
