@@ -136,7 +136,8 @@ def plan_for(
 def note_doubts(made: model.Plan, needs: Sequence[Need], listener: Listener) -> None:
     """Tell the listener what the source may need and the planned engine lacks."""
     if any(job.engine == "cross" for job in made.jobs) and (doubts := doubt(needs)):
-        listener(Note(f"the project may need {doubts}, which the cross engine lacks; if so, --engine accelerated"))
+        lacking = f"the project may need {doubts}, which the cross engine lacks"
+        listener(Note(f"{lacking}; if so, --engine accelerated, which needs the image"))
 
 
 def note_images(

@@ -22,7 +22,7 @@ _TITLES: dict[NeedName, str] = {
     "multibuild": "multibuild",
 }
 _IN_CONTAINERS = (
-    "--engine accelerated, which needs containers: an engine, or user namespaces of this machine (crosswheel doctor)"
+    "--engine accelerated, which needs the image, and an engine or user namespaces of this machine (crosswheel doctor)"
 )
 _CROSS_LACKS: dict[NeedName, str] = {
     "openmp": f"it has no OpenMP runtime; {_IN_CONTAINERS}",
