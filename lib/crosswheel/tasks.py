@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import re
 import shlex
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -166,8 +167,13 @@ class _Console(Program):
         self.argv = with_positional_flag(self.argv)
 
     def parse_core(self, argv: list[str] | None) -> None:
-        with _usage_errors():
-            super().parse_core(argv)
+        before = sys.dont_write_bytecode
+        try:
+            with _usage_errors():
+                super().parse_core(argv)
+        finally:
+            # invoke turns bytecode off, so that each run would compile what a verb imports.
+            sys.dont_write_bytecode = before
 
     def parse_tasks(self) -> None:
         with _usage_errors():

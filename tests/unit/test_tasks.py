@@ -302,3 +302,11 @@ def test_the_words_of_a_command_become_one_text() -> None:
     words = ["crosswheel", "accelerate", "--dry-run", "--", "sh", "-c", "a b", "wheels"]
     assert with_positional_flag(words) == ["crosswheel", "accelerate", "--dry-run", "--command", "sh -c 'a b' wheels"]
     assert with_positional_flag(["crosswheel", "accelerate"]) == ["crosswheel", "accelerate"]
+
+
+def test_what_a_verb_imports_is_compiled_once(tmp_path: Path) -> None:
+    """The program invoke turns bytecode off for whatever is imported after it."""
+    environ = {**os.environ, "PYTHONPYCACHEPREFIX": str(tmp_path / "bytecode"), "PYTHONDONTWRITEBYTECODE": ""}
+    command = [sys.executable, "-m", "crosswheel", "plan", str(tmp_path)]
+    subprocess.run(command, env=environ, cwd=tmp_path, capture_output=True, timeout=60, check=False)
+    assert [*tmp_path.glob("bytecode/**/crosswheel/commands/plan.*.pyc")]

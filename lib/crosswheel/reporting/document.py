@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import errno
-import functools
 import json
 import os
 import re
 import secrets
-from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
@@ -82,33 +80,8 @@ def write_json(path: Path, document: Document) -> None:
 
 def json_text(document: Document) -> str:
     """The document as `write_json` writes it."""
-    text = _indented(document, "\n").replace("##", r"#\u0023")
+    text = json.dumps(document, indent=2, ensure_ascii=False).replace("##", r"#\u0023")
     return _NOT_ASCII.sub(_escaped, text) + "\n"
-
-
-_scalar = json.JSONEncoder(ensure_ascii=False).encode
-
-
-def _indented(value: Any, line: str) -> str:
-    """As `json.dumps` with an indent, which takes three times as long: `line` is a line break with the indent."""
-    inner = f"{line}  "
-    if value and isinstance(value, dict):
-        if all(type(member) in _SCALARS for member in value.values()):
-            return f"{{{inner}{_flat(inner)(value)[1:-1]}{line}}}"
-        members = [f"{inner}{_scalar(str(key))}: {_indented(member, inner)}" for key, member in value.items()]
-        return f"{{{','.join(members)}{line}}}"
-    if value and isinstance(value, list | tuple):
-        return f"[{','.join([inner + _indented(member, inner) for member in value])}{line}]"
-    return _scalar(value)
-
-
-_SCALARS = {str, int, float, bool, type(None)}
-
-
-@functools.cache
-def _flat(line: str) -> Callable[[Any], str]:
-    """An encoder for objects without others in them, in one call: documents of trees have thousands."""
-    return json.JSONEncoder(ensure_ascii=False, separators=(f",{line}", ": ")).encode
 
 
 _NOT_ASCII = re.compile(r"[^\n -~]")
