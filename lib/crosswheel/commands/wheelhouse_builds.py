@@ -73,7 +73,7 @@ def build_all(
         return replace(call, listener=partial(telling, package))
 
     def work(name: str, so_far: Mapping[str, Sequence[PackageOutcome]]) -> Sequence[PackageOutcome]:
-        lost = sorted(other for other in needs[name] if any(one.state != "built" for one in so_far.get(other, ())))
+        lost = sorted(other for other in needs[name] if any(one.stops_others for one in so_far.get(other, ())))
         outcomes = []
         for package in (package for package in packages if package.name == name):
             outcome = _skipped(package, lost) if lost else _build(package, places[package], of(package))
@@ -120,7 +120,7 @@ def _needs(place: str | CrosswheelError, host: LocalHost, folder: Path, listener
 
 
 def _build(package: Package, place: str | CrosswheelError, call: Call) -> PackageOutcome:
-    began, wheels, failures = time.monotonic(), [], []
+    began, wheels, failures, engines = time.monotonic(), [], [], {call.config.build.engine}
     for config in _configurations(package, str(place), call.config):
         try:
             if isinstance(place, CrosswheelError):
@@ -134,8 +134,10 @@ def _build(package: Package, place: str | CrosswheelError, call: Call) -> Packag
             raise KeyboardInterrupt
         wheels += [keep(wheel.path, call.config.output.folder, sha256=wheel.sha256) for wheel in report.wheels]
         failures += [outcome.failure for outcome in report.outcomes if outcome.failure]
+        engines |= {outcome.job.engine for outcome in report.outcomes}
     state: BuildState = "failed" if failures else "built"
-    return PackageOutcome(package, state, tuple(wheels), tuple(failures), time.monotonic() - began)
+    seconds = time.monotonic() - began
+    return PackageOutcome(package, state, tuple(wheels), tuple(failures), seconds, across="cross" in engines)
 
 
 @dataclass

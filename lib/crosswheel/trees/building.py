@@ -36,7 +36,8 @@ class Package:
 class PackageOutcome:
     """How the builds of a package ended; `wheels` may be there although some targets failed.
 
-    `reason` says which package a skipped one waited for.
+    `reason` says which package a skipped one waited for. `across`: it was built by cross, whose build environments are
+    this machine's.
     """
 
     package: Package
@@ -45,6 +46,12 @@ class PackageOutcome:
     failures: tuple[Failure, ...] = ()
     seconds: float = 0.0
     reason: str = ""
+    across: bool = False
+
+    @property
+    def stops_others(self) -> bool:
+        """Whether builds that require it cannot have it: neither from here, nor from the index, nor this machine's."""
+        return self.state != "built" and not self.across and self.package.verdict.state != "wheel"
 
 
 def packages_to_build(verdicts: Iterable[Verdict]) -> tuple[Package, ...]:

@@ -6,7 +6,7 @@ import pytest
 
 from crosswheel.errors import SourceError
 from crosswheel.model.targets import parse_target
-from crosswheel.trees.building import build_requirements, packages_to_build, sdist_of, source_of
+from crosswheel.trees.building import PackageOutcome, build_requirements, packages_to_build, sdist_of, source_of
 from crosswheel.trees.cells import cell_of
 from crosswheel.trees.verdicts import Verdict
 
@@ -50,3 +50,12 @@ def test_names_of_build_requirements_are_normalised_and_odd_ones_left_out() -> N
     }
     assert build_requirements({"build-system": {"requires": "setuptools"}}) == frozenset()
     assert build_requirements({}) == frozenset()
+
+
+def test_a_failure_stops_only_builds_that_cannot_have_the_package() -> None:
+    missing, published = (packages_to_build([Verdict("demo", "1.0", CELLS[0], it)])[0] for it in ("to build", "wheel"))
+    assert PackageOutcome(missing, "failed").stops_others
+    assert PackageOutcome(missing, "skipped").stops_others
+    assert not PackageOutcome(missing, "failed", across=True).stops_others
+    assert not PackageOutcome(published, "failed").stops_others
+    assert not PackageOutcome(missing, "built").stops_others
