@@ -186,9 +186,11 @@ class Hangs(Platform):
     def build_wheel(self, folder: str, config_settings: object = None, metadata_directory: object = None) -> str:
         import subprocess
 
-        stubborn = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
-        child = subprocess.Popen([sys.executable, "-c", stubborn])
-        time.sleep(0.3)  # until it is deaf
+        stubborn = "signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
+        command = [sys.executable, "-c", f"import signal, time; {stubborn}"]
+        child = subprocess.Popen(command, stdout=subprocess.PIPE)
+        assert child.stdout
+        child.stdout.readline()
         draft = Path(NOTES, f".{PYTHON}.draft")
         draft.write_text(f"{os.getpid()} {child.pid}")
         draft.rename(Path(NOTES, f"{PYTHON}.pids"))

@@ -251,7 +251,7 @@ class Processes:
                     wait()
         except BaseException:
             count(None)
-            _end_session(process)
+            _end_session(process, _GRACE)
             _end_escaped(mark)
             raise
         _end_leftovers(process)
@@ -430,7 +430,7 @@ def _has_ended(process: subprocess.Popen[bytes]) -> bool:
     return True
 
 
-def _end_session(process: subprocess.Popen[bytes], grace: float = _GRACE) -> None:
+def _end_session(process: subprocess.Popen[bytes], grace: float) -> None:
     """End a whole session: SIGTERM first, then SIGKILL."""
     for number, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, _GRACE)):
         try:

@@ -15,8 +15,10 @@ from typing import Any
 
 import pytest
 
+from clock import LIMIT, Clock
 from crosswheel.engines.repair_worker import RepairWorker
 from crosswheel.errors import TimeLimit
+from crosswheel.system import process
 from crosswheel.system.process import CommandFailed, Processes, Stopped
 from crosswheel.testing import tiny_elf, tiny_wheel
 
@@ -91,15 +93,16 @@ def test_one_that_has_died_is_done_without(worker: RepairWorker, tmp_path: Path)
     assert processes.started == 1
 
 
-def test_the_time_limit_and_the_stop_of_a_run_end_a_fork(tmp_path: Path) -> None:
+def test_the_time_limit_and_the_stop_of_a_run_end_a_fork(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wheel = tmp_path / "tiny-1.0-cp313-cp313-linux_aarch64.whl"
     os.mkfifo(wheel)  # whoever opens it waits for ever
     worker, processes = RepairWorker(), Processes()
     worker.start(ENVIRON)
     arguments = [str(wheel), TARGET, str(tmp_path), "", "", str(tmp_path), "0", ""]
     try:
+        monkeypatch.setattr(process, "time", Clock(lambda: children(server(worker)) != []))
         with pytest.raises(TimeLimit):
-            worker.run(arguments, processes, environ=ENVIRON, cwd=tmp_path, deadline=time.monotonic() + 3)
+            worker.run(arguments, processes, environ=ENVIRON, cwd=tmp_path, deadline=time.monotonic() + LIMIT)
         threading.Timer(0.5, processes.stop).start()
         with pytest.raises(Stopped):
             worker.run(arguments, processes, environ=ENVIRON, cwd=tmp_path, deadline=None)

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from clock import LIMIT, Clock
 from crosswheel.errors import SourceError, TimeLimit, UsageError
 from crosswheel.formats.sdists import member_names, seal, unpack, unpack_sdist
 from crosswheel.model.job import Chore, Event, Sdist
 from crosswheel.pipeline.source import _parse_name, fetch, requires_python_of
+from crosswheel.system import process
 from tiny_projects import PKG_INFO, tiny_host, tiny_project
 
 
@@ -165,13 +167,15 @@ def test_a_backend_that_cannot_make_the_sdist_is_quoted(tmp_path: Path) -> None:
     assert caught.value.hint == f"python -m build --sdist {project}"
 
 
-def test_a_backend_that_hangs_over_the_sdist_is_ended(tmp_path: Path) -> None:
+def test_a_backend_that_hangs_over_the_sdist_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = tiny_project("platform", tmp_path)
-    (project / "tiny_backend.py").write_text("import time\ntime.sleep(600)\n")
+    log = tmp_path / "made" / "sdist.log"
+    monkeypatch.setattr(process, "time", Clock(lambda: log.exists() and "it began" in log.read_text()))
+    (project / "tiny_backend.py").write_text("import time\nprint('it', 'began', flush=True)\ntime.sleep(600)\n")
     (tmp_path / "made").mkdir()
     with pytest.raises(TimeLimit, match="was still running at the time limit"):
-        fetch(str(project), tiny_host(tmp_path), tmp_path / "made", deaf, timeout=3)
-    assert [path.name for path in (tmp_path / "made").rglob("*") if path.is_file()] == ["sdist.log"]
+        fetch(str(project), tiny_host(tmp_path), tmp_path / "made", deaf, timeout=LIMIT)
+    assert [path for path in (tmp_path / "made").rglob("*") if path.is_file()] == [log]
 
 
 @pytest.mark.parametrize(

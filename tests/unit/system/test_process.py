@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from clock import LIMIT, Clock
 from crosswheel.errors import TimeLimit
 from crosswheel.system import process
 from crosswheel.system.process import CommandFailed, Processes, Stopped, describe_returncode, log_tail
@@ -100,17 +101,22 @@ def test_a_program_that_is_not_there_is_a_file_not_found() -> None:
 
 
 @pytest.mark.parametrize("logged", [False, True])
-def test_the_time_limit_ends_the_whole_session_even_what_will_not_listen(tmp_path: Path, *, logged: bool) -> None:
+def test_the_time_limit_ends_the_whole_session_even_what_will_not_listen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, logged: bool
+) -> None:
+    monkeypatch.setattr(process, "time", Clock((tmp_path / "pids").exists))
     log = tmp_path / "log" if logged else None
     with pytest.raises(TimeLimit) as caught:
-        Processes().run(python(STUBBORN, "stay"), env=ENVIRON, cwd=tmp_path, log=log, deadline=time.monotonic() + 2)
+        Processes().run(python(STUBBORN, "stay"), env=ENVIRON, cwd=tmp_path, log=log, deadline=time.monotonic() + LIMIT)
     assert caught.value.message.startswith(f"{sys.executable} -c ")
     assert caught.value.message.endswith(" was still running at the time limit")
     assert "`timeout` (seconds)" in caught.value.hint
     assert [runs_still(pid) for pid in pids(tmp_path)] == [False, False]
 
 
-def test_the_time_limit_ends_also_what_left_the_session(tmp_path: Path) -> None:
+def test_the_time_limit_ends_also_what_left_the_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    number = tmp_path / "server.pid"
+    monkeypatch.setattr(process, "time", Clock(lambda: number.exists() and number.read_text() != ""))
     server = "import os, pathlib, time; pathlib.Path('server.pid').write_text(str(os.getpid())); time.sleep(60)"
     code = f"""
 import subprocess, sys, time
@@ -118,8 +124,8 @@ subprocess.Popen([sys.executable, "-c", {server!r}], start_new_session=True)
 time.sleep(60)
 """
     with pytest.raises(TimeLimit):
-        Processes().run(python(code), env=ENVIRON, cwd=tmp_path, deadline=time.monotonic() + 3)
-    assert not runs_still(int((tmp_path / "server.pid").read_text()))
+        Processes().run(python(code), env=ENVIRON, cwd=tmp_path, deadline=time.monotonic() + LIMIT)
+    assert not runs_still(int(number.read_text()))
 
 
 def test_what_a_command_leaves_behind_ends_with_it(tmp_path: Path) -> None:
