@@ -18,7 +18,7 @@ from crosswheel.model.config import Config
 from crosswheel.model.job import Listener, Note, ProjectTree, Sdist
 from crosswheel.model.pyproject import tool_names
 from crosswheel.pipeline.multibuild import with_multibuild
-from crosswheel.pipeline.source import is_sdist
+from crosswheel.pipeline.source import folder_of, is_sdist
 from crosswheel.system.hashes import sha256_of
 from crosswheel.system.local_host import LocalHost
 from crosswheel.system.scratch import temporary_folder
@@ -83,8 +83,8 @@ def with_project(sdist: Sdist, config: Config, archive: Path | None) -> Sdist:
     """
     if archive is None:
         return sdist
-    project, content = Path(config.build.source), sdist.content
-    if project.is_dir():
+    content = sdist.content
+    if project := folder_of(config.build.source):
         content = content_of_project(project.resolve(), {config.output.folder.resolve()}).sha256
     return replace(sdist, tree=ProjectTree(archive, content))
 
@@ -95,8 +95,8 @@ def _needs_project(config: Config) -> bool:
 
 def not_taken(config: Config, project: Path) -> tuple[WorkflowValue, ...]:
     """The literal CIBW_ variables in the workflows of a project without a table [tool.crosswheel]."""
-    source = Path(config.build.source)
-    return values_in(source) if source.is_dir() and "crosswheel" not in tool_names(project) else ()
+    source = folder_of(config.build.source)
+    return values_in(source) if source and "crosswheel" not in tool_names(project) else ()
 
 
 def _variables(environ: Mapping[str, str]) -> dict[str, str]:
@@ -111,8 +111,8 @@ def _variables(environ: Mapping[str, str]) -> dict[str, str]:
 def _folder_of(source: str) -> Iterator[tuple[Path | None, str]]:
     """The folder of a source, and of an sdist, which is unpacked, the sha256; None for a project on the index."""
     path = Path(source)
-    if path.is_dir():
-        yield path.resolve(), ""
+    if folder := folder_of(source):
+        yield folder.resolve(), ""
     elif is_sdist(source) and path.is_file():
         with temporary_folder() as temporary:
             yield unpack(path, Path(temporary, "sdist")), sha256_of(path)

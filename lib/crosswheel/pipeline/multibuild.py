@@ -28,7 +28,7 @@ from crosswheel.model.multibuild import (
 )
 from crosswheel.model.pyproject import declared_name, tool_names
 from crosswheel.model.targets import oldest_policy
-from crosswheel.pipeline.source import requires_python_of
+from crosswheel.pipeline.source import folder_of, requires_python_of
 from crosswheel.system.git import ignored_paths, last_commit
 from crosswheel.system.hashes import sha256_of
 from crosswheel.system.local_host import LocalHost
@@ -45,8 +45,8 @@ def with_multibuild(config: Config, project: Path, environ: Mapping[str, str]) -
 
     `environ` has the variables that multibuild's scripts read. Raises UsageError.
     """
-    folder = Path(config.build.source)
-    if config.multibuild or not folder.is_dir() or "crosswheel" in tool_names(project):
+    folder = folder_of(config.build.source)
+    if config.multibuild or not folder or "crosswheel" in tool_names(project):
         return config
     variables = _variables(environ)
     settings = folder / variables.get("CONFIG_PATH", "config.sh")

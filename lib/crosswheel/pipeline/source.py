@@ -72,8 +72,8 @@ class _Making:
 
 def _fetch(source: str, host: LocalHost, folder: Path, listener: Listener, making: _Making) -> Sdist:
     path = Path(source)
-    if path.is_dir():
-        project = path.resolve()
+    if named := folder_of(source):
+        project = named.resolve()
         _check_project(project)
         with chore(f"making the sdist of {project.name}", listener):
             return _from_folder(project, host, folder, making)
@@ -90,7 +90,13 @@ def is_sdist(source: str) -> bool:
 
 def is_public(source: str) -> bool:
     """Whether a source is a name on an index."""
-    return not is_sdist(source) and not Path(source).is_dir()
+    return not is_sdist(source) and not folder_of(source)
+
+
+def folder_of(source: str) -> Path | None:
+    """The folder that a source names. NAME==VERSION names none: a folder of that name is ./NAME==VERSION."""
+    pinned = "==" in source and "/" not in source
+    return Path(source) if not pinned and Path(source).is_dir() else None
 
 
 def _as_asked(source: str, sdist: Sdist) -> Sdist:
@@ -129,9 +135,9 @@ def _read(path: Path, host: LocalHost) -> Sdist:
 
 def requires_python_of(source: str, host: LocalHost) -> str:
     """The requires-python of a source, if known without a build; otherwise empty."""
+    if project := folder_of(source):
+        return _static_requires_python(project)
     path = Path(source)
-    if path.is_dir():
-        return _static_requires_python(path)
     if is_sdist(source) and path.exists():
         _check_file(path)
         return _read(path, host).requires_python
@@ -142,9 +148,9 @@ def requires_python_of(source: str, host: LocalHost) -> str:
 
 def needs_of(source: str, host: LocalHost) -> tuple[Need, ...]:
     """The needs of a source, if known without a build or a download; otherwise empty."""
+    if project := folder_of(source):
+        return needs_of_folder(project)
     path = Path(source)
-    if path.is_dir():
-        return needs_of_folder(path)
     if source.endswith(_SDIST_ENDINGS) and path.exists():
         return _read(path, host).needs
     kept = None if source.endswith(_SDIST_ENDINGS) else _kept(source, host)
@@ -155,13 +161,12 @@ def name_of(source: str) -> str:
     """The normalised project name of a source, if known without a build; otherwise empty."""
     from packaging.utils import InvalidSdistFilename, canonicalize_name, parse_sdist_filename
 
-    path = Path(source)
-    if path.is_dir():
-        return declared_name(path)
+    if project := folder_of(source):
+        return declared_name(project)
     if not is_sdist(source):
         return canonicalize_name(source.partition("==")[0].strip())
     try:
-        return parse_sdist_filename(path.name)[0]
+        return parse_sdist_filename(Path(source).name)[0]
     except InvalidSdistFilename:
         return ""
 

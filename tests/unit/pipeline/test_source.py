@@ -13,7 +13,7 @@ from clock import LIMIT, Clock
 from crosswheel.errors import SourceError, TimeLimit, UsageError
 from crosswheel.formats.sdists import member_names, seal, unpack, unpack_sdist
 from crosswheel.model.job import Chore, Event, Sdist
-from crosswheel.pipeline.source import _parse_name, fetch, requires_python_of
+from crosswheel.pipeline.source import _parse_name, fetch, folder_of, name_of, requires_python_of
 from crosswheel.system import process
 from tiny_projects import PKG_INFO, tiny_host, tiny_project
 
@@ -207,6 +207,20 @@ def test_a_project_file_that_cannot_be_read_is_named(tmp_path: Path, name: str, 
 def test_an_sdist_file_that_is_not_there_is_said_so(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"there is no file nowhere/tiny-1\.0\.tar\.gz"):
         fetch("nowhere/tiny-1.0.tar.gz", tiny_host(tmp_path), tmp_path, deaf)
+
+
+def test_a_name_with_a_version_is_no_folder_of_that_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("tiny==1.0").mkdir()
+    Path("tiny").mkdir()
+    assert {text: folder_of(text) for text in ("tiny==1.0", "tiny===1.0", "./tiny==1.0", "tiny", str(tmp_path))} == {
+        "tiny==1.0": None,
+        "tiny===1.0": None,
+        "./tiny==1.0": Path("tiny==1.0"),
+        "tiny": Path("tiny"),
+        str(tmp_path): tmp_path,
+    }
+    assert name_of("tiny==1.0") == "tiny"
 
 
 # ---- names ----------------------------------------------------------------------------------------------------
