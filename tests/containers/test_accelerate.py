@@ -19,6 +19,7 @@ import docker
 import pytest
 
 from containers.engine import Engine
+from crosswheel.containers.ownership import LABEL
 from crosswheel.formats.elf import Elf
 from crosswheel.formats.wheels import read_wheel
 
@@ -144,6 +145,58 @@ def test_a_dry_run_shows_the_changed_command_and_starts_none(
     assert f"docker run {PLATFORM} --env=A=1 --volume=crosswheel-tools-" in done.stderr
     assert f" {aarch64} true\n" in done.stderr
     assert {container.id for container in engine.containers.list(all=True)} == before
+
+
+@pytest.mark.daily(1)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.usefixtures("qemu")
+def test_what_an_interruption_finds_half_made_is_removed(
+    environ: dict[str, str], engine: docker.DockerClient, aarch64: str, tmp_path: Path, number: signal.Signals
+) -> None:
+    """It comes while crosswheel asks the image, in a container of its own, which compiler it has."""
+    environ = {**environ, "XDG_CACHE_HOME": str(tmp_path)}
+    command = [sys.executable, "-m", "crosswheel", "accelerate", "--", "docker", "run", "--rm", PLATFORM, aarch64, "ls"]
+    with subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, start_new_session=True) as process:
+        deadline = time.monotonic() + 500
+        while not (asked := ours(engine, "sleep")) and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert asked
+        process.send_signal(number)
+        process.wait(120)
+    assert process.returncode == 128 + number
+    assert not ours(engine)
+    assert not engine.containers.list(all=True, filters={"ancestor": aarch64})
+
+
+def ours(engine: docker.DockerClient, program: str = "") -> list[str]:
+    """The containers of crosswheel's own that run a program."""
+    found = engine.containers.list(all=True, filters={"label": LABEL}, ignore_removed=True)
+    return [str(one.id) for one in found if program in " ".join(one.attrs["Config"]["Cmd"] or ())]
+
+
+@pytest.mark.daily(1)
+@pytest.mark.usefixtures("qemu")
+def test_a_command_outlives_crosswheel_and_its_containers_are_as_without(
+    environ: dict[str, str], engine: docker.DockerClient, aarch64: str, tmp_path: Path
+) -> None:
+    """Killed, crosswheel removes nothing; the next run removes what was crosswheel's own."""
+    name, ready = f"crosswheel-tests-killed-{os.getpid()}", tmp_path / "ready"
+    script = f"docker create --name={name} {PLATFORM} {aarch64} true; : >{ready}; sleep 3; docker rm {name}; : >{ready}"
+    command = [sys.executable, "-m", "crosswheel", "accelerate", "--", "sh", "-c", script]
+    with subprocess.Popen(command, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
+        wait_for(ready)
+        ready.unlink()
+        process.kill()
+    wait_for(ready)
+    with pytest.raises(docker.errors.NotFound):
+        engine.containers.get(name)
+
+
+def wait_for(path: Path) -> None:
+    deadline = time.monotonic() + 300
+    while not path.exists():
+        assert time.monotonic() < deadline, path
+        time.sleep(0.1)
 
 
 @_IN_TURN

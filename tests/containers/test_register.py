@@ -5,7 +5,12 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import docker
@@ -15,6 +20,7 @@ from containers.binfmt import BinfmtUnavailable, handler, unregistered
 from containers.engine import Engine
 from crosswheel.commands import run_verb
 from crosswheel.containers import binfmt
+from crosswheel.containers.container import remove_stale
 from crosswheel.containers.docker_host import connect
 from crosswheel.containers.emulation import probe
 from crosswheel.containers.ownership import LABEL
@@ -178,6 +184,60 @@ def test_a_provider_that_does_nothing_and_ends_with_0_is_found_out(
     assert "exec format error" in caught.value.message
     assert json.loads((tmp_path / "found.json").read_text())["architectures"][0]["after"]["runs"] is False
     assert not engine.containers.list(all=True, filters={"label": LABEL})
+
+
+SEVERAL = ("riscv64", "s390x")
+
+
+@pytest.fixture
+def several_bare() -> Iterator[None]:
+    """With nothing for several architectures; afterwards, every entry of QEMU's is as it was."""
+    with ExitStack() as stack:
+        try:
+            for name in SEVERAL:
+                stack.enter_context(unregistered(f"qemu-{name}"))
+        except BinfmtUnavailable as error:
+            pytest.skip(str(error))
+        yield
+
+
+@pytest.mark.daily(2)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("provider", ["host", "tonistiigi/binfmt"])
+def test_an_interrupted_registration_registers_all_or_none(
+    docker_engine: Engine, several_bare: None, emulator: Path, tonistiigi_binfmt: str, provider: str, number: int
+) -> None:
+    """At several moments from the last word before it begins."""
+    del emulator
+    image = tonistiigi_binfmt if provider != "host" else provider
+    words = [f"--arch={','.join(SEVERAL)}", f"--provider={image}", f"--docker-host={docker_engine.address}"]
+    command = [sys.executable, "-m", "crosswheel", "register", *words]
+    found = []
+    for delay in (0, 0.05, 0.2):
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+            assert process.stdout
+            assert any("until its next boot" in line for line in process.stdout)
+            time.sleep(delay)
+            process.send_signal(number)
+            process.stdout.read()
+        found.append(settled())
+        assert found[-1] in (set(), {*SEVERAL}), found
+        if number != signal.SIGKILL:
+            assert not docker_engine.client.containers.list(all=True, filters={"label": LABEL})
+        for name in found[-1]:
+            (binfmt.FOLDER / f"qemu-{name}").write_text("-1")
+    remove_stale(connect(docker_engine.address, os.environ))
+    assert not docker_engine.client.containers.list(all=True, filters={"label": LABEL})
+
+
+def settled() -> set[str]:
+    """Which of several architectures have an entry, once nothing changes any more."""
+    before: object = None
+    while (now := {path.name for path in binfmt.FOLDER.iterdir()}) != before:
+        before = now
+        time.sleep(1)
+    assert not any("-crosswheel" in name for name in now)
+    return {name for name in SEVERAL if f"qemu-{name}" in now}
 
 
 def test_the_image_that_resets_serves_too(

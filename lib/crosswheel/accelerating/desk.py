@@ -8,12 +8,15 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from crosswheel.accelerating.command_line import verb_of
+
+_MOST = 64  # commands at the same time
 
 
 @dataclass(frozen=True)
@@ -53,12 +56,19 @@ class Desk:
 
 @contextmanager
 def open_desk(folder: Path, answer: Callable[[Question], Answer]) -> Iterator[Desk]:
-    """Answer in threads until the end of the block; at the end programs that still run are no longer measured."""
+    """Answer in threads until the end of the block; at the end programs that still run are no longer measured.
+
+    Answers in the making are awaited: what they have begun on an engine is put in order.
+    """
     desk = Desk(folder / "desk")
-    with socket.socket(socket.AF_UNIX) as listening:
+    with ThreadPoolExecutor(_MOST) as pool, socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(desk.address))
-        listening.listen(64)
-        threading.Thread(target=_serve, args=(listening, desk, answer), daemon=True).start()
+        listening.listen(_MOST)
+
+        def answered(question: Question) -> Answer:
+            return pool.submit(answer, question).result()
+
+        threading.Thread(target=_serve, args=(listening, desk, answered), daemon=True).start()
         try:
             yield desk
         finally:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from crosswheel.accelerating.command_line import ContainerCommand
 from crosswheel.accelerating.desk import Question
+from crosswheel.containers.container import remove_stale
 from crosswheel.containers.docker_host import DockerHost, connect
 from crosswheel.errors import EngineUnavailable
-from crosswheel.system.process import start_attached
+from crosswheel.system.process import marked_environ, start_attached
 
 _PATIENCE = 20.0  # seconds until podman's service answers
 _PAUSE = 0.1
@@ -36,13 +37,14 @@ def connect_like(question: Question, command: ContainerCommand, folder: Path, st
     else:
         host = _serving(question, command, folder, stack)
     stack.callback(host.client.close)
+    remove_stale(host)
     return host
 
 
 def _serving(question: Question, command: ContainerCommand, folder: Path, stack: ExitStack) -> DockerHost:
     socket = folder / "podman.sock"
     words = [question.path, *command.program_words, "system", "service", "--time=0", f"unix://{socket}"]
-    service = start_attached(words, folder / "podman.log")
+    service = start_attached(words, folder / "podman.log", env=marked_environ(question.environ))
     stack.callback(service.end)
     deadline = time.monotonic() + _PATIENCE
     while not socket.exists():

@@ -28,7 +28,7 @@ from crosswheel.reporting.document import SCHEMA, Document
 from crosswheel.reporting.untrusted import one_line
 from crosswheel.steps.machine import Machine
 from crosswheel.steps.register import register
-from crosswheel.system.local_host import LocalHost, local_host
+from crosswheel.system.local_host import local_host
 from crosswheel.system.process import Processes
 
 if TYPE_CHECKING:
@@ -96,12 +96,12 @@ def accelerate(
 
 
 def run(call: Call) -> AccelerateReport:
-    words, environ = _words(call), dict(call.environ)
+    words, environ, processes = _words(call), dict(call.environ), Processes()
     dry_run = call.config.output.dry_run
     with tempfile.TemporaryDirectory(prefix="cw-", dir=_short_folder()) as name:
         folder = Path(name)
         accelerator = Accelerator(
-            host=functools.cache(lambda: _local_host(call)),
+            host=functools.cache(lambda: local_host(offline=False, listener=call.listener, within=processes)),
             register=lambda docker, arch: _register(docker, arch, call),
             listener=call.listener,
             folder=folder,
@@ -111,7 +111,11 @@ def run(call: Call) -> AccelerateReport:
         try:
             with open_desk(folder, accelerator.answer) as desk:
                 environ = write_shims(folder / "bin", desk.address, environ)
-                code, asked = Processes().run_like_shell(words, env=environ)
+                try:
+                    code, asked = processes.run_like_shell(words, env=environ)
+                finally:
+                    # Nobody waits for what a shim has asked meanwhile.
+                    processes.stop()
             if asked:
                 remove_leftovers(accelerator)
             return AccelerateReport(words, code, _tally(accelerator, desk, call), dry_run)
@@ -137,10 +141,6 @@ def _words(call: Call) -> tuple[str, ...]:
 
 def _short_folder() -> str | None:
     return "/tmp" if len(tempfile.gettempdir()) > _LONGEST else None  # noqa: S108 - mkdtemp makes a private folder
-
-
-def _local_host(call: Call) -> LocalHost:
-    return local_host(offline=False, listener=call.listener)
 
 
 def _register(docker: DockerHost, arch: Architecture, call: Call) -> None:

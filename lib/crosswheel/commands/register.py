@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from crosswheel import __version__
 from crosswheel.commands.call import Call, from_code, public
 from crosswheel.commands.result import Result
+from crosswheel.containers.container import remove_stale
 from crosswheel.containers.docker_host import connect
 from crosswheel.containers.emulation import Running
 from crosswheel.errors import CannotRun
@@ -84,6 +85,8 @@ def register(
 
 def run(call: Call) -> RegisterReport:
     host = connect(call.config.containers.docker_host, call.environ)
+    if not call.config.output.dry_run:
+        remove_stale(host)
     machine = PREPARE.without("pull").fold(Machine(host, call.config, call.listener, call.environ))
     assert machine.registration  # noqa: S101
     return RegisterReport(host.address, **vars(machine.registration))

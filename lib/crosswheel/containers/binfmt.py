@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from crosswheel.containers import registrar
 from crosswheel.containers.docker_host import DockerHost
 from crosswheel.containers.emulation import program
 from crosswheel.model.targets import Architecture, load_table
-from crosswheel.system.process import Processes
+from crosswheel.system.process import Processes, run_undisturbed
 
 FOLDER = Path("/proc/sys/fs/binfmt_misc")
 
@@ -102,13 +104,12 @@ def new_handler(arch: Architecture, emulator: Path) -> Handler:
     return Handler(name, True, str(emulator), FLAGS, 0, program(arch)[:_LENGTH], bytes(mask))
 
 
-def register(handler: Handler, processes: Processes, folder: Path = FOLDER) -> None:
-    """Register an entry, replacing one of the same name; needs root. Raises CommandFailed, OSError."""
+def register(handlers: Iterable[Handler], processes: Processes, folder: Path = FOLDER) -> None:
+    """Register all the entries or none, replacing namesakes; needs root. Raises CommandFailed, OSError."""
     if not (folder / "register").exists():
         processes.run(["mount", "-t", "binfmt_misc", "binfmt_misc", str(folder)], env=os.environ)
-    if (folder / handler.name).exists():
-        (folder / handler.name).write_text("-1", "ascii")
-    (folder / "register").write_text(handler.line, "utf-8")
+    lines = (handler.line for handler in handlers)
+    run_undisturbed([sys.executable, "-I", "-S", registrar.__file__, str(folder), *lines])
 
 
 def emulator_name(arch: Architecture) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -65,15 +66,13 @@ class InstalledEmulators:
             yield f"register {handler.interpreter} as {handler.name} (flags {handler.flags}){instead}"
 
     def act(self, archs: Sequence[Architecture], listener: Listener) -> str:
-        for handler in self._handlers(archs):
-            with chore(f"registering {handler.name}", listener):
-                try:
-                    binfmt.register(handler, self.processes)
-                except (CommandFailed, OSError) as error:
-                    raise CannotRun(
-                        f"{handler.name} cannot be registered in this kernel: {getattr(error, 'output', '') or error}",
-                        hint=self.advice(archs),
-                    ) from error
+        handlers = tuple(self._handlers(archs))
+        with chore(f"registering {', '.join(handler.name for handler in handlers)}", listener):
+            try:
+                binfmt.register(handlers, self.processes)
+            except (CommandFailed, OSError) as error:
+                said = str(getattr(error, "output", "") or error).strip()
+                raise CannotRun(f"this kernel registers none of them: {said}", hint=self.advice(archs)) from error
         return ""
 
     def advice(self, archs: Sequence[Architecture]) -> str:
@@ -124,8 +123,11 @@ class ImageOfEmulators:
             )
         image = ensure_image(self.host, self.reference, machine, mirrors=self.mirrors, offline=False, listener=listener)
         doing = f"running {self.name} in a privileged container"
-        with chore(doing, listener), engine_errors(doing, CannotRun):
-            ending = run_once(self.host, image.id, machine, _PATIENCE, command=self.arguments(archs), privileged=True)
+        # An interruption waits for the thread: killed in between, the image would leave some entries without others.
+        with chore(doing, listener), engine_errors(doing, CannotRun), ThreadPoolExecutor(max_workers=1) as pool:
+            words = self.arguments(archs)
+            running = pool.submit(run_once, self.host, image.id, machine, _PATIENCE, command=words, privileged=True)
+            ending = running.result()
         late = "" if ending.exit_code is not None else f"it did not end within {_PATIENCE} s"
         return ending.output or late
 

@@ -128,7 +128,7 @@ class Processes:
         """
         if self.stopped:
             raise Stopped(f"not started: {argv[0]}")
-        env = {**env, MARK: _new_mark()}
+        env = marked_environ(env)
         if log is None:
             return self._capture(argv, env, cwd, deadline, namespace)
         with log.open("ab") as sink:
@@ -157,7 +157,7 @@ class Processes:
         """
         if self.stopped:
             raise Stopped(f"not started: {argv[0]}")
-        env, terminal = {**env, MARK: _new_mark()}, is_interactive()
+        env, terminal = marked_environ(env), is_interactive()
         if namespace and terminal:
             namespace = replace(namespace, terminal=True)
         words, env, folder = _entered(namespace, argv, env, cwd)
@@ -180,19 +180,29 @@ class Processes:
         The second value says whether a signal asked for the end: the command gets it, and may clean up after itself.
         Raises OSError if it cannot be started.
         """
-        terminal, asked = is_interactive(), False
-        process = subprocess.Popen(list(argv), env=dict(env), start_new_session=not terminal)
+        terminal = is_interactive()
+        started: list[subprocess.Popen[bytes]] = []
+        early: list[int] = []
+        asked = False
 
-        def pass_on(number: int, _frame: object) -> None:
+        def pass_on(number: int) -> None:
+            with contextlib.suppress(ProcessLookupError):
+                started[0].send_signal(number) if terminal else os.killpg(started[0].pid, number)
+
+        def hear(number: int, _frame: object) -> None:
             nonlocal asked
             asked = True
+            if not started:
+                early.append(number)
             # A terminal has sent Ctrl-C to the command, too; anybody else to this process alone.
-            if not (terminal and number == signal.SIGINT):
-                with contextlib.suppress(ProcessLookupError):
-                    process.send_signal(number) if terminal else os.killpg(process.pid, number)
+            elif not (terminal and number == signal.SIGINT):
+                pass_on(number)
 
-        with _handled((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), pass_on):
-            code = process.wait()
+        with _handled((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), hear):
+            started.append(subprocess.Popen(list(argv), env=dict(env), start_new_session=not terminal))
+            for number in early:
+                pass_on(number)
+            code = started[0].wait()
         return (code if code >= 0 else 128 - code), asked
 
     def _capture(
@@ -355,6 +365,29 @@ def _new_mark() -> str:
     return f"{_guarded()}{secrets.token_hex(4)}"
 
 
+def marked_environ(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a command that ends with this process, even if it is killed."""
+    return {**environ, MARK: _new_mark()}
+
+
+def run_undisturbed(argv: Sequence[str]) -> None:
+    """Run a short command that goes on to its end whatever happens to this process. Raises CommandFailed."""
+    with subprocess.Popen(
+        list(argv),
+        env={},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    ) as process:
+        try:
+            output, _ = process.communicate()
+        finally:
+            process.wait()
+    if process.returncode:
+        raise CommandFailed(argv, process.returncode, output.decode(errors="replace"))
+
+
 def start_attached(
     argv: Sequence[str], log: Path, *, env: Mapping[str, str] | None = None, cwd: Path | None = None
 ) -> Attached:
@@ -376,7 +409,7 @@ def start_connected(argv: Sequence[str], *, env: Mapping[str, str], cwd: Path) -
         try:
             process = subprocess.Popen(
                 list(argv),
-                env={**env, MARK: _new_mark()},
+                env=marked_environ(env),
                 cwd=cwd,
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,

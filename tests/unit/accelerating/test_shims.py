@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -102,6 +103,24 @@ def test_each_command_is_measured(shimmed: dict[str, str], desk: Desk) -> None:
     while not desk.ran and time.monotonic() < deadline:
         time.sleep(0.01)
     assert [(ran.program, ran.verb) for ran in desk.ran] == [("docker", "exit")]
+
+
+def test_what_is_begun_for_a_shim_that_was_killed_is_put_in_order(environ: dict[str, str], tmp_path: Path) -> None:
+    """A container, for example, that is asked which compiler it has."""
+    begun, ended = threading.Event(), threading.Event()
+
+    def answer(question: Question) -> Answer:
+        begun.set()
+        time.sleep(0.5)
+        ended.set()
+        return Answer(question.words)
+
+    with open_desk(tmp_path, answer) as desk:
+        shimmed = write_shims(tmp_path / "bin", desk.address, environ)
+        with subprocess.Popen([str(tmp_path / "bin" / "docker"), "exit", "0"], env=shimmed) as process:
+            assert begun.wait(60)
+            process.kill()
+    assert ended.is_set()
 
 
 def test_without_a_desk_the_words_stay(environ: dict[str, str], tmp_path: Path) -> None:

@@ -141,7 +141,7 @@ def test_an_emulator_that_was_replaced_is_told(tmp_path: Path) -> None:
 def test_registering_replaces_an_entry_of_that_name(tmp_path: Path) -> None:
     (tmp_path / "register").touch()
     handler = entry(tmp_path)
-    register(handler, Processes(), tmp_path)
+    register([handler], Processes(), tmp_path)
     assert (tmp_path / handler.name).read_text() == "-1"
     assert (tmp_path / "register").read_text() == handler.line
 
