@@ -30,6 +30,12 @@ CrosswheelError
 ├── WheelsMissing        28   packages of a dependency tree have no wheel for a platform
 ├── ClusterUnavailable   29   no scheduler answers, or it has another version
 ├── Outdated             30   the file of a CI system is not the one that the configuration makes
+├── UnknownPackage       31   no index has this package or this version (a SourceError)
+├── Conflict             32   no versions of the packages of a tree fit together (a SourceError)
+├── PythonTooOld         33   the packages of a tree require a newer Python (a SourceError)
+├── WrongHash            34   a file has other bytes than the index or the lock says (a SourceError)
+├── TooManyRequests      35   the package index limits requests (an IndexUnreachable)
+├── BuildCycle           36   a build requires what is built with it (a BuildFailed)
 └── CommandNotFound     127   the command of `accelerate` does not exist, as in a shell
 """
 
@@ -186,6 +192,30 @@ class ClusterUnavailable(CrosswheelError):  # noqa: N818
 
 class Outdated(CrosswheelError):  # noqa: N818
     exit_code = 30
+
+
+class UnknownPackage(SourceError):  # noqa: N818
+    exit_code = 31
+
+
+class Conflict(SourceError):  # noqa: N818
+    exit_code = 32
+
+
+class PythonTooOld(SourceError):  # noqa: N818
+    exit_code = 33
+
+
+class WrongHash(SourceError):  # noqa: N818
+    exit_code = 34
+
+
+class TooManyRequests(IndexUnreachable):
+    exit_code = 35
+
+
+class BuildCycle(BuildFailed):
+    exit_code = 36
 
 
 class CommandNotFound(CrosswheelError):  # noqa: N818

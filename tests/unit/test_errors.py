@@ -7,8 +7,9 @@ from crosswheel import errors
 from crosswheel.errors import INTERRUPTED, CrosswheelError, UsageError
 
 
-def kinds() -> list[type[CrosswheelError]]:
-    return [kind for kind in CrosswheelError.__subclasses__() if kind.__module__ == errors.__name__]
+def kinds(of: type[CrosswheelError] = CrosswheelError) -> list[type[CrosswheelError]]:
+    own = [kind for kind in of.__subclasses__() if kind.__module__ == errors.__name__]
+    return [*own, *(special for kind in own for special in kinds(kind))]
 
 
 def test_every_kind_of_failure_has_an_exit_code_of_its_own() -> None:

@@ -10,7 +10,15 @@ from crosswheel.commands.call import Call
 from crosswheel.commands.check import checked
 from crosswheel.commands.upload import delivered, rehearsed
 from crosswheel.commands.verify import verified
-from crosswheel.errors import CheckFailed, CrosswheelError, IndexUnreachable, NoCredentials, UsageError, VerifyFailed
+from crosswheel.errors import (
+    CheckFailed,
+    CrosswheelError,
+    IndexUnreachable,
+    NoCredentials,
+    TooManyRequests,
+    UsageError,
+    VerifyFailed,
+)
 from crosswheel.formats.distributions import Distribution, read_distribution
 from crosswheel.model.job import Failure, chore, deaf
 from crosswheel.publishing.delivery import connect
@@ -22,7 +30,7 @@ from crosswheel.trees.uploads import Release, ReleaseUpload
 # Rules for a project's own releases. A wheelhouse has wheels of other projects, and no sdists.
 _OF_RELEASES = dict.fromkeys(("W508", "W707", "W807", "W808"), "for releases of one's own project")
 # After these errors the next release would fail as well.
-_OF_THE_INDEX = {error.__name__ for error in (IndexUnreachable, NoCredentials, VerifyFailed)}
+_OF_THE_INDEX = {error.__name__ for error in (IndexUnreachable, NoCredentials, TooManyRequests, VerifyFailed)}
 
 
 def find_destination(call: Call, host: LocalHost) -> Repository | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from crosswheel.engines.backend import make_distribution
 from crosswheel.engines.workspace import plain_workspace
-from crosswheel.errors import BuildFailed, SourceError, UsageError
+from crosswheel.errors import BuildFailed, SourceError, UnknownPackage, UsageError
 from crosswheel.formats.build_logs import HERE, end_of, explain
 from crosswheel.formats.sdists import as_epoch, member_names, read_sdist, seal
 from crosswheel.formats.signs import needs_of_folder
@@ -320,7 +320,7 @@ def _choose(source: str, host: LocalHost) -> DistributionPackage:
             hint=f"{name}=={max(passed_over)}",
         )
     if not versions:
-        raise SourceError(f"the index has no release {source}", hint=f"pip index versions {name}")
+        raise UnknownPackage(f"the index has no release {source}", hint=f"pip index versions {name}")
     best = max(candidates, key=lambda candidate: candidate[:2], default=None)
     if best and best[0] == max(versions):
         return best[2]

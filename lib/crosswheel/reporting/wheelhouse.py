@@ -145,6 +145,7 @@ _KINDS = {
     "TestFailed": "the wheel is built, and its test failed",
     "AuditFailed": "the wheel is built, and the audit found errors",
     "SourceError": "the sdist cannot be used",
+    "WrongHash": "the index serves other bytes than it says",
     "MissingTool": "a tool is missing",
     "NothingToDo": "nothing on this machine can build it: a compiler of its language or an interpreter is missing",
 }

@@ -11,7 +11,7 @@ from pathlib import Path
 from crosswheel.engines.backend import Settings, make_distribution, requirement_names
 from crosswheel.engines.container_workspace import ContainerWorkspace
 from crosswheel.engines.workspace import MADE, UNCOMPILED, Workspace
-from crosswheel.errors import BuildFailed, WheelCount
+from crosswheel.errors import BuildCycle, BuildFailed, WheelCount
 from crosswheel.formats.build_logs import end_of, explain
 from crosswheel.formats.sdists import unpack_sdist
 from crosswheel.formats.uncompiled import read_uncompiled
@@ -58,9 +58,8 @@ def explained(error: BuildFailed, log: Path, place: str, arch: str = "") -> Buil
     found = explain(f"{end_of(log)}\n{error.message}", place, arch)
     if not found:
         return error
-    return BuildFailed(
-        f"{found.means} ({error.message})\n{found.evidence}", hint=found.hint or error.hint, cause=found.kind
-    )
+    kind = BuildCycle if found.kind == "build requirements in a cycle" else BuildFailed
+    return kind(f"{found.means} ({error.message})\n{found.evidence}", hint=found.hint or error.hint, cause=found.kind)
 
 
 def build_wheel(workspace: Workspace, sdist: Sdist, config: Config, processors: int = 0) -> Path:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from crosswheel.errors import CrosswheelError, IndexUnreachable, NoCredentials
+from crosswheel.errors import CrosswheelError, IndexUnreachable, NoCredentials, TooManyRequests
 from crosswheel.system.addresses import Address, origin_of, redact
 from crosswheel.system.budget import OverBudget
 from crosswheel.system.pages import BoundedBody
@@ -115,6 +115,10 @@ def explained(error: Exception, doing: str, help_: Help) -> CrosswheelError:
         return NoCredentials(f"{doing} failed: {_refusal(answer)}", hint=help_.login)
     if isinstance(error, requests.exceptions.SSLError) and "certificate" in said.lower():
         return IndexUnreachable(said, hint=help_.certificates)
+    if "too many 429 error responses" in said or (
+        answer is not None and answer.status_code == HTTPStatus.TOO_MANY_REQUESTS
+    ):
+        return TooManyRequests(said, hint="the same command again, some minutes later: the index limits requests")
     return IndexUnreachable(said, hint=help_.hint)
 
 

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from crosswheel.errors import IndexUnreachable, SourceError
+from crosswheel.errors import IndexUnreachable, SourceError, UnknownPackage, WrongHash
 from crosswheel.model.job import Listener, Transfer, deaf
 from crosswheel.system.addresses import Address, is_remote, origin_of, parse_address
 from crosswheel.system.hashes import is_sound, sha256_of
@@ -81,7 +81,7 @@ class Index:
             yield replace(self, settings=replace(self.settings, index_url=address))
 
     def files_of(self, project: str) -> list[DistributionPackage]:
-        """Every file of a project. Raises SourceError if it is unknown, IndexUnreachable without an answer."""
+        """Every file of a project. Raises UnknownPackage if it is that, IndexUnreachable without an answer."""
         return self.page_of(project).page.packages
 
     def page_of(self, project: str) -> IndexPage:
@@ -98,7 +98,7 @@ class Index:
             try:
                 return read_page(client, project, f"reading the index page of {project}", self._help)
             except NoSuchProjectError:
-                raise SourceError(
+                raise UnknownPackage(
                     f"the index has no project {project!r}",
                     hint="check the spelling, or give a folder or an sdist file",
                 ) from None
@@ -121,7 +121,7 @@ class Index:
             self._download(package, partial)
             found = sha256_of(partial)
             if found != promised:
-                raise SourceError(
+                raise WrongHash(
                     f"{package.filename} has the wrong sha256: {found}, expected {promised}",
                     hint="the same command again; if it keeps failing, ask the operator of the index or the proxy",
                 )

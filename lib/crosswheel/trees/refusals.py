@@ -5,7 +5,18 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from crosswheel.errors import CrosswheelError, IndexUnreachable, NoCredentials, SourceError, UsageError
+from crosswheel.errors import (
+    Conflict,
+    CrosswheelError,
+    IndexUnreachable,
+    NoCredentials,
+    PythonTooOld,
+    SourceError,
+    TooManyRequests,
+    UnknownPackage,
+    UsageError,
+    WrongHash,
+)
 from crosswheel.system.process import CommandFailed
 
 _DRAWN = re.compile("[\u00d7\u2500-\u257f\u25b6]+")  # uv draws a tree
@@ -30,12 +41,12 @@ _KINDS = (
     ),
     _Kind(
         re.compile(r"\b429 Too Many Requests"),
-        IndexUnreachable,
+        TooManyRequests,
         "the same command again, some minutes later: the index limits requests, and what it has answered is kept",
     ),
     _Kind(
         re.compile(r"Hash mismatch"),
-        SourceError,
+        WrongHash,
         "ask the operator of the index or the proxy: a file has other bytes than the index says",
     ),
     _Kind(re.compile(r"network was disabled"), IndexUnreachable, "run the same command once without --offline"),
@@ -61,16 +72,19 @@ _KINDS = (
         "an extra or a group that this pyproject.toml has",
     ),
     _Kind(
-        re.compile(r"not found in the package registry|no versions of"),
-        SourceError,
+        re.compile(
+            r"not found in the package registry|no versions? of"
+            r"|Because only \S+ (?:is|are) available and you require \S+ we"
+        ),
+        UnknownPackage,
         "check the spelling; pip index versions NAME shows what the index has",
     ),
     _Kind(
         re.compile(r"requires Python|current Python version"),
-        SourceError,
+        PythonTooOld,
         "--python with a newer one, such as cp314; or an older version of the package",
     ),
-    _Kind(re.compile(r"incompatible|conflict|unsatisfiable"), SourceError, "loosen one of the requirements uv names"),
+    _Kind(re.compile(r"incompatible|conflict|unsatisfiable"), Conflict, "loosen one of the requirements uv names"),
 )
 
 

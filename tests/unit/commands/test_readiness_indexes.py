@@ -12,7 +12,18 @@ from urllib.parse import quote
 import pytest
 
 import crosswheel as cw
-from crosswheel.errors import CrosswheelError, IndexUnreachable, NoCredentials, SourceError, UsageError
+from crosswheel.errors import (
+    Conflict,
+    CrosswheelError,
+    IndexUnreachable,
+    NoCredentials,
+    PythonTooOld,
+    SourceError,
+    TooManyRequests,
+    UnknownPackage,
+    UsageError,
+    WrongHash,
+)
 from index_server import IndexServer, index_server
 from tiny_projects import tar_of
 from unit.commands.test_readiness import release
@@ -108,13 +119,16 @@ def test_each_kind_of_bad_input_has_its_error_and_its_next_command(
     text.write_bytes(bytes(range(256)))
     assert isinstance(refusal(text), UsageError)
     unknown = refusal("nothing-of-that-name")
-    assert (type(unknown), unknown.hint[:18]) == (SourceError, "check the spelling")
+    assert (type(unknown), unknown.hint[:18]) == (UnknownPackage, "check the spelling")
+    assert {type(refusal(name)) for name in ("engine==3.0", "engine>2", "app>=2")} == {UnknownPackage}
     conflict = refusal("engine==1.0", "engine==2.0")
-    assert (type(conflict), conflict.hint[:6]) == (SourceError, "loosen")
+    assert (type(conflict), conflict.hint[:6]) == (Conflict, "loosen")
+    release(files, "other", "1.0", "py3-none-any", requires="engine<2")
     release(files, "modern", "1.0", "py3-none-any", python=">=3.14")
     fill(server, files)
+    assert isinstance(refusal("other", "engine>=2"), Conflict)
     older = refusal("modern")
-    assert (type(older), older.hint[:8]) == (SourceError, "--python")
+    assert (type(older), older.hint[:8]) == (PythonTooOld, "--python")
     monkeypatch.setattr(server, "errors", 100)
     monkeypatch.setenv("UV_NO_CACHE", "1")
     assert isinstance(refusal("app"), IndexUnreachable)
@@ -123,7 +137,7 @@ def test_each_kind_of_bad_input_has_its_error_and_its_next_command(
 def test_an_index_that_limits_requests_is_asked_again_later(server: IndexServer) -> None:
     server.errors, server.failing, server.retry_after = 1, 429, 1
     limited = refusal("app")
-    assert (type(limited), limited.hint[:22]) == (IndexUnreachable, "the same command again")
+    assert (type(limited), limited.hint[:22]) == (TooManyRequests, "the same command again")
     assert newest("app") == "1.0"
 
 
@@ -147,7 +161,7 @@ def test_an_index_without_metadata_files_is_read_by_its_wheels(server: IndexServ
 def test_an_index_whose_metadata_are_not_what_it_says(server: IndexServer) -> None:
     server.promised["app-1.0-py3-none-any.whl.metadata"] = "0" * 64
     lie = refusal("app")
-    assert (type(lie), lie.hint[:23]) == (SourceError, "ask the operator of the")
+    assert (type(lie), lie.hint[:23]) == (WrongHash, "ask the operator of the")
 
 
 @pytest.mark.usefixtures("server")
@@ -200,7 +214,7 @@ def test_a_wheelhouse_tells_of_wrong_hashes_and_keeps_the_rest(
     output = tmp_path / "house"
     python = f"cp3{sys.version_info[1]}"
     report = cw.wheelhouse(["app", "good"], output=output, test="never", platforms=GIVEN["platforms"], python=python)
-    assert report.exit_code == SourceError.exit_code
+    assert report.exit_code == WrongHash.exit_code
     assert "wrong sha256" in str(report)
     assert {verdict.name for verdict in report.missing} == {"app", "engine"}
     assert (output / "good-1.0-py3-none-any.whl").is_file()

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import crosswheel as cw
-from crosswheel.errors import BuildFailed, FileClash, NoCredentials, UsageError
+from crosswheel.errors import BuildCycle, FileClash, NoCredentials, UsageError
 from crosswheel.formats.sdists import unpack_sdist
 from crosswheel.model.job import Event, JobFinished, Note, Progress, Sdist, StepStarted
 from crosswheel.testing import serving_index
@@ -147,7 +147,7 @@ def test_builds_that_need_each_other_are_named_and_the_rest_is_built(index: Path
     }
     failures = [failure for outcome in report.outcomes for failure in outcome.failures]
     assert all("whose own build requires" in failure.message for failure in failures)
-    assert report.exit_code == BuildFailed.exit_code
+    assert report.exit_code == BuildCycle.exit_code
 
 
 SLOW = f"import time\ntime.sleep(2)\n{BACKEND}"

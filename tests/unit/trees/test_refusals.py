@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crosswheel.errors import CrosswheelError, IndexUnreachable, SourceError
+from crosswheel.errors import CrosswheelError, TooManyRequests, WrongHash
 from crosswheel.system.process import CommandFailed
 from crosswheel.trees.refusals import refused
 
@@ -14,12 +14,12 @@ from crosswheel.trees.refusals import refused
     [
         (
             "error: Failed to fetch: http://127.0.0.1/p0/ cause: HTTP status client error (429 Too Many Requests)",
-            IndexUnreachable,
+            TooManyRequests,
             "limits requests",
         ),
         (
             "error: Hash mismatch for package metadata at `http://127.0.0.1/files/p0-1.0-py3-none-any.whl.metadata`",
-            SourceError,
+            WrongHash,
             "operator of the index",
         ),
     ],
