@@ -129,7 +129,8 @@ def test_old_pages_are_waited_out(release: Release) -> None:
     assert first.endswith(" of 60 s")
 
 
-def test_trouble_between_two_looks_is_waited_out(release: Release) -> None:
+def test_trouble_between_two_looks_is_waited_out(release: Release, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
     release.add()
     release.server.stale = 2
 
