@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
     from crosswheel.model.keyword_types import Paths, PathText, ReadinessOptions
 
+_HEAD = 4096  # bytes of a lock file
+_LOCKED = re.compile(r"""\A[^\[]*^requires-python *= *["'](.*?)["']""", re.MULTILINE)
 _TOGETHER = 4  # resolutions for advice at the same time
 
 
@@ -148,9 +151,10 @@ def judged_tree(tree: Tree, config: Config, host: LocalHost, listener: Listener)
         if wanted.compare:
             compared = judged(cells_of(solved, wanted.platforms, wanted.compare))
             found = replace(found, left_out=missing_there_too(found.missing, compared))
-        if found.missing and not config.build.offline:
+        released = [verdict for verdict in found.missing if not verdict.is_own]
+        if released and not config.build.offline:
             with chore("asking the index for the versions that have wheels", listener):
-                found = replace(found, explanations=explain(found.missing, host.indexes, answers_in(host.cache)))
+                found = replace(found, explanations=explain(released, host.indexes, answers_in(host.cache)))
         if found.missing and wanted.advice:
             with chore("resolving with wheels alone", listener):
                 found = replace(found, advice=_advice(tree, found, host, choice, Path(folder)))
@@ -164,9 +168,12 @@ def _judge(resolution: Resolution, cells: tuple[Cell, ...]) -> tuple[Verdict, ..
 
 
 def _requires_python(tree: Tree) -> SpecifierSet:
-    """What the projects of a tree require of Python; anything for a tree without a project."""
+    """What the projects and the lock of a tree require of Python; anything for a tree without them."""
     texts = []
     for path in tree.files:
+        if tree.kind != "requirements":
+            with path.open("rb") as lock:
+                texts += _LOCKED.findall(lock.read(_HEAD).decode("utf-8", "replace"))
         beside = path.with_name("pyproject.toml")
         table = read_toml(beside).get("project", {}) if beside.is_file() else {}
         if isinstance(table, dict) and isinstance(text := table.get("requires-python"), str):

@@ -195,14 +195,17 @@ class LocalHost:
             install(run, command, self.installer_environ_with_login, self.installer_environ, sandboxed)
 
     def resolve(self, command: Sequence[str], folder: Path, python: Path, places: Sequence[Path]) -> str:
-        """What a resolution by uv prints; it works in `folder`, and reads `places`.
+        """What a resolution by uv prints; it writes to `folder`, and reads `places`.
+
+        It runs in the current folder, from which relative paths in requirements count, if one of `places` is there.
 
         Uv may build packages for their metadata. They see what builds see, if the kernel allows it, and the login of an
         index, if there is one. What they change in folders of `places` is dropped. Raises CommandFailed.
         """
         environ = {**self.installer_environ_with_login, "UV_PYTHON_DOWNLOADS": "never"}
+        cwd = next((here for here in [Path.cwd()] for place in places if place.is_relative_to(here)), folder)
         if self.allowed.namespaces:
-            return self.processes.run(command, env=environ, cwd=folder)
+            return self.processes.run(command, env=environ, cwd=cwd)
         kept = open_builds(self.cache, ["dependency trees"])
         with temporary_folder() as name:
             own = Path(name)
@@ -213,7 +216,7 @@ class LocalHost:
             layers = tuple(Layer(place, own / f"changes-{number}") for number, place in enumerate(folders))
             sandbox = replace(sandbox.showing(writable=(folder, kept)), layers=layers)
             with sandbox.entered() as namespace:
-                return self.processes.run(command, env=environ, cwd=folder, namespace=namespace)
+                return self.processes.run(command, env=environ, cwd=cwd, namespace=namespace)
 
     @contextmanager
     def _building(

@@ -69,7 +69,9 @@ def _add_named(text: str, folder: Path, found: dict[Path, None]) -> None:
     for match in _NAMED_PATH.finditer(text):
         word = next(filter(None, match.groups())).removeprefix("file://").strip("\"'").partition("[")[0]
         if "://" not in word:
-            _add(Path(os.path.normpath(folder / word)), found)
+            # Files that a file names are beside it, and projects are found from the current folder.
+            for beside in dict.fromkeys((folder, Path.cwd())):
+                _add(Path(os.path.normpath(beside / word)), found)
 
 
 def read_inputs(words: Iterable[str], project: Path) -> tuple[Tree, ...]:

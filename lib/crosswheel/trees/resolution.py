@@ -187,7 +187,7 @@ class Resolver:
         machines = f" and ({either})" if either else ""
         project.write_text(_PROJECT.format(lowest=lowest.version if lowest else "3.9", machines=machines) + unknown)
         names.write_text("".join(f"{name}\n" for name in tree.names))
-        command = [uv(), "pip", "compile", "--quiet", "--no-progress", *words]
+        command = [uv(), "pip", "compile", "--quiet", "--no-progress", "--project", str(self.folder), *words]
         # Without it, uv starts every Python in PATH, among them pyenv's shims, which start hundreds of processes.
         tag = python or lowest
         interpreter = self.host.interpreters.get(tag) if tag else None
@@ -204,7 +204,7 @@ class Resolver:
         return self.host.resolve(command, self.folder, path, places_of(tree, self.choice.constraints))
 
     def _exported(self, tree: Tree) -> str:
-        command = [uv(), "export", "--quiet", "--frozen", "--no-emit-project", "--no-default-groups"]
+        command = [uv(), "export", "--quiet", "--frozen", "--no-emit-workspace", "--no-default-groups"]
         command += [word for group in self.choice.groups for word in ("--group", group)]
         command += ["--format", "pylock.toml", "--project", str(tree.lock.parent)]
         extras = [word for extra in self.choice.extras for word in ("--extra", extra)]
@@ -262,7 +262,7 @@ def _annotations(text: str) -> dict[str, tuple[str, ...]]:
     found: dict[str, set[str]] = defaultdict(set)
     for name, via in _ANNOTATED.findall(text):
         words = (word.strip() for word in via.split(","))
-        found[str(canonicalize_name(name))].update(word for word in words if word and not word.startswith("-r "))
+        found[str(canonicalize_name(name))].update(word for word in words if word and not word.startswith("-"))
     return {name: tuple(sorted(by)) for name, by in found.items() if by}
 
 

@@ -44,6 +44,11 @@ class Verdict:
         """Whether an installer finds no wheel."""
         return self.state in MISSING
 
+    @property
+    def is_own(self) -> bool:
+        """Whether its source is a folder or a repository: a package of that name on an index may be another one."""
+        return self.state == "to build" and not self.url
+
 
 @dataclass(frozen=True)
 class WheelFile:

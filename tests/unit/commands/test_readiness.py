@@ -190,3 +190,50 @@ def test_the_command_shows_the_same(tmp_path: Path) -> None:
     options = {"requirements": ["app"], "platforms": PLATFORMS, "python": ["cp312"], "fail-on": "missing"}
     assert run_verb("readiness", tmp_path, options, stream) == WheelsMissing.exit_code
     assert "engine 2.0" in stream.getvalue()
+
+
+# ---- projects in folders ------------------------------------------------------------------------------------------
+
+
+OLDEST = sys.version_info[1]  # uv locks with this Python
+
+
+def project(folder: Path, name: str, *requires: str, more: str = "") -> None:
+    folder.mkdir(parents=True)
+    (folder / "pyproject.toml").write_text(
+        f'[project]\nname = "{name}"\nversion = "0"\nrequires-python = ">=3.{OLDEST}"\n'
+        f"dependencies = {json.dumps(requires)}\n{more}"
+    )
+
+
+def test_paths_in_requirements_count_from_the_current_folder_as_with_pip(
+    index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A package on the index has the name of the project by chance."""
+    release(index, "own", "3.0", "py3-none-any")
+    project(tmp_path / "here" / "own", "own", "fast")
+    (tmp_path / "here" / "requirements.txt").write_text("-e ./own\n-c limits.txt\n-r more/further.in\n")
+    (tmp_path / "here" / "limits.txt").write_text("fast<2\n")
+    (tmp_path / "here" / "more").mkdir()
+    (tmp_path / "here" / "more" / "further.in").write_text("./own\n-r also.in\n")
+    (tmp_path / "here" / "more" / "also.in").write_text("engine<2\n")
+    monkeypatch.chdir(tmp_path / "here")
+    report = cw.readiness("requirements.txt", python="cp312", platforms=PLATFORMS[0])
+    (tree,) = report.trees
+    assert {one.name: one.state for one in tree.verdicts} == {"own": "to build", "fast": "wheel", "engine": "wheel"}
+    assert tree.explanations == {}
+    assert tree.required_by["fast"] == ("own",)
+    assert "build it" in str(report)
+
+
+def test_a_workspace_is_judged_without_its_own_members(index: Path, tmp_path: Path) -> None:
+    """Their sources are here, on every platform; what they require counts. The lock says for which Pythons."""
+    release(index, "old", "1.0", "py3-none-any", python=f"<3.{OLDEST + 1}")
+    project(tmp_path / "ws" / "member", "member", "fast", f"old; python_version < '3.{OLDEST + 1}'")
+    (tmp_path / "ws" / "pyproject.toml").write_text('[tool.uv.workspace]\nmembers = ["member"]\n')
+    here = {"UV_DEFAULT_INDEX": os.environ["PIP_INDEX_URL"], "UV_PYTHON": sys.executable}
+    command = [uv(), "lock", "--quiet", "--project", str(tmp_path / "ws")]
+    subprocess.run(command, check=True, env={**os.environ, **here})
+    (tree,) = cw.readiness(tmp_path / "ws", platforms=PLATFORMS[0]).trees
+    assert {one.name: one.state for one in tree.verdicts} == {"fast": "wheel", "old": "pure"}
+    assert min(cell.python for cell in tree.cells).minor == OLDEST
