@@ -55,6 +55,14 @@ _NAMES = (
     "libz.so.1",
 )  # fmt: skip
 
+# What releases add to these belongs to families of names, such as g_array_*. A family may not cover a name of another
+# library, also of these packages: an extension that is not linked with that one would pass.
+_GROWING = ("libX11.so.6", "libglib-2.0.so.0", "libgobject-2.0.so.0")
+_THEIR_NEIGHBOURS = (
+    "libxcomposite1", "libxcursor1", "libxdamage1", "libxfixes3", "libxi6", "libxinerama1", "libxrandr2", "libxtst6",
+)  # fmt: skip
+_WORD = re.compile(r"_*[A-Z]?[a-z0-9]*_*")
+
 # Of these the symbols differ with the architecture. Debian's words for ours.
 _RUNTIMES = ("libatomic1", "libgcc-s1", "libstdc++6")
 _RUNTIME_NAMES = ("libatomic.so.1", "libgcc_s.so.1", "libstdc++.so.6")
@@ -233,12 +241,19 @@ def musl_symbols(assembly: str) -> frozenset[str]:
 
 def library_sections(cache: Path) -> Sections:
     found: dict[str, set[str]] = {}
+    everywhere: dict[str, set[str]] = {}
     for suite, packages in _LIBRARIES.items():
+        for path in (unpacked("amd64", [*packages, *_THEIR_NEIGHBOURS], suite, cache) / "usr" / "lib").rglob("*.so.*"):
+            if path.is_file() and not path.is_symlink():
+                everywhere.setdefault(read_elf(path.read_bytes()).soname, set()).update(exported(path))
         _collect(unpacked("amd64", packages, suite, cache), _NAMES, found)
         for architecture in _ARCHITECTURES if suite == "trixie" else ("amd64",):
             _collect(unpacked(architecture, _RUNTIMES, suite, cache), _RUNTIME_NAMES, found)
     for library, beginning in _BY_DRIVER.items():
         found[library] = {f"{beginning}*", *(name for name in found[library] if not name.startswith(beginning))}
+    for library in _GROWING:
+        others = set().union(*(names for other, names in everywhere.items() if other != library))
+        found[library] = {family(name, others) for name in found[library]}
     return {library: dict.fromkeys(_shortened(found[library]), "") for library in sorted(found)}
 
 
@@ -246,6 +261,15 @@ def _collect(root: Path, libraries: Iterable[str], found: dict[str, set[str]]) -
     for library in libraries:
         path = next(path for path in sorted((root / "usr" / "lib").rglob(library)) if path.is_file())
         found.setdefault(library, set()).update(exported(path))
+
+
+def family(name: str, others: Collection[str]) -> str:
+    """The first words of a name that none of the others begins with; the name itself if it takes all of them."""
+    words = [word for word in _WORD.findall(name) if word]
+    for beginning in map("".join, (words[:taken] for taken in range(2, len(words)))):
+        if not any(other.startswith(beginning) for other in others):
+            return f"{beginning}*"
+    return name
 
 
 def _shortened(names: Iterable[str]) -> list[str]:

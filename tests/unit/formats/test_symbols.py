@@ -205,6 +205,23 @@ def test_what_most_symbols_of_a_library_say_stands_in_its_title(
     assert written == "[sources]\n0a 1\n\n[libm.so.6 2.5]\n0cos\n3f 2.27\n0sin\n"
 
 
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [
+        ("g_checksum_new", "g_checksum_*"),
+        ("g_array_sized_new", "g_array_sized_*"),  # another library has g_array_get_type
+        ("g_malloc", "g_malloc"),  # a family of its own, with which it would end
+        ("XGetImage", "XGetImage"),
+        ("XOpenIM", "XOpen*"),
+        ("XRenderX", "XRenderX"),
+    ],
+)
+def test_names_of_libraries_that_grow_are_families_that_no_neighbour_shares(
+    refresh: ModuleType, name: str, known: str
+) -> None:
+    assert refresh.family(name, {"g_array_get_type", "XGetDevice", "XRenderXY"}) == known
+
+
 def test_musls_symbols_are_those_of_every_architecture(refresh: ModuleType) -> None:
     text = ".globl one\n.type one, %function;\none:\n#ifdef TIME32\nWEAKTIME64 two\n#endif\n.weak three\n"
     assert refresh.musl_symbols(text) == {"one", "two", "three"}
