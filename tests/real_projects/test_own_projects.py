@@ -262,6 +262,37 @@ def test_a_compiler_by_its_path_is_the_targets_and_what_cannot_run_is_told(tmp_p
     assert told == ([] if packaged else ["sniff"])
 
 
+_PROBING = """\
+import os
+import subprocess
+from setuptools import Extension, setup
+
+def finds(source, *words):
+    with open("probe.c", "w") as file:
+        file.write(source)
+    command = [os.environ.get("CC", "cc"), "probe.c", *words, "-o", "probe"]
+    return not subprocess.call(command, stderr=subprocess.DEVNULL)
+
+macros = [("ZLIB", "1")] if finds("#include <zlib.h>\\nint main(void) { return 0; }") else []
+macros += [("Z", "1")] if finds("char inflate(); int main(void) { return inflate(); }", "-lz") else []
+setup(name="flat", version="1.0", ext_modules=[Extension("fast", ["fast.c"], define_macros=macros)])
+"""
+
+
+@pytest.mark.daily(3)
+def test_a_library_that_a_probe_finds_on_this_machine_alone_is_told(tmp_path: Path) -> None:
+    here = {"zlib.h": Path("/usr/include/zlib.h"), "z": Path("/usr/lib/x86_64-linux-gnu/libz.so")}
+    (tmp_path / "fast.c").write_text(_MODULE)
+    (tmp_path / "setup.py").write_text(_PROBING)
+    printed = io.StringIO()
+    options = {"source": str(tmp_path), "python": ["cp311"], "arch": ["aarch64"]}
+    assert run_verb("wheels", tmp_path, {**options, **WITHOUT_CONTAINERS}, printed) == 0, printed.getvalue()
+    report = json.loads((tmp_path / "wheelhouse" / "report.json").read_text())
+    told = [finding["member"] for finding in report["jobs"][0]["findings"] if finding["rule"] == "W608"]
+    assert told == [name for name, path in here.items() if path.exists()]
+    assert ("W608" in printed.getvalue()) == bool(told)
+
+
 @pytest.mark.daily(3, of="own projects")
 def test_compilers_under_other_names_and_the_assembler_are_the_targets(tmp_path: Path) -> None:
     project = shutil.copytree(PROJECTS / "by_other_names", tmp_path / "project")

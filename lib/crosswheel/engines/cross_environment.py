@@ -86,6 +86,7 @@ class CrossEnvironment:
             **pyo3_environ(target, self.description, folder / "pyo3"),
             **parallel_environ(self.job.processors or self.host.cpus),
             "CROSSWHEEL_TARGET": str(self.description.path),
+            "CROSSWHEEL_LACKING": str(self.folder / UNCOMPILED),
             **config.build.environment,
         }
 

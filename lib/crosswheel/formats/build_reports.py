@@ -11,7 +11,7 @@ from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from crosswheel.errors import CheckFailed, UsageError
-from crosswheel.formats.uncompiled import NOT_COMPILED, NOT_RUN, Uncompiled
+from crosswheel.formats.uncompiled import NOT_COMPILED, NOT_RUN, NOT_THERE, Uncompiled
 from crosswheel.model.job import StepTime
 from crosswheel.model.targets import Target, parse_target
 from crosswheel.system.pages import read_json
@@ -60,7 +60,7 @@ def read_lacking(folder: Path) -> dict[str, tuple[Uncompiled, ...]]:
         with suppress(CheckFailed, LookupError, TypeError, AttributeError, OSError):
             for job in (_read(path) or {"jobs": []})["jobs"]:
                 if job["wheel"]:
-                    rows = [row for row in job["findings"] if row["rule"] in {NOT_COMPILED, NOT_RUN}]
+                    rows = [row for row in job["findings"] if row["rule"] in {NOT_COMPILED, NOT_RUN, NOT_THERE}]
                     lacking = (
                         Uncompiled(str(row["member"]), str(row["found"]), str(row["fix"]), str(row["rule"]))
                         for row in rows

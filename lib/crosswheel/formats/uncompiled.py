@@ -1,4 +1,4 @@
-"""What a build went on without: extensions and programs, from the notes of toolchains/inside/ (uncompiled, unrun)."""
+"""What a build went on without, from the notes of toolchains/: extensions, programs, headers and libraries."""
 
 from __future__ import annotations
 
@@ -16,9 +16,17 @@ NOT_COMPILED = "W605"
 NOT_RUN = "W607"
 """The code of the audit rule for programs that the build compiled and could not run."""
 
+NOT_THERE = "W608"
+"""The code of the audit rule for headers and libraries that a build asked for, and only this machine has."""
+
 _LARGEST = 256 * 1024  # bytes read of the notes, which a build may fill without limit
 _MOST = 100
 _SHOWN = 300  # characters of an error's text, which may contain command lines
+_RULES = {"program": NOT_RUN, "lacks": NOT_THERE, "name": NOT_COMPILED}
+_FOUND = {
+    NOT_RUN: "a program of {arch}, and none runs here",
+    NOT_THERE: "this machine has it, and what is known of {arch} does not",
+}
 _TAKEN_OFF = "the project's build removed it from its list of extensions"
 
 
@@ -26,7 +34,7 @@ _TAKEN_OFF = "the project's build removed it from its list of extensions"
 class Uncompiled:
     """An extension by its dotted name, the reason why it was not compiled, and a remedy (may be empty).
 
-    With the rule NOT_RUN, `name` is the file name of a program.
+    With the rule NOT_RUN, `name` is the file name of a program; with NOT_THERE, a header or the name of a library.
     """
 
     name: str
@@ -44,10 +52,10 @@ def read_uncompiled(notes: Path, log: Path, members: Iterable[str], place: str, 
         return ()
     there = {_module(member) for member in members}
     missing: dict[str, str] = {}
-    unrun: dict[str, Uncompiled] = {}
-    for name, why, is_program in _rows(notes):
-        if is_program:
-            unrun[name] = Uncompiled(name, f"a program of {arch}, and none runs here", rule=NOT_RUN)
+    others: dict[tuple[str, str], Uncompiled] = {}
+    for name, why, rule in _rows(notes):
+        if rule in _FOUND:
+            others[name, rule] = Uncompiled(name, _FOUND[rule].format(arch=arch), rule=rule)
         elif name not in there:
             missing[name] = why or missing.get(name, "")
     output = end_of(log) if missing else ""
@@ -55,7 +63,7 @@ def read_uncompiled(notes: Path, log: Path, members: Iterable[str], place: str, 
         _explained(name, why, _part_about(name, output) or (output if len(missing) == 1 else ""), place, arch)
         for name, why in list(missing.items())[:_MOST]
     )
-    return (*found, *list(unrun.values())[:_MOST])
+    return (*found, *list(others.values())[:_MOST])
 
 
 def _module(member: str) -> str:
@@ -65,18 +73,16 @@ def _module(member: str) -> str:
     return ".".join([*filter(None, folder.split("/")), name]) if suffix.endswith("so") else ""
 
 
-def _rows(notes: Path) -> Iterator[tuple[str, str, bool]]:
-    """Names, reasons, and whether each is a program."""
+def _rows(notes: Path) -> Iterator[tuple[str, str, str]]:
+    """Names, reasons and rules."""
     with notes.open("rb") as file:
         text = file.read(_LARGEST).decode(errors="replace")
     for line in text.splitlines():
         # Any program of the build may have written there.
-        with suppress(ValueError, TypeError, KeyError, RecursionError):
+        with suppress(ValueError, TypeError, KeyError, StopIteration, RecursionError):
             row = json.loads(line)
-            if "program" in row:
-                yield str(row["program"])[:_SHOWN], "", True
-            else:
-                yield str(row["name"])[:_SHOWN], str(row["why"]), False
+            key = next(key for key in _RULES if key in row)
+            yield str(row[key])[:_SHOWN], str(row["why"]) if key == "name" else "", _RULES[key]
 
 
 def _part_about(name: str, output: str) -> str:

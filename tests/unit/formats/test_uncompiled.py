@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from crosswheel.formats.uncompiled import NOT_RUN, Uncompiled, read_uncompiled
+from crosswheel.formats.uncompiled import NOT_RUN, NOT_THERE, Uncompiled, read_uncompiled
 
 LOG = """\
 building 'p.a' extension
@@ -72,3 +72,12 @@ def test_without_notes_nothing_is_missing(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
     for name in ("none", "link"):
         assert read_uncompiled(tmp_path / name, tmp_path / "log", (), "cross", "aarch64") == ()
+
+
+def test_a_header_that_only_this_machine_has_is_told_once(tmp_path: Path) -> None:
+    rows = [{"lacks": "zlib.h"}, {"lacks": "z"}, {"lacks": "zlib.h"}, {"program": "z"}, ["lacks"], 7, {}]
+    assert [(each.name, each.rule) for each in read(tmp_path, *rows)] == [
+        ("zlib.h", NOT_THERE),
+        ("z", NOT_THERE),
+        ("z", NOT_RUN),
+    ]

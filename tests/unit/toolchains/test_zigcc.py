@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import subprocess
@@ -782,6 +783,41 @@ def test_questions_are_answered_as_gcc_answers_them(driver: Driver, question: st
 
 def test_the_programs_beside_it_are_found(driver: Driver) -> None:
     assert driver.start("cc", ["-print-prog-name=ld"]).stdout == f"{driver.folder.resolve()}/bin/ld\n"
+
+
+# ---- what the target lacks ------------------------------------------------------------------------------------
+
+MISSING = """\
+#!/bin/sh
+cat >&2 <<'END'
+x.c:1:10: fatal error: '{header}' file not found
+x.c:1:10: fatal error: 'no-such.h' file not found
+x.c:1:10: fatal error: 'sys/{header}' file not found
+x.c:2:2: error: "Header '{header}' could not be found"
+error: unable to find dynamic system library "{library}" using strategy paths_first. searched paths: none
+ld.lld: error: unable to find library -l{library}
+ld.lld: error: unable to find library -lno-such
+END
+kill -9 $$
+"""
+
+
+def test_what_this_machine_has_and_the_target_lacks_is_noted(program: Driver, tmp_path: Path) -> None:
+    header = min(Path("/usr/include").glob("*.h"), default=None)
+    library = min(Path("/usr/lib/x86_64-linux-gnu").glob("lib*.so"), default=None)
+    if header is None or library is None:
+        pytest.skip("this machine has no headers in /usr/include, or no libraries in /usr/lib/x86_64-linux-gnu")
+    name = library.stem.removeprefix("lib")
+    said = MISSING.format(header=header.name, library=name)
+    (tmp_path / "zig").write_text(said)
+    (tmp_path / "zig").chmod(0o755)
+    program.configure(f"zig {tmp_path}/zig")
+    environ = {**os.environ, "CROSSWHEEL_LACKING": str(tmp_path / "notes")}
+    command = [str(program.folder / "bin" / "cc"), "-shared", "x.o"]
+    done = subprocess.run(command, env=environ, capture_output=True, encoding="utf-8", timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (128 + 9, "")
+    assert done.stderr == said.partition("<<'END'\n")[2].partition("END\n")[0]
+    assert [json.loads(line)["lacks"] for line in lines(tmp_path / "notes")] == [header.name] * 2 + [name] * 2
 
 
 # ---- what ccache is given -------------------------------------------------------------------------------------

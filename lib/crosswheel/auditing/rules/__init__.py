@@ -170,12 +170,13 @@ INDEX_RULES: tuple[IndexRule, ...] = (
 )
 
 # Every rule that can be listed and switched off. Four have no check of their own: the reader of a wheel reports an
-# unreadable file; the build reports an extension that was not compiled, and a build requirement that the target lacks;
+# unreadable file; the build reports what it went on without (W605, W607, W608) and a requirement that the target lacks;
 # W403 becomes W411 by the option `exclude`.
 ALL_RULES: tuple[Worded, ...] = tuple(
     sorted(
         (
-            *(unreadable.UnreadableWheel(), purity.NotCompiled(), purity.NotRun(), purity.RequirementNotForTarget()),
+            *(unreadable.UnreadableWheel(), purity.NotCompiled(), purity.NotRun(), purity.NotThere()),
+            purity.RequirementNotForTarget(),
             linkage.LibraryExcluded(),
             *(*RULES, *SET_RULES, *RELEASE_RULES, *INDEX_RULES),
         ),

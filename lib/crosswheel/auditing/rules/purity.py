@@ -9,7 +9,7 @@ from crosswheel.auditing.rules.machine import DEVICES
 from crosswheel.auditing.rules.platforms import is_linux
 from crosswheel.auditing.rules.rule import Rule, Worded
 from crosswheel.formats.elf import BadElf
-from crosswheel.formats.uncompiled import NOT_COMPILED, NOT_RUN, Uncompiled
+from crosswheel.formats.uncompiled import NOT_COMPILED, NOT_RUN, NOT_THERE, Uncompiled
 from crosswheel.formats.wheels import Wheel
 from crosswheel.model.job import Finding
 from crosswheel.model.targets import Target
@@ -53,9 +53,19 @@ class NotRun(Worded):
     fix = "crosswheel pull --unpacked, for the image with which such programs run here; or --engine accelerated"
 
 
+class NotThere(Worded):
+    """The build asked for a header or library that this machine has and the target lacks, and continued without."""
+
+    # No check here: only the build knows, and reports it.
+    code = NOT_THERE
+    level = "warning"
+    why = "A build on this machine finds it: the wheel for this architecture may lack a feature that others have."
+    fix = "crosswheel pull --unpacked, or sysroot.ARCH = FOLDER in [tool.crosswheel], with libraries of the target"
+
+
 def not_compiled(extension: Uncompiled) -> Finding:
     """The finding for an extension that a wheel lacks, with the advice that fits."""
-    rule = NotRun() if extension.rule == NOT_RUN else NotCompiled()
+    rule = {NOT_RUN: NotRun, NOT_THERE: NotThere}.get(extension.rule, NotCompiled)()
     finding = rule.finding(member=extension.name, found=extension.reason)
     return replace(finding, fix=extension.hint or finding.fix)
 

@@ -226,5 +226,7 @@ int main(int argc, char **argv) {
     bool cxx = strstr(name, "++") != NULL;
     in = as_compiler(name, &in);
     int code = answer(cxx, &in);
-    return code >= 0 ? code : compile(cxx, false, &in);
+    if (code >= 0) return code;
+    note_what_lacks();
+    return compile(cxx, false, &in);
 }

@@ -71,7 +71,7 @@ int run_and_wait(const list *command, bool quiet);
 int run_tool(const char *tool, int argc, char **argv);
 int run_linker(int argc, char **argv);
 
-/* ---- names.c, bitcode.c, link.c, probes.c, stages.c, objects.c, constants.c, build.c, pragmas.c ---- */
+/* ---- names.c, bitcode.c, link.c, probes.c, stages.c, objects.c, constants.c, build.c, pragmas.c, lacking.c ---- */
 
 list as_compiler(const char *name, const list *in);
 list keeping_of(const list *command);
@@ -87,5 +87,6 @@ int assemble(const list *command, const list *in);
 bool has_target_pragma(const char *source);
 int compile_with_target_pragmas(const list *command, const char *source);
 int compile_for_build(list *command, const list *in);
+void note_what_lacks(void);
 
 #endif
