@@ -15,12 +15,12 @@ from debian import unpacked
 
 _TRIPLE = "aarch64-linux-gnu"
 _RED_HAT = "aarch64-redhat-linux"
-_TOOLSET = "opt/rh/gcc-toolset-14/root/usr"
+TOOLSET = "opt/rh/gcc-toolset-14/root/usr"
 _VERSION = "14"
 
 # As in RHEL's packages, and as finalize.sh of pypa/manylinux changes the first.
 _FORMAT = "/* GNU ld script */\nOUTPUT_FORMAT(elf64-littleaarch64)\n"
-_LIBSTDCXX = _FORMAT + "INPUT ( /usr/lib64/libstdc++.so.6 -lstdc++_nonshared /usr/lib64/libstdc++.so.6 )\n"
+LIBSTDCXX = _FORMAT + "INPUT ( /usr/lib64/libstdc++.so.6 -lstdc++_nonshared /usr/lib64/libstdc++.so.6 )\n"
 _LIBGCC = _FORMAT + "GROUP ( /lib64/libgcc_s.so.1 libgcc.a )\n"
 
 
@@ -48,7 +48,7 @@ def toolset_root(debian: GccRoot, older: Path, folder: Path) -> GccRoot:
     `older` is the libstdc++ of its system.
     """
     source = debian.root / "usr"
-    lib64, tools = folder / "usr/lib64", folder / _TOOLSET
+    lib64, tools = folder / "usr/lib64", folder / TOOLSET
     gcc = tools / "lib/gcc" / _RED_HAT / _VERSION
     _share(source / "lib" / _TRIPLE, lib64)
     _share(source / "include", folder / "usr/include", _TRIPLE, "c++")
@@ -64,13 +64,13 @@ def toolset_root(debian: GccRoot, older: Path, folder: Path) -> GccRoot:
         text = (source / "lib" / _TRIPLE / script).read_text().replace(f"/lib/{_TRIPLE}/", "/lib64/")
         (lib64 / script).unlink()
         (lib64 / script).write_text(text.replace("/lib/ld-", "/lib64/ld-").replace("/usr/lib64/", "/lib64/"))
-    for name, text in (("libstdc++.so", _LIBSTDCXX), ("libgcc_s.so", _LIBGCC)):
+    for name, text in (("libstdc++.so", LIBSTDCXX), ("libgcc_s.so", _LIBGCC)):
         (gcc / name).unlink()
         (gcc / name).write_text(text)
     (gcc / "libstdc++.a").rename(gcc / "libstdc++_nonshared.a")
     (lib64 / "libstdc++.so.6").unlink()
     shutil.copyfile(older, lib64 / "libstdc++.so.6")
-    return GccRoot(folder, f"/{_TOOLSET}/bin:/usr/bin:/bin")
+    return GccRoot(folder, f"/{TOOLSET}/bin:/usr/bin:/bin")
 
 
 def _share(source: Path, target: Path, *without: str) -> None:

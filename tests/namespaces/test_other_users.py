@@ -39,6 +39,30 @@ INSTALL = """
 apt-get -q=2 update && apt-get -q=2 install -y netbase >&2 && dpkg-query -W -f '${Status} ' netbase
 stat -c %u /etc/protocols && stat -c %U /var/lib/apt/lists/partial
 """
+RPM = ("base-passwd", "bash", "coreutils", "dash", "findutils", "grep", "gzip", "libc-bin", "mawk", "rpm", "sed", "tar")
+# A package that gives a file to another user, made and installed.
+RPM_INSTALL = """
+cat > /tmp/told.spec <<END
+Name: told
+Version: 1
+Release: 1
+Summary: A file of another user
+License: MIT
+BuildArch: noarch
+AutoReqProv: no
+%description
+A file of another user.
+%install
+mkdir -p %{buildroot}/srv && echo told > %{buildroot}/srv/told
+%files
+%attr(640, games, games) /srv/told
+END
+set -e
+rpmbuild --quiet -bb --define '_topdir /tmp/made' /tmp/told.spec >&2
+rpm --dbpath /var/lib/rpm -i /tmp/made/RPMS/noarch/told-1-1.noarch.rpm >&2
+rpm --dbpath /var/lib/rpm -q --qf '%{name} ' told
+stat -c '%U %a' /srv/told
+"""
 PROGRAM = Path(__file__).with_name("in_containers_of_a_user.py")
 
 
@@ -98,33 +122,37 @@ def give_to_user(root: Path) -> None:
         os.chown(path, USER, USER, follow_symlinks=False)
 
 
-@pytest.fixture(scope="module")
-def debian(debian_cache: Path) -> Path:
-    """Debian with apt: its files, and no package that dpkg knows to be installed."""
+def debian(packages: Sequence[str], cache: Path) -> Path:
+    """The files of these packages, none of which dpkg knows to be installed."""
     if platform.machine() != "x86_64":
-        pytest.skip("apt is taken from Debian's packages for x86_64")
+        pytest.skip("the programs are taken from Debian's packages for x86_64")
     try:
-        return unpacked("amd64", APT, "bookworm", debian_cache)
+        return unpacked("amd64", packages, "bookworm", cache)
     except DebianUnavailable as error:
         pytest.skip(str(error))
 
 
-def make_debian(debian: Path, root: Path) -> Path:
-    """The files of an image of Debian with its users, for packages from where this machine has its own."""
-    shutil.copytree(debian, root, symlinks=True)
-    for name in ("dev", "proc", "root", "sys", "tmp", "var/lib/dpkg/info", "var/lib/dpkg/updates", "var/lib/apt/lists"):
+def make_debian(files: Path, root: Path) -> Path:
+    """The files of an image of Debian with its users."""
+    shutil.copytree(files, root, symlinks=True)
+    for name in ("dev", "proc", "root", "sys", "tmp"):
         (root / name).mkdir(parents=True, exist_ok=True)
     (root / "tmp").chmod(0o1777)
-    (root / "var/lib/dpkg/status").touch()
-    (root / "etc/apt/apt.conf.d/70debconf").unlink()  # it asks a program of a package that is not there
     for name in ("passwd", "group"):
         shutil.copyfile(root / f"usr/share/base-passwd/{name}.master", root / "etc" / name)
+    return root
+
+
+def add_apt(root: Path) -> None:
+    """Its user and its folders, for packages from where this machine has its own."""
+    for name in ("var/lib/dpkg/info", "var/lib/dpkg/updates", "var/lib/apt/lists"):
+        (root / name).mkdir(parents=True, exist_ok=True)
+    (root / "var/lib/dpkg/status").touch()
+    (root / "etc/apt/apt.conf.d/70debconf").unlink()  # it asks a program of a package that is not there
     with (root / "etc/passwd").open("a") as file:
         file.write("_apt:x:42:65534::/nonexistent:/usr/sbin/nologin\n")
     keys = "/usr/share/keyrings/debian-archive-keyring.gpg"
     (root / "etc/apt/sources.list").write_text(f"deb [signed-by={keys}] {mirror()} bookworm main\n")
-    give_to_user(root)
-    return root
 
 
 def test_with_a_range_files_are_given_away_and_commands_become_others(busybox: Path) -> None:
@@ -145,13 +173,24 @@ def test_with_a_range_files_are_given_away_and_commands_become_others(busybox: P
 
 
 @pytest.mark.daily(1)
-def test_with_a_range_apt_installs(debian: Path) -> None:
+@pytest.mark.parametrize(
+    ("packages", "install", "printed"),
+    [(APT, INSTALL, "install ok installed 0 _apt"), (RPM, RPM_INSTALL, "told games 640")],
+    ids=["apt", "rpm"],
+)
+def test_with_a_range_packages_are_installed(
+    packages: Sequence[str], install: str, printed: str, debian_cache: Path
+) -> None:
     skip_unless_root()
     if not all(map(shutil.which, ("newuidmap", "newgidmap"))):
         pytest.skip("newuidmap and newgidmap are not installed (Debian's package uidmap)")
     with home() as folder:
-        found = told(folder, [str(make_debian(debian, folder / "root")), INSTALL], RANGE)
-    assert found["printed"].split() == ["install", "ok", "installed", "0", "_apt"]
+        root = make_debian(debian(packages, debian_cache), folder / "root")
+        if packages is APT:
+            add_apt(root)
+        give_to_user(root)
+        found = told(folder, [str(root), install], RANGE)
+    assert found["printed"].split() == printed.split()
 
 
 @pytest.mark.daily(1)

@@ -1,4 +1,4 @@
-"""Zig's library folder with four changes, so that what it compiles behaves as compiled by gcc.
+"""Zig's library folder with five changes, so that what it compiles behaves as compiled by gcc.
 
 **libc++ compares types by name**, like gcc's libstdc++. Zig links its libc++ into every shared object. By default that
 libc++ compares types by the address of their names, and each shared object has its own copy of a name: Python loads
@@ -11,7 +11,8 @@ and no number so small that it is denormal. It pads no ``true``, and crashes whe
 
 **compiler-rt has no functions of the C library.** Zig's compiler-rt is one object, linked as soon as code needs any
 function of it, for example for long double on AArch64. It also defines exp, sin, memcpy and others, and these replaced
-the C library's in the whole shared object: they set no errno.
+the C library's in the whole shared object: they set no errno. `std::atomic` of a struct asks for
+``__atomic_is_lock_free``, which it has not: modules with such a call could not be imported.
 
 **complex.h has CMPLX.** glibc defines this macro of C11 for gcc 4.7 and newer only, and clang says that it is gcc 4.2.
 
@@ -33,6 +34,7 @@ _TYPEINFO = Path("libcxx", "include", "typeinfo")
 _NUMBERS = Path("libcxx", "include", "__locale_dir", "num.h")
 _OUTPUT = Path("libcxx", "include", "__ostream", "basic_ostream.h")
 _COMPILER_RT = Path("compiler_rt.zig")
+_ATOMICS = Path("compiler_rt", "atomics.zig")
 _COMPLEX = Path("include", "complex.h")
 
 # Types in unnamed namespaces and static functions may have the same name in two source files, but are different types.
@@ -93,6 +95,14 @@ fn isInLibc(comptime name: []const u8) bool {
 
 """
 
+# Code asks for sizes that its compiler does not know to have instructions for.
+_LOCK_FREE = """\
+fn __atomic_is_lock_free(size: usize, address: usize) callconv(.c) bool {
+    return size <= largest_atomic_size and @popCount(size) == 1 and address % size == 0;
+}
+
+"""
+
 # By file, texts that occur once in it, and their replacements.
 _CHANGES = {
     _TYPEINFO: (
@@ -119,6 +129,16 @@ _CHANGES = {
             "operator<<(basic_ostream<_CharT, _Traits>& __os, const _CharT*",
             "operator<<(basic_ostream<char, _Traits>& __os, const char*",
         )
+    ),
+    _ATOMICS: (
+        ("comptime {\n    if (supports", _LOCK_FREE + "comptime {\n    if (supports"),
+        (
+            '        symbol(&__atomic_load, "__atomic_load");\n',
+            (
+                '        symbol(&__atomic_is_lock_free, "__atomic_is_lock_free");\n'
+                '        symbol(&__atomic_load, "__atomic_load");\n'
+            ),
+        ),
     ),
     _COMPILER_RT: (
         ("pub inline fn symbol(", _IN_LIBC + "pub inline fn symbol("),

@@ -13,6 +13,7 @@ from containers.stand_ins.dockcross import dockcross
 from containers.stand_ins.manylinux import POLICY, manylinux
 from containers.stand_ins.qemu_user_static import qemu_user_static
 from containers.stand_ins.slim import full, slim, slim_3_9, slim_3_11
+from containers.stand_ins.toolset import toolset
 
 # Of an architecture as wheels name it; own files go to the first folder, what is kept between runs to the other.
 Recipe = Callable[[str, Path, Path], Image]
@@ -20,6 +21,7 @@ Recipe = Callable[[str, Path, Path], Image]
 STAND_INS: Mapping[str, tuple[str, Recipe]] = {
     f"pypa/{POLICY}_x86_64": ("x86_64", manylinux),
     f"pypa/{POLICY}_aarch64": ("aarch64", manylinux),
+    f"pypa/{POLICY}_aarch64-toolset": ("aarch64", toolset),
     f"dockcross/{POLICY}-aarch64": ("x86_64", dockcross),
     "multiarch/qemu-user-static": ("x86_64", qemu_user_static),
     "tonistiigi/binfmt": ("x86_64", binfmt),

@@ -1,4 +1,4 @@
-"""Zig's libraries with our changes: four files are others, one is added, everything else is a link."""
+"""Zig's libraries with our changes: five files are others, one is added, everything else is a link."""
 
 from __future__ import annotations
 
@@ -70,11 +70,17 @@ basic_ostream<char, _Traits>& operator<<(basic_ostream<char, _Traits>& __os, con
   return std::__put_character_sequence(__os, __str, _Traits::length(__str));
 }
 """
+ATOMICS = """\
+comptime {
+    if (supports_atomic_ops and builtin.object_format != .c) {
+        symbol(&__atomic_load, "__atomic_load");
+"""
 CONTENTS = {
     Path("libcxx/include/typeinfo"): HEADER,
     Path("libcxx/include/__locale_dir/num.h"): NUMBERS,
     Path("libcxx/include/__ostream/basic_ostream.h"): OUTPUT,
     Path("compiler_rt.zig"): COMPILER_RT,
+    Path("compiler_rt/atomics.zig"): ATOMICS,
 }
 
 
@@ -96,7 +102,7 @@ def original(tmp_path: Path) -> Path:
     return folder
 
 
-def test_four_files_are_changed_and_the_originals_are_not(original: Path, tmp_path: Path) -> None:
+def test_five_files_are_changed_and_the_originals_are_not(original: Path, tmp_path: Path) -> None:
     zig_library.make_library_folder(original, tmp_path / "lib")
     files = {path.relative_to(original) for path in original.rglob("*") if path.is_file()}
     for file in files - {*CONTENTS}:
@@ -106,6 +112,7 @@ def test_four_files_are_changed_and_the_originals_are_not(original: Path, tmp_pa
     assert "!comptime isInLibc(name)" in (tmp_path / "lib" / "compiler_rt.zig").read_text()
     assert "'P'" not in (tmp_path / "lib" / "libcxx/include/__locale_dir/num.h").read_text()
     assert (tmp_path / "lib" / "libcxx/include/__ostream/basic_ostream.h").read_text().count("badbit") == 2
+    assert (tmp_path / "lib" / "compiler_rt/atomics.zig").read_text().count("__atomic_is_lock_free") == 3
     assert {path: (original / path).read_text() for path in CONTENTS} == CONTENTS
     assert "CMPLX" in (tmp_path / "lib" / "include" / "complex.h").read_text()
     assert not (original / "include" / "complex.h").exists()
