@@ -75,7 +75,30 @@ def test_literal_variables_of_workflows_are_found_with_their_lines(tmp_path: Pat
     assert values_in(written(tmp_path, name, _WORKFLOW)) == (
         WorkflowValue(name, 2, "CIBW_SKIP", "pp* *-musllinux*"),
         WorkflowValue(name, 4, "CIBW_BEFORE_ALL_LINUX", "yum install -y libffi-devel && ldconfig"),
+        WorkflowValue(name, 10, "CIBW_ARCHS", "aarch64"),
     )
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ('    env: {CIBW_TEST_COMMAND: "pytest {project}, all", CIBW_ARCHS: "${{ matrix.arch }}", CIBW_SKIP: pp*}',
+         {"CIBW_TEST_COMMAND": "pytest {project}, all", "CIBW_SKIP": "pp*"}),
+        ('      echo "CIBW_BUILD=cp310-* cp311-*" >> $GITHUB_ENV', {"CIBW_BUILD": "cp310-* cp311-*"}),
+        ("  - run: CIBW_BUILD_VERBOSITY=1 CIBW_SKIP='pp* *i686' python -m cibuildwheel",
+         {"CIBW_BUILD_VERBOSITY": "1", "CIBW_SKIP": "pp* *i686"}),
+        ("    export CIBW_ENVIRONMENT=A=1", {"CIBW_ENVIRONMENT": "A=1"}),
+        ("    CIBW_BUILD: ${{ matrix.python }}-*", {}),
+        ("    # CIBW_BUILD: cp311-*", {}),
+        ("    export CIBW_SKIP=${{ inputs.skip }}", {}),
+        ("    CIBW_ARCHS_MACOS: arm64", {}),
+    ],
+)  # fmt: skip
+def test_values_are_found_in_each_place_that_a_workflow_has_for_them(
+    tmp_path: Path, line: str, expected: dict[str, str]
+) -> None:
+    found = values_in(written(tmp_path, ".github/workflows/wheels.yml", f"{line}\n"))
+    assert {value.name: value.value for value in found} == expected
 
 
 def test_the_newest_known_release_is_the_one_whose_images_are_pinned() -> None:
