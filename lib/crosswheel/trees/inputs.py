@@ -23,6 +23,8 @@ _NAMED_PATH = re.compile(
     r"|^\s*(?:[\w.-]+(?:\[[^]]*\])?\s*@\s*)?((?:file://)?[\w.-]*/[^\s;#]*)",
     re.MULTILINE,
 )
+_OPERATORS = ("<", ">", "=", "!", "~")
+_ADDRESS = re.compile(r"(?:git\+)?(?:https?|ssh|file)://")
 _LOOKS_LIKE_A_PATH = re.compile(r"[./~]|.*/|.*\.(?:txt|in|toml|lock|cfg|py)\Z")
 
 
@@ -80,12 +82,23 @@ def read_inputs(words: Iterable[str], project: Path) -> tuple[Tree, ...]:
     Raises UsageError with every word that is neither a file, nor a folder of a project, nor a requirement.
     """
     mistakes: list[str] = []
-    found = [tree for word in words or (str(project),) for tree in _read(word, mistakes)]
+    found = [tree for word in _whole(words) or [str(project)] for tree in _read(word, mistakes)]
     if mistakes:
         raise UsageError(mistakes, hint="crosswheel readiness requirements.txt; or a folder, a lock file, a name")
     loose = [tree for tree in found if tree.kind == "requirements"]
     locks = [tree for tree in found if tree.kind != "requirements"]
     return (*([_joined(loose)] if loose else []), *locks)
+
+
+def _whole(words: Iterable[str]) -> list[str]:
+    """The words, with requirements put together that were split at a comma: ``pandas>=2,<3``, ``app[fast,safe]``."""
+    found: list[str] = []
+    for word in words:
+        if found and (word.startswith(_OPERATORS) or found[-1].count("[") > found[-1].count("]")):
+            found[-1] += f",{word}"
+        else:
+            found.append(word)
+    return found
 
 
 def _joined(trees: Iterable[Tree]) -> Tree:
@@ -104,6 +117,8 @@ def _read(word: str, mistakes: list[str]) -> Iterator[Tree]:
         yield from _project(word, path, mistakes)
     elif path.is_file():
         yield Tree(word, _kind(path), (path.absolute(),))
+    elif _ADDRESS.match(word):
+        yield Tree(word, "requirements", names=(word,))
     elif _LOOKS_LIKE_A_PATH.match(word) and "@" not in word:
         mistakes.append(f"there is no file or folder {word!r}")
     else:

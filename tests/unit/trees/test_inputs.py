@@ -61,3 +61,13 @@ def test_every_wrong_word_is_named(tmp_path: Path) -> None:
 def test_a_requirement_with_an_address_is_one() -> None:
     (tree,) = read_inputs(["x @ https://example/x-1.0.tar.gz"], Path())
     assert [name.replace(" ", "") for name in tree.names] == ["x@https://example/x-1.0.tar.gz"]
+
+
+def test_an_address_alone_is_a_requirement_too() -> None:
+    (tree,) = read_inputs(["https://example/x-1.0.tar.gz", "git+https://example/y.git"], Path())
+    assert tree.names == ("https://example/x-1.0.tar.gz", "git+https://example/y.git")
+
+
+def test_requirements_that_were_split_at_commas_are_whole_again() -> None:
+    (tree,) = read_inputs("six>=1,<2,app[fast,safe]~=3.0,!=3.1,other".split(","), Path())
+    assert [name.partition(";")[0] for name in tree.names] == ["six<2,>=1", "app[fast,safe]!=3.1,~=3.0", "other"]
