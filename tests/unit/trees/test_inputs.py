@@ -69,5 +69,5 @@ def test_an_address_alone_is_a_requirement_too() -> None:
 
 
 def test_requirements_that_were_split_at_commas_are_whole_again() -> None:
-    (tree,) = read_inputs("six>=1,<2,app[fast,safe]~=3.0,!=3.1,other".split(","), Path())
+    (tree,) = read_inputs(["six>=1", "<2", "app[fast", "safe]~=3.0", "!=3.1", "other"], Path())
     assert [name.partition(";")[0] for name in tree.names] == ["six<2,>=1", "app[fast,safe]!=3.1,~=3.0", "other"]
