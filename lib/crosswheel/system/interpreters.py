@@ -70,7 +70,7 @@ def find_interpreters(
 
     Each is started once; `answers` caches its description until its files change.
     """
-    candidates = list(dict.fromkeys(_candidates(processes, environ)))
+    candidates = list(dict.fromkeys(_candidates(processes, environ, answers)))
     with ThreadPoolExecutor(max_workers=4) as pool:
         probed = pool.map(lambda path: _probe(path, processes, environ, answers), candidates)
     best: dict[PythonTag, tuple[tuple[object, ...], Interpreter]] = {}
@@ -110,7 +110,7 @@ def fetch_interpreter(tag: PythonTag, processes: Processes, environ: Mapping[str
     return found
 
 
-def _candidates(processes: Processes, environ: Mapping[str, str]) -> Iterator[Path]:
+def _candidates(processes: Processes, environ: Mapping[str, str], answers: Answers) -> Iterator[Path]:
     names = [tag.name for tag in python_tags()]
     root = _pyenv_root(environ)
     for folder in sorted(root.glob("versions/*/bin")):
@@ -119,7 +119,7 @@ def _candidates(processes: Processes, environ: Mapping[str, str]) -> Iterator[Pa
     # A shim is a script that starts one of the versions found above, or fails.
     for folder in (entry for entry in on_path if entry != root / "shims"):
         yield from _existing(folder / name for name in (*names, "python3"))
-    yield from _existing(_managed_by_uv(processes, environ))
+    yield from _existing(_managed_by_uv(processes, environ, answers))
 
 
 def _pyenv_root(environ: Mapping[str, str]) -> Path:
@@ -138,14 +138,19 @@ def _pyenv_root(environ: Mapping[str, str]) -> Path:
     return Path(named)
 
 
-def _managed_by_uv(processes: Processes, environ: Mapping[str, str]) -> Iterator[Path]:
+def _managed_by_uv(processes: Processes, environ: Mapping[str, str], answers: Answers) -> Iterator[Path]:
     # `uv python list` would start every interpreter, which we do ourselves.
-    try:
-        # Without the settings of the current folder, which is not trusted, and of those above.
-        folder = Path(processes.run([uv(), "python", "dir"], env={**environ, "UV_NO_CONFIG": "1"}).strip())
-    except CommandFailed:  # an old uv; PATH and pyenv remain
-        return
-    yield from folder.glob("cpython-*/bin/python3*")
+    heard = sorted(item for item in environ.items() if item[0].startswith(("HOME", "UV_", "XDG_")))
+    question = ("managed-pythons", uv(), str(Path.cwd()), *map("=".join, heard))
+    if not (folder := answers.recall(*question)):
+        asked = time.time()
+        try:
+            # Without the settings of the current folder, which is not trusted, and of those above.
+            folder = processes.run([uv(), "python", "dir"], env={**environ, "UV_NO_CONFIG": "1"}).strip()
+        except CommandFailed:  # an old uv; PATH and pyenv remain
+            return
+        answers.keep(folder, *question, asked=asked, rests_on=[uv()])
+    yield from Path(folder).glob("cpython-*/bin/python3*")
 
 
 def _existing(paths: Iterable[Path]) -> Iterator[Path]:

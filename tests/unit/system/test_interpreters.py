@@ -163,9 +163,11 @@ class _Counted(Processes):
     """How often somebody was asked who it is."""
 
     asked: int = 0
+    uv: int = 0
 
     def run(self, argv: Sequence[str], **how: Any) -> str:
         self.asked += "-I" in argv
+        self.uv += argv[-2:] == ["python", "dir"]
         return super().run(argv, **how)
 
 
@@ -192,3 +194,14 @@ def test_a_script_that_starts_one_or_another_is_asked_each_time(tmp_path: Path) 
     python(script, version="3.13.2", itself=sys.executable, rests_on=[])
     assert find_interpreters(processes, where, answers)[PY313].version == "3.13.2"
     assert processes.asked == 2
+
+
+def test_uv_is_asked_once_where_its_pythons_are(tmp_path: Path) -> None:
+    """A wheelhouse looks for interpreters once for each package."""
+    script = python(tmp_path / "uv" / "cpython-3.13.1-linux" / "bin" / "python3.13")
+    processes, answers, where = _Counted(), Answers(tmp_path / "answers"), environ(tmp_path)
+    for _ in range(2):
+        assert find_interpreters(processes, where, answers)[PY313].path == script
+    assert processes.uv == 1
+    assert find_interpreters(processes, {**where, "UV_PYTHON_INSTALL_DIR": str(tmp_path / "other")}, answers) == {}
+    assert processes.uv == 2
