@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -23,7 +24,8 @@ sessions.add()
 
 DRIVER = Path("lib", "crosswheel", "toolchains", "driver")
 NO_INDEX = "not slow and not containers and not real_indexes and not index"
-ON_ALL_PROCESSORS = ("--numprocesses=logical", "--dist=worksteal")
+# One process more than there are processors: tests wait for limits of time, for servers and for the disk, too.
+ON_ALL_PROCESSORS = (f"--numprocesses={len(os.sched_getaffinity(0)) + 1}", "--dist=worksteal")
 
 
 def install_for_tests(session: nox.Session) -> None:
@@ -71,7 +73,7 @@ def tests_slow(session: nox.Session) -> None:
     """Builds of real projects, and whatever else takes minutes: some cases each day, all with `-- --day=all`."""
     install_for_tests(session)
     session.install("--group", "conda")
-    session.run("pytest", *ON_ALL_PROCESSORS, "-m", "slow", *session.posargs)
+    session.run("pytest", *ON_ALL_PROCESSORS, "-m", "slow", "--durations=25", *session.posargs)
 
 
 @nox.session(name="tests-real-indexes", default=False)
