@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ from crosswheel.model.job import (
     Sdist,
     StepTime,
 )
-from crosswheel.system import local_host, namespace_support, pip_settings
+from crosswheel.system import interpreters, local_host, namespace_support, pip_settings
 from crosswheel.system.memo import Answers
 from crosswheel.system.namespace_support import Allowed
 from crosswheel.system.process import Processes
@@ -169,6 +170,24 @@ def _pip_is_asked_once() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pip_settings, "_ask_pip", remembering)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _interpreters_are_asked_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Likewise those of this machine; a test's own stand in its folder, or it counts who is asked."""
+    ask, known, base = interpreters.facts_of, dict[tuple[Path, str], dict[str, Any]](), tmp_path_factory.getbasetemp()
+
+    def remembering(path: Path, processes: Processes, environ: Mapping[str, str], answers: Answers) -> dict[str, Any]:
+        if base in path.parents or type(processes) is not Processes:
+            return ask(path, processes, environ, answers)
+        question = (path, environ.get("LD_LIBRARY_PATH", ""))
+        if question not in known:
+            known[question] = ask(path, processes, environ, answers)
+        return known[question]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(interpreters, "facts_of", remembering)
         yield
 
 
