@@ -1,4 +1,4 @@
-/* What happens on the way out: exceptions through C, jumps, cancelled threads, destructors at the end, own operators. */
+/* What happens on the way out: exceptions through C, jumps, threads, destructors at the end, own operators. */
 #include "facts.h"
 
 #include <dlfcn.h>
@@ -130,37 +130,10 @@ struct EndsAs {
 static thread_local EndsAs first_of_thread{1};
 static thread_local EndsAs second_of_thread{2};
 
-static void *cancelled(void *) {
-    EndsAs local{7};
-    try {
-        pthread_testcancel();
-        for (;;) pause();
-    } catch (const std::exception &) { order_of_ends = -1; } catch (...) {
-        order_of_ends = order_of_ends * 10 + 5;
-        throw;
-    }
-    return nullptr;
-}
-
 static void threads() {
     order_of_ends = 0;
     std::thread([] { (void)second_of_thread.number, (void)first_of_thread.number; }).join();
     number("order in which a thread's objects end", order_of_ends);
-    order_of_ends = 0;
-    pthread_t thread;
-    void *gave = nullptr;
-    if (pthread_create(&thread, nullptr, cancelled, nullptr) == 0) {
-        pthread_cancel(thread);
-        pthread_join(thread, &gave);
-    }
-    number("a cancelled thread", gave == PTHREAD_CANCELED), number("unwinds", order_of_ends);
-    order_of_ends = 0;
-    pthread_create(&thread, nullptr, [](void *) -> void * {
-        EndsAs local{3};
-        pthread_exit(nullptr);
-    }, nullptr);
-    pthread_join(thread, nullptr);
-    number("pthread_exit unwinds", order_of_ends);
     std::once_flag once;
     int calls = 0;
     for (int i = 0; i < 3; i++) {
