@@ -434,3 +434,55 @@ def test_each_kind_of_project_becomes_the_same_wheel(
     found = made_in(tmp_path / "accelerated")
     assert found.binaries
     assert found == made_in(tmp_path / "plain")
+
+
+# ---- crosswheel's audit in cibuildwheel -----------------------------------------------------------------------
+
+
+@pytest.mark.index
+@pytest.mark.daily(1)
+@pytest.mark.parametrize("cibuildwheel", ["4.3.5"], indirect=True)
+def test_cibuildwheel_ends_with_an_error_of_the_audit(
+    cibuildwheel: Path, environ: dict[str, str], engine: docker.DockerClient, manylinux_x86_64: str, tmp_path: Path
+) -> None:
+    """As docs/audit.md has it; from this folder instead of the index."""
+    engine.images.pull(manylinux_x86_64)
+    root = Path(__file__).parents[2]
+    making = ["-m", "pip", "wheel", "--quiet", "--no-deps", f"--wheel-dir={tmp_path}", str(root)]
+    subprocess.run([str(cibuildwheel.with_name("python")), *making], check=True, timeout=300)
+    (requirement,) = tmp_path.glob("crosswheel-*.whl")
+    example = (root / "docs" / "audit.md").read_text("utf-8").partition("[tool.cibuildwheel]\n")[2].partition("```")[0]
+    options = example.replace('"crosswheel"', f'"{requirement}"')
+    assert str(requirement) in options
+    project, output = tmp_path / "own", tmp_path / "wheelhouse"
+    project.mkdir()
+    table = _TABLE.format(requires="setuptools==80.9.0", backend="setuptools.build_meta", options=options)
+    files = {**_COMMON, "pyproject.toml": table, "setup.py": _BY_SETUPTOOLS.format('["own.c", "number.c"]')}
+    for name, text in files.items():
+        (project / name).write_text(text)
+    settings = {
+        "CIBW_ARCHS": "x86_64",
+        "CIBW_MANYLINUX_X86_64_IMAGE": manylinux_x86_64,
+        "CIBW_TEST_COMMAND": "",
+        # Otherwise cibuildwheel fetches virtualenv for the audit from where no package index is.
+        "CIBW_BUILD_FRONTEND": "build[uv]",
+    }
+
+    def built() -> subprocess.CompletedProcess[str]:
+        words = [str(cibuildwheel), "--platform=linux", f"--output-dir={output}"]
+        return subprocess.run(
+            words, env={**environ, **settings}, cwd=project, capture_output=True, text=True, check=False
+        )
+
+    done = built()
+    assert done.returncode == 0, done.stdout + done.stderr
+    (verdict,) = re.findall("1 file · .*", done.stdout)
+    assert "error" not in verdict
+    (good,) = output.glob("*.whl")
+    good.unlink()
+    # Python finds no function with which the module begins.
+    (project / "own.c").write_text(_OWN.replace("PyInit_own", "PyInit_other"))
+    done = built()
+    assert "error W3" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 9
+    assert not list(output.glob("*.whl"))
