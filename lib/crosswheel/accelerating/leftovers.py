@@ -15,16 +15,13 @@ def new_label() -> dict[str, str]:
     return {_LABEL: secrets.token_hex(8)}
 
 
-def remove_leftovers(accelerator: Accelerator) -> int:
-    """Remove the accelerated containers that are still there; return their number."""
+def remove_leftovers(accelerator: Accelerator) -> None:
+    """Remove the accelerated containers that are still there."""
     from docker.errors import DockerException
     from requests.exceptions import RequestException
 
-    count = 0
     label = f"{_LABEL}={accelerator.labels[_LABEL]}"
     for docker in {place.docker.address: place.docker for place in accelerator.caches.values()}.values():
         with contextlib.suppress(DockerException, RequestException, OSError):
             for container in docker.client.containers.list(all=True, filters={"label": label}, ignore_removed=True):
                 container.remove(force=True, v=True)
-                count += 1
-    return count
