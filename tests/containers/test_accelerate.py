@@ -22,6 +22,7 @@ from containers.engine import Engine
 from crosswheel.containers.ownership import LABEL
 from crosswheel.formats.elf import Elf
 from crosswheel.formats.wheels import read_wheel
+from multibuild_folders import multibuild_folder, real, stand_in
 
 pytestmark = pytest.mark.containers
 
@@ -434,6 +435,91 @@ def test_each_kind_of_project_becomes_the_same_wheel(
     found = made_in(tmp_path / "accelerated")
     assert found.binaries
     assert found == made_in(tmp_path / "plain")
+
+
+# ---- commands of other tools ----------------------------------------------------------------------------------
+
+# As Makefiles, and projects like pypa's python-manylinux-demo, call docker.
+_SCRIPT = """
+set -e
+for PYBIN in /opt/python/cp31*/bin; do "$PYBIN/pip" wheel --no-deps -w /tmp/made /io; done
+for wheel in /tmp/made/*.whl; do auditwheel repair -w /io/wheelhouse "$wheel"; done
+"""
+_RUN = f"docker run --rm {PLATFORM} -v {{folder}}:/io {{image}} "
+_COMMANDS = {
+    "make": ["make", "wheels"],
+    "docker": ["sh", "-c", _RUN.format(folder="$PWD", image="$IMAGE") + f"sh -c '{_SCRIPT}'"],
+}
+_TOOLS = {
+    "Makefile": "wheels:\n\t" + _RUN.format(folder="$(CURDIR)", image="$$IMAGE") + "sh /io/build.sh\n",
+    "build.sh": _SCRIPT,
+}
+
+
+@pytest.mark.index
+@pytest.mark.daily(1)
+@pytest.mark.parametrize("tool", _COMMANDS)
+@pytest.mark.usefixtures("qemu")
+def test_commands_of_other_tools_compile_natively(
+    tool: str, accelerate: Accelerate, aarch64: str, tmp_path: Path
+) -> None:
+    project = tmp_path / "own"
+    project.mkdir()
+    for name, text in {**_COMMON, **_KINDS["build[uv]"], **_TOOLS}.items():
+        (project / name).write_text(text)
+    done = accelerate("--", *_COMMANDS[tool], cwd=project, IMAGE=aarch64)
+    assert done.returncode == 0, done.stdout + done.stderr
+    wheels = sorted((project / "wheelhouse").glob("*.whl"))
+    assert [wheel.name.split("-")[2] for wheel in wheels] == ["cp311", "cp313"]
+    assert all("manylinux_2_17_aarch64" in wheel.name for wheel in wheels)
+    assert f"accelerated: 1 container of {aarch64} (aarch64)" in done.stderr
+    # Each wheel is two files and a link.
+    assert "compilers: 6 commands by native clang, 0 by the image's own gcc" in done.stderr
+
+
+# As its travis_linux_steps.sh calls docker.
+_STEPS = """
+docker run --rm -e BUILD_COMMANDS="build_wheel ." -e PYTHON_VERSION=3.11 -e MB_PYTHON_VERSION=3.11 \\
+    -e UNICODE_WIDTH=32 -e BUILD_COMMIT= -e CONFIG_PATH=config.sh -e ENV_VARS_PATH=env_vars.sh \\
+    -e WHEEL_SDIR=wheelhouse -e MANYLINUX_URL= -e BUILD_DEPENDS= -e USE_CCACHE= -e REPO_DIR=. \\
+    -e PLAT=aarch64 -e MB_ML_VER=_2_41 -e MB_ML_LIBC=manylinux -v $PWD:/io $IMAGE \\
+    bash /io/multibuild/docker_build_wrap.sh
+"""
+
+
+@pytest.mark.index
+@pytest.mark.daily(1)
+@pytest.mark.parametrize("scripts", [stand_in, real])
+@pytest.mark.usefixtures("qemu")
+def test_multibuild_compiles_natively(
+    scripts: Callable[[Path], None], accelerate: Accelerate, aarch64: str, tmp_path: Path
+) -> None:
+    folder = multibuild_folder(tmp_path / "tiny-wheels", scripts)
+    done = accelerate("--", "bash", "-c", _STEPS, cwd=folder, IMAGE=aarch64)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "in pre_build: aarch64 _2_41  given by env_vars.sh\n" in done.stdout
+    (wheel,) = (folder / "wheelhouse").glob("*aarch64.whl")
+    assert "-cp311-cp311-" in wheel.name
+    # A library of pre_build, and the module of the wheel: a file and a link, or both at once.
+    assert re.search(r"compilers: [34] commands by native clang, 0 by the image's own gcc", done.stderr), done.stderr
+
+
+def test_dockcross_s_script_stays_as_it_is(
+    accelerate: Accelerate, environ: dict[str, str], engine: docker.DockerClient, dockcross: str, tmp_path: Path
+) -> None:
+    """Its image is of this machine, and its compilers run natively."""
+    engine.images.pull(dockcross)
+    program = ["docker", "run", "--rm", dockcross]
+    environ["DEFAULT_DOCKCROSS_IMAGE"] = dockcross
+    script = tmp_path / "dockcross"
+    script.write_bytes(subprocess.run(program, env=environ, check=True, capture_output=True).stdout)
+    script.chmod(0o755)
+    words = [str(script), "bash", "-c", "echo $CC; exit 3"]
+    plain = subprocess.run(words, env=environ, cwd=tmp_path, check=False, capture_output=True, text=True)
+    done = accelerate("--", *words, DEFAULT_DOCKCROSS_IMAGE=dockcross)
+    assert (done.returncode, done.stdout) == (plain.returncode, plain.stdout) == (3, done.stdout)
+    assert "gcc" in done.stdout
+    assert "x86_64 runs natively" in done.stderr
 
 
 # ---- crosswheel's audit in cibuildwheel -----------------------------------------------------------------------
