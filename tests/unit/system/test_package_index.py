@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import pytest
 
-from crosswheel.errors import IndexUnreachable, NoCredentials, SourceError
+from crosswheel.errors import IndexUnreachable, NoCredentials, SourceError, TooManyRequests
 from crosswheel.model.job import Event, Note, Transfer
 from crosswheel.pipeline.source import fetch, requires_python_of
 from crosswheel.system.hashes import sha256_of
@@ -157,6 +157,16 @@ def test_an_index_that_asks_for_an_hour_does_not_get_it(
     server.errors, server.retry_after = 1, 3600
     assert take(index_of(server, tmp_path)).read_bytes() == DATA
     assert max(waits) == 20
+
+
+def test_an_index_that_goes_on_limiting_requests_is_an_error_of_its_own(
+    server: IndexServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    server.errors, server.failing = 99, 429
+    with pytest.raises(TooManyRequests) as caught:
+        take(index_of(server, tmp_path))
+    assert caught.value.hint.startswith("the same command again")
 
 
 def test_an_index_that_stays_in_trouble_is_one_error(server: IndexServer, tmp_path: Path) -> None:
