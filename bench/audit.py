@@ -22,7 +22,8 @@ from measure import Measured, measure
 import real_wheels
 
 NUMPY = "numpy-1.26.4-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl"
-_SAMPLE = 0.02  # seconds: such a command takes less than one
+# Seconds between two looks at the memory: looking takes a processor that the command would use.
+_SELDOM, _OFTEN = 1.0, 0.02
 _AUDIT_FAILED = 9
 
 
@@ -73,21 +74,22 @@ def _speed(folder: Path, repeats: int) -> dict[str, object]:
 
 
 def _measured(commands: Mapping[str, Sequence[str]], folder: Path, repeats: int) -> dict[str, Measured]:
-    """Median times and the highest peak of each, after one run that is not counted: it brings files into memory.
+    """Median times of each, and its memory in a run that is not timed; that run also brings files into memory.
 
     The commands take turns, so that what else goes on here slows all of them.
     """
-    rounds = [{name: _run(command, folder) for name, command in commands.items()} for _ in range(1 + repeats)][1:]
-    return {name: _middle([runs[name] for runs in rounds]) for name in commands}
+    peaks = {name: _run(command, folder, _OFTEN).peak for name, command in commands.items()}
+    rounds = [{name: _run(command, folder, _SELDOM) for name, command in commands.items()} for _ in range(repeats)]
+    return {name: _middle([runs[name] for runs in rounds], peaks[name]) for name in commands}
 
 
-def _run(command: Sequence[str], folder: Path) -> Measured:
-    return measure(command, env=os.environ, cwd=folder, log=folder / "log", sample=_SAMPLE, codes={0, _AUDIT_FAILED})
+def _run(command: Sequence[str], folder: Path, sample: float) -> Measured:
+    return measure(command, env=os.environ, cwd=folder, log=folder / "log", sample=sample, codes={0, _AUDIT_FAILED})
 
 
-def _middle(runs: Sequence[Measured]) -> Measured:
+def _middle(runs: Sequence[Measured], peak: int) -> Measured:
     seconds, cpu = statistics.median(run.seconds for run in runs), statistics.median(run.cpu for run in runs)
-    return Measured(seconds, cpu, max(run.peak for run in runs))
+    return Measured(seconds, cpu, peak)
 
 
 def _show(caught: Sequence[Verdict]) -> None:
