@@ -88,8 +88,8 @@ def _serve(listening: socket.socket, desk: Desk, answer: Callable[[Question], An
 
 def _serve_one(connection: socket.socket, desk: Desk, answer: Callable[[Question], Answer]) -> None:
     began = time.monotonic()
-    # A shim may be killed at any moment.
-    with connection, contextlib.suppress(OSError, ValueError):
+    # A shim may be killed at any moment, or ask when the pool is shut down already (RuntimeError).
+    with connection, contextlib.suppress(OSError, ValueError, RuntimeError):
         with connection.makefile("rb") as lines:
             question = _question(json.loads(lines.readline()))
         given = answer(question)
